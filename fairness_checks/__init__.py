@@ -1,0 +1,68 @@
+"""A fairness gate for clinical machine learning: ``pytest --fairness``.
+
+Everything public is here and is imported when it is first used, so that pytest pays nothing for a plugin that is off.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairness_checks.adapters.classifier import predictions_from_classifier
+    from fairness_checks.cache import FittedCache
+    from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions, RecordError
+    from fairness_checks.metrics import METRICS
+    from fairness_checks.predictions import Predictions
+    from fairness_checks.records import CheckRecord, GroupRecord
+    from fairness_checks.statistics import GroupStatistics
+    from fairness_checks.suite import fairness_model
+    from fairness_checks.verdict import audit
+
+_HOMES = {
+    "CheckRecord": "records",
+    "ConfigurationError": "errors",
+    "FairnessError": "errors",
+    "FittedCache": "cache",
+    "GroupRecord": "records",
+    "GroupStatistics": "statistics",
+    "InvalidPredictions": "errors",
+    "METRICS": "metrics",
+    "Predictions": "predictions",
+    "RecordError": "errors",
+    "audit": "verdict",
+    "fairness_model": "suite",
+    "predictions_from_classifier": "adapters.classifier",
+}
+
+__all__ = [
+    "METRICS",
+    "CheckRecord",
+    "ConfigurationError",
+    "FairnessError",
+    "FittedCache",
+    "GroupRecord",
+    "GroupStatistics",
+    "InvalidPredictions",
+    "Predictions",
+    "RecordError",
+    "audit",
+    "fairness_model",
+    "predictions_from_classifier",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("fairness-checks")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""One file per framework, imported when its function is called."""

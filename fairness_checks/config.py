@@ -1,0 +1,221 @@
+"""thresholds.yaml -> GateConfig, or one error that lists everything to mend.
+
+Nothing here needs a model: a misspelt name is found before the first one is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from pydantic import ValidationError
+
+from fairness_checks.checks import Check, LimitKind, Settings
+from fairness_checks.config_messages import EXAMPLE, problems_between_keys, schema_problems
+from fairness_checks.config_schema import CheckSpec, FileSpec, ModelSpec, WaiverSpec
+from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.strict_yaml import read_yaml
+from fairness_checks.waivers import Waiver
+from fairness_checks.yaml_document import Document, Problem
+
+__all__ = ["ConfiguredCheck", "GateConfig", "ModelChecks", "check_names", "load_config"]
+
+_MAX_BYTES = 1 << 20  # some 10,000 checks; a larger file is not a thresholds.yaml, and PyYAML reads 100 kB a second
+_MAX_PROBLEMS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredCheck:
+    """A check and the line of thresholds.yaml that asks for it, counted from 1."""
+
+    check: Check
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChecks:
+    """All checks of one model, in the order of the file, and the line of its name."""
+
+    name: str
+    checks: tuple[ConfiguredCheck, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateConfig:
+    """What thresholds.yaml asks for.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, as it was given.
+    version : int
+        Version of the format; 1.
+    seed : int
+        Seed of the run, 0 or more.
+    settings : Settings
+        How every check is decided.
+    models : tuple of ModelChecks
+        In the order of the file; empty where all checks are hand-written tests.
+    waivers : tuple of Waiver
+        In the order of the file, expired ones included.
+    """
+
+    path: Path
+    version: int
+    seed: int
+    settings: Settings
+    models: tuple[ModelChecks, ...]
+    waivers: tuple[Waiver, ...]
+
+
+def load_config(path: Path) -> GateConfig:
+    """Read thresholds.yaml.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A UTF-8 file of at most 1 MiB.
+
+    Returns
+    -------
+    GateConfig
+        Every value has been checked, except for names that only the models know: see `check_names`.
+
+    Raises
+    ------
+    ConfigurationError
+        One line ``file:line: key path: what is wrong`` for each problem, in the order of the file.
+
+    Examples
+    --------
+    >>> load_config(Path("no/such/file.yaml"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    fairness_checks.errors.ConfigurationError: no/such/file.yaml: there is no such file; write for example:
+    ...
+    """
+    source = _display(path)
+    document = read_yaml(_read_text(path, source), source)
+    if document.data is None and not document.problems:
+        raise ConfigurationError(f"{source}: the file is empty; write for example:\n\n{EXAMPLE}")
+    spec, problems = None, list(document.problems)
+    try:
+        spec = FileSpec.model_validate(document.data)
+    except ValidationError as error:
+        problems += schema_problems(document, error)
+    problems += problems_between_keys(document)
+    if problems or spec is None:
+        texts = [problem.text(source) for problem in sorted(problems, key=lambda problem: problem.line)]
+        more = [f"... and {len(texts) - _MAX_PROBLEMS} more problems"] if len(texts) > _MAX_PROBLEMS else []
+        raise ConfigurationError("\n".join(texts[:_MAX_PROBLEMS] + more))
+    return GateConfig(
+        path=path,
+        version=spec.version,
+        seed=spec.seed,
+        settings=Settings(**spec.defaults.model_dump()),
+        models=tuple(_model(document, name, model) for name, model in spec.models.items()),
+        waivers=tuple(_waiver(document, index, waiver) for index, waiver in enumerate(spec.waivers)),
+    )
+
+
+def check_names(config: GateConfig, models: Mapping[str, tuple[str, ...] | None]) -> list[str]:
+    """Compare the names in the file with the models that were found.
+
+    Parameters
+    ----------
+    config : GateConfig
+        From `load_config`.
+    models : mapping of str to (tuple of str or None)
+        Name of each `@fairness_model` fixture, and the sensitive features that it declares; None where it
+        declares none, so that they are known only when it has run.
+
+    Returns
+    -------
+    list of str
+        One line for each problem, in the order of the file; empty if all is well.
+    """
+    problems: list[Problem] = []
+    for model in config.models:
+        place = ("models", model.name)
+        if model.name not in models:
+            message = f"no model of this name was found; {did_you_mean(model.name, models)}; {_REMEDY}"
+            problems.append(Problem(model.line, place, message))
+            continue
+        declared = models[model.name]
+        for index, entry in enumerate(model.checks if declared is not None else ()):
+            for feature in sorted(set(entry.check.by) - set(declared or ())):
+                nearest = did_you_mean(feature, declared or ())
+                message = f"the model declares no sensitive feature {feature!r}; {nearest}"
+                problems.append(Problem(entry.line, (*place, "subgroups", index, "by"), message))
+    for index, waiver in enumerate(config.waivers):
+        if idle := _idle_waiver(config, waiver):
+            problems.append(Problem(waiver.line, ("waivers", index), idle))
+    source = _display(config.path)
+    return [problem.text(source) for problem in sorted(problems, key=lambda problem: problem.line)]
+
+
+_REMEDY = "decorate a fixture of this name with @fairness_model in a conftest.py that this file can see"
+
+
+def _idle_waiver(config: GateConfig, waiver: Waiver) -> str | None:
+    """Say why a waiver waives no check of this file; unnoticed, its author would rely on it."""
+    names = [model.name for model in config.models]
+    if waiver.model not in names:
+        return f"this file has no checks of a model {waiver.model!r}; {did_you_mean(waiver.model, names)}"
+    checks = [entry.check for model in config.models if model.name == waiver.model for entry in model.checks]
+    if any(waiver.covers(waiver.model, check.key) for check in checks):
+        return None
+    metrics = [check.metric for check in checks]
+    if waiver.metric not in metrics:
+        return f"{waiver.model} has no check of {waiver.metric}; {did_you_mean(waiver.metric, metrics)}"
+    limit = f" with {waiver.limit}" if waiver.limit else ""
+    asked = f"{waiver.metric} by {', '.join(waiver.by)}{limit}"
+    there = [f"by {', '.join(check.by)} with {check.limit_kind}" for check in checks if check.metric == waiver.metric]
+    return f"{waiver.model} has no check of {asked}; this file has: {'; '.join(there)}"
+
+
+def _display(path: Path) -> str:
+    """Name the file as a reader in the working directory would."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def _read_text(path: Path, source: str) -> str:
+    try:
+        if path.is_dir():
+            raise ConfigurationError(f"{source}: this is a directory; give the file in it, such as thresholds.yaml")
+        if not path.exists():
+            raise ConfigurationError(f"{source}: there is no such file; write for example:\n\n{EXAMPLE}")
+        if not path.is_file():  # a pipe would keep the run waiting for ever
+            raise ConfigurationError(f"{source}: this is a device or a pipe; give a file")
+        size = path.stat().st_size
+        if size > _MAX_BYTES:
+            raise ConfigurationError(f"{source}: {size} bytes are too many; at most {_MAX_BYTES} are read")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{source}: cannot be read: {error.strerror or error}") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        seen = f"byte 0x{content[error.start]:02X}"
+        raise ConfigurationError(f"{source}:{line}: {seen} is not UTF-8; save the file as UTF-8") from error
+
+
+def _model(document: Document, name: str, spec: ModelSpec) -> ModelChecks:
+    checks = (
+        ConfiguredCheck(_check(entry), document.lines["models", name, "subgroups", index])
+        for index, entry in enumerate(spec.subgroups)
+    )
+    return ModelChecks(name, tuple(checks), document.lines["models", name])
+
+
+def _check(spec: CheckSpec) -> Check:
+    kind = next(kind for kind in get_args(LimitKind) if kind in spec.model_fields_set)
+    return Check(spec.metric, tuple(spec.by), kind, getattr(spec, kind))
+
+
+def _waiver(document: Document, index: int, spec: WaiverSpec) -> Waiver:
+    return Waiver(**{**spec.model_dump(), "by": tuple(spec.by)}, line=document.lines["waivers", index])

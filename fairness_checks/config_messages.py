@@ -1,0 +1,187 @@
+"""What pydantic, and the rules between keys that it does not know, say to the author of thresholds.yaml."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from fairness_checks.checks import LIMIT_KINDS
+from fairness_checks.config_schema import UNSUPPORTED, spec_at
+from fairness_checks.errors import did_you_mean
+from fairness_checks.yaml_document import UNREAD, Document, KeyPath, Problem, key_path, shorten
+
+__all__ = ["EXAMPLE", "problems_between_keys", "schema_problems"]
+
+EXAMPLE = """\
+version: 1
+models:
+  my_model:  # the name of a fixture decorated with @fairness_model
+    subgroups:
+      - {metric: false_negative_rate, by: sex, max_difference: 0.05}
+"""
+
+_SUBGROUPS = "subgroups: [{metric: false_negative_rate, by: sex, max_difference: 0.05}]"
+_WRITE = MappingProxyType(
+    {
+        "version": "version: 1",
+        "models": f"models: {{my_model: {{{_SUBGROUPS}}}}}",
+        "subgroups": _SUBGROUPS,
+        "metric": "metric: false_negative_rate",
+        "by": "by: sex",
+        "model": "model: my_model",
+        "reason": 'reason: "why this is accepted"',
+        "approved_by": 'approved_by: "who accepted it"',
+        "expires": "expires: 2027-06-30",
+    }
+)
+_EXPECTED = MappingProxyType(
+    {
+        "date_type": "a day such as 2027-06-30",
+        "dict_type": "a mapping of keys to values",
+        "finite_number": "a finite number",
+        "float_type": "a number",
+        "greater_than_equal": "a number of at least 0",
+        "int_type": "a whole number",
+        "list_type": "a list",
+        "model_type": "a mapping of keys to values",
+        "string_type": "text",
+    }
+)
+_EXPONENTIAL = re.compile(r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE]([-+]?[0-9]{1,3})")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def schema_problems(document: Document, error: ValidationError) -> Iterator[Problem]:
+    """Yield one problem for each error that pydantic found in a document."""
+    details = error.errors(include_url=False)
+    unknown: dict[KeyPath, list[str]] = {}  # the unknown keys of each mapping
+    for detail in details:
+        if detail["type"] == "extra_forbidden":
+            unknown.setdefault(detail["loc"][:-1], []).append(str(detail["loc"][-1]))
+    for detail in details:
+        path = detail["loc"]
+        if detail["input"] is UNREAD:
+            continue  # YAML's own problem is on the list already
+        if detail["type"] == "missing" and any(_near(key, str(path[-1])) for key in unknown.get(path[:-1], ())):
+            continue  # a key misspelt is reported once
+        yield document.problem(path, _message(document, detail))
+
+
+def problems_between_keys(document: Document) -> Iterator[Problem]:
+    """Yield checks without exactly one limit, and checks that ask what another check of the model asks."""
+    for model, entries in _subgroups(document.data):
+        first: dict[object, KeyPath] = {}
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                continue
+            path: KeyPath = ("models", model, "subgroups", index)
+            kinds = [kind for kind in LIMIT_KINDS if kind in entry]
+            if len(kinds) > 1:
+                message = f"has {len(kinds)} limits ({', '.join(kinds)}); keep one, or write one check for each"
+                yield document.problem(path, message)
+            elif not kinds and not any(_near(str(key), kind) for key in entry for kind in LIMIT_KINDS):
+                yield document.problem(path, f"has no limit; write exactly one of {', '.join(LIMIT_KINDS)}")
+            question = _question(entry, kinds)
+            if question is not None and first.setdefault(question, path) != path:
+                earlier = first[question]
+                where = f"{key_path(earlier)} on line {document.lines[earlier]}"
+                yield document.problem(path, f"asks the same as {where} (same metric, features, limit); keep one")
+
+
+def _subgroups(data: Any) -> Iterator[tuple[str, list[Any]]]:
+    models = data.get("models") if isinstance(data, dict) else None
+    for name, model in models.items() if isinstance(models, dict) else ():
+        entries = model.get("subgroups") if isinstance(model, dict) else None
+        if isinstance(entries, list):
+            yield name, entries
+
+
+def _question(entry: Mapping[str, Any], kinds: list[str]) -> object:
+    """Identify what a check asks; [sex, age] and [age, sex] make the same groups."""
+    metric, by = entry.get("metric"), entry.get("by")
+    names = [by] if isinstance(by, str) else by
+    if not isinstance(metric, str) or not isinstance(names, list) or len(kinds) != 1:
+        return None
+    if not all(isinstance(name, str) for name in names):
+        return None
+    return metric, frozenset(names), kinds[0]
+
+
+def _near(name: str, other: str) -> bool:
+    return bool(difflib.get_close_matches(name, [other], cutoff=0.6))
+
+
+def _message(document: Document, detail: ErrorDetails) -> str:
+    kind, path, value = detail["type"], detail["loc"], detail["input"]
+    last = path[-1] if path else None
+    if kind == "extra_forbidden":
+        return _unknown_key(path)
+    if kind == "missing":
+        return f"is missing; write for example `{_WRITE[str(last)]}`"
+    if kind == "value_error":
+        return str(detail["ctx"]["error"])
+    if kind == "too_short":
+        return f"names no check; write for example `{_WRITE['subgroups']}`, or remove the model"
+    expected = "a feature's name or a list of names" if last == "by" else _EXPECTED.get(kind)
+    if expected is None:  # literal_error is the only one known
+        expected = f"one of {detail['ctx']['expected']}" if kind == "literal_error" else detail["msg"]
+    return f"expected {expected}; found {_shown(document, path, value)}{_remedy(document, path, value, kind)}"
+
+
+def _unknown_key(path: KeyPath) -> str:
+    parent, key = path[:-1], str(path[-1])
+    if len(parent) == 2 and parent[0] == "models" and key in UNSUPPORTED:
+        unsupported = f"is not supported by this version of fairness_checks ({UNSUPPORTED[key]})"
+        return f"{unsupported}; remove it, nothing would be checked"
+    spec = spec_at(parent)
+    return f"unknown key; {did_you_mean(key, spec.model_fields if spec else ())}"
+
+
+def _shown(document: Document, path: KeyPath, value: Any) -> str:
+    """Show a value as the author knows it: ``off`` stands in the file, False is what YAML made of it."""
+    written = document.plain.get(path)
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()} (written {written})"
+    if isinstance(value, str):
+        return f"the text {shorten(repr(value))}"
+    if isinstance(value, (int, float)):
+        return f"the number {shorten(written or str(value))}"
+    if isinstance(value, datetime):
+        return f"the moment {written or value}"
+    if isinstance(value, date):
+        return f"the day {value}"
+    return "a mapping" if isinstance(value, dict) else "a list"
+
+
+def _remedy(document: Document, path: KeyPath, value: Any, kind: str) -> str:
+    wants_number = kind in ("float_type", "int_type")
+    if isinstance(value, str) and wants_number:
+        if path not in document.plain:
+            return "; remove the quotes"
+        if number := _EXPONENTIAL.fullmatch(value):
+            return f"; write {_as_yaml_number(*number.groups(), whole=kind == 'int_type')}"
+    if isinstance(value, str) and kind == "date_type" and _DATE.fullmatch(value):
+        return "; remove the quotes"
+    scalar = isinstance(value, (bool, int, float, date))
+    if scalar and kind in ("string_type", "list_type", "literal_error") and (written := document.plain.get(path)):
+        return f'; if that is a name, write "{shorten(written)}"'
+    return ""
+
+
+def _as_yaml_number(mantissa: str, exponent: str, *, whole: bool) -> str:
+    """Write 1e-3 as PyYAML reads it: in full, or with a point in the mantissa and a sign in the exponent."""
+    in_full = format(Decimal(f"{mantissa}e{exponent}"), "f")
+    if whole:
+        return shorten(in_full)
+    scientific = f"{mantissa if '.' in mantissa else mantissa + '.0'}e{int(exponent):+d}"
+    return f"{in_full if '.' in in_full else in_full + '.0'} or {scientific}" if len(in_full) <= 12 else scientific

@@ -1,0 +1,191 @@
+"""The shape of thresholds.yaml as pydantic models; `config.load_config` reads a file through them.
+
+Nothing is converted: ``"0.05"`` is no number, ``true`` is no 1, and a key that no model below names is an
+error.
+A default stands in one place only, `fairness_checks.checks.Settings`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date
+from types import MappingProxyType
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+from fairness_checks.checks import Burden, Correction, LimitKind, MissingSensitive, Settings, limit_problem
+from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.metrics import METRICS
+from fairness_checks.yaml_document import KeyPath, shorten
+
+__all__ = ["UNSUPPORTED", "CheckSpec", "DefaultsSpec", "FileSpec", "ModelSpec", "WaiverSpec", "spec_at"]
+
+UNSUPPORTED: Mapping[str, str] = MappingProxyType(
+    {
+        "uncertainty": "uncertainty against error",
+        "regression": "change against a baseline",
+        "sweep": "retraining on shifted mixes",
+    }
+)
+"""Sections of a model that are not built yet: refused, because a check that is never made looks passed."""
+
+
+def _metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"{shorten(repr(name))} is not a metric; {did_you_mean(name, METRICS)}")
+    return name
+
+
+def _list_of_one(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _features(names: list[str]) -> list[str]:
+    if not names:
+        raise ValueError("names no sensitive feature; write one, or a list of them for their intersection")
+    if any(not name.strip() for name in names):
+        raise ValueError("holds an empty name; write the name of a sensitive feature")
+    if repeated := [name for name, times in Counter(names).items() if times > 1]:
+        raise ValueError(f"{shorten(repr(repeated[0]))} stands here twice; name each feature once")
+    return names
+
+
+def _one_of(literal: Any) -> BeforeValidator:
+    """Name the nearest word, which pydantic's own message about a Literal does not."""
+
+    def nearest(value: Any) -> Any:
+        if isinstance(value, str) and value not in get_args(literal):
+            raise ValueError(f"{shorten(repr(value))} is not known; {did_you_mean(value, get_args(literal))}")
+        return value
+
+    return BeforeValidator(nearest)
+
+
+def _section(name: str) -> str:
+    if name in UNSUPPORTED:
+        raise ValueError(f"{name!r} ({UNSUPPORTED[name]}) is not supported by this version of fairness_checks")
+    if name != "subgroups":
+        raise ValueError(f"{shorten(repr(name))} is not a section of a model; {did_you_mean(name, ['subgroups'])}")
+    return name
+
+
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise ValueError("nothing is written here; name a limit, or remove the key to waive every limit")
+    return value
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; an auditor reads this")
+    return text
+
+
+def _possible_limit(limit: float, info: ValidationInfo) -> float:
+    name = str(info.field_name)
+    if problem := limit_problem(name, limit):
+        raise ValueError(problem.removeprefix(f"{name}: "))
+    return limit
+
+
+def _possible_setting(value: Any, info: ValidationInfo) -> Any:
+    name = str(info.field_name)
+    try:
+        Settings(**{name: value})
+    except ConfigurationError as error:
+        raise ValueError(str(error).removeprefix(f"{name}: ")) from None
+    return value
+
+
+def _version(version: int) -> int:
+    if version != 1:
+        raise ValueError(f"{version} is not supported by this version of fairness_checks; allowed: 1")
+    return version
+
+
+Limit = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_possible_limit)]
+Features = Annotated[list[str], BeforeValidator(_list_of_one), AfterValidator(_features)]
+MetricName = Annotated[str, AfterValidator(_metric)]
+Text = Annotated[str, AfterValidator(_not_blank)]
+_NOT_GIVEN = (
+    math.nan
+)  # never read: `model_fields_set` says which limit a file gives; None would allow `min_ratio: null`
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class DefaultsSpec(_Spec):
+    """``defaults``: see `fairness_checks.checks.Settings`."""
+
+    alpha: Annotated[float, Field(allow_inf_nan=False), AfterValidator(_possible_setting)] = Settings().alpha
+    correction: Annotated[Correction, _one_of(Correction)] = Settings().correction
+    burden_of_proof: Annotated[Burden, _one_of(Burden)] = Settings().burden_of_proof
+    min_group_size: Annotated[int, AfterValidator(_possible_setting)] = Settings().min_group_size
+    missing_sensitive: Annotated[MissingSensitive, _one_of(MissingSensitive)] = Settings().missing_sensitive
+
+
+class CheckSpec(_Spec):
+    """One entry of ``subgroups``; that it gives exactly one limit is for `config` to see."""
+
+    metric: MetricName
+    by: Features
+    max_difference: Limit = _NOT_GIVEN
+    min_ratio: Limit = _NOT_GIVEN
+    max_value: Limit = _NOT_GIVEN
+    min_value: Limit = _NOT_GIVEN
+
+
+class ModelSpec(_Spec):
+    """One entry of ``models``."""
+
+    subgroups: Annotated[list[CheckSpec], Field(min_length=1)]
+
+
+class WaiverSpec(_Spec):
+    """One entry of ``waivers``."""
+
+    model: Text
+    check: Annotated[str, AfterValidator(_section)] = "subgroups"
+    metric: MetricName
+    by: Features
+    limit: Annotated[LimitKind | None, _one_of(LimitKind), AfterValidator(_not_null)] = None
+    reason: Text
+    approved_by: Text
+    expires: date
+
+
+class FileSpec(_Spec):
+    """The whole file."""
+
+    version: Annotated[int, AfterValidator(_version)]
+    seed: Annotated[int, Field(ge=0)] = 0
+    defaults: DefaultsSpec = DefaultsSpec()
+    models: dict[str, ModelSpec]
+    waivers: list[WaiverSpec] = []
+
+
+def spec_at(path: KeyPath) -> type[BaseModel] | None:
+    """Return the model that describes the mapping at a path, or None where no mapping belongs.
+
+    Examples
+    --------
+    >>> spec_at(("models", "sepsis_model", "subgroups", 0)).__name__
+    'CheckSpec'
+    """
+    match path:
+        case ():
+            return FileSpec
+        case ("defaults",):
+            return DefaultsSpec
+        case ("models", _):
+            return ModelSpec
+        case ("models", _, "subgroups", _):
+            return CheckSpec
+        case ("waivers", _):
+            return WaiverSpec
+    return None

@@ -1,0 +1,48 @@
+"""Errors that a user can act on.
+
+::
+
+    FairnessError
+    ├── ConfigurationError     thresholds.yaml or an argument of `audit` asks for something impossible
+    ├── InvalidPredictions     the arrays that a model fixture returned cannot be evaluated
+    └── RecordError            a CheckRecord cannot be written to, or read from, JSON
+
+Every message names the place (file, key, array), the value seen, what is allowed and how to mend it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["ConfigurationError", "FairnessError", "InvalidPredictions", "RecordError", "did_you_mean"]
+
+
+class FairnessError(Exception):
+    """Base class of all errors that this package raises on purpose."""
+
+
+class ConfigurationError(FairnessError):
+    """A configuration or an argument asks for something that cannot be checked."""
+
+
+class InvalidPredictions(FairnessError):
+    """A model's predictions cannot be evaluated: wrong length, NaN, labels that are not binary, ..."""
+
+
+class RecordError(FairnessError):
+    """A record holds something other than plain builtins, or its JSON is not one of ours."""
+
+
+def did_you_mean(name: str, allowed: Iterable[str]) -> str:
+    """Return a clause that names the nearest allowed name, or all of them.
+
+    Examples
+    --------
+    >>> did_you_mean("sexx", ["sex", "age_band"])
+    "did you mean 'sex'? (allowed: age_band, sex)"
+    """
+    names = sorted(set(allowed))
+    listing = ", ".join(names) if names else "none"
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"did you mean {nearest[0]!r}? (allowed: {listing})" if nearest else f"allowed: {listing}"

@@ -1,0 +1,62 @@
+"""Node ids: ASCII names that pytest's ``-k`` accepts, whatever a feature or a model is called.
+
+Reports show true names; only ids and file names use these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+from fairness_checks.checks import Check
+
+__all__ = ["node_id", "slug"]
+
+_LENGTH = 40
+_DIGITS = 10  # 40 bits: a clash within a thousand names has probability 5e-7
+_PLAIN = re.compile(rf"[A-Za-z0-9_]{{1,{_LENGTH}}}")
+_LOOKS_HASHED = re.compile(rf".*__[0-9a-f]{{{_DIGITS}}}")
+_OPERATORS = {"and", "not", "or"}  # words of a -k expression
+
+
+def slug(text: str) -> str:
+    """Return an ASCII name of at most 40 characters in ``[A-Za-z0-9_]``; different texts get different names.
+
+    A text that is such a name already stays as it is, unless it is an operator of ``-k`` or ends as if
+    it carried a hash. Any other text is transliterated, cut, and told apart by a hash of itself, the same on
+    every machine.
+
+    Examples
+    --------
+    >>> slug("age_band")
+    'age_band'
+    >>> slug("Größe [cm]")
+    'Gro_e__cm___2053c89c6a'
+    """
+    if _PLAIN.fullmatch(text) and not _LOOKS_HASHED.fullmatch(text) and text not in _OPERATORS:
+        return text
+    # "é" becomes "e" and an accent; the accent goes, a letter without such a form becomes "_".
+    letters = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    name = re.sub(r"[^A-Za-z0-9_]", "_", "".join(letters))
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+    return f"{name[: _LENGTH - _DIGITS - 2]}__{digest}"
+
+
+def node_id(model: str, check: Check) -> str:
+    """Return the id of a check among all checks of all models, as pytest shows it between brackets.
+
+    ``-`` and ``+`` never occur within a slug, so that the parts cannot run into each other; pytest's ``-k``
+    takes both as part of a word. It ignores case, so that features named Sex and sex are selected together.
+
+    Examples
+    --------
+    >>> node_id("sepsis_model", Check("false_negative_rate", ("sex", "age_band"), "max_difference", 0.05))
+    'sepsis_model-sex+age_band-false_negative_rate'
+    >>> node_id("sepsis_model", Check("selection_rate", ("sex",), "min_ratio", 0.8))
+    'sepsis_model-sex-selection_rate-min_ratio'
+    """
+    parts = [slug(model), "+".join(slug(feature) for feature in check.by), check.metric]
+    if check.limit_kind != "max_difference":
+        parts.append(check.limit_kind)
+    return "-".join(parts)

@@ -1,0 +1,105 @@
+"""The pytest plugin: options, marker and fixtures. With ``--fairness`` off it imports nothing and prints nothing.
+
+What runs under ``--fairness`` is in `fairness_checks.suite` (collection, the tests, their outcomes) and in
+`fairness_checks.xdist` (every check that was expected must report, on any number of workers).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from fairness_checks.cache import FittedCache
+    from fairness_checks.records import CheckRecord
+    from fairness_checks.suite import FairnessFixture
+
+_NOT_RUN = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options; all are prefixed."""
+    group = parser.getgroup("fairness", "fairness gate")
+    group.addoption(
+        "--fairness",
+        action="store_true",
+        help="run the fairness gate: the checks of thresholds.yaml and the tests with the `fairness` fixture or mark",
+    )
+    group.addoption(
+        "--fairness-config",
+        metavar="PATH",
+        help="the file of limits (default: thresholds.yaml in the root directory)",
+    )
+    group.addoption(
+        "--fairness-burden",
+        choices=("violation", "compliance"),
+        help="override burden_of_proof: `violation` fails what is proved to exceed its limit, "
+        "`compliance` fails also what is not proved to keep it",
+    )
+    group.addoption(
+        "--fairness-no-cache",
+        action="store_true",
+        help="fit every model again instead of reading the `fairness_cache`",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; start the gate where it is asked for."""
+    config.addinivalue_line("markers", "fairness: a hand-written fairness check; runs only under --fairness")
+    if config.getoption("fairness"):
+        from fairness_checks.suite import Gate
+        from fairness_checks.xdist import Ledger
+
+        gate = Gate(config)
+        config.pluginmanager.register(gate, "fairness-gate")
+        config.pluginmanager.register(Ledger(config, gate.node_prefix), "fairness-ledger")
+
+
+def is_fairness_test(item: pytest.Item) -> bool:
+    """Say whether a test belongs to the gate: by the `fairness` mark or fixture."""
+    return item.get_closest_marker("fairness") is not None or "fairness" in getattr(item, "fixturenames", ())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run either the gate or the project's tests, never both."""
+    wanted = bool(config.getoption("fairness"))
+    others = [item for item in items if is_fairness_test(item) != wanted]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if is_fairness_test(item) == wanted]
+    config.stash[_NOT_RUN] = 0 if wanted else len(others)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say how many fairness tests a plain run leaves out; silent where there are none."""
+    count = config.stash.get(_NOT_RUN, 0)
+    tests = "test needs" if count == 1 else "tests need"
+    return [f"fairness: {count} {tests} --fairness and {'is' if count == 1 else 'are'} not run"] if count else []
+
+
+@pytest.fixture
+def fairness(request: pytest.FixtureRequest) -> FairnessFixture:
+    """Give hand-written tests ``fairness.audit(predictions, metric=..., by=..., max_difference=...)``."""
+    from fairness_checks.suite import FairnessFixture
+
+    return FairnessFixture(request.node)
+
+
+@pytest.fixture
+def fairness_record(request: pytest.FixtureRequest) -> CheckRecord:
+    """Return the record of the check of thresholds.yaml that is being run; nothing for hand-written tests."""
+    from fairness_checks.suite import record_of
+
+    return record_of(request)
+
+
+@pytest.fixture(scope="session")
+def fairness_cache(pytestconfig: pytest.Config) -> FittedCache:
+    """Fitted work that survives the run: a `fairness_checks.FittedCache` in pytest's cache directory."""
+    from fairness_checks.cache import FittedCache
+
+    store = getattr(pytestconfig, "cache", None)  # absent under -p no:cacheprovider
+    if store is None or pytestconfig.getoption("fairness_no_cache"):
+        return FittedCache(None)
+    return FittedCache(store.mkdir("fairness"))

@@ -1,0 +1,172 @@
+"""The only input of an evaluation: what a model said about each sample, and to which groups the sample belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
+from fairness_checks.sensitive import SensitiveFeature, encode_features, first_rows
+
+__all__ = ["Predictions"]
+
+
+class Predictions:
+    """A binary classifier's predictions for n held-out samples, checked and ready to be evaluated by group.
+
+    Parameters
+    ----------
+    y_true : array_like of {0, 1} or bool, shape (n,)
+        What happened; 1 is the positive class.
+    y_pred : array_like of {0, 1} or bool, shape (n,), optional
+        What the model decided. Default: ``y_score >= threshold``.
+    y_score : array_like of float in [0, 1], shape (n,), optional
+        Probability of the positive class.
+    sensitive_features : frame, mapping of str to array_like, series or array_like
+        One row a sample; any frame that narwhals reads (pandas, polars, pyarrow, ...), eager or lazy. A single array
+        without a name is called "sensitive_feature".
+    threshold : float, optional
+        Where a score becomes a decision; default 0.5. Only used where `y_pred` is not given.
+
+    Raises
+    ------
+    InvalidPredictions
+        If lengths differ, labels are not binary, anything is NaN, or scores lie outside [0, 1]; the message names the
+        array, the number of rows and the first bad ones. Missing sensitive values are kept: whether they are an error
+        or a group is the check's setting.
+
+    Examples
+    --------
+    >>> Predictions([0, 1, 1, 0], [0, 1, 0, 1], sensitive_features={"sex": ["f", "f", "m", "m"]})
+    Predictions(4 samples, sensitive features: sex (f, m))
+    """
+
+    __slots__ = ("sensitive_features", "y_pred", "y_score", "y_true")
+
+    y_true: npt.NDArray[np.bool_]
+    y_pred: npt.NDArray[np.bool_]
+    y_score: npt.NDArray[np.float64] | None
+    sensitive_features: Mapping[str, SensitiveFeature]
+
+    def __init__(
+        self,
+        y_true: Any,
+        y_pred: Any = None,
+        y_score: Any = None,
+        *,
+        sensitive_features: Any,
+        threshold: float = 0.5,
+    ) -> None:
+        labels = _binary("y_true", y_true)
+        score = None if y_score is None else _score(y_score)
+        if y_pred is None and score is None:
+            raise InvalidPredictions("y_pred: give y_pred, y_score or both")
+        decided = _binary("y_pred", y_pred) if y_pred is not None else np.asarray(_some(score) >= threshold)
+        features = encode_features(sensitive_features)
+        lengths = {"y_true": len(labels), "y_pred": len(decided)}
+        if score is not None:
+            lengths["y_score"] = len(score)
+        lengths |= {f"sensitive_features[{name!r}]": len(feature.codes) for name, feature in features.items()}
+        if len(set(lengths.values())) > 1:
+            raise InvalidPredictions("lengths differ: " + ", ".join(f"{k} {v}" for k, v in lengths.items()))
+        if not len(labels):
+            raise InvalidPredictions("y_true: 0 rows; there is nothing to evaluate")
+        object.__setattr__(self, "y_true", labels)
+        object.__setattr__(self, "y_pred", decided)
+        object.__setattr__(self, "y_score", score)
+        object.__setattr__(self, "sensitive_features", MappingProxyType(features))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Predictions is immutable; make a new one to change {name}")
+
+    def __len__(self) -> int:
+        return len(self.y_true)
+
+    def __repr__(self) -> str:
+        features = ", ".join(f"{f.name} ({', '.join(f.groups)})" for f in self.sensitive_features.values())
+        return f"Predictions({len(self)} samples, sensitive features: {features})"
+
+    def feature(self, name: str) -> SensitiveFeature:
+        """Return one sensitive feature; raise ConfigurationError with the nearest name if there is none."""
+        if name not in self.sensitive_features:
+            raise ConfigurationError(
+                f"by: sensitive feature {name!r} is not in the predictions; "
+                f"{did_you_mean(name, self.sensitive_features)}"
+            )
+        return self.sensitive_features[name]
+
+
+def _some(score: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64]:
+    assert score is not None  # for the type checker: both None was refused
+    return score
+
+
+def _vector(name: str, values: Any) -> np.ndarray:
+    """Turn a series or array_like into a one-dimensional array without missing values."""
+    series = nw.from_native(values, pass_through=True, allow_series=True)
+    if isinstance(series, nw.Series):
+        missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
+        _refuse(name, missing, "missing (null)")
+        array = np.asarray(series.to_numpy())
+    else:
+        array = np.asarray(values)
+    if array.ndim != 1:
+        hint = "; for scores pass predict_proba(X)[:, 1]" if array.ndim == 2 and name == "y_score" else ""
+        raise InvalidPredictions(f"{name}: shape {array.shape}; shape (n,) is needed{hint}")
+    if array.dtype.kind == "O":
+        _refuse(
+            name,
+            np.array([value is None or value != value for value in array], dtype=bool),
+            "missing (None or NaN)",
+        )
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            array = array.astype(str)
+    if array.dtype.kind == "f":
+        _refuse(name, np.isnan(array), "NaN")
+    return array
+
+
+def _refuse(name: str, bad: npt.NDArray[np.bool_], what: str) -> None:
+    count = int(np.count_nonzero(bad))
+    if count:
+        verb = "is" if count == 1 else "are"
+        raise InvalidPredictions(f"{name}: {count} of {len(bad)} values {verb} {what}: {first_rows(bad)}")
+
+
+def _binary(name: str, values: Any) -> npt.NDArray[np.bool_]:
+    array = _vector(name, values)
+    if array.dtype.kind == "b":
+        return array
+    if array.dtype.kind not in "iuf":
+        seen = ", ".join(repr(str(value)) for value in np.unique(array)[:4])
+        raise InvalidPredictions(
+            f"{name}: labels are not binary: {seen}; give 0/1 or bool, for instance `labels == {array[0]!s:.20}`"
+            if len(array)
+            else f"{name}: 0 rows; there is nothing to evaluate"
+        )
+    positive = array == 1
+    bad = ~(positive | (array == 0))
+    if bad.any():
+        seen = ", ".join(f"{value:g}" for value in np.unique(array[bad])[:4].tolist())
+        count = int(np.count_nonzero(bad))
+        raise InvalidPredictions(
+            f"{name}: labels are not binary: {count} of {len(array)} values are neither 0 nor 1 "
+            f"({seen}): {first_rows(bad)}"
+        )
+    return np.asarray(positive)
+
+
+def _score(values: Any) -> npt.NDArray[np.float64]:
+    array = _vector("y_score", values)
+    if array.dtype.kind not in "biuf":
+        raise InvalidPredictions(f"y_score: dtype {array.dtype} is not numeric; probabilities in [0, 1] are needed")
+    score = array.astype(np.float64)
+    _refuse("y_score", (score < 0.0) | (score > 1.0), "outside [0, 1] (give probabilities, not logits or margins)")
+    return score

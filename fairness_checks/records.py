@@ -1,0 +1,210 @@
+"""CheckRecord: the answer to one check, in plain builtins, that every report renders and none changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from fairness_checks.checks import Burden, Correction, LimitKind
+from fairness_checks.errors import RecordError
+
+__all__ = ["SCHEMA", "CheckRecord", "GroupRecord", "Verdict", "WaiverRecord"]
+
+SCHEMA = 1
+_STRICT = ConfigDict(extra="forbid")
+
+Verdict: TypeAlias = Literal["pass", "fail", "inconclusive", "waived"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRecord:
+    """One group's counts and rate.
+
+    Parameters
+    ----------
+    name : tuple of str
+        Value of each feature of the check's ``by``.
+    samples : int
+        All samples of the group.
+    events, n : int
+        Numerator and denominator of the rate (for a false negative rate: false negatives and positives).
+    rate, low, high : float or None
+        events / n with Wilson's interval at the record's confidence; None when n is 0.
+    problem : str or None
+        Why the group could not be judged.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    name: tuple[str, ...]
+    samples: int
+    events: int
+    n: int
+    rate: float | None
+    low: float | None
+    high: float | None
+    problem: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The group's name as reports show it."""
+        return ", ".join(self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverRecord:
+    """The accepted debt that covers a violation."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    reason: str
+    approved_by: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRecord:
+    """Everything that is known about one check once it has been decided.
+
+    Parameters
+    ----------
+    model, check, metric, by, limit_kind, limit
+        The question; together (but for the limit) its key.
+    verdict : {"pass", "fail", "inconclusive", "waived"}
+        The decision.
+    estimate, low, high : float or None
+        Disparity of the deciding groups (or the worst group's rate) with its interval; None where undefined.
+    confidence : float
+        Of the interval: 1 - 2 alpha.
+    p_violation, p_adjusted, p_compliance : float or None
+        Raw and adjusted p-value of "the limit is kept", and p-value of "the limit is exceeded".
+    correction, family_size
+        How `p_adjusted` was adjusted, and over how many checks.
+    alpha, burden_of_proof, min_group_size
+        The settings that decided.
+    method, comparisons
+        The test, and the number of pairs or groups over which it is simultaneous.
+    unit : str
+        What the groups' n counts: "samples", "positives", ...
+    groups : tuple of GroupRecord
+        Every group, sorted by name.
+    first, second : tuple of str or None
+        Names of the deciding groups; `second` is None where one group's value is limited.
+    reason : str or None
+        Why the check is undefined, or which groups could not be judged.
+    power : float
+        Of the next three fields: 0.8.
+    detectable : float or None
+        Smallest disparity (or worst value) past the limit that these groups show with that power.
+    needed_samples : tuple of int or None
+        n of the deciding groups that would settle the limit if the true rates are those seen.
+    needed_samples_if_equal : tuple of int or None
+        The same if the true rates are equal.
+    waiver : WaiverRecord or None
+        Set exactly where the verdict is "waived".
+    schema : int
+        Version of this layout.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    model: str
+    check: str
+    metric: str
+    by: tuple[str, ...]
+    limit_kind: LimitKind
+    limit: float
+    verdict: Verdict
+    estimate: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+    p_violation: float | None
+    p_adjusted: float | None
+    p_compliance: float | None
+    correction: Correction
+    family_size: int
+    alpha: float
+    burden_of_proof: Burden
+    min_group_size: int
+    method: str
+    comparisons: int
+    unit: str
+    groups: tuple[GroupRecord, ...]
+    first: tuple[str, ...] | None
+    second: tuple[str, ...] | None
+    reason: str | None = None
+    power: float = 0.8
+    detectable: float | None = None
+    needed_samples: tuple[int, ...] | None = None
+    needed_samples_if_equal: tuple[int, ...] | None = None
+    waiver: WaiverRecord | None = None
+    schema: int = SCHEMA
+
+    @property
+    def key(self) -> tuple[str, str, str, tuple[str, ...], str]:
+        """Identity of the check over runs: (model, check, metric, by, limit kind)."""
+        return (self.model, self.check, self.metric, self.by, self.limit_kind)
+
+    def group(self, name: tuple[str, ...]) -> GroupRecord:
+        """Return the group of that name; raise KeyError if there is none."""
+        for group in self.groups:
+            if group.name == name:
+                return group
+        raise KeyError(name)
+
+    def to_json(self) -> str:
+        """Return the record as one line of JSON with sorted keys.
+
+        Raises
+        ------
+        RecordError
+            If any value is not exactly a builtin (a NumPy scalar is a float to isinstance, but kills a pytest-xdist
+            worker), or is NaN or infinite.
+        """
+        return json.dumps(_plain(dataclasses.asdict(self), "record"), sort_keys=True, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> CheckRecord:
+        """Read a record back; the inverse of `to_json`.
+
+        Raises
+        ------
+        RecordError
+            If the text is not JSON of this layout and schema version.
+        """
+        try:
+            record = _adapter().validate_json(text, strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "record"
+            raise RecordError(f"{where}: {first['msg']} ({error.error_count()} problems in all)") from error
+        if record.schema != SCHEMA:
+            raise RecordError(f"schema: {record.schema}; this version reads schema {SCHEMA}")
+        return record
+
+
+@cache
+def _adapter() -> TypeAdapter[CheckRecord]:
+    return TypeAdapter(CheckRecord)
+
+
+def _plain(value: Any, where: str) -> Any:
+    """Return the value if it is made of builtins throughout; compared exactly, as NumPy scalars and enums inherit."""
+    if type(value) in (str, int, bool, type(None)):
+        return value
+    if type(value) is float:
+        if not math.isfinite(value):
+            raise RecordError(f"{where}: {value} has no JSON form; undefined values are None")
+        return value
+    if type(value) in (tuple, list):
+        return [_plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    if type(value) is dict:
+        return {_plain(key, where): _plain(item, f"{where}.{key}") for key, item in value.items()}
+    raise RecordError(f"{where}: {type(value).__module__}.{type(value).__name__} is not a builtin; convert it first")

@@ -1,0 +1,1 @@
+"""Records as text: these modules render verdicts and decide nothing."""

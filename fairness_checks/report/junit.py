@@ -1,0 +1,57 @@
+"""A record as the properties of its JUnit test case."""
+
+from __future__ import annotations
+
+import json
+
+from fairness_checks.records import CheckRecord
+from fairness_checks.report.text import headline
+
+__all__ = ["RECORD_PROPERTY", "properties", "records_of"]
+
+RECORD_PROPERTY = "fairness.record"
+"""Name of the property that holds the whole record; the controller of a parallel run reads the records from it."""
+
+_PLAIN = (
+    "model",
+    "metric",
+    "limit_kind",
+    "limit",
+    "verdict",
+    "estimate",
+    "low",
+    "high",
+    "confidence",
+    "p_violation",
+    "p_adjusted",
+    "p_compliance",
+    "correction",
+    "family_size",
+    "alpha",
+    "burden_of_proof",
+    "method",
+    "reason",
+)
+
+
+def properties(record: CheckRecord) -> list[tuple[str, str]]:
+    """Return (name, value) pairs of plain text; names use only ``[a-z0-9_.]``, as JUnit writers do not escape them.
+
+    Undefined values are left out. Property ``fairness.text`` is the line that the terminal shows, ``fairness.record``
+    the whole record as JSON.
+    """
+    pairs = [("fairness.by", ", ".join(record.by))]
+    for name in _PLAIN:
+        value = getattr(record, name)
+        if value is not None:
+            pairs.append((f"fairness.{name}", f"{value:.6g}" if type(value) is float else str(value)))
+    groups = [{"group": g.label, "samples": g.samples, "events": g.events, "n": g.n} for g in record.groups]
+    pairs.append(("fairness.groups", json.dumps(groups, ensure_ascii=False)))
+    pairs.append(("fairness.text", headline(record)))
+    pairs.append((RECORD_PROPERTY, record.to_json()))
+    return pairs
+
+
+def records_of(user_properties: list[tuple[str, object]]) -> list[CheckRecord]:
+    """Read the records back from a test report's properties."""
+    return [CheckRecord.from_json(str(value)) for name, value in user_properties if name == RECORD_PROPERTY]

@@ -1,0 +1,102 @@
+"""Records as a table for the terminal, one per model, at most 100 columns wide."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from fairness_checks.records import CheckRecord, GroupRecord
+from fairness_checks.report.text import disparity_text, limit_text, settling_text
+
+__all__ = ["LEGEND", "WIDTH", "summary_lines"]
+
+LEGEND = "p: that the limit is kept, adjusted over the model's checks; for a pass, that it is exceeded"
+
+WIDTH = 100
+_HEADER = ("check", "groups", "rate", "n", "disparity", "limit", "p", "verdict")
+_RIGHT = (False, False, True, True, False, False, True, False)
+_LEAST = (12, 8)  # to how many characters the first two columns may be cut
+_SIGN = {"max_difference": "<=", "min_ratio": ">=", "max_value": "<=", "min_value": ">="}
+
+Row = tuple[str, ...]
+
+
+def _p(record: CheckRecord) -> str:
+    p = record.p_compliance if record.verdict == "pass" else record.p_adjusted
+    if p is None:
+        return "-"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _deciding(record: CheckRecord) -> list[GroupRecord]:
+    """Return the groups that the table shows: those that decide, or the first two where nothing was decided."""
+    names = [name for name in (record.first, record.second) if name is not None]
+    return [record.group(name) for name in names] if names else list(record.groups[:2])
+
+
+def _rows(record: CheckRecord) -> Iterator[Row]:
+    """Two lines a check, so that both deciding groups stand in one column; a third says how many more there are."""
+    shown = _deciding(record)
+    checks = [record.metric, f"  by {', '.join(record.by)}"]
+    groups = [(g.label, "-" if g.rate is None else f"{g.rate:.3f}", str(g.n)) for g in shown]
+    if len(record.groups) > len(shown):
+        groups.append((f"(+{len(record.groups) - len(shown)} groups)", "", ""))
+    answer = (
+        disparity_text(record),
+        f"{_SIGN[record.limit_kind]}{limit_text(record.limit)}",
+        _p(record),
+        record.verdict,
+    )
+    for line in range(max(len(checks), len(groups))):
+        check = checks[line] if line < len(checks) else ""
+        group = groups[line] if line < len(groups) else ("", "", "")
+        yield (check, *group, *(answer if line == 0 else ("", "", "", "")))
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(width - 2, 0)] + ".."
+
+
+def _widths(rows: Sequence[Row]) -> list[int]:
+    """Natural widths; where they exceed the line, the names are cut first in the groups, then in the checks."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
+    excess = sum(widths) + len(widths) - 1 - WIDTH
+    for column in (1, 0):
+        cut = min(max(excess, 0), max(widths[column] - _LEAST[column], 0))
+        widths[column] -= cut
+        excess -= cut
+    return widths
+
+
+def _line(row: Row, widths: Sequence[int]) -> str:
+    cells = [
+        _cut(cell, width).rjust(width) if right else _cut(cell, width).ljust(width)
+        for cell, width, right in zip(row, widths, _RIGHT, strict=True)
+    ]
+    return " ".join(cells).rstrip()
+
+
+def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | None]]:
+    """Yield (line, verdict of the check that the line opens, or None), tables in the order of the records' models.
+
+    Examples
+    --------
+    >>> list(summary_lines([]))
+    []
+    """
+    ordered = list(records)
+    models = list(dict.fromkeys(record.model for record in ordered))
+    ordered.sort(key=lambda record: models.index(record.model))
+    table = {id(record): list(_rows(record)) for record in ordered}
+    widths = _widths([_HEADER, *(row for rows in table.values() for row in rows)]) if ordered else []
+    for model, group in groupby(ordered, key=lambda record: record.model):
+        yield "", None
+        yield _cut(model, WIDTH), None
+        yield _line(_HEADER, widths), None
+        for record in group:
+            for number, row in enumerate(table[id(record)]):
+                yield _line(row, widths), record.verdict if number == 0 else None
+            for note in (record.reason, settling_text(record)):
+                for line in textwrap.wrap(note or "", WIDTH - 4):
+                    yield f"    {line}", None

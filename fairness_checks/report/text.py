@@ -1,0 +1,144 @@
+"""A record as text: the line that is the whole story, and what stands below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fairness_checks.records import CheckRecord, GroupRecord
+
+__all__ = ["disparity_text", "explanation", "headline", "limit_text", "p_text", "settling_text"]
+
+_CORRECTIONS = {"holm": "Holm", "benjamini_hochberg": "Benjamini-Hochberg", "none": "unadjusted"}
+_SIGNS = {  # limit kind: (kept, violated)
+    "max_difference": ("<=", ">"),
+    "min_ratio": (">=", "<"),
+    "max_value": ("<=", ">"),
+    "min_value": (">=", "<"),
+}
+_MOST_GROUPS_SHOWN = 12
+
+
+def limit_text(limit: float) -> str:
+    """Write a limit with two decimals where they suffice.
+
+    >>> limit_text(0.1), limit_text(0.125)
+    ('0.10', '0.125')
+    """
+    return f"{limit:.2f}" if round(limit, 2) == limit else f"{limit:g}"
+
+
+def p_text(p: float) -> str:
+    """Write a p-value as journals do.
+
+    >>> p_text(0.00002), p_text(0.0312), p_text(0.412)
+    ('p < 0.001', 'p = 0.031', 'p = 0.41')
+    """
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def disparity_text(record: CheckRecord) -> str:
+    """Estimate with interval, or a dash where undefined."""
+    if record.estimate is None or record.low is None or record.high is None:
+        return "-"
+    return f"{record.estimate:.3f} [{record.low:.3f}, {record.high:.3f}]"
+
+
+def _rate(group: GroupRecord) -> str:
+    return f"{group.label} {'undefined' if group.rate is None else f'{group.rate:.3f}'} (n={group.n})"
+
+
+def _groups_text(record: CheckRecord) -> str:
+    """``female 0.420 (n=412) - male 0.180 (n=1316) =``, as far as the kind of limit has it."""
+    if record.first is None:
+        return ""
+    first = _rate(record.group(record.first))
+    if record.second is None:
+        word = "highest" if record.limit_kind == "max_value" else "lowest"
+        return f"{word} of {len(record.groups)} groups, {first} ="
+    sign = "-" if record.limit_kind == "max_difference" else "/"
+    return f"{first} {sign} {_rate(record.group(record.second))} ="
+
+
+def headline(record: CheckRecord) -> str:
+    """Return the whole story in one line."""
+    subject = f"{record.metric} by {', '.join(record.by)}:"
+    if record.estimate is None or record.p_adjusted is None or record.p_compliance is None:
+        return f"{subject} undefined, not judged against {limit_text(record.limit)}: {record.reason}"
+    story = f"{subject} {_groups_text(record)} {disparity_text(record)}"
+    limit = limit_text(record.limit)
+    kept, violated = _SIGNS[record.limit_kind]
+    adjusted = f"{p_text(record.p_adjusted)}, {_CORRECTIONS[record.correction]}"
+    if record.verdict == "pass":
+        return f"{story} {kept} {limit} ({p_text(record.p_compliance)})"
+    if record.verdict == "inconclusive":
+        return f"{story} not settled against {limit} ({adjusted})"
+    line = f"{story} {violated} {limit} ({adjusted})"
+    if record.waiver is not None:
+        waiver = record.waiver
+        line += f", waived until {waiver.expires} by {waiver.approved_by}: {waiver.reason}"
+    return line
+
+
+def _sizes(record: CheckRecord, sizes: tuple[int, ...]) -> str:
+    names = [", ".join(name) for name in (record.first, record.second) if name is not None]
+    parts = [f"{size:,} {record.unit} of {name}" for size, name in zip(sizes, names, strict=True)]
+    return " and ".join(parts)
+
+
+def _would_take(record: CheckRecord) -> Iterator[str]:
+    """Say what it would take to settle an inconclusive check."""
+    if record.estimate is None:
+        yield "It would take samples of the groups named above."
+        return
+    share = f"{record.power:.0%}"
+    word = {"max_difference": "difference", "min_ratio": "ratio"}.get(record.limit_kind, "rate")
+    bound = "or more" if record.limit_kind in ("max_difference", "max_value") else "or less"
+    if record.detectable is None:
+        yield f"These groups are too small to show any {word} past the limit with {share} power."
+    else:
+        yield f"These groups show a {word} of {record.detectable:.3f} {bound} with {share} power."
+    if record.needed_samples is not None:
+        yield f"If the true rates are those seen, {_sizes(record, record.needed_samples)} would settle it."
+    else:
+        yield "If the true rates are those seen, they lie on the limit, and no number of samples would settle it."
+    if record.needed_samples_if_equal is not None:
+        yield f"If the true rates are equal, {_sizes(record, record.needed_samples_if_equal)} would show compliance."
+
+
+def explanation(record: CheckRecord) -> list[str]:
+    """Return the lines below the headline: groups, test, and what it would take."""
+    lines = []
+    if record.verdict == "inconclusive":
+        if record.burden_of_proof == "compliance":
+            lines.append("The burden of proof is compliance: what the data do not show to be within the limit fails.")
+        lines.extend(_would_take(record))
+    if record.reason is not None and record.estimate is not None:
+        lines.append(f"Not judged: {record.reason}.")
+    for group in record.groups[:_MOST_GROUPS_SHOWN]:
+        interval = "" if group.low is None or group.high is None else f" [{group.low:.3f}, {group.high:.3f}]"
+        rate = "undefined" if group.rate is None else f"{group.rate:.3f}"
+        lines.append(f"  {group.label}: {group.events} of {group.n} {record.unit}, {rate}{interval}")
+    if len(record.groups) > _MOST_GROUPS_SHOWN:
+        lines.append(f"  ... and {len(record.groups) - _MOST_GROUPS_SHOWN} more groups")
+    if record.p_violation is not None and record.p_compliance is not None:
+        checks = "check" if record.family_size == 1 else "checks"
+        lines.append(f"Test: {record.method}; {record.confidence:.0%} interval.")
+        lines.append(
+            f"Raw {p_text(record.p_violation)} for a violation, {p_text(record.p_compliance)} for compliance; "
+            f"alpha {record.alpha:g}, {_CORRECTIONS[record.correction]} over {record.family_size} {checks} "
+            f"of {record.model}."
+        )
+    return lines
+
+
+def settling_text(record: CheckRecord) -> str | None:
+    """Say in one line what would settle an inconclusive check; None for a check that is settled or undefined."""
+    if record.verdict != "inconclusive" or record.estimate is None:
+        return None
+    sizes = {"at these rates": record.needed_samples, "if equal": record.needed_samples_if_equal}
+    parts = [f"{' + '.join(f'{n:,}' for n in some)} {case}" for case, some in sizes.items() if some is not None]
+    shown = "nothing past the limit" if record.detectable is None else f"{record.detectable:.3f}"
+    needed = f"; {record.unit} needed: {', '.join(parts)}" if parts else ""
+    return f"shown with {record.power:.0%} power: {shown}{needed}"

@@ -1,0 +1,127 @@
+"""Predictions -> GroupStatistics: one pass over the rows, after which their number no longer matters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.checks import MissingSensitive
+from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.metrics import CELLS, Metric
+from fairness_checks.predictions import Predictions
+from fairness_checks.sensitive import MISSING, SensitiveFeature, first_rows
+
+__all__ = ["GroupStatistics"]
+
+Counts = npt.NDArray[np.int64]
+_MOST_INTERSECTIONS = 100_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupStatistics:
+    """Confusion counts of every group: all that inference may see.
+
+    Parameters
+    ----------
+    by : tuple of str
+        The sensitive features whose groups, or groups of the intersection, these are.
+    groups : tuple of tuple of str
+        One value per feature and group, sorted. Intersections without a sample are there, with counts of zero.
+    counts : ndarray of int64, shape (G, 4)
+        Cells tn, fp, fn, tp of each group.
+
+    Notes
+    -----
+    Statistics of parts of the data add up with ``+``, in any order, to the statistics of the whole.
+    """
+
+    by: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+    counts: Counts
+
+    @classmethod
+    def from_predictions(
+        cls, predictions: Predictions, by: Sequence[str], missing_sensitive: MissingSensitive = "error"
+    ) -> GroupStatistics:
+        """Count the confusion table of each group.
+
+        Parameters
+        ----------
+        predictions : Predictions
+            n samples.
+        by : sequence of str
+            One or more sensitive features.
+        missing_sensitive : {"error", "group"}
+            Whether a missing value is refused or a group called "(missing)".
+
+        Raises
+        ------
+        ConfigurationError
+            If a feature does not exist.
+        InvalidPredictions
+            If sensitive values are missing and not declared a group.
+        """
+        features = [_complete(predictions.feature(name), missing_sensitive) for name in by]
+        sizes = [len(feature.groups) for feature in features]
+        total = int(np.prod(sizes))
+        if total > _MOST_INTERSECTIONS:
+            raise ConfigurationError(f"by: {list(by)} has {total:,} intersections; at most {_MOST_INTERSECTIONS:,}")
+        index = np.zeros(len(predictions), dtype=np.int64)
+        for feature, size in zip(features, sizes, strict=True):
+            index *= size
+            index += feature.codes
+        index *= len(CELLS)
+        index += 2 * predictions.y_true
+        index += predictions.y_pred
+        counts = np.bincount(index, minlength=total * len(CELLS)).reshape(total, len(CELLS)).astype(np.int64)
+        names = [
+            tuple(feature.groups[i] for feature, i in zip(features, place, strict=True)) for place in np.ndindex(*sizes)
+        ]
+        return cls(tuple(by), *_sorted(names, counts))
+
+    @property
+    def samples(self) -> Counts:
+        """Number of samples of each group, shape (G,)."""
+        return np.asarray(self.counts.sum(axis=1))
+
+    def proportion(self, metric: Metric) -> tuple[Counts, Counts]:
+        """Return (events, samples) of a proportion metric per group, each of shape (G,)."""
+        numerator = [CELLS.index(cell) for cell in metric.numerator]
+        denominator = [CELLS.index(cell) for cell in metric.denominator]
+        return self.counts[:, numerator].sum(axis=1), self.counts[:, denominator].sum(axis=1)
+
+    def __add__(self, other: GroupStatistics) -> GroupStatistics:
+        if not isinstance(other, GroupStatistics):
+            return NotImplemented
+        if self.by != other.by:
+            raise ConfigurationError(f"statistics by {list(self.by)} and by {list(other.by)} cannot be added")
+        merged: dict[tuple[str, ...], Counts] = dict(zip(self.groups, self.counts, strict=True))
+        for group, counts in zip(other.groups, other.counts, strict=True):
+            merged[group] = merged[group] + counts if group in merged else counts
+        return GroupStatistics(self.by, *_sorted(list(merged), np.array(list(merged.values()), dtype=np.int64)))
+
+
+def _sorted(names: list[tuple[str, ...]], counts: Counts) -> tuple[tuple[tuple[str, ...], ...], Counts]:
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return tuple(names[i] for i in order), counts[order]
+
+
+def _complete(feature: SensitiveFeature, missing_sensitive: MissingSensitive) -> SensitiveFeature:
+    """Refuse missing values, or make them a group."""
+    missing = feature.codes < 0
+    if not missing.any():
+        return feature
+    if missing_sensitive == "error":
+        raise InvalidPredictions(
+            f"sensitive_features[{feature.name!r}]: {int(missing.sum())} of {len(missing)} values are missing: "
+            f"{first_rows(missing)}; fill them in, or set `missing_sensitive: group` to make them a group of their own"
+        )
+    if MISSING in feature.groups:
+        raise InvalidPredictions(
+            f"sensitive_features[{feature.name!r}]: a group is called {MISSING!r} already; rename it"
+        )
+    codes = np.where(missing, np.int32(len(feature.groups)), feature.codes).astype(np.int32)
+    return SensitiveFeature(feature.name, codes, (*feature.groups, MISSING))

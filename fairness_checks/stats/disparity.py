@@ -1,0 +1,215 @@
+"""The largest difference, or the smallest ratio, among the rates of two or more groups.
+
+A limit is turned into a *tolerance* t in [0, 1): a difference of at most t, or a ratio of at least 1 - t; each pair of
+groups is tested against the margins of that tolerance. Violation: some pair lies outside its margins, simultaneous
+over the pairs by Bonferroni. Compliance: every pair lies within, an intersection-union test at the full level.
+The interval holds the tolerances that neither test rejects, so verdict and interval cannot disagree.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+from scipy import special
+
+from fairness_checks.stats.exact import EXACT_TABLE_LIMIT, Pairs, exact_outside, exact_within
+from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.proportions import Array, Contrast, score_statistic
+
+__all__ = ["judge_disparity"]
+
+_TOLERANCE_STEP = 2e-5  # an interval's end is found to this precision, a tenth of what reports show
+_LARGEST_TOLERANCE = 1.0 - 1e-9
+
+EXACT = "exact unconditional score test (Chan 1998; Berger and Boos 1994)"
+ASYMPTOTIC = "score test (Miettinen and Nurminen 1985)"
+
+
+def margins(tolerance: float, contrast: Contrast) -> tuple[float, float]:
+    """Return the interval of contrasts that a tolerance allows."""
+    if contrast == "difference":
+        return -tolerance, tolerance
+    ratio = 1.0 - min(tolerance, _LARGEST_TOLERANCE)
+    return ratio, 1.0 / ratio
+
+
+def _asymptotic_outside(pairs: Pairs, low: float, high: float, contrast: Contrast) -> Array:
+    """Both directions count: at a margin of zero this is the two-sided test."""
+    above = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, high, contrast)
+    below = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, low, contrast)
+    first = special.ndtr(-above) + special.ndtr(-below)
+    second = special.ndtr(below) + special.ndtr(above)
+    return np.minimum(np.minimum(first, second), 1.0)
+
+
+def _asymptotic_within(pairs: Pairs, low: float, high: float, contrast: Contrast) -> Array:
+    above = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, high, contrast)
+    below = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, low, contrast)
+    return np.asarray(np.maximum(special.ndtr(above), special.ndtr(-below)))
+
+
+def _is_exact(pairs: Pairs) -> np.ndarray:
+    return np.asarray((pairs.n1 + 1.0) * (pairs.n2 + 1.0) <= EXACT_TABLE_LIMIT)
+
+
+PairTest = Callable[[Pairs, float, float, Contrast], Array]
+
+
+def _either(exact: PairTest, asymptotic: PairTest, pairs: Pairs, tolerance: float, contrast: Contrast) -> Array:
+    """p-values of all pairs at one tolerance, exact where the table is small enough."""
+    low, high = margins(tolerance, contrast)
+    small = _is_exact(pairs)
+    p = np.ones(len(pairs))
+    if small.any():
+        p[small] = exact(pairs.take(small), low, high, contrast)
+    if not small.all():
+        p[~small] = asymptotic(pairs.take(~small), low, high, contrast)
+    return p
+
+
+def p_outside(pairs: Pairs, tolerance: float, contrast: Contrast) -> Array:
+    """p-values of H0 "the pair keeps the tolerance"."""
+    return _either(exact_outside, _asymptotic_outside, pairs, tolerance, contrast)
+
+
+def p_within(pairs: Pairs, tolerance: float, contrast: Contrast) -> Array:
+    """p-values of H0 "the pair meets or exceeds the tolerance"."""
+    return _either(exact_within, _asymptotic_within, pairs, tolerance, contrast)
+
+
+def _crossing(holds: Callable[[float], float], low: float, high: float) -> float:
+    """Find the largest t of [low, high] where ``holds(t) > 0``, given that it is at low and is not at high.
+
+    Regula falsi with the Illinois weights, kept inside the bracket: the function has small jumps.
+    """
+    at_low, at_high, side = holds(low), holds(high), 0
+    for _ in range(60):
+        if high - low <= _TOLERANCE_STEP:
+            break
+        share = at_low / (at_low - at_high) if np.isfinite(at_low - at_high) else 0.5
+        middle = low + (high - low) * min(max(share, 0.02), 0.98)
+        value = holds(middle)
+        if value > 0.0:
+            low, at_low, side, at_high = middle, value, 1, at_high / 2.0 if side == 1 else at_high
+        else:
+            high, at_high, side, at_low = middle, value, -1, at_low / 2.0 if side == -1 else at_low
+    return low
+
+
+def _value(holds: Callable[[Pairs, float], Array], single: Pairs, tolerance: float) -> float:
+    return float(holds(single, tolerance)[0])
+
+
+def _frontier(
+    holds: Callable[[Pairs, float], Array], pairs: Pairs, order: Array, at_limit: Array, limit: float
+) -> float:
+    """Largest tolerance at which `holds` is positive for some pair; 0 if for none.
+
+    Pairs are taken from the most promising (largest `order`) on; each is followed only where it can still raise
+    the result. The limit is always an end of the bracket: the result lies above it exactly if some pair
+    holds at the limit itself.
+    """
+    if np.any(at_limit > 0.0):
+        best, cap, values = limit, _LARGEST_TOLERANCE, at_limit
+    else:
+        best, cap, values = 0.0, limit, holds(pairs, 0.0)
+    while True:
+        candidates = np.flatnonzero(values > 0.0)
+        if candidates.size == 0 or best >= cap:
+            return best
+        top = candidates[np.argmax(order[candidates])]
+        single = pairs.take(np.array([top]))
+        if holds(single, cap)[0] > 0.0:
+            return cap
+        best = _crossing(functools.partial(_value, holds, single), best, cap)
+        rest = candidates[candidates != top]
+        pairs, order = pairs.take(rest), order[rest]
+        if rest.size == 0:
+            return best
+        values = holds(pairs, best)
+
+
+def _probit(p: Array | float) -> Array:
+    return np.asarray(special.ndtri(np.clip(p, 1e-300, 1.0 - 1e-16)))
+
+
+def _all_pairs(events: Array, samples: Array) -> tuple[np.ndarray, np.ndarray, Pairs]:
+    first, second = np.triu_indices(len(events), 1)
+    return first, second, Pairs(events[first], samples[first], events[second], samples[second])
+
+
+def judge_disparity(
+    events: np.ndarray, samples: np.ndarray, limit: float, contrast: Contrast, alpha: float
+) -> Inference:
+    """Judge the largest difference or the smallest ratio of the rates ``events / samples`` against a limit.
+
+    Parameters
+    ----------
+    events, samples : ndarray of int, shape (G,)
+        Counts per group, G >= 2, ``samples >= 1``.
+    limit : float
+        Largest difference allowed, in [0, 1), or smallest ratio allowed, in (0, 1].
+    contrast : {"difference", "ratio"}
+        Which of the two.
+    alpha : float
+        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
+
+    Returns
+    -------
+    Inference
+        In the limit's own unit. The pair named is the one with the smallest violation p-value where that proves a
+        violation, otherwise the pair with the largest disparity.
+    """
+    x, n = np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64)
+    first, second, pairs = _all_pairs(x, n)
+    count = len(pairs)
+    tolerance = limit if contrast == "difference" else 1.0 - limit
+
+    outside = p_outside(pairs, tolerance, contrast)
+    within = p_within(pairs, tolerance, contrast)
+    rate = x / n
+    high, low = np.maximum(rate[first], rate[second]), np.minimum(rate[first], rate[second])
+    # Two rates of zero are equal: their ratio is 1.
+    ratio = np.divide(low, high, out=np.ones_like(high), where=high > 0.0)
+    disparity = high - low if contrast == "difference" else 1.0 - ratio
+
+    level, width = alpha / count, np.sqrt(0.25 / pairs.n1 + 0.25 / pairs.n2)
+    low_end = _frontier(
+        lambda some, t: _probit(level) - _probit(p_outside(some, t, contrast)),
+        pairs,
+        disparity - width,
+        _probit(level) - _probit(outside),
+        tolerance,
+    )
+    high_end = _frontier(
+        lambda some, t: _probit(p_within(some, t, contrast)) - _probit(alpha) + 1e-15,
+        pairs,
+        disparity + width,
+        _probit(within) - _probit(alpha) + 1e-15,
+        tolerance,
+    )
+
+    p_violation = min(1.0, count * float(outside.min()))
+    shown = int(np.lexsort((-disparity, outside))[0]) if p_violation < alpha else int(np.argmax(disparity))
+    pair = (int(first[shown]), int(second[shown]))
+    higher, lower = pair if rate[pair[0]] >= rate[pair[1]] else pair[::-1]
+    is_ratio = contrast == "ratio"
+    high_end = 1.0 if high_end >= _LARGEST_TOLERANCE else high_end
+    return Inference(
+        estimate=float(1.0 - disparity[shown] if is_ratio else disparity[shown]),
+        low=1.0 - high_end if is_ratio else low_end,
+        high=1.0 - low_end if is_ratio else high_end,
+        p_violation=p_violation,
+        p_compliance=float(within.max()),
+        first=lower if is_ratio else higher,
+        second=higher if is_ratio else lower,
+        comparisons=count,
+        method=_method(_is_exact(pairs), count),
+    )
+
+
+def _method(exact: np.ndarray, count: int) -> str:
+    name = EXACT if exact.all() else ASYMPTOTIC if not exact.any() else f"{EXACT}; {ASYMPTOTIC} for the larger pairs"
+    return name if count == 1 else f"{name}, Bonferroni over {count} pairs"

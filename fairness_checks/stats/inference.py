@@ -1,0 +1,41 @@
+"""What every kind of metric answers when it is asked about a limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Inference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A disparity (or the worst group's value), its interval and the two p-values at the limit.
+
+    Parameters
+    ----------
+    estimate : float
+        The disparity of the groups named by `first` and `second`, or the value of `first`.
+    low, high : float
+        Two-sided interval at confidence 1 - 2 alpha: the limits that neither test rejects.
+    p_violation : float
+        p-value of "the limit is kept"; small when the data prove a violation. Simultaneous over all groups.
+    p_compliance : float
+        p-value of "the limit is exceeded or met"; small when the data prove compliance of all groups.
+    first, second : int
+        Positions of the groups that decide: the higher and the lower rate for a difference, the lower and the higher
+        for a ratio; `second` is -1 where the worst group's value is limited.
+    comparisons : int
+        Number of pairs, or of groups, over which `p_violation` is simultaneous.
+    method : str
+        Name and source of the test.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    p_violation: float
+    p_compliance: float
+    first: int
+    second: int
+    comparisons: int
+    method: str

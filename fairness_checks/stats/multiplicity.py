@@ -1,0 +1,50 @@
+"""Adjustment of p-values over the checks of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from scipy import stats
+
+__all__ = ["CORRECTIONS", "adjust"]
+
+
+def _holm(p: np.ndarray) -> np.ndarray:
+    """Holm's step-down adjustment (Scand. J. Stat. 6 (1979) 65-70): controls the family-wise error rate."""
+    order = np.argsort(p, kind="stable")
+    steps = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
+
+
+def _benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """Benjamini and Hochberg's adjustment (JRSS B 57 (1995) 289-300): controls the false discovery rate."""
+    return np.asarray(stats.false_discovery_control(p, method="bh"), dtype=np.float64)
+
+
+CORRECTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
+    {"holm": _holm, "benjamini_hochberg": _benjamini_hochberg, "none": np.copy}
+)
+
+
+def adjust(p_values: Sequence[float], correction: str) -> list[float]:
+    """Return adjusted p-values, in the order given.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        Raw p-values in [0, 1]; an empty sequence gives an empty list.
+    correction : {"holm", "benjamini_hochberg", "none"}
+        A key of `CORRECTIONS`.
+
+    Examples
+    --------
+    >>> adjust([0.01, 0.04, 0.03], "holm")
+    [0.03, 0.06, 0.06]
+    """
+    if not p_values:
+        return []
+    return [float(p) for p in CORRECTIONS[correction](np.asarray(p_values, dtype=np.float64))]

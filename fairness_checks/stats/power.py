@@ -1,0 +1,124 @@
+"""What it would take: the disparity that given groups can show, and the groups that a given disparity needs.
+
+Normal approximation of the score test: its variance is taken at the restricted estimate under the null hypothesis, and
+at the true rates under the alternative (Farrington and Manning, Stat. Med. 9 (1990) 1447-1454).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import optimize, special
+
+from fairness_checks.stats.proportions import Contrast, restricted_rate
+
+__all__ = ["POWER", "detectable_disparity", "detectable_value", "needed_factor", "needed_factor_value"]
+
+POWER = 0.8
+_MOST_SAMPLES_FACTOR = 1e6
+
+
+def _critical(alpha: float, both_directions: bool) -> float:
+    return float(special.ndtri(1.0 - alpha / (2.0 if both_directions else 1.0)))
+
+
+def _deviations(
+    p1: float, n1: float, p2: float, n2: float, margin: float, contrast: Contrast
+) -> tuple[float, float, float]:
+    """Return (distance from the margin, standard deviation under H0, under the alternative), for p1 - w p2."""
+    null1, null2 = (float(v) for v in restricted_rate(n1 * p1, n1, n2 * p2, n2, margin, contrast))
+    weight = 1.0 if contrast == "difference" else margin
+    distance = p1 - p2 - margin if contrast == "difference" else p1 - margin * p2
+    under_null = math.sqrt(null1 * (1 - null1) / n1 + weight**2 * null2 * (1 - null2) / n2)
+    under_truth = math.sqrt(p1 * (1 - p1) / n1 + weight**2 * p2 * (1 - p2) / n2)
+    return distance, under_null, under_truth
+
+
+def _margin(limit: float, contrast: Contrast) -> float:
+    """Return the margin of (higher rate, lower rate)."""
+    return limit if contrast == "difference" else 1.0 / limit
+
+
+def detectable_disparity(
+    lower_rate: float, n_higher: float, n_lower: float, limit: float, contrast: Contrast, alpha: float
+) -> float | None:
+    """Smallest true disparity past the limit that groups of these sizes show with 80 % power.
+
+    Parameters
+    ----------
+    lower_rate : float
+        Rate of the group with the lower rate, held fixed.
+    n_higher, n_lower : float
+        Samples of the group with the higher and of the one with the lower rate.
+    limit : float
+        Largest difference, or smallest ratio.
+    contrast : {"difference", "ratio"}
+        Which of the two.
+    alpha : float
+        Level at which the pair is tested.
+
+    Returns
+    -------
+    float or None
+        A difference above the limit, or a ratio below it; None if no disparity would be shown.
+    """
+    margin = _margin(limit, contrast)
+    z = _critical(alpha, both_directions=margin == (0.0 if contrast == "difference" else 1.0))
+
+    def excess(higher: float) -> float:
+        distance, null, truth = _deviations(higher, n_higher, lower_rate, n_lower, margin, contrast)
+        return distance - z * null - special.ndtri(POWER) * truth
+
+    edge = lower_rate + margin if contrast == "difference" else lower_rate * margin
+    if edge >= 1.0 or excess(1.0) <= 0.0:
+        return None
+    higher = float(optimize.brentq(excess, edge, 1.0, xtol=1e-6))
+    return higher - lower_rate if contrast == "difference" else lower_rate / higher
+
+
+def needed_factor(
+    higher_rate: float,
+    n_higher: float,
+    lower_rate: float,
+    n_lower: float,
+    limit: float,
+    contrast: Contrast,
+    alpha: float,
+) -> float | None:
+    """Factor by which both groups must grow until these rates settle the limit, either way, with 80 % power.
+
+    Returns None where the rates lie on the limit, or so close that a million times the samples would not do.
+    """
+    margin = _margin(limit, contrast)
+    distance, null, truth = _deviations(higher_rate, n_higher, lower_rate, n_lower, margin, contrast)
+    equal = (contrast == "difference" and margin == 0.0) or (contrast == "ratio" and margin == 1.0)
+    z = _critical(alpha, both_directions=equal and distance > 0)
+    return _factor(distance, z * null + special.ndtri(POWER) * truth)
+
+
+def _factor(distance: float, deviation: float) -> float | None:
+    if distance == 0.0:
+        return None
+    factor = (deviation / distance) ** 2
+    return float(factor) if factor <= _MOST_SAMPLES_FACTOR else None
+
+
+def detectable_value(n: float, limit: float, alpha: float) -> float | None:
+    """Smallest true rate above a ceiling that n samples show with 80 % power; None if there is none."""
+
+    def excess(rate: float) -> float:
+        return float(
+            rate
+            - limit
+            - _critical(alpha, False) * np.sqrt(limit * (1 - limit) / n)
+            - special.ndtri(POWER) * np.sqrt(rate * (1 - rate) / n)
+        )
+
+    return None if excess(1.0) <= 0.0 else float(optimize.brentq(excess, limit, 1.0, xtol=1e-6))
+
+
+def needed_factor_value(rate: float, n: float, limit: float, alpha: float) -> float | None:
+    """Factor by which a group must grow until its rate settles a ceiling with 80 % power; None as `needed_factor`."""
+    null, truth = math.sqrt(limit * (1 - limit) / n), math.sqrt(rate * (1 - rate) / n)
+    return _factor(rate - limit, _critical(alpha, False) * null + special.ndtri(POWER) * truth)

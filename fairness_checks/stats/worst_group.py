@@ -1,0 +1,58 @@
+"""The highest or the lowest rate of any group against a ceiling or a floor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.proportions import clopper_pearson_bound, exact_binomial_p
+
+__all__ = ["judge_worst_group"]
+
+
+def judge_worst_group(
+    events: np.ndarray, samples: np.ndarray, limit: float, alpha: float, *, ceiling: bool
+) -> Inference:
+    """Judge the worst group's rate against a ceiling (``max_value``) or a floor (``min_value``).
+
+    Exact binomial tests; groups are independent, so a violation by any of G groups is adjusted by Sidak
+    (JASA 62 (1967) 626-633), and compliance of all needs no adjustment. The interval is the inversion of these tests
+    (Clopper and Pearson, Biometrika 26 (1934) 404-413).
+
+    Parameters
+    ----------
+    events, samples : ndarray of int, shape (G,)
+        Counts per group, G >= 1, ``samples >= 1``.
+    limit : float
+        Ceiling in [0, 1) or floor in (0, 1].
+    alpha : float
+        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
+    ceiling : bool
+        Whether the highest rate is limited, or the lowest.
+    """
+    counts = [(int(x), int(n)) for x, n in zip(events, samples, strict=True)]
+    groups = len(counts)
+    if not ceiling:  # a floor of the rate is a ceiling of its complement
+        counts, limit = [(n - x, n) for x, n in counts], 1.0 - limit
+    p = np.array([exact_binomial_p(x, n, limit) for x, n in counts])
+    rate = np.array([x / n for x, n in counts])
+
+    smallest = float(p[:, 0].min())
+    p_violation = float(-np.expm1(groups * np.log1p(-smallest))) if smallest < 1.0 else 1.0
+    level = float(-np.expm1(np.log1p(-alpha) / groups))
+    low = max(clopper_pearson_bound(x, n, level, upper=False) for x, n in counts)
+    high = max(clopper_pearson_bound(x, n, alpha, upper=True) for x, n in counts)
+    shown = int(np.lexsort((-rate, p[:, 0]))[0]) if p_violation < alpha else int(np.argmax(rate))
+    estimate = float(rate[shown])
+    name = "exact binomial test" if groups == 1 else f"exact binomial test, Sidak over {groups} groups"
+    return Inference(
+        estimate=estimate if ceiling else 1.0 - estimate,
+        low=low if ceiling else 1.0 - high,
+        high=high if ceiling else 1.0 - low,
+        p_violation=p_violation,
+        p_compliance=float(p[:, 1].max()),
+        first=shown,
+        second=-1,
+        comparisons=groups,
+        method=name,
+    )

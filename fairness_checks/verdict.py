@@ -1,0 +1,350 @@
+"""GroupStatistics + limit -> CheckRecord. One function decides a verdict; pytest and the Python API call that one."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from fairness_checks.checks import LIMIT_KINDS, Burden, Check, LimitKind, MissingSensitive, Settings
+from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.metrics import METRICS, Metric
+from fairness_checks.predictions import Predictions
+from fairness_checks.records import CheckRecord, GroupRecord, Verdict, WaiverRecord
+from fairness_checks.statistics import GroupStatistics
+from fairness_checks.stats import power
+from fairness_checks.stats.disparity import judge_disparity
+from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.multiplicity import adjust
+from fairness_checks.stats.proportions import Contrast, wilson_interval
+from fairness_checks.stats.worst_group import judge_worst_group
+from fairness_checks.waivers import Waiver, find_waiver
+
+__all__ = ["audit", "audit_model", "decide"]
+
+Judge = Callable[[np.ndarray, np.ndarray, float, float], Inference]
+
+_JUDGES: Mapping[LimitKind, Judge] = {
+    "max_difference": lambda x, n, limit, alpha: judge_disparity(x, n, limit, "difference", alpha),
+    "min_ratio": lambda x, n, limit, alpha: judge_disparity(x, n, limit, "ratio", alpha),
+    "max_value": lambda x, n, limit, alpha: judge_worst_group(x, n, limit, alpha, ceiling=True),
+    "min_value": lambda x, n, limit, alpha: judge_worst_group(x, n, limit, alpha, ceiling=False),
+}
+_PAIRWISE = ("max_difference", "min_ratio")
+
+
+def decide(p_adjusted: float | None, p_compliance: float | None, alpha: float, *, complete: bool = True) -> Verdict:
+    """Decide a verdict before waivers.
+
+    Parameters
+    ----------
+    p_adjusted : float or None
+        p-value of "the limit is kept", adjusted over the model's checks; None where undefined.
+    p_compliance : float or None
+        p-value of "the limit is exceeded or met"; None where undefined.
+    alpha : float
+        Significance level.
+    complete : bool
+        False where some group could not be judged: the others can prove a violation, but never compliance.
+
+    Examples
+    --------
+    >>> decide(0.001, 0.999, 0.05), decide(0.9, 0.01, 0.05), decide(0.3, 0.4, 0.05), decide(None, None, 0.05)
+    ('fail', 'pass', 'inconclusive', 'inconclusive')
+    """
+    if p_adjusted is not None and p_adjusted < alpha:
+        return "fail"
+    if complete and p_compliance is not None and p_compliance < alpha:
+        return "pass"
+    return "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """A check's groups and inference, before the adjustment over the model's checks."""
+
+    check: Check
+    groups: tuple[GroupRecord, ...]
+    inference: Inference | None
+    reason: str | None
+
+
+def _group_records(statistics: GroupStatistics, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
+    events, denominators = statistics.proportion(metric)
+    records = []
+    rows = zip(statistics.groups, statistics.samples, events, denominators, strict=True)
+    for name, samples, x, n in ((name, int(s), int(x), int(n)) for name, s, x, n in rows):
+        problem = None
+        if samples < settings.min_group_size:
+            problem = f"{samples} samples, fewer than min_group_size {settings.min_group_size}"
+        elif n == 0:
+            problem = f"no {metric.unit} among its {samples} samples"
+        low, high = wilson_interval(x, n, 1.0 - 2.0 * settings.alpha) if n else (None, None)
+        records.append(
+            GroupRecord(
+                name=name,
+                samples=samples,
+                events=x,
+                n=n,
+                rate=x / n if n else None,
+                low=low,
+                high=high,
+                problem=problem,
+            )
+        )
+    return tuple(records)
+
+
+def _find(statistics: GroupStatistics, check: Check, settings: Settings) -> _Finding:
+    groups = _group_records(statistics, METRICS[check.metric], settings)
+    judged = [i for i, group in enumerate(groups) if group.problem is None]
+    problems = [f"group {group.label}: {group.problem}" for group in groups if group.problem is not None]
+    if check.limit_kind in _PAIRWISE and len(groups) == 1:
+        return _Finding(check, groups, None, f"only one group ({groups[0].label}); a disparity needs two")
+    if len(judged) < (2 if check.limit_kind in _PAIRWISE else 1):
+        return _Finding(check, groups, None, _some(problems))
+    events = np.array([groups[i].events for i in judged])
+    samples = np.array([groups[i].n for i in judged])
+    inference = _JUDGES[check.limit_kind](events, samples, check.limit, settings.alpha)
+    inference = dataclasses.replace(
+        inference,
+        first=judged[inference.first],
+        second=judged[inference.second] if inference.second >= 0 else -1,
+    )
+    return _Finding(check, groups, inference, _some(problems) if problems else None)
+
+
+def _some(problems: list[str]) -> str:
+    rest = len(problems) - 3
+    return "; ".join(problems[:3]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _needs(finding: _Finding, settings: Settings) -> dict[str, float | tuple[int, ...] | None]:
+    """Say what it would take to settle an inconclusive check."""
+    inference, check = finding.inference, finding.check
+    if inference is None:
+        return {}
+    level = settings.alpha / inference.comparisons
+    first = finding.groups[inference.first]
+    if check.limit_kind not in _PAIRWISE:
+        ceiling = check.limit_kind == "max_value"
+        rate, limit = (first.events / first.n, check.limit)
+        if not ceiling:
+            rate, limit = 1.0 - rate, 1.0 - limit
+        detectable = power.detectable_value(first.n, limit, level)
+        factor = power.needed_factor_value(rate, first.n, limit, level)
+        return {
+            "detectable": detectable if ceiling or detectable is None else 1.0 - detectable,
+            "needed_samples": _grown(factor, first.n),
+        }
+    second = finding.groups[inference.second]
+    contrast: Contrast = "difference" if check.limit_kind == "max_difference" else "ratio"
+    higher, lower = (first, second) if contrast == "difference" else (second, first)
+    rates = higher.events / higher.n, lower.events / lower.n
+    pooled = (higher.events + lower.events) / (higher.n + lower.n)
+    sizes = (first.n, second.n)
+    return {
+        "detectable": power.detectable_disparity(rates[1], higher.n, lower.n, check.limit, contrast, level),
+        "needed_samples": _grown(
+            power.needed_factor(rates[0], higher.n, rates[1], lower.n, check.limit, contrast, level), *sizes
+        ),
+        "needed_samples_if_equal": _grown(
+            power.needed_factor(pooled, higher.n, pooled, lower.n, check.limit, contrast, settings.alpha),
+            *sizes,
+        ),
+    }
+
+
+def _grown(factor: float | None, *sizes: int) -> tuple[int, ...] | None:
+    return None if factor is None else tuple(math.ceil(size * factor) for size in sizes)
+
+
+def _record(
+    model: str, finding: _Finding, adjusted: float, family: int, settings: Settings, waiver: Waiver | None
+) -> CheckRecord:
+    check, inference = finding.check, finding.inference
+    p_adjusted = adjusted if inference else None
+    verdict = decide(
+        p_adjusted,
+        inference.p_compliance if inference else None,
+        settings.alpha,
+        complete=finding.reason is None,
+    )
+    waived = verdict == "fail" and waiver is not None
+    return CheckRecord(
+        model=model,
+        check=check.key[0],
+        metric=check.metric,
+        by=check.by,
+        limit_kind=check.limit_kind,
+        limit=float(check.limit),
+        verdict="waived" if waived else verdict,
+        estimate=inference.estimate if inference else None,
+        low=inference.low if inference else None,
+        high=inference.high if inference else None,
+        confidence=1.0 - 2.0 * settings.alpha,
+        p_violation=inference.p_violation if inference else None,
+        p_adjusted=p_adjusted,
+        p_compliance=inference.p_compliance if inference else None,
+        correction=settings.correction,
+        family_size=family,
+        alpha=settings.alpha,
+        burden_of_proof=settings.burden_of_proof,
+        min_group_size=settings.min_group_size,
+        method=inference.method if inference else "none",
+        comparisons=inference.comparisons if inference else 0,
+        unit=METRICS[check.metric].unit,
+        groups=finding.groups,
+        first=finding.groups[inference.first].name if inference else None,
+        second=finding.groups[inference.second].name if inference and inference.second >= 0 else None,
+        reason=finding.reason,
+        power=power.POWER,
+        waiver=WaiverRecord(reason=waiver.reason, approved_by=waiver.approved_by, expires=waiver.expires.isoformat())
+        if waived and waiver is not None
+        else None,
+        **(_needs(finding, settings) if verdict == "inconclusive" else {}),  # type: ignore[arg-type]
+    )
+
+
+def audit_model(
+    model: str,
+    predictions: Predictions,
+    checks: Sequence[Check],
+    settings: Settings,
+    waivers: Sequence[Waiver] = (),
+    today: date | None = None,
+) -> list[CheckRecord]:
+    """Decide all checks of one model, adjusted over them.
+
+    Parameters
+    ----------
+    model : str
+        The model's name.
+    predictions : Predictions
+        Its predictions.
+    checks : sequence of Check
+        The whole family: leaving one out changes the adjustment of the others.
+    settings : Settings
+        Level, correction, burden of proof and the handling of small groups and missing values.
+    waivers : sequence of Waiver
+        Accepted violations; only unexpired ones count.
+    today : date, optional
+        The day on which waivers are looked at.
+
+    Returns
+    -------
+    list of CheckRecord
+        In the order of `checks`.
+
+    Raises
+    ------
+    ConfigurationError, InvalidPredictions
+        If a feature does not exist or holds missing values that are not declared a group.
+    """
+    statistics: dict[tuple[str, ...], GroupStatistics] = {}
+    for check in checks:
+        if check.by not in statistics:
+            statistics[check.by] = GroupStatistics.from_predictions(predictions, check.by, settings.missing_sensitive)
+    findings = [_find(statistics[check.by], check, settings) for check in checks]
+    # An undefined check cannot be violated, but it stays in the family: its size is the number configured.
+    raw = [finding.inference.p_violation if finding.inference else 1.0 for finding in findings]
+    day = date.today() if today is None else today
+    return [
+        _record(
+            model,
+            finding,
+            adjusted,
+            len(checks),
+            settings,
+            find_waiver(waivers, model, finding.check.key, day),
+        )
+        for finding, adjusted in zip(findings, adjust(raw, settings.correction), strict=True)
+    ]
+
+
+def audit(
+    predictions: Predictions,
+    *,
+    metric: str,
+    by: str | Sequence[str] | None = None,
+    max_difference: float | None = None,
+    min_ratio: float | None = None,
+    max_value: float | None = None,
+    min_value: float | None = None,
+    alpha: float = 0.05,
+    min_group_size: int = 10,
+    burden_of_proof: Burden = "violation",
+    missing_sensitive: MissingSensitive = "error",
+    model: str = "predictions",
+) -> CheckRecord:
+    """Check one metric by group against one limit: the verdict of ``pytest --fairness`` without pytest or YAML.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        n samples.
+    metric : str
+        A name of `fairness_checks.METRICS`.
+    by : str or sequence of str, optional
+        Sensitive feature, or several for their intersection. Default: the only feature there is.
+    max_difference, min_ratio, max_value, min_value : float, optional
+        The limit; exactly one of them.
+    alpha : float
+        Significance level of each direction; nothing is adjusted, as there is one check.
+    min_group_size : int
+        Smaller groups are not judged.
+    burden_of_proof : {"violation", "compliance"}
+        Kept in the record; it decides what pytest makes of an inconclusive verdict.
+    missing_sensitive : {"error", "group"}
+        What to do with samples without a sensitive value.
+    model : str
+        Name in the record.
+
+    Returns
+    -------
+    CheckRecord
+        ``record.verdict`` is "pass", "fail" or "inconclusive".
+
+    Raises
+    ------
+    ConfigurationError, InvalidPredictions
+        Naming the argument or array, the value and the remedy.
+
+    Examples
+    --------
+    >>> y_true = [1] * 80
+    >>> y_pred = [1] * 38 + [0] * 2 + [1] * 20 + [0] * 20
+    >>> predictions = Predictions(y_true, y_pred, sensitive_features={"sex": ["male"] * 40 + ["female"] * 40})
+    >>> record = audit(predictions, metric="false_negative_rate", by="sex", max_difference=0.1)
+    >>> record.verdict, record.first, round(record.estimate, 3)
+    ('fail', ('female',), 0.45)
+    """
+    given = {
+        "max_difference": max_difference,
+        "min_ratio": min_ratio,
+        "max_value": max_value,
+        "min_value": min_value,
+    }
+    limits = {kind: float(value) for kind, value in given.items() if value is not None}
+    if len(limits) != 1:
+        raise ConfigurationError(f"give exactly one of {', '.join(LIMIT_KINDS)}; {len(limits)} given")
+    ((kind, limit),) = limits.items()
+    if by is None:
+        if len(predictions.sensitive_features) != 1:
+            raise ConfigurationError(f"by: name one or more of {', '.join(predictions.sensitive_features)}")
+        by = tuple(predictions.sensitive_features)
+    features = (by,) if isinstance(by, str) else tuple(by)
+    if metric not in METRICS:
+        raise ConfigurationError(f"metric {metric!r} does not exist; {did_you_mean(metric, METRICS)}")
+    settings = Settings(
+        alpha=alpha,
+        correction="none",
+        burden_of_proof=burden_of_proof,
+        min_group_size=min_group_size,
+        missing_sensitive=missing_sensitive,
+    )
+    return audit_model(model, predictions, [Check(metric, features, kind, limit)], settings)[0]  # type: ignore[arg-type]

@@ -1,0 +1,114 @@
+"""Waivers: accepted debts, each with a reason, a name and an expiry day.
+
+A waiver never turns a failure green. It turns it into an outcome of its own, until its day has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from fairness_checks.checks import LimitKind
+from fairness_checks.errors import ConfigurationError
+
+__all__ = ["Waiver", "expired", "find_waiver"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """One accepted violation.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    metric : str
+        Name of the metric.
+    by : tuple of str
+        Sensitive features of the waived check, in any order.
+    reason, approved_by : str
+        Why the debt is accepted, and by whom; reports show both.
+    expires : datetime.date
+        The last day on which the waiver holds.
+    check : str
+        The section of thresholds.yaml that holds the waived check.
+    limit : {"max_difference", "min_ratio", "max_value", "min_value"} or None
+        The limit waived; None waives every limit on this metric by these features.
+    line : int
+        Where thresholds.yaml says so, counted from 1; 0 for a waiver made in Python.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``reason`` or ``approved_by`` is blank, or ``by`` names no feature.
+    """
+
+    model: str
+    metric: str
+    by: tuple[str, ...]
+    reason: str
+    approved_by: str
+    expires: date
+    check: str = "subgroups"
+    limit: LimitKind | None = None
+    line: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("reason", "approved_by"):
+            if not getattr(self, name).strip():
+                raise ConfigurationError(f"{name}: a waiver needs one; it is what an auditor reads")
+        if not self.by:
+            raise ConfigurationError("by: a waiver names the sensitive features of the check that it waives")
+
+    def covers(self, model: str, check_key: tuple[str, str, tuple[str, ...], str]) -> bool:
+        """Say whether this waiver, expired or not, names a check (see `fairness_checks.checks.Check.key`)."""
+        check, metric, by, limit_kind = check_key
+        same_check = (self.model, self.check, self.metric) == (model, check, metric)
+        return same_check and set(self.by) == set(by) and self.limit in (None, limit_kind)
+
+
+def find_waiver(
+    waivers: Iterable[Waiver], model: str, check_key: tuple[str, str, tuple[str, ...], str], today: date
+) -> Waiver | None:
+    """Return the waiver that holds today for a check, or None.
+
+    Parameters
+    ----------
+    waivers : iterable of Waiver
+        All waivers of the configuration.
+    model : str
+        Name of the model.
+    check_key : tuple
+        `fairness_checks.checks.Check.key`: (check, metric, by, limit kind).
+    today : datetime.date
+        A waiver holds through the end of its expiry day.
+
+    Returns
+    -------
+    Waiver or None
+        Of several that hold, the one that expires last.
+
+    Examples
+    --------
+    >>> waiver = Waiver(model="m", metric="accuracy", by=("sex",), reason="small centre, CAPA 12",
+    ...                 approved_by="A. Auditor", expires=date(2027, 6, 30))
+    >>> key = ("subgroups", "accuracy", ("sex",), "max_difference")
+    >>> find_waiver([waiver], "m", key, date(2027, 6, 30)) is waiver
+    True
+    >>> find_waiver([waiver], "m", key, date(2027, 7, 1)) is None
+    True
+    """
+    holding = [waiver for waiver in waivers if waiver.covers(model, check_key) and today <= waiver.expires]
+    return max(holding, key=lambda waiver: waiver.expires, default=None)
+
+
+def expired(waivers: Iterable[Waiver], today: date) -> tuple[Waiver, ...]:
+    """Return the waivers whose last day has passed, in the given order.
+
+    Examples
+    --------
+    >>> expired([], date(2027, 7, 1))
+    ()
+    """
+    return tuple(waiver for waiver in waivers if waiver.expires < today)

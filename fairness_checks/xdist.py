@@ -1,0 +1,101 @@
+"""Every check that was collected must report, with its record, on any number of workers.
+
+A worker that dies, or a report that cannot be sent, must not end in a green run: under pytest-xdist the controller
+learns from each worker which tests it collected and counts them off as their reports arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from fairness_checks.records import CheckRecord
+
+__all__ = ["Ledger"]
+
+_COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "waived": "yellow"}
+
+
+class Ledger:
+    """Expected and reported checks with their records; prints the tables and ends the run red if anything is lost."""
+
+    def __init__(self, config: pytest.Config, node_prefix: str) -> None:
+        self._config = config
+        self._prefix = f"{node_prefix}::"
+        self._expected: dict[str, None] = {}  # ordered as collected, which is the order of the tables
+        self._reported: set[str] = set()
+        self._problems: list[str] = []
+        self.records: dict[str, list[CheckRecord]] = {}
+
+    @property
+    def _is_worker(self) -> bool:
+        return hasattr(self._config, "workerinput")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Expect what this process collected."""
+        self._expected.update(dict.fromkeys(item.nodeid for item in session.items))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Expect what a worker collected."""
+        self._expected.update(dict.fromkeys(ids))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a test off, and see that its outcome is the one that its record decides."""
+        if self._is_worker or (report.when in ("setup", "teardown") and not report.failed and not report.skipped):
+            return
+        if report.when == "teardown":  # an error of its own; the test itself has reported
+            return
+        from fairness_checks.errors import RecordError
+        from fairness_checks.report.junit import records_of
+
+        self._reported.add(report.nodeid)
+        try:
+            records = records_of(report.user_properties)
+        except RecordError as error:
+            self._problems.append(f"{report.nodeid}: its record cannot be read: {error}")
+            return
+        if records:
+            self.records[report.nodeid] = records
+        if report.failed:
+            return
+        if not records and report.nodeid.startswith(self._prefix):
+            self._problems.append(
+                f"{report.nodeid}: was skipped or ended without a record; a check is run or deselected"
+            )
+        elif any(record.verdict == "fail" for record in records):
+            self._problems.append(
+                f"{report.nodeid}: its verdict is fail, but something turned its outcome away from it"
+            )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """End red where a check is lost."""
+        if self._is_worker or self._config.getoption("collectonly"):
+            return
+        lost = [node for node in self._expected if node not in self._reported]
+        self._problems.extend(f"{node}: was collected but did not report" for node in lost)
+        if self._problems and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print one table per model, and what was lost."""
+        if self.records:
+            self._print_tables(terminalreporter)
+        if self._problems:
+            terminalreporter.section("fairness: lost checks", sep="=", red=True, bold=True)
+            for problem in self._problems:
+                terminalreporter.line(problem, red=True)
+
+    def _print_tables(self, terminalreporter: Any) -> None:
+        from fairness_checks.report.terminal import LEGEND, summary_lines
+
+        records = [record for node in self._expected for record in self.records.get(node, ())]
+        terminalreporter.section("fairness", sep="=")
+        for line, verdict in summary_lines(records):
+            terminalreporter.line(line, **({_COLOURS[verdict]: True} if verdict else {}))
+        terminalreporter.line("")
+        terminalreporter.line(LEGEND)

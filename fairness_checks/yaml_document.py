@@ -1,0 +1,98 @@
+"""A YAML file as plain data that remembers its lines, and the problems found in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+__all__ = ["UNREAD", "Document", "KeyPath", "Problem", "key_path", "shorten"]
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+
+UNREAD: Final = object()
+"""Stands in the data for a value that already has a problem, so that nobody reports it a second time."""
+
+
+def shorten(text: str, width: int = 80) -> str:
+    """Cut a text that would drown a message.
+
+    Examples
+    --------
+    >>> shorten("abcdefghij", width=8)
+    'abcde...'
+    """
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def key_path(path: KeyPath) -> str:
+    """Write the path to a key as a reader would look for it.
+
+    Examples
+    --------
+    >>> key_path(("models", "sepsis_model", "subgroups", 0, "metric"))
+    'models.sepsis_model.subgroups[0].metric'
+    """
+    parts = []
+    for step in path:
+        if isinstance(step, str) and re.fullmatch(r"[\w-]+", step):
+            parts.append(f".{shorten(step)}")
+        else:
+            parts.append(f"[{shorten(repr(step))}]")
+    return "".join(parts).removeprefix(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend in a file.
+
+    Parameters
+    ----------
+    line : int
+        Counted from 1.
+    path : tuple of str or int
+        Keys and indexes that lead to the place; empty for the file as a whole.
+    message : str
+        What is wrong, what was seen and what to write instead, on one line.
+    """
+
+    line: int
+    path: KeyPath
+    message: str
+
+    def text(self, source: str) -> str:
+        """Return ``file:line: key path: message``."""
+        place = f"{key_path(self.path)}: " if self.path else ""
+        return f"{source}:{self.line}: {place}{' '.join(self.message.splitlines())}"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML file as plain data.
+
+    Parameters
+    ----------
+    source : str
+        The file's name as messages show it.
+    data : object
+        dict (with str keys), list, str, int, float, bool, `datetime.date`, `datetime.datetime`, None or
+        `UNREAD`. None for an empty file, `UNREAD` for one that is not YAML.
+    lines : mapping of tuple to int
+        The line of every key and every item, counted from 1. Of a repeated key, the first.
+    plain : mapping of tuple to str
+        Every unquoted scalar as the author wrote it: ``off``, where data say False.
+    problems : tuple of Problem
+        In the order of the file.
+    """
+
+    source: str
+    data: Any
+    lines: Mapping[KeyPath, int]
+    plain: Mapping[KeyPath, str]
+    problems: tuple[Problem, ...]
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """Return a problem at a path; one that the file does not hold gets the line of its nearest parent."""
+        known = next((path[:end] for end in range(len(path), -1, -1) if path[:end] in self.lines), ())
+        return Problem(self.lines.get(known, 1), path, message)

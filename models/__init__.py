@@ -1,0 +1,1 @@
+"""What is under test in this repository: an example of a user's project."""
