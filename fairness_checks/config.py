@@ -197,7 +197,7 @@ def _read_text(path: Path, source: str) -> str:
     except OSError as error:
         raise ConfigurationError(f"{source}: cannot be read: {error.strerror or error}") from error
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8")  # PyYAML skips a byte order mark itself
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         seen = f"byte 0x{content[error.start]:02X}"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
-from fairness_checks.sensitive import SensitiveFeature, encode_features, first_rows
+from fairness_checks.sensitive import SensitiveFeature, encode_features, first_rows, is_missing
 
 __all__ = ["Predictions"]
 
@@ -36,9 +36,9 @@ class Predictions:
     Raises
     ------
     InvalidPredictions
-        If lengths differ, labels are not binary, anything is NaN, or scores lie outside [0, 1]; the message names the
-        array, the number of rows and the first bad ones. Missing sensitive values are kept: whether they are an error
-        or a group is the check's setting.
+        If lengths differ, labels are not binary, anything is missing, or scores or the threshold lie outside [0, 1];
+        the message names the array, the number of rows and the first bad ones. Missing sensitive values are kept:
+        whether they are an error or a group is the check's setting.
 
     Examples
     --------
@@ -64,6 +64,8 @@ class Predictions:
     ) -> None:
         labels = _binary("y_true", y_true)
         score = None if y_score is None else _score(y_score)
+        if not 0.0 <= threshold <= 1.0:
+            raise InvalidPredictions(f"threshold: {threshold:g} is outside [0, 1], where the scores are")
         if y_pred is None and score is None:
             raise InvalidPredictions("y_pred: give y_pred, y_score or both")
         decided = _binary("y_pred", y_pred) if y_pred is not None else np.asarray(_some(score) >= threshold)
@@ -118,10 +120,12 @@ def _vector(name: str, values: Any) -> np.ndarray:
     if array.ndim != 1:
         hint = "; for scores pass predict_proba(X)[:, 1]" if array.ndim == 2 and name == "y_score" else ""
         raise InvalidPredictions(f"{name}: shape {array.shape}; shape (n,) is needed{hint}")
+    if isinstance(values, np.ma.MaskedArray):
+        _refuse(name, np.ma.getmaskarray(values), "masked")
     if array.dtype.kind == "O":
         _refuse(
             name,
-            np.array([value is None or value != value for value in array], dtype=bool),
+            np.array([is_missing(value) for value in array], dtype=bool),
             "missing (None or NaN)",
         )
         try:

@@ -17,7 +17,7 @@ from fairness_checks.errors import RecordError
 __all__ = ["SCHEMA", "CheckRecord", "GroupRecord", "Verdict", "WaiverRecord"]
 
 SCHEMA = 1
-_STRICT = ConfigDict(extra="forbid")
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 Verdict: TypeAlias = Literal["pass", "fail", "inconclusive", "waived"]
 

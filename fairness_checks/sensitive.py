@@ -65,9 +65,9 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
         native = native.collect()
     columns: dict[str, Any]
     if isinstance(native, nw.DataFrame):
-        columns = {name: native.get_column(name) for name in native.columns}
+        columns = {str(name): native.get_column(name) for name in native.columns}
     elif isinstance(native, nw.Series):
-        columns = {native.name or _UNNAMED: native}
+        columns = {_UNNAMED if native.name in (None, "") else str(native.name): native}
     elif isinstance(features, Mapping):
         columns = {
             str(name): nw.from_native(value, pass_through=True, allow_series=True) for name, value in features.items()
@@ -82,53 +82,78 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
 
 
 def _encode(name: str, column: Any) -> SensitiveFeature:
-    declared: list[Any] = []
-    if isinstance(column, nw.Series):
-        missing = np.asarray(column.is_null().to_numpy(), dtype=bool)
-        if column.dtype in (nw.Categorical, nw.Enum):
-            declared = column.cat.get_categories().to_list()
-            column = column.cast(nw.String)
-        values = np.asarray(column.to_numpy())
-    else:
-        values = np.asarray(column)
-        missing = np.zeros(values.shape[:1], dtype=bool)
+    missing, values, categories = _split(column)
     if values.ndim != 1:
         raise InvalidPredictions(
             f"sensitive_features[{name!r}]: shape {values.shape}; one value a sample is needed, shape (n,). "
             f"Several features go into a frame or a dict of arrays"
         )
-    missing = missing | _is_missing(values)
-    present = values[~missing]
-    whole = present.dtype.kind == "f" and bool(np.all(present == np.floor(present)))
-    if whole:  # integers that a missing value turned into floats
-        present = present.astype(np.int64)
-    elif present.dtype.kind not in "biufUS":
-        present = present.astype(str)
-    unique, inverse = np.unique(present, return_inverse=True)
-    names = [str(value) for value in unique.tolist()]
-    extra = sorted({str(value) for value in declared} - set(names))
+    blank = _is_missing(values)
+    missing[np.flatnonzero(~missing)[blank]] = True
+    unique, inverse = np.unique(_sortable(values[~blank]), return_inverse=True)
+    names = [_name(value) for value in unique.tolist()]
+    declared = {_name(value) for value in _sortable(categories).tolist()}
+    extra = sorted(label for label in declared - set(names) if label.strip())
     if len(names) + len(extra) > _MOST_GROUPS:
         raise InvalidPredictions(
             f"sensitive_features[{name!r}]: {len(names) + len(extra)} different values; at most {_MOST_GROUPS} groups "
             f"can be compared. Bin a continuous feature first (age to age bands)"
         )
-    codes = np.full(len(values), -1, dtype=np.int32)
+    codes = np.full(len(missing), -1, dtype=np.int32)
     codes[~missing] = inverse
     return SensitiveFeature(name, codes, (*names, *extra))
+
+
+def _split(column: Any) -> tuple[npt.NDArray[np.bool_], np.ndarray, np.ndarray]:
+    """Return which samples are missing, the values of the others, and the declared categories.
+
+    The missing ones leave first: left among the values, they turn integers, and the ends of intervals, into floats.
+    """
+    none = np.array([], dtype=str)
+    if isinstance(column, nw.Series):
+        null = column.is_null()
+        categorical = column.dtype in (nw.Categorical, nw.Enum)
+        categories = np.asarray(column.cat.get_categories().to_numpy()) if categorical else none
+        return np.array(null.to_numpy(), dtype=bool), np.asarray(column.filter(~null).to_numpy()), categories
+    if hasattr(column, "codes") and hasattr(column, "categories"):  # a pandas.Categorical outside a series
+        codes, categories = np.asarray(column.codes), np.asarray(column.categories)
+        return codes < 0, categories[codes[codes >= 0]], categories
+    values = np.asarray(column)
+    if values.dtype.kind == "T":
+        values = values.astype(object)
+    if isinstance(column, np.ma.MaskedArray) and values.ndim == 1:
+        mask = np.ma.getmaskarray(column).copy()
+        return mask, values[~mask], none
+    return np.zeros(values.shape[:1], dtype=bool), values, none
+
+
+def _sortable(values: np.ndarray) -> np.ndarray:
+    """Turn what NumPy cannot sort, or would not print, into text."""
+    if values.dtype.kind == "O":
+        return np.array([_name(value) for value in values], dtype=str)
+    return values if values.dtype.kind in "biufUS" else values.astype(str)
+
+
+def _name(value: object) -> str:
+    """Name one value. A float that is a whole number is an integer which a missing value once turned into a float."""
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value)
 
 
 def _is_missing(values: np.ndarray) -> npt.NDArray[np.bool_]:
     """None, NaN, NaT, pandas.NA and blank text."""
     if values.dtype.kind in "fcmM":
         return np.asarray(np.isnan(values))
-    if values.dtype.kind == "U":
-        return np.asarray(np.char.strip(values) == "")
+    if values.dtype.kind in "US":
+        return np.asarray(np.char.str_len(np.char.strip(values)) == 0)
     if values.dtype.kind == "O":
-        text = values.astype(str)
-        # A value that is missing does not equal itself, or is one of the two singletons that cannot be compared.
-        unequal = np.array([value is None or type(value).__name__ in _NA_TYPES or value != value for value in values])
-        return np.asarray(unequal.astype(bool) | (np.char.strip(text) == ""))
+        return np.array([is_missing(value) or not str(value).strip() for value in values], dtype=bool)
     return np.zeros(len(values), dtype=bool)
 
 
-_NA_TYPES = frozenset({"NAType", "NaTType"})
+def is_missing(value: Any) -> bool:
+    """Say whether a value is None, NaN, NaT or pandas.NA: not equal to itself, or not to be compared at all."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)

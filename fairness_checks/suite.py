@@ -30,7 +30,7 @@ _STATUS = {"inconclusive": ("inconclusive", "?", "INCONCLUSIVE"), "waived": ("wa
 @overload
 def fairness_model(function: Callable[..., Any]) -> Any: ...
 @overload
-def fairness_model(*, sensitive_features: Sequence[str]) -> Callable[[Callable[..., Any]], Any]: ...
+def fairness_model(*, sensitive_features: Sequence[str] | None = None) -> Callable[[Callable[..., Any]], Any]: ...
 def fairness_model(
     function: Callable[..., Any] | None = None, *, sensitive_features: Sequence[str] | None = None
 ) -> Any:
@@ -54,7 +54,8 @@ def fairness_model(
             return Predictions(holdout.y, y_score=holdout.score, sensitive_features={"sex": holdout.sex})
     """
     if function is None:
-        return functools.partial(_as_fixture, declared=tuple(sensitive_features or ()))
+        declared = None if sensitive_features is None else tuple(sensitive_features)
+        return functools.partial(_as_fixture, declared=declared)
     return _as_fixture(function, declared=None)
 
 

@@ -141,4 +141,4 @@ def settling_text(record: CheckRecord) -> str | None:
     parts = [f"{' + '.join(f'{n:,}' for n in some)} {case}" for case, some in sizes.items() if some is not None]
     shown = "nothing past the limit" if record.detectable is None else f"{record.detectable:.3f}"
     needed = f"; {record.unit} needed: {', '.join(parts)}" if parts else ""
-    return f"shown with {record.power:.0%} power: {shown}{needed}"
+    return f"{record.power:.0%} power shows {shown}{needed}"

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import special
 
-from fairness_checks.stats.exact import EXACT_TABLE_LIMIT, Pairs, exact_outside, exact_within
+from fairness_checks.stats.exact import Pairs, exact_outside, exact_within, is_small
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.proportions import Array, Contrast, score_statistic
 
@@ -50,17 +50,13 @@ def _asymptotic_within(pairs: Pairs, low: float, high: float, contrast: Contrast
     return np.asarray(np.maximum(special.ndtr(above), special.ndtr(-below)))
 
 
-def _is_exact(pairs: Pairs) -> np.ndarray:
-    return np.asarray((pairs.n1 + 1.0) * (pairs.n2 + 1.0) <= EXACT_TABLE_LIMIT)
-
-
 PairTest = Callable[[Pairs, float, float, Contrast], Array]
 
 
 def _either(exact: PairTest, asymptotic: PairTest, pairs: Pairs, tolerance: float, contrast: Contrast) -> Array:
     """p-values of all pairs at one tolerance, exact where the table is small enough."""
     low, high = margins(tolerance, contrast)
-    small = _is_exact(pairs)
+    small = is_small(pairs)
     p = np.ones(len(pairs))
     if small.any():
         p[small] = exact(pairs.take(small), low, high, contrast)
@@ -206,7 +202,7 @@ def judge_disparity(
         first=lower if is_ratio else higher,
         second=higher if is_ratio else lower,
         comparisons=count,
-        method=_method(_is_exact(pairs), count),
+        method=_method(is_small(pairs), count),
     )
 
 

@@ -17,6 +17,7 @@ __all__ = ["POWER", "detectable_disparity", "detectable_value", "needed_factor",
 
 POWER = 0.8
 _MOST_SAMPLES_FACTOR = 1e6
+_PAST_EDGE = 1e-9  # at a limit of rates 0 against 0 every deviation vanishes, and with it the excess
 
 
 def _critical(alpha: float, both_directions: bool) -> float:
@@ -73,7 +74,7 @@ def detectable_disparity(
     edge = lower_rate + margin if contrast == "difference" else lower_rate * margin
     if edge >= 1.0 or excess(1.0) <= 0.0:
         return None
-    higher = float(optimize.brentq(excess, edge, 1.0, xtol=1e-6))
+    higher = float(optimize.brentq(excess, edge + _PAST_EDGE, 1.0, xtol=1e-6))
     return higher - lower_rate if contrast == "difference" else lower_rate / higher
 
 
@@ -115,7 +116,7 @@ def detectable_value(n: float, limit: float, alpha: float) -> float | None:
             - special.ndtri(POWER) * np.sqrt(rate * (1 - rate) / n)
         )
 
-    return None if excess(1.0) <= 0.0 else float(optimize.brentq(excess, limit, 1.0, xtol=1e-6))
+    return None if excess(1.0) <= 0.0 else float(optimize.brentq(excess, limit + _PAST_EDGE, 1.0, xtol=1e-6))
 
 
 def needed_factor_value(rate: float, n: float, limit: float, alpha: float) -> float | None:
