@@ -2,21 +2,16 @@
 
 One entry is one npz file, named by what was computed and by a digest of everything that the result depends
 on. Nothing is unpickled, nothing half-written is ever visible, and a file that cannot be read is computed
-again, never trusted. The caller says what the result depends on; `library_versions`, `source_digest` and
-`array_digest` help to say it.
+again, never trusted. The caller says what the result depends on; `fairness_checks.cache_keys` helps to say it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import inspect
-import json
-import math
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -24,28 +19,15 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from fairness_checks.errors import FairnessError
+from fairness_checks.errors import CacheError
+from fairness_checks.plain import JSON, canonical_json
 
-__all__ = [
-    "JSON",
-    "CacheError",
-    "FittedCache",
-    "array_digest",
-    "canonical_json",
-    "library_versions",
-    "source_digest",
-    "write_atomically",
-]
+__all__ = ["FittedCache", "write_atomically"]
 
-JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 Array: TypeAlias = npt.NDArray[Any]
 
 _KEY = "key"
 _PREFIX = "array."  # keeps a user's names apart from `_KEY` and from the parameters of numpy.savez
-
-
-class CacheError(FairnessError):
-    """A key cannot be written as JSON, or a result cannot be stored without pickling."""
 
 
 class FittedCache:
@@ -101,7 +83,7 @@ class FittedCache:
         """
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
             raise CacheError(f"cache entry name {name!r}: use letters, digits, '_', '.' and '-' only")
-        text = canonical_json(dict(key))
+        text = canonical_json(dict(key), "cache key", CacheError)
         if self.directory is None:
             return _plain_arrays(name, compute())
         digest = hashlib.sha256(text.encode()).hexdigest()
@@ -156,125 +138,6 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def canonical_json(value: JSON) -> str:
-    """Return the one JSON text of a value made of plain builtins: sorted keys, no spaces, ASCII.
-
-    Raises
-    ------
-    CacheError
-        Something in `value` is not a plain builtin (a NumPy scalar, an enum, an object), is NaN or infinite,
-        or a mapping has a key that is no string. The message says where.
-
-    Examples
-    --------
-    >>> canonical_json({"b": [1, 2.0], "a": None})
-    '{"a":null,"b":[1,2.0]}'
-    """
-    _require_plain(value, _KEY)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def library_versions(*names: str) -> dict[str, str]:
-    """Return the installed version of each distribution.
-
-    Raises
-    ------
-    CacheError
-        A distribution is not installed.
-
-    Examples
-    --------
-    >>> sorted(library_versions("numpy", "filelock"))
-    ['filelock', 'numpy']
-    """
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            raise CacheError(f"library_versions: {name!r} is not installed; use its name on the index") from None
-    return versions
-
-
-def source_digest(*objects: object) -> str:
-    """Return the sha256 of the source files of modules, or of the modules that define objects.
-
-    Parameters
-    ----------
-    *objects : module, class or function
-        Order and repetition do not matter. Modules that these import are not followed: name them too.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Raises
-    ------
-    CacheError
-        An object is of another kind, or its module has no source file.
-
-    Examples
-    --------
-    >>> source_digest(FittedCache) == source_digest(array_digest)
-    True
-    """
-    sources: dict[str, bytes] = {}
-    for item in objects:
-        known = inspect.ismodule(item) or inspect.isclass(item) or inspect.isroutine(item)
-        module = inspect.getmodule(item) if known else None
-        try:
-            file = inspect.getsourcefile(module) if module is not None else None
-        except TypeError:  # a built-in module
-            file = None
-        if module is None or file is None:
-            raise CacheError(f"source_digest: {item!r} is no module, class or function with a source file")
-        sources[module.__name__] = Path(file).read_bytes()
-    listing = [[name, hashlib.sha256(source).hexdigest()] for name, source in sorted(sources.items())]
-    return hashlib.sha256(canonical_json(listing).encode()).hexdigest()
-
-
-def array_digest(*arrays: npt.ArrayLike) -> str:
-    """Return the sha256 of arrays: their dtypes, shapes and values, in the given order.
-
-    Raises
-    ------
-    CacheError
-        An array holds Python objects, whose bytes are addresses.
-
-    Examples
-    --------
-    >>> array_digest([1, 2]) == array_digest([1.0, 2.0])
-    False
-    """
-    total = hashlib.sha256()
-    for position, values in enumerate(map(np.asarray, arrays)):
-        if values.dtype.hasobject:
-            raise CacheError(f"array_digest: array {position} has dtype {values.dtype}; convert it to numbers or text")
-        total.update(repr((np.lib.format.dtype_to_descr(values.dtype), values.shape)).encode())
-        total.update(values.tobytes())
-    return total.hexdigest()
-
-
-def _require_plain(value: object, where: str) -> None:
-    """Raise unless `value` is JSON of exact builtin types; a subclass may be written otherwise."""
-    if type(value) is dict:
-        for label, item in value.items():
-            if type(label) is not str:
-                raise CacheError(f"cache {where}: mapping key {label!r} is {type(label).__name__}, must be str")
-            _require_plain(item, f"{where}.{label}")
-    elif isinstance(value, list | tuple) and type(value) in (list, tuple):
-        for position, item in enumerate(value):
-            _require_plain(item, f"{where}[{position}]")
-    elif type(value) is float and not math.isfinite(value):
-        raise CacheError(f"cache {where}: {value!r} cannot be written as JSON; use None or a string")
-    elif value is not None and type(value) not in (bool, int, float, str):
-        raise CacheError(
-            f"cache {where}: {value!r} is {type(value).__module__}.{type(value).__qualname__}; "
-            "allowed: None, bool, int, float, str, list, tuple, dict"
-        )
 
 
 def _plain_arrays(name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -9,7 +9,17 @@ from typing import Literal, TypeAlias, get_args
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS
 
-__all__ = ["LIMIT_KINDS", "Burden", "Check", "CheckKey", "Correction", "LimitKind", "MissingSensitive", "Settings"]
+__all__ = [
+    "LIMIT_KINDS",
+    "Burden",
+    "Check",
+    "CheckKey",
+    "Correction",
+    "LimitKind",
+    "MissingSensitive",
+    "Settings",
+    "limit_problem",
+]
 
 LimitKind: TypeAlias = Literal["max_difference", "min_ratio", "max_value", "min_value"]
 Correction: TypeAlias = Literal["holm", "benjamini_hochberg", "none"]

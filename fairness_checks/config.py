@@ -5,8 +5,7 @@ Nothing here needs a model: a misspelt name is found before the first one is fit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from fairness_checks.checks import Check, LimitKind, Settings
 from fairness_checks.config_messages import EXAMPLE, problems_between_keys, schema_problems
+from fairness_checks.config_names import Declared, name_problems
 from fairness_checks.config_schema import CheckSpec, FileSpec, ModelSpec, WaiverSpec
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.strict_yaml import read_yaml
@@ -61,6 +61,8 @@ class GateConfig:
         In the order of the file; empty where all checks are hand-written tests.
     waivers : tuple of Waiver
         In the order of the file, expired ones included.
+    document : Document
+        The file as it was read, for messages.
     """
 
     path: Path
@@ -69,15 +71,19 @@ class GateConfig:
     settings: Settings
     models: tuple[ModelChecks, ...]
     waivers: tuple[Waiver, ...]
+    document: Document = field(repr=False, compare=False)
 
 
-def load_config(path: Path) -> GateConfig:
+def load_config(path: Path, models: Declared | None = None) -> GateConfig:
     """Read thresholds.yaml.
 
     Parameters
     ----------
     path : pathlib.Path
         A UTF-8 file of at most 1 MiB.
+    models : mapping of str to (tuple of str or None), optional
+        The models that were found, as for `check_names`: where the file has other problems, those of its names are
+        reported with them.
 
     Returns
     -------
@@ -106,6 +112,8 @@ def load_config(path: Path) -> GateConfig:
     except ValidationError as error:
         problems += schema_problems(document, error)
     problems += problems_between_keys(document)
+    if problems and models is not None:
+        problems += name_problems(document, models)
     if problems or spec is None:
         texts = [problem.text(source) for problem in sorted(problems, key=lambda problem: problem.line)]
         more = [f"... and {len(texts) - _MAX_PROBLEMS} more problems"] if len(texts) > _MAX_PROBLEMS else []
@@ -117,10 +125,11 @@ def load_config(path: Path) -> GateConfig:
         settings=Settings(**spec.defaults.model_dump()),
         models=tuple(_model(document, name, model) for name, model in spec.models.items()),
         waivers=tuple(_waiver(document, index, waiver) for index, waiver in enumerate(spec.waivers)),
+        document=document,
     )
 
 
-def check_names(config: GateConfig, models: Mapping[str, tuple[str, ...] | None]) -> list[str]:
+def check_names(config: GateConfig, models: Declared) -> list[str]:
     """Compare the names in the file with the models that were found.
 
     Parameters
@@ -136,27 +145,12 @@ def check_names(config: GateConfig, models: Mapping[str, tuple[str, ...] | None]
     list of str
         One line for each problem, in the order of the file; empty if all is well.
     """
-    problems: list[Problem] = []
-    for model in config.models:
-        place = ("models", model.name)
-        if model.name not in models:
-            message = f"no model of this name was found; {did_you_mean(model.name, models)}; {_REMEDY}"
-            problems.append(Problem(model.line, place, message))
-            continue
-        declared = models[model.name]
-        for index, entry in enumerate(model.checks if declared is not None else ()):
-            for feature in sorted(set(entry.check.by) - set(declared or ())):
-                nearest = did_you_mean(feature, declared or ())
-                message = f"the model declares no sensitive feature {feature!r}; {nearest}"
-                problems.append(Problem(entry.line, (*place, "subgroups", index, "by"), message))
+    problems = list(name_problems(config.document, models))
     for index, waiver in enumerate(config.waivers):
         if idle := _idle_waiver(config, waiver):
             problems.append(Problem(waiver.line, ("waivers", index), idle))
-    source = _display(config.path)
+    source = config.document.source
     return [problem.text(source) for problem in sorted(problems, key=lambda problem: problem.line)]
-
-
-_REMEDY = "decorate a fixture of this name with @fairness_model in a conftest.py that this file can see"
 
 
 def _idle_waiver(config: GateConfig, waiver: Waiver) -> str | None:

@@ -18,7 +18,7 @@ from fairness_checks.config_schema import UNSUPPORTED, spec_at
 from fairness_checks.errors import did_you_mean
 from fairness_checks.yaml_document import UNREAD, Document, KeyPath, Problem, key_path, shorten
 
-__all__ = ["EXAMPLE", "problems_between_keys", "schema_problems"]
+__all__ = ["EXAMPLE", "problems_between_keys", "schema_problems", "subgroups_of"]
 
 EXAMPLE = """\
 version: 1
@@ -77,7 +77,7 @@ def schema_problems(document: Document, error: ValidationError) -> Iterator[Prob
 
 def problems_between_keys(document: Document) -> Iterator[Problem]:
     """Yield checks without exactly one limit, and checks that ask what another check of the model asks."""
-    for model, entries in _subgroups(document.data):
+    for model, entries in subgroups_of(document.data):
         first: dict[object, KeyPath] = {}
         for index, entry in enumerate(entries):
             if not isinstance(entry, dict):
@@ -96,7 +96,8 @@ def problems_between_keys(document: Document) -> Iterator[Problem]:
                 yield document.problem(path, f"asks the same as {where} (same metric, features, limit); keep one")
 
 
-def _subgroups(data: Any) -> Iterator[tuple[str, list[Any]]]:
+def subgroups_of(data: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Yield (model, list of its checks) of a document that may hold anything."""
     models = data.get("models") if isinstance(data, dict) else None
     for name, model in models.items() if isinstance(models, dict) else ():
         entries = model.get("subgroups") if isinstance(model, dict) else None

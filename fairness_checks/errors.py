@@ -5,7 +5,8 @@
     FairnessError
     ├── ConfigurationError     thresholds.yaml or an argument of `audit` asks for something impossible
     ├── InvalidPredictions     the arrays that a model fixture returned cannot be evaluated
-    └── RecordError            a CheckRecord cannot be written to, or read from, JSON
+    ├── RecordError            a CheckRecord cannot be written to, or read from, JSON
+    └── CacheError             a cache key is not plain, or a result cannot be stored without pickling
 
 Every message names the place (file, key, array), the value seen, what is allowed and how to mend it.
 """
@@ -15,7 +16,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["ConfigurationError", "FairnessError", "InvalidPredictions", "RecordError", "did_you_mean"]
+__all__ = [
+    "CacheError",
+    "ConfigurationError",
+    "FairnessError",
+    "InvalidPredictions",
+    "RecordError",
+    "did_you_mean",
+]
 
 
 class FairnessError(Exception):
@@ -28,6 +36,10 @@ class ConfigurationError(FairnessError):
 
 class InvalidPredictions(FairnessError):
     """A model's predictions cannot be evaluated: wrong length, NaN, labels that are not binary, ..."""
+
+
+class CacheError(FairnessError):
+    """A cache key cannot be written as JSON, or a result cannot be stored without pickling."""
 
 
 class RecordError(FairnessError):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fairness_checks.checks import Burden, Correction, LimitKind
 from fairness_checks.errors import RecordError
+from fairness_checks.plain import canonical_json
 
 __all__ = ["SCHEMA", "CheckRecord", "GroupRecord", "Verdict", "WaiverRecord"]
 
@@ -168,7 +167,7 @@ class CheckRecord:
             If any value is not exactly a builtin (a NumPy scalar is a float to isinstance, but kills a pytest-xdist
             worker), or is NaN or infinite.
         """
-        return json.dumps(_plain(dataclasses.asdict(self), "record"), sort_keys=True, allow_nan=False)
+        return canonical_json(dataclasses.asdict(self), "record", RecordError)
 
     @classmethod
     def from_json(cls, text: str) -> CheckRecord:
@@ -193,18 +192,3 @@ class CheckRecord:
 @cache
 def _adapter() -> TypeAdapter[CheckRecord]:
     return TypeAdapter(CheckRecord)
-
-
-def _plain(value: Any, where: str) -> Any:
-    """Return the value if it is made of builtins throughout; compared exactly, as NumPy scalars and enums inherit."""
-    if type(value) in (str, int, bool, type(None)):
-        return value
-    if type(value) is float:
-        if not math.isfinite(value):
-            raise RecordError(f"{where}: {value} has no JSON form; undefined values are None")
-        return value
-    if type(value) in (tuple, list):
-        return [_plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
-    if type(value) is dict:
-        return {_plain(key, where): _plain(item, f"{where}.{key}") for key, item in value.items()}
-    raise RecordError(f"{where}: {type(value).__module__}.{type(value).__name__} is not a builtin; convert it first")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,9 +68,8 @@ class GroupStatistics:
         """
         features = [_complete(predictions.feature(name), missing_sensitive) for name in by]
         sizes = [len(feature.groups) for feature in features]
-        total = int(np.prod(sizes))
-        if total > _MOST_INTERSECTIONS:
-            raise ConfigurationError(f"by: {list(by)} has {total:,} intersections; at most {_MOST_INTERSECTIONS:,}")
+        total = math.prod(sizes)
+        _refuse_many(by, total)
         index = np.zeros(len(predictions), dtype=np.int64)
         for feature, size in zip(features, sizes, strict=True):
             index *= size
@@ -101,7 +102,17 @@ class GroupStatistics:
         merged: dict[tuple[str, ...], Counts] = dict(zip(self.groups, self.counts, strict=True))
         for group, counts in zip(other.groups, other.counts, strict=True):
             merged[group] = merged[group] + counts if group in merged else counts
+        # Parts may each lack an intersection that the whole has, without a sample.
+        values = [sorted({group[i] for group in merged}) for i in range(len(self.by))]
+        _refuse_many(self.by, math.prod(len(names) for names in values))
+        for group in itertools.product(*values):
+            merged.setdefault(group, np.zeros(len(CELLS), dtype=np.int64))
         return GroupStatistics(self.by, *_sorted(list(merged), np.array(list(merged.values()), dtype=np.int64)))
+
+
+def _refuse_many(by: Sequence[str], intersections: int) -> None:
+    if intersections > _MOST_INTERSECTIONS:
+        raise ConfigurationError(f"by: {list(by)} has {intersections:,} intersections; at most {_MOST_INTERSECTIONS:,}")
 
 
 def _sorted(names: list[tuple[str, ...]], counts: Counts) -> tuple[tuple[tuple[str, ...], ...], Counts]:

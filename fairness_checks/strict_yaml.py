@@ -166,7 +166,9 @@ class _Reading:
             value = loader.construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError):
             kind = _NAMES.get(node.tag.removeprefix(_TAG), "a special value")
-            message = f"{shorten(written)!r} looks like {kind} to YAML but is none; {_OR_QUOTE}"
+            message = (
+                f"{shorten(written)!r} looks like {kind} to YAML but is none; correct it, or quote it if it is text"
+            )
             self.problems.append(Problem(line, path, message))
             return UNREAD
         self._refuse_unprintable(written, path, line)

@@ -24,6 +24,7 @@ __all__ = ["FairnessFixture", "Gate", "fairness_model"]
 _MARK = "__fairness_model__"
 GATE = pytest.StashKey["Gate"]()
 RECORDS = pytest.StashKey["list[CheckRecord]"]()
+USAGE_ERROR = "fairness_usage_error"  # key in the output of a pytest-xdist worker
 _STATUS = {"inconclusive": ("inconclusive", "?", "INCONCLUSIVE"), "waived": ("waived", "w", "WAIVED")}
 
 
@@ -92,11 +93,12 @@ class Gate:
         self._config = config
         self.path = _config_path(config)
         self.node_prefix = _node_prefix(config, self.path)
+        models = discover_models(config, self.path) if self._conftest_is_loaded() else None
         try:
-            self.limits: GateConfig = load_config(self.path)
+            self.limits: GateConfig = load_config(self.path, models)
         except ConfigurationError as error:
             raise pytest.UsageError(str(error)) from None
-        if self._conftest_is_loaded() and (problems := check_names(self.limits, discover_models(config, self.path))):
+        if models is not None and (problems := check_names(self.limits, models)):
             raise pytest.UsageError("\n".join(problems))
         self._records: dict[str, dict[CheckKey, CheckRecord]] = {}
         config.stash[GATE] = self
@@ -125,36 +127,50 @@ class Gate:
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""
         models = discover_models(self._config, self.path)
-        found = f"{len(models)} model{'' if len(models) == 1 else 's'}"
+        found = f"{len(models)} model{'' if len(models) == 1 else 's'} found{': ' if models else ''}{', '.join(models)}"
+        if not self._conftest_is_loaded():
+            found = f"models are looked for when {self.path.parent / 'conftest.py'} is collected"
         return [
             f"fairness: config {self.node_prefix}, seed {self.limits.seed}, "
             f"burden of proof {self.settings.burden_of_proof}",
-            f"fairness: {found} found{': ' if models else ''}{', '.join(models)}",
+            f"fairness: {found}",
         ]
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect the file of limits as a test module."""
         if file_path == self.path:
-            return LimitsFile.from_parent(parent, path=file_path)
+            # Outside the root directory pytest has no name of its own for a file.
+            named: dict[str, Any] = (
+                {} if self.path.is_relative_to(self._config.rootpath) else {"nodeid": self.node_prefix}
+            )
+            return LimitsFile.from_parent(parent, path=file_path, **named)
         return None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """End in a usage error where names do not exist or nothing is checked; before any model is fitted."""
         from fairness_checks.config import check_names
+        from fairness_checks.config_messages import EXAMPLE
         from fairness_checks.plugin import is_fairness_test
 
         if problems := check_names(self.limits, discover_models(self._config, self.path)):
-            raise pytest.UsageError("\n".join(problems))
-        checks = [item for item in items if is_fairness_test(item)]
-        if not checks and not session.testsfailed:
-            raise pytest.UsageError(f"{self.node_prefix}: no check was collected; {NO_CHECK}")
-        for item in checks:
+            raise _usage_error(self._config, "\n".join(problems))
+        if not any(is_fairness_test(item) for item in items) and not session.testsfailed:
+            raise _usage_error(
+                self._config,
+                f"{self.node_prefix}: no check was collected; write at least one, for instance\n\n{EXAMPLE}\n"
+                f"or a test that uses the `fairness` fixture",
+            )
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Refuse re-run marks, also those that a conftest adds to the tests collected."""
+        for item in session.items:
             if any(item.get_closest_marker(name) for name in _RERUN_MARKS):
-                raise pytest.UsageError(
+                message = (
                     f"{item.nodeid}: a test that is run again until it passes decides nothing; "
                     f"remove its re-run mark ({', '.join(_RERUN_MARKS)})"
                 )
+                raise _usage_error(self._config, message)
 
     def records(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, CheckRecord]:
         """Evaluate a model once: all its checks together, whatever was selected, for they are adjusted together."""
@@ -202,16 +218,6 @@ class Gate:
         return category, letter, (word, {"yellow": True})
 
 
-NO_CHECK = (
-    "write at least one, for instance\n"
-    "  version: 1\n"
-    "  models:\n"
-    "    my_model:          # the name of a fixture decorated with @fairness_model\n"
-    "      subgroups:\n"
-    "        - {metric: false_negative_rate, by: sex, max_difference: 0.05}\n"
-    "or a test that uses the `fairness` fixture"
-)
-
 _RERUN_OPTIONS = ("reruns", "retries", "force_flaky")
 _RERUN_MARKS = ("flaky",)
 
@@ -227,6 +233,13 @@ def _refuse_reruns(config: pytest.Config) -> None:
                 f"--{option.replace('_', '-')} {value} cannot be combined with --fairness: "
                 f"a check that is run again until it passes decides nothing"
             )
+
+
+def _usage_error(config: pytest.Config, message: str) -> pytest.UsageError:
+    """Return the error; a pytest-xdist worker also leaves it to the controller, which sees only that a worker ended."""
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[USAGE_ERROR] = message
+    return pytest.UsageError(message)
 
 
 def _config_path(config: pytest.Config) -> Path:
@@ -254,11 +267,16 @@ def _attach(item: pytest.Item, record: CheckRecord) -> None:
     item.user_properties.extend(properties(record))
 
 
+def fails(record: CheckRecord) -> bool:
+    """Say whether a record must fail its test."""
+    return record.verdict == "fail" or (record.verdict == "inconclusive" and record.burden_of_proof == "compliance")
+
+
 def _failure(record: CheckRecord) -> str | None:
     """Return the text of a failing record; None for one that does not fail."""
     from fairness_checks.report.text import explanation, headline
 
-    if record.verdict == "fail" or (record.verdict == "inconclusive" and record.burden_of_proof == "compliance"):
+    if fails(record):
         return "\n".join([headline(record), *explanation(record)])
     return None
 
@@ -289,6 +307,8 @@ class CheckTest(pytest.Function):
         super().__init__(**keywords)
         self.model, self.check, self.line = model, check, line
         self.add_marker("fairness")
+        if hasattr(self, "_id"):  # pytest 9.2 keeps ids in parts, and --lf looks for those that the text parses to
+            self._id = type(self._id).parse(self.nodeid)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Locate the test where its limit is written."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,12 +14,13 @@ from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS, Metric
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import CheckRecord, GroupRecord, Verdict, WaiverRecord
+from fairness_checks.settling import Settling, settle_pair, settle_value
 from fairness_checks.statistics import GroupStatistics
 from fairness_checks.stats import power
 from fairness_checks.stats.disparity import judge_disparity
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.multiplicity import adjust
-from fairness_checks.stats.proportions import Contrast, wilson_interval
+from fairness_checks.stats.proportions import wilson_interval
 from fairness_checks.stats.worst_group import judge_worst_group
 from fairness_checks.waivers import Waiver, find_waiver
 
@@ -123,44 +123,15 @@ def _some(problems: list[str]) -> str:
     return "; ".join(problems[:3]) + (f"; and {rest} more" if rest > 0 else "")
 
 
-def _needs(finding: _Finding, settings: Settings) -> dict[str, float | tuple[int, ...] | None]:
-    """Say what it would take to settle an inconclusive check."""
-    inference, check = finding.inference, finding.check
+def _settling(finding: _Finding, settings: Settings) -> Settling:
+    inference = finding.inference
     if inference is None:
         return {}
+    first, *second = (finding.groups[i] for i in (inference.first, inference.second) if i >= 0)
     level = settings.alpha / inference.comparisons
-    first = finding.groups[inference.first]
-    if check.limit_kind not in _PAIRWISE:
-        ceiling = check.limit_kind == "max_value"
-        rate, limit = (first.events / first.n, check.limit)
-        if not ceiling:
-            rate, limit = 1.0 - rate, 1.0 - limit
-        detectable = power.detectable_value(first.n, limit, level)
-        factor = power.needed_factor_value(rate, first.n, limit, level)
-        return {
-            "detectable": detectable if ceiling or detectable is None else 1.0 - detectable,
-            "needed_samples": _grown(factor, first.n),
-        }
-    second = finding.groups[inference.second]
-    contrast: Contrast = "difference" if check.limit_kind == "max_difference" else "ratio"
-    higher, lower = (first, second) if contrast == "difference" else (second, first)
-    rates = higher.events / higher.n, lower.events / lower.n
-    pooled = (higher.events + lower.events) / (higher.n + lower.n)
-    sizes = (first.n, second.n)
-    return {
-        "detectable": power.detectable_disparity(rates[1], higher.n, lower.n, check.limit, contrast, level),
-        "needed_samples": _grown(
-            power.needed_factor(rates[0], higher.n, rates[1], lower.n, check.limit, contrast, level), *sizes
-        ),
-        "needed_samples_if_equal": _grown(
-            power.needed_factor(pooled, higher.n, pooled, lower.n, check.limit, contrast, settings.alpha),
-            *sizes,
-        ),
-    }
-
-
-def _grown(factor: float | None, *sizes: int) -> tuple[int, ...] | None:
-    return None if factor is None else tuple(math.ceil(size * factor) for size in sizes)
+    if not second:
+        return settle_value(first, finding.check, level)
+    return settle_pair(first, second[0], finding.check, level, settings.alpha)
 
 
 def _record(
@@ -206,7 +177,7 @@ def _record(
         waiver=WaiverRecord(reason=waiver.reason, approved_by=waiver.approved_by, expires=waiver.expires.isoformat())
         if waived and waiver is not None
         else None,
-        **(_needs(finding, settings) if verdict == "inconclusive" else {}),  # type: ignore[arg-type]
+        **(_settling(finding, settings) if verdict == "inconclusive" else {}),
     )
 
 

@@ -43,6 +43,14 @@ class Ledger:
         """Expect what a worker collected."""
         self._expected.update(dict.fromkeys(ids))
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """End as a worker did that collected nothing to run; pytest-xdist itself only says that it ended."""
+        from fairness_checks.suite import USAGE_ERROR
+
+        if message := getattr(node, "workeroutput", {}).get(USAGE_ERROR):
+            raise pytest.UsageError(message)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a test off, and see that its outcome is the one that its record decides."""
         if self._is_worker or (report.when in ("setup", "teardown") and not report.failed and not report.skipped):
@@ -51,6 +59,7 @@ class Ledger:
             return
         from fairness_checks.errors import RecordError
         from fairness_checks.report.junit import records_of
+        from fairness_checks.suite import fails
 
         self._reported.add(report.nodeid)
         try:
@@ -66,9 +75,9 @@ class Ledger:
             self._problems.append(
                 f"{report.nodeid}: was skipped or ended without a record; a check is run or deselected"
             )
-        elif any(record.verdict == "fail" for record in records):
+        elif failing := [record.verdict for record in records if fails(record)]:
             self._problems.append(
-                f"{report.nodeid}: its verdict is fail, but something turned its outcome away from it"
+                f"{report.nodeid}: its verdict is {failing[0]}, but something turned its outcome away from it"
             )
 
     @pytest.hookimpl(tryfirst=True)
@@ -76,8 +85,11 @@ class Ledger:
         """End red where a check is lost."""
         if self._is_worker or self._config.getoption("collectonly"):
             return
-        lost = [node for node in self._expected if node not in self._reported]
-        self._problems.extend(f"{node}: was collected but did not report" for node in lost)
+        # Tests that -x or a usage error left out are not lost: that run is red already, and says why.
+        stopped = session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR)
+        if not (stopped or session.shouldfail or session.shouldstop):
+            lost = [node for node in self._expected if node not in self._reported]
+            self._problems.extend(f"{node}: was collected but did not report" for node in lost)
         if self._problems and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

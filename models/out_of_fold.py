@@ -16,7 +16,9 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
 
-from fairness_checks.cache import JSON, FittedCache, array_digest, library_versions, source_digest
+from fairness_checks.cache import FittedCache
+from fairness_checks.cache_keys import array_digest, library_versions, source_digest
+from fairness_checks.plain import JSON
 from models.data import heart
 from models.data.heart import HeartTable
 

@@ -1,0 +1,40 @@
+"""Names in thresholds.yaml that only the models know: the models themselves and their sensitive features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from fairness_checks.config_messages import subgroups_of
+from fairness_checks.errors import did_you_mean
+from fairness_checks.yaml_document import Document, KeyPath, Problem
+
+__all__ = ["Declared", "name_problems"]
+
+Declared: TypeAlias = Mapping[str, tuple[str, ...] | None]
+"""Each model that was found, and the sensitive features that it declares; None where it declares none."""
+
+_REMEDY = "decorate a fixture of this name with @fairness_model in a conftest.py that this file can see"
+
+
+def name_problems(document: Document, models: Declared) -> Iterator[Problem]:
+    """Yield models that were not found, and features that a model does not declare.
+
+    Reads the document and not the parsed configuration, so that a file with other mistakes is checked as well.
+    """
+    data = document.data
+    entries = data.get("models") if isinstance(data, dict) else None
+    for name in entries if isinstance(entries, dict) else ():
+        if name not in models:
+            message = f"no model of this name was found; {did_you_mean(name, models)}; {_REMEDY}"
+            yield document.problem(("models", name), message)
+    for name, checks in subgroups_of(data):
+        declared = models.get(name)
+        for index, check in enumerate(checks if declared is not None else ()):
+            by = check.get("by") if isinstance(check, dict) else None
+            features = [by] if isinstance(by, str) else by if isinstance(by, list) else []
+            for feature in features:
+                if isinstance(feature, str) and feature not in (declared or ()):
+                    path: KeyPath = ("models", name, "subgroups", index, "by")
+                    nearest = did_you_mean(feature, declared or ())
+                    yield document.problem(path, f"the model declares no sensitive feature {feature!r}; {nearest}")

@@ -1,0 +1,54 @@
+"""What may be written as JSON: exact builtins, so that what is read back is what was written."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from fairness_checks.errors import FairnessError
+
+__all__ = ["JSON", "canonical_json"]
+
+JSON: TypeAlias = "str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None"
+
+
+def canonical_json(value: JSON, where: str, error: type[FairnessError]) -> str:
+    """Return the one JSON text of a value made of plain builtins: sorted keys, no spaces, ASCII.
+
+    Parameters
+    ----------
+    value : JSON
+        None, bool, int, float, str, and lists, tuples and dicts of them; types are compared exactly, because a NumPy
+        scalar or an enum passes for the builtin that it inherits from and is written as something else.
+    where : str
+        What the value is, for the message.
+    error : type of FairnessError
+        What to raise where something is not plain, or NaN or infinite; the message says where.
+
+    Examples
+    --------
+    >>> canonical_json({"b": [1, 2.0], "a": None}, "key", FairnessError)
+    '{"a":null,"b":[1,2.0]}'
+    """
+    _require_plain(value, where, error)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _require_plain(value: object, where: str, error: type[FairnessError]) -> None:
+    if type(value) is dict:
+        for label, item in value.items():
+            if type(label) is not str:
+                raise error(f"{where}: mapping key {label!r} is {type(label).__name__}, must be str")
+            _require_plain(item, f"{where}.{label}", error)
+    elif isinstance(value, list | tuple) and type(value) in (list, tuple):
+        for position, item in enumerate(value):
+            _require_plain(item, f"{where}[{position}]", error)
+    elif type(value) is float and not math.isfinite(value):
+        raise error(f"{where}: {value!r} cannot be written as JSON; use None for what is undefined")
+    elif value is not None and type(value) not in (bool, int, float, str):
+        raise error(
+            f"{where}: {value!r} is {type(value).__module__}.{type(value).__qualname__}; "
+            "allowed: None, bool, int, float, str, list, tuple, dict"
+        )
