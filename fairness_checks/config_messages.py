@@ -131,6 +131,8 @@ def _message(document: Document, detail: ErrorDetails) -> str:
         return str(detail["ctx"]["error"])
     if kind == "too_short":
         return f"names no check; write for example `{_WRITE['subgroups']}`, or remove the model"
+    if value is None and last == "subgroups":
+        return f"names no check; write for example `{_WRITE['subgroups']}`, or remove the model"
     expected = "a feature's name or a list of names" if last == "by" else _EXPECTED.get(kind)
     if expected is None:  # literal_error is the only one known
         expected = f"one of {detail['ctx']['expected']}" if kind == "literal_error" else detail["msg"]

@@ -1,6 +1,6 @@
 """The pytest plugin: options, marker and fixtures. With ``--fairness`` off it imports nothing and prints nothing.
 
-What runs under ``--fairness`` is in `fairness_checks.suite` (collection, the tests, their outcomes) and in
+What runs under ``--fairness`` is in `fairness_checks.gate` (the hooks), `fairness_checks.suite` (the tests) and
 `fairness_checks.xdist` (every check that was expected must report, on any number of workers).
 """
 
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; start the gate where it is asked for."""
     config.addinivalue_line("markers", "fairness: a hand-written fairness check; runs only under --fairness")
     if config.getoption("fairness"):
-        from fairness_checks.suite import Gate
+        from fairness_checks.gate import Gate
         from fairness_checks.xdist import Ledger
 
         gate = Gate(config)

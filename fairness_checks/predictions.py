@@ -78,9 +78,9 @@ class Predictions:
             raise InvalidPredictions("lengths differ: " + ", ".join(f"{k} {v}" for k, v in lengths.items()))
         if not len(labels):
             raise InvalidPredictions("y_true: 0 rows; there is nothing to evaluate")
-        object.__setattr__(self, "y_true", labels)
-        object.__setattr__(self, "y_pred", decided)
-        object.__setattr__(self, "y_score", score)
+        object.__setattr__(self, "y_true", _frozen(labels))
+        object.__setattr__(self, "y_pred", _frozen(decided))
+        object.__setattr__(self, "y_score", None if score is None else _frozen(score))
         object.__setattr__(self, "sensitive_features", MappingProxyType(features))
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -106,6 +106,13 @@ class Predictions:
 def _some(score: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64]:
     assert score is not None  # for the type checker: both None was refused
     return score
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    """Copy an array, so that what the caller does to his own changes nothing here."""
+    mine = array.copy()
+    mine.flags.writeable = False
+    return mine
 
 
 def _vector(name: str, values: Any) -> np.ndarray:

@@ -101,6 +101,7 @@ def _encode(name: str, column: Any) -> SensitiveFeature:
         )
     codes = np.full(len(missing), -1, dtype=np.int32)
     codes[~missing] = inverse
+    codes.flags.writeable = False
     return SensitiveFeature(name, codes, (*names, *extra))
 
 

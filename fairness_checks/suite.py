@@ -1,4 +1,4 @@
-"""What runs under ``pytest --fairness``: model fixtures, the checks of thresholds.yaml as tests, and their outcomes.
+"""Model fixtures, the checks of thresholds.yaml as tests, and the `fairness` fixture of hand-written ones.
 
 Importing this module imports pytest and nothing heavy; statistics are imported when the first check runs.
 """
@@ -6,26 +6,33 @@ Importing this module imports pytest and nothing heavy; statistics are imported 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import pytest
 
-from fairness_checks.errors import ConfigurationError, FairnessError
+from fairness_checks.errors import FairnessError
 
 if TYPE_CHECKING:
-    from fairness_checks.checks import Check, CheckKey, Settings
-    from fairness_checks.config import GateConfig
+    from fairness_checks.checks import Check
+    from fairness_checks.gate import Gate
     from fairness_checks.records import CheckRecord
 
-__all__ = ["FairnessFixture", "Gate", "fairness_model"]
+__all__ = [
+    "GATE",
+    "RECORDS",
+    "FairnessFixture",
+    "LimitsFile",
+    "discover_models",
+    "fails",
+    "fairness_model",
+    "outcome_of",
+]
 
 _MARK = "__fairness_model__"
-GATE = pytest.StashKey["Gate"]()
-RECORDS = pytest.StashKey["list[CheckRecord]"]()
-USAGE_ERROR = "fairness_usage_error"  # key in the output of a pytest-xdist worker
-_STATUS = {"inconclusive": ("inconclusive", "?", "INCONCLUSIVE"), "waived": ("waived", "w", "WAIVED")}
+GATE: pytest.StashKey[Gate] = pytest.StashKey()
+RECORDS: pytest.StashKey[list[CheckRecord]] = pytest.StashKey()
 
 
 @overload
@@ -55,7 +62,8 @@ def fairness_model(
             return Predictions(holdout.y, y_score=holdout.score, sensitive_features={"sex": holdout.sex})
     """
     if function is None:
-        declared = None if sensitive_features is None else tuple(sensitive_features)
+        names = [sensitive_features] if isinstance(sensitive_features, str) else sensitive_features
+        declared = None if names is None else tuple(names)
         return functools.partial(_as_fixture, declared=declared)
     return _as_fixture(function, declared=None)
 
@@ -83,177 +91,7 @@ def discover_models(config: pytest.Config, config_path: Path) -> dict[str, tuple
     return dict(sorted(models.items()))
 
 
-class Gate:
-    """The hooks of a run under ``--fairness``."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        from fairness_checks.config import check_names, load_config
-
-        _refuse_reruns(config)
-        self._config = config
-        self.path = _config_path(config)
-        self.node_prefix = _node_prefix(config, self.path)
-        models = discover_models(config, self.path) if self._conftest_is_loaded() else None
-        try:
-            self.limits: GateConfig = load_config(self.path, models)
-        except ConfigurationError as error:
-            raise pytest.UsageError(str(error)) from None
-        if models is not None and (problems := check_names(self.limits, models)):
-            raise pytest.UsageError("\n".join(problems))
-        self._records: dict[str, dict[CheckKey, CheckRecord]] = {}
-        config.stash[GATE] = self
-        self._add_to_arguments()
-
-    @property
-    def settings(self) -> Settings:
-        """The defaults of the file, with the burden of proof of the command line."""
-        import dataclasses
-
-        burden = self._config.getoption("fairness_burden")
-        return dataclasses.replace(self.limits.settings, burden_of_proof=burden) if burden else self.limits.settings
-
-    def _conftest_is_loaded(self) -> bool:
-        """Say so; a conftest.py beside a file of limits elsewhere is loaded only when pytest collects there."""
-        beside = self.path.parent / "conftest.py"
-        return not beside.exists() or self._config.pluginmanager.has_plugin(str(beside))
-
-    def _add_to_arguments(self) -> None:
-        """Collect the file of limits too, unless it is named already or only single tests are asked for."""
-        arguments = self._config.args
-        paths = [self._config.invocation_params.dir / argument.split("::")[0] for argument in arguments]
-        if self.path not in [path.resolve() for path in paths] and not all("::" in a for a in arguments):
-            arguments.append(str(self.path))
-
-    def pytest_report_header(self) -> list[str]:
-        """Say seed, configuration, burden of proof and the models found."""
-        models = discover_models(self._config, self.path)
-        found = f"{len(models)} model{'' if len(models) == 1 else 's'} found{': ' if models else ''}{', '.join(models)}"
-        if not self._conftest_is_loaded():
-            found = f"models are looked for when {self.path.parent / 'conftest.py'} is collected"
-        return [
-            f"fairness: config {self.node_prefix}, seed {self.limits.seed}, "
-            f"burden of proof {self.settings.burden_of_proof}",
-            f"fairness: {found}",
-        ]
-
-    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-        """Collect the file of limits as a test module."""
-        if file_path == self.path:
-            # Outside the root directory pytest has no name of its own for a file.
-            named: dict[str, Any] = (
-                {} if self.path.is_relative_to(self._config.rootpath) else {"nodeid": self.node_prefix}
-            )
-            return LimitsFile.from_parent(parent, path=file_path, **named)
-        return None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        """End in a usage error where names do not exist or nothing is checked; before any model is fitted."""
-        from fairness_checks.config import check_names
-        from fairness_checks.config_messages import EXAMPLE
-        from fairness_checks.plugin import is_fairness_test
-
-        if problems := check_names(self.limits, discover_models(self._config, self.path)):
-            raise _usage_error(self._config, "\n".join(problems))
-        if not any(is_fairness_test(item) for item in items) and not session.testsfailed:
-            raise _usage_error(
-                self._config,
-                f"{self.node_prefix}: no check was collected; write at least one, for instance\n\n{EXAMPLE}\n"
-                f"or a test that uses the `fairness` fixture",
-            )
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Refuse re-run marks, also those that a conftest adds to the tests collected."""
-        for item in session.items:
-            if any(item.get_closest_marker(name) for name in _RERUN_MARKS):
-                message = (
-                    f"{item.nodeid}: a test that is run again until it passes decides nothing; "
-                    f"remove its re-run mark ({', '.join(_RERUN_MARKS)})"
-                )
-                raise _usage_error(self._config, message)
-
-    def records(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, CheckRecord]:
-        """Evaluate a model once: all its checks together, whatever was selected, for they are adjusted together."""
-        if model not in self._records:
-            from fairness_checks.predictions import Predictions
-            from fairness_checks.verdict import audit_model
-
-            predictions = request.getfixturevalue(model)
-            if not isinstance(predictions, Predictions):
-                raise ConfigurationError(
-                    f"the fixture returned {type(predictions).__name__}; return fairness_checks.Predictions"
-                )
-            declared = discover_models(self._config, self.path)[model] or ()
-            for feature in declared:
-                predictions.feature(feature)
-            checks = [e.check for m in self.limits.models if m.name == model for e in m.checks]
-            records = audit_model(model, predictions, checks, self.settings, self.limits.waivers)
-            self._records[model] = {check.key: record for check, record in zip(checks, records, strict=True)}
-        return self._records[model]
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Give a test whose records are inconclusive or waived that outcome, located where its limit stands."""
-        report = yield
-        verdict = _outcome(item.stash.setdefault(RECORDS, []))
-        if report.when == "call" and verdict in _STATUS and report.outcome != "failed":
-            from fairness_checks.report.text import headline
-
-            record = next(r for r in item.stash[RECORDS] if r.verdict == verdict)
-            path, line, _ = item.reportinfo()
-            report.outcome = "skipped"
-            report.longrepr = (str(path), (line or 0) + 1, headline(record))
-            report.user_properties.append(("fairness.outcome", verdict))
-        return report
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_report_teststatus(
-        self, report: pytest.TestReport
-    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """Count inconclusive and waived checks apart: never green."""
-        outcome = dict(getattr(report, "user_properties", ())).get("fairness.outcome")
-        if report.when != "call" or not report.skipped or outcome not in _STATUS:
-            return None
-        category, letter, word = _STATUS[str(outcome)]
-        return category, letter, (word, {"yellow": True})
-
-
-_RERUN_OPTIONS = ("reruns", "retries", "force_flaky")
-_RERUN_MARKS = ("flaky",)
-
-
-def _refuse_reruns(config: pytest.Config) -> None:
-    for option in _RERUN_OPTIONS:
-        try:
-            value = config.getoption(option, None) or config.getini(option)
-        except (ValueError, KeyError):  # no plugin has it
-            value = config.getoption(option, None)
-        if value and str(value) != "0":
-            raise pytest.UsageError(
-                f"--{option.replace('_', '-')} {value} cannot be combined with --fairness: "
-                f"a check that is run again until it passes decides nothing"
-            )
-
-
-def _usage_error(config: pytest.Config, message: str) -> pytest.UsageError:
-    """Return the error; a pytest-xdist worker also leaves it to the controller, which sees only that a worker ended."""
-    if hasattr(config, "workeroutput"):
-        config.workeroutput[USAGE_ERROR] = message
-    return pytest.UsageError(message)
-
-
-def _config_path(config: pytest.Config) -> Path:
-    given = config.getoption("fairness_config")
-    path = config.invocation_params.dir / given if given else config.rootpath / "thresholds.yaml"
-    return path.resolve()
-
-
-def _node_prefix(config: pytest.Config, path: Path) -> str:
-    root = config.rootpath.resolve()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-
-def _outcome(records: list[CheckRecord]) -> str | None:
+def outcome_of(records: list[CheckRecord]) -> str | None:
     """Return the outcome of a test with several records: an unsettled one outweighs a waived one."""
     verdicts = {record.verdict for record in records}
     return next((verdict for verdict in ("fail", "inconclusive", "waived", "pass") if verdict in verdicts), None)

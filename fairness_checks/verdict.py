@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -26,13 +27,13 @@ from fairness_checks.waivers import Waiver, find_waiver
 
 __all__ = ["audit", "audit_model", "decide"]
 
-Judge = Callable[[np.ndarray, np.ndarray, float, float], Inference]
+Judge = Callable[[np.ndarray, np.ndarray, float, float, np.random.Generator], Inference]
 
 _JUDGES: Mapping[LimitKind, Judge] = {
-    "max_difference": lambda x, n, limit, alpha: judge_disparity(x, n, limit, "difference", alpha),
-    "min_ratio": lambda x, n, limit, alpha: judge_disparity(x, n, limit, "ratio", alpha),
-    "max_value": lambda x, n, limit, alpha: judge_worst_group(x, n, limit, alpha, ceiling=True),
-    "min_value": lambda x, n, limit, alpha: judge_worst_group(x, n, limit, alpha, ceiling=False),
+    "max_difference": lambda x, n, limit, alpha, rng: judge_disparity(x, n, limit, "difference", alpha, rng),
+    "min_ratio": lambda x, n, limit, alpha, rng: judge_disparity(x, n, limit, "ratio", alpha, rng),
+    "max_value": lambda x, n, limit, alpha, rng: judge_worst_group(x, n, limit, alpha, ceiling=True),
+    "min_value": lambda x, n, limit, alpha, rng: judge_worst_group(x, n, limit, alpha, ceiling=False),
 }
 _PAIRWISE = ("max_difference", "min_ratio")
 
@@ -99,7 +100,7 @@ def _group_records(statistics: GroupStatistics, metric: Metric, settings: Settin
     return tuple(records)
 
 
-def _find(statistics: GroupStatistics, check: Check, settings: Settings) -> _Finding:
+def _find(statistics: GroupStatistics, check: Check, settings: Settings, rng: np.random.Generator) -> _Finding:
     groups = _group_records(statistics, METRICS[check.metric], settings)
     judged = [i for i, group in enumerate(groups) if group.problem is None]
     problems = [f"group {group.label}: {group.problem}" for group in groups if group.problem is not None]
@@ -109,7 +110,7 @@ def _find(statistics: GroupStatistics, check: Check, settings: Settings) -> _Fin
         return _Finding(check, groups, None, _some(problems))
     events = np.array([groups[i].events for i in judged])
     samples = np.array([groups[i].n for i in judged])
-    inference = _JUDGES[check.limit_kind](events, samples, check.limit, settings.alpha)
+    inference = _JUDGES[check.limit_kind](events, samples, check.limit, settings.alpha, rng)
     inference = dataclasses.replace(
         inference,
         first=judged[inference.first],
@@ -128,10 +129,9 @@ def _settling(finding: _Finding, settings: Settings) -> Settling:
     if inference is None:
         return {}
     first, *second = (finding.groups[i] for i in (inference.first, inference.second) if i >= 0)
-    level = settings.alpha / inference.comparisons
     if not second:
-        return settle_value(first, finding.check, level)
-    return settle_pair(first, second[0], finding.check, level, settings.alpha)
+        return settle_value(first, finding.check, inference.level)
+    return settle_pair(first, second[0], finding.check, inference.level, settings.alpha)
 
 
 def _record(
@@ -181,6 +181,11 @@ def _record(
     )
 
 
+def _generator(seed: int, model: str, check: Check) -> np.random.Generator:
+    key = hashlib.sha256(repr((model, *check.key)).encode()).digest()
+    return np.random.default_rng([seed, int.from_bytes(key[:8], "big")])
+
+
 def audit_model(
     model: str,
     predictions: Predictions,
@@ -188,6 +193,7 @@ def audit_model(
     settings: Settings,
     waivers: Sequence[Waiver] = (),
     today: date | None = None,
+    seed: int = 0,
 ) -> list[CheckRecord]:
     """Decide all checks of one model, adjusted over them.
 
@@ -205,6 +211,9 @@ def audit_model(
         Accepted violations; only unexpired ones count.
     today : date, optional
         The day on which waivers are looked at.
+    seed : int
+        Seed of the run, 0 or more. Each check draws from its own generator, seeded by this and by its key, so that
+        neither other checks nor the number of workers change what it draws.
 
     Returns
     -------
@@ -220,7 +229,7 @@ def audit_model(
     for check in checks:
         if check.by not in statistics:
             statistics[check.by] = GroupStatistics.from_predictions(predictions, check.by, settings.missing_sensitive)
-    findings = [_find(statistics[check.by], check, settings) for check in checks]
+    findings = [_find(statistics[check.by], check, settings, _generator(seed, model, check)) for check in checks]
     # An undefined check cannot be violated, but it stays in the family: its size is the number configured.
     raw = [finding.inference.p_violation if finding.inference else 1.0 for finding in findings]
     day = date.today() if today is None else today

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from fairness_checks.checks import Check
 from fairness_checks.names import node_id, slug
 
-pytest_plugins = ["pytester"]
-
 AWKWARD = [
     "age band",
     "age_band",

@@ -2,13 +2,14 @@
 
 A limit is turned into a *tolerance* t in [0, 1): a difference of at most t, or a ratio of at least 1 - t; each pair of
 groups is tested against the margins of that tolerance. Violation: some pair lies outside its margins, simultaneous
-over the pairs by Bonferroni. Compliance: every pair lies within, an intersection-union test at the full level.
+over the pairs by max-t. Compliance: every pair lies within, an intersection-union test at the full level.
 The interval holds the tolerances that neither test rejects, so verdict and interval cannot disagree.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy import special
 from fairness_checks.stats.exact import Pairs, exact_outside, exact_within, is_small
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.proportions import Array, Contrast, score_statistic
+from fairness_checks.stats.simultaneous import Family, probit
 
 __all__ = ["judge_disparity"]
 
@@ -127,8 +129,17 @@ def _frontier(
         values = holds(pairs, best)
 
 
-def _probit(p: Array | float) -> Array:
-    return np.asarray(special.ndtri(np.clip(p, 1e-300, 1.0 - 1e-16)))
+def _unit(events: Array, samples: Array, contrast: Contrast) -> float:
+    """Return the standard deviation of one sample at the common rate; of its logarithm's estimate for a ratio."""
+    rate = float(events.sum() / samples.sum())
+    if contrast == "difference":
+        return math.sqrt(rate * (1.0 - rate))
+    return math.sqrt((1.0 - rate) / rate) if rate > 0.0 else math.inf
+
+
+def _scaled(tolerance: float, contrast: Contrast) -> float:
+    """Return the tolerance on the scale on which the contrast is a difference: the logarithm for a ratio."""
+    return tolerance if contrast == "difference" else -math.log1p(-min(tolerance, _LARGEST_TOLERANCE))
 
 
 def _all_pairs(events: Array, samples: Array) -> tuple[np.ndarray, np.ndarray, Pairs]:
@@ -137,7 +148,7 @@ def _all_pairs(events: Array, samples: Array) -> tuple[np.ndarray, np.ndarray, P
 
 
 def judge_disparity(
-    events: np.ndarray, samples: np.ndarray, limit: float, contrast: Contrast, alpha: float
+    events: np.ndarray, samples: np.ndarray, limit: float, contrast: Contrast, alpha: float, rng: np.random.Generator
 ) -> Inference:
     """Judge the largest difference or the smallest ratio of the rates ``events / samples`` against a limit.
 
@@ -151,6 +162,8 @@ def judge_disparity(
         Which of the two.
     alpha : float
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
+    rng : numpy.random.Generator
+        Source of the draws that make the answer simultaneous over more than one pair.
 
     Returns
     -------
@@ -171,23 +184,20 @@ def judge_disparity(
     ratio = np.divide(low, high, out=np.ones_like(high), where=high > 0.0)
     disparity = high - low if contrast == "difference" else 1.0 - ratio
 
-    level, width = alpha / count, np.sqrt(0.25 / pairs.n1 + 0.25 / pairs.n2)
-    low_end = _frontier(
-        lambda some, t: _probit(level) - _probit(p_outside(some, t, contrast)),
-        pairs,
-        disparity - width,
-        _probit(level) - _probit(outside),
-        tolerance,
-    )
-    high_end = _frontier(
-        lambda some, t: _probit(p_within(some, t, contrast)) - _probit(alpha) + 1e-15,
-        pairs,
-        disparity + width,
-        _probit(within) - _probit(alpha) + 1e-15,
-        tolerance,
-    )
+    family = Family(_unit(x, n, contrast), n, _scaled(tolerance, contrast), rng)
 
-    p_violation = min(1.0, count * float(outside.min()))
+    def violates(some: Pairs, t: float, p: Array | None = None) -> Array:
+        p = p_outside(some, t, contrast) if p is None else p
+        return family.excess(p, some.n1, some.n2, _scaled(t, contrast), alpha)
+
+    def may_exceed(some: Pairs, t: float, p: Array | None = None) -> Array:
+        return probit(p_within(some, t, contrast) if p is None else p) - probit(alpha) + 1e-15
+
+    width = np.sqrt(0.25 / pairs.n1 + 0.25 / pairs.n2)
+    low_end = _frontier(violates, pairs, disparity - width, violates(pairs, tolerance, outside), tolerance)
+    high_end = _frontier(may_exceed, pairs, disparity + width, may_exceed(pairs, tolerance, within), tolerance)
+
+    p_violation = family.p_value(outside, pairs.n1, pairs.n2)
     shown = int(np.lexsort((-disparity, outside))[0]) if p_violation < alpha else int(np.argmax(disparity))
     pair = (int(first[shown]), int(second[shown]))
     higher, lower = pair if rate[pair[0]] >= rate[pair[1]] else pair[::-1]
@@ -202,10 +212,11 @@ def judge_disparity(
         first=lower if is_ratio else higher,
         second=higher if is_ratio else lower,
         comparisons=count,
+        level=family.level(alpha),
         method=_method(is_small(pairs), count),
     )
 
 
 def _method(exact: np.ndarray, count: int) -> str:
     name = EXACT if exact.all() else ASYMPTOTIC if not exact.any() else f"{EXACT}; {ASYMPTOTIC} for the larger pairs"
-    return name if count == 1 else f"{name}, Bonferroni over {count} pairs"
+    return name if count == 1 else f"{name}, max-t over {count} pairs"

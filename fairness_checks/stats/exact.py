@@ -8,7 +8,7 @@ hypothesis (Barnard's convexity; the tests verify it by enumeration).
 
 In groups of unequal size the maximum over all rates lies near 0 or 1, at rates that the data exclude. Rates outside
 confidence intervals of joint level 1 - NUISANCE_DOUBT are therefore left out, and that doubt is added to the p-value,
-which stays exact [2]_: with 10 of 40 against 35 of 316 events p falls from 0.047 to 0.013.
+which stays exact [2]_: with 10 of 40 against 35 of 316 events p falls from 0.047 to 0.015.
 
 Everything is vectorised over B pairs of groups. The tail of the larger group is tabulated, the smaller group's
 outcomes are summed, and the nuisance rate is searched on a grid that is even on the arcsine scales of both rates,
@@ -131,9 +131,10 @@ def _upper_tail(n: Array, rate: Array, start: Array) -> Array:
     """P(X >= start) for X ~ Binomial(n, rate): n (B,), rate (B, M), start (B, S) -> (B, M, S)."""
     size = int(n.max()) + 1
     if size > _LONGEST_TABLE:
-        k = start[:, None, :] - 1.0
-        tail = special.bdtrc(np.clip(k, 0.0, n[:, None, None]), n[:, None, None], rate[:, :, None])
-        return np.where(k < 0.0, 1.0, np.where(k >= n[:, None, None], 0.0, tail))
+        first, most = start[:, None, :], n[:, None, None]
+        inside = np.clip(first, 1.0, most)
+        tail = special.betainc(inside, most - inside + 1.0, rate[:, :, None])
+        return np.where(first < 1.0, 1.0, np.where(first > most, 0.0, tail))
     pmf = _pmf(n, rate, size)
     table = np.zeros((*rate.shape, size + 1))
     table[:, :, :size] = np.cumsum(pmf[:, :, ::-1], axis=2)[:, :, ::-1]
@@ -215,9 +216,11 @@ def _largest(pairs: Pairs, region: _Region, margin: float, contrast: Contrast) -
         top = values.argmax(axis=1)
         best = np.maximum(best, values[rows, top])
         if refinement < 2:
-            left = local[rows, np.maximum(top - 1, 0)]
-            right = local[rows, np.minimum(top + 1, local.shape[1] - 1)]
-            local = left[:, None] + (right - left)[:, None] * np.linspace(0.0, 1.0, 9)
+            # At first two points on: the next one may be the same rate, as the ends of both scales always are.
+            reach = 2 - refinement
+            left = local[rows, np.maximum(top - reach, 0)]
+            right = local[rows, np.minimum(top + reach, local.shape[1] - 1)]
+            local = left[:, None] + (right - left)[:, None] * np.linspace(0.0, 1.0, 17)
     return np.minimum(np.where(possible, best, 0.0) + NUISANCE_DOUBT, 1.0)
 
 

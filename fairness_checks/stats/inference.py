@@ -26,6 +26,8 @@ class Inference:
         for a ratio; `second` is -1 where the worst group's value is limited.
     comparisons : int
         Number of pairs, or of groups, over which `p_violation` is simultaneous.
+    level : float
+        Level at which one pair, or one group, is tested for a violation; alpha where there is one.
     method : str
         Name and source of the test.
     """
@@ -38,4 +40,5 @@ class Inference:
     first: int
     second: int
     comparisons: int
+    level: float
     method: str

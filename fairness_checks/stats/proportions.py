@@ -134,7 +134,7 @@ def score_test(
     --------
     >>> above, below = score_test(56, 70, 48, 80, margin=0.05)
     >>> round(above, 4), round(below, 4)
-    (0.0216, 0.9784)
+    (0.0229, 0.9771)
     """
     z = float(score_statistic(x1, n1, x2, n2, margin, contrast))
     return float(special.ndtr(-z)), float(special.ndtr(z))

@@ -54,5 +54,6 @@ def judge_worst_group(
         first=shown,
         second=-1,
         comparisons=groups,
+        level=level,
         method=name,
     )

@@ -1,0 +1,122 @@
+"""A scratch project with three models whose verdicts are known, and a gate to run in it."""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+# pytester forgets what a run in this process imported, and numpy does not survive being imported twice.
+import fairness_checks.adapters.classifier
+import fairness_checks.cache
+import fairness_checks.config
+import fairness_checks.report.terminal
+import fairness_checks.verdict  # noqa: F401 - for its side effect, as the others
+
+MODELS = '''
+from pathlib import Path
+
+from fairness_checks import Predictions, fairness_model
+
+
+def fitted(name):
+    """Leave a trace of every call, for the test to count."""
+    with Path(__file__).with_name("fitted.txt").open("a", encoding="utf-8") as trace:
+        trace.write(name + "\\n")
+
+
+def predictions(groups, feature="sex"):
+    """Make predictions of {group: (missed positives, positives)}, with as many negatives, all of them right."""
+    y_true, y_pred, names = [], [], []
+    for group, (missed, positives) in groups.items():
+        y_true += [1] * positives + [0] * positives
+        y_pred += [0] * missed + [1] * (positives - missed) + [0] * positives
+        names += [group] * (2 * positives)
+    return Predictions(y_true, y_pred, sensitive_features={feature: names})
+
+
+@fairness_model
+def biased_model():
+    fitted("biased_model")
+    return predictions({"female": (160, 400), "male": (40, 400)})
+
+
+@fairness_model(sensitive_features=["sex"])
+def fair_model():
+    fitted("fair_model")
+    return predictions({"female": (40, 400), "male": (40, 400)})
+
+
+@fairness_model()
+def tiny_model():
+    fitted("tiny_model")
+    return predictions({"female": (4, 12), "male": (3, 12)})
+'''
+
+FNR = "{metric: false_negative_rate, by: sex, max_difference: 0.10}"
+ACCURACY = "{metric: accuracy, by: sex, min_value: 0.60}"
+
+
+def check_id(model: str, metric: str = "false_negative_rate", suffix: str = "") -> str:
+    return f"thresholds.yaml::test_subgroups[{model}-sex-{metric}{suffix}]"
+
+
+class Project:
+    """A user's project in a scratch folder."""
+
+    FNR, ACCURACY, MODELS = FNR, ACCURACY, MODELS
+    check_id = staticmethod(check_id)
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        self.write("pytest.ini", "[pytest]\n")
+        self.write("conftest.py", MODELS)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def limits(self, *models: str, defaults: str = "{}", checks: str = FNR, waivers: str = "[]") -> Path:
+        """Write thresholds.yaml with the same checks for each model."""
+        sections = "".join(f"  {model}: {{subgroups: [{checks}]}}\n" for model in models) or "  {}\n"
+        return self.write(
+            "thresholds.yaml", f"version: 1\ndefaults: {defaults}\nmodels:\n{sections}waivers: {waivers}\n"
+        )
+
+    def pytest(self, *arguments: str) -> pytest.RunResult:
+        return self.pytester.runpytest_inprocess(*arguments)
+
+    def gate(self, *arguments: str) -> pytest.RunResult:
+        return self.pytest("--fairness", *arguments)
+
+    def gate_in_subprocess(self, *arguments: str, timeout: float = 60) -> pytest.RunResult:
+        """Run the gate with this plugin and pytest-xdist alone: other plugins take most of a short run's time."""
+        command = (sys.executable, "-m", "pytest", "-p", "xdist", "-p", "fairness_checks.plugin", "--fairness")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+            return self.pytester.run(*command, *arguments, timeout=timeout)
+
+    def fitted(self) -> list[str]:
+        """Return the models whose fixtures ran, once for each call."""
+        trace = self.path / "fitted.txt"
+        return trace.read_text(encoding="utf-8").split() if trace.exists() else []
+
+    def junit(self, name: str = "junit.xml") -> dict[str, ET.Element]:
+        """Return the test cases of a JUnit file by name."""
+        cases = list(ET.parse(self.path / name).iter("testcase"))
+        assert len({case.get("name") for case in cases}) == len(cases), "JUnit: two cases of one name"
+        return {str(case.get("name")): case for case in cases}
+
+    @staticmethod
+    def properties(case: ET.Element) -> dict[str, str]:
+        return {str(p.get("name")): str(p.get("value")) for p in case.iter("property")}
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    return Project(pytester)

@@ -1,0 +1,84 @@
+"""The JUnit file: each check with its record as properties, and the line that the terminal shows."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from fairness_checks import CheckRecord
+
+
+@pytest.fixture
+def cases(project):
+    broken = "\n@fairness_model\ndef broken_model():\n    raise RuntimeError('the registry is away')\n"
+    project.write("conftest.py", project.MODELS + broken)
+    project.limits("biased_model", "fair_model", "tiny_model", "broken_model")
+    project.gate("--junitxml=junit.xml")
+    return {name.split("[")[1].split("-")[0]: case for name, case in project.junit().items()}
+
+
+def test_each_outcome_has_its_element(cases):
+    elements = {model: {child.tag for child in case} - {"properties"} for model, case in cases.items()}
+    assert elements == {
+        "biased_model": {"failure"},
+        "fair_model": set(),
+        "tiny_model": {"skipped"},
+        "broken_model": {"error"},
+    }
+
+
+def test_properties_hold_the_record_as_plain_text(project, cases):
+    found = project.properties(cases["biased_model"])
+    assert all(re.fullmatch(r"[a-z0-9_.]+", name) for name in found)
+    record = CheckRecord.from_json(found["fairness.record"])
+    assert record.key == ("biased_model", "subgroups", "false_negative_rate", ("sex",), "max_difference")
+    expected = {
+        "by": "sex",
+        "model": "biased_model",
+        "metric": "false_negative_rate",
+        "limit": "0.1",
+        "limit_kind": "max_difference",
+        "verdict": "fail",
+        "estimate": "0.3",
+        "confidence": "0.9",
+        "correction": "holm",
+        "burden_of_proof": "violation",
+    }
+    assert {name: found[f"fairness.{name}"] for name in expected} == expected
+    assert float(found["fairness.low"]) == pytest.approx(record.low, rel=1e-5)
+    assert float(found["fairness.p_adjusted"]) == pytest.approx(record.p_adjusted, rel=1e-5)
+    assert json.loads(found["fairness.groups"]) == [
+        {"group": "female", "samples": 800, "events": 160, "n": 400},
+        {"group": "male", "samples": 800, "events": 40, "n": 400},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "element"), [("biased_model", "failure"), ("tiny_model", "skipped"), ("fair_model", None)]
+)
+def test_the_line_of_the_terminal_stands_in_the_file(project, cases, model, element):
+    text = project.properties(cases[model])["fairness.text"]
+    assert text.startswith("false_negative_rate by sex: female ")
+    assert "\n" not in text
+    if element is not None:
+        assert text in cases[model].find(element).text
+        assert text in cases[model].find(element).get("message")
+
+
+def test_a_check_is_located_where_its_limit_is_written(project, cases):
+    lines = (project.path / "thresholds.yaml").read_text(encoding="utf-8").splitlines()
+    number = 1 + next(i for i, line in enumerate(lines) if "tiny_model" in line)
+    assert f"thresholds.yaml:{number}: false_negative_rate" in cases["tiny_model"].find("skipped").text
+
+
+def test_an_error_names_its_cause_and_has_no_record(project, cases):
+    assert "the registry is away" in cases["broken_model"].find("error").text
+    assert "fairness.record" not in project.properties(cases["broken_model"])
+
+
+def test_names_and_counts_of_the_suite(project, cases):
+    assert {case.get("classname") for case in cases.values()} == {"thresholds.yaml"}
+    text = (project.path / "junit.xml").read_text(encoding="utf-8")
+    assert 'errors="1" failures="1" skipped="1" tests="4"' in text

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import functools
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats import proportion as sm
+
+from fairness_checks.stats.disparity import judge_disparity, p_outside
+from fairness_checks.stats.exact import Pairs
+
+PRECISION = 2e-5  # of an interval's ends
+ALPHA = 0.05
+
+
+def judge(events, samples, limit, contrast):
+    return judge_disparity(np.array(events), np.array(samples), limit, contrast, ALPHA, np.random.default_rng(0))
+
+
+@st.composite
+def counts(draw, groups=(2, 5), sizes=(1, 60)):
+    size = st.integers(*sizes) | st.sampled_from([320, 500, 2_000])
+    samples = draw(st.lists(size, min_size=groups[0], max_size=groups[1]))
+    return np.array([round(draw(st.floats(0, 1)) * n) for n in samples]), np.array(samples)
+
+
+limits = st.one_of(
+    st.tuples(st.just("difference"), st.sampled_from([0.0, 0.05, 0.1]) | st.floats(0.0, 0.99)),
+    st.tuples(st.just("ratio"), st.sampled_from([0.8, 0.9, 1.0]) | st.floats(0.01, 1.0)),
+)
+
+
+@given(data=counts(), limit=limits)
+@settings(max_examples=60, deadline=None)
+def test_the_interval_holds_the_limit_exactly_when_neither_test_rejects(data, limit):
+    contrast, value = limit
+    found = judge(*data, value, contrast)
+    assert found.low <= found.high
+    # The limits that a violation proves wrong lie below the interval of a difference, above that of a ratio.
+    violates, keeps = (found.low, found.high) if contrast == "difference" else (1.0 - found.high, 1.0 - found.low)
+    tolerance = value if contrast == "difference" else 1.0 - value
+    if found.p_violation < ALPHA:
+        assert tolerance <= violates + 1e-9
+    else:
+        assert violates <= tolerance + 1e-9
+    if found.p_compliance < ALPHA:
+        assert keeps <= tolerance + PRECISION
+    else:
+        assert tolerance <= keeps + 1e-9
+    assert not (found.p_violation < ALPHA and found.p_compliance < ALPHA)
+
+
+@given(data=counts(groups=(2, 2)), limit=limits)
+@settings(max_examples=20, deadline=None)
+def test_each_end_of_the_interval_is_where_its_test_stops_rejecting(data, limit):
+    contrast, value = limit
+    found = judge(*data, value, contrast)
+
+    def p_values(tolerance):
+        at = tolerance if contrast == "difference" else 1.0 - tolerance
+        again = judge(*data, at, contrast)
+        return again.p_violation, again.p_compliance
+
+    low, high = (found.low, found.high) if contrast == "difference" else (1.0 - found.high, 1.0 - found.low)
+    if low > 0.0:
+        assert p_values(low)[0] <= ALPHA * 1.0001
+        assert low > 0.9999 or p_values(low + 1.1 * PRECISION)[0] >= ALPHA
+    if high < 0.9999:
+        assert p_values(high)[1] >= ALPHA * 0.9999
+        assert p_values(high + 1.1 * PRECISION)[1] <= ALPHA
+
+
+@given(data=counts(), limit=limits, order=st.randoms(use_true_random=False))
+@settings(max_examples=20, deadline=None)
+def test_the_order_of_the_groups_does_not_matter(data, limit, order):
+    events, samples = data
+    places = list(range(len(events)))
+    order.shuffle(places)
+    found = judge(events, samples, limit[1], limit[0])
+    again = judge(events[places], samples[places], limit[1], limit[0])
+    for name in ("estimate", "p_violation", "p_compliance"):
+        assert getattr(again, name) == pytest.approx(getattr(found, name), rel=1e-4, abs=1e-9), name
+    assert (again.low, again.high) == pytest.approx((found.low, found.high), abs=2 * PRECISION)
+
+
+@given(data=counts(), limit=st.sampled_from([0.0, 0.05, 0.1, 0.3]))
+@settings(max_examples=20, deadline=None)
+def test_false_negative_and_true_positive_rates_differ_alike(data, limit):
+    events, samples = data
+    missed = judge(events, samples, limit, "difference")
+    found = judge(samples - events, samples, limit, "difference")
+    for name in ("estimate", "p_violation", "p_compliance"):
+        assert getattr(found, name) == pytest.approx(getattr(missed, name), rel=1e-4, abs=1e-9), name
+    assert (found.low, found.high) == pytest.approx((missed.low, missed.high), abs=2 * PRECISION)
+
+
+@given(data=counts(), limit=limits)
+@settings(max_examples=20, deadline=None)
+def test_the_estimate_is_that_of_the_groups_named(data, limit):
+    events, samples = data
+    contrast, value = limit
+    found = judge(events, samples, value, contrast)
+    rate = events / samples
+    first, second = rate[found.first], rate[found.second]
+    assert found.first != found.second
+    assert found.comparisons == len(rate) * (len(rate) - 1) // 2
+    if contrast == "difference":
+        assert found.estimate == pytest.approx(first - second)
+        assert first >= second
+        if found.p_violation >= ALPHA:
+            assert found.estimate == pytest.approx(rate.max() - rate.min())
+    else:
+        assert first <= second
+        assert found.estimate == pytest.approx(first / second if second > 0.0 else 1.0)
+        if found.p_violation >= ALPHA and rate.max() > 0.0:
+            assert found.estimate == pytest.approx(rate.min() / rate.max())
+
+
+@pytest.mark.parametrize(("contrast", "limit"), [("difference", 0.0), ("ratio", 1.0)])
+@pytest.mark.parametrize("table", [(173, 412, 237, 1316), (150, 400, 160, 390), (0, 400, 3, 800)])
+def test_large_groups_equal_statsmodels_two_sided(table, contrast, limit):
+    x1, n1, x2, n2 = table
+    found = judge([x1, x2], [n1, n2], limit, contrast)
+    compare = "diff" if contrast == "difference" else "ratio"
+    expected = sm.test_proportions_2indep(x1, n1, x2, n2, method="score", compare=compare, correction=True)
+    assert found.p_violation == pytest.approx(expected.pvalue, rel=1e-6)
+    assert "Miettinen" in found.method
+    assert "exact" not in found.method
+
+
+def test_large_groups_have_the_interval_of_statsmodels():
+    found = judge([173, 237], [412, 1316], 0.8, "ratio")
+    low, high = sm.confint_proportions_2indep(237, 1316, 173, 412, method="score", compare="ratio", alpha=2 * ALPHA)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=2 * PRECISION)
+
+
+def test_small_groups_equal_scipys_barnard_test():
+    found = judge([5, 12], [20, 20], 0.0, "difference")
+    expected = stats.barnard_exact([[12, 5], [8, 15]], pooled=True, n=1024).pvalue
+    assert found.p_violation == pytest.approx(expected, rel=1e-4)
+    assert "exact" in found.method
+    assert (found.first, found.second) == (1, 0)
+
+
+def test_many_large_groups_of_one_size_are_tukeys_range_test():
+    events, size = [150, 160, 175, 141], 500
+    z = max(
+        abs(sm.test_proportions_2indep(x1, size, x2, size, method="score").statistic)
+        for x1, x2 in itertools.combinations(events, 2)
+    )
+    expected = stats.studentized_range.sf(z * np.sqrt(2.0), len(events), np.inf)
+    found = judge(events, [size] * len(events), 0.0, "difference")
+    assert 0.03 < expected < 0.2
+    assert found.p_violation == pytest.approx(expected, abs=4.0 * np.sqrt(expected / 20_000))
+    assert found.comparisons == 6
+    assert "6 pairs" in found.method
+
+
+@given(data=counts(groups=(3, 5)), limit=limits)
+@settings(max_examples=10, deadline=None)
+def test_many_pairs_are_never_adjusted_by_more_than_bonferroni_nor_not_at_all(data, limit):
+    contrast, value = limit
+    single = min(
+        judge(data[0][[i, j]], data[1][[i, j]], value, contrast).p_violation
+        for i, j in itertools.combinations(range(len(data[0])), 2)
+    )
+    found = judge(*data, value, contrast)
+    assert found.p_violation <= min(1.0, found.comparisons * single) * 1.0001
+    # The draws reach no further than one in their number.
+    assert found.p_violation >= min(single, 0.9) - 4.0 * np.sqrt(single / 20_000) - 2e-4
+
+
+def test_two_rates_of_zero_are_equal():
+    found = judge([0, 0], [30, 40], 0.8, "ratio")
+    assert found.estimate == 1.0
+    assert found.p_violation == 1.0
+    assert judge([0, 3], [30, 40], 0.8, "ratio").estimate == 0.0
+
+
+@pytest.mark.parametrize(("contrast", "limit"), [("difference", 0.0), ("ratio", 1.0)])
+def test_exact_equality_can_never_be_shown(contrast, limit):
+    found = judge([300, 300], [1000, 1000], limit, contrast)
+    assert found.p_compliance >= 0.5
+    assert found.p_violation == 1.0
+
+
+@pytest.mark.parametrize(
+    ("groups", "size", "contrast", "limit", "rates"),
+    [
+        (3, 12, "difference", 0.1, (0.3, 0.4)),
+        (3, 10, "ratio", 0.8, (0.4, 0.5)),
+        (6, 5, "difference", 0.0, (0.4, 0.4)),
+    ],
+    ids=["difference", "ratio", "equality"],
+)
+def test_false_alarms_of_many_small_groups_stay_within_alpha(groups, size, contrast, limit, rates):
+    # As many pairs as can lie on the limit: half of the groups at one end, half at the other. All outcomes, no draws.
+    pmf = [stats.binom.pmf(np.arange(size + 1), size, rates[place % 2]) for place in range(groups)]
+    probability = functools.reduce(np.multiply.outer, pmf).ravel()
+    events = np.sort(np.indices((size + 1,) * groups).reshape(groups, -1).T, axis=1)
+    _, first, outcome = np.unique(events @ (size + 1) ** np.arange(groups), return_index=True, return_inverse=True)
+    probability, events = np.bincount(outcome, probability), events[first]
+    # The widest pair has the smallest p; where that alone is not significant nothing is.
+    tolerance = limit if contrast == "difference" else 1.0 - limit
+    sizes = np.full(len(events), float(size))
+    x1, x2 = (np.ascontiguousarray(events[:, place], dtype=float) for place in (0, -1))
+    promising = np.flatnonzero(p_outside(Pairs(x1, sizes, x2, sizes), tolerance, contrast) < ALPHA)
+    known = promising[probability[promising] > 1e-4]
+    rejected = [judge(events[place], [size] * groups, limit, contrast).p_violation < ALPHA for place in known]
+    unknown = probability[np.setdiff1d(promising, known)].sum()
+    size_of_test = probability[known][rejected].sum()
+    assert size_of_test > 0.0
+    assert size_of_test + unknown <= ALPHA + 0.003  # the critical value itself comes from draws
+
+
+def test_a_naive_gate_fails_a_fair_model_most_of_the_time_and_this_one_rarely():
+    # DESIGN: 34 and 62 positives, equal rates of 0.3, limit 0.05.
+    n1, n2, limit = 34, 62, 0.05
+    x1, x2 = (grid.ravel().astype(float) for grid in np.meshgrid(range(n1 + 1), range(n2 + 1), indexing="ij"))
+    probability = stats.binom.pmf(x1, n1, 0.3) * stats.binom.pmf(x2, n2, 0.3)
+    p = p_outside(Pairs(x1, np.full_like(x1, n1), x2, np.full_like(x2, n2)), limit, "difference")
+    assert probability[abs(x1 / n1 - x2 / n2) > limit].sum() == pytest.approx(0.61, abs=0.01)
+    assert probability[p < ALPHA].sum() <= ALPHA
+
+
+@given(data=counts(groups=(3, 4)))
+@settings(max_examples=12, deadline=None)
+def test_a_group_more_never_makes_compliance_easier(data):
+    events, samples = data
+    assume(len(set(samples.tolist())) > 1)
+    some = judge(events[:-1], samples[:-1], 0.3, "difference")
+    every = judge(events, samples, 0.3, "difference")
+    assert every.p_compliance >= some.p_compliance * (1.0 - 1e-4)
+    assert every.high >= some.high - 2 * PRECISION

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import functools
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from fairness_checks.stats.exact import NUISANCE_DOUBT, Pairs, exact_outside, exact_within, is_small
+from fairness_checks.stats.proportions import score_statistic, score_test
+
+SIZES = [(5, 5), (3, 12), (8, 8), (10, 20), (12, 7), (20, 20), (15, 40)]
+LIMITS = [("difference", limit) for limit in (0.0, 0.05, 0.1, 0.3)] + [("ratio", limit) for limit in (0.5, 0.8, 1.0)]
+
+
+def margins(contrast, limit):
+    return (-limit, limit) if contrast == "difference" else (limit, 1.0 / limit)
+
+
+@functools.cache
+def all_tables(n1, n2):
+    x1, x2 = (grid.ravel().astype(float) for grid in np.meshgrid(np.arange(n1 + 1), np.arange(n2 + 1), indexing="ij"))
+    return Pairs(x1, np.full_like(x1, n1), x2, np.full_like(x2, n2))
+
+
+def one(x1, n1, x2, n2):
+    return Pairs(*(np.array([float(value)]) for value in (x1, n1, x2, n2)))
+
+
+def outcomes(n, rates):
+    """Binomial probabilities, shape (n + 1, M)."""
+    return stats.binom.pmf(np.arange(n + 1)[:, None], n, rates)
+
+
+def rejection_rate(rejected, n1, n2, p1, p2):
+    """Probability of the rejected tables, bool of shape (n1 + 1, n2 + 1), at every pair of rates: (M, M)."""
+    return outcomes(n1, p1).T @ rejected.astype(float) @ outcomes(n2, p2)
+
+
+def rejection_along(rejected, n1, n2, p1, p2):
+    """Probability of the rejected tables along paired rates, shape (M,)."""
+    return ((rejected.astype(float).T @ outcomes(n1, p1)) * outcomes(n2, p2)).sum(axis=0)
+
+
+def likely(x, n):
+    """Clopper-Pearson interval that leaves out a quarter of the doubt on each side."""
+    interval = stats.binomtest(x, n).proportion_ci(1.0 - NUISANCE_DOUBT / 2.0, method="exact")
+    return interval.low, interval.high
+
+
+def enumerated(extreme, x1, n1, x2, n2, margin, contrast):
+    """p-value by brute force: the extreme tables' largest probability on a dense grid of the boundary."""
+    (low1, high1), (low2, high2) = likely(x1, n1), likely(x2, n2)
+    shift, scale = (margin, 1.0) if contrast == "difference" else (0.0, margin)
+    low, high = max(low2, (low1 - shift) / scale), min(high2, (high1 - shift) / scale)
+    if low > high:
+        return NUISANCE_DOUBT
+    p2 = np.linspace(low, high, 8_001)
+    p1 = np.clip(p2 * scale + shift, 0.0, 1.0)
+    return min(1.0, rejection_along(extreme, n1, n2, p1, p2).max() + NUISANCE_DOUBT)
+
+
+def pooled(n1, n2):
+    """Square of the pooled statistic of all tables, up to a factor, in whole numbers: ties are exact."""
+    x1, x2 = np.meshgrid(np.arange(n1 + 1), np.arange(n2 + 1), indexing="ij")
+    above = (x1 * n2 - x2 * n1) ** 2
+    variance = (x1 + x2) * (n1 + n2 - x1 - x2)
+    return above, variance
+
+
+@pytest.mark.parametrize(("n1", "n2"), [(4, 9), (10, 10), (13, 6), (20, 34)])
+def test_without_a_margin_p_equals_an_enumeration_in_whole_numbers(n1, n2):
+    above, variance = pooled(n1, n2)
+    rng = np.random.default_rng(5)
+    for x1, x2 in zip(rng.integers(0, n1 + 1, 12).tolist(), rng.integers(0, n2 + 1, 12).tolist(), strict=True):
+        p = exact_outside(one(x1, n1, x2, n2), 0.0, 0.0)[0]
+        if above[x1, x2] == 0:
+            assert p == 1.0
+            continue
+        extreme = (above * variance[x1, x2] >= above[x1, x2] * variance) & (above > 0)
+        assert p == pytest.approx(enumerated(extreme, x1, n1, x2, n2, 0.0, "difference"), rel=1e-5)
+
+
+@pytest.mark.parametrize(("contrast", "limit"), [("difference", 0.05), ("difference", 0.3), ("ratio", 0.8)])
+@pytest.mark.parametrize(("n1", "n2"), [(10, 10), (13, 6), (20, 34)])
+def test_at_a_margin_p_equals_an_enumeration(n1, n2, contrast, limit):
+    low, high = margins(contrast, limit)
+    tables = all_tables(n1, n2)
+    at_low, at_high = (
+        score_statistic(tables.x1, tables.n1, tables.x2, tables.n2, margin, contrast).reshape(n1 + 1, n2 + 1)
+        for margin in (low, high)
+    )
+    farthest = np.maximum(at_high, -at_low)
+    rng = np.random.default_rng(7)
+    for x1, x2 in zip(rng.integers(0, n1 + 1, 8).tolist(), rng.integers(0, n2 + 1, 8).tolist(), strict=True):
+        pair = one(x1, n1, x2, n2)
+        seen = farthest[x1, x2]
+        if seen > 1e-9:
+            extreme = farthest >= seen - 1e-9
+            expected = max(enumerated(extreme, x1, n1, x2, n2, margin, contrast) for margin in (low, high))
+            assert exact_outside(pair, low, high, contrast)[0] == pytest.approx(expected, rel=1e-5)
+        else:
+            assert exact_outside(pair, low, high, contrast)[0] == 1.0
+        if at_low[x1, x2] > 1e-9 and at_high[x1, x2] < -1e-9:
+            under = enumerated(at_high <= at_high[x1, x2] + 1e-9, x1, n1, x2, n2, high, contrast)
+            over = enumerated(at_low >= at_low[x1, x2] - 1e-9, x1, n1, x2, n2, low, contrast)
+            assert exact_within(pair, low, high, contrast)[0] == pytest.approx(max(under, over), rel=1e-5)
+        else:
+            assert exact_within(pair, low, high, contrast)[0] == 1.0
+
+
+def test_without_a_margin_p_equals_scipys_barnard_test_where_no_rate_is_left_out():
+    # The probability of the extreme tables peaks in the middle, far within the rates that the data allow.
+    expected = stats.barnard_exact([[12, 5], [8, 15]], alternative="two-sided", pooled=True, n=1024).pvalue
+    assert exact_outside(one(12, 20, 5, 20), 0.0, 0.0)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_leaving_out_excluded_rates_makes_p_smaller_in_unequal_groups():
+    everywhere = stats.barnard_exact([[10, 35], [30, 281]], alternative="two-sided", pooled=True, n=1024).pvalue
+    p = exact_outside(one(10, 40, 35, 316), 0.0, 0.0)[0]
+    assert everywhere == pytest.approx(0.047, abs=0.001)
+    assert p == pytest.approx(0.0147, abs=0.0001)
+
+
+@pytest.mark.parametrize(("contrast", "limit"), LIMITS)
+def test_size_never_exceeds_alpha(contrast, limit):
+    low, high = margins(contrast, limit)
+    rates = np.linspace(0.0, 1.0, 101)
+    if contrast == "difference":
+        truth = rates[:, None] - rates[None, :]
+    else:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            truth = rates[:, None] / rates[None, :]
+        truth[0, 0] = 1.0  # equal rates
+    # The whole null hypotheses, not their boundaries alone.
+    kept, broken = (truth >= low - 1e-12) & (truth <= high + 1e-12), (truth <= low + 1e-12) | (truth >= high - 1e-12)
+    largest = 0.0
+    for n1, n2 in SIZES:
+        tables = all_tables(n1, n2)
+        outside = exact_outside(tables, low, high, contrast).reshape(n1 + 1, n2 + 1)
+        within = exact_within(tables, low, high, contrast).reshape(n1 + 1, n2 + 1)
+        for alpha in (0.05, 0.01, 0.002):
+            violation = rejection_rate(outside < alpha, n1, n2, rates, rates)[kept].max()
+            compliance = rejection_rate(within < alpha, n1, n2, rates, rates)[broken].max()
+            assert violation <= alpha, f"violation, {n1} and {n2}, alpha {alpha}"
+            assert compliance <= alpha, f"compliance, {n1} and {n2}, alpha {alpha}"
+            largest = max(largest, violation / alpha)
+    assert largest > 0.5  # a test that never rejects would pass all of the above
+
+
+def test_size_on_the_boundary_never_exceeds_alpha_on_a_dense_grid():
+    n1, n2 = 10, 20
+    tables = all_tables(n1, n2)
+    for limit in (0.05, 0.1, 0.2):
+        rejected = exact_outside(tables, -limit, limit).reshape(n1 + 1, n2 + 1) < 0.05
+        p2 = np.linspace(0.0, 1.0 - limit, 4_001)
+        assert rejection_along(rejected, n1, n2, p2 + limit, p2).max() <= 0.05
+
+
+def test_the_asymptotic_test_exceeds_alpha_with_10_and_20_positives():
+    # Why this room exists: a gate at a limit of 0.10 would fail a model that keeps it more often than alpha.
+    n1, n2, limit, alpha = 10, 20, 0.1, 0.05
+    rejected = np.array(
+        [[score_test(x1, n1, x2, n2, limit)[0] < alpha for x2 in range(n2 + 1)] for x1 in range(n1 + 1)]
+    )
+    p2 = np.linspace(0.0, 1.0 - limit, 901)
+    assert rejection_along(rejected, n1, n2, p2 + limit, p2).max() > 0.077
+
+
+@pytest.mark.parametrize(("n1", "n2"), [(4, 4), (7, 15), (15, 7), (1, 30), (34, 62)])
+def test_the_statistic_is_convex_in_barnards_sense(n1, n2):
+    tables = all_tables(n1, n2)
+    cases = [("difference", m) for m in (-0.9, -0.3, -0.05, 0.0, 0.1, 0.5)] + [
+        ("ratio", m) for m in (0.2, 0.8, 1.0, 1.25, 6.0)
+    ]
+    for contrast, margin in cases:
+        z = score_statistic(tables.x1, tables.n1, tables.x2, tables.n2, margin, contrast).reshape(n1 + 1, n2 + 1)
+        z = np.clip(z, -1e6, 1e6)  # infinite where the margin is impossible
+        assert np.diff(z, axis=0).min() >= -1e-9, f"falls in x1 at {contrast} {margin}"
+        assert np.diff(z, axis=1).max() <= 1e-9, f"grows in x2 at {contrast} {margin}"
+
+
+@given(
+    n1=st.integers(1, 60),
+    n2=st.integers(1, 60),
+    share1=st.floats(0, 1),
+    share2=st.floats(0, 1),
+    limit=st.tuples(st.sampled_from(["difference", "ratio"]), st.floats(0.01, 0.99)),
+)
+@settings(max_examples=80, deadline=None)
+def test_exchanging_the_groups_changes_nothing(n1, n2, share1, share2, limit):
+    contrast, low, high = limit[0], *margins(*limit)
+    pair = one(round(share1 * n1), n1, round(share2 * n2), n2)
+    back = (-high, -low) if contrast == "difference" else (1.0 / high, 1.0 / low)
+    for test in (exact_outside, exact_within):
+        p = test(pair, low, high, contrast)
+        assert test(pair.swapped(), *back, contrast) == pytest.approx(p, rel=1e-6, abs=1e-9)
+
+
+@given(
+    n1=st.integers(1, 60),
+    n2=st.integers(1, 60),
+    share1=st.floats(0, 1),
+    share2=st.floats(0, 1),
+    limits=st.lists(st.floats(0.0, 0.95), min_size=2, max_size=2).map(sorted),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_wider_limit_makes_violation_harder_to_show(n1, n2, share1, share2, limits):
+    pair = one(round(share1 * n1), n1, round(share2 * n2), n2)
+    narrow, wide = limits
+    p_narrow, p_wide = exact_outside(pair, -narrow, narrow)[0], exact_outside(pair, -wide, wide)[0]
+    for p in (p_narrow, p_wide):
+        assert 0.0 < p <= 1.0
+    estimate = abs(pair.x1 / pair.n1 - pair.x2 / pair.n2)[0]
+    if estimate <= narrow:
+        assert p_narrow == 1.0
+    if narrow < estimate <= wide - 1e-6:
+        assert p_narrow <= p_wide == 1.0
+
+
+def test_many_pairs_at_once_equal_one_at_a_time():
+    rng = np.random.default_rng(11)
+    n1, n2 = rng.integers(1, 300, 60), rng.integers(1, 300, 60)
+    x1, x2 = rng.binomial(n1, 0.4), rng.binomial(n2, 0.25)
+    together = Pairs(*(values.astype(float) for values in (x1, n1, x2, n2)))
+    alone = [one(*values) for values in zip(x1, n1, x2, n2, strict=True)]
+    for test, (contrast, limit) in itertools.product((exact_outside, exact_within), [LIMITS[1], LIMITS[5]]):
+        low, high = margins(contrast, limit)
+        expected = np.concatenate([test(pair, low, high, contrast) for pair in alone])
+        np.testing.assert_allclose(test(together, low, high, contrast), expected, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("n1", "n2", "small"), [(1, 1, True), (315, 315, True), (316, 316, False), (34, 62, True), (100, 10**6, True)]
+)
+def test_which_pairs_are_tested_exactly(n1, n2, small):
+    assert is_small(one(0, n1, 0, n2)).tolist() == [small]
+
+
+@pytest.mark.parametrize("n1", [1_995, 2_005])
+def test_a_long_and_a_short_group(n1):
+    # Past some length the tail comes from the incomplete beta function and not from a table; both must hold.
+    n2, x1, x2 = 12, round(0.2 * n1), 8
+    tables = all_tables(n1, n2)
+    statistic = np.maximum(
+        score_statistic(tables.x1, tables.n1, tables.x2, tables.n2, 0.1),
+        -score_statistic(tables.x1, tables.n1, tables.x2, tables.n2, -0.1),
+    ).reshape(n1 + 1, n2 + 1)
+    extreme = statistic >= statistic[x1, x2] - 1e-9
+    (low, high), (low2, high2) = likely(x1, n1), likely(x2, n2)
+    expected = 0.0
+    for margin in (-0.1, 0.1):
+        p2 = np.linspace(max(low2, low - margin), min(high2, high - margin), 301)
+        expected = max(expected, rejection_along(extreme, n1, n2, p2 + margin, p2).max())
+    assert exact_outside(one(x1, n1, x2, n2), -0.1, 0.1)[0] == pytest.approx(expected, rel=1e-3)

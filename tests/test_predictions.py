@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.predictions import Predictions
+from fairness_checks.sensitive import encode_features
+
+Y_TRUE = [1, 0, 1, 1, 0, 0]
+Y_PRED = [1, 0, 0, 1, 1, 0]
+SCORE = [0.9, 0.1, 0.2, 0.5, 0.7, 0.4]
+SEX = ["f", "m", "f", "m", "f", "m"]
+AGE = [30, 50, 70, 30, 50, 70]
+
+VECTORS = {
+    "list": list,
+    "tuple": tuple,
+    "numpy": np.array,
+    "numpy-object": lambda values: np.array(values, dtype=object),
+    "pandas": pd.Series,
+    "pandas-index": lambda values: pd.Series(values, index=[9, 7, 5, 3, 1, 0]),
+    "polars": pl.Series,
+    "pyarrow": pa.array,
+    "pyarrow-chunked": lambda values: pa.chunked_array([values[:2], values[2:]]),
+}
+
+
+def scanned(path):
+    parquet.write_table(pa.table({"sex": SEX, "age": AGE}), path)
+    return pl.scan_parquet(path)
+
+
+FRAMES = {
+    "dict-of-lists": lambda path: {"sex": SEX, "age": AGE},
+    "dict-of-arrays": lambda path: {"sex": np.array(SEX), "age": np.array(AGE)},
+    "dict-of-series": lambda path: {"sex": pd.Series(SEX), "age": pl.Series(AGE)},
+    "pandas": lambda path: pd.DataFrame({"sex": SEX, "age": AGE}),
+    "pandas-index": lambda path: pd.DataFrame({"sex": SEX, "age": AGE}, index=[9, 7, 5, 3, 1, 0]),
+    "polars": lambda path: pl.DataFrame({"sex": SEX, "age": AGE}),
+    "polars-lazy": lambda path: pl.LazyFrame({"sex": SEX, "age": AGE}),
+    "pyarrow": lambda path: pa.table({"sex": SEX, "age": AGE}),
+    "narwhals": lambda path: nw.from_native(pl.DataFrame({"sex": SEX, "age": AGE})),
+    "structured": lambda path: np.array(list(zip(SEX, AGE, strict=True)), dtype=[("sex", "U1"), ("age", "i8")]),
+    "parquet-lazy": scanned,
+}
+
+
+def labels_of(feature):
+    """The group name of each sample; None where missing."""
+    return [feature.groups[code] if code >= 0 else None for code in feature.codes]
+
+
+def only(values):
+    """The one feature of an encoding."""
+    ((_, feature),) = encode_features(values).items()
+    return feature
+
+
+@pytest.mark.parametrize("kind", VECTORS)
+def test_labels_and_scores_of_any_library(kind):
+    made = VECTORS[kind]
+    predictions = Predictions(made(Y_TRUE), made(Y_PRED), made(SCORE), sensitive_features={"sex": made(SEX)})
+    assert predictions.y_true.tolist() == [bool(y) for y in Y_TRUE]
+    assert predictions.y_pred.tolist() == [bool(y) for y in Y_PRED]
+    assert predictions.y_score.tolist() == SCORE
+    assert labels_of(predictions.feature("sex")) == SEX
+    assert len(predictions) == 6
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_sensitive_features_of_any_library(kind, tmp_path):
+    features = FRAMES[kind](tmp_path / "features.parquet")
+    predictions = Predictions(Y_TRUE, Y_PRED, sensitive_features=features)
+    assert list(predictions.sensitive_features) == ["sex", "age"]
+    assert labels_of(predictions.feature("sex")) == SEX
+    assert labels_of(predictions.feature("age")) == [str(age) for age in AGE]
+
+
+@pytest.mark.parametrize("kind", VECTORS)
+def test_one_array_is_one_feature(kind):
+    predictions = Predictions(Y_TRUE, Y_PRED, sensitive_features=VECTORS[kind](SEX))
+    assert list(predictions.sensitive_features) == ["sensitive_feature"]
+    assert labels_of(predictions.feature("sensitive_feature")) == SEX
+
+
+@pytest.mark.parametrize("library", [pd, pl], ids=["pandas", "polars"])
+def test_a_named_series_keeps_its_name(library):
+    series = pd.Series(SEX, name="sex") if library is pd else pl.Series("sex", SEX)
+    assert list(encode_features(series)) == ["sex"]
+
+
+def test_names_that_are_not_text_become_text():
+    assert list(encode_features(pd.DataFrame({0: SEX, 1: AGE}))) == ["0", "1"]
+    assert list(encode_features(pd.Series(SEX, name=0))) == ["0"]
+    assert list(encode_features({3: SEX})) == ["3"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[True, False], np.array([1.0, 0.0]), np.array([1, 0], dtype=np.uint8), pd.Series([True, False])],
+    ids=["bool", "float", "uint8", "pandas-bool"],
+)
+def test_labels_of_any_binary_type(labels):
+    assert Predictions(labels, labels, sensitive_features=["f", "m"]).y_true.tolist() == [True, False]
+
+
+def test_scores_become_decisions_at_the_threshold():
+    half = Predictions(Y_TRUE, y_score=SCORE, sensitive_features=SEX)
+    assert half.y_pred.tolist() == [True, False, False, True, True, False]
+    low = Predictions(Y_TRUE, y_score=SCORE, sensitive_features=SEX, threshold=0.2)
+    assert low.y_pred.tolist() == [True, False, True, True, True, True]
+    given = Predictions(Y_TRUE, Y_PRED, SCORE, sensitive_features=SEX, threshold=0.2)
+    assert given.y_pred.tolist() == [bool(y) for y in Y_PRED]
+
+
+CATEGORICAL = {
+    "pandas": lambda: pd.Series(pd.Categorical(SEX, categories=["x", "f", "m"])),
+    "pandas-frame": lambda: pd.DataFrame({"sex": pd.Categorical(SEX, categories=["x", "f", "m"])}),
+    "pandas-bare": lambda: {"sex": pd.Categorical(SEX, categories=["x", "f", "m"])},
+    "polars-enum": lambda: pl.Series(SEX, dtype=pl.Enum(["x", "f", "m"])),
+}
+
+
+@pytest.mark.parametrize("kind", CATEGORICAL)
+def test_a_category_without_a_sample_is_a_group(kind):
+    feature = only(CATEGORICAL[kind]())
+    assert sorted(feature.groups) == ["f", "m", "x"]
+    assert labels_of(feature) == SEX
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [pd.Series, lambda values: values, lambda values: pd.DataFrame({"age": values})],
+    ids=["series", "bare", "frame"],
+)
+def test_age_bands_of_pandas_have_one_name_each(wrap):
+    # A missing age turns the ends of pandas' intervals into floats, and "(0, 40]" into "(0.0, 40.0]".
+    feature = only(wrap(pd.cut([30, 50, np.nan], [0, 40, 60, 80])))
+    assert feature.groups == ("(0, 40]", "(40, 60]", "(60, 80]")
+    assert labels_of(feature) == ["(0, 40]", "(40, 60]", None]
+
+
+def test_categories_that_are_numbers_have_one_name_each():
+    assert only(pd.Series(pd.Categorical([1, 2, None], categories=[1, 2, 3]))).groups == ("1", "2", "3")
+    assert only(pd.Series(pd.Categorical([1.0, 2.5], categories=[1.0, 2.5, 4.0]))).groups == ("1", "2.5", "4")
+
+
+def test_a_blank_category_is_no_group():
+    feature = only(pd.Series(pd.Categorical(["f", "", "m"], categories=["f", "m", ""])))
+    assert feature.groups == ("f", "m")
+    assert labels_of(feature) == ["f", None, "m"]
+
+
+MISSING = {
+    "none": ["f", None, "m"],
+    "nan-among-text": np.array(["f", np.nan, "m"], dtype=object),
+    "float-nan": [1.0, np.nan, 2.0],
+    "pandas-NA": [1, pd.NA, 2],
+    "pandas-NA-string": pd.Series(["f", pd.NA, "m"], dtype="string"),
+    "pandas-Int64": pd.Series([1, None, 2], dtype="Int64"),
+    "pandas-boolean": pd.Series([True, None, False], dtype="boolean"),
+    "pandas-arrow": pd.Series(["f", None, "m"], dtype=pd.ArrowDtype(pa.string())),
+    "pandas-categorical": pd.Series(pd.Categorical(["f", None, "m"])),
+    "pandas-categorical-bare": pd.Categorical(["f", None, "m"]),
+    "NaT": pd.Series(pd.to_datetime(["2020-01-01", None, "2021-01-01"])),
+    "NaT-among-objects": np.array([date(2020, 1, 1), pd.NaT, date(2021, 1, 1)], dtype=object),
+    "numpy-NaT": np.array(["2020-01-01", "NaT", "2021-01-01"], dtype="datetime64[D]"),
+    "polars-null": pl.Series(["f", None, "m"]),
+    "polars-nan": pl.Series([1.0, float("nan"), 2.0]),
+    "polars-categorical": pl.Series(["f", None, "m"], dtype=pl.Categorical),
+    "pyarrow-null": pa.array(["f", None, "m"]),
+    "pyarrow-dictionary": pa.chunked_array([pa.array(["f", None, "m"]).dictionary_encode()]),
+    "masked": np.ma.array(["f", "x", "m"], mask=[False, True, False]),
+    "blank": ["f", "", "m"],
+    "blank-spaces": ["f", "  \t", "m"],
+    "blank-object": np.array(["f", " ", "m"], dtype=object),
+    "blank-bytes": np.array([b"f", b"", b"m"]),
+    "blank-pandas": pd.Series(["f", " ", "m"]),
+    "blank-polars": pl.Series(["f", " ", "m"]),
+}
+
+
+@pytest.mark.parametrize("kind", MISSING)
+def test_a_missing_sensitive_value_is_missing_however_it_is_written(kind):
+    feature = only(MISSING[kind])
+    assert (feature.codes < 0).tolist() == [False, True, False]
+    assert len(feature.groups) == 2
+
+
+def test_nothing_but_missing_values_are_no_groups():
+    for values in ([None, None], pl.Series([None, None]), [np.nan, np.nan], ["", " "]):
+        assert only(values).groups == ()
+        assert only(values).codes.tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1, None, 2], [1.0, np.nan, 2.0], pd.Series([1, None, 2]), pl.Series([1, None, 2]), [1.0, None, 2.0]],
+    ids=["list", "nan", "pandas", "polars", "objects"],
+)
+def test_integers_that_a_missing_value_turned_into_floats_keep_their_names(values):
+    assert only(values).groups == ("1", "2")
+
+
+def test_numbers_that_are_no_integers_keep_theirs():
+    assert only([0.5, 2.0, np.inf, 1e300]).groups == ("0.5", "2", "1e+300", "inf")
+
+
+def test_bytes_are_text():
+    assert only(np.array([b"f", b"m"])).groups == ("f", "m")
+
+
+TWO = {"sensitive_features": {"sex": ["f", "m", "f"]}}
+
+BAD = {
+    "lengths": (
+        lambda: Predictions([0, 1, 1], [0, 1], **TWO),
+        "lengths differ: y_true 3, y_pred 2, sensitive_features['sex'] 3",
+    ),
+    "lengths-score": (
+        lambda: Predictions([0, 1, 1], [0, 1, 1], [0.1, 0.2], **TWO),
+        "lengths differ: y_true 3, y_pred 3, y_score 2, sensitive_features['sex'] 3",
+    ),
+    "lengths-feature": (
+        lambda: Predictions([0, 1], [0, 1], sensitive_features={"sex": ["f", "m"], "age": [1]}),
+        "lengths differ: y_true 2, y_pred 2, sensitive_features['sex'] 2, sensitive_features['age'] 1",
+    ),
+    "nan": (lambda: Predictions([0, np.nan, 1], [0, 1, 1], **TWO), "y_true: 1 of 3 values is NaN: row 1"),
+    "none": (
+        lambda: Predictions([0, 1, 1], [None, 1, None], **TWO),
+        "y_pred: 2 of 3 values are missing (None or NaN): rows 0, 2",
+    ),
+    "pandas-NA": (
+        lambda: Predictions([0, pd.NA, 1], [0, 1, 1], **TWO),
+        "y_true: 1 of 3 values is missing (None or NaN): row 1",
+    ),
+    "pandas-Int64": (
+        lambda: Predictions(pd.Series([0, None, 1], dtype="Int64"), [0, 1, 1], **TWO),
+        "y_true: 1 of 3 values is missing (null): row 1",
+    ),
+    "polars-null": (
+        lambda: Predictions([0, 1, 1], pl.Series([0, 1, None]), **TWO),
+        "y_pred: 1 of 3 values is missing (null): row 2",
+    ),
+    "pyarrow-null": (
+        lambda: Predictions(pa.chunked_array([[0, None, 1]]), [0, 1, 1], **TWO),
+        "y_true: 1 of 3 values is missing (null): row 1",
+    ),
+    "masked": (
+        lambda: Predictions(np.ma.array([0, 1, 1], mask=[0, 0, 1]), [0, 1, 1], **TWO),
+        "y_true: 1 of 3 values is masked: row 2",
+    ),
+    "score-nan": (
+        lambda: Predictions([0, 1, 1], y_score=[0.1, np.nan, np.nan], **TWO),
+        "y_score: 2 of 3 values are NaN: rows 1, 2",
+    ),
+    "score-polars-nan": (
+        lambda: Predictions([0, 1, 1], y_score=pl.Series([0.1, float("nan"), 0.2]), **TWO),
+        "y_score: 1 of 3 values is NaN: row 1",
+    ),
+    "score-none": (
+        lambda: Predictions([0, 1, 1], y_score=[0.1, None, 0.2], **TWO),
+        "y_score: 1 of 3 values is missing (None or NaN): row 1",
+    ),
+    "labels-2": (
+        lambda: Predictions([0, 2, 1], [0, 1, 1], **TWO),
+        "y_true: labels are not binary: 1 of 3 values are neither 0 nor 1 (2): row 1",
+    ),
+    "labels-minus-1": (
+        lambda: Predictions([0, 1, 1], [-1, 1, -1], **TWO),
+        "y_pred: labels are not binary: 2 of 3 values are neither 0 nor 1 (-1): rows 0, 2",
+    ),
+    "labels-scores": (
+        lambda: Predictions([0, 1, 1], [0.2, 1.0, 0.7], **TWO),
+        "y_pred: labels are not binary: 2 of 3 values are neither 0 nor 1 (0.2, 0.7): rows 0, 2",
+    ),
+    "labels-text": (
+        lambda: Predictions(["no", "yes", "yes"], [0, 1, 1], **TWO),
+        "y_true: labels are not binary: 'no', 'yes'; give 0/1 or bool",
+    ),
+    "labels-polars-text": (
+        lambda: Predictions(pl.Series(["no", "yes", "yes"]), [0, 1, 1], **TWO),
+        "y_true: labels are not binary: 'no', 'yes'; give 0/1 or bool",
+    ),
+    "score-above-1": (
+        lambda: Predictions([0, 1, 1], y_score=[0.1, 1.5, 0.2], **TWO),
+        "y_score: 1 of 3 values is outside [0, 1] (give probabilities, not logits or margins): row 1",
+    ),
+    "score-below-0": (
+        lambda: Predictions([0, 1, 1], y_score=[-2.0, 0.5, -1e-9], **TWO),
+        "y_score: 2 of 3 values are outside [0, 1] (give probabilities, not logits or margins): rows 0, 2",
+    ),
+    "score-infinite": (
+        lambda: Predictions([0, 1, 1], y_score=[np.inf, 0.5, 0.1], **TWO),
+        "y_score: 1 of 3 values is outside [0, 1]",
+    ),
+    "score-text": (lambda: Predictions([0, 1, 1], y_score=["a", "b", "c"], **TWO), "y_score: dtype <U1 is not numeric"),
+    "score-2d": (
+        lambda: Predictions([0, 1, 1], y_score=np.full((3, 2), 0.5), **TWO),
+        "y_score: shape (3, 2); shape (n,) is needed; for scores pass predict_proba(X)[:, 1]",
+    ),
+    "labels-2d": (
+        lambda: Predictions([[0], [1], [1]], [0, 1, 1], **TWO),
+        "y_true: shape (3, 1); shape (n,) is needed",
+    ),
+    "labels-none-at-all": (lambda: Predictions(None, [0, 1, 1], **TWO), "y_true: shape (); shape (n,) is needed"),
+    "no-decision": (lambda: Predictions([0, 1, 1], **TWO), "y_pred: give y_pred, y_score or both"),
+    "threshold": (
+        lambda: Predictions([0, 1, 1], y_score=[0.1, 0.2, 0.3], threshold=50, **TWO),
+        "threshold: 50 is outside [0, 1]",
+    ),
+    "threshold-nan": (
+        lambda: Predictions([0, 1, 1], y_score=[0.1, 0.2, 0.3], threshold=np.nan, **TWO),
+        "threshold: nan is outside [0, 1]",
+    ),
+    "empty": (
+        lambda: Predictions([], [], sensitive_features={"sex": []}),
+        "y_true: 0 rows; there is nothing to evaluate",
+    ),
+    "empty-objects": (
+        lambda: Predictions(np.array([], dtype=str), [], sensitive_features={"sex": []}),
+        "y_true: 0 rows; there is nothing to evaluate",
+    ),
+    "no-feature": (
+        lambda: Predictions([0, 1, 1], [0, 1, 1], sensitive_features={}),
+        "sensitive_features: no feature given; pass a frame, a dict of arrays or one array",
+    ),
+    "feature-2d": (
+        lambda: Predictions([0, 1], [0, 1], sensitive_features=np.array([["f", "a"], ["m", "b"]])),
+        "sensitive_features['sensitive_feature']: shape (2, 2); one value a sample is needed",
+    ),
+    "feature-none": (
+        lambda: Predictions([0, 1], [0, 1], sensitive_features=None),
+        "sensitive_features['sensitive_feature']: shape (); one value a sample is needed",
+    ),
+    "too-many-groups": (
+        lambda: Predictions([0, 1] * 501, [0, 1] * 501, sensitive_features={"age": np.linspace(0, 1, 1002)}),
+        "sensitive_features['age']: 1002 different values; at most 1000 groups can be compared. Bin a continuous",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named_with_its_rows(case):
+    call, message = BAD[case]
+    with pytest.raises(InvalidPredictions, match="^" + re.escape(message)):
+        call()
+
+
+def test_only_the_first_bad_rows_are_listed():
+    labels = np.zeros(1_000)
+    labels[100:] = np.nan
+    with pytest.raises(InvalidPredictions, match=r"900 of 1000 values are NaN: rows 100, 101, 102, 103, 104, \.\.\.$"):
+        Predictions(labels, labels, sensitive_features=np.zeros(1_000))
+
+
+def test_a_thousand_groups_are_not_too_many():
+    ids = np.arange(1_000)
+    assert len(only(ids).groups) == 1_000
+
+
+def test_a_feature_that_does_not_exist_has_a_nearest_name():
+    predictions = Predictions(Y_TRUE, Y_PRED, sensitive_features={"sex": SEX, "age_band": AGE})
+    with pytest.raises(ConfigurationError, match=r"'age_bnd' is not in the predictions; did you mean 'age_band'\?"):
+        predictions.feature("age_bnd")
+
+
+def test_predictions_cannot_be_changed():
+    predictions = Predictions(Y_TRUE, Y_PRED, sensitive_features={"sex": SEX})
+    with pytest.raises(AttributeError, match="immutable"):
+        predictions.y_pred = predictions.y_true
+    with pytest.raises(AttributeError):
+        predictions.extra = 1
+    with pytest.raises(TypeError):
+        predictions.sensitive_features["sex"] = predictions.feature("sex")
+    assert repr(predictions) == "Predictions(6 samples, sensitive features: sex (f, m))"
+
+
+def test_the_arrays_of_the_caller_can_change_without_any_effect():
+    y_true, y_pred, score = np.array(Y_TRUE, dtype=bool), np.array(Y_PRED, dtype=bool), np.array(SCORE)
+    sex = np.array(SEX)
+    predictions = Predictions(y_true, y_pred, score, sensitive_features=sex)
+    y_true[:], y_pred[:], score[:], sex[:] = False, True, 0.0, "f"
+    assert predictions.y_true.tolist() == [bool(y) for y in Y_TRUE]
+    assert predictions.y_pred.tolist() == [bool(y) for y in Y_PRED]
+    assert predictions.y_score.tolist() == SCORE
+    assert labels_of(predictions.feature("sensitive_feature")) == SEX
+
+
+def test_the_arrays_themselves_cannot_be_written_to():
+    predictions = Predictions(Y_TRUE, Y_PRED, SCORE, sensitive_features={"sex": SEX})
+    for array in (predictions.y_true, predictions.y_pred, predictions.y_score, predictions.feature("sex").codes):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
