@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fairness_checks.adapters.classifier import predictions_from_classifier
+    from fairness_checks.auditing import audit
     from fairness_checks.cache import FittedCache
     from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions, RecordError
     from fairness_checks.metrics import METRICS
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from fairness_checks.records import CheckRecord, GroupRecord
     from fairness_checks.statistics import GroupStatistics
     from fairness_checks.suite import fairness_model
-    from fairness_checks.verdict import audit
 
 _HOMES = {
     "CheckRecord": "records",
@@ -30,7 +30,7 @@ _HOMES = {
     "METRICS": "metrics",
     "Predictions": "predictions",
     "RecordError": "errors",
-    "audit": "verdict",
+    "audit": "auditing",
     "fairness_model": "suite",
     "predictions_from_classifier": "adapters.classifier",
 }

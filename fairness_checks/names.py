@@ -11,7 +11,7 @@ import unicodedata
 
 from fairness_checks.checks import Check
 
-__all__ = ["node_id", "slug"]
+__all__ = ["node_id", "printable", "slug"]
 
 _LENGTH = 40
 _DIGITS = 10  # 40 bits: a clash within a thousand names has probability 5e-7
@@ -60,3 +60,16 @@ def node_id(model: str, check: Check) -> str:
     if check.limit_kind != "max_difference":
         parts.append(check.limit_kind)
     return "-".join(parts)
+
+
+def printable(text: str) -> str:
+    r"""Return a name as a report shows it: what would break its line, or reorder it, is escaped.
+
+    Examples
+    --------
+    >>> printable("18\n-25")
+    '18\\n-25'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

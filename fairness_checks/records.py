@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fairness_checks.checks import Burden, Correction, LimitKind
 from fairness_checks.errors import RecordError
+from fairness_checks.names import printable
 from fairness_checks.plain import canonical_json
 
 __all__ = ["SCHEMA", "CheckRecord", "GroupRecord", "Verdict", "WaiverRecord"]
@@ -53,7 +54,7 @@ class GroupRecord:
     @property
     def label(self) -> str:
         """The group's name as reports show it."""
-        return ", ".join(self.name)
+        return printable(", ".join(self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

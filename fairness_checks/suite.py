@@ -182,7 +182,7 @@ class FairnessFixture:
         thresholds.yaml unless given.
         """
         __tracebackhide__ = True
-        from fairness_checks.verdict import audit
+        from fairness_checks.auditing import audit
 
         settings = self._item.config.stash[GATE].settings
         defaults = {

@@ -10,8 +10,7 @@ from datetime import date
 
 import numpy as np
 
-from fairness_checks.checks import LIMIT_KINDS, Burden, Check, LimitKind, MissingSensitive, Settings
-from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.checks import Check, LimitKind, Settings
 from fairness_checks.metrics import METRICS, Metric
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import CheckRecord, GroupRecord, Verdict, WaiverRecord
@@ -25,7 +24,7 @@ from fairness_checks.stats.proportions import wilson_interval
 from fairness_checks.stats.worst_group import judge_worst_group
 from fairness_checks.waivers import Waiver, find_waiver
 
-__all__ = ["audit", "audit_model", "decide"]
+__all__ = ["audit_model", "decide"]
 
 Judge = Callable[[np.ndarray, np.ndarray, float, float, np.random.Generator], Inference]
 
@@ -124,14 +123,17 @@ def _some(problems: list[str]) -> str:
     return "; ".join(problems[:3]) + (f"; and {rest} more" if rest > 0 else "")
 
 
-def _settling(finding: _Finding, settings: Settings) -> Settling:
+def _settling(finding: _Finding, family: int, settings: Settings) -> Settling:
     inference = finding.inference
-    if inference is None:
+    settled = finding.reason is not None and inference is not None and inference.p_compliance < settings.alpha
+    if inference is None or settled:  # it waits for the groups that could not be judged
         return {}
+    # Planned for the strictest step of the adjustment: a promise that holds whatever the other checks show.
+    level = inference.level / (1 if settings.correction == "none" else family)
     first, *second = (finding.groups[i] for i in (inference.first, inference.second) if i >= 0)
     if not second:
-        return settle_value(first, finding.check, inference.level)
-    return settle_pair(first, second[0], finding.check, inference.level, settings.alpha)
+        return settle_value(first, finding.check, level)
+    return settle_pair(first, second[0], finding.check, level, settings.alpha)
 
 
 def _record(
@@ -177,7 +179,7 @@ def _record(
         waiver=WaiverRecord(reason=waiver.reason, approved_by=waiver.approved_by, expires=waiver.expires.isoformat())
         if waived and waiver is not None
         else None,
-        **(_settling(finding, settings) if verdict == "inconclusive" else {}),
+        **(_settling(finding, family, settings) if verdict == "inconclusive" else {}),
     )
 
 
@@ -244,87 +246,3 @@ def audit_model(
         )
         for finding, adjusted in zip(findings, adjust(raw, settings.correction), strict=True)
     ]
-
-
-def audit(
-    predictions: Predictions,
-    *,
-    metric: str,
-    by: str | Sequence[str] | None = None,
-    max_difference: float | None = None,
-    min_ratio: float | None = None,
-    max_value: float | None = None,
-    min_value: float | None = None,
-    alpha: float = 0.05,
-    min_group_size: int = 10,
-    burden_of_proof: Burden = "violation",
-    missing_sensitive: MissingSensitive = "error",
-    model: str = "predictions",
-) -> CheckRecord:
-    """Check one metric by group against one limit: the verdict of ``pytest --fairness`` without pytest or YAML.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        n samples.
-    metric : str
-        A name of `fairness_checks.METRICS`.
-    by : str or sequence of str, optional
-        Sensitive feature, or several for their intersection. Default: the only feature there is.
-    max_difference, min_ratio, max_value, min_value : float, optional
-        The limit; exactly one of them.
-    alpha : float
-        Significance level of each direction; nothing is adjusted, as there is one check.
-    min_group_size : int
-        Smaller groups are not judged.
-    burden_of_proof : {"violation", "compliance"}
-        Kept in the record; it decides what pytest makes of an inconclusive verdict.
-    missing_sensitive : {"error", "group"}
-        What to do with samples without a sensitive value.
-    model : str
-        Name in the record.
-
-    Returns
-    -------
-    CheckRecord
-        ``record.verdict`` is "pass", "fail" or "inconclusive".
-
-    Raises
-    ------
-    ConfigurationError, InvalidPredictions
-        Naming the argument or array, the value and the remedy.
-
-    Examples
-    --------
-    >>> y_true = [1] * 80
-    >>> y_pred = [1] * 38 + [0] * 2 + [1] * 20 + [0] * 20
-    >>> predictions = Predictions(y_true, y_pred, sensitive_features={"sex": ["male"] * 40 + ["female"] * 40})
-    >>> record = audit(predictions, metric="false_negative_rate", by="sex", max_difference=0.1)
-    >>> record.verdict, record.first, round(record.estimate, 3)
-    ('fail', ('female',), 0.45)
-    """
-    given = {
-        "max_difference": max_difference,
-        "min_ratio": min_ratio,
-        "max_value": max_value,
-        "min_value": min_value,
-    }
-    limits = {kind: float(value) for kind, value in given.items() if value is not None}
-    if len(limits) != 1:
-        raise ConfigurationError(f"give exactly one of {', '.join(LIMIT_KINDS)}; {len(limits)} given")
-    ((kind, limit),) = limits.items()
-    if by is None:
-        if len(predictions.sensitive_features) != 1:
-            raise ConfigurationError(f"by: name one or more of {', '.join(predictions.sensitive_features)}")
-        by = tuple(predictions.sensitive_features)
-    features = (by,) if isinstance(by, str) else tuple(by)
-    if metric not in METRICS:
-        raise ConfigurationError(f"metric {metric!r} does not exist; {did_you_mean(metric, METRICS)}")
-    settings = Settings(
-        alpha=alpha,
-        correction="none",
-        burden_of_proof=burden_of_proof,
-        min_group_size=min_group_size,
-        missing_sensitive=missing_sensitive,
-    )
-    return audit_model(model, predictions, [Check(metric, features, kind, limit)], settings)[0]  # type: ignore[arg-type]

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from statsmodels.stats import proportion as sm
 from statsmodels.stats.multitest import multipletests
 
+from fairness_checks.auditing import audit
 from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import CheckRecord
-from fairness_checks.verdict import audit, audit_model, decide
+from fairness_checks.verdict import audit_model, decide
 from fairness_checks.waivers import Waiver
 
 TODAY = date(2026, 7, 1)
@@ -416,3 +417,30 @@ def test_arguments_that_cannot_be_are_named_with_the_nearest_that_can(given, mes
     with pytest.raises(ConfigurationError, match=message) as caught:
         audit(TWO_FEATURES, **({"by": "sex"} | given))
     assert isinstance(caught.value, FairnessError)
+
+
+def test_what_waits_for_an_unjudged_group_does_not_promise_more_of_the_others():
+    record = fnr(missing_positives(female=(40, 400), male=(40, 400), other=(1, 6)))
+    assert record.verdict == "inconclusive"
+    assert record.p_compliance < record.alpha
+    assert (record.detectable, record.needed_samples, record.needed_samples_if_equal) == (None, None, None)
+
+
+def test_needed_samples_allow_for_the_adjustment_over_the_model():
+    predictions = missing_positives(female=(30, 100, 100), male=(15, 100, 100))
+    others = [Check("accuracy", ("sex",), "max_value", limit) for limit in (0.90, 0.91, 0.92, 0.93)]
+    alone = audit_model("model", predictions, [FNR], Settings())[0]
+    among_five = audit_model("model", predictions, [FNR, *others], Settings())[0]
+    unadjusted = audit_model("model", predictions, [FNR, *others], Settings(correction="none"))[0]
+    assert {alone.verdict, among_five.verdict} == {"inconclusive"}
+    assert among_five.needed_samples > alone.needed_samples
+    assert unadjusted.needed_samples == alone.needed_samples
+
+
+def test_a_limit_that_is_no_number_and_a_feature_that_is_no_name_are_named():
+    predictions = missing_positives(female=(3, 40), male=(5, 40))
+    for limit in ("0.1", True):
+        with pytest.raises(ConfigurationError, match=r"max_difference: .* is not a number"):
+            audit(predictions, metric="false_negative_rate", max_difference=limit)
+    with pytest.raises(ConfigurationError, match="by: 3 must be the name"):
+        audit(predictions, metric="false_negative_rate", by=3, max_difference=0.1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from fairness_checks.names import printable
 from fairness_checks.records import CheckRecord, GroupRecord
 from fairness_checks.report.text import disparity_text, limit_text, settling_text
 
@@ -38,7 +40,7 @@ def _deciding(record: CheckRecord) -> list[GroupRecord]:
 def _rows(record: CheckRecord) -> Iterator[Row]:
     """Two lines a check, so that both deciding groups stand in one column; a third says how many more there are."""
     shown = _deciding(record)
-    checks = [record.metric, f"  by {', '.join(record.by)}"]
+    checks = [record.metric, f"  by {printable(', '.join(record.by))}"]
     groups = [(g.label, "-" if g.rate is None else f"{g.rate:.3f}", str(g.n)) for g in shown]
     if len(record.groups) > len(shown):
         groups.append((f"(+{len(record.groups) - len(shown)} groups)", "", ""))
@@ -54,13 +56,23 @@ def _rows(record: CheckRecord) -> Iterator[Row]:
         yield (check, *group, *(answer if line == 0 else ("", "", "", "")))
 
 
+def _columns(text: str) -> int:
+    """Columns that a text takes: two for a wide character, none for a combining one."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(width - 2, 0)] + ".."
+    if _columns(text) <= width:
+        return text
+    while text and _columns(text) > max(width - 2, 0):
+        text = text[:-1]
+    return text + ".."
 
 
 def _widths(rows: Sequence[Row]) -> list[int]:
     """Natural widths; where they exceed the line, the names are cut first in the groups, then in the checks."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
+    widths = [max(_columns(row[i]) for row in rows) for i in range(len(_HEADER))]
     excess = sum(widths) + len(widths) - 1 - WIDTH
     for column in (1, 0):
         cut = min(max(excess, 0), max(widths[column] - _LEAST[column], 0))
@@ -70,10 +82,11 @@ def _widths(rows: Sequence[Row]) -> list[int]:
 
 
 def _line(row: Row, widths: Sequence[int]) -> str:
-    cells = [
-        _cut(cell, width).rjust(width) if right else _cut(cell, width).ljust(width)
-        for cell, width, right in zip(row, widths, _RIGHT, strict=True)
-    ]
+    cells = []
+    for cell, width, right in zip(row, widths, _RIGHT, strict=True):
+        text = _cut(cell, width)
+        space = " " * (width - _columns(text))
+        cells.append(space + text if right else text + space)
     return " ".join(cells).rstrip()
 
 
@@ -92,7 +105,7 @@ def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | N
     widths = _widths([_HEADER, *(row for rows in table.values() for row in rows)]) if ordered else []
     for model, group in groupby(ordered, key=lambda record: record.model):
         yield "", None
-        yield _cut(model, WIDTH), None
+        yield _cut(printable(model), WIDTH), None
         yield _line(_HEADER, widths), None
         for record in group:
             for number, row in enumerate(table[id(record)]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fairness_checks.names import printable
 from fairness_checks.records import CheckRecord, GroupRecord
 
 __all__ = ["disparity_text", "explanation", "headline", "limit_text", "p_text", "settling_text"]
@@ -63,7 +64,7 @@ def _groups_text(record: CheckRecord) -> str:
 
 def headline(record: CheckRecord) -> str:
     """Return the whole story in one line."""
-    subject = f"{record.metric} by {', '.join(record.by)}:"
+    subject = f"{record.metric} by {printable(', '.join(record.by))}:"
     if record.estimate is None or record.p_adjusted is None or record.p_compliance is None:
         return f"{subject} undefined, not judged against {limit_text(record.limit)}: {record.reason}"
     story = f"{subject} {_groups_text(record)} {disparity_text(record)}"
@@ -82,27 +83,32 @@ def headline(record: CheckRecord) -> str:
 
 
 def _sizes(record: CheckRecord, sizes: tuple[int, ...]) -> str:
-    names = [", ".join(name) for name in (record.first, record.second) if name is not None]
+    names = [record.group(name).label for name in (record.first, record.second) if name is not None]
     parts = [f"{size:,} {record.unit} of {name}" for size, name in zip(sizes, names, strict=True)]
     return " and ".join(parts)
 
 
+def _settled_but_for_others(record: CheckRecord) -> bool:
+    """Say whether only groups that could not be judged keep a check from passing."""
+    return record.reason is not None and record.p_compliance is not None and record.p_compliance < record.alpha
+
+
 def _would_take(record: CheckRecord) -> Iterator[str]:
     """Say what it would take to settle an inconclusive check."""
-    if record.estimate is None:
-        yield "It would take samples of the groups named above."
+    if record.estimate is None or _settled_but_for_others(record):
+        yield "It would take more samples of the groups that could not be judged."
         return
     share = f"{record.power:.0%}"
     word = {"max_difference": "difference", "min_ratio": "ratio"}.get(record.limit_kind, "rate")
     bound = "or more" if record.limit_kind in ("max_difference", "max_value") else "or less"
     if record.detectable is None:
-        yield f"These groups are too small to show any {word} past the limit with {share} power."
+        yield f"These groups show no {word} past the limit with {share} power."
     else:
         yield f"These groups show a {word} of {record.detectable:.3f} {bound} with {share} power."
     if record.needed_samples is not None:
         yield f"If the true rates are those seen, {_sizes(record, record.needed_samples)} would settle it."
     else:
-        yield "If the true rates are those seen, they lie on the limit, and no number of samples would settle it."
+        yield "If the true rates are those seen, they lie on the limit or next to it: no number of samples settles it."
     if record.needed_samples_if_equal is not None:
         yield f"If the true rates are equal, {_sizes(record, record.needed_samples_if_equal)} would show compliance."
 
@@ -135,7 +141,7 @@ def explanation(record: CheckRecord) -> list[str]:
 
 def settling_text(record: CheckRecord) -> str | None:
     """Say in one line what would settle an inconclusive check; None for a check that is settled or undefined."""
-    if record.verdict != "inconclusive" or record.estimate is None:
+    if record.verdict != "inconclusive" or record.estimate is None or _settled_but_for_others(record):
         return None
     sizes = {"at these rates": record.needed_samples, "if equal": record.needed_samples_if_equal}
     parts = [f"{' + '.join(f'{n:,}' for n in some)} {case}" for case, some in sizes.items() if some is not None]

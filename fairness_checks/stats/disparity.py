@@ -198,7 +198,9 @@ def judge_disparity(
     high_end = _frontier(may_exceed, pairs, disparity + width, may_exceed(pairs, tolerance, within), tolerance)
 
     p_violation = family.p_value(outside, pairs.n1, pairs.n2)
-    shown = int(np.lexsort((-disparity, outside))[0]) if p_violation < alpha else int(np.argmax(disparity))
+    shown = (
+        int(np.lexsort((-disparity, outside))[0]) if p_violation < alpha else int(np.lexsort((outside, -disparity))[0])
+    )
     pair = (int(first[shown]), int(second[shown]))
     higher, lower = pair if rate[pair[0]] >= rate[pair[1]] else pair[::-1]
     is_ratio = contrast == "ratio"

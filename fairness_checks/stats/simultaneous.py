@@ -113,7 +113,7 @@ class Family:
             return bound
         z = float(self._statistic(p, n1, n2, self._limit).max())
         reached = len(largest) - int(np.searchsorted(largest, z, side="left"))
-        return min(bound, (reached + 1) / (len(largest) + 1))
+        return float(min(bound, max(p.min(), (reached + 1) / (len(largest) + 1))))
 
     def excess(self, p: Array, n1: Array, n2: Array, limit: float, alpha: float) -> Array:
         """Say by how many standard deviations each pair's p-value at a limit is significant; negative if not.

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairness_checks.auditing import audit
 from fairness_checks.checks import LIMIT_KINDS, Check, Settings
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import GroupRecord
@@ -167,3 +168,14 @@ def test_a_huge_table_keeps_its_columns():
     lines = [line for line, _ in summary_lines([record])]
     assert any(str(10**12) in line for line in lines)
     assert max(map(len, lines)) <= WIDTH
+
+
+def test_wide_characters_take_two_columns():
+    y = [1] * 40
+    predictions = Predictions(y, y, sensitive_features={"sex": ["女性"] * 20 + ["male"] * 20})
+    lines = [line for line, _ in summary_lines([audit(predictions, metric="accuracy", max_difference=0.1)])]
+    rate = {
+        line.index("1.000") + sum(c in "女性" for c in line[: line.index("1.000")]) for line in lines if "1.000" in line
+    }
+    assert len([line for line in lines if "女性" in line]) == 1
+    assert len(rate) == 1

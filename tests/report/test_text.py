@@ -5,10 +5,11 @@ from datetime import date
 
 import pytest
 
+from fairness_checks.auditing import audit
 from fairness_checks.checks import Check, Settings
 from fairness_checks.predictions import Predictions
 from fairness_checks.report.text import explanation, headline, limit_text, p_text, settling_text
-from fairness_checks.verdict import audit, audit_model
+from fairness_checks.verdict import audit_model
 from fairness_checks.waivers import Waiver
 
 BIASED = {"female": (173, 412), "male": (237, 1316)}
@@ -191,3 +192,13 @@ def test_audit_says_the_same_without_an_adjustment():
     record = audit(predictions, metric="false_negative_rate", max_difference=0.1)
     assert headline(record).startswith("false_negative_rate by sex: f 0.500 (n=40) - m 0.000 (n=40) = 0.500 [0.")
     assert headline(record).endswith("] > 0.10 (p < 0.001, unadjusted)")
+
+
+def test_a_name_cannot_break_or_reorder_the_line():
+    y = [1] * 40
+    sex = ["fe\nmale"] * 20 + ["\u202emale\x1b[31m"] * 20
+    predictions = Predictions(y, y, sensitive_features={"se\tx": sex})
+    line = headline(audit(predictions, metric="accuracy", by="se\tx", max_difference=0.1))
+    assert line.isprintable()
+    assert "fe\\nmale" in line
+    assert "se\\tx" in line
