@@ -44,15 +44,16 @@ class Gate:
     def verdicts(self, events: np.ndarray, samples: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
         """Shares of (fail, pass) among simulated data sets; events of shape (S, G), samples of shape (G,)."""
         first, second = np.triu_indices(len(samples), 1)
-        n1, n2 = samples[first].astype(float), samples[second].astype(float)
         fails, passes = np.zeros(len(events), dtype=bool), np.zeros(len(events), dtype=bool)
         # The draws of a family depend on the common rate, which is rounded here so that data sets share them.
         rate = np.clip(np.round(events.sum(axis=1) / samples.sum(), 2), 0.01, 0.99)
         for common in np.unique(rate):
             rows = np.flatnonzero(rate == common)
             outside, within = (self._of_pairs(table, events[rows], samples) for table in (self._outside, self._within))
-            family = Family(float(np.sqrt(common * (1 - common))), samples, LIMIT, rng)
-            fails[rows] = (family.excess(outside, n1, n2, LIMIT, ALPHA) > 0.0).any(axis=1)
+            deviations = np.sqrt(common * (1 - common) / samples)
+            family = Family(deviations, LIMIT, rng)
+            scale = np.hypot(deviations[first], deviations[second])
+            fails[rows] = (family.excess(outside, scale, LIMIT, ALPHA) > 0.0).any(axis=1)
             passes[rows] = within.max(axis=1) < ALPHA
         return float(fails.mean()), float(passes.mean())
 

@@ -1,14 +1,11 @@
 """The largest difference, or the smallest ratio, among the rates of two or more groups.
 
-A limit is turned into a *tolerance* t in [0, 1): a difference of at most t, or a ratio of at least 1 - t; each pair of
-groups is tested against the margins of that tolerance. Violation: some pair lies outside its margins, simultaneous
-over the pairs by max-t. Compliance: every pair lies within, an intersection-union test at the full level.
-The interval holds the tolerances that neither test rejects, so verdict and interval cannot disagree.
+A limit is a *tolerance* t in [0, 1): a difference of at most t, or a ratio of at least 1 - t. Each pair is tested
+against the margins of the tolerance, exactly where it is small; `fairness_checks.stats.pairs` puts the pairs together.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 
@@ -17,12 +14,11 @@ from scipy import special
 
 from fairness_checks.stats.exact import Pairs, exact_outside, exact_within, is_small
 from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.pairs import judge_pairs
 from fairness_checks.stats.proportions import Array, Contrast, score_statistic
-from fairness_checks.stats.simultaneous import Family, probit
 
 __all__ = ["judge_disparity"]
 
-_TOLERANCE_STEP = 2e-5  # an interval's end is found to this precision, a tenth of what reports show
 _LARGEST_TOLERANCE = 1.0 - 1e-9
 
 EXACT = "exact unconditional score test (Chan 1998; Berger and Boos 1994)"
@@ -77,56 +73,38 @@ def p_within(pairs: Pairs, tolerance: float, contrast: Contrast) -> Array:
     return _either(exact_within, _asymptotic_within, pairs, tolerance, contrast)
 
 
-def _crossing(holds: Callable[[float], float], low: float, high: float) -> float:
-    """Find the largest t of [low, high] where ``holds(t) > 0``, given that it is at low and is not at high.
+class RatePairs:
+    """All pairs of the groups' rates as `fairness_checks.stats.pairs.PairTests`.
 
-    Regula falsi with the Illinois weights, kept inside the bracket: the function has small jumps.
+    A ratio of at least r is a tolerance of 1 - r; ratios are differences on the logarithmic scale.
     """
-    at_low, at_high, side = holds(low), holds(high), 0
-    for _ in range(60):
-        if high - low <= _TOLERANCE_STEP:
-            break
-        share = at_low / (at_low - at_high) if np.isfinite(at_low - at_high) else 0.5
-        middle = low + (high - low) * min(max(share, 0.02), 0.98)
-        value = holds(middle)
-        if value > 0.0:
-            low, at_low, side, at_high = middle, value, 1, at_high / 2.0 if side == 1 else at_high
-        else:
-            high, at_high, side, at_low = middle, value, -1, at_low / 2.0 if side == -1 else at_low
-    return low
 
+    largest = 1.0 - 1e-9
+    step = 2e-5  # a tenth of what reports show
 
-def _value(holds: Callable[[Pairs, float], Array], single: Pairs, tolerance: float) -> float:
-    return float(holds(single, tolerance)[0])
+    def __init__(self, events: Array, samples: Array, contrast: Contrast) -> None:
+        self._contrast: Contrast = contrast
+        self.first, self.second = np.triu_indices(len(events), 1)
+        self.rates = events / samples
+        self.pairs = Pairs(events[self.first], samples[self.first], events[self.second], samples[self.second])
+        high = np.maximum(self.rates[self.first], self.rates[self.second])
+        low = np.minimum(self.rates[self.first], self.rates[self.second])
+        # Two rates of zero are equal: their ratio is 1.
+        ratio = np.divide(low, high, out=np.ones_like(high), where=high > 0.0)
+        self.disparity = high - low if contrast == "difference" else 1.0 - ratio
+        self.deviations = _unit(events, samples, contrast) / np.sqrt(samples)
 
+    def outside(self, index: np.ndarray, tolerance: float) -> Array:
+        """p-values of H0 "the pair keeps the tolerance" of some pairs."""
+        return p_outside(self.pairs.take(index), tolerance, self._contrast)
 
-def _frontier(
-    holds: Callable[[Pairs, float], Array], pairs: Pairs, order: Array, at_limit: Array, limit: float
-) -> float:
-    """Largest tolerance at which `holds` is positive for some pair; 0 if for none.
+    def within(self, index: np.ndarray, tolerance: float) -> Array:
+        """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs."""
+        return p_within(self.pairs.take(index), tolerance, self._contrast)
 
-    Pairs are taken from the most promising (largest `order`) on; each is followed only where it can still raise
-    the result. The limit is always an end of the bracket: the result lies above it exactly if some pair
-    holds at the limit itself.
-    """
-    if np.any(at_limit > 0.0):
-        best, cap, values = limit, _LARGEST_TOLERANCE, at_limit
-    else:
-        best, cap, values = 0.0, limit, holds(pairs, 0.0)
-    while True:
-        candidates = np.flatnonzero(values > 0.0)
-        if candidates.size == 0 or best >= cap:
-            return best
-        top = candidates[np.argmax(order[candidates])]
-        single = pairs.take(np.array([top]))
-        if holds(single, cap)[0] > 0.0:
-            return cap
-        best = _crossing(functools.partial(_value, holds, single), best, cap)
-        rest = candidates[candidates != top]
-        pairs, order = pairs.take(rest), order[rest]
-        if rest.size == 0:
-            return best
-        values = holds(pairs, best)
+    def scaled(self, tolerance: float) -> float:
+        """Return the tolerance, or its logarithm for a ratio."""
+        return tolerance if self._contrast == "difference" else -math.log1p(-min(tolerance, self.largest))
 
 
 def _unit(events: Array, samples: Array, contrast: Contrast) -> float:
@@ -135,16 +113,6 @@ def _unit(events: Array, samples: Array, contrast: Contrast) -> float:
     if contrast == "difference":
         return math.sqrt(rate * (1.0 - rate))
     return math.sqrt((1.0 - rate) / rate) if rate > 0.0 else math.inf
-
-
-def _scaled(tolerance: float, contrast: Contrast) -> float:
-    """Return the tolerance on the scale on which the contrast is a difference: the logarithm for a ratio."""
-    return tolerance if contrast == "difference" else -math.log1p(-min(tolerance, _LARGEST_TOLERANCE))
-
-
-def _all_pairs(events: Array, samples: Array) -> tuple[np.ndarray, np.ndarray, Pairs]:
-    first, second = np.triu_indices(len(events), 1)
-    return first, second, Pairs(events[first], samples[first], events[second], samples[second])
 
 
 def judge_disparity(
@@ -171,51 +139,24 @@ def judge_disparity(
         In the limit's own unit. The pair named is the one with the smallest violation p-value where that proves a
         violation, otherwise the pair with the largest disparity.
     """
-    x, n = np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64)
-    first, second, pairs = _all_pairs(x, n)
-    count = len(pairs)
-    tolerance = limit if contrast == "difference" else 1.0 - limit
-
-    outside = p_outside(pairs, tolerance, contrast)
-    within = p_within(pairs, tolerance, contrast)
-    rate = x / n
-    high, low = np.maximum(rate[first], rate[second]), np.minimum(rate[first], rate[second])
-    # Two rates of zero are equal: their ratio is 1.
-    ratio = np.divide(low, high, out=np.ones_like(high), where=high > 0.0)
-    disparity = high - low if contrast == "difference" else 1.0 - ratio
-
-    family = Family(_unit(x, n, contrast), n, _scaled(tolerance, contrast), rng)
-
-    def violates(some: Pairs, t: float, p: Array | None = None) -> Array:
-        p = p_outside(some, t, contrast) if p is None else p
-        return family.excess(p, some.n1, some.n2, _scaled(t, contrast), alpha)
-
-    def may_exceed(some: Pairs, t: float, p: Array | None = None) -> Array:
-        return probit(p_within(some, t, contrast) if p is None else p) - probit(alpha) + 1e-15
-
-    width = np.sqrt(0.25 / pairs.n1 + 0.25 / pairs.n2)
-    low_end = _frontier(violates, pairs, disparity - width, violates(pairs, tolerance, outside), tolerance)
-    high_end = _frontier(may_exceed, pairs, disparity + width, may_exceed(pairs, tolerance, within), tolerance)
-
-    p_violation = family.p_value(outside, pairs.n1, pairs.n2)
-    shown = (
-        int(np.lexsort((-disparity, outside))[0]) if p_violation < alpha else int(np.lexsort((outside, -disparity))[0])
-    )
-    pair = (int(first[shown]), int(second[shown]))
-    higher, lower = pair if rate[pair[0]] >= rate[pair[1]] else pair[::-1]
     is_ratio = contrast == "ratio"
-    high_end = 1.0 if high_end >= _LARGEST_TOLERANCE else high_end
+    tests = RatePairs(np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64), contrast)
+    found = judge_pairs(tests, 1.0 - limit if is_ratio else limit, alpha, rng)
+    pair = (int(tests.first[found.shown]), int(tests.second[found.shown]))
+    higher, lower = pair if tests.rates[pair[0]] >= tests.rates[pair[1]] else pair[::-1]
+    high = 1.0 if found.high >= tests.largest else found.high
+    disparity = float(tests.disparity[found.shown])
     return Inference(
-        estimate=float(1.0 - disparity[shown] if is_ratio else disparity[shown]),
-        low=1.0 - high_end if is_ratio else low_end,
-        high=1.0 - low_end if is_ratio else high_end,
-        p_violation=p_violation,
-        p_compliance=float(within.max()),
+        estimate=1.0 - disparity if is_ratio else disparity,
+        low=1.0 - high if is_ratio else found.low,
+        high=1.0 - found.low if is_ratio else high,
+        p_violation=found.p_violation,
+        p_compliance=found.p_compliance,
         first=lower if is_ratio else higher,
         second=higher if is_ratio else lower,
-        comparisons=count,
-        level=family.level(alpha),
-        method=_method(is_small(pairs), count),
+        comparisons=len(tests.first),
+        level=found.level,
+        method=_method(is_small(tests.pairs), len(tests.first)),
     )
 
 

@@ -67,34 +67,33 @@ class Family:
 
     Parameters
     ----------
-    unit : float
-        Standard deviation of one sample, in the unit of the disparity; a group's standard error is unit / sqrt(n).
-    samples : ndarray, shape (G,)
-        Sizes of the groups.
+    deviations : ndarray of float64, shape (G,)
+        Standard errors of the groups' estimates, in the unit of the disparity.
     limit : float
         Largest disparity allowed, 0 or more.
     rng : numpy.random.Generator
         Source of the draws; none are made for two groups, where nothing is adjusted.
     """
 
-    def __init__(self, unit: float, samples: Array, limit: float, rng: np.random.Generator) -> None:
-        self._unit, self._limit, self._rng = unit, limit, rng
-        # Sorted, so that the same draws meet the same groups in whatever order these are given.
-        self._deviations = unit / np.sqrt(np.sort(samples))
-        self.pairs = len(samples) * (len(samples) - 1) // 2
+    def __init__(self, deviations: Array, limit: float, rng: np.random.Generator) -> None:
+        self._limit, self._rng = limit, rng
+        # Sorted: the order, and so the names, of the groups must not change what is drawn.
+        self._deviations = np.sort(deviations)
+        self._known = bool(np.all((deviations > 0.0) & np.isfinite(deviations)))
+        self.pairs = len(deviations) * (len(deviations) - 1) // 2
         self._drawn: dict[float, Array] = {}
 
     def _largest(self, limit: float) -> Array | None:
         """Return the draws at one limit; None where Bonferroni's bound is all there is."""
-        if self.pairs == 1 or not 0.0 < self._unit < np.inf:
+        if self.pairs == 1 or not self._known:
             return None
         if limit not in self._drawn:
             self._drawn[limit] = largest_statistic(self._deviations, limit, self._rng)
         return self._drawn[limit]
 
-    def _statistic(self, p: Array, n1: Array, n2: Array, limit: float) -> Array:
+    def _statistic(self, p: Array, scale: Array, limit: float) -> Array:
         """Return the z whose p-value, both directions counted, is p; between the one-sided and the two-sided one."""
-        shift = 2.0 * limit / (self._unit * np.sqrt(1.0 / n1 + 1.0 / n2))
+        shift = 2.0 * limit / scale
         low, high = -probit(p), -probit(np.asarray(p) / 2.0)
         for _ in range(40):
             middle = (low + high) / 2.0
@@ -102,20 +101,28 @@ class Family:
             low, high = np.where(above, middle, low), np.where(above, high, middle)
         return np.asarray(low)
 
-    def p_value(self, p: Array, n1: Array, n2: Array) -> float:
+    def p_value(self, p: Array, scale: Array) -> float:
         """Adjust the smallest of all pairs' p-values at the limit for having been chosen among them.
 
-        Bonferroni's bound takes over in the far tail, which no draw reaches.
+        Parameters
+        ----------
+        p, scale : ndarray of float64, shape (B,)
+            p-values of all pairs, and standard errors of their disparities.
+
+        Returns
+        -------
+        float
+            At most Bonferroni's bound, which takes over in the far tail that no draw reaches.
         """
         bound = min(1.0, self.pairs * float(p.min()))
         largest = self._largest(self._limit)
         if largest is None:
             return bound
-        z = float(self._statistic(p, n1, n2, self._limit).max())
+        z = float(self._statistic(p, scale, self._limit).max())
         reached = len(largest) - int(np.searchsorted(largest, z, side="left"))
         return float(min(bound, max(p.min(), (reached + 1) / (len(largest) + 1))))
 
-    def excess(self, p: Array, n1: Array, n2: Array, limit: float, alpha: float) -> Array:
+    def excess(self, p: Array, scale: Array, limit: float, alpha: float) -> Array:
         """Say by how many standard deviations each pair's p-value at a limit is significant; negative if not.
 
         Below the family's own limit the critical value is that of a limit of zero, the largest one, so that the
@@ -128,7 +135,7 @@ class Family:
             return bonferroni
         allowed = int(np.ceil(alpha * (len(largest) + 1))) - 2  # draws that may reach a significant statistic
         critical = largest[len(largest) - 1 - allowed] if allowed >= 0 else np.inf
-        return np.maximum(bonferroni, self._statistic(p, n1, n2, known) - critical)
+        return np.maximum(bonferroni, self._statistic(p, scale, known) - critical)
 
     def level(self, alpha: float) -> float:
         """Return the level at which one pair is tested, for planning."""
