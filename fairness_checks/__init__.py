@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fairness_checks.cache import FittedCache
     from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions, RecordError
     from fairness_checks.metrics import METRICS
+    from fairness_checks.planning import SamplePlan, plan_sample_size
     from fairness_checks.predictions import Predictions
     from fairness_checks.records import CheckRecord, GroupRecord
     from fairness_checks.statistics import GroupStatistics
@@ -32,6 +33,8 @@ _HOMES = {
     "RecordError": "errors",
     "audit": "auditing",
     "fairness_model": "suite",
+    "SamplePlan": "planning",
+    "plan_sample_size": "planning",
     "predictions_from_classifier": "adapters.classifier",
 }
 
@@ -46,8 +49,10 @@ __all__ = [
     "InvalidPredictions",
     "Predictions",
     "RecordError",
+    "SamplePlan",
     "audit",
     "fairness_model",
+    "plan_sample_size",
     "predictions_from_classifier",
 ]
 

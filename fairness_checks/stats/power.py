@@ -86,16 +86,34 @@ def needed_factor(
     limit: float,
     contrast: Contrast,
     alpha: float,
+    power: float = POWER,
 ) -> float | None:
-    """Factor by which both groups must grow until these rates settle the limit, either way, with 80 % power.
+    """Factor by which both groups must grow until these rates settle the limit, either way, with the given power.
 
     Returns None where the rates lie on the limit, or so close that a million times the samples would not do.
     """
     margin = _margin(limit, contrast)
     distance, null, truth = _deviations(higher_rate, n_higher, lower_rate, n_lower, margin, contrast)
-    equal = (contrast == "difference" and margin == 0.0) or (contrast == "ratio" and margin == 1.0)
-    z = _critical(alpha, both_directions=equal and distance > 0)
-    return _factor(distance, z * null + special.ndtri(POWER) * truth)
+    if distance > 0.0:
+        equal = margin == (0.0 if contrast == "difference" else 1.0)
+        return _factor(distance, _critical(alpha, both_directions=equal) * null + special.ndtri(power) * truth)
+    # Compliance is shown by two one-sided tests, and both must succeed: near equality each needs more than the power.
+    other = -margin if contrast == "difference" else 1.0 / margin
+    sides = [
+        (-distance, null, truth),
+        _deviations(higher_rate, n_higher, lower_rate, n_lower, other, contrast),
+    ]
+    z = _critical(alpha, both_directions=False)
+
+    def excess(log_factor: float) -> float:
+        grown = math.exp(log_factor / 2.0)
+        missed = sum(float(special.ndtr((z * null - grown * gap) / truth)) for gap, null, truth in sides)
+        return 1.0 - missed - power
+
+    if any(gap <= 0.0 for gap, _, _ in sides) or truth == 0.0:
+        return _factor(distance, z * null + special.ndtri(power) * truth)
+    least, most = -30.0, math.log(_MOST_SAMPLES_FACTOR)
+    return math.exp(float(optimize.brentq(excess, least, most, xtol=1e-9))) if excess(most) > 0.0 else None
 
 
 def _factor(distance: float, deviation: float) -> float | None:
