@@ -1,0 +1,66 @@
+"""Disparities of estimates that are about normal: means, areas under curves.
+
+A group is an estimate, its variance and the degrees of freedom of that variance. Two groups are compared at a margin by
+Welch's t test [1]_; both directions count for a violation, and compliance is shown by two one-sided tests.
+
+References
+----------
+.. [1] Welch BL. The generalization of "Student's" problem when several different population variances are involved.
+   Biometrika 34 (1947) 28-35. doi:10.1093/biomet/34.1-2.28
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from fairness_checks.stats.proportions import Array
+
+__all__ = ["Estimates", "estimates_outside", "estimates_within"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimates:
+    """Independent estimates of G groups.
+
+    Parameters
+    ----------
+    value : ndarray of float64, shape (G,)
+        The estimates.
+    variance : ndarray of float64, shape (G,)
+        Their variances, positive where the group can be judged.
+    freedom : ndarray of float64, shape (G,)
+        Degrees of freedom of the variances; inf where they are taken as known.
+    """
+
+    value: Array
+    variance: Array
+    freedom: Array
+
+
+def _standardised(groups: Estimates, first: np.ndarray, second: np.ndarray) -> tuple[Array, Array, Array]:
+    """Return difference, standard error and Satterthwaite's degrees of freedom of each pair, shapes (B,)."""
+    v1, v2 = groups.variance[first], groups.variance[second]
+    total = v1 + v2
+    freedom = total**2 / (v1**2 / groups.freedom[first] + v2**2 / groups.freedom[second])
+    return groups.value[first] - groups.value[second], np.sqrt(total), freedom
+
+
+def _upper_tail(t: Array, freedom: Array) -> Array:
+    known = np.isinf(freedom)
+    return np.where(known, special.ndtr(-t), special.stdtr(np.where(known, 1.0, freedom), -t))
+
+
+def estimates_outside(groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+    """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,)."""
+    difference, error, freedom = _standardised(groups, first, second)
+    near, far = (np.abs(difference) - margin) / error, (np.abs(difference) + margin) / error
+    return np.minimum(_upper_tail(near, freedom) + _upper_tail(far, freedom), 1.0)
+
+
+def estimates_within(groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+    """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,)."""
+    difference, error, freedom = _standardised(groups, first, second)
+    return _upper_tail((margin - np.abs(difference)) / error, freedom)

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from fairness_checks.stats.estimates import estimates_outside, estimates_within
+from fairness_checks.stats.mismatch import mismatch, mismatch_estimates, risk_coverage_area
+from fairness_checks.stats.ranking import auc_by_group, auc_estimates, structural_components, too_small
+
+
+def delong_direct(labels, *scores):
+    """Areas and their covariance (K, K) by DeLong's formulas, over all pairs."""
+    psi = []
+    for x in scores:
+        above = x[labels][:, None] - x[~labels][None, :]
+        psi.append((above > 0) + 0.5 * (above == 0))
+    v10, v01 = np.array([p.mean(axis=1) for p in psi]), np.array([p.mean(axis=0) for p in psi])
+    covariance = np.cov(v10, ddof=1) / v10.shape[1] + np.cov(v01, ddof=1) / v01.shape[1]
+    return np.array([p.mean() for p in psi]), np.atleast_2d(covariance)
+
+
+def sample(seed, n=600, groups=5, ties=False):
+    rng = np.random.default_rng(seed)
+    labels = rng.random(n) < 0.4
+    scores = rng.standard_normal(n) + labels
+    return rng.integers(-1, groups, n), labels, np.round(scores, 1) if ties else scores
+
+
+def one_group(labels, scores):
+    return auc_by_group(np.zeros(len(labels), dtype=int), 1, labels, scores)
+
+
+@pytest.mark.parametrize("ties", [False, True], ids=["distinct", "tied"])
+@pytest.mark.parametrize("seed", range(5))
+def test_areas_are_scikit_learns_and_variances_are_delongs(seed, ties):
+    codes, labels, scores = sample(seed, ties=ties)
+    result = auc_by_group(codes, 5, labels, scores)
+    for g in range(5):
+        mine = codes == g
+        area, covariance = delong_direct(labels[mine], scores[mine])
+        variance = result.s10[g] / result.positives[g] + result.s01[g] / result.negatives[g]
+        assert result.auc[g] == pytest.approx(roc_auc_score(labels[mine], scores[mine]), abs=1e-12)
+        assert result.auc[g] == pytest.approx(area[0], abs=1e-12)
+        assert variance == pytest.approx(covariance[0, 0], abs=1e-12)
+        assert (result.positives[g], result.negatives[g]) == (labels[mine].sum(), (~labels[mine]).sum())
+
+
+@pytest.mark.parametrize("ties", [False, True], ids=["distinct", "tied"])
+@pytest.mark.parametrize("seed", range(5))
+def test_mismatch_has_delongs_covariance(seed, ties):
+    rng = np.random.default_rng(seed)
+    first = rng.random(150) < 0.3
+    error = rng.lognormal(size=150) + 0.5 * first
+    uncertainty = error + rng.standard_normal(150)
+    if ties:
+        error, uncertainty = np.round(error), np.round(uncertainty)
+    result = mismatch(first, error, uncertainty)
+    areas, covariance = delong_direct(first, error, uncertainty)
+    assert (result.error_auc, result.uncertainty_auc) == pytest.approx(tuple(areas), abs=1e-12)
+    assert result.difference == pytest.approx(areas[0] - areas[1], abs=1e-12)
+    assert result.variance == pytest.approx(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], abs=1e-12)
+
+
+def test_components_average_to_the_area_in_both_classes():
+    _, labels, scores = sample(3, ties=True)
+    components = structural_components(labels, scores)
+    area = roc_auc_score(labels, scores)
+    assert components[labels].mean() == pytest.approx(area, abs=1e-12)
+    assert components[~labels].mean() == pytest.approx(area, abs=1e-12)
+
+
+samples = st.lists(st.tuples(st.integers(-1, 2), st.booleans(), st.integers(-4, 4)), min_size=1, max_size=40).map(
+    lambda rows: tuple(np.array(column) for column in zip(*rows, strict=True))
+)
+
+
+def fields(result):
+    return np.array([result.auc, result.positives, result.negatives, result.s10, result.s01])
+
+
+@settings(deadline=None, max_examples=60)
+@given(samples, st.randoms(use_true_random=False))
+def test_order_of_rows_names_of_groups_and_scale_of_scores_do_not_matter(data, random):
+    codes, labels, scores = data
+    expected = fields(auc_by_group(codes, 3, labels, scores))
+    rows, names = list(range(len(codes))), [0, 1, 2]
+    random.shuffle(rows)
+    random.shuffle(names)
+    renamed = np.append(names, -1)[codes]
+    got = fields(auc_by_group(renamed[rows], 3, labels[rows], np.exp(scores[rows] / 2.0)))
+    np.testing.assert_allclose(got[:, names], expected, rtol=0, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(samples)
+def test_swapped_labels_turn_the_area_round(data):
+    codes, labels, scores = data
+    result, swapped = auc_by_group(codes, 3, labels, scores), auc_by_group(codes, 3, ~labels, scores)
+    np.testing.assert_allclose(swapped.auc, 1.0 - result.auc, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(swapped.s10, result.s01, rtol=0, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 4)), min_size=1, max_size=30), st.randoms())
+def test_risk_coverage_does_not_depend_on_the_order_of_rows(rows, random):
+    error, uncertainty = np.array(rows, dtype=float).T
+    shuffled = list(range(len(rows)))
+    random.shuffle(shuffled)
+    area = risk_coverage_area(error, uncertainty)
+    assert risk_coverage_area(error[shuffled], uncertainty[shuffled]) == pytest.approx(area, abs=1e-12)
+    assert risk_coverage_area(error, np.exp(uncertainty)) == pytest.approx(area, abs=1e-12)
+
+
+def test_risk_coverage_is_the_mean_over_all_orders_of_ties():
+    error, uncertainty = np.array([3.0, 0.0, 6.0, 1.0]), np.array([1.0, 1.0, 2.0, 0.0])
+    orders = ([1.0, 3.0, 0.0, 6.0], [1.0, 0.0, 3.0, 6.0])
+    expected = np.mean([np.mean([np.mean(order[: k + 1]) for k in range(4)]) for order in orders])
+    assert risk_coverage_area(error, uncertainty) == pytest.approx(expected, abs=1e-12)
+    assert risk_coverage_area(error, np.zeros(4)) == pytest.approx(error.mean(), abs=1e-12)
+
+
+def test_groups_without_a_class_have_no_area():
+    result = auc_by_group(np.array([0, 0, 1, 1, -1]), 3, np.array([True, True, True, False, False]), np.arange(5.0))
+    np.testing.assert_array_equal(result.auc, [np.nan, 0.0, np.nan])
+    np.testing.assert_array_equal(result.positives, [2, 1, 0])
+    assert np.isnan(result.s10).all()
+    assert np.isnan(mismatch(np.ones(3, dtype=bool), np.arange(3.0), np.arange(3.0)).difference)
+    assert np.isnan(risk_coverage_area([], []))
+    assert np.isnan(auc_by_group(np.empty(0, dtype=int), 2, np.empty(0, dtype=bool), []).auc).all()
+
+
+def test_few_positives_or_negatives_are_too_small():
+    labels = np.repeat([True, False, True, False, True, False], [5, 5, 4, 90, 90, 4])
+    codes = np.repeat([0, 1, 2], [10, 94, 94])
+    result = auc_by_group(codes, 3, labels, np.arange(len(labels), dtype=float))
+    np.testing.assert_array_equal(too_small(result), [False, True, True])
+
+
+@pytest.mark.parametrize("scores", ["perfect", "constant"])
+def test_a_group_without_variance_can_be_compared(scores):
+    labels = np.arange(80) % 2 == 0
+    values = labels.astype(float) if scores == "perfect" else np.zeros(80)
+    estimates = auc_estimates(auc_by_group(np.arange(80) // 40, 2, labels, values))
+    first, second = np.array([0]), np.array([1])
+    # One pseudo-sample of each class, half an area from a perfect one; else half a step of the area, squared.
+    expected = 2 * 0.25 / 20**2 if scores == "perfect" else (0.5 / 20**2) ** 2
+    assert estimates.variance == pytest.approx(np.full(2, expected), rel=1e-12)
+    assert np.isfinite(estimates.freedom).all()
+    assert estimates_outside(estimates, first, second, 0.05)[0] > 0.5
+    assert estimates_within(estimates, first, second, 0.2)[0] < 0.01
+
+
+def test_the_variance_approaches_delongs():
+    rng = np.random.default_rng(0)
+    labels = rng.random(20_000) < 0.5
+    result = one_group(labels, rng.standard_normal(20_000) + labels)
+    plain = result.s10 / result.positives + result.s01 / result.negatives
+    assert plain < auc_estimates(result).variance < 1.001 * plain
+
+
+def test_the_level_holds_for_a_small_group_of_higher_area():
+    """20 and 40 samples, areas 0.80 and 0.75, limit 0.05: DeLong's own variance rejects in about 7 %."""
+    rng = np.random.default_rng(20)
+    draws, alpha = 10_000, 0.05
+    sizes, areas = np.tile([20, 40], draws), np.tile([0.80, 0.75], draws)
+    codes = np.repeat(np.arange(2 * draws), sizes)
+    labels = np.arange(len(codes)) % 2 == 0
+    shift = np.sqrt(2.0) * stats.norm.ppf(np.repeat(areas, sizes))
+    estimates = auc_estimates(auc_by_group(codes, 2 * draws, labels, rng.standard_normal(len(codes)) + shift * labels))
+    even = 2 * np.arange(draws)
+    bound = alpha + 3.0 * np.sqrt(alpha * (1.0 - alpha) / draws)
+    assert 0.01 < np.mean(estimates_outside(estimates, even, even + 1, 0.05) <= alpha) <= bound
+    assert np.mean(estimates_within(estimates, even, even + 1, 0.05) <= alpha) <= bound
+
+
+def test_an_uncertainty_equal_to_the_error_never_mismatches():
+    error = np.random.default_rng(1).random(60)
+    result = mismatch_estimates(mismatch(np.arange(60) < 20, error, error))
+    assert estimates_outside(result, np.array([0]), np.array([1]), 0.1)[0] == pytest.approx(1.0)
+    assert result.variance[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("codes", "labels", "scores", "message"),
+    [
+        ([0, 0], [True], [0.1, 0.2], "one value per sample: .*labels has shape"),
+        ([0, 3], [True, False], [0.1, 0.2], "codes run from 0 to 3; allowed are -1 to 2"),
+        ([0, -2], [True, False], [0.1, 0.2], "codes run from -2 to 0"),
+        ([0, 1], [True, False], [0.1, np.nan], "scores holds nan"),
+    ],
+    ids=["length", "code-above", "code-below", "nan"],
+)
+def test_bad_arguments_are_named(codes, labels, scores, message):
+    with pytest.raises(ValueError, match=message):
+        auc_by_group(np.array(codes), 3, np.array(labels), scores)
+
+
+def test_bad_arguments_of_mismatch_are_named():
+    with pytest.raises(ValueError, match="one value per sample"):
+        mismatch(np.array([True, False, True]), [1.0, 2.0], [1.0, 2.0])
+    with pytest.raises(ValueError, match="uncertainty holds nan"):
+        risk_coverage_area([1.0], [np.nan])
