@@ -1,7 +1,7 @@
 """Whether a model's uncertainty warns of the group that it fails: two correlated areas with the group as the label.
 
-A_x = P(x is higher in the first group) + P(tie) / 2, for x the error and the uncertainty of the same samples; the mismatch
-is A_error - A_uncertainty, with DeLong's covariance of correlated areas (see `fairness_checks.stats.ranking`).
+A_x = P(x is higher in the first group) + P(tie) / 2, for x the error and the uncertainty of the same samples; the
+mismatch is A_error - A_uncertainty, with DeLong's covariance of correlated areas (`fairness_checks.stats.ranking`).
 
 References
 ----------
