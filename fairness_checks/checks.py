@@ -19,6 +19,7 @@ __all__ = [
     "MissingSensitive",
     "Settings",
     "limit_problem",
+    "unfit_limit",
 ]
 
 LimitKind: TypeAlias = Literal["max_difference", "min_ratio", "max_value", "min_value"]
@@ -52,6 +53,11 @@ def limit_problem(kind: str, limit: float) -> str | None:
         return None
     lower, upper = "<=" if low_allowed else "<", "<=" if high_allowed else "<"
     return f"{kind}: {limit:g} is impossible; allowed: {low:g} {lower} {kind} {upper} {high:g}"
+
+
+def unfit_limit(metric: str, kind: str) -> str:
+    """Say that a metric has no inference for a kind of limit, and which it has."""
+    return f"{kind} is not available for {metric}; allowed: {', '.join(METRICS[metric].limits)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,8 @@ class Check:
             raise ConfigurationError(
                 f"limit {self.limit_kind!r} does not exist; {did_you_mean(self.limit_kind, LIMIT_KINDS)}"
             )
+        if self.limit_kind not in METRICS[self.metric].limits:
+            raise ConfigurationError(unfit_limit(self.metric, self.limit_kind))
         if problem := limit_problem(self.limit_kind, self.limit):
             raise ConfigurationError(problem)
 

@@ -13,9 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from fairness_checks.checks import LIMIT_KINDS
+from fairness_checks.checks import LIMIT_KINDS, unfit_limit
 from fairness_checks.config_schema import UNSUPPORTED, spec_at
 from fairness_checks.errors import did_you_mean
+from fairness_checks.metrics import METRICS
 from fairness_checks.yaml_document import UNREAD, Document, KeyPath, Problem, key_path, shorten
 
 __all__ = ["EXAMPLE", "problems_between_keys", "schema_problems", "subgroups_of"]
@@ -89,6 +90,11 @@ def problems_between_keys(document: Document) -> Iterator[Problem]:
                 yield document.problem(path, message)
             elif not kinds and not any(_near(str(key), kind) for key in entry for kind in LIMIT_KINDS):
                 yield document.problem(path, f"has no limit; write exactly one of {', '.join(LIMIT_KINDS)}")
+            metric = entry.get("metric")
+            if isinstance(metric, str) and metric in METRICS:
+                for kind in kinds:
+                    if kind not in METRICS[metric].limits:
+                        yield document.problem((*path, kind), unfit_limit(metric, kind))
             question = _question(entry, kinds)
             if question is not None and first.setdefault(question, path) != path:
                 earlier = first[question]

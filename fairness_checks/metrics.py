@@ -30,11 +30,15 @@ class Metric:
     formula : str
         The definition within a group a.
     numerator, denominator : tuple of {"tn", "fp", "fn", "tp"}
-        The cells of the confusion table that are added up. The denominator contains the numerator.
+        Of a proportion, the cells of the confusion table that are added up. The denominator contains the numerator.
     unit : str
         What the denominator counts, in the plural, as a report says it.
     lower_is_better : bool or None
         None where neither direction is worse (selection rate).
+    kind : {"proportion", "mean", "ranking"}
+        How it is inferred: a key of `fairness_checks.kinds.KINDS`.
+    limits : tuple of str
+        The kinds of limit that there is inference for.
     """
 
     name: str
@@ -43,11 +47,22 @@ class Metric:
     denominator: tuple[Cell, ...]
     unit: str
     lower_is_better: bool | None
-    kind: Literal["proportion"] = "proportion"
+    kind: Literal["proportion", "mean", "ranking"] = "proportion"
+    limits: tuple[str, ...] = ("max_difference", "min_ratio", "max_value", "min_value")
 
 
 _ROWS = (
     Metric("accuracy", "P(y_pred = y_true | A = a)", ("tn", "tp"), ("tn", "fp", "fn", "tp"), "samples", False),
+    Metric(
+        "brier_score",
+        "E((y_score - y_true)^2 | A = a)",
+        (),
+        (),
+        "samples",
+        True,
+        kind="mean",
+        limits=("max_difference",),
+    ),
     Metric("false_negative_rate", "P(y_pred = 0 | y_true = 1, A = a)", ("fn",), ("fn", "tp"), "positives", True),
     Metric("false_positive_rate", "P(y_pred = 1 | y_true = 0, A = a)", ("fp",), ("tn", "fp"), "negatives", True),
     Metric(
@@ -59,6 +74,16 @@ _ROWS = (
         False,
     ),
     Metric("precision", "P(y_true = 1 | y_pred = 1, A = a)", ("tp",), ("fp", "tp"), "predicted positives", False),
+    Metric(
+        "roc_auc",
+        "P(score of a positive > score of a negative | A = a) + P(equal) / 2",
+        (),
+        (),
+        "samples",
+        False,
+        kind="ranking",
+        limits=("max_difference", "max_value", "min_value"),
+    ),
     Metric("selection_rate", "P(y_pred = 1 | A = a)", ("fp", "tp"), ("tn", "fp", "fn", "tp"), "samples", None),
     Metric("true_negative_rate", "P(y_pred = 0 | y_true = 0, A = a)", ("tn",), ("tn", "fp"), "negatives", False),
     Metric("true_positive_rate", "P(y_pred = 1 | y_true = 1, A = a)", ("tp",), ("fn", "tp"), "positives", False),

@@ -32,10 +32,14 @@ class GroupRecord:
         Value of each feature of the check's ``by``.
     samples : int
         All samples of the group.
-    events, n : int
-        Numerator and denominator of the rate (for a false negative rate: false negatives and positives).
+    events : int or None
+        Numerator of a rate (for a false negative rate: the false negatives); None for other metrics.
+    n : int
+        Denominator of a rate (its positives), or the samples that another metric is computed from.
     rate, low, high : float or None
-        events / n with Wilson's interval at the record's confidence; None when n is 0.
+        The metric's value with its interval at the record's confidence (of a rate, Wilson's); None where undefined.
+    standard_error : float or None
+        Of the value, where inference uses it; None for rates, whose counts say it.
     problem : str or None
         Why the group could not be judged.
     """
@@ -44,11 +48,12 @@ class GroupRecord:
 
     name: tuple[str, ...]
     samples: int
-    events: int
+    events: int | None
     n: int
     rate: float | None
     low: float | None
     high: float | None
+    standard_error: float | None = None
     problem: str | None = None
 
     @property

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.metrics import CELLS, Metric
 from fairness_checks.predictions import Predictions
 from fairness_checks.sensitive import MISSING, SensitiveFeature, first_rows
+from fairness_checks.stats.means import MeanStatistics, moments_by_group
+from fairness_checks.stats.ranking import RankingStatistics, auc_by_group
 
 __all__ = ["GroupStatistics"]
 
@@ -34,19 +37,29 @@ class GroupStatistics:
         One value per feature and group, sorted. Intersections without a sample are there, with counts of zero.
     counts : ndarray of int64, shape (G, 4)
         Cells tn, fp, fn, tp of each group.
+    moments : mapping of str to MeanStatistics
+        Moments of the per-sample values of each mean metric that was asked for.
+    ranking : RankingStatistics or None
+        Areas under the ROC curves of the groups, where they were asked for.
 
     Notes
     -----
-    Statistics of parts of the data add up with ``+``, in any order, to the statistics of the whole.
+    Counts of parts of the data add up with ``+``, in any order, to the counts of the whole.
     """
 
     by: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]
     counts: Counts
+    moments: Mapping[str, MeanStatistics] = field(default_factory=dict)
+    ranking: RankingStatistics | None = None
 
     @classmethod
     def from_predictions(
-        cls, predictions: Predictions, by: Sequence[str], missing_sensitive: MissingSensitive = "error"
+        cls,
+        predictions: Predictions,
+        by: Sequence[str],
+        missing_sensitive: MissingSensitive = "error",
+        metrics: Iterable[Metric] = (),
     ) -> GroupStatistics:
         """Count the confusion table of each group.
 
@@ -58,13 +71,16 @@ class GroupStatistics:
             One or more sensitive features.
         missing_sensitive : {"error", "group"}
             Whether a missing value is refused or a group called "(missing)".
+        metrics : iterable of Metric
+            Metrics that are wanted; what those of kind mean and ranking need beyond the counts is computed too. Areas
+            under ROC curves cost one sort of the scores.
 
         Raises
         ------
         ConfigurationError
             If a feature does not exist.
         InvalidPredictions
-            If sensitive values are missing and not declared a group.
+            If sensitive values are missing and not declared a group, or areas are wanted and there are no scores.
         """
         features = [_complete(predictions.feature(name), missing_sensitive) for name in by]
         sizes = [len(feature.groups) for feature in features]
@@ -81,7 +97,18 @@ class GroupStatistics:
         names = [
             tuple(feature.groups[i] for feature, i in zip(features, place, strict=True)) for place in np.ndindex(*sizes)
         ]
-        return cls(tuple(by), *_sorted(names, counts))
+        order = sorted(range(len(names)), key=names.__getitem__)
+        wanted = [metric for metric in metrics if metric.kind != "proportion"]
+        codes = _codes(predictions, features) if wanted else np.zeros(0, dtype=np.int64)
+        moments = {
+            metric.name: moments_by_group(codes, total, PER_SAMPLE[metric.name](predictions)).take(order)
+            for metric in wanted
+            if metric.kind == "mean"
+        }
+        areas = None
+        if any(metric.kind == "ranking" for metric in wanted):
+            areas = auc_by_group(codes, total, predictions.y_true, _scores(predictions)).take(order)
+        return cls(tuple(by), tuple(names[i] for i in order), counts[order], moments, areas)
 
     @property
     def samples(self) -> Counts:
@@ -97,6 +124,8 @@ class GroupStatistics:
     def __add__(self, other: GroupStatistics) -> GroupStatistics:
         if not isinstance(other, GroupStatistics):
             return NotImplemented
+        if any(part.ranking is not None or part.moments for part in (self, other)):
+            raise ConfigurationError("only counts of parts add up here; evaluate means and areas over the whole")
         if self.by != other.by:
             raise ConfigurationError(f"statistics by {list(self.by)} and by {list(other.by)} cannot be added")
         merged: dict[tuple[str, ...], Counts] = dict(zip(self.groups, self.counts, strict=True))
@@ -107,7 +136,8 @@ class GroupStatistics:
         _refuse_many(self.by, math.prod(len(names) for names in values))
         for group in itertools.product(*values):
             merged.setdefault(group, np.zeros(len(CELLS), dtype=np.int64))
-        return GroupStatistics(self.by, *_sorted(list(merged), np.array(list(merged.values()), dtype=np.int64)))
+        names = sorted(merged)
+        return GroupStatistics(self.by, tuple(names), np.array([merged[name] for name in names], dtype=np.int64))
 
 
 def _refuse_many(by: Sequence[str], intersections: int) -> None:
@@ -115,9 +145,14 @@ def _refuse_many(by: Sequence[str], intersections: int) -> None:
         raise ConfigurationError(f"by: {list(by)} has {intersections:,} intersections; at most {_MOST_INTERSECTIONS:,}")
 
 
-def _sorted(names: list[tuple[str, ...]], counts: Counts) -> tuple[tuple[tuple[str, ...], ...], Counts]:
-    order = sorted(range(len(names)), key=names.__getitem__)
-    return tuple(names[i] for i in order), counts[order]
+def _codes(predictions: Predictions, features: Sequence[SensitiveFeature]) -> npt.NDArray[np.int64]:
+    """Return the group of each sample in the intersection of the features, shape (n,)."""
+    index = np.zeros(len(predictions), dtype=np.int64)
+    for feature in features:
+        index *= len(feature.groups)
+        # Missing values that are a group of their own are its last one.
+        index += np.where(feature.codes < 0, len(feature.groups) - 1, feature.codes)
+    return index
 
 
 def _complete(feature: SensitiveFeature, missing_sensitive: MissingSensitive) -> SensitiveFeature:
@@ -136,3 +171,15 @@ def _complete(feature: SensitiveFeature, missing_sensitive: MissingSensitive) ->
         )
     codes = np.where(missing, np.int32(len(feature.groups)), feature.codes).astype(np.int32)
     return SensitiveFeature(feature.name, codes, (*feature.groups, MISSING))
+
+
+def _scores(predictions: Predictions) -> npt.NDArray[np.float64]:
+    if predictions.y_score is None:
+        raise InvalidPredictions("y_score: not given; an area under the ROC curve or a Brier score needs scores")
+    return predictions.y_score
+
+
+PER_SAMPLE: Mapping[str, Callable[[Predictions], npt.NDArray[np.float64]]] = MappingProxyType(
+    {"brier_score": lambda predictions: (_scores(predictions) - predictions.y_true) ** 2}
+)
+"""The value of one sample, by metric of kind mean."""

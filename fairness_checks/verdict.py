@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
-from fairness_checks.checks import Check, LimitKind, Settings
-from fairness_checks.metrics import METRICS, Metric
+from fairness_checks.checks import Check, Settings
+from fairness_checks.kinds import KINDS
+from fairness_checks.kinds.settling import Settling
+from fairness_checks.metrics import METRICS
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import CheckRecord, GroupRecord, Verdict, WaiverRecord
-from fairness_checks.settling import Settling, settle_pair, settle_value
 from fairness_checks.statistics import GroupStatistics
 from fairness_checks.stats import power
-from fairness_checks.stats.disparity import judge_disparity
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.multiplicity import adjust
-from fairness_checks.stats.proportions import wilson_interval
-from fairness_checks.stats.worst_group import judge_worst_group
 from fairness_checks.waivers import Waiver, find_waiver
 
 __all__ = ["audit_model", "decide"]
 
-Judge = Callable[[np.ndarray, np.ndarray, float, float, np.random.Generator], Inference]
-
-_JUDGES: Mapping[LimitKind, Judge] = {
-    "max_difference": lambda x, n, limit, alpha, rng: judge_disparity(x, n, limit, "difference", alpha, rng),
-    "min_ratio": lambda x, n, limit, alpha, rng: judge_disparity(x, n, limit, "ratio", alpha, rng),
-    "max_value": lambda x, n, limit, alpha, rng: judge_worst_group(x, n, limit, alpha, ceiling=True),
-    "min_value": lambda x, n, limit, alpha, rng: judge_worst_group(x, n, limit, alpha, ceiling=False),
-}
 _PAIRWISE = ("max_difference", "min_ratio")
 
 
@@ -73,43 +63,16 @@ class _Finding:
     reason: str | None
 
 
-def _group_records(statistics: GroupStatistics, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
-    events, denominators = statistics.proportion(metric)
-    records = []
-    rows = zip(statistics.groups, statistics.samples, events, denominators, strict=True)
-    for name, samples, x, n in ((name, int(s), int(x), int(n)) for name, s, x, n in rows):
-        problem = None
-        if samples < settings.min_group_size:
-            problem = f"{samples} samples, fewer than min_group_size {settings.min_group_size}"
-        elif n == 0:
-            problem = f"no {metric.unit} among its {samples} samples"
-        low, high = wilson_interval(x, n, 1.0 - 2.0 * settings.alpha) if n else (None, None)
-        records.append(
-            GroupRecord(
-                name=name,
-                samples=samples,
-                events=x,
-                n=n,
-                rate=x / n if n else None,
-                low=low,
-                high=high,
-                problem=problem,
-            )
-        )
-    return tuple(records)
-
-
 def _find(statistics: GroupStatistics, check: Check, settings: Settings, rng: np.random.Generator) -> _Finding:
-    groups = _group_records(statistics, METRICS[check.metric], settings)
+    kind = KINDS[METRICS[check.metric].kind]
+    groups = kind.groups(statistics, METRICS[check.metric], settings)
     judged = [i for i, group in enumerate(groups) if group.problem is None]
     problems = [f"group {group.label}: {group.problem}" for group in groups if group.problem is not None]
     if check.limit_kind in _PAIRWISE and len(groups) == 1:
         return _Finding(check, groups, None, f"only one group ({groups[0].label}); a disparity needs two")
     if len(judged) < (2 if check.limit_kind in _PAIRWISE else 1):
         return _Finding(check, groups, None, _some(problems))
-    events = np.array([groups[i].events for i in judged])
-    samples = np.array([groups[i].n for i in judged])
-    inference = _JUDGES[check.limit_kind](events, samples, check.limit, settings.alpha, rng)
+    inference = kind.judge(statistics, groups, judged, check, settings.alpha, rng)
     inference = dataclasses.replace(
         inference,
         first=judged[inference.first],
@@ -131,9 +94,8 @@ def _settling(finding: _Finding, family: int, settings: Settings) -> Settling:
     # Planned for the strictest step of the adjustment: a promise that holds whatever the other checks show.
     level = inference.level / (1 if settings.correction == "none" else family)
     first, *second = (finding.groups[i] for i in (inference.first, inference.second) if i >= 0)
-    if not second:
-        return settle_value(first, finding.check, level)
-    return settle_pair(first, second[0], finding.check, level, settings.alpha)
+    kind = KINDS[METRICS[finding.check.metric].kind]
+    return kind.settle(first, second[0] if second else None, finding.check, level, settings.alpha)
 
 
 def _record(
@@ -228,9 +190,9 @@ def audit_model(
         If a feature does not exist or holds missing values that are not declared a group.
     """
     statistics: dict[tuple[str, ...], GroupStatistics] = {}
-    for check in checks:
-        if check.by not in statistics:
-            statistics[check.by] = GroupStatistics.from_predictions(predictions, check.by, settings.missing_sensitive)
+    for by in dict.fromkeys(check.by for check in checks):
+        metrics = [METRICS[name] for name in dict.fromkeys(check.metric for check in checks if check.by == by)]
+        statistics[by] = GroupStatistics.from_predictions(predictions, by, settings.missing_sensitive, metrics)
     findings = [_find(statistics[check.by], check, settings, _generator(seed, model, check)) for check in checks]
     # An undefined check cannot be violated, but it stays in the family: its size is the number configured.
     raw = [finding.inference.p_violation if finding.inference else 1.0 for finding in findings]

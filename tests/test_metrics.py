@@ -5,6 +5,7 @@ import pytest
 from fairlearn import metrics as fairlearn_metrics
 from sklearn import metrics as sklearn_metrics
 
+from fairness_checks.auditing import audit
 from fairness_checks.metrics import CELLS, METRICS
 from fairness_checks.predictions import Predictions
 from fairness_checks.statistics import GroupStatistics
@@ -21,6 +22,10 @@ THEIRS = {
 }
 
 
+OF_SCORES = {"brier_score": sklearn_metrics.brier_score_loss, "roc_auc": sklearn_metrics.roc_auc_score}
+RATES = {name: metric for name, metric in METRICS.items() if metric.kind == "proportion"}
+
+
 def random_data(seed, n=700):
     rng = np.random.default_rng(seed)
     group = rng.choice(["a", "b", "c", "d"], n, p=[0.6, 0.25, 0.1, 0.05])
@@ -30,11 +35,11 @@ def random_data(seed, n=700):
 
 
 def test_every_metric_is_compared():
-    assert set(THEIRS) == set(METRICS)
+    assert set(THEIRS) | set(OF_SCORES) == set(METRICS)
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", sorted(METRICS))
+@pytest.mark.parametrize("name", sorted(RATES))
 def test_rates_by_group_equal_scikit_learn_and_fairlearn(name, seed):
     y_true, y_pred, group = random_data(seed)
     statistics = GroupStatistics.from_predictions(
@@ -49,7 +54,22 @@ def test_rates_by_group_equal_scikit_learn_and_fairlearn(name, seed):
         assert x / n == pytest.approx(frame[label], abs=1e-9)
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS.keys())
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", sorted(OF_SCORES))
+def test_metrics_of_scores_by_group_equal_scikit_learn_and_fairlearn(name, seed):
+    y_true, _, group = random_data(seed)
+    rng = np.random.default_rng(seed)
+    score = np.round(rng.beta(1 + y_true, 2 - y_true), 2)  # with ties
+    predictions = Predictions(y_true, y_score=score, sensitive_features={"group": group})
+    record = audit(predictions, metric=name, max_difference=0.1)
+    frame = fairlearn_metrics.MetricFrame(
+        metrics=OF_SCORES[name], y_true=y_true, y_pred=score, sensitive_features=group
+    )
+    assert {g.label: g.rate for g in record.groups} == pytest.approx(frame.by_group.to_dict(), abs=1e-9)
+    assert record.estimate == pytest.approx(frame.difference(), abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", RATES.values(), ids=RATES.keys())
 def test_a_row_of_the_table_is_a_proportion(metric):
     assert set(metric.numerator) < set(metric.denominator) <= set(CELLS)
     assert METRICS[metric.name] is metric

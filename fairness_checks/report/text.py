@@ -99,18 +99,18 @@ def _would_take(record: CheckRecord) -> Iterator[str]:
         yield "It would take more samples of the groups that could not be judged."
         return
     share = f"{record.power:.0%}"
-    word = {"max_difference": "difference", "min_ratio": "ratio"}.get(record.limit_kind, "rate")
+    word = {"max_difference": "difference", "min_ratio": "ratio"}.get(record.limit_kind, "value")
     bound = "or more" if record.limit_kind in ("max_difference", "max_value") else "or less"
     if record.detectable is None:
         yield f"These groups show no {word} past the limit with {share} power."
     else:
         yield f"These groups show a {word} of {record.detectable:.3f} {bound} with {share} power."
     if record.needed_samples is not None:
-        yield f"If the true rates are those seen, {_sizes(record, record.needed_samples)} would settle it."
+        yield f"If the true values are those seen, {_sizes(record, record.needed_samples)} would settle it."
     else:
-        yield "If the true rates are those seen, they lie on the limit or next to it: no number of samples settles it."
+        yield "If the true values are those seen, they lie on the limit or next to it: no number of samples settles it."
     if record.needed_samples_if_equal is not None:
-        yield f"If the true rates are equal, {_sizes(record, record.needed_samples_if_equal)} would show compliance."
+        yield f"If the true values are equal, {_sizes(record, record.needed_samples_if_equal)} would show compliance."
 
 
 def explanation(record: CheckRecord) -> list[str]:
@@ -125,7 +125,8 @@ def explanation(record: CheckRecord) -> list[str]:
     for group in record.groups[:_MOST_GROUPS_SHOWN]:
         interval = "" if group.low is None or group.high is None else f" [{group.low:.3f}, {group.high:.3f}]"
         rate = "undefined" if group.rate is None else f"{group.rate:.3f}"
-        lines.append(f"  {group.label}: {group.events} of {group.n} {record.unit}, {rate}{interval}")
+        counted = f"{group.n}" if group.events is None else f"{group.events} of {group.n}"
+        lines.append(f"  {group.label}: {counted} {record.unit}, {rate}{interval}")
     if len(record.groups) > _MOST_GROUPS_SHOWN:
         lines.append(f"  ... and {len(record.groups) - _MOST_GROUPS_SHOWN} more groups")
     if record.p_violation is not None and record.p_compliance is not None:

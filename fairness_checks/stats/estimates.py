@@ -18,7 +18,7 @@ from scipy import special
 
 from fairness_checks.stats.proportions import Array
 
-__all__ = ["Estimates", "estimates_outside", "estimates_within"]
+__all__ = ["Estimates", "estimates_outside", "estimates_within", "upper_tail"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,11 +44,13 @@ def _standardised(groups: Estimates, first: np.ndarray, second: np.ndarray) -> t
     """Return difference, standard error and Satterthwaite's degrees of freedom of each pair, shapes (B,)."""
     v1, v2 = groups.variance[first], groups.variance[second]
     total = v1 + v2
-    freedom = total**2 / (v1**2 / groups.freedom[first] + v2**2 / groups.freedom[second])
+    with np.errstate(divide="ignore"):  # two known variances leave infinite degrees of freedom
+        freedom = total**2 / (v1**2 / groups.freedom[first] + v2**2 / groups.freedom[second])
     return groups.value[first] - groups.value[second], np.sqrt(total), freedom
 
 
-def _upper_tail(t: Array, freedom: Array) -> Array:
+def upper_tail(t: Array, freedom: Array) -> Array:
+    """Return P(T > t) of Student's t; of the normal where the degrees of freedom are infinite."""
     known = np.isinf(freedom)
     return np.where(known, special.ndtr(-t), special.stdtr(np.where(known, 1.0, freedom), -t))
 
@@ -57,10 +59,10 @@ def estimates_outside(groups: Estimates, first: np.ndarray, second: np.ndarray, 
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,)."""
     difference, error, freedom = _standardised(groups, first, second)
     near, far = (np.abs(difference) - margin) / error, (np.abs(difference) + margin) / error
-    return np.minimum(_upper_tail(near, freedom) + _upper_tail(far, freedom), 1.0)
+    return np.minimum(upper_tail(near, freedom) + upper_tail(far, freedom), 1.0)
 
 
 def estimates_within(groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,)."""
     difference, error, freedom = _standardised(groups, first, second)
-    return _upper_tail((margin - np.abs(difference)) / error, freedom)
+    return upper_tail((margin - np.abs(difference)) / error, freedom)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Inference"]
 
@@ -42,3 +42,7 @@ class Inference:
     comparisons: int
     level: float
     method: str
+
+    def clipped(self, lowest: float, highest: float) -> Inference:
+        """Return the answer with its interval within the range of the metric."""
+        return replace(self, low=max(self.low, lowest), high=min(self.high, highest))

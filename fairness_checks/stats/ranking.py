@@ -15,6 +15,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -57,6 +58,11 @@ class RankingStatistics:
     negatives: npt.NDArray[np.int64]
     s10: Array
     s01: Array
+
+    def take(self, order: Sequence[int]) -> RankingStatistics:
+        """Return the groups at the given positions."""
+        at = np.asarray(order, dtype=np.intp)
+        return RankingStatistics(self.auc[at], self.positives[at], self.negatives[at], self.s10[at], self.s01[at])
 
 
 def same_length(**arrays: npt.NDArray[Any]) -> None:

@@ -1,0 +1,146 @@
+"""The largest difference among estimates, and the worst of them against a ceiling or a floor."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+from scipy import special
+
+from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within, upper_tail
+from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.pairs import judge_pairs
+from fairness_checks.stats.proportions import Array
+
+__all__ = ["judge_difference", "judge_worst_estimate"]
+
+
+PairTest = Callable[[np.ndarray, np.ndarray, float], Array]
+
+
+class EstimatePairs:
+    """All pairs of the groups' estimates as `fairness_checks.stats.pairs.PairTests`.
+
+    `outside` and `within` take (first, second, margin) and give p-values.
+    """
+
+    def __init__(self, groups: Estimates, largest: float, outside: PairTest, within: PairTest) -> None:
+        self._outside, self._within = outside, within
+        self.first, self.second = np.triu_indices(len(groups.value), 1)
+        self.disparity: Array = np.abs(groups.value[self.first] - groups.value[self.second])
+        self.deviations: Array = np.sqrt(groups.variance)
+        self.largest = largest
+        self.step = min(2e-5, 1e-3 * float(self.deviations.max()))
+
+    def outside(self, index: np.ndarray, tolerance: float) -> Array:
+        """p-values of H0 "the pair keeps the tolerance" of some pairs."""
+        return self._outside(self.first[index], self.second[index], tolerance)
+
+    def within(self, index: np.ndarray, tolerance: float) -> Array:
+        """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs."""
+        return self._within(self.first[index], self.second[index], tolerance)
+
+    def scaled(self, tolerance: float) -> float:
+        """Return the tolerance; disparities are differences already."""
+        return tolerance
+
+
+def judge_difference(
+    groups: Estimates,
+    limit: float,
+    alpha: float,
+    rng: np.random.Generator,
+    *,
+    largest: float,
+    method: str,
+    outside: PairTest | None = None,
+    within: PairTest | None = None,
+) -> Inference:
+    """Judge the largest difference of the groups' estimates against a limit.
+
+    Parameters
+    ----------
+    groups : Estimates
+        G >= 2 independent estimates.
+    limit : float
+        Largest difference allowed, 0 or more.
+    alpha : float
+        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
+    rng : numpy.random.Generator
+        Source of the draws that make the answer simultaneous over more than one pair.
+    largest : float
+        No difference is larger.
+    method : str
+        Name of the test, for the record.
+    outside, within : callable, optional
+        Tests of pairs (first, second) at a margin; default Welch's.
+    """
+    tests = EstimatePairs(
+        groups,
+        largest,
+        outside or functools.partial(estimates_outside, groups),
+        within or functools.partial(estimates_within, groups),
+    )
+    found = judge_pairs(tests, limit, alpha, rng)
+    pair = (int(tests.first[found.shown]), int(tests.second[found.shown]))
+    higher, lower = pair if groups.value[pair[0]] >= groups.value[pair[1]] else pair[::-1]
+    count = len(tests.first)
+    return Inference(
+        estimate=float(tests.disparity[found.shown]),
+        low=found.low,
+        high=min(found.high, largest),
+        p_violation=found.p_violation,
+        p_compliance=found.p_compliance,
+        first=higher,
+        second=lower,
+        comparisons=count,
+        level=found.level,
+        method=method if count == 1 else f"{method}, max-t over {count} pairs",
+    )
+
+
+def judge_worst_estimate(groups: Estimates, limit: float, alpha: float, *, ceiling: bool, method: str) -> Inference:
+    """Judge the worst estimate against a ceiling or a floor; Sidak over the groups for a violation.
+
+    Parameters
+    ----------
+    groups : Estimates
+        G >= 1 independent estimates.
+    limit : float
+        Ceiling or floor.
+    alpha : float
+        Significance level of each of the two tests.
+    ceiling : bool
+        Whether the highest estimate is limited, or the lowest.
+    method : str
+        Name of the test, for the record.
+    """
+    sign = 1.0 if ceiling else -1.0
+    value, error = sign * groups.value, np.sqrt(groups.variance)
+    count = len(value)
+    above = upper_tail((value - sign * limit) / error, groups.freedom)
+    below = upper_tail((sign * limit - value) / error, groups.freedom)
+    level = float(-np.expm1(np.log1p(-alpha) / count))
+    low = float(np.max(value - error * _quantile(level, groups.freedom)))
+    high = float(np.max(value + error * _quantile(alpha, groups.freedom)))
+    p_violation = float(-np.expm1(count * np.log1p(-min(float(above.min()), 1.0 - 1e-16))))
+    shown = int(np.lexsort((-value, above))[0]) if p_violation < alpha else int(np.argmax(value))
+    return Inference(
+        estimate=float(groups.value[shown]),
+        low=low if ceiling else -high,
+        high=high if ceiling else -low,
+        p_violation=p_violation,
+        p_compliance=float(below.max()),
+        first=shown,
+        second=-1,
+        comparisons=count,
+        level=level,
+        method=method if count == 1 else f"{method}, Sidak over {count} groups",
+    )
+
+
+def _quantile(level: float, freedom: Array) -> Array:
+    """Return the upper quantile of t."""
+    known = np.isinf(freedom)
+    return np.asarray(np.where(known, -special.ndtri(level), -special.stdtrit(np.where(known, 1.0, freedom), level)))
