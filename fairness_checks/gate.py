@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.suite import GATE, RECORDS, LimitsFile, discover_models, outcome_of
+from fairness_checks.suite import (
+    DECIDED,
+    GATE,
+    MODEL_MARK,
+    RECORDS,
+    CheckTest,
+    LimitsFile,
+    discover_models,
+    outcome_of,
+)
 
 if TYPE_CHECKING:
     from fairness_checks.checks import CheckKey, Settings
@@ -40,6 +49,7 @@ class Gate:
         if models is not None and (problems := check_names(self.limits, models)):
             raise pytest.UsageError("\n".join(problems))
         self._records: dict[str, dict[CheckKey, CheckRecord]] = {}
+        self._deselected: set[tuple[str, CheckKey]] = set()
         config.stash[GATE] = self
         self._add_to_arguments()
 
@@ -59,9 +69,12 @@ class Gate:
     def _add_to_arguments(self) -> None:
         """Collect the file of limits too, unless it is named already or only single tests are asked for."""
         arguments = self._config.args
-        paths = [self._config.invocation_params.dir / argument.split("::")[0] for argument in arguments]
-        if self.path not in [path.resolve() for path in paths] and not all("::" in a for a in arguments):
+        here = self._config.invocation_params.dir
+        named = [a for a in arguments if (here / a.split("::")[0]).resolve() == self.path]
+        if not named and not all("::" in argument for argument in arguments):
             arguments.append(str(self.path))
+        only_some = any("::" in argument for argument in named) or (not named and str(self.path) not in arguments)
+        self._wants_all = not only_some and not self._config.getoption("lf", False)
 
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""
@@ -101,8 +114,30 @@ class Gate:
                 f"or a test that uses the `fairness` fixture",
             )
 
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Remember what was left out on purpose."""
+        self._deselected.update((i.model, i.check.key) for i in items if isinstance(i, CheckTest))
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Refuse re-run marks, also those that a conftest adds to the tests collected."""
+        """Refuse a run without all configured checks, and re-run marks that a conftest adds to them.
+
+        A check may be deselected, openly; one that an ignored path, a skipped folder or another plugin took away
+        without a word would never be missed.
+        """
+        there = {(i.model, i.check.key) for i in session.items if isinstance(i, CheckTest)} | self._deselected
+        missing = [
+            f"{entry.check.metric} by {', '.join(entry.check.by)} of {model.name} (line {entry.line})"
+            for model in self.limits.models
+            for entry in model.checks
+            if (model.name, entry.check.key) not in there
+        ]
+        if self._wants_all and missing and not session.testsfailed:
+            message = (
+                f"{self.node_prefix}: {len(missing)} configured checks were not collected: {'; '.join(missing[:5])}"
+                f"{'; ...' if len(missing) > 5 else ''}. Something ignores the file or takes its tests away "
+                f"(--ignore, collect_ignore, a skip in a conftest.py, another plugin); deselect with -k instead"
+            )
+            raise _usage_error(self._config, message)
         for item in session.items:
             if any(item.get_closest_marker(name) for name in _RERUN_MARKS):
                 message = (
@@ -110,6 +145,15 @@ class Gate:
                     f"remove its re-run mark ({', '.join(_RERUN_MARKS)})"
                 )
                 raise _usage_error(self._config, message)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Refuse a model that another fixture of its name replaces."""
+        name = fixturedef.argname
+        if name in discover_models(self._config, self.path) and not hasattr(fixturedef.func, MODEL_MARK):
+            code = getattr(fixturedef.func, "__code__", None)
+            where = f" in {code.co_filename}:{code.co_firstlineno}" if code else ""
+            raise ConfigurationError(f"the fixture{where} replaces the model {name}; give one of them another name")
 
     def records(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, CheckRecord]:
         """Evaluate a model once: all its checks together, whatever was selected, for they are adjusted together."""
@@ -134,6 +178,8 @@ class Gate:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Give a test whose records are inconclusive or waived that outcome, located where its limit stands."""
         report = yield
+        if report.when == "call":
+            item.stash[DECIDED] = True
         verdict = outcome_of(item.stash.setdefault(RECORDS, []))
         if report.when == "call" and verdict in _STATUS and report.outcome != "failed":
             from fairness_checks.report.text import headline

@@ -52,8 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
         from fairness_checks.xdist import Ledger
 
         gate = Gate(config)
-        config.pluginmanager.register(gate, "fairness-gate")
-        config.pluginmanager.register(Ledger(config, gate.node_prefix), "fairness-ledger")
+        for name, hooks in (("fairness-gate", gate), ("fairness-ledger", Ledger(config, gate.node_prefix))):
+            if config.pluginmanager.register(hooks, name) is None:
+                raise pytest.UsageError(f"-p no:{name} cannot be combined with --fairness: nothing would be judged")
 
 
 def is_fairness_test(item: pytest.Item) -> bool:

@@ -30,9 +30,11 @@ __all__ = [
     "outcome_of",
 ]
 
-_MARK = "__fairness_model__"
+MODEL_MARK = "__fairness_model__"
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 RECORDS: pytest.StashKey[list[CheckRecord]] = pytest.StashKey()
+_RESERVED = frozenset({"fairness", "fairness_cache", "fairness_record", "request"})
+DECIDED: pytest.StashKey[bool] = pytest.StashKey()  # the call of the test is over
 
 
 @overload
@@ -69,9 +71,13 @@ def fairness_model(
 
 
 def _as_fixture(function: Callable[..., Any], declared: tuple[str, ...] | None) -> Any:
-    definition = pytest.fixture(scope="session")(function)
-    setattr(definition, _MARK, (declared,))
-    return definition
+    if function.__name__ in _RESERVED:
+        raise pytest.UsageError(
+            f"@fairness_model {function.__name__}: the name is taken; not allowed: {', '.join(sorted(_RESERVED))}"
+        )
+    # On the function itself: pytest's fixture definition takes its attributes over, and its FixtureDef holds it.
+    setattr(function, MODEL_MARK, (declared,))
+    return pytest.fixture(scope="session")(function)
 
 
 def discover_models(config: pytest.Config, config_path: Path) -> dict[str, tuple[str, ...] | None]:
@@ -86,7 +92,7 @@ def discover_models(config: pytest.Config, config_path: Path) -> dict[str, tuple
             continue
         for name, value in list(getattr(plugin, "__dict__", {}).items()):
             # Some module attributes answer any getattr; only the instance's own mark counts.
-            if (mark := getattr(value, "__dict__", {}).get(_MARK)) is not None:
+            if (mark := getattr(value, "__dict__", {}).get(MODEL_MARK)) is not None:
                 models[name] = mark[0]
     return dict(sorted(models.items()))
 
@@ -158,6 +164,8 @@ def record_of(request: pytest.FixtureRequest) -> CheckRecord:
     item = request.node
     try:
         return request.config.stash[GATE].records(item.model, request)[item.check.key]
+    except pytest.exit.Exception as error:
+        pytest.fail(f"{item.model}: the fixture called pytest.exit: {error}", pytrace=False)
     except FairnessError as error:
         pytest.fail(f"{item.model}: {error}", pytrace=False)
 
@@ -182,6 +190,10 @@ class FairnessFixture:
         thresholds.yaml unless given.
         """
         __tracebackhide__ = True
+        if self._item.stash.get(DECIDED, False):
+            pytest.fail(
+                "fairness.audit was called after its test had ended, where no verdict counts; call it in the test"
+            )
         from fairness_checks.auditing import audit
 
         settings = self._item.config.stash[GATE].settings

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ledger"]
 
+_NOTHING_RUNS = ("collectonly", "showfixtures", "show_fixtures_per_test")
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "waived": "yellow"}
 
 
@@ -27,6 +28,7 @@ class Ledger:
         self._prefix = f"{node_prefix}::"
         self._expected: dict[str, None] = {}  # ordered as collected, which is the order of the tables
         self._reported: set[str] = set()
+        self._collected = False
         self._problems: list[str] = []
         self.records: dict[str, list[CheckRecord]] = {}
 
@@ -36,11 +38,13 @@ class Ledger:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Expect what this process collected."""
+        self._collected = True
         self._expected.update(dict.fromkeys(item.nodeid for item in session.items))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Expect what a worker collected."""
+        self._collected = True
         self._expected.update(dict.fromkeys(ids))
 
     @pytest.hookimpl(optionalhook=True)
@@ -53,6 +57,8 @@ class Ledger:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a test off, and see that its outcome is the one that its record decides."""
+        if hasattr(report, "context"):  # a part of a test that reports for itself
+            return
         if self._is_worker or (report.when in ("setup", "teardown") and not report.failed and not report.skipped):
             return
         if report.when == "teardown":  # an error of its own; the test itself has reported
@@ -83,8 +89,10 @@ class Ledger:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End red where a check is lost."""
-        if self._is_worker or self._config.getoption("collectonly"):
+        if self._is_worker or any(self._config.getoption(option, False) for option in _NOTHING_RUNS):
             return
+        if not self._collected and session.exitstatus == pytest.ExitCode.OK:
+            self._problems.append("the run ended before any check was collected")
         # Tests that -x or a usage error left out are not lost: that run is red already, and says why.
         stopped = session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR)
         if not (stopped or session.shouldfail or session.shouldstop):
