@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import math
+from functools import reduce
+from operator import add
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
+from fairness_checks.stats import means
+from fairness_checks.stats.estimates import estimates_outside, estimates_within
+from fairness_checks.stats.means import (
+    MeanStatistics,
+    can_be_judged,
+    mean_estimates,
+    means_outside,
+    means_within,
+    moments_by_group,
+    pair_estimates,
+)
+
+FIRST, SECOND = np.array([0]), np.array([1])
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def of_groups(*samples):
+    codes = np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
+    return moments_by_group(codes, len(samples), np.concatenate(samples))
+
+
+def mirrored(rng, size, centre, scale):
+    """Draw a sample whose skewness is zero, so that nothing is widened."""
+    half = rng.normal(0.0, scale, size // 2)
+    return centre + np.concatenate([half, -half])
+
+
+def outside(statistics, margin):
+    return float(means_outside(statistics, FIRST, SECOND, margin)[0])
+
+
+def within(statistics, margin):
+    return float(means_within(statistics, FIRST, SECOND, margin)[0])
+
+
+def assert_same_moments(one, other, rtol=1e-10):
+    assert_array_equal(one.n, other.n)
+    assert_allclose(one.mean, other.mean, rtol=rtol)
+    assert_allclose(one.m2, other.m2, rtol=rtol)
+    # The third moment may vanish by symmetry: compared on the scale of its terms.
+    scale = one.m2**1.5 / np.sqrt(np.maximum(one.n, 1))
+    assert np.all(np.abs(one.m3 - other.m3) <= rtol * np.maximum(scale, np.abs(one.m3)))
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(4)
+    return rng.integers(-1, 4, 3_000), rng.lognormal(0.0, 1.0, 3_000)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1_000, 65_536])
+def test_moments_agree_with_scipy(rows, chunk, monkeypatch):
+    monkeypatch.setattr(means, "_CHUNK_ROWS", chunk)
+    codes, values = rows
+    statistics = moments_by_group(codes, 5, values)
+    for group in range(4):
+        some = values[codes == group]
+        n = len(some)
+        assert statistics.n[group] == n
+        assert statistics.mean[group] == pytest.approx(some.mean(), rel=1e-12)
+        assert statistics.m2[group] / n == pytest.approx(stats.moment(some, 2), rel=1e-10)
+        assert statistics.m3[group] / n == pytest.approx(stats.moment(some, 3), rel=1e-10)
+    assert statistics.n[4] == 0
+    assert math.isnan(statistics.mean[4])
+
+
+def test_moments_of_small_deviations_from_a_large_mean():
+    deviations = np.random.default_rng(5).integers(0, 100, 2_000).astype(float)
+    near = of_groups(deviations)
+    far = of_groups(deviations + 2.0**50)  # exact in floating point, unlike the sum of these values
+    assert abs(far.mean[0] - 2.0**50 - near.mean[0]) <= 0.25
+    assert_allclose(far.m2, near.m2, rtol=1e-9)
+    assert_allclose(far.m3, near.m3, rtol=1e-6)
+
+
+def test_no_rows_and_single_precision():
+    empty = moments_by_group(np.array([], dtype=np.int64), 2, np.array([]))
+    assert_array_equal(empty.n, [0, 0])
+    values = np.random.default_rng(6).random(500, dtype=np.float32)
+    codes = np.zeros(500, dtype=np.int8)
+    assert_same_moments(moments_by_group(codes, 1, values), moments_by_group(codes, 1, values.astype(np.float64)))
+
+
+@pytest.mark.parametrize(
+    ("codes", "values", "words"),
+    [
+        ([0, 2], [1.0, 2.0], "number of groups, 2; found 2"),
+        ([0, 1], [1.0, math.nan], "finite"),
+        ([0], [1.0, 2.0], "one length"),
+    ],
+)
+def test_bad_rows_are_refused(codes, values, words):
+    with pytest.raises(ValueError, match=words):
+        moments_by_group(np.array(codes), 2, np.array(values))
+
+
+def test_values_of_rows_left_out_do_not_matter():
+    assert moments_by_group(np.array([0, -1, 0]), 1, np.array([1.0, math.nan, 3.0])).mean.tolist() == [2.0]
+
+
+def test_other_groups_cannot_be_merged():
+    with pytest.raises(ValueError, match="1 groups with those of 2"):
+        of_groups([1.0, 2.0]) + of_groups([1.0, 2.0], [3.0])
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, st.lists(st.integers(0, 60), min_size=1, max_size=8), st.randoms(use_true_random=False))
+def test_merging_in_any_order(seed, sizes, random):
+    rng = np.random.default_rng(seed)
+    parts = [(rng.integers(-1, 4, size), rng.lognormal(1.0, 1.0, size)) for size in sizes]
+    whole = moments_by_group(*(np.concatenate([part[0] for part in parts]), 4, np.concatenate([p[1] for p in parts])))
+    random.shuffle(parts)
+    assert_same_moments(whole, reduce(add, [moments_by_group(codes, 4, values) for codes, values in parts]))
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS)
+def test_permuting_rows_and_swapping_groups(seed):
+    rng = np.random.default_rng(seed)
+    codes, values = rng.integers(0, 2, 80), rng.exponential(1.0, 80)
+    statistics = moments_by_group(codes, 2, values)
+    order = rng.permutation(80)
+    shuffled = moments_by_group(codes[order], 2, values[order])
+    swapped = moments_by_group(1 - codes, 2, values)
+    for other in (shuffled, swapped):
+        assert outside(other, 0.2) == pytest.approx(outside(statistics, 0.2), rel=1e-9)
+        assert within(other, 0.2) == pytest.approx(within(statistics, 0.2), rel=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, st.floats(1e-12, 1e12))
+def test_scaling_errors_and_limit_changes_no_p_value(seed, factor):
+    rng = np.random.default_rng(seed)
+    x, y = rng.lognormal(0.0, 1.0, 30), rng.lognormal(0.3, 1.0, 50)
+    one, other = of_groups(x, y), of_groups(factor * x, factor * y)
+    assert outside(other, 0.4 * factor) == pytest.approx(outside(one, 0.4), rel=1e-8)
+    assert within(other, 0.4 * factor) == pytest.approx(within(one, 0.4), rel=1e-8)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS)
+def test_reflecting_errors_changes_no_p_value(seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.lognormal(0.0, 1.0, 30), rng.lognormal(0.3, 1.0, 50)
+    one, other = of_groups(x, y), of_groups(-x, -y)
+    assert outside(other, 0.4) == pytest.approx(outside(one, 0.4), rel=1e-8)
+    assert within(other, 0.4) == pytest.approx(within(one, 0.4), rel=1e-8)
+
+
+@pytest.mark.parametrize(("size1", "size2"), [(20, 40), (100, 20)])
+def test_margin_zero_is_the_two_sided_welch_test(size1, size2):
+    rng = np.random.default_rng(7)
+    skewed = rng.exponential(1.0, size1), rng.lognormal(0.2, 1.0, size2)
+    estimates = mean_estimates(of_groups(*skewed))
+    expected = stats.ttest_ind(*skewed, equal_var=False).pvalue
+    assert_allclose(estimates_outside(estimates, FIRST, SECOND, 0.0), expected, rtol=1e-10)
+    symmetric = mirrored(rng, size1, 3.0, 1.0), mirrored(rng, size2, 3.3, 2.0)
+    expected = stats.ttest_ind(*symmetric, equal_var=False).pvalue
+    assert outside(of_groups(*symmetric), 0.0) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("margin", [0.1, 0.5, 1.5])
+@pytest.mark.parametrize("shift", [-1.0, 1.0])
+def test_margins_agree_with_statsmodels(margin, shift):
+    rng = np.random.default_rng(8)
+    x, y = mirrored(rng, 34, 3.0 + shift, 1.0), mirrored(rng, 62, 3.0, 2.0)
+    high, low = (x, y) if x.mean() > y.mean() else (y, x)
+    compare = CompareMeans(DescrStatsW(high), DescrStatsW(low))
+
+    def t_test(alternative, value):
+        return compare.ttest_ind(alternative=alternative, usevar="unequal", value=value)[1]
+
+    statistics = of_groups(x, y)
+    # Both directions count for a violation: the tails beyond the margin and beyond its mirror image.
+    expected = t_test("larger", margin) + t_test("larger", -margin)
+    assert outside(statistics, margin) == pytest.approx(expected, rel=1e-10)
+    assert within(statistics, margin) == pytest.approx(t_test("smaller", margin), rel=1e-10)
+
+
+def test_known_variances_agree_with_the_z_test():
+    rng = np.random.default_rng(9)
+    x, y = rng.normal(1.0, 1.0, 50), rng.normal(0.0, 2.0, 70)
+    estimates = mean_estimates(of_groups(x, y))
+    known = type(estimates)(estimates.value, estimates.variance, np.full(2, np.inf))
+    compare = CompareMeans(DescrStatsW(x), DescrStatsW(y))
+    expected = compare.ztest_ind(alternative="smaller", usevar="unequal", value=1.6)[1]
+    with np.errstate(divide="ignore"):
+        assert_allclose(estimates_within(known, FIRST, SECOND, 1.6), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("sign", "widened"), [(1.0, [True, False]), (-1.0, [False, True])])
+def test_only_the_side_that_skewness_endangers_is_widened(sign, widened):
+    rng = np.random.default_rng(10)
+    statistics = of_groups(sign * rng.exponential(1.0, 200) + 5.0, sign * rng.exponential(1.0, 200))
+    plain = mean_estimates(statistics).variance
+    sides = pair_estimates(statistics, FIRST, SECOND, within=True).variance > plain * (1.0 + 1e-9)
+    assert sides.tolist() == widened
+    sides = pair_estimates(statistics, FIRST, SECOND, within=False).variance > plain * (1.0 + 1e-9)
+    assert sides.tolist() == [not side for side in widened]
+
+
+def test_nothing_is_shown_by_constants_single_samples_and_empty_groups():
+    constant = of_groups([0.1] * 30, [0.1, np.nextafter(0.1, 1.0)] * 25)  # constant but for rounding
+    assert can_be_judged(constant).tolist() == [False, False]
+    assert (outside(constant, 0.0), within(constant, 0.5)) == (1.0, 1.0)
+    statistics = of_groups([1.0, 2.0, 3.0], [9.0], [])
+    assert can_be_judged(statistics).tolist() == [True, False, False]
+    assert_array_equal(means_outside(statistics, np.array([0, 0]), np.array([1, 2]), 0.1), [1.0, 1.0])
+    assert_array_equal(means_within(statistics, np.array([0, 0]), np.array([1, 2]), 99.0), [1.0, 1.0])
+
+
+def test_a_constant_group_takes_the_pooled_variance():
+    statistics = of_groups([0.0] * 20, mirrored(np.random.default_rng(11), 40, 1.0, 1.0))
+    variance = pair_estimates(statistics, FIRST, SECOND, within=True).variance
+    pooled = statistics.m2.sum() / 58
+    assert_allclose(variance, [statistics.m2[1] / 39 / 40, pooled / 20], rtol=1e-10)
+
+
+def test_normal_errors_keep_their_power():
+    rng = np.random.default_rng(12)
+    plain, ours = np.zeros(2), np.zeros(2)
+    for _ in range(400):
+        unequal = of_groups(rng.normal(0.4, 1.0, 100), rng.normal(0.0, 1.0, 200))
+        equal = of_groups(rng.normal(0.0, 1.0, 100), rng.normal(0.0, 1.0, 200))
+        ours += outside(unequal, 0.1) < 0.05, within(equal, 0.35) < 0.05
+        p_outside = estimates_outside(mean_estimates(unequal), FIRST, SECOND, 0.1)[0]
+        plain += p_outside < 0.05, estimates_within(mean_estimates(equal), FIRST, SECOND, 0.35)[0] < 0.05
+    assert np.all((plain > 200) & (plain < 380))
+    assert np.all(ours >= 0.9 * plain)
+
+
+def lognormal(rng, size):
+    return rng.lognormal(0.0, 1.0, size)
+
+
+def zero_inflated(rng, size):
+    return np.where(rng.random(size) < 0.9, 0.0, rng.lognormal(0.0, 0.5, size))
+
+
+@pytest.mark.parametrize(
+    ("draw", "scale", "shift", "limit", "p_value", "plain_p_value"),
+    [
+        (lognormal, 2.0, 0.0, math.exp(0.5), within, estimates_within),
+        (zero_inflated, 1.0, 1.0, 1.0, outside, estimates_outside),
+    ],
+    ids=["wrong pass", "false fail"],
+)
+def test_level_at_the_limit(draw, scale, shift, limit, p_value, plain_p_value):
+    """At a true difference exactly at the limit, with alpha 0.05; the plain Welch test errs twice as often."""
+    rng, runs = np.random.default_rng(13), 2_000
+    sizes = (20, 40) if p_value is within else (40, 20)
+    ours = plain = 0
+    for _ in range(runs):
+        statistics = of_groups(scale * draw(rng, sizes[0]) + shift, draw(rng, sizes[1]))
+        ours += p_value(statistics, limit) < 0.05
+        estimates = mean_estimates(statistics)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            plain += plain_p_value(estimates, FIRST, SECOND, limit)[0] < 0.05
+    bound = 0.05 + 3.0 * math.sqrt(0.05 * 0.95 / runs)
+    assert ours / runs <= bound < plain / runs
+
+
+def test_estimates_of_a_worked_example():
+    statistics = of_groups([1.0, 2.0], [3.0, 5.0], [4.0])
+    estimates = mean_estimates(statistics)
+    assert isinstance(statistics, MeanStatistics)
+    assert_allclose(estimates.value, [1.5, 4.0, 4.0])
+    assert_allclose(estimates.variance, [0.25, 1.0, math.nan])
+    assert_array_equal(estimates.freedom, [1.0, 1.0, 0.0])
