@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.encoding import chunks
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
 from fairness_checks.sensitive import SensitiveFeature, encode_features, first_rows, is_missing
 
@@ -109,18 +110,16 @@ def _some(score: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64]:
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
-    """Copy an array, so that what the caller does to his own changes nothing here."""
-    mine = array.copy()
-    mine.flags.writeable = False
-    return mine
+    array.flags.writeable = False
+    return array
 
 
 def _vector(name: str, values: Any) -> np.ndarray:
     """Turn a series or array_like into a one-dimensional array without missing values."""
     series = nw.from_native(values, pass_through=True, allow_series=True)
     if isinstance(series, nw.Series):
-        missing = np.asarray(series.is_null().to_numpy(), dtype=bool)
-        _refuse(name, missing, "missing (null)")
+        if series.null_count():
+            _refuse(name, np.asarray(series.is_null().to_numpy(), dtype=bool), "missing (null)")
         array = np.asarray(series.to_numpy())
     else:
         array = np.asarray(values)
@@ -139,8 +138,6 @@ def _vector(name: str, values: Any) -> np.ndarray:
             array = array.astype(np.float64)
         except (TypeError, ValueError):
             array = array.astype(str)
-    if array.dtype.kind == "f":
-        _refuse(name, np.isnan(array), "NaN")
     return array
 
 
@@ -152,9 +149,10 @@ def _refuse(name: str, bad: npt.NDArray[np.bool_], what: str) -> None:
 
 
 def _binary(name: str, values: Any) -> npt.NDArray[np.bool_]:
+    """Return labels as a new array: what the caller does to his own changes nothing here."""
     array = _vector(name, values)
     if array.dtype.kind == "b":
-        return array
+        return array.copy()
     if array.dtype.kind not in "iuf":
         seen = ", ".join(repr(str(value)) for value in np.unique(array)[:4])
         raise InvalidPredictions(
@@ -162,22 +160,41 @@ def _binary(name: str, values: Any) -> npt.NDArray[np.bool_]:
             if len(array)
             else f"{name}: 0 rows; there is nothing to evaluate"
         )
-    positive = array == 1
-    bad = ~(positive | (array == 0))
-    if bad.any():
-        seen = ", ".join(f"{value:g}" for value in np.unique(array[bad])[:4].tolist())
-        count = int(np.count_nonzero(bad))
-        raise InvalidPredictions(
-            f"{name}: labels are not binary: {count} of {len(array)} values are neither 0 nor 1 "
-            f"({seen}): {first_rows(bad)}"
-        )
-    return np.asarray(positive)
+    labels = np.empty(len(array), dtype=bool)
+    for rows in chunks(len(array)):
+        part = array[rows]
+        np.equal(part, 1, out=labels[rows])
+        if not _is_binary(part, labels[rows]):
+            _refuse_labels(name, array)
+    return labels
+
+
+def _is_binary(part: np.ndarray, positive: npt.NDArray[np.bool_]) -> bool:
+    if part.dtype.kind == "f":
+        return bool(np.all(positive | (part == 0)))
+    return bool(part.view(f"u{part.dtype.itemsize}").max() <= 1)  # read as unsigned, a negative number is a large one
+
+
+def _refuse_labels(name: str, array: np.ndarray) -> NoReturn:
+    """Say what is wrong with all of the labels."""
+    if array.dtype.kind == "f":
+        _refuse(name, np.isnan(array), "NaN")
+    bad = (array != 0) & (array != 1)
+    seen = ", ".join(f"{value:g}" for value in np.unique(array[bad])[:4].tolist())
+    count = int(np.count_nonzero(bad))
+    raise InvalidPredictions(
+        f"{name}: labels are not binary: {count} of {len(array)} values are neither 0 nor 1 ({seen}): {first_rows(bad)}"
+    )
 
 
 def _score(values: Any) -> npt.NDArray[np.float64]:
+    """Return scores as a new array."""
     array = _vector("y_score", values)
     if array.dtype.kind not in "biuf":
         raise InvalidPredictions(f"y_score: dtype {array.dtype} is not numeric; probabilities in [0, 1] are needed")
     score = array.astype(np.float64)
-    _refuse("y_score", (score < 0.0) | (score > 1.0), "outside [0, 1] (give probabilities, not logits or margins)")
+    # NaN compares as false, whichever side it is on.
+    if not all(score[rows].min() >= 0.0 and score[rows].max() <= 1.0 for rows in chunks(len(score))):
+        _refuse("y_score", np.isnan(score), "NaN")
+        _refuse("y_score", (score < 0.0) | (score > 1.0), "outside [0, 1] (give probabilities, not logits or margins)")
     return score

@@ -10,6 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.encoding import MOST_DISTINCT, Coding, chunks, code_array, recode, small_integer
 from fairness_checks.errors import InvalidPredictions
 
 __all__ = ["MISSING", "SensitiveFeature", "encode_features"]
@@ -29,14 +30,15 @@ class SensitiveFeature:
     ----------
     name : str
         The feature's name.
-    codes : ndarray of int32, shape (n,)
-        Position of each sample's group in `groups`; -1 where the value is missing.
+    codes : ndarray, shape (n,)
+        Position of each sample's group in `groups`; -1 where the value is missing. Of the smallest signed integer
+        dtype that holds the number of groups: int8 up to 127 of them.
     groups : tuple of str
         Names of the groups. A declared category without a sample is a group all the same.
     """
 
     name: str
-    codes: npt.NDArray[np.int32]
+    codes: npt.NDArray[np.signedinteger[Any]]
     groups: tuple[str, ...]
 
 
@@ -82,15 +84,9 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
 
 
 def _encode(name: str, column: Any) -> SensitiveFeature:
-    missing, values, categories = _split(column)
-    if values.ndim != 1:
-        raise InvalidPredictions(
-            f"sensitive_features[{name!r}]: shape {values.shape}; one value a sample is needed, shape (n,). "
-            f"Several features go into a frame or a dict of arrays"
-        )
-    blank = _is_missing(values)
-    missing[np.flatnonzero(~missing)[blank]] = True
-    unique, inverse = np.unique(_sortable(values[~blank]), return_inverse=True)
+    coding, categories = _code(name, column)
+    blank = _is_missing(coding.values)
+    unique, place = np.unique(_sortable(coding.values[~blank]), return_inverse=True)
     names = [_name(value) for value in unique.tolist()]
     declared = {_name(value) for value in _sortable(categories).tolist()}
     extra = sorted(label for label in declared - set(names) if label.strip())
@@ -99,33 +95,92 @@ def _encode(name: str, column: Any) -> SensitiveFeature:
             f"sensitive_features[{name!r}]: {len(names) + len(extra)} different values; at most {_MOST_GROUPS} groups "
             f"can be compared. Bin a continuous feature first (age to age bands)"
         )
-    codes = np.full(len(missing), -1, dtype=np.int32)
-    codes[~missing] = inverse
+    table = np.full(len(blank) + 1, -1)  # its last entry is where the code -1 leads
+    table[:-1][~blank] = place
+    codes = recode(coding.codes, table, small_integer(len(names) + len(extra)))
     codes.flags.writeable = False
     return SensitiveFeature(name, codes, (*names, *extra))
 
 
-def _split(column: Any) -> tuple[npt.NDArray[np.bool_], np.ndarray, np.ndarray]:
-    """Return which samples are missing, the values of the others, and the declared categories.
-
-    The missing ones leave first: left among the values, they turn integers, and the ends of intervals, into floats.
-    """
+def _code(name: str, column: Any) -> tuple[Coding, np.ndarray]:
+    """Return the coding of a feature, and the categories that it declares."""
     none = np.array([], dtype=str)
     if isinstance(column, nw.Series):
-        null = column.is_null()
+        if column.implementation.is_pandas() and column.dtype == nw.Categorical:
+            return _code(name, column.to_native().array)
         categorical = column.dtype in (nw.Categorical, nw.Enum)
         categories = np.asarray(column.cat.get_categories().to_numpy()) if categorical else none
-        return np.array(null.to_numpy(), dtype=bool), np.asarray(column.filter(~null).to_numpy()), categories
-    if hasattr(column, "codes") and hasattr(column, "categories"):  # a pandas.Categorical outside a series
-        codes, categories = np.asarray(column.codes), np.asarray(column.categories)
-        return codes < 0, categories[codes[codes >= 0]], categories
+        return _code_series(name, column), categories
+    if hasattr(column, "codes") and hasattr(column, "categories"):  # a pandas.Categorical
+        return _code_categories(np.array(column.codes), np.asarray(column.categories))
     values = np.asarray(column)
     if values.dtype.kind == "T":
         values = values.astype(object)
     if isinstance(column, np.ma.MaskedArray) and values.ndim == 1:
-        mask = np.ma.getmaskarray(column).copy()
-        return mask, values[~mask], none
-    return np.zeros(values.shape[:1], dtype=bool), values, none
+        present = ~np.ma.getmaskarray(column)
+        return _spread(_code_values(name, values[present]), present), none
+    return _code_values(name, values), none
+
+
+def _code_categories(codes: np.ndarray, categories: np.ndarray) -> tuple[Coding, np.ndarray]:
+    """Keep the codes that are there; a category without a sample is declared, but no value."""
+    counts = np.zeros(len(categories) + 1, dtype=np.int64)
+    for rows in chunks(len(codes)):
+        counts += np.bincount(codes[rows].astype(np.intp) + 1, minlength=len(counts))
+    met = counts[1:] > 0
+    table = np.append(np.where(met, np.cumsum(met) - 1, -1), -1)
+    return Coding(recode(codes, table, small_integer(len(categories))), categories[met]), categories
+
+
+def _code_series(name: str, column: nw.Series[Any]) -> Coding:
+    """Code a series; the missing values leave first.
+
+    Left among the others, they turn integers, and the ends of intervals, into floats.
+    """
+    if column.null_count():
+        null = column.is_null()
+        return _spread(_code_series(name, column.filter(~null)), ~np.asarray(null.to_numpy(), dtype=bool))
+    if column.dtype == nw.String or (column.implementation.is_polars() and column.dtype in (nw.Categorical, nw.Enum)):
+        coding = _code_text_series(column)
+        if coding is not None:
+            return coding
+    return _code_values(name, np.asarray(column.to_numpy()))
+
+
+def _code_text_series(column: nw.Series[Any]) -> Coding | None:
+    """Code text in the library that holds it: there it need not become Python objects."""
+    if column.implementation.is_pandas():
+        codes, values = column.to_native().factorize()
+        return Coding(np.asarray(codes), np.asarray(values, dtype=object))
+    text = column.cast(nw.String)
+    names = text.unique().to_list()
+    if not 0 < len(names) <= MOST_DISTINCT:
+        return None
+    codes = text.replace_strict(names, list(range(len(names))), return_dtype=nw.Int16).to_numpy()
+    return Coding(np.asarray(codes), np.array(names, dtype=object))
+
+
+def _code_values(name: str, values: np.ndarray) -> Coding:
+    if values.ndim != 1:
+        raise InvalidPredictions(
+            f"sensitive_features[{name!r}]: shape {values.shape}; one value a sample is needed, shape (n,). "
+            f"Several features go into a frame or a dict of arrays"
+        )
+    return code_array(values) or _sort_values(values)
+
+
+def _sort_values(values: np.ndarray) -> Coding:
+    """Code values by a sort: slow, but any will do."""
+    present = ~_is_missing(values)
+    unique, inverse = np.unique(_sortable(values[present]), return_inverse=True)
+    return _spread(Coding(inverse, unique), present)
+
+
+def _spread(coding: Coding, present: npt.NDArray[np.bool_]) -> Coding:
+    """Put the missing samples back in between."""
+    codes = np.full(len(present), -1, dtype=coding.codes.dtype)
+    codes[present] = coding.codes
+    return Coding(codes, coding.values)
 
 
 def _sortable(values: np.ndarray) -> np.ndarray:

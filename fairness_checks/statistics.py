@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.checks import MissingSensitive
+from fairness_checks.counting import count_cells
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.metrics import CELLS, Metric
 from fairness_checks.predictions import Predictions
@@ -86,14 +87,7 @@ class GroupStatistics:
         sizes = [len(feature.groups) for feature in features]
         total = math.prod(sizes)
         _refuse_many(by, total)
-        index = np.zeros(len(predictions), dtype=np.int64)
-        for feature, size in zip(features, sizes, strict=True):
-            index *= size
-            index += feature.codes
-        index *= len(CELLS)
-        index += 2 * predictions.y_true
-        index += predictions.y_pred
-        counts = np.bincount(index, minlength=total * len(CELLS)).reshape(total, len(CELLS)).astype(np.int64)
+        counts = count_cells(predictions.y_true, predictions.y_pred, [f.codes for f in features], sizes)
         names = [
             tuple(feature.groups[i] for feature, i in zip(features, place, strict=True)) for place in np.ndindex(*sizes)
         ]
@@ -156,11 +150,11 @@ def _codes(predictions: Predictions, features: Sequence[SensitiveFeature]) -> np
 
 
 def _complete(feature: SensitiveFeature, missing_sensitive: MissingSensitive) -> SensitiveFeature:
-    """Refuse missing values, or make them a group."""
-    missing = feature.codes < 0
-    if not missing.any():
+    """Refuse missing values, or make them a group: the last one, which a code of -1 is counted for."""
+    if not len(feature.codes) or feature.codes.min() >= 0:
         return feature
     if missing_sensitive == "error":
+        missing = feature.codes < 0
         raise InvalidPredictions(
             f"sensitive_features[{feature.name!r}]: {int(missing.sum())} of {len(missing)} values are missing: "
             f"{first_rows(missing)}; fill them in, or set `missing_sensitive: group` to make them a group of their own"
@@ -169,8 +163,7 @@ def _complete(feature: SensitiveFeature, missing_sensitive: MissingSensitive) ->
         raise InvalidPredictions(
             f"sensitive_features[{feature.name!r}]: a group is called {MISSING!r} already; rename it"
         )
-    codes = np.where(missing, np.int32(len(feature.groups)), feature.codes).astype(np.int32)
-    return SensitiveFeature(feature.name, codes, (*feature.groups, MISSING))
+    return SensitiveFeature(feature.name, feature.codes, (*feature.groups, MISSING))
 
 
 def _scores(predictions: Predictions) -> npt.NDArray[np.float64]:

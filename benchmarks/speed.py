@@ -1,0 +1,232 @@
+"""How fast the gate is: ``python -m benchmarks.speed [--quick] [--peer-runs N]`` prints one table of ratios.
+
+Each row is ours beside a peer on the same arrays in the same run, medians of several calls (of `--peer-runs` for
+Fairlearn's bootstrap, which takes minutes). Nothing is asserted. Peers:
+
+- Fairlearn: a MetricFrame with n_boot=100 and ci_quantiles, difference_ci() included
+- np.unique: a sort of the same feature with return_inverse, which is what coding by a sort costs at least
+- np.bincount: one count of the same rows' groups, as int64
+- 1e5 rows: the same inference, at the smallest number of rows
+
+Memory is the highest trace of tracemalloc during one call, in shares of its input arrays: those given to Predictions,
+or those that Predictions holds (three bytes a row).
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import time
+import tracemalloc
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_rate  # type: ignore[import-untyped]
+from sklearn.metrics import accuracy_score
+
+from fairness_checks.auditing import audit
+from fairness_checks.checks import Check, LimitKind, Settings
+from fairness_checks.predictions import Predictions
+from fairness_checks.statistics import GroupStatistics
+from fairness_checks.verdict import audit_model
+
+BY = ("group",)
+THREE = ("false_negative_rate", "false_positive_rate", "accuracy")
+FOUR = (*THREE, "precision")
+PEER_METRICS = {
+    "false_negative_rate": false_negative_rate,
+    "false_positive_rate": false_positive_rate,
+    "accuracy": accuracy_score,
+}
+PACKAGES = ("numpy", "scipy", "pandas", "polars", "narwhals", "fairlearn", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Labels, decisions and groups of n samples, int64; one decision in five is wrong."""
+
+    y_true: np.ndarray
+    y_pred: np.ndarray
+    group: np.ndarray
+
+    @classmethod
+    def draw(cls, rows: int, groups: int) -> Data:
+        """Draw n samples; the seed is fixed."""
+        rng = np.random.default_rng(2026)
+        y_true = rng.integers(0, 2, rows)
+        return cls(y_true, np.where(rng.random(rows) < 0.8, y_true, 1 - y_true), rng.integers(0, groups, rows))
+
+    def predictions(self, group: Any = None) -> Predictions:
+        """Build Predictions, with the groups coded as they are here or otherwise."""
+        features = {"group": self.group if group is None else group}
+        return Predictions(self.y_true, self.y_pred, sensitive_features=features)
+
+
+def median_time(call: Callable[[], object], runs: int) -> float:
+    """Median of the seconds that a call takes."""
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def peak(call: Callable[[], object]) -> int:
+    """Return the most bytes that a call held at once, its result included."""
+    tracemalloc.start()
+    call()
+    _, highest = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return highest
+
+
+def line(what: str, ours: float, peer: str, theirs: float, ratio: str, memory: str = "") -> None:
+    """Print one row."""
+    print(f"{what:<58} {1e3 * ours:>10.2f} {peer:<24} {1e3 * theirs:>11.2f} {ratio:>16} {memory:>7}", flush=True)
+
+
+def slower(ours: float, theirs: float) -> str:
+    """Say how many times the peer's time we take."""
+    return f"{ours / theirs:.2f} x peer"
+
+
+def checks(metrics: Sequence[str], kind: LimitKind, limit: float) -> list[Check]:
+    """One check a metric."""
+    return [Check(metric, BY, kind, limit) for metric in metrics]
+
+
+def bootstrap(data: Data, group: np.ndarray, resamples: int) -> object:
+    """Fairlearn's intervals of the largest differences."""
+    frame = MetricFrame(
+        metrics=PEER_METRICS,
+        y_true=data.y_true,
+        y_pred=data.y_pred,
+        sensitive_features=group,
+        n_boot=resamples,
+        ci_quantiles=[0.05, 0.95],
+        random_state=0,
+    )
+    return frame.difference_ci()
+
+
+def against_fairlearn(rows: int, resamples: int, peer_runs: int) -> None:
+    """Two groups, three metrics with intervals and p-values, Predictions built each time."""
+    data = Data.draw(rows, 2)
+    for kind, group in (("integers", data.group), ("NumPy text", np.where(data.group == 1, "male", "female"))):
+
+        def three_audits(group: np.ndarray = group) -> None:
+            for metric in THREE:
+                audit(data.predictions(group), metric=metric, by=BY, max_difference=0.05)
+
+        def one_model(group: np.ndarray = group) -> None:
+            audit_model("model", data.predictions(group), checks(THREE, "max_difference", 0.05), Settings())
+
+        theirs = median_time(lambda group=group: bootstrap(data, group, resamples), peer_runs)  # type: ignore[misc]
+        peer = f"Fairlearn, n_boot={resamples}"
+        for name, ours in (("3 x (Predictions + audit)", three_audits), ("Predictions + audit_model", one_model)):
+            ours()
+            seconds = median_time(ours, 21)
+            line(f"{name}, 2 groups, {kind}, n={rows:.0e}", seconds, peer, theirs, f"{theirs / seconds:,.0f} x faster")
+
+
+def coding(rows: int) -> None:
+    """Predictions from features of several dtypes."""
+    data = Data.draw(rows, 24)
+    text = np.array([f"hospital {i}" for i in range(24)])[data.group]
+    features = {
+        "int64": (data.group, data.group),
+        "int64, wide": (data.group * 10**12, data.group * 10**12),
+        "NumPy text": (text, text),
+        "object": (text.astype(object), text.astype(object)),
+        "pandas str": (pd.Series(text), text.astype(object)),
+        "pandas category": (pd.Series(text).astype("category"), text.astype(object)),
+        "polars String": (pl.Series(text.tolist()), text.astype(object)),
+    }
+    for name, (feature, array) in features.items():
+        data.predictions(feature)
+        ours = median_time(lambda feature=feature: data.predictions(feature), 9)  # type: ignore[misc]
+        theirs = median_time(lambda array=array: np.unique(array, return_inverse=True), 3)  # type: ignore[misc]
+        line(f"Predictions, 24 groups, {name}, n={rows:.0e}", ours, "np.unique", theirs, slower(ours, theirs))
+
+
+def against_bincount(rows: int) -> None:
+    """Many rows, 24 groups: building, the pass, and four checks with verdicts."""
+    data = Data.draw(rows, 24)
+    predictions = data.predictions()
+    given = sum(array.nbytes for array in (data.y_true, data.y_pred, data.group))
+    held = sum(a.nbytes for a in (predictions.y_true, predictions.y_pred, predictions.feature("group").codes))
+
+    def audited(kind: LimitKind, limit: float) -> Callable[[], object]:
+        return lambda: audit_model("model", predictions, checks(FOUR, kind, limit), Settings())
+
+    calls: tuple[tuple[str, Callable[[], object], int], ...] = (
+        ("Predictions", data.predictions, given),
+        ("the pass", lambda: GroupStatistics.from_predictions(predictions, BY), held),
+        ("audit_model, 4 x max_value", audited("max_value", 0.9), held),
+        ("audit_model, 4 x max_difference", audited("max_difference", 0.05), held),
+    )
+    for name, ours, inputs in calls:
+        ours()
+        theirs = median_time(lambda: np.bincount(data.group, minlength=24), 9)
+        seconds = median_time(ours, 9)
+        ratio, memory = slower(seconds, theirs), f"{peak(ours) / inputs:.2f}"
+        line(f"{name}, 24 groups, n={rows:.0e}", seconds, "np.bincount", theirs, ratio, memory)
+
+
+def growth(sizes: Sequence[int]) -> None:
+    """Inference after the pass: what audit_model takes beyond it."""
+    for groups in (2, 24):
+        first = None
+        for rows in sizes:
+            predictions = Data.draw(rows, groups).predictions()
+            asked = checks(FOUR, "max_difference", 0.05)
+
+            def both(predictions: Predictions = predictions, asked: list[Check] = asked) -> object:
+                return audit_model("model", predictions, asked, Settings())
+
+            both()
+            whole = median_time(both, 11)
+            seconds = whole - median_time(lambda p=predictions: GroupStatistics.from_predictions(p, BY), 11)  # type: ignore[misc]
+            first = seconds if first is None else first
+            line(
+                f"inference, 4 checks, {groups} groups, n={rows:.0e}",
+                seconds,
+                f"{sizes[0]:.0e} rows",
+                first,
+                slower(seconds, first),
+            )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="fewer rows and resamples: seconds instead of minutes")
+    parser.add_argument(
+        "--peer-runs", type=int, default=3, help="runs of Fairlearn's bootstrap (default 3; 0: without it)"
+    )
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore", module="fairlearn|sklearn|pandas")
+    print(f"{date.today()}, Python {platform.python_version()}, {platform.machine()}")
+    print(", ".join(f"{package} {version(package)}" for package in PACKAGES))
+    runs = min(1, options.peer_runs) if options.quick else options.peer_runs
+    print(f"Fairlearn: median of {runs}; everything else: median of 3 to 21 runs, in milliseconds\n")
+    print(f"{'what':<58} {'ours':>10} {'peer':<24} {'peer':>11} {'ratio':>16} {'memory':>7}")
+    small, large = (10_000, 1_000_000) if options.quick else (100_000, 10_000_000)
+    coding(small)
+    against_bincount(large)
+    growth([rows for rows in (100_000, 1_000_000, 10_000_000) if rows <= large])
+    if runs:
+        against_fairlearn(small, 10 if options.quick else 100, runs)
+
+
+if __name__ == "__main__":
+    main()
