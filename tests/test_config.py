@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fairness_checks.checks import LIMIT_KINDS, Check, Settings
+from fairness_checks.checks import Check, Settings
 from fairness_checks.config import ConfiguredCheck, ModelChecks, check_names, load_config
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.metrics import METRICS
@@ -212,11 +212,13 @@ def test_what_is_proposed_for_an_exponential_is_read_as_that_number(problems, pa
 
 
 FEATURE = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1).filter(str.strip)
-ENTRY = st.tuples(
-    st.sampled_from(sorted(METRICS)),
-    st.lists(FEATURE, min_size=1, max_size=3, unique=True),
-    st.sampled_from(sorted(LIMIT_KINDS)),
-    st.floats(0.01, 0.99),
+ENTRY = st.sampled_from(sorted(METRICS)).flatmap(
+    lambda metric: st.tuples(
+        st.just(metric),
+        st.lists(FEATURE, min_size=1, max_size=3, unique=True),
+        st.sampled_from(METRICS[metric].limits),
+        st.floats(0.01, 0.99),
+    )
 )
 ENTRIES = st.lists(ENTRY, min_size=1, max_size=4, unique_by=lambda entry: (entry[0], frozenset(entry[1]), entry[2]))
 

@@ -23,6 +23,7 @@ from fairness_checks.stats.proportions import Array
 __all__ = ["Family", "largest_statistic", "probit"]
 
 _DRAWS = 20_000
+_BLOCK = 1_024
 _MOST_CELLS = 40_000_000  # pairs times draws; with hundreds of groups fewer draws are made
 
 
@@ -55,10 +56,18 @@ def largest_statistic(deviations: Array, limit: float, rng: np.random.Generator)
     higher[np.argsort(deviations, kind="stable")[::2]] = limit
     estimates = rng.standard_normal((draws, groups)) * deviations + higher
     largest = np.full(draws, -np.inf)
-    for i in range(groups - 1):
-        scale = np.hypot(deviations[i], deviations[i + 1 :])
-        statistic = (np.abs(estimates[:, [i]] - estimates[:, i + 1 :]) - limit) / scale
-        np.maximum(largest, statistic.max(axis=1), out=largest)
+    scales = [np.hypot(deviations[i], deviations[i + 1 :])[:, None] for i in range(groups - 1)]
+    for start in range(0, draws, _BLOCK):
+        block = np.ascontiguousarray(estimates[start : start + _BLOCK].T)  # (G, block): small enough for the cache
+        most = largest[start : start + _BLOCK]
+        buffer = np.empty_like(block)
+        for i, scale in enumerate(scales):
+            statistic = buffer[i + 1 :]
+            np.subtract(block[i], block[i + 1 :], out=statistic)
+            np.abs(statistic, out=statistic)
+            statistic -= limit
+            statistic /= scale
+            np.maximum(most, statistic.max(axis=0), out=most)
     return np.sort(largest)
 
 
