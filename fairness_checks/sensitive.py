@@ -86,6 +86,7 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
 def _encode(name: str, column: Any) -> SensitiveFeature:
     coding, categories = _code(name, column)
     blank = _is_missing(coding.values)
+    _refuse_namesakes(name, coding.values[~blank])
     unique, place = np.unique(_sortable(coding.values[~blank]), return_inverse=True)
     names = [_name(value) for value in unique.tolist()]
     declared = {_name(value) for value in _sortable(categories).tolist()}
@@ -166,7 +167,24 @@ def _code_values(name: str, values: np.ndarray) -> Coding:
             f"sensitive_features[{name!r}]: shape {values.shape}; one value a sample is needed, shape (n,). "
             f"Several features go into a frame or a dict of arrays"
         )
-    return code_array(values) or _sort_values(values)
+    if (coding := code_array(values)) is not None:
+        return coding
+    _refuse_namesakes(name, values)
+    return _sort_values(values)
+
+
+def _refuse_namesakes(name: str, values: np.ndarray) -> None:
+    """Refuse different values that a report would call the same, such as 1 and "1"."""
+    if values.dtype.kind != "O":
+        return
+    seen: dict[str, Any] = {}
+    for value in values:
+        if not is_missing(value) and seen.setdefault(_name(value), value) != value:
+            first = seen[_name(value)]
+            raise InvalidPredictions(
+                f"sensitive_features[{name!r}]: the values {first!r} and {value!r} would both be called "
+                f"{_name(value)!r}; make them one, or give them different names"
+            )
 
 
 def _sort_values(values: np.ndarray) -> Coding:

@@ -58,7 +58,7 @@ DISTINCT = {
     "objects-text": np.array(["f", "m", None, np.nan, " "], dtype=object),
     "objects-integers": np.array([1, 2**70, None, -3], dtype=object),
     "objects-floats": np.array([1.0, 0.5, float("nan"), pd.NA], dtype=object),
-    "objects-mixed": np.array([1, True, 1.0, "1", None, b"1"], dtype=object),
+    "objects-mixed": np.array([1, False, 1.0, "one", None, b"two"], dtype=object),
     "objects-dates": pd.array(pd.to_datetime(["2020-01-01", None])).astype(object),
 }
 

@@ -401,3 +401,23 @@ def test_the_arrays_themselves_cannot_be_written_to():
     for array in (predictions.y_true, predictions.y_pred, predictions.y_score, predictions.feature("sex").codes):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([1] * 4 + ["1"] * 4 + [2] * 4, dtype=object),
+        pd.Categorical([1] * 4 + ["1"] * 4 + [2] * 4),
+        np.array([True, "True"] * 6, dtype=object),
+        np.array([b"f", "f"] * 6, dtype=object),
+    ],
+    ids=["objects", "categories", "booleans", "bytes"],
+)
+def test_different_values_of_one_name_are_refused(values):
+    with pytest.raises(InvalidPredictions, match=r"sensitive_features\['g'\]: the values .* would both be called"):
+        Predictions([0, 1] * 6, [0, 1] * 6, sensitive_features={"g": values})
+
+
+def test_equal_values_of_different_types_are_one_group():
+    values = np.array([1, 1.0, np.int64(2)] * 4, dtype=object)
+    assert Predictions([0, 1] * 6, [0, 1] * 6, sensitive_features={"g": values}).feature("g").groups == ("1", "2")

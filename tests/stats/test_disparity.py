@@ -236,3 +236,14 @@ def test_a_group_more_never_makes_compliance_easier(data):
     every = judge(events, samples, 0.3, "difference")
     assert every.p_compliance >= some.p_compliance * (1.0 - 1e-4)
     assert every.high >= some.high - 2 * PRECISION
+
+
+def test_many_groups_give_the_answer_of_all_exact_tests(monkeypatch):
+    rng = np.random.default_rng(5)
+    samples = rng.integers(15, 40, 36)
+    for events in (rng.binomial(samples, 0.3), np.where(np.arange(36) == 4, samples, rng.binomial(samples, 0.2))):
+        pruned = judge_disparity(events, samples, 0.1, "difference", ALPHA, np.random.default_rng(0))
+        with monkeypatch.context() as patch:
+            patch.setattr("fairness_checks.stats.disparity._MOST_EXACT", 10_000)
+            full = judge_disparity(events, samples, 0.1, "difference", ALPHA, np.random.default_rng(0))
+        assert pruned == full
