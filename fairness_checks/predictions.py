@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from fairness_checks.encoding import chunks
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
-from fairness_checks.sensitive import SensitiveFeature, encode_features, first_rows, is_missing
+from fairness_checks.sensitive import SensitiveFeature, as_array, encode_features, first_rows, is_missing
 
 __all__ = ["Predictions"]
 
@@ -65,6 +66,8 @@ class Predictions:
     ) -> None:
         labels = _binary("y_true", y_true)
         score = None if y_score is None else _score(y_score)
+        if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real):
+            raise InvalidPredictions(f"threshold: {threshold!r} is not a number in [0, 1]")
         if not 0.0 <= threshold <= 1.0:
             raise InvalidPredictions(f"threshold: {threshold:g} is outside [0, 1], where the scores are")
         if y_pred is None and score is None:
@@ -122,7 +125,7 @@ def _vector(name: str, values: Any) -> np.ndarray:
             _refuse(name, np.asarray(series.is_null().to_numpy(), dtype=bool), "missing (null)")
         array = np.asarray(series.to_numpy())
     else:
-        array = np.asarray(values)
+        array = as_array(name, values)
     if array.ndim != 1:
         hint = "; for scores pass predict_proba(X)[:, 1]" if array.ndim == 2 and name == "y_score" else ""
         raise InvalidPredictions(f"{name}: shape {array.shape}; shape (n,) is needed{hint}")
@@ -134,8 +137,9 @@ def _vector(name: str, values: Any) -> np.ndarray:
             np.array([is_missing(value) for value in array], dtype=bool),
             "missing (None or NaN)",
         )
+        texts = any(isinstance(value, str | bytes) for value in array)  # "1" is a label in words, not a number
         try:
-            array = array.astype(np.float64)
+            array = array.astype(str if texts else np.float64)
         except (TypeError, ValueError):
             array = array.astype(str)
     return array

@@ -9,6 +9,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
+from narwhals.exceptions import DuplicateError
 
 from fairness_checks.encoding import MOST_DISTINCT, Coding, chunks, code_array, recode, small_integer
 from fairness_checks.errors import InvalidPredictions
@@ -49,6 +50,14 @@ def first_rows(mask: npt.NDArray[np.bool_]) -> str:
     return f"row {shown}" if rows.size == 1 else f"rows {shown}{', ...' if rows.size > 5 else ''}"
 
 
+def as_array(name: str, values: Any) -> np.ndarray:
+    """Read what is array_like; raise InvalidPredictions where it is not."""
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:  # rows of different lengths
+        raise InvalidPredictions(f"{name}: cannot be read as one array: {error}") from error
+
+
 def encode_features(features: Any) -> dict[str, SensitiveFeature]:
     """Code a frame, a mapping of arrays, a series or one array.
 
@@ -62,7 +71,10 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
     InvalidPredictions
         If nothing is there, a feature is not one-dimensional, or has more than 1,000 different values.
     """
-    native = nw.from_native(features, pass_through=True, allow_series=True)
+    try:
+        native = nw.from_native(features, pass_through=True, allow_series=True)
+    except DuplicateError as error:
+        raise InvalidPredictions(f"sensitive_features: a column is there twice; rename one ({error})") from error
     if isinstance(native, nw.LazyFrame):
         native = native.collect()
     columns: dict[str, Any]
@@ -114,7 +126,7 @@ def _code(name: str, column: Any) -> tuple[Coding, np.ndarray]:
         return _code_series(name, column), categories
     if hasattr(column, "codes") and hasattr(column, "categories"):  # a pandas.Categorical
         return _code_categories(np.array(column.codes), np.asarray(column.categories))
-    values = np.asarray(column)
+    values = as_array(f"sensitive_features[{name!r}]", column)
     if values.dtype.kind == "T":
         values = values.astype(object)
     if isinstance(column, np.ma.MaskedArray) and values.ndim == 1:

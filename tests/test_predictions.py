@@ -421,3 +421,23 @@ def test_different_values_of_one_name_are_refused(values):
 def test_equal_values_of_different_types_are_one_group():
     values = np.array([1, 1.0, np.int64(2)] * 4, dtype=object)
     assert Predictions([0, 1] * 6, [0, 1] * 6, sensitive_features={"g": values}).feature("g").groups == ("1", "2")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"threshold": None}, "threshold: None is not a number"),
+        ({"threshold": "0.5"}, "threshold: '0.5' is not a number"),
+        ({"y_true": [0, [0, 1]]}, "y_true: cannot be read as one array"),
+        ({"y_true": np.array(["0", "1"], dtype=object)}, "y_true: labels are not binary: '0', '1'"),
+        ({"sensitive_features": {"sex": [["f"], ["m", "m"]]}}, r"sensitive_features\['sex'\]: cannot be read as one"),
+        (
+            {"sensitive_features": pd.DataFrame([["f", "m"], ["m", "f"]], columns=["sex", "sex"])},
+            "sensitive_features: a column is there twice",
+        ),
+    ],
+)
+def test_what_is_no_array_is_one_clear_error(given, message):
+    arguments = {"y_true": [0, 1], "y_score": [0.2, 0.8], "sensitive_features": ["f", "m"]} | given
+    with pytest.raises(InvalidPredictions, match=message):
+        Predictions(**arguments)
