@@ -150,3 +150,8 @@ class Settings:
             value = getattr(self, name)
             if value not in get_args(values):
                 raise ConfigurationError(f"{name}: {value!r}; {did_you_mean(str(value), get_args(values))}")
+
+    def too_few(self, samples: int) -> str | None:
+        """Say that a group has too few samples to be judged; None if it has enough."""
+        few = samples < self.min_group_size
+        return f"{samples} samples, fewer than min_group_size {self.min_group_size}" if few else None

@@ -33,10 +33,8 @@ class Mean:
         records = []
         for i, name in enumerate(statistics.groups):
             samples = int(moments.n[i])
-            problem = None
-            if samples < settings.min_group_size:
-                problem = f"{samples} samples, fewer than min_group_size {settings.min_group_size}"
-            elif not sound[i]:
+            problem = settings.too_few(samples)
+            if problem is None and not sound[i]:
                 problem = f"its {samples} samples do not vary"
             judged = problem is None
             quantile = float(special.stdtrit(max(samples - 1, 1), 1.0 - settings.alpha))

@@ -38,10 +38,8 @@ class Proportion:
         records = []
         rows = zip(statistics.groups, statistics.samples, events, denominators, strict=True)
         for name, samples, x, n in ((name, int(s), int(x), int(n)) for name, s, x, n in rows):
-            problem = None
-            if samples < settings.min_group_size:
-                problem = f"{samples} samples, fewer than min_group_size {settings.min_group_size}"
-            elif n == 0:
+            problem = settings.too_few(samples)
+            if problem is None and n == 0:
                 problem = f"no {metric.unit} among its {samples} samples"
             low, high = wilson_interval(x, n, 1.0 - 2.0 * settings.alpha) if n else (None, None)
             records.append(

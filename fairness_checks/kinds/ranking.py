@@ -35,10 +35,8 @@ class Ranking:
             positives, negatives = int(areas.positives[i]), int(areas.negatives[i])
             samples, defined = positives + negatives, positives > 0 and negatives > 0
             value = float(areas.auc[i]) if defined else None
-            problem = None
-            if samples < settings.min_group_size:
-                problem = f"{samples} samples, fewer than min_group_size {settings.min_group_size}"
-            elif small[i]:
+            problem = settings.too_few(samples)
+            if problem is None and small[i]:
                 problem = f"{positives} positives and {negatives} negatives; {FEWEST} of each are needed"
             judged = value is not None and problem is None
             records.append(
