@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fairness_checks.encoding import CHUNK_ROWS, chunks
 from fairness_checks.metrics import CELLS
 
-__all__ = ["count_cells"]
+__all__ = ["count_cells", "place_intersections"]
 
 _BYTE = 256
 
@@ -46,7 +46,7 @@ def count_cells(
     counts = np.zeros(cells, dtype=np.int64)
     for rows in chunks(len(y_true)):
         part = index[: rows.stop - rows.start]
-        _place(part, [code[rows] for code in codes], sizes)
+        place_intersections(part, [code[rows] for code in codes], sizes)
         for labels in (y_true[rows], y_pred[rows]):
             np.left_shift(part, 1, out=part)
             np.bitwise_or(part, labels.view(np.uint8), out=part)
@@ -54,8 +54,8 @@ def count_cells(
     return counts.reshape(-1, len(CELLS))
 
 
-def _place(index: np.ndarray, codes: Sequence[np.ndarray], sizes: Sequence[int]) -> None:
-    """Write the position of each sample's intersection into `index`."""
+def place_intersections(index: np.ndarray, codes: Sequence[np.ndarray], sizes: Sequence[int]) -> None:
+    """Write each sample's intersection into `index`, shape (n,); codes and sizes are those of `count_cells`."""
     for feature, (code, size) in enumerate(zip(codes, sizes, strict=True)):
         if code.min() < 0:
             code = np.where(code < 0, size - 1, code)

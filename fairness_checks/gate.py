@@ -50,6 +50,7 @@ class Gate:
             raise pytest.UsageError("\n".join(problems))
         self._records: dict[str, dict[CheckKey, CheckRecord]] = {}
         self._deselected: set[tuple[str, CheckKey]] = set()
+        self._models: dict[str, tuple[str, ...] | None] = {}  # known once every conftest.py has been collected
         config.stash[GATE] = self
         self._add_to_arguments()
 
@@ -105,7 +106,8 @@ class Gate:
         from fairness_checks.config_messages import EXAMPLE
         from fairness_checks.plugin import is_fairness_test
 
-        if problems := check_names(self.limits, discover_models(self._config, self.path)):
+        self._models = discover_models(self._config, self.path)
+        if problems := check_names(self.limits, self._models):
             raise _usage_error(self._config, "\n".join(problems))
         if not any(is_fairness_test(item) for item in items) and not session.testsfailed:
             raise _usage_error(
@@ -150,7 +152,7 @@ class Gate:
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         """Refuse a model that another fixture of its name replaces."""
         name = fixturedef.argname
-        if name in discover_models(self._config, self.path) and not hasattr(fixturedef.func, MODEL_MARK):
+        if name in self._models and not hasattr(fixturedef.func, MODEL_MARK):
             code = getattr(fixturedef.func, "__code__", None)
             where = f" in {code.co_filename}:{code.co_firstlineno}" if code else ""
             raise ConfigurationError(f"the fixture{where} replaces the model {name}; give one of them another name")
@@ -166,8 +168,7 @@ class Gate:
                 raise ConfigurationError(
                     f"the fixture returned {type(predictions).__name__}; return fairness_checks.Predictions"
                 )
-            declared = discover_models(self._config, self.path)[model] or ()
-            for feature in declared:
+            for feature in self._models[model] or ():
                 predictions.feature(feature)
             checks = [e.check for m in self.limits.models if m.name == model for e in m.checks]
             records = audit_model(model, predictions, checks, self.settings, self.limits.waivers, seed=self.limits.seed)

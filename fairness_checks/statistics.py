@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.checks import MissingSensitive
-from fairness_checks.counting import count_cells
+from fairness_checks.counting import count_cells, place_intersections
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.metrics import CELLS, Metric
 from fairness_checks.predictions import Predictions
@@ -87,13 +87,16 @@ class GroupStatistics:
         sizes = [len(feature.groups) for feature in features]
         total = math.prod(sizes)
         _refuse_many(by, total)
-        counts = count_cells(predictions.y_true, predictions.y_pred, [f.codes for f in features], sizes)
+        by_feature = [feature.codes for feature in features]
+        counts = count_cells(predictions.y_true, predictions.y_pred, by_feature, sizes)
         names = [
             tuple(feature.groups[i] for feature, i in zip(features, place, strict=True)) for place in np.ndindex(*sizes)
         ]
         order = sorted(range(len(names)), key=names.__getitem__)
         wanted = [metric for metric in metrics if metric.kind != "proportion"]
-        codes = _codes(predictions, features) if wanted else np.zeros(0, dtype=np.int64)
+        codes = np.empty(len(predictions) if wanted else 0, dtype=np.int64)
+        if wanted:
+            place_intersections(codes, by_feature, sizes)
         moments = {
             metric.name: moments_by_group(codes, total, PER_SAMPLE[metric.name](predictions)).take(order)
             for metric in wanted
@@ -137,16 +140,6 @@ class GroupStatistics:
 def _refuse_many(by: Sequence[str], intersections: int) -> None:
     if intersections > _MOST_INTERSECTIONS:
         raise ConfigurationError(f"by: {list(by)} has {intersections:,} intersections; at most {_MOST_INTERSECTIONS:,}")
-
-
-def _codes(predictions: Predictions, features: Sequence[SensitiveFeature]) -> npt.NDArray[np.int64]:
-    """Return the group of each sample in the intersection of the features, shape (n,)."""
-    index = np.zeros(len(predictions), dtype=np.int64)
-    for feature in features:
-        index *= len(feature.groups)
-        # Missing values that are a group of their own are its last one.
-        index += np.where(feature.codes < 0, len(feature.groups) - 1, feature.codes)
-    return index
 
 
 def _complete(feature: SensitiveFeature, missing_sensitive: MissingSensitive) -> SensitiveFeature:

@@ -72,7 +72,7 @@ def _find(statistics: GroupStatistics, check: Check, settings: Settings, rng: np
         return _Finding(check, groups, None, f"only one group ({groups[0].label}); a disparity needs two")
     if len(judged) < (2 if check.limit_kind in _PAIRWISE else 1):
         return _Finding(check, groups, None, _some(problems))
-    inference = kind.judge(statistics, groups, judged, check, settings.alpha, rng)
+    inference = kind.judge(statistics, judged, check, settings.alpha, rng)
     inference = dataclasses.replace(
         inference,
         first=judged[inference.first],

@@ -31,7 +31,6 @@ class Kind(Protocol):
     def judge(
         self,
         statistics: GroupStatistics,
-        groups: Sequence[GroupRecord],
         judged: Sequence[int],
         check: Check,
         alpha: float,

@@ -56,7 +56,6 @@ class Mean:
     def judge(
         self,
         statistics: GroupStatistics,
-        groups: Sequence[GroupRecord],
         judged: Sequence[int],
         check: Check,
         alpha: float,

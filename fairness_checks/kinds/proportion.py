@@ -8,7 +8,7 @@ import numpy as np
 
 from fairness_checks.checks import Check, LimitKind, Settings
 from fairness_checks.kinds.settling import Settling, grown
-from fairness_checks.metrics import Metric
+from fairness_checks.metrics import METRICS, Metric
 from fairness_checks.records import GroupRecord
 from fairness_checks.statistics import GroupStatistics
 from fairness_checks.stats import power
@@ -59,16 +59,15 @@ class Proportion:
     def judge(
         self,
         statistics: GroupStatistics,
-        groups: Sequence[GroupRecord],
         judged: Sequence[int],
         check: Check,
         alpha: float,
         rng: np.random.Generator,
     ) -> Inference:
         """Judge counts; see `fairness_checks.kinds.Kind`."""
-        events = np.array([groups[i].events for i in judged])
-        samples = np.array([groups[i].n for i in judged])
-        return _JUDGES[check.limit_kind](events, samples, check.limit, alpha, rng)
+        events, samples = statistics.proportion(METRICS[check.metric])
+        some = np.asarray(judged, dtype=np.intp)
+        return _JUDGES[check.limit_kind](events[some], samples[some], check.limit, alpha, rng)
 
     def settle(
         self, first: GroupRecord, second: GroupRecord | None, check: Check, level: float, alpha: float

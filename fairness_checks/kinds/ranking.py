@@ -57,7 +57,6 @@ class Ranking:
     def judge(
         self,
         statistics: GroupStatistics,
-        groups: Sequence[GroupRecord],
         judged: Sequence[int],
         check: Check,
         alpha: float,

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from fairness_checks.names import printable
 from fairness_checks.records import CheckRecord, GroupRecord
-from fairness_checks.report.text import disparity_text, limit_text, settling_text
+from fairness_checks.report.text import SIGNS, disparity_text, limit_text, settling_text
 
 __all__ = ["LEGEND", "WIDTH", "summary_lines"]
 
@@ -19,7 +19,6 @@ WIDTH = 100
 _HEADER = ("check", "groups", "rate", "n", "disparity", "limit", "p", "verdict")
 _RIGHT = (False, False, True, True, False, False, True, False)
 _LEAST = (12, 8)  # to how many characters the first two columns may be cut
-_SIGN = {"max_difference": "<=", "min_ratio": ">=", "max_value": "<=", "min_value": ">="}
 
 Row = tuple[str, ...]
 
@@ -46,7 +45,7 @@ def _rows(record: CheckRecord) -> Iterator[Row]:
         groups.append((f"(+{len(record.groups) - len(shown)} groups)", "", ""))
     answer = (
         disparity_text(record),
-        f"{_SIGN[record.limit_kind]}{limit_text(record.limit)}",
+        f"{SIGNS[record.limit_kind][0]}{limit_text(record.limit)}",
         _p(record),
         record.verdict,
     )

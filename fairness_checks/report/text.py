@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from fairness_checks.names import printable
 from fairness_checks.records import CheckRecord, GroupRecord
 
-__all__ = ["disparity_text", "explanation", "headline", "limit_text", "p_text", "settling_text"]
+__all__ = ["SIGNS", "disparity_text", "explanation", "headline", "limit_text", "p_text", "settling_text"]
 
 _CORRECTIONS = {"holm": "Holm", "benjamini_hochberg": "Benjamini-Hochberg", "none": "unadjusted"}
-_SIGNS = {  # limit kind: (kept, violated)
+SIGNS = {  # limit kind: (kept, violated)
     "max_difference": ("<=", ">"),
     "min_ratio": (">=", "<"),
     "max_value": ("<=", ">"),
@@ -69,7 +69,7 @@ def headline(record: CheckRecord) -> str:
         return f"{subject} undefined, not judged against {limit_text(record.limit)}: {record.reason}"
     story = f"{subject} {_groups_text(record)} {disparity_text(record)}"
     limit = limit_text(record.limit)
-    kept, violated = _SIGNS[record.limit_kind]
+    kept, violated = SIGNS[record.limit_kind]
     adjusted = f"{p_text(record.p_adjusted)}, {_CORRECTIONS[record.correction]}"
     if record.verdict == "pass":
         return f"{story} {kept} {limit} ({p_text(record.p_compliance)})"

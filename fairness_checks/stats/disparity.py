@@ -20,6 +20,7 @@ from fairness_checks.stats.proportions import Array, Contrast, score_statistic
 __all__ = ["judge_disparity"]
 
 _LARGEST_TOLERANCE = 1.0 - 1e-9
+_MOST_EXACT = 500  # pairs; 32 groups have 496
 
 EXACT = "exact unconditional score test (Chan 1998; Berger and Boos 1994)"
 ASYMPTOTIC = "score test (Miettinen and Nurminen 1985)"
@@ -73,16 +74,13 @@ def p_within(pairs: Pairs, tolerance: float, contrast: Contrast) -> Array:
     return _either(exact_within, _asymptotic_within, pairs, tolerance, contrast)
 
 
-_MOST_EXACT = 500  # pairs; 32 groups have 496
-
-
 class RatePairs:
     """All pairs of the groups' rates as `fairness_checks.stats.pairs.PairTests`.
 
     A ratio of at least r is a tolerance of 1 - r; ratios are differences on the logarithmic scale.
     """
 
-    largest = 1.0 - 1e-9
+    largest = _LARGEST_TOLERANCE
     step = 2e-5  # a tenth of what reports show
 
     def __init__(self, events: Array, samples: Array, contrast: Contrast) -> None:

@@ -10,6 +10,7 @@ from scipy import special
 
 from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within, upper_tail
 from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.multiplicity import sidak, sidak_level
 from fairness_checks.stats.pairs import judge_pairs
 from fairness_checks.stats.proportions import Array
 
@@ -121,10 +122,10 @@ def judge_worst_estimate(groups: Estimates, limit: float, alpha: float, *, ceili
     count = len(value)
     above = upper_tail((value - sign * limit) / error, groups.freedom)
     below = upper_tail((sign * limit - value) / error, groups.freedom)
-    level = float(-np.expm1(np.log1p(-alpha) / count))
+    level = sidak_level(alpha, count)
     low = float(np.max(value - error * _quantile(level, groups.freedom)))
     high = float(np.max(value + error * _quantile(alpha, groups.freedom)))
-    p_violation = float(-np.expm1(count * np.log1p(-min(float(above.min()), 1.0 - 1e-16))))
+    p_violation = sidak(float(above.min()), count)
     shown = int(np.lexsort((-value, above))[0]) if p_violation < alpha else int(np.argmax(value))
     return Inference(
         estimate=float(groups.value[shown]),

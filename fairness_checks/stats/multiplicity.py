@@ -1,4 +1,4 @@
-"""Adjustment of p-values over the checks of one model."""
+"""Adjustment of p-values over the checks of one model, and over independent groups."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy import stats
 
-__all__ = ["CORRECTIONS", "adjust"]
+__all__ = ["CORRECTIONS", "adjust", "sidak", "sidak_level"]
 
 
 def _holm(p: np.ndarray) -> np.ndarray:
@@ -48,3 +48,19 @@ def adjust(p_values: Sequence[float], correction: str) -> list[float]:
     if not p_values:
         return []
     return [float(p) for p in CORRECTIONS[correction](np.asarray(p_values, dtype=np.float64))]
+
+
+def sidak(smallest: float, tests: int) -> float:
+    """Adjust the smallest p-value of independent tests (Sidak, JASA 62 (1967) 626-633).
+
+    Examples
+    --------
+    >>> round(sidak(0.01, 5), 6)
+    0.04901
+    """
+    return float(-np.expm1(tests * np.log1p(-smallest))) if smallest < 1.0 else 1.0
+
+
+def sidak_level(alpha: float, tests: int) -> float:
+    """Return the level of each of the independent tests: `sidak` of it is alpha."""
+    return float(-np.expm1(np.log1p(-alpha) / tests))

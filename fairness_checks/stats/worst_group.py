@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.multiplicity import sidak, sidak_level
 from fairness_checks.stats.proportions import clopper_pearson_bound, exact_binomial_p
 
 __all__ = ["judge_worst_group"]
@@ -37,9 +38,8 @@ def judge_worst_group(
     p = np.array([exact_binomial_p(x, n, limit) for x, n in counts])
     rate = np.array([x / n for x, n in counts])
 
-    smallest = float(p[:, 0].min())
-    p_violation = float(-np.expm1(groups * np.log1p(-smallest))) if smallest < 1.0 else 1.0
-    level = float(-np.expm1(np.log1p(-alpha) / groups))
+    p_violation = sidak(float(p[:, 0].min()), groups)
+    level = sidak_level(alpha, groups)
     low = max(clopper_pearson_bound(x, n, level, upper=False) for x, n in counts)
     high = max(clopper_pearson_bound(x, n, alpha, upper=True) for x, n in counts)
     shown = int(np.lexsort((-rate, p[:, 0]))[0]) if p_violation < alpha else int(np.argmax(rate))
