@@ -51,7 +51,7 @@ class Gate:
             rows = np.flatnonzero(rate == common)
             outside, within = (self._of_pairs(table, events[rows], samples) for table in (self._outside, self._within))
             deviations = np.sqrt(common * (1 - common) / samples)
-            family = Family(deviations, LIMIT, rng)
+            family = Family(deviations, LIMIT)
             scale = np.hypot(deviations[first], deviations[second])
             fails[rows] = (family.excess(outside, scale, LIMIT, ALPHA) > 0.0).any(axis=1)
             passes[rows] = within.max(axis=1) < ALPHA

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fairness_checks.adapters.classifier import predictions_from_classifier
-    from fairness_checks.auditing import audit
+    from fairness_checks.auditing import audit, audit_uncertainty
     from fairness_checks.cache import FittedCache
     from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions, RecordError
-    from fairness_checks.metrics import METRICS
+    from fairness_checks.metrics import METRICS, Metric
     from fairness_checks.planning import SamplePlan, plan_sample_size
     from fairness_checks.predictions import Predictions
     from fairness_checks.records import CheckRecord, GroupRecord
@@ -29,9 +29,11 @@ _HOMES = {
     "GroupStatistics": "statistics",
     "InvalidPredictions": "errors",
     "METRICS": "metrics",
+    "Metric": "metrics",
     "Predictions": "predictions",
     "RecordError": "errors",
     "audit": "auditing",
+    "audit_uncertainty": "auditing",
     "fairness_model": "suite",
     "SamplePlan": "planning",
     "plan_sample_size": "planning",
@@ -47,10 +49,12 @@ __all__ = [
     "GroupRecord",
     "GroupStatistics",
     "InvalidPredictions",
+    "Metric",
     "Predictions",
     "RecordError",
     "SamplePlan",
     "audit",
+    "audit_uncertainty",
     "fairness_model",
     "plan_sample_size",
     "predictions_from_classifier",

@@ -1,34 +1,36 @@
-"""`audit`: one check without pytest or YAML."""
+"""`audit` and `audit_uncertainty`: one check without pytest or YAML."""
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from fairness_checks.checks import LIMIT_KINDS, Burden, Check, MissingSensitive, Settings
+import numpy as np
+
+from fairness_checks.checks import MISMATCH, Burden, Check, LimitKind, MissingSensitive, Settings, Strata
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.metrics import METRICS, Metric
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import CheckRecord
 from fairness_checks.verdict import audit_model
 
-__all__ = ["audit"]
+__all__ = ["audit", "audit_uncertainty"]
 
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ConfigurationError(f"{name}: {value!r} is not a number")
-    return float(value)
+PerSample = Callable[[Predictions], Any]
 
 
 def audit(
     predictions: Predictions,
     *,
-    metric: str,
+    metric: str | Metric | PerSample,
     by: str | Sequence[str] | None = None,
     max_difference: float | None = None,
     min_ratio: float | None = None,
     max_value: float | None = None,
     min_value: float | None = None,
+    control_features: str | Sequence[str] = (),
+    strata: Strata = "each",
     alpha: float = 0.05,
     min_group_size: int = 10,
     burden_of_proof: Burden = "violation",
@@ -41,12 +43,18 @@ def audit(
     ----------
     predictions : Predictions
         n samples.
-    metric : str
-        A name of `fairness_checks.METRICS`.
+    metric : str, Metric or callable
+        A name of `fairness_checks.METRICS`; or a metric of your own: a named function that takes the Predictions and
+        returns the value of each sample, shape (n,), whose mean by group is compared (a rate where the values are
+        bool; a sample whose value is NaN does not count); or such a function with its range and unit as a `Metric`.
     by : str or sequence of str, optional
         Sensitive feature, or several for their intersection. Default: the only feature there is.
     max_difference, min_ratio, max_value, min_value : float, optional
         The limit; exactly one of them.
+    control_features : str or sequence of str
+        Sensitive features within whose strata groups are compared.
+    strata : {"each", "combined"}
+        With control features: whether the limit holds in each stratum, or for values standardised over the strata.
     alpha : float
         Significance level of each direction; nothing is adjusted, as there is one check.
     min_group_size : int
@@ -77,7 +85,7 @@ def audit(
     >>> record.verdict, record.first, round(record.estimate, 3)
     ('fail', ('female',), 0.45)
     """
-    given = {
+    given: dict[LimitKind, float | None] = {
         "max_difference": max_difference,
         "min_ratio": min_ratio,
         "max_value": max_value,
@@ -85,20 +93,112 @@ def audit(
     }
     limits = {kind: _number(kind, value) for kind, value in given.items() if value is not None}
     if len(limits) != 1:
-        raise ConfigurationError(f"give exactly one of {', '.join(LIMIT_KINDS)}; {len(limits)} given")
+        raise ConfigurationError(f"give exactly one of {', '.join(given)}; {len(limits)} given")
+    if metric == MISMATCH:
+        raise ConfigurationError(f"metric {MISMATCH!r}: ask audit_uncertainty(..., max_mismatch=...)")
     ((kind, limit),) = limits.items()
-    if by is None:
-        if len(predictions.sensitive_features) != 1:
-            raise ConfigurationError(f"by: name one or more of {', '.join(predictions.sensitive_features)}")
-        by = tuple(predictions.sensitive_features)
-    features = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, list | tuple) else (by,)
-    if not all(isinstance(feature, str) for feature in features):
-        raise ConfigurationError(f"by: {by!r} must be the name of a sensitive feature, or a list of names")
-    settings = Settings(
-        alpha=alpha,
-        correction="none",
-        burden_of_proof=burden_of_proof,
-        min_group_size=min_group_size,
-        missing_sensitive=missing_sensitive,
-    )
-    return audit_model(model, predictions, [Check(metric, features, kind, limit)], settings)[0]  # type: ignore[arg-type]
+    name, custom = _metric(metric, predictions)
+    control = _names("control_features", control_features)
+    check = Check(name, _features(predictions, by, control), kind, limit, control, strata, custom)
+    settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive)
+    return audit_model(model, predictions, [check], settings)[0]
+
+
+def audit_uncertainty(
+    predictions: Predictions,
+    *,
+    max_mismatch: float,
+    by: str | Sequence[str] | None = None,
+    alpha: float = 0.05,
+    min_group_size: int = 10,
+    burden_of_proof: Burden = "violation",
+    missing_sensitive: MissingSensitive = "error",
+    model: str = "predictions",
+) -> CheckRecord:
+    """Check whether a model's uncertainty warns of the group in which its errors are higher.
+
+    The mismatch is A_error - A_uncertainty, A_x = P(x is higher in the group with the higher error) + P(equal) / 2. It
+    is 0 where the uncertainty separates the groups as the errors do, and positive where it does not warn.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        With `error` and `uncertainty`; a classifier's scores give both: ``|y_true - y_score|`` and the score's entropy.
+    max_mismatch : float
+        Largest mismatch allowed, in [0, 1).
+    by, alpha, min_group_size, burden_of_proof, missing_sensitive, model
+        As for `audit`.
+
+    Returns
+    -------
+    CheckRecord
+        ``record.also`` holds "error_auc" and "uncertainty_auc" of the deciding pair; each group's ``also`` holds its
+        "spearman" correlation of uncertainty with error, and its "risk_coverage_area".
+
+    Examples
+    --------
+    >>> rng = __import__("numpy").random.default_rng(0)
+    >>> predictions = Predictions(
+    ...     error=[1.0 + rng.random() for _ in range(50)] + [rng.random() for _ in range(50)],
+    ...     uncertainty=rng.random(100),
+    ...     sensitive_features={"skin": ["dark"] * 50 + ["light"] * 50},
+    ... )
+    >>> record = audit_uncertainty(predictions, by="skin", max_mismatch=0.1)
+    >>> record.verdict, record.first, record.also["error_auc"]
+    ('fail', ('dark',), 1.0)
+    """
+    limit = _number("max_mismatch", max_mismatch)
+    check = Check(MISMATCH, _features(predictions, by), "max_mismatch", limit)
+    settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive)
+    return audit_model(model, predictions, [check], settings)[0]
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ConfigurationError(f"{name}: {value!r} is not a number")
+    return float(value)
+
+
+def _names(argument: str, value: object) -> tuple[str, ...]:
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else (value,)
+    if not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(f"{argument}: {value!r} must be the name of a sensitive feature, or a list of names")
+    return tuple(str(name) for name in names)
+
+
+def _features(
+    predictions: Predictions, by: str | Sequence[str] | None, control: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    if by is not None:
+        return _names("by", by)
+    rest = tuple(name for name in predictions.sensitive_features if name not in control)
+    if len(rest) != 1:
+        raise ConfigurationError(f"by: name one or more of {', '.join(predictions.sensitive_features)}")
+    return rest
+
+
+def _metric(metric: object, predictions: Predictions) -> tuple[str, Metric | None]:
+    """Return a metric's name, and the metric itself if it is the user's own."""
+    if isinstance(metric, str):
+        return metric, None
+    if not isinstance(metric, Metric):
+        if not callable(metric):
+            raise ConfigurationError(f"metric: {metric!r} is no name, no function and no Metric")
+        metric = _own(metric, predictions)
+    if metric.name in METRICS:
+        raise ConfigurationError(f"metric: {metric.name!r} is a metric of the table; give yours another name")
+    if metric.per_sample is None:
+        raise ConfigurationError(f"metric: {metric.name!r} needs per_sample, a function that gives each sample's value")
+    return metric.name, metric
+
+
+def _own(function: PerSample, predictions: Predictions) -> Metric:
+    name = getattr(function, "__name__", type(function).__name__)
+    if name == "<lambda>":
+        raise ConfigurationError("metric: a lambda has no name for the record; give a function with one, or a Metric")
+    formula = (function.__doc__ or f"{name}, by sample").strip().splitlines()[0]
+    if np.asarray(function(predictions)).dtype.kind == "b":
+        limits = ("max_difference", "min_ratio", "max_value", "min_value")
+        return Metric(name=name, formula=formula, kind="proportion", per_sample=function, limits=limits)
+    span = float("inf")
+    return Metric(name=name, formula=formula, kind="mean", per_sample=function, lowest=-span, highest=span)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from fairness_checks.errors import ConfigurationError, did_you_mean
-from fairness_checks.metrics import METRICS
+from fairness_checks.metrics import METRICS, Metric
 
 __all__ = [
     "LIMIT_KINDS",
+    "MISMATCH",
+    "PAIRWISE",
     "Burden",
     "Check",
     "CheckKey",
@@ -18,46 +20,65 @@ __all__ = [
     "LimitKind",
     "MissingSensitive",
     "Settings",
+    "Strata",
     "limit_problem",
     "unfit_limit",
 ]
 
-LimitKind: TypeAlias = Literal["max_difference", "min_ratio", "max_value", "min_value"]
+LimitKind: TypeAlias = Literal["max_difference", "min_ratio", "max_value", "min_value", "max_mismatch"]
 Correction: TypeAlias = Literal["holm", "benjamini_hochberg", "none"]
 Burden: TypeAlias = Literal["violation", "compliance"]
 MissingSensitive: TypeAlias = Literal["error", "group"]
+Strata: TypeAlias = Literal["each", "combined"]
+Section: TypeAlias = Literal["subgroups", "uncertainty"]
 
-CheckKey: TypeAlias = tuple[str, str, tuple[str, ...], str]
-
-LIMIT_KINDS = MappingProxyType(
-    {
-        # name: (lowest limit, is it allowed?, highest limit, is it allowed?); past these ends nothing can violate
-        "max_difference": (0.0, True, 1.0, False),
-        "min_ratio": (0.0, False, 1.0, True),
-        "max_value": (0.0, True, 1.0, False),
-        "min_value": (0.0, False, 1.0, True),
-    }
-)
+MISMATCH = "uncertainty_mismatch"
+LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
+PAIRWISE: frozenset[LimitKind] = frozenset({"max_difference", "min_ratio", "max_mismatch"})
+"""Limits on the disparity of two groups, not on the value of one."""
 
 
-def limit_problem(kind: str, limit: float) -> str | None:
+class CheckKey(NamedTuple):
+    """Identity of a check within its model."""
+
+    check: str
+    metric: str
+    by: tuple[str, ...]
+    limit_kind: str
+    control_features: tuple[str, ...] = ()
+    strata: str = "each"
+
+
+def limit_problem(kind: str, limit: float, metric: Metric) -> str | None:
     """Say what is wrong with a limit, or return None.
 
     Examples
     --------
-    >>> limit_problem("max_difference", 1.5)
+    >>> limit_problem("max_difference", 1.5, METRICS["accuracy"])
     'max_difference: 1.5 is impossible; allowed: 0 <= max_difference < 1'
     """
-    low, low_allowed, high, high_allowed = LIMIT_KINDS[kind]
-    if (low < limit or (low_allowed and limit == low)) and (limit < high or (high_allowed and limit == high)):
+    span = metric.highest - metric.lowest
+    ranges = {
+        # name: (lowest limit, is it allowed?, highest limit, is it allowed?); past these ends nothing can violate
+        "max_difference": (0.0, True, span, False),
+        "min_ratio": (0.0, False, 1.0, True),
+        "max_value": (metric.lowest, True, metric.highest, False),
+        "min_value": (metric.lowest, False, metric.highest, True),
+        "max_mismatch": (0.0, True, 1.0, False),
+    }
+    low, low_allowed, high, high_allowed = ranges[kind]
+    above = low < limit or (low_allowed and limit == low)
+    if math.isfinite(limit) and above and (limit < high or (high_allowed and limit == high)):
         return None
-    lower, upper = "<=" if low_allowed else "<", "<=" if high_allowed else "<"
-    return f"{kind}: {limit:g} is impossible; allowed: {low:g} {lower} {kind} {upper} {high:g}"
+    lower = "" if math.isinf(low) else f"{low:g} {'<=' if low_allowed else '<'} "
+    upper = "" if math.isinf(high) else f" {'<=' if high_allowed else '<'} {high:g}"
+    allowed = f"{lower}{kind}{upper}" if lower or upper else "any finite number"
+    return f"{kind}: {limit:g} is impossible; allowed: {allowed}"
 
 
-def unfit_limit(metric: str, kind: str) -> str:
+def unfit_limit(metric: Metric, kind: str) -> str:
     """Say that a metric has no inference for a kind of limit, and which it has."""
-    return f"{kind} is not available for {metric}; allowed: {', '.join(METRICS[metric].limits)}"
+    return f"{kind} is not available for {metric.name}; allowed: {', '.join(metric.limits)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +91,18 @@ class Check:
         A name of `fairness_checks.metrics.METRICS`.
     by : tuple of str
         Sensitive features; more than one asks for the groups of their intersection.
-    limit_kind : {"max_difference", "min_ratio", "max_value", "min_value"}
+    limit_kind : {"max_difference", "min_ratio", "max_value", "min_value", "max_mismatch"}
         What is limited: the largest difference between two groups, the smallest ratio of two groups, the
-        highest or the lowest value of any group.
+        highest or the lowest value of any group, or how far the uncertainty fails to warn of a group's errors.
     limit : float
-        The limit, in the metric's unit (a proportion, 0 to 1).
+        The limit, in the metric's unit (of a rate, a proportion, 0 to 1).
+    control_features : tuple of str
+        Features within whose strata groups are compared; none by default.
+    strata : {"each", "combined"}
+        With control features: whether the limit holds in each stratum, or for the groups' values standardised over the
+        strata (each stratum weighs as much as it has samples of all groups).
+    custom : Metric, optional
+        A metric that is not in the table.
 
     Raises
     ------
@@ -83,7 +111,7 @@ class Check:
 
     Examples
     --------
-    >>> Check("false_negative_rate", ("sex",), "max_difference", 0.05).key
+    >>> Check("false_negative_rate", ("sex",), "max_difference", 0.05).key[:4]
     ('subgroups', 'false_negative_rate', ('sex',), 'max_difference')
     """
 
@@ -91,25 +119,51 @@ class Check:
     by: tuple[str, ...]
     limit_kind: LimitKind
     limit: float
+    control_features: tuple[str, ...] = ()
+    strata: Strata = "each"
+    custom: Metric | None = None
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
+        if self.custom is None and self.metric not in METRICS:
             raise ConfigurationError(f"metric {self.metric!r} does not exist; {did_you_mean(self.metric, METRICS)}")
         if not self.by or len(set(self.by)) != len(self.by):
             raise ConfigurationError(f"by: {list(self.by)!r} must name one or more different sensitive features")
-        if self.limit_kind not in get_args(LimitKind):
+        features = (*self.control_features, *self.by)
+        if len(set(features)) != len(features):
+            raise ConfigurationError(f"control_features: {list(self.control_features)!r} repeats a feature")
+        if self.strata not in get_args(Strata):
+            raise ConfigurationError(f"strata: {self.strata!r}; {did_you_mean(self.strata, get_args(Strata))}")
+        if self.limit_kind not in LIMIT_KINDS:
             raise ConfigurationError(
                 f"limit {self.limit_kind!r} does not exist; {did_you_mean(self.limit_kind, LIMIT_KINDS)}"
             )
-        if self.limit_kind not in METRICS[self.metric].limits:
-            raise ConfigurationError(unfit_limit(self.metric, self.limit_kind))
-        if problem := limit_problem(self.limit_kind, self.limit):
+        if self.limit_kind not in self.definition.limits:
+            raise ConfigurationError(unfit_limit(self.definition, self.limit_kind))
+        if problem := limit_problem(self.limit_kind, self.limit, self.definition):
             raise ConfigurationError(problem)
+        if self.strata == "combined" and (problem := combination_problem(self.definition, self.limit_kind)):
+            raise ConfigurationError(f"strata: {problem}")
+
+    @property
+    def definition(self) -> Metric:
+        """The metric itself."""
+        return self.custom or METRICS[self.metric]
 
     @property
     def key(self) -> CheckKey:
-        """Identity of the check within its model: (check, metric, by, limit kind)."""
-        return ("subgroups", self.metric, self.by, self.limit_kind)
+        """Identity of the check within its model."""
+        section: Section = "uncertainty" if self.definition.kind == MISMATCH else "subgroups"
+        return CheckKey(section, self.metric, self.by, self.limit_kind, self.control_features, self.strata)
+
+
+def combination_problem(metric: Metric, limit_kind: str) -> str | None:
+    """Say why a metric cannot be standardised over strata; None where it can."""
+    if metric.kind not in ("proportion", "mean", "ranking") or limit_kind not in ("max_difference", *_VALUES):
+        return f"combined is available for differences and values of rates, means and areas, not for {metric.name}"
+    return None
+
+
+_VALUES = ("max_value", "min_value")
 
 
 @dataclass(frozen=True, slots=True)

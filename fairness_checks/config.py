@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
 from pydantic import ValidationError
 
-from fairness_checks.checks import Check, LimitKind, Settings
+from fairness_checks.checks import LIMIT_KINDS, MISMATCH, Check, Settings
 from fairness_checks.config_messages import EXAMPLE, problems_between_keys, schema_problems
 from fairness_checks.config_names import Declared, name_problems
-from fairness_checks.config_schema import CheckSpec, FileSpec, ModelSpec, WaiverSpec
+from fairness_checks.config_schema import CheckSpec, FileSpec, ModelSpec, UncertaintySpec, WaiverSpec
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.strict_yaml import read_yaml
 from fairness_checks.waivers import Waiver
@@ -165,9 +164,17 @@ def _idle_waiver(config: GateConfig, waiver: Waiver) -> str | None:
     if waiver.metric not in metrics:
         return f"{waiver.model} has no check of {waiver.metric}; {did_you_mean(waiver.metric, metrics)}"
     limit = f" with {waiver.limit}" if waiver.limit else ""
-    asked = f"{waiver.metric} by {', '.join(waiver.by)}{limit}"
-    there = [f"by {', '.join(check.by)} with {check.limit_kind}" for check in checks if check.metric == waiver.metric]
+    asked = f"{waiver.metric} by {', '.join(waiver.by)}{_within(waiver.control_features)}{limit}"
+    there = [
+        f"by {', '.join(check.by)}{_within(check.control_features)} with {check.limit_kind}"
+        for check in checks
+        if check.metric == waiver.metric
+    ]
     return f"{waiver.model} has no check of {asked}; this file has: {'; '.join(there)}"
+
+
+def _within(control_features: tuple[str, ...]) -> str:
+    return f" within {', '.join(control_features)}" if control_features else ""
 
 
 def _display(path: Path) -> str:
@@ -199,17 +206,27 @@ def _read_text(path: Path, source: str) -> str:
 
 
 def _model(document: Document, name: str, spec: ModelSpec) -> ModelChecks:
+    sections = {
+        "subgroups": [_check(e) for e in spec.subgroups],
+        "uncertainty": [_mismatch(e) for e in spec.uncertainty],
+    }
     checks = (
-        ConfiguredCheck(_check(entry), document.lines["models", name, "subgroups", index])
-        for index, entry in enumerate(spec.subgroups)
+        ConfiguredCheck(check, document.lines["models", name, section, index])
+        for section, entries in sections.items()
+        for index, check in enumerate(entries)
     )
     return ModelChecks(name, tuple(checks), document.lines["models", name])
 
 
 def _check(spec: CheckSpec) -> Check:
-    kind = next(kind for kind in get_args(LimitKind) if kind in spec.model_fields_set)
-    return Check(spec.metric, tuple(spec.by), kind, getattr(spec, kind))
+    kind = next(kind for kind in LIMIT_KINDS if kind in spec.model_fields_set)
+    return Check(spec.metric, tuple(spec.by), kind, getattr(spec, kind), tuple(spec.control_features), spec.strata)
+
+
+def _mismatch(spec: UncertaintySpec) -> Check:
+    return Check(MISMATCH, tuple(spec.by), "max_mismatch", spec.max_mismatch)
 
 
 def _waiver(document: Document, index: int, spec: WaiverSpec) -> Waiver:
-    return Waiver(**{**spec.model_dump(), "by": tuple(spec.by)}, line=document.lines["waivers", index])
+    features = {"by": tuple(spec.by), "control_features": tuple(spec.control_features)}
+    return Waiver(**(spec.model_dump() | features), line=document.lines["waivers", index])

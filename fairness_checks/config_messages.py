@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -13,13 +14,13 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from fairness_checks.checks import LIMIT_KINDS, unfit_limit
-from fairness_checks.config_schema import UNSUPPORTED, spec_at
+from fairness_checks.checks import LIMIT_KINDS, MISMATCH, LimitKind, combination_problem, limit_problem, unfit_limit
+from fairness_checks.config_schema import SECTIONS, UNSUPPORTED, spec_at
 from fairness_checks.errors import did_you_mean
-from fairness_checks.metrics import METRICS
+from fairness_checks.metrics import METRICS, Metric
 from fairness_checks.yaml_document import UNREAD, Document, KeyPath, Problem, key_path, shorten
 
-__all__ = ["EXAMPLE", "problems_between_keys", "schema_problems", "subgroups_of"]
+__all__ = ["EXAMPLE", "checks_of", "problems_between_keys", "schema_problems"]
 
 EXAMPLE = """\
 version: 1
@@ -35,6 +36,8 @@ _WRITE = MappingProxyType(
         "version": "version: 1",
         "models": f"models: {{my_model: {{{_SUBGROUPS}}}}}",
         "subgroups": _SUBGROUPS,
+        "uncertainty": "uncertainty: [{by: sex, max_mismatch: 0.10}]",
+        "max_mismatch": "max_mismatch: 0.10",
         "metric": "metric: false_negative_rate",
         "by": "by: sex",
         "model": "model: my_model",
@@ -43,6 +46,7 @@ _WRITE = MappingProxyType(
         "expires": "expires: 2027-06-30",
     }
 )
+_LIMITS: list[LimitKind] = [kind for kind in LIMIT_KINDS if kind != "max_mismatch"]  # those of a subgroup check
 _EXPECTED = MappingProxyType(
     {
         "date_type": "a day such as 2027-06-30",
@@ -77,49 +81,89 @@ def schema_problems(document: Document, error: ValidationError) -> Iterator[Prob
 
 
 def problems_between_keys(document: Document) -> Iterator[Problem]:
-    """Yield checks without exactly one limit, and checks that ask what another check of the model asks."""
-    for model, entries in subgroups_of(document.data):
-        first: dict[object, KeyPath] = {}
-        for index, entry in enumerate(entries):
-            if not isinstance(entry, dict):
-                continue
-            path: KeyPath = ("models", model, "subgroups", index)
-            kinds = [kind for kind in LIMIT_KINDS if kind in entry]
-            if len(kinds) > 1:
-                message = f"has {len(kinds)} limits ({', '.join(kinds)}); keep one, or write one check for each"
-                yield document.problem(path, message)
-            elif not kinds and not any(_near(str(key), kind) for key in entry for kind in LIMIT_KINDS):
-                yield document.problem(path, f"has no limit; write exactly one of {', '.join(LIMIT_KINDS)}")
-            metric = entry.get("metric")
-            if isinstance(metric, str) and metric in METRICS:
-                for kind in kinds:
-                    if kind not in METRICS[metric].limits:
-                        yield document.problem((*path, kind), unfit_limit(metric, kind))
-            question = _question(entry, kinds)
-            if question is not None and first.setdefault(question, path) != path:
-                earlier = first[question]
-                where = f"{key_path(earlier)} on line {document.lines[earlier]}"
-                yield document.problem(path, f"asks the same as {where} (same metric, features, limit); keep one")
-
-
-def subgroups_of(data: Any) -> Iterator[tuple[str, list[Any]]]:
-    """Yield (model, list of its checks) of a document that may hold anything."""
+    """Yield what no single key shows: models and checks that ask nothing, impossible limits, questions asked twice."""
+    data = document.data
     models = data.get("models") if isinstance(data, dict) else None
     for name, model in models.items() if isinstance(models, dict) else ():
-        entries = model.get("subgroups") if isinstance(model, dict) else None
-        if isinstance(entries, list):
-            yield name, entries
+        if isinstance(model, dict) and not any(
+            key in UNSUPPORTED or _near(str(key), section) for key in model for section in SECTIONS
+        ):
+            yield document.problem(("models", name), f"names no check; write for example `{_WRITE['subgroups']}`")
+    first: dict[object, KeyPath] = {}
+    for path, entry in checks_of(data):
+        if path[2] == "subgroups":
+            kinds: list[LimitKind] = [kind for kind in _LIMITS if kind in entry]
+            metric = entry.get("metric")
+            yield from _limit_problems(document, path, entry, kinds)
+        else:
+            kinds, metric = ["max_mismatch"], MISMATCH
+        if isinstance(metric, str) and metric in METRICS and (metric == MISMATCH) == (path[2] == "uncertainty"):
+            yield from _unfit_problems(document, path, entry, kinds, METRICS[metric])
+        question = _question(entry, metric, kinds)
+        if question is not None and first.setdefault((path[1], question), path) != path:
+            earlier = first[path[1], question]
+            where = f"{key_path(earlier)} on line {document.lines[earlier]}"
+            yield document.problem(path, f"asks the same as {where} (same metric, features, limit); keep one")
 
 
-def _question(entry: Mapping[str, Any], kinds: list[str]) -> object:
+def _limit_problems(
+    document: Document, path: KeyPath, entry: Mapping[str, Any], kinds: list[LimitKind]
+) -> Iterator[Problem]:
+    """Yield a check without exactly one limit."""
+    if len(kinds) > 1:
+        message = f"has {len(kinds)} limits ({', '.join(kinds)}); keep one, or write one check for each"
+        yield document.problem(path, message)
+    elif not kinds and not any(_near(str(key), kind) for key in entry for kind in _LIMITS):
+        yield document.problem(path, f"has no limit; write exactly one of {', '.join(_LIMITS)}")
+
+
+def _unfit_problems(
+    document: Document, path: KeyPath, entry: Mapping[str, Any], kinds: list[LimitKind], metric: Metric
+) -> Iterator[Problem]:
+    """Yield limits, and strata, that the metric does not have."""
+    for kind in kinds:
+        if kind not in metric.limits:
+            yield document.problem((*path, kind), unfit_limit(metric, kind))
+        elif _is_number(entry.get(kind)) and (problem := limit_problem(kind, entry[kind], metric)):
+            yield document.problem((*path, kind), problem.removeprefix(f"{kind}: "))
+        if entry.get("strata") == "combined" and (problem := combination_problem(metric, kind)):
+            yield document.problem((*path, "strata"), problem)
+    by, control = _listed(entry.get("by")), _listed(entry.get("control_features", []))
+    if both := [name for name in control or () if name in (by or ())]:
+        yield document.problem(
+            (*path, "control_features"), f"{shorten(repr(both[0]))} stands under `by` too; keep it in one place"
+        )
+    if "strata" in entry and not control:
+        yield document.problem((*path, "strata"), "has no control_features to make strata of; name some, or remove it")
+
+
+def checks_of(data: Any) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    """Yield (key path, check) of each mapping that stands for one, in a document that may hold anything."""
+    models = data.get("models") if isinstance(data, dict) else None
+    for name, model in models.items() if isinstance(models, dict) else ():
+        for section in SECTIONS:
+            entries = model.get(section) if isinstance(model, dict) else None
+            for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+                if isinstance(entry, dict):
+                    yield ("models", name, section, index), entry
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _listed(names: Any) -> list[str] | None:
+    """Return names as a list; None where they are none."""
+    found = [names] if isinstance(names, str) else names
+    return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else None
+
+
+def _question(entry: Mapping[str, Any], metric: Any, kinds: list[LimitKind]) -> object:
     """Identify what a check asks; [sex, age] and [age, sex] make the same groups."""
-    metric, by = entry.get("metric"), entry.get("by")
-    names = [by] if isinstance(by, str) else by
-    if not isinstance(metric, str) or not isinstance(names, list) or len(kinds) != 1:
+    by, control = _listed(entry.get("by")), _listed(entry.get("control_features", []))
+    if not isinstance(metric, str) or by is None or control is None or len(kinds) != 1:
         return None
-    if not all(isinstance(name, str) for name in names):
-        return None
-    return metric, frozenset(names), kinds[0]
+    return metric, frozenset(by), kinds[0], frozenset(control), str(entry.get("strata", "each"))
 
 
 def _near(name: str, other: str) -> bool:
@@ -135,11 +179,10 @@ def _message(document: Document, detail: ErrorDetails) -> str:
         return f"is missing; write for example `{_WRITE[str(last)]}`"
     if kind == "value_error":
         return str(detail["ctx"]["error"])
-    if kind == "too_short":
-        return f"names no check; write for example `{_WRITE['subgroups']}`, or remove the model"
-    if value is None and last == "subgroups":
-        return f"names no check; write for example `{_WRITE['subgroups']}`, or remove the model"
-    expected = "a feature's name or a list of names" if last == "by" else _EXPECTED.get(kind)
+    if last in SECTIONS and (kind == "too_short" or value is None):
+        rest = "the model" if last == "subgroups" else "the section"
+        return f"names no check; write for example `{_WRITE[str(last)]}`, or remove {rest}"
+    expected = "a feature's name or a list of names" if last in ("by", "control_features") else _EXPECTED.get(kind)
     if expected is None:  # literal_error is the only one known
         expected = f"one of {detail['ctx']['expected']}" if kind == "literal_error" else detail["msg"]
     return f"expected {expected}; found {_shown(document, path, value)}{_remedy(document, path, value, kind)}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from fairness_checks.config_messages import subgroups_of
+from fairness_checks.config_messages import checks_of
 from fairness_checks.errors import did_you_mean
-from fairness_checks.yaml_document import Document, KeyPath, Problem
+from fairness_checks.yaml_document import Document, Problem
 
 __all__ = ["Declared", "name_problems"]
 
@@ -28,13 +28,13 @@ def name_problems(document: Document, models: Declared) -> Iterator[Problem]:
         if name not in models:
             message = f"no model of this name was found; {did_you_mean(name, models)}; {_REMEDY}"
             yield document.problem(("models", name), message)
-    for name, checks in subgroups_of(data):
-        declared = models.get(name)
-        for index, check in enumerate(checks if declared is not None else ()):
-            by = check.get("by") if isinstance(check, dict) else None
-            features = [by] if isinstance(by, str) else by if isinstance(by, list) else []
+    for path, check in checks_of(data):
+        declared = models.get(str(path[1]))
+        for key in ("by", "control_features") if declared is not None else ():
+            names = check.get(key)
+            features = [names] if isinstance(names, str) else names if isinstance(names, list) else []
             for feature in features:
                 if isinstance(feature, str) and feature not in (declared or ()):
-                    path: KeyPath = ("models", name, "subgroups", index, "by")
                     nearest = did_you_mean(feature, declared or ())
-                    yield document.problem(path, f"the model declares no sensitive feature {feature!r}; {nearest}")
+                    message = f"the model declares no sensitive feature {feature!r}; {nearest}"
+                    yield document.problem((*path, key), message)

@@ -16,16 +16,34 @@ from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from fairness_checks.checks import Burden, Correction, LimitKind, MissingSensitive, Settings, limit_problem
+from fairness_checks.checks import (
+    MISMATCH,
+    Burden,
+    Correction,
+    LimitKind,
+    MissingSensitive,
+    Section,
+    Settings,
+    Strata,
+)
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS
 from fairness_checks.yaml_document import KeyPath, shorten
 
-__all__ = ["UNSUPPORTED", "CheckSpec", "DefaultsSpec", "FileSpec", "ModelSpec", "WaiverSpec", "spec_at"]
+__all__ = [
+    "SECTIONS",
+    "UNSUPPORTED",
+    "CheckSpec",
+    "DefaultsSpec",
+    "FileSpec",
+    "ModelSpec",
+    "UncertaintySpec",
+    "WaiverSpec",
+    "spec_at",
+]
 
 UNSUPPORTED: Mapping[str, str] = MappingProxyType(
     {
-        "uncertainty": "uncertainty against error",
         "regression": "change against a baseline",
         "sweep": "retraining on shifted mixes",
     }
@@ -33,9 +51,19 @@ UNSUPPORTED: Mapping[str, str] = MappingProxyType(
 """Sections of a model that are not built yet: refused, because a check that is never made looks passed."""
 
 
+SECTIONS: tuple[Section, ...] = get_args(Section)
+"""Sections of a model, each a list of checks."""
+
+
 def _metric(name: str) -> str:
     if name not in METRICS:
         raise ValueError(f"{shorten(repr(name))} is not a metric; {did_you_mean(name, METRICS)}")
+    return name
+
+
+def _metric_of_subgroups(name: str) -> str:
+    if _metric(name) == MISMATCH:
+        raise ValueError(f"{name!r} is asked under `uncertainty: [{{by: sex, max_mismatch: 0.10}}]`")
     return name
 
 
@@ -67,8 +95,8 @@ def _one_of(literal: Any) -> BeforeValidator:
 def _section(name: str) -> str:
     if name in UNSUPPORTED:
         raise ValueError(f"{name!r} ({UNSUPPORTED[name]}) is not supported by this version of fairness_checks")
-    if name != "subgroups":
-        raise ValueError(f"{shorten(repr(name))} is not a section of a model; {did_you_mean(name, ['subgroups'])}")
+    if name not in SECTIONS:
+        raise ValueError(f"{shorten(repr(name))} is not a section of a model; {did_you_mean(name, SECTIONS)}")
     return name
 
 
@@ -82,13 +110,6 @@ def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; an auditor reads this")
     return text
-
-
-def _possible_limit(limit: float, info: ValidationInfo) -> float:
-    name = str(info.field_name)
-    if problem := limit_problem(name, limit):
-        raise ValueError(problem.removeprefix(f"{name}: "))
-    return limit
 
 
 def _possible_setting(value: Any, info: ValidationInfo) -> Any:
@@ -106,7 +127,9 @@ def _version(version: int) -> int:
     return version
 
 
-Limit = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_possible_limit)]
+Limit = Annotated[
+    float, Field(allow_inf_nan=False)
+]  # whether it is possible depends on the metric: see `config_messages`
 Features = Annotated[list[str], BeforeValidator(_list_of_one), AfterValidator(_features)]
 MetricName = Annotated[str, AfterValidator(_metric)]
 Text = Annotated[str, AfterValidator(_not_blank)]
@@ -132,18 +155,28 @@ class DefaultsSpec(_Spec):
 class CheckSpec(_Spec):
     """One entry of ``subgroups``; that it gives exactly one limit is for `config` to see."""
 
-    metric: MetricName
+    metric: Annotated[str, AfterValidator(_metric_of_subgroups)]
     by: Features
     max_difference: Limit = _NOT_GIVEN
     min_ratio: Limit = _NOT_GIVEN
     max_value: Limit = _NOT_GIVEN
     min_value: Limit = _NOT_GIVEN
+    control_features: Features = []
+    strata: Annotated[Strata, _one_of(Strata)] = "each"
+
+
+class UncertaintySpec(_Spec):
+    """One entry of ``uncertainty``."""
+
+    by: Features
+    max_mismatch: Limit
 
 
 class ModelSpec(_Spec):
-    """One entry of ``models``."""
+    """One entry of ``models``; that it has a section is for `config` to see."""
 
-    subgroups: Annotated[list[CheckSpec], Field(min_length=1)]
+    subgroups: Annotated[list[CheckSpec], Field(min_length=1)] = []
+    uncertainty: Annotated[list[UncertaintySpec], Field(min_length=1)] = []
 
 
 class WaiverSpec(_Spec):
@@ -151,8 +184,9 @@ class WaiverSpec(_Spec):
 
     model: Text
     check: Annotated[str, AfterValidator(_section)] = "subgroups"
-    metric: MetricName
+    metric: MetricName = MISMATCH
     by: Features
+    control_features: Features = []
     limit: Annotated[LimitKind | None, _one_of(LimitKind), AfterValidator(_not_null)] = None
     reason: Text
     approved_by: Text
@@ -186,6 +220,8 @@ def spec_at(path: KeyPath) -> type[BaseModel] | None:
             return ModelSpec
         case ("models", _, "subgroups", _):
             return CheckSpec
+        case ("models", _, "uncertainty", _):
+            return UncertaintySpec
         case ("waivers", _):
             return WaiverSpec
     return None

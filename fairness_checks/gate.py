@@ -171,7 +171,7 @@ class Gate:
             for feature in self._models[model] or ():
                 predictions.feature(feature)
             checks = [e.check for m in self.limits.models if m.name == model for e in m.checks]
-            records = audit_model(model, predictions, checks, self.settings, self.limits.waivers, seed=self.limits.seed)
+            records = audit_model(model, predictions, checks, self.settings, self.limits.waivers)
             self._records[model] = {check.key: record for check, record in zip(checks, records, strict=True)}
         return self._records[model]
 

@@ -55,10 +55,17 @@ def node_id(model: str, check: Check) -> str:
     'sepsis_model-sex+age_band-false_negative_rate'
     >>> node_id("sepsis_model", Check("selection_rate", ("sex",), "min_ratio", 0.8))
     'sepsis_model-sex-selection_rate-min_ratio'
+    >>> node_id("sepsis_model", Check("accuracy", ("sex",), "max_difference", 0.1, ("ward",)))
+    'sepsis_model-sex-accuracy-within+ward'
     """
-    parts = [slug(model), "+".join(slug(feature) for feature in check.by), check.metric]
-    if check.limit_kind != "max_difference":
+    parts = [slug(model), "+".join(slug(feature) for feature in check.by)]
+    if check.key.check == "subgroups":
+        parts.append(check.metric)
+    if check.limit_kind not in ("max_difference", "max_mismatch"):
         parts.append(check.limit_kind)
+    if check.control_features:
+        within = "combined_over" if check.strata == "combined" else "within"
+        parts.append(f"{within}+{'+'.join(slug(feature) for feature in check.control_features)}")
     return "-".join(parts)
 
 

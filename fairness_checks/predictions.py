@@ -5,30 +5,44 @@ from __future__ import annotations
 import numbers
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
-from fairness_checks.encoding import chunks
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
-from fairness_checks.sensitive import SensitiveFeature, as_array, encode_features, first_rows, is_missing
+from fairness_checks.sensitive import SensitiveFeature, encode_features
+from fairness_checks.vectors import frozen, read_clusters, read_labels, read_measures, read_scores
 
 __all__ = ["Predictions"]
 
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.bool_]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
 
 class Predictions:
-    """A binary classifier's predictions for n held-out samples, checked and ready to be evaluated by group.
+    """A model's predictions for n held-out samples, checked and ready to be evaluated by group.
+
+    A binary classifier gives `y_true` with `y_pred`, `y_score` or both; any other model gives the `error` of each
+    sample. Both may be given.
 
     Parameters
     ----------
-    y_true : array_like of {0, 1} or bool, shape (n,)
+    y_true : array_like of {0, 1} or bool, shape (n,), optional
         What happened; 1 is the positive class.
     y_pred : array_like of {0, 1} or bool, shape (n,), optional
         What the model decided. Default: ``y_score >= threshold``.
     y_score : array_like of float in [0, 1], shape (n,), optional
         Probability of the positive class.
+    error : array_like of float, shape (n,), optional
+        Error of each sample, in any unit: a reconstruction error, or a residual with its sign.
+    uncertainty : array_like of float, shape (n,), optional
+        The model's own uncertainty about each sample, 0 or more; higher means less certain. Default for a classifier
+        with scores: the entropy of the score in nats.
+    cluster : array_like, shape (n,), optional
+        Which samples belong together (the patient of each image): only clusters are independent evidence.
     sensitive_features : frame, mapping of str to array_like, series or array_like
         One row a sample; any frame that narwhals reads (pandas, polars, pyarrow, ...), eager or lazy. A single array
         without a name is called "sensitive_feature".
@@ -48,50 +62,63 @@ class Predictions:
     Predictions(4 samples, sensitive features: sex (f, m))
     """
 
-    __slots__ = ("sensitive_features", "y_pred", "y_score", "y_true")
+    __slots__ = ("cluster", "error", "sensitive_features", "uncertainty", "y_pred", "y_score", "y_true")
 
-    y_true: npt.NDArray[np.bool_]
-    y_pred: npt.NDArray[np.bool_]
-    y_score: npt.NDArray[np.float64] | None
+    y_true: Labels | None
+    y_pred: Labels | None
+    y_score: Floats | None
+    error: Floats | None
+    uncertainty: Floats | None
+    cluster: npt.NDArray[np.int64] | None
     sensitive_features: Mapping[str, SensitiveFeature]
 
     def __init__(
         self,
-        y_true: Any,
+        y_true: Any = None,
         y_pred: Any = None,
         y_score: Any = None,
         *,
+        error: Any = None,
+        uncertainty: Any = None,
+        cluster: Any = None,
         sensitive_features: Any,
         threshold: float = 0.5,
     ) -> None:
-        labels = _binary("y_true", y_true)
-        score = None if y_score is None else _score(y_score)
         if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real):
             raise InvalidPredictions(f"threshold: {threshold!r} is not a number in [0, 1]")
         if not 0.0 <= threshold <= 1.0:
             raise InvalidPredictions(f"threshold: {threshold:g} is outside [0, 1], where the scores are")
-        if y_pred is None and score is None:
-            raise InvalidPredictions("y_pred: give y_pred, y_score or both")
-        decided = _binary("y_pred", y_pred) if y_pred is not None else np.asarray(_some(score) >= threshold)
+        _refuse_halves(y_true, y_pred, y_score, error)
+        arrays: dict[str, np.ndarray | None] = dict.fromkeys(self.__slots__)
+        arrays["y_true"] = None if y_true is None else read_labels("y_true", y_true)
+        arrays["y_score"] = score = None if y_score is None else read_scores(y_score)
+        if y_pred is not None:
+            arrays["y_pred"] = read_labels("y_pred", y_pred)
+        elif score is not None:
+            arrays["y_pred"] = np.asarray(score >= threshold)
+        arrays["error"] = None if error is None else read_measures("error", error, signed=True)
+        if uncertainty is not None:
+            arrays["uncertainty"] = read_measures("uncertainty", uncertainty, signed=False)
+        arrays["cluster"] = None if cluster is None else read_clusters(cluster)
         features = encode_features(sensitive_features)
-        lengths = {"y_true": len(labels), "y_pred": len(decided)}
-        if score is not None:
-            lengths["y_score"] = len(score)
+        lengths = {name: len(array) for name, array in arrays.items() if array is not None}
+        if y_pred is None:
+            lengths.pop("y_pred", None)
         lengths |= {f"sensitive_features[{name!r}]": len(feature.codes) for name, feature in features.items()}
         if len(set(lengths.values())) > 1:
-            raise InvalidPredictions("lengths differ: " + ", ".join(f"{k} {v}" for k, v in lengths.items()))
-        if not len(labels):
-            raise InvalidPredictions("y_true: 0 rows; there is nothing to evaluate")
-        object.__setattr__(self, "y_true", _frozen(labels))
-        object.__setattr__(self, "y_pred", _frozen(decided))
-        object.__setattr__(self, "y_score", None if score is None else _frozen(score))
+            ordered = sorted(lengths, key=_place)
+            raise InvalidPredictions("lengths differ: " + ", ".join(f"{k} {lengths[k]}" for k in ordered))
+        if not next(iter(lengths.values())):
+            raise InvalidPredictions(f"{'error' if y_true is None else 'y_true'}: 0 rows; there is nothing to evaluate")
+        for name, array in arrays.items():
+            object.__setattr__(self, name, None if array is None else frozen(array))
         object.__setattr__(self, "sensitive_features", MappingProxyType(features))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Predictions is immutable; make a new one to change {name}")
 
     def __len__(self) -> int:
-        return len(self.y_true)
+        return len(next(iter(self.sensitive_features.values())).codes)
 
     def __repr__(self) -> str:
         features = ", ".join(f"{f.name} ({', '.join(f.groups)})" for f in self.sensitive_features.values())
@@ -106,99 +133,57 @@ class Predictions:
             )
         return self.sensitive_features[name]
 
+    def labels(self) -> Labels:
+        """Return `y_true`; raise InvalidPredictions if it was not given, as the next four do for theirs."""
+        return _given("y_true", self.y_true, "the metric compares decisions or scores with labels")
 
-def _some(score: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64]:
-    assert score is not None  # for the type checker: both None was refused
-    return score
+    def decisions(self) -> Labels:
+        """Return `y_pred`, given or by the threshold."""
+        return _given("y_pred", self.y_pred, "the metric needs decisions")
+
+    def scores(self) -> Floats:
+        """Return `y_score`."""
+        return _given("y_score", self.y_score, "the metric needs the probability of the positive class")
+
+    def errors(self) -> Floats:
+        """Return `error`."""
+        return _given("error", self.error, "the metric needs the error of each sample")
+
+    def uncertainties(self) -> Floats:
+        """Return `uncertainty`, or the entropy of the score in nats, shape (n,)."""
+        if self.uncertainty is None and self.y_score is not None:
+            return np.asarray(special.entr(self.y_score) + special.entr(1.0 - self.y_score))
+        return _given("uncertainty", self.uncertainty, "give it, or y_score, whose entropy is then taken")
+
+    def ranked_errors(self) -> Floats:
+        """Return what uncertainty should warn of, shape (n,), 0 or more.
+
+        The absolute `error` where it was given; else ``|y_true - y_score|``, which ranks samples as their Brier score
+        and their log loss do; else 1 for a wrong decision.
+        """
+        if self.error is not None:
+            return np.abs(self.error)
+        if self.y_score is not None:
+            return np.asarray(np.abs(self.labels() - self.y_score))
+        return np.asarray(self.labels() != self.decisions(), dtype=np.float64)
 
 
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array.flags.writeable = False
+_ORDER = ("y_true", "y_pred", "y_score", "error", "uncertainty", "cluster")
+
+
+def _place(name: str) -> int:
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+
+
+def _refuse_halves(y_true: Any, y_pred: Any, y_score: Any, error: Any) -> None:
+    """Refuse labels without predictions, and predictions without labels."""
+    if y_true is not None and y_pred is None and y_score is None and error is None:
+        raise InvalidPredictions("y_pred: give y_pred, y_score or both")
+    if y_true is None and (error is None or y_pred is not None):
+        raise InvalidPredictions("y_true: give it with y_pred or y_score, or give the error of each sample")
+
+
+def _given(name: str, array: npt.NDArray[_Scalar] | None, why: str) -> npt.NDArray[_Scalar]:
+    if array is None:
+        raise InvalidPredictions(f"{name}: not given; {why}")
     return array
-
-
-def _vector(name: str, values: Any) -> np.ndarray:
-    """Turn a series or array_like into a one-dimensional array without missing values."""
-    series = nw.from_native(values, pass_through=True, allow_series=True)
-    if isinstance(series, nw.Series):
-        if series.null_count():
-            _refuse(name, np.asarray(series.is_null().to_numpy(), dtype=bool), "missing (null)")
-        array = np.asarray(series.to_numpy())
-    else:
-        array = as_array(name, values)
-    if array.ndim != 1:
-        hint = "; for scores pass predict_proba(X)[:, 1]" if array.ndim == 2 and name == "y_score" else ""
-        raise InvalidPredictions(f"{name}: shape {array.shape}; shape (n,) is needed{hint}")
-    if isinstance(values, np.ma.MaskedArray):
-        _refuse(name, np.ma.getmaskarray(values), "masked")
-    if array.dtype.kind == "O":
-        _refuse(
-            name,
-            np.array([is_missing(value) for value in array], dtype=bool),
-            "missing (None or NaN)",
-        )
-        texts = any(isinstance(value, str | bytes) for value in array)  # "1" is a label in words, not a number
-        try:
-            array = array.astype(str if texts else np.float64)
-        except (TypeError, ValueError):
-            array = array.astype(str)
-    return array
-
-
-def _refuse(name: str, bad: npt.NDArray[np.bool_], what: str) -> None:
-    count = int(np.count_nonzero(bad))
-    if count:
-        verb = "is" if count == 1 else "are"
-        raise InvalidPredictions(f"{name}: {count} of {len(bad)} values {verb} {what}: {first_rows(bad)}")
-
-
-def _binary(name: str, values: Any) -> npt.NDArray[np.bool_]:
-    """Return labels as a new array: what the caller does to his own changes nothing here."""
-    array = _vector(name, values)
-    if array.dtype.kind == "b":
-        return array.copy()
-    if array.dtype.kind not in "iuf":
-        seen = ", ".join(repr(str(value)) for value in np.unique(array)[:4])
-        raise InvalidPredictions(
-            f"{name}: labels are not binary: {seen}; give 0/1 or bool, for instance `labels == {array[0]!s:.20}`"
-            if len(array)
-            else f"{name}: 0 rows; there is nothing to evaluate"
-        )
-    labels = np.empty(len(array), dtype=bool)
-    for rows in chunks(len(array)):
-        part = array[rows]
-        np.equal(part, 1, out=labels[rows])
-        if not _is_binary(part, labels[rows]):
-            _refuse_labels(name, array)
-    return labels
-
-
-def _is_binary(part: np.ndarray, positive: npt.NDArray[np.bool_]) -> bool:
-    if part.dtype.kind == "f":
-        return bool(np.all(positive | (part == 0)))
-    return bool(part.view(f"u{part.dtype.itemsize}").max() <= 1)  # read as unsigned, a negative number is a large one
-
-
-def _refuse_labels(name: str, array: np.ndarray) -> NoReturn:
-    """Say what is wrong with all of the labels."""
-    if array.dtype.kind == "f":
-        _refuse(name, np.isnan(array), "NaN")
-    bad = (array != 0) & (array != 1)
-    seen = ", ".join(f"{value:g}" for value in np.unique(array[bad])[:4].tolist())
-    count = int(np.count_nonzero(bad))
-    raise InvalidPredictions(
-        f"{name}: labels are not binary: {count} of {len(array)} values are neither 0 nor 1 ({seen}): {first_rows(bad)}"
-    )
-
-
-def _score(values: Any) -> npt.NDArray[np.float64]:
-    """Return scores as a new array."""
-    array = _vector("y_score", values)
-    if array.dtype.kind not in "biuf":
-        raise InvalidPredictions(f"y_score: dtype {array.dtype} is not numeric; probabilities in [0, 1] are needed")
-    score = array.astype(np.float64)
-    # NaN compares as false, whichever side it is on.
-    if not all(score[rows].min() >= 0.0 and score[rows].max() <= 1.0 for rows in chunks(len(score))):
-        _refuse("y_score", np.isnan(score), "NaN")
-        _refuse("y_score", (score < 0.0) | (score > 1.0), "outside [0, 1] (give probabilities, not logits or margins)")
-    return score

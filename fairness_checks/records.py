@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from fairness_checks.checks import Burden, Correction, LimitKind
+from fairness_checks.checks import Burden, CheckKey, Correction, LimitKind, Strata
 from fairness_checks.errors import RecordError
 from fairness_checks.names import printable
 from fairness_checks.plain import canonical_json
@@ -40,6 +40,12 @@ class GroupRecord:
         The metric's value with its interval at the record's confidence (of a rate, Wilson's); None where undefined.
     standard_error : float or None
         Of the value, where inference uses it; None for rates, whose counts say it.
+    clusters : int or None
+        Clusters that the n samples come in; None where samples are independent.
+    effective_n : float or None
+        Of a rate in clusters, the independent samples that its n are worth (Rao and Scott 1992).
+    also : dict of str to (float or None)
+        What else is known of the group, by name; shown beside its value, and decides nothing.
     problem : str or None
         Why the group could not be judged.
     """
@@ -54,6 +60,9 @@ class GroupRecord:
     low: float | None
     high: float | None
     standard_error: float | None = None
+    clusters: int | None = None
+    effective_n: float | None = None
+    also: dict[str, float | None] = field(default_factory=dict)
     problem: str | None = None
 
     @property
@@ -111,6 +120,14 @@ class CheckRecord:
         n of the deciding groups that would settle the limit if the true rates are those seen.
     needed_samples_if_equal : tuple of int or None
         The same if the true rates are equal.
+    control_features : tuple of str
+        Features within whose strata groups were compared.
+    strata : {"each", "combined"}
+        Whether the limit holds in each stratum, or for values standardised over the strata.
+    component : str or None
+        Of a metric that is the largest of several disparities, the metric whose disparity decides.
+    also : dict of str to float
+        What else is known of the deciding pair, by name.
     waiver : WaiverRecord or None
         Set exactly where the verdict is "waived".
     schema : int
@@ -149,13 +166,18 @@ class CheckRecord:
     detectable: float | None = None
     needed_samples: tuple[int, ...] | None = None
     needed_samples_if_equal: tuple[int, ...] | None = None
+    control_features: tuple[str, ...] = ()
+    strata: Strata = "each"
+    component: str | None = None
+    also: dict[str, float] = field(default_factory=dict)
     waiver: WaiverRecord | None = None
     schema: int = SCHEMA
 
     @property
-    def key(self) -> tuple[str, str, str, tuple[str, ...], str]:
-        """Identity of the check over runs: (model, check, metric, by, limit kind)."""
-        return (self.model, self.check, self.metric, self.by, self.limit_kind)
+    def key(self) -> tuple[str, str, str, tuple[str, ...], str, tuple[str, ...], str]:
+        """Identity of the check over runs: the model, and the `CheckKey` within it."""
+        key = CheckKey(self.check, self.metric, self.by, self.limit_kind, self.control_features, self.strata)
+        return (self.model, *key)
 
     def group(self, name: tuple[str, ...]) -> GroupRecord:
         """Return the group of that name; raise KeyError if there is none."""

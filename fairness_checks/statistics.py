@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.checks import MissingSensitive
-from fairness_checks.counting import count_cells, place_intersections
-from fairness_checks.errors import ConfigurationError, InvalidPredictions
-from fairness_checks.metrics import CELLS, Metric
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.kinds import KINDS
+from fairness_checks.metrics import CELLS, METRICS, Metric
 from fairness_checks.predictions import Predictions
-from fairness_checks.sensitive import MISSING, SensitiveFeature, first_rows
-from fairness_checks.stats.means import MeanStatistics, moments_by_group
-from fairness_checks.stats.ranking import RankingStatistics, auc_by_group
+from fairness_checks.rows import Rows, refuse_many
 
 __all__ = ["GroupStatistics"]
 
 Counts = npt.NDArray[np.int64]
-_MOST_INTERSECTIONS = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupStatistics:
-    """Confusion counts of every group: all that inference may see.
+    """What is known of every group: all that inference may see.
 
     Parameters
     ----------
@@ -37,22 +33,27 @@ class GroupStatistics:
     groups : tuple of tuple of str
         One value per feature and group, sorted. Intersections without a sample are there, with counts of zero.
     counts : ndarray of int64, shape (G, 4)
-        Cells tn, fp, fn, tp of each group.
-    moments : mapping of str to MeanStatistics
-        Moments of the per-sample values of each mean metric that was asked for.
-    ranking : RankingStatistics or None
-        Areas under the ROC curves of the groups, where they were asked for.
+        Cells tn, fp, fn, tp of each group; zeros without labels.
+    measured : mapping of str to object
+        By metric, what its kind needs beyond the counts: moments, areas, binned residuals, ...; each has
+        ``take(order)``, where -1 is an empty group, and most add up with ``+``.
+    unlabelled : ndarray of int64, shape (G,), optional
+        Samples of each group, where there are no labels to count.
+    clusters_cross_groups : bool
+        Whether some cluster has samples in more than one group.
 
     Notes
     -----
-    Counts of parts of the data add up with ``+``, in any order, to the counts of the whole.
+    Statistics of parts of the data add up with ``+``, in any order, to the statistics of the whole. Areas do not, and
+    nothing does that is robust to clusters: a cluster may have samples in both parts.
     """
 
     by: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]
     counts: Counts
-    moments: Mapping[str, MeanStatistics] = field(default_factory=dict)
-    ranking: RankingStatistics | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    unlabelled: Counts | None = None
+    clusters_cross_groups: bool = False
 
     @classmethod
     def from_predictions(
@@ -62,7 +63,7 @@ class GroupStatistics:
         missing_sensitive: MissingSensitive = "error",
         metrics: Iterable[Metric] = (),
     ) -> GroupStatistics:
-        """Count the confusion table of each group.
+        """Count the confusion table of each group, and measure what the metrics need beyond it.
 
         Parameters
         ----------
@@ -73,47 +74,37 @@ class GroupStatistics:
         missing_sensitive : {"error", "group"}
             Whether a missing value is refused or a group called "(missing)".
         metrics : iterable of Metric
-            Metrics that are wanted; what those of kind mean and ranking need beyond the counts is computed too. Areas
-            under ROC curves cost one sort of the scores.
+            Metrics that are wanted. Areas cost one sort of the scores, clusters one sort of the clusters.
 
         Raises
         ------
         ConfigurationError
             If a feature does not exist.
         InvalidPredictions
-            If sensitive values are missing and not declared a group, or areas are wanted and there are no scores.
+            If sensitive values are missing and not declared a group, or an array is missing that a metric needs.
         """
-        features = [_complete(predictions.feature(name), missing_sensitive) for name in by]
-        sizes = [len(feature.groups) for feature in features]
-        total = math.prod(sizes)
-        _refuse_many(by, total)
-        by_feature = [feature.codes for feature in features]
-        counts = count_cells(predictions.y_true, predictions.y_pred, by_feature, sizes)
-        names = [
-            tuple(feature.groups[i] for feature, i in zip(features, place, strict=True)) for place in np.ndindex(*sizes)
-        ]
-        order = sorted(range(len(names)), key=names.__getitem__)
-        wanted = [metric for metric in metrics if metric.kind != "proportion"]
-        codes = np.empty(len(predictions) if wanted else 0, dtype=np.int64)
-        if wanted:
-            place_intersections(codes, by_feature, sizes)
-        moments = {
-            metric.name: moments_by_group(codes, total, PER_SAMPLE[metric.name](predictions)).take(order)
-            for metric in wanted
-            if metric.kind == "mean"
-        }
-        areas = None
-        if any(metric.kind == "ranking" for metric in wanted):
-            areas = auc_by_group(codes, total, predictions.y_true, _scores(predictions)).take(order)
-        return cls(tuple(by), tuple(names[i] for i in order), counts[order], moments, areas)
+        rows = Rows(predictions, by, missing_sensitive)
+        measured = {}
+        for metric in _parts(metrics):
+            found = KINDS[metric.kind].measure(rows, metric)
+            if found is not None:
+                measured[metric.name] = found
+        return cls(
+            tuple(by),
+            rows.groups,
+            np.zeros((len(rows.groups), len(CELLS)), dtype=np.int64) if rows.counts is None else rows.counts,
+            measured,
+            rows.samples if rows.counts is None else None,
+            rows.clusters is not None and rows.clusters_cross_groups,
+        )
 
     @property
     def samples(self) -> Counts:
         """Number of samples of each group, shape (G,)."""
-        return np.asarray(self.counts.sum(axis=1))
+        return np.asarray(self.counts.sum(axis=1)) if self.unlabelled is None else self.unlabelled
 
     def proportion(self, metric: Metric) -> tuple[Counts, Counts]:
-        """Return (events, samples) of a proportion metric per group, each of shape (G,)."""
+        """Return (events, samples) of a rate per group, each of shape (G,), from the confusion counts."""
         numerator = [CELLS.index(cell) for cell in metric.numerator]
         denominator = [CELLS.index(cell) for cell in metric.denominator]
         return self.counts[:, numerator].sum(axis=1), self.counts[:, denominator].sum(axis=1)
@@ -121,51 +112,39 @@ class GroupStatistics:
     def __add__(self, other: GroupStatistics) -> GroupStatistics:
         if not isinstance(other, GroupStatistics):
             return NotImplemented
-        if any(part.ranking is not None or part.moments for part in (self, other)):
-            raise ConfigurationError("only counts of parts add up here; evaluate means and areas over the whole")
         if self.by != other.by:
             raise ConfigurationError(f"statistics by {list(self.by)} and by {list(other.by)} cannot be added")
-        merged: dict[tuple[str, ...], Counts] = dict(zip(self.groups, self.counts, strict=True))
-        for group, counts in zip(other.groups, other.counts, strict=True):
-            merged[group] = merged[group] + counts if group in merged else counts
+        if set(self.measured) != set(other.measured) or (self.unlabelled is None) != (other.unlabelled is None):
+            raise ConfigurationError("statistics of different metrics cannot be added; measure the same for every part")
         # Parts may each lack an intersection that the whole has, without a sample.
-        values = [sorted({group[i] for group in merged}) for i in range(len(self.by))]
-        _refuse_many(self.by, math.prod(len(names) for names in values))
-        for group in itertools.product(*values):
-            merged.setdefault(group, np.zeros(len(CELLS), dtype=np.int64))
-        names = sorted(merged)
-        return GroupStatistics(self.by, tuple(names), np.array([merged[name] for name in names], dtype=np.int64))
-
-
-def _refuse_many(by: Sequence[str], intersections: int) -> None:
-    if intersections > _MOST_INTERSECTIONS:
-        raise ConfigurationError(f"by: {list(by)} has {intersections:,} intersections; at most {_MOST_INTERSECTIONS:,}")
-
-
-def _complete(feature: SensitiveFeature, missing_sensitive: MissingSensitive) -> SensitiveFeature:
-    """Refuse missing values, or make them a group: the last one, which a code of -1 is counted for."""
-    if not len(feature.codes) or feature.codes.min() >= 0:
-        return feature
-    if missing_sensitive == "error":
-        missing = feature.codes < 0
-        raise InvalidPredictions(
-            f"sensitive_features[{feature.name!r}]: {int(missing.sum())} of {len(missing)} values are missing: "
-            f"{first_rows(missing)}; fill them in, or set `missing_sensitive: group` to make them a group of their own"
+        values = [sorted({group[i] for group in (*self.groups, *other.groups)}) for i in range(len(self.by))]
+        refuse_many(self.by, math.prod(len(names) for names in values))
+        groups = tuple(tuple(values[i][j] for i, j in enumerate(at)) for at in np.ndindex(*(len(v) for v in values)))
+        places = [{group: i for i, group in enumerate(part.groups)} for part in (self, other)]
+        order = [[place.get(group, -1) for group in groups] for place in places]
+        return GroupStatistics(
+            self.by,
+            groups,
+            _aligned(self.counts, order[0]) + _aligned(other.counts, order[1]),
+            {name: self.measured[name].take(order[0]) + other.measured[name].take(order[1]) for name in self.measured},
+            None
+            if self.unlabelled is None or other.unlabelled is None
+            else _aligned(self.unlabelled, order[0]) + _aligned(other.unlabelled, order[1]),
         )
-    if MISSING in feature.groups:
-        raise InvalidPredictions(
-            f"sensitive_features[{feature.name!r}]: a group is called {MISSING!r} already; rename it"
-        )
-    return SensitiveFeature(feature.name, feature.codes, (*feature.groups, MISSING))
 
 
-def _scores(predictions: Predictions) -> npt.NDArray[np.float64]:
-    if predictions.y_score is None:
-        raise InvalidPredictions("y_score: not given; an area under the ROC curve or a Brier score needs scores")
-    return predictions.y_score
+def _aligned(counts: Counts, order: Sequence[int]) -> Counts:
+    """Return the counts at the given positions; 0 at -1."""
+    at = np.asarray(order, dtype=np.intp)
+    found = counts[at]
+    found[at < 0] = 0
+    return found
 
 
-PER_SAMPLE: Mapping[str, Callable[[Predictions], npt.NDArray[np.float64]]] = MappingProxyType(
-    {"brier_score": lambda predictions: (_scores(predictions) - predictions.y_true) ** 2}
-)
-"""The value of one sample, by metric of kind mean."""
+def _parts(metrics: Iterable[Metric]) -> list[Metric]:
+    """Metrics, those with components replaced by these, each once."""
+    wanted: dict[str, Metric] = {}
+    for metric in metrics:
+        for part in [METRICS[name] for name in metric.components] or [metric]:
+            wanted.setdefault(part.name, part)
+    return list(wanted.values())

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from fairness_checks.checks import LimitKind
+from fairness_checks.checks import CheckKey, LimitKind
 from fairness_checks.errors import ConfigurationError
 
 __all__ = ["Waiver", "expired", "find_waiver"]
@@ -33,8 +33,10 @@ class Waiver:
         The last day on which the waiver holds.
     check : str
         The section of thresholds.yaml that holds the waived check.
-    limit : {"max_difference", "min_ratio", "max_value", "min_value"} or None
+    limit : {"max_difference", "min_ratio", "max_value", "min_value", "max_mismatch"} or None
         The limit waived; None waives every limit on this metric by these features.
+    control_features : tuple of str
+        Control features of the waived check, in any order.
     line : int
         Where thresholds.yaml says so, counted from 1; 0 for a waiver made in Python.
 
@@ -52,6 +54,7 @@ class Waiver:
     expires: date
     check: str = "subgroups"
     limit: LimitKind | None = None
+    control_features: tuple[str, ...] = ()
     line: int = 0
 
     def __post_init__(self) -> None:
@@ -61,16 +64,14 @@ class Waiver:
         if not self.by:
             raise ConfigurationError("by: a waiver names the sensitive features of the check that it waives")
 
-    def covers(self, model: str, check_key: tuple[str, str, tuple[str, ...], str]) -> bool:
-        """Say whether this waiver, expired or not, names a check (see `fairness_checks.checks.Check.key`)."""
-        check, metric, by, limit_kind = check_key
-        same_check = (self.model, self.check, self.metric) == (model, check, metric)
-        return same_check and set(self.by) == set(by) and self.limit in (None, limit_kind)
+    def covers(self, model: str, key: CheckKey) -> bool:
+        """Say whether this waiver, expired or not, names a check."""
+        same_check = (self.model, self.check, self.metric) == (model, key.check, key.metric)
+        same_groups = set(self.by) == set(key.by) and set(self.control_features) == set(key.control_features)
+        return same_check and same_groups and self.limit in (None, key.limit_kind)
 
 
-def find_waiver(
-    waivers: Iterable[Waiver], model: str, check_key: tuple[str, str, tuple[str, ...], str], today: date
-) -> Waiver | None:
+def find_waiver(waivers: Iterable[Waiver], model: str, key: CheckKey, today: date) -> Waiver | None:
     """Return the waiver that holds today for a check, or None.
 
     Parameters
@@ -79,8 +80,8 @@ def find_waiver(
         All waivers of the configuration.
     model : str
         Name of the model.
-    check_key : tuple
-        `fairness_checks.checks.Check.key`: (check, metric, by, limit kind).
+    key : CheckKey
+        Of the check.
     today : datetime.date
         A waiver holds through the end of its expiry day.
 
@@ -93,13 +94,13 @@ def find_waiver(
     --------
     >>> waiver = Waiver(model="m", metric="accuracy", by=("sex",), reason="small centre, CAPA 12",
     ...                 approved_by="A. Auditor", expires=date(2027, 6, 30))
-    >>> key = ("subgroups", "accuracy", ("sex",), "max_difference")
+    >>> key = CheckKey("subgroups", "accuracy", ("sex",), "max_difference")
     >>> find_waiver([waiver], "m", key, date(2027, 6, 30)) is waiver
     True
     >>> find_waiver([waiver], "m", key, date(2027, 7, 1)) is None
     True
     """
-    holding = [waiver for waiver in waivers if waiver.covers(model, check_key) and today <= waiver.expires]
+    holding = [waiver for waiver in waivers if waiver.covers(model, key) and today <= waiver.expires]
     return max(holding, key=lambda waiver: waiver.expires, default=None)
 
 

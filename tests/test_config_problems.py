@@ -119,19 +119,49 @@ def test_one_problem_of_the_defaults(problems, entry, expected):
         ("", f": {NO_MAPPING}; found nothing"),
         (
             "{}",
-            ".subgroups: is missing; write for example `subgroups: [{metric: false_negative_rate, by: sex",
+            ": names no check; write for example `subgroups: [{metric: false_negative_rate, by: sex",
         ),
-        ("{subgrups: []}", ".subgrups: unknown key; did you mean 'subgroups'? (allowed: subgroups)"),
+        ("{subgrups: []}", ".subgrups: unknown key; did you mean 'subgroups'? (allowed: subgroups, uncertainty)"),
         ("{subgroups: []}", ".subgroups: names no check; write for example `subgroups: ["),
         ("{subgroups: {}}", ".subgroups: expected a list; found a mapping"),
-        (f"{{subgroups: [{A_CHECK}], xyz: 1}}", ".xyz: unknown key; allowed: subgroups"),
+        (f"{{subgroups: [{A_CHECK}], xyz: 1}}", ".xyz: unknown key; allowed: subgroups, uncertainty"),
         (
             f"{{subgroups: [{A_CHECK}], sweep: {{}}}}",
             f".sweep: {UNSUPPORTED} (retraining on shifted mixes); remove",
         ),
         (
             f"{{subgroups: [{A_CHECK}], uncertainty: []}}",
-            f".uncertainty: {UNSUPPORTED} (uncertainty against error)",
+            ".uncertainty: names no check; write for example `uncertainty: [{by: sex, max_mismatch: 0.10}]`",
+        ),
+        ("{uncertainty: [{by: sex}]}", ".uncertainty[0].max_mismatch: is missing; write for example"),
+        (
+            "{uncertainty: [{by: sex, max_mismatch: 1.0}]}",
+            ".uncertainty[0].max_mismatch: 1 is impossible; allowed: 0 <= max_mismatch < 1",
+        ),
+        (
+            "{uncertainty: [{by: sex, max_mismatch: 0.1}, {by: [sex], max_mismatch: 0.2}]}",
+            ".uncertainty[1]: asks the same as models.m.uncertainty[0] on line 3",
+        ),
+        ("{uncertainty: [{by: sex, max_mismatch: 0.1, max_value: 0.1}]}", ".uncertainty[0].max_value: unknown key"),
+        (
+            "{subgroups: [{metric: uncertainty_mismatch, by: sex, max_difference: 0.1}]}",
+            ".subgroups[0].metric: 'uncertainty_mismatch' is asked under `uncertainty:",
+        ),
+        (
+            "{subgroups: [{metric: mean_error, by: sex, max_difference: -1}]}",
+            ".subgroups[0].max_difference: -1 is impossible; allowed: 0 <= max_difference",
+        ),
+        (
+            "{subgroups: [{metric: accuracy, by: sex, control_features: sex, max_value: 0.1}]}",
+            ".subgroups[0].control_features: 'sex' stands under `by` too",
+        ),
+        (
+            "{subgroups: [{metric: accuracy, by: sex, strata: combined, max_value: 0.1}]}",
+            ".subgroups[0].strata: has no control_features to make strata of",
+        ),
+        (
+            "{subgroups: [{metric: accuracy, by: sex, control_features: [ward], strata: combined, min_ratio: 0.8}]}",
+            ".subgroups[0].strata: combined is available for differences and values of rates, means and areas",
         ),
         (
             f"{{subgroups: [{A_CHECK}], regression: []}}",
@@ -313,7 +343,6 @@ waivers:
         ("5", "defaults.corection"),
         ("9", f"{check}[0].metric"),
         ("9", f"{check}[0].by"),
-        ("9", f"{check}[0].max_difference"),
         ("9", f"{check}[0]"),
         ("10", f"{check}[1].by"),
         ("10", f"{check}[1].min_value"),

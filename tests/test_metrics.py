@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fairlearn import metrics as fairlearn_metrics
+from scipy import stats
 from sklearn import metrics as sklearn_metrics
+from sklearn.calibration import calibration_curve
 
-from fairness_checks.auditing import audit
+from fairness_checks.auditing import audit, audit_uncertainty
 from fairness_checks.metrics import CELLS, METRICS
 from fairness_checks.predictions import Predictions
 from fairness_checks.statistics import GroupStatistics
@@ -22,7 +24,26 @@ THEIRS = {
 }
 
 
-OF_SCORES = {"brier_score": sklearn_metrics.brier_score_loss, "roc_auc": sklearn_metrics.roc_auc_score}
+def expected_calibration_error(y, score):
+    observed, predicted = calibration_curve(y, score, n_bins=10)
+    inside = np.bincount(np.searchsorted(np.linspace(0, 1, 11)[1:-1], score), minlength=10)
+    return float(np.average(np.abs(observed - predicted), weights=inside[inside > 0]))
+
+
+OF_SCORES = {
+    "balanced_accuracy": lambda y, score: sklearn_metrics.balanced_accuracy_score(y, np.asarray(score) >= 0.5),
+    "brier_score": sklearn_metrics.brier_score_loss,
+    "expected_calibration_error": expected_calibration_error,
+    "log_loss": sklearn_metrics.log_loss,
+    "roc_auc": sklearn_metrics.roc_auc_score,
+}
+OF_ERRORS = {
+    "mean_absolute_error": sklearn_metrics.mean_absolute_error,
+    "mean_error": lambda y, p: float(np.mean(np.asarray(p) - np.asarray(y))),
+    "mean_squared_error": sklearn_metrics.mean_squared_error,
+    "mean_uncertainty": lambda _, p: float(np.mean(np.asarray(p) ** 2)),
+}
+OTHERS = ("equalized_odds", "uncertainty_mismatch")
 RATES = {name: metric for name, metric in METRICS.items() if metric.kind == "proportion"}
 
 
@@ -35,7 +56,7 @@ def random_data(seed, n=700):
 
 
 def test_every_metric_is_compared():
-    assert set(THEIRS) | set(OF_SCORES) == set(METRICS)
+    assert set(THEIRS) | set(OF_SCORES) | set(OF_ERRORS) | set(OTHERS) == set(METRICS)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -67,6 +88,48 @@ def test_metrics_of_scores_by_group_equal_scikit_learn_and_fairlearn(name, seed)
     )
     assert {g.label: g.rate for g in record.groups} == pytest.approx(frame.by_group.to_dict(), abs=1e-9)
     assert record.estimate == pytest.approx(frame.difference(), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", sorted(OF_ERRORS))
+def test_metrics_of_errors_by_group_equal_scikit_learn_and_fairlearn(name, seed):
+    _, _, group = random_data(seed)
+    truth, predicted = np.random.default_rng(seed).normal(size=(2, len(group)))
+    predictions = Predictions(error=predicted - truth, uncertainty=predicted**2, sensitive_features={"group": group})
+    record = audit(predictions, metric=name, max_difference=0.1)
+    frame = fairlearn_metrics.MetricFrame(
+        metrics=OF_ERRORS[name], y_true=truth, y_pred=predicted, sensitive_features=group
+    )
+    assert {g.label: g.rate for g in record.groups} == pytest.approx(frame.by_group.to_dict(), abs=1e-9)
+    assert record.estimate == pytest.approx(frame.difference(), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equalized_odds_equal_fairlearn(seed):
+    y_true, y_pred, group = random_data(seed)
+    predictions = Predictions(y_true, y_pred, sensitive_features={"group": group})
+    record = audit(predictions, metric="equalized_odds", max_difference=0.99)
+    theirs = fairlearn_metrics.equalized_odds_difference(y_true, y_pred, sensitive_features=group)
+    assert record.estimate == pytest.approx(theirs, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_mismatch_is_the_difference_of_two_mann_whitney_statistics(seed):
+    rng = np.random.default_rng(seed)
+    group = np.repeat(["a", "b"], [90, 60])
+    error, uncertainty = np.round(rng.exponential(size=150) + (group == "a"), 1), np.round(rng.random(150), 1)
+    predictions = Predictions(error=error, uncertainty=uncertainty, sensitive_features={"group": group})
+    record = audit_uncertainty(predictions, max_mismatch=0.1)
+    theirs = {
+        name: stats.mannwhitneyu(x[group == "a"], x[group == "b"]).statistic / (90 * 60)
+        for name, x in (("error_auc", error), ("uncertainty_auc", uncertainty))
+    }
+    assert record.also == pytest.approx(theirs, abs=1e-9)
+    assert record.estimate == pytest.approx(theirs["error_auc"] - theirs["uncertainty_auc"], abs=1e-9)
+    for group_record in record.groups:
+        mine = group == group_record.label
+        rho = stats.spearmanr(error[mine], uncertainty[mine]).statistic
+        assert group_record.also["spearman"] == pytest.approx(rho, abs=1e-9)
 
 
 @pytest.mark.parametrize("metric", RATES.values(), ids=RATES.keys())

@@ -25,7 +25,7 @@ from fairness_checks.stats.exact import Pairs
     ],
 )
 def test_the_planned_samples_settle_the_limit_with_the_planned_power(rates, limit, allocation):
-    plan = plan_sample_size(first_rate=rates[0], second_rate=rates[1], allocation=allocation, **limit)
+    plan = plan_sample_size(first_value=rates[0], second_value=rates[1], allocation=allocation, **limit)
     assert plan.second == pytest.approx(plan.first * allocation, abs=1.5)
     rng = np.random.default_rng(1)
     sizes = (plan.first, plan.second)
@@ -40,33 +40,33 @@ def test_the_planned_samples_settle_the_limit_with_the_planned_power(rates, limi
 
 
 def test_without_a_margin_the_plan_is_near_the_textbook_two_sided_one():
-    plan = plan_sample_size(first_rate=0.35, second_rate=0.25, max_difference=0.0)
+    plan = plan_sample_size(first_value=0.35, second_value=0.25, max_difference=0.0)
     effect = proportion_effectsize(0.35, 0.25)
     assert plan.first == pytest.approx(NormalIndPower().solve_power(effect, alpha=0.05, power=0.8), rel=0.02)
 
 
 def test_more_checks_and_more_power_need_more_samples_and_compliance_needs_no_adjustment():
-    rates = {"first_rate": 0.30, "second_rate": 0.15, "max_difference": 0.05}
+    rates = {"first_value": 0.30, "second_value": 0.15, "max_difference": 0.05}
     one, five = (plan_sample_size(**rates, checks=checks).first for checks in (1, 5))
     z = [stats.norm.ppf(1 - alpha) + stats.norm.ppf(0.8) for alpha in (0.05, 0.01)]
     assert five / one == pytest.approx((z[1] / z[0]) ** 2, rel=0.02)
     assert plan_sample_size(**rates, power=0.9).first > one
-    equal = {"first_rate": 0.2, "second_rate": 0.2, "max_difference": 0.05}
+    equal = {"first_value": 0.2, "second_value": 0.2, "max_difference": 0.05}
     assert plan_sample_size(**equal, checks=5) == plan_sample_size(**equal)
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"first_rate": 1.2, "second_rate": 0.1, "max_difference": 0.1}, r"first_rate: 1.2 is outside \[0, 1\]"),
-        ({"first_rate": 0.2, "second_rate": 0.1}, "exactly one of max_difference, min_ratio"),
-        ({"first_rate": 0.2, "second_rate": 0.1, "max_difference": 0.1, "min_ratio": 0.8}, "exactly one of"),
-        ({"first_rate": 0.2, "second_rate": 0.1, "max_difference": 1.0}, "max_difference: 1 is impossible"),
-        ({"first_rate": 0.2, "second_rate": 0.1, "max_difference": 0.1}, "lie on max_difference 0.1"),
-        ({"first_rate": 0.2, "second_rate": 0.1, "min_ratio": 0.9, "allocation": 0.0}, "allocation: 0 is outside"),
-        ({"first_rate": 0.2, "second_rate": 0.1, "min_ratio": 0.9, "alpha": 0.5}, "alpha: 0.5 is outside"),
-        ({"first_rate": 0.2, "second_rate": 0.1, "min_ratio": 0.9, "power": 0.4}, "power: 0.4 is outside"),
-        ({"first_rate": 0.2, "second_rate": 0.1, "min_ratio": 0.9, "checks": 0}, "checks: 0 must be at least 1"),
+        ({"first_value": 1.2, "second_value": 0.1, "max_difference": 0.1}, r"first_value: 1.2 is outside \[0, 1\]"),
+        ({"first_value": 0.2, "second_value": 0.1}, "exactly one of max_difference, min_ratio"),
+        ({"first_value": 0.2, "second_value": 0.1, "max_difference": 0.1, "min_ratio": 0.8}, "exactly one of"),
+        ({"first_value": 0.2, "second_value": 0.1, "max_difference": 1.0}, "max_difference: 1 is impossible"),
+        ({"first_value": 0.2, "second_value": 0.1, "max_difference": 0.1}, "lie on max_difference 0.1"),
+        ({"first_value": 0.2, "second_value": 0.1, "min_ratio": 0.9, "allocation": 0.0}, "allocation: 0 is outside"),
+        ({"first_value": 0.2, "second_value": 0.1, "min_ratio": 0.9, "alpha": 0.5}, "alpha: 0.5 is outside"),
+        ({"first_value": 0.2, "second_value": 0.1, "min_ratio": 0.9, "power": 0.4}, "power: 0.4 is outside"),
+        ({"first_value": 0.2, "second_value": 0.1, "min_ratio": 0.9, "checks": 0}, "checks: 0 must be at least 1"),
     ],
 )
 def test_impossible_plans_are_named(given, message):

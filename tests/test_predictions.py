@@ -312,7 +312,10 @@ BAD = {
         lambda: Predictions([[0], [1], [1]], [0, 1, 1], **TWO),
         "y_true: shape (3, 1); shape (n,) is needed",
     ),
-    "labels-none-at-all": (lambda: Predictions(None, [0, 1, 1], **TWO), "y_true: shape (); shape (n,) is needed"),
+    "labels-none-at-all": (
+        lambda: Predictions(None, [0, 1, 1], **TWO),
+        "y_true: give it with y_pred or y_score, or give the error of each sample",
+    ),
     "no-decision": (lambda: Predictions([0, 1, 1], **TWO), "y_pred: give y_pred, y_score or both"),
     "threshold": (
         lambda: Predictions([0, 1, 1], y_score=[0.1, 0.2, 0.3], threshold=50, **TWO),

@@ -42,7 +42,8 @@ def test_a_waiver_holds_through_its_last_day(days, holds):
         ("sepsis_model", key(metric="accuracy")),
         ("sepsis_model", key(by=("sex",))),
         ("sepsis_model", key(by=("sex", "age_band", "site"))),
-        ("sepsis_model", ("sweep", *key()[1:])),
+        ("sepsis_model", key()._replace(check="sweep")),
+        ("sepsis_model", key()._replace(control_features=("ward",))),
     ],
 )
 def test_a_waiver_of_another_check_does_not_hold(model, check_key):

@@ -1,47 +1,57 @@
-"""Rates: ratios of sums of the cells of a group's confusion table."""
+"""Rates: ratios of sums of the cells of a group's confusion table, or of events of a metric of the user's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairness_checks.checks import Check, LimitKind, Settings
+from fairness_checks.checks import Check, Settings
+from fairness_checks.kinds.kind import Blocks
+from fairness_checks.kinds.measured import Measured, few_clusters
+from fairness_checks.kinds.rates import Rates, measure_rates, rates_of
 from fairness_checks.kinds.settling import Settling, grown
-from fairness_checks.metrics import METRICS, Metric
+from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
-from fairness_checks.statistics import GroupStatistics
+from fairness_checks.rows import Rows
 from fairness_checks.stats import power
 from fairness_checks.stats.disparity import judge_disparity
+from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.proportions import Contrast, wilson_interval
 from fairness_checks.stats.worst_group import judge_worst_group
 
+if TYPE_CHECKING:
+    from fairness_checks.statistics import GroupStatistics
+
 __all__ = ["Proportion"]
 
-Judge = Callable[[np.ndarray, np.ndarray, float, float, np.random.Generator], Inference]
-
-_JUDGES: Mapping[LimitKind, Judge] = {
-    "max_difference": lambda x, n, limit, alpha, rng: judge_disparity(x, n, limit, "difference", alpha, rng),
-    "min_ratio": lambda x, n, limit, alpha, rng: judge_disparity(x, n, limit, "ratio", alpha, rng),
-    "max_value": lambda x, n, limit, alpha, rng: judge_worst_group(x, n, limit, alpha, ceiling=True),
-    "min_value": lambda x, n, limit, alpha, rng: judge_worst_group(x, n, limit, alpha, ceiling=False),
-}
+_CONTRASTS: dict[str, Contrast] = {"max_difference": "difference", "min_ratio": "ratio"}
 
 
 class Proportion:
-    """The kind "proportion" as `fairness_checks.kinds.Kind`."""
+    """The kind "proportion" as `fairness_checks.kinds.kind.Kind`."""
+
+    def measure(self, rows: Rows, metric: Metric) -> Measured[Rates] | None:
+        """Count events where the confusion counts do not say them."""
+        return measure_rates(rows, metric)
 
     def groups(self, statistics: GroupStatistics, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with its rate; one without a denominator has none."""
-        events, denominators = statistics.proportion(metric)
+        measured = rates_of(statistics, metric)
+        evidence_events, evidence = measured.statistics.evidence
         records = []
-        rows = zip(statistics.groups, statistics.samples, events, denominators, strict=True)
-        for name, samples, x, n in ((name, int(s), int(x), int(n)) for name, s, x, n in rows):
+        for i, name in enumerate(statistics.groups):
+            samples, x, n = (int(c[i]) for c in (statistics.samples, measured.statistics.events, measured.samples))
+            clusters = None if measured.clusters is None else int(measured.clusters[i])
             problem = settings.too_few(samples)
             if problem is None and n == 0:
                 problem = f"no {metric.unit} among its {samples} samples"
-            low, high = wilson_interval(x, n, 1.0 - 2.0 * settings.alpha) if n else (None, None)
+            if problem is None and clusters is not None:
+                problem = few_clusters(clusters, n)
+            known = n > 0 and evidence[i] > 0.0
+            interval = wilson_interval(evidence_events[i], evidence[i], 1.0 - 2.0 * settings.alpha) if known else None
             records.append(
                 GroupRecord(
                     name=name,
@@ -49,8 +59,10 @@ class Proportion:
                     events=x,
                     n=n,
                     rate=x / n if n else None,
-                    low=low,
-                    high=high,
+                    low=interval[0] if interval else None,
+                    high=interval[1] if interval else None,
+                    clusters=clusters,
+                    effective_n=None if clusters is None else float(evidence[i]),
                     problem=problem,
                 )
             )
@@ -62,36 +74,53 @@ class Proportion:
         judged: Sequence[int],
         check: Check,
         alpha: float,
-        rng: np.random.Generator,
+        blocks: Blocks | None,
     ) -> Inference:
-        """Judge counts; see `fairness_checks.kinds.Kind`."""
-        events, samples = statistics.proportion(METRICS[check.metric])
+        """Judge counts; see `fairness_checks.kinds.kind.Kind`."""
         some = np.asarray(judged, dtype=np.intp)
-        return _JUDGES[check.limit_kind](events[some], samples[some], check.limit, alpha, rng)
+        events, samples = (counts[some] for counts in rates_of(statistics, check.definition).statistics.evidence)
+        if check.limit_kind in _CONTRASTS:
+            return judge_disparity(events, samples, check.limit, _CONTRASTS[check.limit_kind], alpha, blocks=blocks)
+        return judge_worst_group(events, samples, check.limit, alpha, ceiling=check.limit_kind == "max_value")
 
     def settle(
-        self, first: GroupRecord, second: GroupRecord | None, check: Check, level: float, alpha: float
+        self,
+        first: GroupRecord,
+        second: GroupRecord | None,
+        check: Check,
+        found: Inference,
+        level: float,
+        alpha: float,
     ) -> Settling:
-        """Plan by the score test; see `fairness_checks.kinds.Kind`."""
+        """Plan by the score test; see `fairness_checks.kinds.kind.Kind`."""
         if second is None:
             return _settle_value(first, check, level)
         return _settle_pair(first, second, check, level, alpha)
 
+    def estimates(self, statistics: GroupStatistics, metric: Metric) -> Estimates:
+        """Return every group's rate, its variance from a rate drawn towards 1/2 (x + 1 of n + 2: never 0)."""
+        rates = rates_of(statistics, metric).statistics
+        events, samples = rates.evidence
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = np.where(samples > 0, events / samples, np.nan)
+            drawn = (events + 1.0) / (samples + 2.0)
+            return Estimates(value, drawn * (1.0 - drawn) / samples, np.full(len(value), np.inf))
 
-def _rate(group: GroupRecord) -> float:
-    return (group.events or 0) / group.n
+
+def _evidence(group: GroupRecord) -> float:
+    return float(group.n) if group.effective_n is None else group.effective_n
 
 
 def _settle_value(group: GroupRecord, check: Check, level: float) -> Settling:
     """Answer for a ceiling or a floor: the deciding group, tested at `level`."""
     ceiling = check.limit_kind == "max_value"
-    rate, limit = _rate(group), check.limit
+    rate, limit, n = group.rate or 0.0, check.limit, _evidence(group)
     if not ceiling:  # a floor of the rate is a ceiling of its complement
         rate, limit = 1.0 - rate, 1.0 - limit
-    detectable = power.detectable_value(group.n, limit, level)
+    detectable = power.detectable_value(n, limit, level)
     return {
         "detectable": detectable if ceiling or detectable is None else 1.0 - detectable,
-        "needed_samples": grown(power.needed_factor_value(rate, group.n, limit, level), group.n),
+        "needed_samples": grown(power.needed_factor_value(rate, n, limit, level), group.n),
     }
 
 
@@ -100,15 +129,15 @@ def _settle_pair(first: GroupRecord, second: GroupRecord, check: Check, level: f
 
     A violation is tested at `level`, simultaneous over the pairs; compliance at `alpha`.
     """
-    contrast: Contrast = "difference" if check.limit_kind == "max_difference" else "ratio"
+    contrast = _CONTRASTS[check.limit_kind]
     higher, lower = (first, second) if contrast == "difference" else (second, first)
-    high_rate, low_rate = _rate(higher), _rate(lower)
-    pooled = (_rate(higher) * higher.n + _rate(lower) * lower.n) / (higher.n + lower.n)
+    (high, n_high), (low, n_low) = ((group.rate or 0.0, _evidence(group)) for group in (higher, lower))
+    pooled = (high * n_high + low * n_low) / (n_high + n_low)
     limit, sizes = check.limit, (first.n, second.n)
-    as_seen = power.needed_factor(high_rate, higher.n, low_rate, lower.n, limit, contrast, level)
-    if_equal = power.needed_factor(pooled, higher.n, pooled, lower.n, limit, contrast, alpha)
+    as_seen = power.needed_factor(high, n_high, low, n_low, limit, contrast, level)
+    if_equal = power.needed_factor(pooled, n_high, pooled, n_low, limit, contrast, alpha)
     return {
-        "detectable": power.detectable_disparity(low_rate, higher.n, lower.n, limit, contrast, level),
+        "detectable": power.detectable_disparity(low, n_high, n_low, limit, contrast, level),
         "needed_samples": grown(as_seen, *sizes),
         "needed_samples_if_equal": grown(if_equal, *sizes),
     }

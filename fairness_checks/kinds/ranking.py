@@ -2,57 +2,72 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 
 from fairness_checks.checks import Check, Settings
+from fairness_checks.kinds.estimated import estimate_records
+from fairness_checks.kinds.kind import Blocks
+from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.settling import Settling, settle_estimates
 from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
-from fairness_checks.statistics import GroupStatistics
+from fairness_checks.rows import Rows
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import judge_difference, judge_worst_estimate
-from fairness_checks.stats.ranking import FEWEST, RankingStatistics, auc_estimates, too_small
+from fairness_checks.stats.ranking import FEWEST, RankingStatistics, auc_by_group, auc_estimates, too_small
+from fairness_checks.stats.ranking_clusters import auc_by_cluster
+from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
+
+if TYPE_CHECKING:
+    from fairness_checks.statistics import GroupStatistics
 
 __all__ = ["Ranking"]
 
-METHOD = "DeLong test with one pseudo-sample at chance per class (DeLong 1988)"
+METHOD = "DeLong test (DeLong 1988) at the margin, one pseudo-sample at chance per class"
+CLUSTERED = "DeLong test over clusters (Obuchowski 1997), one pseudo-sample at chance per class"
 
 
 class Ranking:
-    """The kind "ranking" as `fairness_checks.kinds.Kind`."""
+    """The kind "ranking" as `fairness_checks.kinds.kind.Kind`."""
+
+    def measure(self, rows: Rows, metric: Metric) -> Measured[RankingStatistics]:
+        """Sort the scores once; areas and the variances of their structural components."""
+        labels, scores, groups = rows.predictions.labels(), rows.predictions.scores(), len(rows.groups)
+        cells = rows.cells()
+        if cells is None or rows.clusters is None:
+            return Measured(auc_by_group(rows.codes, groups, labels, scores), rows.samples)
+        found = auc_by_cluster(rows.codes, groups, labels, scores, rows.clusters)
+        return Measured(found, rows.samples, cells.by_group().astype(np.int64))
 
     def groups(self, statistics: GroupStatistics, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with its area; one without positives or negatives has none."""
-        areas = _areas(statistics)
-        estimates, small = auc_estimates(areas), too_small(areas)
-        margin = special.ndtri(1.0 - settings.alpha) * np.sqrt(estimates.variance)
-        records = []
-        for i, name in enumerate(statistics.groups):
-            positives, negatives = int(areas.positives[i]), int(areas.negatives[i])
-            samples, defined = positives + negatives, positives > 0 and negatives > 0
-            value = float(areas.auc[i]) if defined else None
+        measured: Measured[RankingStatistics] = statistics.measured[metric.name]
+        areas, small = measured.statistics, too_small(measured.statistics)
+        what = "" if measured.clusters is None else "clusters with "
+        problems = []
+        for i, samples in enumerate(measured.samples.tolist()):
             problem = settings.too_few(samples)
             if problem is None and small[i]:
-                problem = f"{positives} positives and {negatives} negatives; {FEWEST} of each are needed"
-            judged = value is not None and problem is None
-            records.append(
-                GroupRecord(
-                    name=name,
-                    samples=samples,
-                    events=None,
-                    n=samples,
-                    rate=value,
-                    low=max(float(areas.auc[i] - margin[i]), 0.0) if judged else None,
-                    high=min(float(areas.auc[i] + margin[i]), 1.0) if judged else None,
-                    standard_error=float(np.sqrt(estimates.variance[i])) if judged else None,
-                    problem=problem,
+                problem = (
+                    f"{areas.positives[i]} {what}positives and {areas.negatives[i]} {what}negatives; "
+                    f"{FEWEST} of each are needed"
                 )
-            )
-        return tuple(records)
+            problems.append(problem)
+        return estimate_records(
+            statistics.groups,
+            measured.samples,
+            auc_estimates(areas),
+            problems,
+            settings.alpha,
+            lowest=0.0,
+            highest=1.0,
+            clusters=measured.clusters,
+        )
 
     def judge(
         self,
@@ -60,25 +75,39 @@ class Ranking:
         judged: Sequence[int],
         check: Check,
         alpha: float,
-        rng: np.random.Generator,
+        blocks: Blocks | None,
     ) -> Inference:
-        """Judge areas; see `fairness_checks.kinds.Kind`."""
-        everyone = auc_estimates(_areas(statistics))
-        at = np.asarray(judged, dtype=np.intp)
-        some = Estimates(everyone.value[at], everyone.variance[at], everyone.freedom[at])
+        """Judge areas; see `fairness_checks.kinds.kind.Kind`."""
+        measured: Measured[RankingStatistics] = statistics.measured[check.metric]
+        areas = measured.statistics.take(judged)
+        some = auc_estimates(areas)
+        method = METHOD if measured.clusters is None else CLUSTERED
         if check.limit_kind == "max_difference":
-            return judge_difference(some, check.limit, alpha, rng, largest=1.0, method=METHOD)
+            return judge_difference(
+                some,
+                check.limit,
+                alpha,
+                largest=1.0,
+                method=method,
+                outside=functools.partial(auc_outside, areas),
+                within=functools.partial(auc_within, areas),
+                blocks=blocks,
+            )
         ceiling = check.limit_kind == "max_value"
-        found = judge_worst_estimate(some, check.limit, alpha, ceiling=ceiling, method=METHOD)
-        return found.clipped(0.0, 1.0)
+        return judge_worst_estimate(some, check.limit, alpha, ceiling=ceiling, method=method).clipped(0.0, 1.0)
 
     def settle(
-        self, first: GroupRecord, second: GroupRecord | None, check: Check, level: float, alpha: float
+        self,
+        first: GroupRecord,
+        second: GroupRecord | None,
+        check: Check,
+        found: Inference,
+        level: float,
+        alpha: float,
     ) -> Settling:
         """Plan with the standard errors seen, which shrink as the root of the samples."""
-        return settle_estimates(first, second, check, level, alpha, highest=1.0)
+        return settle_estimates(first, second, check, level, alpha)
 
-
-def _areas(statistics: GroupStatistics) -> RankingStatistics:
-    assert statistics.ranking is not None  # for the type checker: verdict asks for what a metric needs
-    return statistics.ranking
+    def estimates(self, statistics: GroupStatistics, metric: Metric) -> Estimates:
+        """Return every group's area."""
+        return auc_estimates(statistics.measured[metric.name].statistics)

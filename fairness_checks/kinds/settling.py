@@ -9,9 +9,9 @@ from scipy import special
 
 from fairness_checks.checks import Check
 from fairness_checks.records import GroupRecord
-from fairness_checks.stats.power import POWER
+from fairness_checks.stats import power
 
-__all__ = ["Settling", "grown", "settle_estimates"]
+__all__ = ["Settling", "grown", "settle_difference", "settle_estimates"]
 
 
 class Settling(TypedDict, total=False):
@@ -28,22 +28,43 @@ def grown(factor: float | None, *sizes: int) -> tuple[int, ...] | None:
 
 
 def settle_estimates(
-    first: GroupRecord, second: GroupRecord | None, check: Check, level: float, alpha: float, *, highest: float
+    first: GroupRecord, second: GroupRecord | None, check: Check, level: float, alpha: float
 ) -> Settling:
     """Plan with the standard errors seen, which shrink as the root of the samples.
 
-    A violation is tested at `level`, compliance at `alpha`; `highest` is the largest value of the metric.
+    A violation is tested at `level`, compliance at `alpha`.
     """
-    groups = [first] if second is None else [first, second]
-    error = math.hypot(*(group.standard_error or 0.0 for group in groups))
+    if second is None:
+        return _settle_value(first, check, level, alpha)
+    error = math.hypot(first.standard_error or 0.0, second.standard_error or 0.0)
+    return settle_difference((first.rate or 0.0) - (second.rate or 0.0), error, [first, second], check, level, alpha)
+
+
+def settle_difference(
+    difference: float, error: float, groups: list[GroupRecord], check: Check, level: float, alpha: float
+) -> Settling:
+    """Plan for a disparity with a standard error that shrinks as the root of the groups' samples."""
+    metric, sizes = check.definition, [group.n for group in groups]
+    shown = power.detectable_difference(error, check.limit, level)
+    as_seen = power.needed_factor_difference(max(difference, 0.0), error, check.limit, level, alpha)
+    if_equal = power.needed_factor_difference(0.0, error, check.limit, level, alpha) if check.limit > 0.0 else None
+    return {
+        "detectable": shown if shown <= metric.highest - metric.lowest else None,
+        "needed_samples": grown(as_seen, *sizes),
+        "needed_samples_if_equal": grown(if_equal, *sizes),
+    }
+
+
+def _settle_value(group: GroupRecord, check: Check, level: float, alpha: float) -> Settling:
+    """Plan for one group's value against a ceiling or a floor."""
+    metric, error = check.definition, group.standard_error or 0.0
     sign = -1.0 if check.limit_kind == "min_value" else 1.0
-    value = (first.rate or 0.0) - (second.rate or 0.0 if second is not None else 0.0)
-    distance = sign * (value - check.limit)
-    power = float(special.ndtri(POWER))
-    reach = power - float(special.ndtri(level if distance > 0.0 else alpha))
-    shown = check.limit + sign * (power - float(special.ndtri(level))) * error
+    distance = sign * ((group.rate or 0.0) - check.limit)
+    enough = float(special.ndtri(power.POWER))
+    reach = enough - float(special.ndtri(level if distance > 0.0 else alpha))
+    shown = check.limit + sign * (enough - float(special.ndtri(level))) * error
     factor = (reach * error / distance) ** 2 if distance != 0.0 else None
     return {
-        "detectable": shown if 0.0 <= shown <= highest else None,
-        "needed_samples": grown(factor, *(group.n for group in groups)),
+        "detectable": shown if metric.lowest <= shown <= metric.highest else None,
+        "needed_samples": grown(factor, group.n),
     }

@@ -31,6 +31,8 @@ _PLAIN = (
     "burden_of_proof",
     "method",
     "reason",
+    "strata",
+    "component",
 )
 
 
@@ -41,6 +43,8 @@ def properties(record: CheckRecord) -> list[tuple[str, str]]:
     the whole record as JSON.
     """
     pairs = [("fairness.by", ", ".join(record.by))]
+    if record.control_features:
+        pairs.append(("fairness.control_features", ", ".join(record.control_features)))
     for name in _PLAIN:
         value = getattr(record, name)
         if value is not None:

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from fairness_checks.names import printable
 from fairness_checks.records import CheckRecord, GroupRecord
-from fairness_checks.report.text import SIGNS, disparity_text, limit_text, settling_text
+from fairness_checks.report.text import SIGNS, disparity_text, limit_text, settling_text, value_text
 
 __all__ = ["LEGEND", "WIDTH", "summary_lines"]
 
@@ -40,7 +40,12 @@ def _rows(record: CheckRecord) -> Iterator[Row]:
     """Two lines a check, so that both deciding groups stand in one column; a third says how many more there are."""
     shown = _deciding(record)
     checks = [record.metric, f"  by {printable(', '.join(record.by))}"]
-    groups = [(g.label, "-" if g.rate is None else f"{g.rate:.3f}", str(g.n)) for g in shown]
+    if record.component:
+        checks.append(f"  {record.component}")
+    if record.control_features:
+        within = {"each": "within", "combined": "over"}[record.strata]
+        checks.append(printable(f"  {within} {', '.join(record.control_features)}"))
+    groups = [(g.label, "-" if g.rate is None else value_text(g.rate), str(g.n)) for g in shown]
     if len(record.groups) > len(shown):
         groups.append((f"(+{len(record.groups) - len(shown)} groups)", "", ""))
     answer = (

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from fairness_checks.names import printable
 from fairness_checks.records import CheckRecord, GroupRecord
 
-__all__ = ["SIGNS", "disparity_text", "explanation", "headline", "limit_text", "p_text", "settling_text"]
+__all__ = [
+    "SIGNS",
+    "disparity_text",
+    "explanation",
+    "headline",
+    "limit_text",
+    "p_text",
+    "settling_text",
+    "subject_text",
+    "value_text",
+]
 
 _CORRECTIONS = {"holm": "Holm", "benjamini_hochberg": "Benjamini-Hochberg", "none": "unadjusted"}
 SIGNS = {  # limit kind: (kept, violated)
@@ -15,6 +25,7 @@ SIGNS = {  # limit kind: (kept, violated)
     "min_ratio": (">=", "<"),
     "max_value": ("<=", ">"),
     "min_value": (">=", "<"),
+    "max_mismatch": ("<=", ">"),
 }
 _MOST_GROUPS_SHOWN = 12
 
@@ -43,17 +54,28 @@ def disparity_text(record: CheckRecord) -> str:
     """Estimate with interval, or a dash where undefined."""
     if record.estimate is None or record.low is None or record.high is None:
         return "-"
-    return f"{record.estimate:.3f} [{record.low:.3f}, {record.high:.3f}]"
+    return f"{value_text(record.estimate)} [{value_text(record.low)}, {value_text(record.high)}]"
+
+
+def value_text(value: float) -> str:
+    """Write a value with three decimals, or three digits where it is larger or smaller than these show.
+
+    >>> value_text(0.0416), value_text(1234.5), value_text(0.00012)
+    ('0.042', '1.23e+03', '0.00012')
+    """
+    return f"{value:.3f}" if value == 0.0 or 0.001 <= abs(value) < 100.0 else f"{value:.3g}"
 
 
 def _rate(group: GroupRecord) -> str:
-    return f"{group.label} {'undefined' if group.rate is None else f'{group.rate:.3f}'} (n={group.n})"
+    return f"{group.label} {'undefined' if group.rate is None else value_text(group.rate)} (n={group.n})"
 
 
 def _groups_text(record: CheckRecord) -> str:
     """``female 0.420 (n=412) - male 0.180 (n=1316) =``, as far as the kind of limit has it."""
     if record.first is None:
         return ""
+    if record.limit_kind == "max_mismatch":
+        return _mismatch_text(record)
     first = _rate(record.group(record.first))
     if record.second is None:
         word = "highest" if record.limit_kind == "max_value" else "lowest"
@@ -62,9 +84,28 @@ def _groups_text(record: CheckRecord) -> str:
     return f"{first} {sign} {_rate(record.group(record.second))} ="
 
 
+def _mismatch_text(record: CheckRecord) -> str:
+    """``dark: error is higher in 73 % of pairs, the model's uncertainty in 30 %: it does not warn;``."""
+    assert record.first is not None  # for the type checker: the caller has looked
+    name, also = record.group(record.first).label, record.also
+    story = (
+        f"{name}: error is higher in {also['error_auc']:.0%} of pairs, "
+        f"the model's uncertainty in {also['uncertainty_auc']:.0%}"
+    ).replace("%", " %")
+    return f"{story}{': it does not warn' if record.verdict in ('fail', 'waived') else ''}; mismatch"
+
+
+def subject_text(record: CheckRecord) -> str:
+    """Say what is asked of which groups."""
+    part = f" ({record.component})" if record.component else ""
+    within = {"each": "within", "combined": "standardised over"}[record.strata]
+    control = f" {within} {', '.join(record.control_features)}" if record.control_features else ""
+    return printable(f"{record.metric}{part} by {', '.join(record.by)}{control}")
+
+
 def headline(record: CheckRecord) -> str:
     """Return the whole story in one line."""
-    subject = f"{record.metric} by {printable(', '.join(record.by))}:"
+    subject = f"{subject_text(record)}:"
     if record.estimate is None or record.p_adjusted is None or record.p_compliance is None:
         return f"{subject} undefined, not judged against {limit_text(record.limit)}: {record.reason}"
     story = f"{subject} {_groups_text(record)} {disparity_text(record)}"
@@ -99,18 +140,36 @@ def _would_take(record: CheckRecord) -> Iterator[str]:
         yield "It would take more samples of the groups that could not be judged."
         return
     share = f"{record.power:.0%}"
-    word = {"max_difference": "difference", "min_ratio": "ratio"}.get(record.limit_kind, "value")
-    bound = "or more" if record.limit_kind in ("max_difference", "max_value") else "or less"
+    words = {"max_difference": "difference", "min_ratio": "ratio", "max_mismatch": "mismatch"}
+    word = words.get(record.limit_kind, "value")
+    bound = "or less" if record.limit_kind in ("min_ratio", "min_value") else "or more"
     if record.detectable is None:
         yield f"These groups show no {word} past the limit with {share} power."
     else:
-        yield f"These groups show a {word} of {record.detectable:.3f} {bound} with {share} power."
+        yield f"These groups show a {word} of {value_text(record.detectable)} {bound} with {share} power."
     if record.needed_samples is not None:
         yield f"If the true values are those seen, {_sizes(record, record.needed_samples)} would settle it."
     else:
         yield "If the true values are those seen, they lie on the limit or next to it: no number of samples settles it."
     if record.needed_samples_if_equal is not None:
         yield f"If the true values are equal, {_sizes(record, record.needed_samples_if_equal)} would show compliance."
+
+
+def _group_text(group: GroupRecord, unit: str) -> str:
+    known = group.low is not None and group.high is not None
+    interval = f" [{value_text(group.low or 0.0)}, {value_text(group.high or 0.0)}]" if known else ""
+    counted = f"{group.n}" if group.events is None else f"{group.events} of {group.n}"
+    clusters = "" if group.clusters is None else f" in {group.clusters} clusters"
+    worth = "" if group.effective_n is None else f" (worth {group.effective_n:.3g} independent ones)"
+    also = "".join(f", {name} {value_text(value)}" for name, value in group.also.items() if value is not None)
+    value = (
+        ", undefined"
+        if group.rate is None and not also
+        else f", {value_text(group.rate)}"
+        if group.rate is not None
+        else ""
+    )
+    return f"{group.label}: {counted} {unit}{clusters}{worth}{value}{interval}{also}"
 
 
 def explanation(record: CheckRecord) -> list[str]:
@@ -123,10 +182,7 @@ def explanation(record: CheckRecord) -> list[str]:
     if record.reason is not None and record.estimate is not None:
         lines.append(f"Not judged: {record.reason}.")
     for group in record.groups[:_MOST_GROUPS_SHOWN]:
-        interval = "" if group.low is None or group.high is None else f" [{group.low:.3f}, {group.high:.3f}]"
-        rate = "undefined" if group.rate is None else f"{group.rate:.3f}"
-        counted = f"{group.n}" if group.events is None else f"{group.events} of {group.n}"
-        lines.append(f"  {group.label}: {counted} {record.unit}, {rate}{interval}")
+        lines.append(f"  {_group_text(group, record.unit)}")
     if len(record.groups) > _MOST_GROUPS_SHOWN:
         lines.append(f"  ... and {len(record.groups) - _MOST_GROUPS_SHOWN} more groups")
     if record.p_violation is not None and record.p_compliance is not None:
@@ -146,6 +202,6 @@ def settling_text(record: CheckRecord) -> str | None:
         return None
     sizes = {"at these rates": record.needed_samples, "if equal": record.needed_samples_if_equal}
     parts = [f"{' + '.join(f'{n:,}' for n in some)} {case}" for case, some in sizes.items() if some is not None]
-    shown = "nothing past the limit" if record.detectable is None else f"{record.detectable:.3f}"
+    shown = "nothing past the limit" if record.detectable is None else value_text(record.detectable)
     needed = f"; {record.unit} needed: {', '.join(parts)}" if parts else ""
     return f"{record.power:.0%} power shows {shown}{needed}"

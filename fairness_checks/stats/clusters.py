@@ -16,7 +16,9 @@ from scipy import sparse
 
 from fairness_checks.stats.proportions import Array
 
-__all__ = ["Cells", "find_cells"]
+__all__ = ["FEWEST_CLUSTERS", "Cells", "find_cells"]
+
+FEWEST_CLUSTERS = 10  # of a group, from which on their variance is known well enough for a test to keep its level
 
 Integers = npt.NDArray[np.integer[Any]]
 

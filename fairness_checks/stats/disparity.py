@@ -14,7 +14,7 @@ from scipy import special
 
 from fairness_checks.stats.exact import Pairs, exact_outside, exact_within, is_small
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.pairs import judge_pairs
+from fairness_checks.stats.pairs import block_pairs, judge_pairs
 from fairness_checks.stats.proportions import Array, Contrast, score_statistic
 
 __all__ = ["judge_disparity"]
@@ -83,9 +83,10 @@ class RatePairs:
     largest = _LARGEST_TOLERANCE
     step = 2e-5  # a tenth of what reports show
 
-    def __init__(self, events: Array, samples: Array, contrast: Contrast) -> None:
+    def __init__(self, events: Array, samples: Array, contrast: Contrast, blocks: np.ndarray | None = None) -> None:
         self._contrast: Contrast = contrast
-        self.first, self.second = np.triu_indices(len(events), 1)
+        self.blocks = np.zeros(len(events), dtype=np.int64) if blocks is None else blocks
+        self.first, self.second = block_pairs(self.blocks)
         self.rates = events / samples
         self.pairs = Pairs(events[self.first], samples[self.first], events[self.second], samples[self.second])
         high = np.maximum(self.rates[self.first], self.rates[self.second])
@@ -93,7 +94,7 @@ class RatePairs:
         # Two rates of zero are equal: their ratio is 1.
         ratio = np.divide(low, high, out=np.ones_like(high), where=high > 0.0)
         self.disparity = high - low if contrast == "difference" else 1.0 - ratio
-        self.deviations = _unit(events, samples, contrast) / np.sqrt(samples)
+        self.deviations = _units(events, samples, contrast, self.blocks) / np.sqrt(samples)
 
     def outside(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the pair keeps the tolerance" of some pairs.
@@ -128,31 +129,38 @@ class RatePairs:
         return tolerance if self._contrast == "difference" else -math.log1p(-min(tolerance, self.largest))
 
 
-def _unit(events: Array, samples: Array, contrast: Contrast) -> float:
-    """Return the standard deviation of one sample at the common rate; of its logarithm's estimate for a ratio."""
-    rate = float(events.sum() / samples.sum())
+def _units(events: Array, samples: Array, contrast: Contrast, blocks: np.ndarray) -> Array:
+    """Return the deviation of one sample at its stratum's common rate, shape (G,); of its logarithm for a ratio."""
+    _, stratum = np.unique(blocks, return_inverse=True)
+    rate = (np.bincount(stratum, weights=events) / np.bincount(stratum, weights=samples))[stratum]
     if contrast == "difference":
-        return math.sqrt(rate * (1.0 - rate))
-    return math.sqrt((1.0 - rate) / rate) if rate > 0.0 else math.inf
+        return np.sqrt(rate * (1.0 - rate))
+    with np.errstate(divide="ignore"):
+        return np.sqrt((1.0 - rate) / rate)
 
 
 def judge_disparity(
-    events: np.ndarray, samples: np.ndarray, limit: float, contrast: Contrast, alpha: float, rng: np.random.Generator
+    events: np.ndarray,
+    samples: np.ndarray,
+    limit: float,
+    contrast: Contrast,
+    alpha: float,
+    blocks: np.ndarray | None = None,
 ) -> Inference:
     """Judge the largest difference or the smallest ratio of the rates ``events / samples`` against a limit.
 
     Parameters
     ----------
-    events, samples : ndarray of int, shape (G,)
-        Counts per group, G >= 2, ``samples >= 1``.
+    events, samples : ndarray of int or float, shape (G,)
+        Counts per group, G >= 2, ``samples >= 1``; fractions where they are effective counts of clustered samples.
     limit : float
         Largest difference allowed, in [0, 1), or smallest ratio allowed, in (0, 1].
     contrast : {"difference", "ratio"}
         Which of the two.
     alpha : float
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    rng : numpy.random.Generator
-        Source of the draws that make the answer simultaneous over more than one pair.
+    blocks : ndarray of int, shape (G,), optional
+        The stratum of each group; groups are compared within strata only. Default one stratum.
 
     Returns
     -------
@@ -161,8 +169,8 @@ def judge_disparity(
         violation, otherwise the pair with the largest disparity.
     """
     is_ratio = contrast == "ratio"
-    tests = RatePairs(np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64), contrast)
-    found = judge_pairs(tests, 1.0 - limit if is_ratio else limit, alpha, rng)
+    tests = RatePairs(np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64), contrast, blocks)
+    found = judge_pairs(tests, 1.0 - limit if is_ratio else limit, alpha)
     pair = (int(tests.first[found.shown]), int(tests.second[found.shown]))
     higher, lower = pair if tests.rates[pair[0]] >= tests.rates[pair[1]] else pair[::-1]
     high = 1.0 if found.high >= tests.largest else found.high

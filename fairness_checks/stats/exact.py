@@ -14,6 +14,9 @@ Everything is vectorised over B pairs of groups. The tail of the larger group is
 outcomes are summed, and the nuisance rate is searched on a grid that is even on the arcsine scales of both rates,
 where a binomial probability has features of one width, then refined twice around the best point.
 
+Effective counts of clustered samples are fractions. Samples are rounded, the rates are kept, and the tables that count
+as extreme are those of whole numbers whose statistic reaches the one seen: whole counts give the same p-value as ever.
+
 References
 ----------
 .. [1] Chan ISF. Exact tests of equivalence and efficacy with a non-zero lower bound for comparative studies.
@@ -56,8 +59,8 @@ class Pairs:
 
     Parameters
     ----------
-    x1, n1, x2, n2 : ndarray of int64, shape (B,)
-        ``0 <= x <= n``, ``n >= 1``.
+    x1, n1, x2, n2 : ndarray of float64, shape (B,)
+        ``0 <= x <= n``, ``n >= 1``; whole numbers, or effective counts of clustered samples.
     """
 
     x1: Array
@@ -75,6 +78,13 @@ class Pairs:
     def swapped(self) -> Pairs:
         """Return the pairs with first and second group exchanged."""
         return Pairs(self.x2, self.n2, self.x1, self.n1)
+
+    def with_whole_samples(self) -> Pairs:
+        """Round the numbers of samples and keep the rates; whole numbers stay as they are."""
+        n1, n2 = (np.maximum(np.rint(n), 1.0) for n in (self.n1, self.n2))
+        x1 = np.where(n1 == self.n1, self.x1, self.x1 / self.n1 * n1)
+        x2 = np.where(n2 == self.n2, self.x2, self.x2 / self.n2 * n2)
+        return Pairs(x1, n1, x2, n2)
 
 
 def is_small(pairs: Pairs) -> np.ndarray:
@@ -166,8 +176,8 @@ def _likely_rates(x: Array, n: Array) -> tuple[Array, Array]:
     """Clopper-Pearson interval of each rate, so wide that both hold their rates with probability 1 - NUISANCE_DOUBT."""
     tail = NUISANCE_DOUBT / 4.0
     with np.errstate(invalid="ignore"):
-        low = np.where(x > 0.0, special.betaincinv(np.maximum(x, 1.0), n - x + 1.0, tail), 0.0)
-        high = np.where(x < n, special.betaincinv(x + 1.0, np.maximum(n - x, 1.0), 1.0 - tail), 1.0)
+        low = np.where(x > 0.0, special.betaincinv(np.where(x > 0.0, x, 1.0), n - x + 1.0, tail), 0.0)
+        high = np.where(x < n, special.betaincinv(x + 1.0, np.where(x < n, n - x, 1.0), 1.0 - tail), 1.0)
     return low, high
 
 
@@ -276,7 +286,7 @@ def exact_outside(pairs: Pairs, low: float, high: float, contrast: Contrast = "d
         1 where the estimate lies between the margins.
     """
     p = np.ones(len(pairs))
-    for index, part, lo, hi in _oriented(pairs, low, high, contrast):
+    for index, part, lo, hi in _oriented(pairs.with_whole_samples(), low, high, contrast):
         above = score_statistic(part.x1, part.n1, part.x2, part.n2, hi, contrast)
         below = score_statistic(part.x1, part.n1, part.x2, part.n2, lo, contrast)
         z = np.maximum(above, -below)
@@ -300,7 +310,7 @@ def exact_within(pairs: Pairs, low: float, high: float, contrast: Contrast = "di
     Parameters and return value as for `exact_outside`.
     """
     p = np.ones(len(pairs))
-    for index, part, lo, hi in _oriented(pairs, low, high, contrast):
+    for index, part, lo, hi in _oriented(pairs.with_whole_samples(), low, high, contrast):
         under = score_statistic(part.x1, part.n1, part.x2, part.n2, hi, contrast)
         over = score_statistic(part.x1, part.n1, part.x2, part.n2, lo, contrast)
         shown = np.minimum(-under, over) > _TIE

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 __all__ = ["Inference"]
 
@@ -30,6 +31,10 @@ class Inference:
         Level at which one pair, or one group, is tested for a violation; alpha where there is one.
     method : str
         Name and source of the test.
+    standard_error : float or None
+        Of the estimate, where no group has one of its own.
+    also : mapping of str to float
+        What else is known of the deciding groups, by name.
     """
 
     estimate: float
@@ -42,6 +47,8 @@ class Inference:
     comparisons: int
     level: float
     method: str
+    standard_error: float | None = None
+    also: Mapping[str, float] = field(default_factory=dict)
 
     def clipped(self, lowest: float, highest: float) -> Inference:
         """Return the answer with its interval within the range of the metric."""

@@ -11,7 +11,7 @@ from scipy import special
 from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within, upper_tail
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.multiplicity import sidak, sidak_level
-from fairness_checks.stats.pairs import judge_pairs
+from fairness_checks.stats.pairs import block_pairs, judge_pairs
 from fairness_checks.stats.proportions import Array
 
 __all__ = ["judge_difference", "judge_worst_estimate"]
@@ -23,12 +23,20 @@ PairTest = Callable[[np.ndarray, np.ndarray, float], Array]
 class EstimatePairs:
     """All pairs of the groups' estimates as `fairness_checks.stats.pairs.PairTests`.
 
-    `outside` and `within` take (first, second, margin) and give p-values.
+    `outside` and `within` take (first, second, margin) and give p-values; `blocks` holds the stratum of each group.
     """
 
-    def __init__(self, groups: Estimates, largest: float, outside: PairTest, within: PairTest) -> None:
+    def __init__(
+        self,
+        groups: Estimates,
+        largest: float,
+        outside: PairTest,
+        within: PairTest,
+        blocks: np.ndarray | None = None,
+    ) -> None:
         self._outside, self._within = outside, within
-        self.first, self.second = np.triu_indices(len(groups.value), 1)
+        self.blocks = np.zeros(len(groups.value), dtype=np.intp) if blocks is None else np.asarray(blocks)
+        self.first, self.second = block_pairs(self.blocks)
         self.disparity: Array = np.abs(groups.value[self.first] - groups.value[self.second])
         self.deviations: Array = np.sqrt(groups.variance)
         self.largest = largest
@@ -51,12 +59,12 @@ def judge_difference(
     groups: Estimates,
     limit: float,
     alpha: float,
-    rng: np.random.Generator,
     *,
     largest: float,
     method: str,
     outside: PairTest | None = None,
     within: PairTest | None = None,
+    blocks: np.ndarray | None = None,
 ) -> Inference:
     """Judge the largest difference of the groups' estimates against a limit.
 
@@ -68,22 +76,28 @@ def judge_difference(
         Largest difference allowed, 0 or more.
     alpha : float
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    rng : numpy.random.Generator
-        Source of the draws that make the answer simultaneous over more than one pair.
     largest : float
         No difference is larger.
     method : str
         Name of the test, for the record.
     outside, within : callable, optional
         Tests of pairs (first, second) at a margin; default Welch's.
+    blocks : ndarray of int, shape (G,), optional
+        The stratum of each group; groups are compared within strata only. Default one stratum.
+
+    Raises
+    ------
+    ValueError
+        If no stratum has two groups.
     """
     tests = EstimatePairs(
         groups,
         largest,
         outside or functools.partial(estimates_outside, groups),
         within or functools.partial(estimates_within, groups),
+        blocks,
     )
-    found = judge_pairs(tests, limit, alpha, rng)
+    found = judge_pairs(tests, limit, alpha)
     pair = (int(tests.first[found.shown]), int(tests.second[found.shown]))
     higher, lower = pair if groups.value[pair[0]] >= groups.value[pair[1]] else pair[::-1]
     count = len(tests.first)

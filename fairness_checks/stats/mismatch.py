@@ -1,132 +1,241 @@
 """Whether a model's uncertainty warns of the group that it fails: two correlated areas with the group as the label.
 
 A_x = P(x is higher in the first group) + P(tie) / 2, for x the error and the uncertainty of the same samples; the
-mismatch is A_error - A_uncertainty, with DeLong's covariance of correlated areas (`fairness_checks.stats.ranking`).
+mismatch of two groups is A_error - A_uncertainty. Its variance is DeLong's for correlated areas [1]_: a sample's
+component is the share of the other group that its error beats, less the share that its uncertainty beats. Clusters
+contribute the sum of their samples' components, those in both groups with their covariance [2]_.
 
 References
 ----------
-.. [3] Geifman Y, Uziel G, El-Yaniv R. Bias-reduced uncertainty estimation for deep neural classifiers. ICLR 2019.
-   arXiv:1805.08206
+.. [1] DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated receiver operating
+   characteristic curves: a nonparametric approach. Biometrics 44 (1988) 837-845. doi:10.2307/2531595
+.. [2] Obuchowski NA. Nonparametric analysis of clustered ROC curve data. Biometrics 53 (1997) 567-578.
+   doi:10.2307/2533958
+.. [3] Kish L. Survey sampling. Wiley, 1965.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.estimates import Estimates
-from fairness_checks.stats.ranking import floats, run_ends, same_length, structural_components
+from fairness_checks.stats.clusters import Cells
+from fairness_checks.stats.proportions import Array
+from fairness_checks.stats.ranks import Ranks, floats, run_ends, same_length
 
-__all__ = ["Mismatch", "mismatch", "mismatch_estimates", "risk_coverage_area"]
+__all__ = ["FEWEST", "MismatchStatistics", "mismatch_by_group", "too_small"]
+
+FEWEST = 10  # samples, or clusters, of a group from which on a test at a margin keeps its level
+
+Integers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """How far a model's uncertainty fails to warn of a group's errors.
+@dataclass(frozen=True, slots=True, eq=False)
+class MismatchStatistics:
+    """How errors and uncertainties order all pairs of G groups; entry [i, j] is group i against group j.
 
     Parameters
     ----------
-    error_auc, uncertainty_auc : float
-        Probability that the error, and the uncertainty, of a sample of the first group exceeds that of a sample of the
-        second group, ties counted half; in [0, 1].
-    difference : float
-        error_auc - uncertainty_auc, in [-1, 1]; positive when the first group's errors outrun its uncertainty.
-    variance : float
-        DeLong's variance of the difference; nan for fewer than 2 samples in a group.
-    freedom : float
-        Satterthwaite's degrees of freedom of the variance.
-    first, second : int
-        Samples of the two groups.
+    error_auc, uncertainty_auc : ndarray of float64, shape (G, G)
+        Probability that the error, and the uncertainty, of a sample of i exceeds that of a sample of j, ties counted
+        half; in [0, 1], nan where either group is empty.
+    variance, error_variance : ndarray of float64, shape (G, G)
+        What the samples of i add to the variance of the mismatch of i and j, and of the area of the errors alone; nan
+        where i has fewer than 2 units. The variance of the pair is [i, j] + [j, i] + covariance[i, j].
+    covariance, error_covariance : ndarray of float64, shape (G, G)
+        Twice the covariance of the two groups' parts, from clusters in both; symmetric, 0 without such clusters.
+    shared : ndarray of int64, shape (G, G)
+        Clusters in both groups; 0 without clusters.
+    units, samples : ndarray of int64, shape (G,)
+        Independent units (clusters, or samples without clusters) and samples.
+    effective : ndarray of float64, shape (G,)
+        Units of equal size that would weigh as evenly: (sum of sizes)^2 / sum of squared sizes [3]_, at most `units`.
     """
 
-    error_auc: float
-    uncertainty_auc: float
-    difference: float
-    variance: float
-    freedom: float
-    first: int
-    second: int
+    error_auc: Array
+    uncertainty_auc: Array
+    variance: Array
+    error_variance: Array
+    covariance: Array
+    error_covariance: Array
+    shared: Integers
+    units: Integers
+    samples: Integers
+    effective: Array
+
+    def take(self, order: Sequence[int]) -> MismatchStatistics:
+        """Return the groups at the given positions; -1 stands for an empty group."""
+        at = np.asarray(order, dtype=np.intp)
+
+        def of(table: npt.NDArray[Any], empty: float) -> npt.NDArray[Any]:
+            return np.asarray(
+                np.pad(table, (0, 1), constant_values=empty)[(at[:, None], at) if table.ndim == 2 else at]
+            )
+
+        return MismatchStatistics(
+            of(self.error_auc, np.nan),
+            of(self.uncertainty_auc, np.nan),
+            of(self.variance, np.nan),
+            of(self.error_variance, np.nan),
+            of(self.covariance, 0.0),
+            of(self.error_covariance, 0.0),
+            of(self.shared, 0),
+            of(self.units, 0),
+            of(self.samples, 0),
+            of(self.effective, 0.0),
+        )
 
 
-def mismatch(in_first: npt.NDArray[np.bool_], error: npt.ArrayLike, uncertainty: npt.ArrayLike) -> Mismatch:
-    """Compare how the error and the uncertainty of the same samples separate two groups.
+def too_small(statistics: MismatchStatistics) -> npt.NDArray[np.bool_]:
+    """Say of which groups nothing can be concluded: fewer than `FEWEST` units; shape (G,)."""
+    return statistics.units < FEWEST
 
-    A_x = P(x higher in the first group) + P(tie) / 2 for x = error and x = uncertainty; the variance of A_error -
-    A_uncertainty is DeLong's for two correlated areas with group membership as the label [1]_.
+
+class _Siblings:
+    """Pairs (s, t) of cells of one cluster, s in an earlier group than t, and their influence on each other's group."""
+
+    def __init__(self, cells: Cells, group: Integers) -> None:
+        order = np.argsort(cells.cluster, kind="stable")  # groups rise within a cluster
+        ends = run_ends(cells.cluster[order])
+        later = np.repeat(ends, np.diff(ends, prepend=-1)) - np.arange(len(order))  # later cells of the same cluster
+        start = np.repeat(np.arange(len(order)), later)
+        step = np.arange(len(start)) - np.repeat(np.cumsum(later) - later, later) + 1
+        self._s, self._t = order[start], order[start + step]
+        self._i, self._j = group[self._s], group[self._t]
+        # (2, 2, pairs): the mismatch and the errors alone; of s on the group of t, of t on the group of s.
+        self._values = np.zeros((2, 2, len(self._s)))
+        self._sides = []
+        for mine, other in ((self._s, self._j), (self._t, self._i)):
+            by = np.argsort(other, kind="stable")
+            bounds = np.append(0, np.cumsum(np.bincount(other, minlength=int(group.max()) + 1)))
+            self._sides.append((by, mine[by], bounds))
+
+    def note(self, j: int, sums: Sequence[Array]) -> None:
+        """Keep the cells' sums of components against group j, of the mismatch and of the errors alone."""
+        for side, (by, mine, bounds) in enumerate(self._sides):
+            part = slice(bounds[j], bounds[j + 1])
+            for values, kept in zip(sums, self._values, strict=True):
+                kept[side, by[part]] = values[mine[part]]
+
+    def tables(self, units: Integers) -> tuple[Array, Array, Integers]:
+        """Return twice both covariances and the shared clusters of each pair of groups, shapes (G, G), symmetric."""
+        groups = len(units)
+        key = self._i * groups + self._j
+
+        def table(weights: Array | None) -> npt.NDArray[Any]:
+            upper = np.bincount(key, weights=weights, minlength=groups**2).reshape(groups, groups)
+            return np.asarray(upper + upper.T)
+
+        shared = table(None)
+        k = units[:, None] + units[None, :] - shared
+        # A component of the second group is the share of the first that beats it: the sign turns round.
+        factor = -2.0 * k / np.maximum(k - 1.0, 1.0)
+        return (
+            factor * table(np.prod(self._values[0], axis=0)),
+            factor * table(np.prod(self._values[1], axis=0)),
+            shared,
+        )
+
+
+def mismatch_by_group(
+    codes: npt.NDArray[np.integer[Any]],
+    groups: int,
+    error: npt.ArrayLike,
+    uncertainty: npt.ArrayLike,
+    cells: Cells | None = None,
+) -> MismatchStatistics:
+    """Compare how errors and uncertainties separate all pairs of groups: two sorts, then time linear in G n.
 
     Parameters
     ----------
-    in_first : ndarray of bool, shape (n,)
-        True for the first group, False for the second.
+    codes : ndarray of int, shape (n,)
+        Group of each sample in [0, groups); -1 leaves the sample out.
+    groups : int
+        Number of groups, G.
     error, uncertainty : array_like of float, shape (n,)
         Of each sample; any units, only the ranks count.
-
-    Returns
-    -------
-    Mismatch
-        nan where a group is empty.
+    cells : Cells, optional
+        Clusters of the same samples, from `find_cells`; without, samples are independent.
 
     Raises
     ------
     ValueError
-        For arrays of different lengths or a value that is nan.
+        For arrays of different lengths, a code out of range, or a value that is nan.
 
     Examples
     --------
-    >>> result = mismatch(np.array([True, True, False, False]), [4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 0.0])
-    >>> result.error_auc, result.uncertainty_auc, result.difference
-    (1.0, 0.5, 0.5)
+    >>> result = mismatch_by_group(np.array([0, 0, 1, 1]), 2, [4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 0.0])
+    >>> float(result.error_auc[0, 1]), float(result.uncertainty_auc[0, 1])
+    (1.0, 0.5)
     """
-    in_first = np.asarray(in_first, dtype=np.bool_)
-    of_error = structural_components(in_first, error)
-    of_uncertainty = structural_components(in_first, uncertainty)
-    first = int(in_first.sum())
-    second = len(in_first) - first
-    if not first or not second:
-        return Mismatch(np.nan, np.nan, np.nan, np.nan, np.nan, first, second)
-    error_auc, uncertainty_auc = float(of_error[in_first].mean()), float(of_uncertainty[in_first].mean())
-    difference = of_error - of_uncertainty
-    variance = freedom = np.nan
-    if first > 1 and second > 1:
-        v1 = float(difference[in_first].var(ddof=1)) / first
-        v2 = float(difference[~in_first].var(ddof=1)) / second
-        variance = v1 + v2
-        spread = v1**2 / (first - 1) + v2**2 / (second - 1)
-        freedom = variance**2 / spread if spread > 0.0 else first + second - 2.0
-    return Mismatch(error_auc, uncertainty_auc, error_auc - uncertainty_auc, variance, freedom, first, second)
+    codes, error, uncertainty = np.asarray(codes), floats("error", error), floats("uncertainty", uncertainty)
+    same_length(codes=codes, error=error, uncertainty=uncertainty)
+    if len(codes) and not -1 <= codes.min() <= codes.max() < groups:
+        raise ValueError(f"codes run from {codes.min()} to {codes.max()}; allowed are -1 to {groups - 1}")
+    # Rows sorted by group, then by cluster: every sum is one over a slice.
+    unit_of_row = codes if cells is None else cells.of_row
+    rows = np.flatnonzero(codes >= 0)
+    rows = rows[np.argsort(unit_of_row[rows], kind="stable")]
+    samples = np.bincount(codes[rows], minlength=groups)
+    units = samples if cells is None else cells.by_group().astype(np.int64)
+    present = np.flatnonzero(samples)
+    n, k = samples[present], units[present]
+    starts, unit_starts = np.cumsum(n) - n, np.cumsum(k) - k
+    row_starts = None if cells is None or not len(rows) else np.append(0, run_ends(unit_of_row[rows])[:-1] + 1)
+    position = np.repeat(np.arange(len(present)), n)
+    siblings = None
+    if cells is not None and len(np.unique(cells.cluster)) < len(cells.cluster):
+        siblings = _Siblings(cells, np.searchsorted(present, cells.group))
+
+    tables = np.full((4, len(present), len(present)), np.nan)
+    if len(rows):
+        of_error, of_uncertainty = Ranks(error[rows]), Ranks(uncertainty[rows])
+    for j in range(len(present)):
+        members = slice(starts[j], starts[j] + n[j])
+        errors = of_error.beaten(members)
+        sums = []
+        for place, beaten in enumerate((errors - of_uncertainty.beaten(members), errors)):
+            share = beaten / (2.0 * n[j])
+            mean = np.add.reduceat(share, starts) / n
+            share -= mean[position]
+            if row_starts is not None:
+                share = np.add.reduceat(share, row_starts)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                spread = np.add.reduceat(share**2, unit_starts) * (k / (k - 1.0)) / n**2
+            tables[place, :, j], tables[2 + place, :, j] = mean, np.where(k > 1, spread, np.nan)
+            sums.append(share)
+        if siblings is not None:
+            siblings.note(j, [values / np.repeat(n, k) for values in sums])
+
+    def spread_out(table: npt.NDArray[Any], empty: float) -> npt.NDArray[Any]:
+        result = np.full((groups, groups), empty, dtype=table.dtype)
+        result[np.ix_(present, present)] = table
+        return result
+
+    difference, auc, variance, error_variance = (spread_out(table, np.nan) for table in tables)
+    zero = np.zeros((len(present), len(present)))
+    covariance, error_covariance, shared = (
+        (zero, zero, zero.astype(np.int64)) if siblings is None else siblings.tables(k)
+    )
+    return MismatchStatistics(
+        auc,
+        auc - difference,
+        variance,
+        error_variance,
+        spread_out(covariance, 0.0),
+        spread_out(error_covariance, 0.0),
+        spread_out(shared.astype(np.int64), 0),
+        units,
+        samples,
+        _effective(samples, cells),
+    )
 
 
-def mismatch_estimates(result: Mismatch) -> Estimates:
-    """Return the difference and an exact 0, shapes (2,), so that `estimates_outside` tests it at a margin.
-
-    As in `auc_estimates`, one pseudo-sample of each group, here of both areas, is added to DeLong's variance.
-    """
-    m, n = result.first, result.second
-    distance = (result.error_auc - 0.5) ** 2 + (result.uncertainty_auc - 0.5) ** 2
-    added = distance * (1.0 / m**2 + 1.0 / n**2) if m and n else np.nan
-    variance = max(result.variance + added, 0.25 / (m * n) ** 2) if m and n else np.nan
-    return Estimates(np.array([result.difference, 0.0]), np.array([variance, 0.0]), np.array([result.freedom, np.inf]))
-
-
-def risk_coverage_area(error: npt.ArrayLike, uncertainty: npt.ArrayLike) -> float:
-    """Area under the risk-coverage curve [3]_: the mean error of the k most certain samples, averaged over k = 1 .. n.
-
-    Samples of equal uncertainty share their mean error, the expectation over their orders. In the error's unit; lower
-    is better, and the mean error itself when the uncertainty is constant; nan without samples.
-
-    Examples
-    --------
-    >>> risk_coverage_area([0.0, 1.0], [0.1, 0.9]), risk_coverage_area([0.0, 1.0], [0.9, 0.1])
-    (0.25, 0.75)
-    """
-    error, uncertainty = floats("error", error), floats("uncertainty", uncertainty)
-    same_length(error=error, uncertainty=uncertainty)
-    if not len(error):
-        return float("nan")
-    order = np.argsort(uncertainty)
-    ends = run_ends(uncertainty[order])
-    lengths = np.diff(ends, prepend=-1)
-    shared = np.repeat(np.add.reduceat(error[order], ends + 1 - lengths) / lengths, lengths)
-    return float(np.mean(np.cumsum(shared) / np.arange(1, len(error) + 1)))
+def _effective(samples: Integers, cells: Cells | None) -> Array:
+    """Kish's effective number of units of each group."""
+    squares = samples if cells is None else cells.by_group(cells.sums() ** 2)
+    return samples.astype(np.float64) ** 2 / np.maximum(squares, 1.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -16,11 +17,47 @@ import numpy as np
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.simultaneous import Family, probit
 
-__all__ = ["PairTests", "PairsInference", "judge_pairs"]
+__all__ = ["PairTests", "PairsInference", "block_pairs", "judge_pairs"]
+
+
+def block_pairs(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the groups of all pairs within blocks, in the order of `numpy.triu_indices`.
+
+    Parameters
+    ----------
+    blocks : ndarray of int, shape (G,)
+        The stratum of each group.
+
+    Returns
+    -------
+    tuple of ndarray of int, shape (B,)
+        First and second group of each pair.
+
+    Raises
+    ------
+    ValueError
+        If no block has two groups.
+
+    Examples
+    --------
+    >>> first, second = block_pairs(np.array([0, 1, 0, 1, 2]))
+    >>> list(zip(first.tolist(), second.tolist()))
+    [(0, 2), (1, 3)]
+    """
+    blocks = np.asarray(blocks)
+    first, second = np.triu_indices(len(blocks), 1)
+    same = blocks[first] == blocks[second]
+    if not same.any():
+        raise ValueError(f"no stratum has two groups to compare: {len(blocks)} groups, each alone in its stratum")
+    return first[same], second[same]
 
 
 class PairTests(Protocol):
     """All B pairs of G groups, and their tests at any tolerance.
+
+    Two more attributes are optional: `blocks`, ndarray of int of shape (G,), the stratum of each group, where pairs
+    exist within strata only (default one stratum); and `smallest`, float, below which no tolerance is searched
+    (default 0; a signed disparity may have -1).
 
     Attributes
     ----------
@@ -80,7 +117,7 @@ class PairsInference:
     level: float
 
 
-def judge_pairs(tests: PairTests, tolerance: float, alpha: float, rng: np.random.Generator) -> PairsInference:
+def judge_pairs(tests: PairTests, tolerance: float, alpha: float) -> PairsInference:
     """Judge the largest disparity of all pairs against a tolerance.
 
     Parameters
@@ -88,15 +125,13 @@ def judge_pairs(tests: PairTests, tolerance: float, alpha: float, rng: np.random
     tests : PairTests
         The pairs.
     tolerance : float
-        Largest disparity allowed, 0 or more.
+        Largest disparity allowed, at least `smallest`.
     alpha : float
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    rng : numpy.random.Generator
-        Source of the draws that make the answer simultaneous over more than one pair.
     """
     everyone = np.arange(len(tests.first))
     scale = np.hypot(tests.deviations[tests.first], tests.deviations[tests.second])
-    family = Family(tests.deviations, tests.scaled(tolerance), rng)
+    family = Family(tests.deviations, tests.scaled(tolerance), getattr(tests, "blocks", None))
     outside, within = tests.outside(everyone, tolerance), tests.within(everyone, tolerance)
 
     def violates(index: np.ndarray, t: float, p: Array | None = None) -> Array:
@@ -106,8 +141,10 @@ def judge_pairs(tests: PairTests, tolerance: float, alpha: float, rng: np.random
     def may_exceed(index: np.ndarray, t: float, p: Array | None = None) -> Array:
         return probit(tests.within(index, t) if p is None else p) - probit(alpha) + 1e-15
 
-    low = _frontier(violates, tests, tests.disparity - scale, violates(everyone, tolerance, outside), tolerance)
-    high = _frontier(may_exceed, tests, tests.disparity + scale, may_exceed(everyone, tolerance, within), tolerance)
+    # Where about each pair's ends lie, if the tolerance and the deviations are on one scale.
+    lower, upper = tests.disparity - 2.5 * scale, tests.disparity + 1.7 * scale
+    low = _frontier(violates, tests, lower, violates(everyone, tolerance, outside), tolerance)
+    high = _frontier(may_exceed, tests, upper, may_exceed(everyone, tolerance, within), tolerance)
     p_violation = family.p_value(outside, scale)
     order = (-tests.disparity, outside) if p_violation < alpha else (outside, -tests.disparity)
     return PairsInference(
@@ -121,45 +158,68 @@ def judge_pairs(tests: PairTests, tolerance: float, alpha: float, rng: np.random
 
 
 def _frontier(
-    holds: Callable[[np.ndarray, float], Array], tests: PairTests, order: Array, at_limit: Array, limit: float
+    holds: Callable[[np.ndarray, float], Array], tests: PairTests, guess: Array, at_limit: Array, limit: float
 ) -> float:
-    """Largest tolerance at which `holds` is positive for some pair; 0 if for none.
+    """Largest tolerance at which `holds` is positive for some pair; the smallest tolerance if for none.
 
-    Pairs are taken from the most promising (largest `order`) on; each is followed only where it can still raise
+    Pairs are taken from the most promising (largest `guess`) on; each is followed only where it can still raise
     the result. The limit is always an end of the bracket: the result lies above it exactly if some pair
     holds at the limit itself.
     """
-    pairs = np.arange(len(order))
+    left = np.arange(len(guess))
     if np.any(at_limit > 0.0):
         best, cap, values = limit, tests.largest, at_limit
     else:
-        best, cap, values = 0.0, limit, holds(pairs, 0.0)
+        best, cap = float(getattr(tests, "smallest", 0.0)), limit
+        if best >= cap:
+            return best
+        # No pair is known to hold anywhere: the others are asked only where the most promising one ends.
+        place = int(np.argmax(guess))
+        top, left = left[[place]], np.delete(left, place)
+        best = _reach(partial(holds, top), (best, float(holds(top, best)[0])), cap, float(guess[place]), tests.step)
+        values = holds(left, best) if left.size else np.empty(0)
     while True:
-        pairs = pairs[values > 0.0]
-        if pairs.size == 0 or best >= cap:
+        left, values = left[values > 0.0], values[values > 0.0]
+        if left.size == 0 or best >= cap:
             return best
-        top = pairs[[np.argmax(order[pairs])]]
-        if holds(top, cap)[0] > 0.0:
-            return cap
-        best = _crossing(lambda t, top=top: float(holds(top, t)[0]), best, cap, tests.step)  # type: ignore[misc]
-        pairs = pairs[pairs != top]
-        if pairs.size == 0:
-            return best
-        values = holds(pairs, best)
+        place = int(np.argmax(guess[left]))
+        start, end = (best, float(values[place])), float(guess[left[place]])
+        best = _reach(partial(holds, left[[place]]), start, cap, end, tests.step)
+        left = np.delete(left, place)
+        values = holds(left, best) if left.size else np.empty(0)
 
 
-def _crossing(holds: Callable[[float], float], low: float, high: float, step: float) -> float:
-    """Find the largest t of [low, high] where ``holds(t) > 0``, given that it is at low and is not at high.
+def _reach(holds: Callable[[float], Array], start: tuple[float, float], cap: float, guess: float, step: float) -> float:
+    """Largest tolerance up to `cap` at which one pair holds; the start, given with the value there, if it does not."""
+    best, value = start
+    if value <= 0.0:
+        return best
+    at_cap = float(holds(cap)[0])
+    return cap if at_cap > 0.0 else _crossing(holds, start, (cap, at_cap), guess, step)
+
+
+def _crossing(
+    holds: Callable[[float], Array],
+    positive: tuple[float, float],
+    other: tuple[float, float],
+    guess: float,
+    step: float,
+) -> float:
+    """Find the largest t where ``holds(t) > 0`` between a t where it is positive and one where it is not.
+
+    Both are given with the value there; the guess is where to look first.
 
     Regula falsi with the Illinois weights, kept inside the bracket: the function has small jumps.
     """
-    at_low, at_high, side = holds(low), holds(high), 0
-    for _ in range(60):
+    (low, at_low), (high, at_high), side = positive, other, 0
+    for attempt in range(60):
         if high - low <= step:
             break
         share = at_low / (at_low - at_high) if np.isfinite(at_low - at_high) else 0.5
         middle = low + (high - low) * min(max(share, 0.02), 0.98)
-        value = holds(middle)
+        if attempt == 0 and low < guess < high:
+            middle = guess
+        value = float(holds(middle)[0])
         if value > 0.0:
             low, at_low, side, at_high = middle, value, 1, at_high / 2.0 if side == 1 else at_high
         else:

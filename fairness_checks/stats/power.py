@@ -13,7 +13,15 @@ from scipy import optimize, special
 
 from fairness_checks.stats.proportions import Contrast, restricted_rate
 
-__all__ = ["POWER", "detectable_disparity", "detectable_value", "needed_factor", "needed_factor_value"]
+__all__ = [
+    "POWER",
+    "detectable_difference",
+    "detectable_disparity",
+    "detectable_value",
+    "needed_factor",
+    "needed_factor_difference",
+    "needed_factor_value",
+]
 
 POWER = 0.8
 _MOST_SAMPLES_FACTOR = 1e6
@@ -103,6 +111,13 @@ def needed_factor(
         (-distance, null, truth),
         _deviations(higher_rate, n_higher, lower_rate, n_lower, other, contrast),
     ]
+    if any(gap <= 0.0 for gap, _, _ in sides) or truth == 0.0:
+        return _factor(distance, _critical(alpha, both_directions=False) * null + special.ndtri(power) * truth)
+    return _factor_of_both(sides, alpha, power)
+
+
+def _factor_of_both(sides: list[tuple[float, float, float]], alpha: float, power: float) -> float | None:
+    """Factor with which two one-sided tests of (gap, deviation under H0, under the alternative) succeed together."""
     z = _critical(alpha, both_directions=False)
 
     def excess(log_factor: float) -> float:
@@ -110,10 +125,55 @@ def needed_factor(
         missed = sum(float(special.ndtr((z * null - grown * gap) / truth)) for gap, null, truth in sides)
         return 1.0 - missed - power
 
-    if any(gap <= 0.0 for gap, _, _ in sides) or truth == 0.0:
-        return _factor(distance, z * null + special.ndtri(power) * truth)
     least, most = -30.0, math.log(_MOST_SAMPLES_FACTOR)
     return math.exp(float(optimize.brentq(excess, least, most, xtol=1e-9))) if excess(most) > 0.0 else None
+
+
+def detectable_difference(error: float, limit: float, alpha: float) -> float:
+    """Smallest true difference past the limit that an estimate of this standard error shows with 80 % power.
+
+    Examples
+    --------
+    >>> round(detectable_difference(0.02, 0.05, 0.05), 4)
+    0.0997
+    """
+    return limit + (_critical(alpha, both_directions=limit == 0.0) + float(special.ndtri(POWER))) * error
+
+
+def needed_factor_difference(
+    difference: float, error: float, limit: float, level: float, alpha: float, power: float = POWER
+) -> float | None:
+    """Factor by which the samples of a difference must grow until it settles the limit, either way.
+
+    Parameters
+    ----------
+    difference : float
+        True difference, 0 or more.
+    error : float
+        Standard error of its estimate now; it shrinks as the root of the samples.
+    limit : float
+        Largest difference allowed.
+    level, alpha : float
+        Levels at which a violation and compliance are tested.
+    power : float
+        Probability of settling it.
+
+    Returns
+    -------
+    float or None
+        None for a difference on the limit, or so close that a million times the samples would not do.
+
+    Examples
+    --------
+    >>> round(needed_factor_difference(0.10, 0.02, 0.05, 0.05, 0.05), 4)
+    0.9892
+    """
+    if difference > limit:
+        z = _critical(level, both_directions=limit == 0.0) + float(special.ndtri(power))
+        return _factor(difference - limit, z * error)
+    if error == 0.0 or difference == limit:
+        return None
+    return _factor_of_both([(limit - difference, error, error), (limit + difference, error, error)], alpha, power)
 
 
 def _factor(distance: float, deviation: float) -> float | None:

@@ -4,6 +4,7 @@ The area A is the probability that a positive scores higher than a negative, tie
 DeLong's structural components [1]_, here from one sort of the scores [2]_: the component of a positive is the share of
 negatives below it, that of a negative the share of positives above it. A group that is ranked without a mistake has
 components without variance; `auc_estimates` therefore adds to each class one pseudo-sample that is ranked by chance.
+Samples of one cluster (a patient) are no independent evidence: `ranking_clusters` sums their components.
 
 References
 ----------
@@ -15,7 +16,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -25,17 +26,18 @@ import numpy.typing as npt
 
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.proportions import Array
+from fairness_checks.stats.ranks import floats, run_ends, same_length
+from fairness_checks.stats.satterthwaite import two_sample_freedom
 
 __all__ = [
     "FEWEST",
     "RankingStatistics",
     "auc_by_group",
     "auc_estimates",
-    "structural_components",
     "too_small",
 ]
 
-FEWEST = 5  # positives, and negatives, from which on a test at a margin keeps its level
+FEWEST = 5  # positives, and negatives (or clusters with them), from which on a test at a margin keeps its level
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,10 +49,16 @@ class RankingStatistics:
     auc : ndarray of float64, shape (G,)
         Areas in [0, 1]; nan without positives or negatives.
     positives, negatives : ndarray of int64, shape (G,)
-        Samples of each class, m and n.
+        Independent units of each class, m and n: samples, or clusters that hold a sample of the class.
     s10, s01 : ndarray of float64, shape (G,)
-        Variances (ddof 1) of the positives' and the negatives' structural components; nan for fewer than 2 samples of
-        that class. DeLong's variance of the area is s10 / m + s01 / n.
+        Variances (ddof 1) of the positives' and the negatives' structural components, or of their sums over clusters;
+        nan for fewer than 2 units of that class. The variance of the area is s10 / m + s01 / n + s11.
+    s11 : ndarray of float64, shape (G,)
+        Twice the covariance of the two classes' contributions, from clusters with both; 0 without clusters.
+    shared : ndarray of int64, shape (G,)
+        Clusters with positives and negatives; 0 without clusters.
+    positive_samples, negative_samples : ndarray of int64, shape (G,)
+        Samples of each class.
     """
 
     auc: Array
@@ -58,31 +66,35 @@ class RankingStatistics:
     negatives: npt.NDArray[np.int64]
     s10: Array
     s01: Array
+    s11: Array
+    shared: npt.NDArray[np.int64]
+    positive_samples: npt.NDArray[np.int64]
+    negative_samples: npt.NDArray[np.int64]
 
     def take(self, order: Sequence[int]) -> RankingStatistics:
-        """Return the groups at the given positions."""
+        """Return the groups at the given positions; -1 stands for an empty group."""
         at = np.asarray(order, dtype=np.intp)
-        return RankingStatistics(self.auc[at], self.positives[at], self.negatives[at], self.s10[at], self.s01[at])
+
+        def of(values: Array) -> Array:
+            return np.asarray(np.append(values, np.nan)[at])
+
+        def count(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+            return np.asarray(np.append(values, 0)[at])
+
+        return RankingStatistics(
+            of(self.auc),
+            count(self.positives),
+            count(self.negatives),
+            of(self.s10),
+            of(self.s01),
+            np.append(self.s11, 0.0)[at],
+            count(self.shared),
+            count(self.positive_samples),
+            count(self.negative_samples),
+        )
 
 
-def same_length(**arrays: npt.NDArray[Any]) -> None:
-    if len({array.shape for array in arrays.values()}) > 1 or any(array.ndim != 1 for array in arrays.values()):
-        raise ValueError(f"one value per sample: {', '.join(f'{k} has shape {v.shape}' for k, v in arrays.items())}")
-
-
-def floats(name: str, values: npt.ArrayLike) -> Array:
-    array = np.asarray(values, dtype=np.float64)
-    if np.isnan(array).any():
-        raise ValueError(f"{name} holds nan, which has no rank")
-    return array
-
-
-def run_ends(values: Array) -> npt.NDArray[np.int64]:
-    """Return the last position of each run of equal values, for sorted values, at least one."""
-    return np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)
-
-
-def _beaten(labels: npt.NDArray[np.bool_], scores: Array) -> tuple[npt.NDArray[np.int64], ...]:
+def beaten_by(labels: npt.NDArray[np.bool_], scores: Array) -> tuple[npt.NDArray[np.int64], ...]:
     """Count, for each run of equal scores, its classes and the other class's samples that these beat.
 
     Returns positives and negatives of each run; twice the number of negatives that its positives beat; twice the number
@@ -128,6 +140,27 @@ def auc_by_group(
     >>> float(result.auc[0]), float(result.s10[0])
     (0.75, 0.1875)
     """
+    values = np.full((3, groups), np.nan)
+    counts = np.zeros((2, groups), dtype=np.int64)
+    for group, _, mine, x in sorted_groups(codes, groups, labels, scores):
+        p, q, beaten, beating = beaten_by(mine, x)
+        m, n = counts[:, group] = int(p.sum()), int(q.sum())
+        if m == 0 or n == 0:
+            continue
+        auc = int(p @ beaten) / (2 * m * n)
+        s10 = p @ (beaten / (2.0 * n) - auc) ** 2 / (m - 1) if m > 1 else np.nan
+        s01 = q @ (beating / (2.0 * m) - auc) ** 2 / (n - 1) if n > 1 else np.nan
+        values[:, group] = auc, s10, s01
+    none = np.zeros(groups, dtype=np.int64)
+    return RankingStatistics(
+        values[0], counts[0], counts[1], values[1], values[2], np.zeros(groups), none, counts[0], counts[1]
+    )
+
+
+def sorted_groups(
+    codes: npt.NDArray[np.integer[Any]], groups: int, labels: npt.NDArray[np.bool_], scores: npt.ArrayLike
+) -> Iterator[tuple[int, npt.NDArray[np.intp], npt.NDArray[np.bool_], Array]]:
+    """Yield each group that has samples: its position, its rows by rising score, their labels and scores."""
     codes, labels, scores = np.asarray(codes), np.asarray(labels, dtype=np.bool_), floats("scores", scores)
     same_length(codes=codes, labels=labels, scores=scores)
     if len(codes) and not -1 <= codes.min() <= codes.max() < groups:
@@ -139,35 +172,22 @@ def auc_by_group(
     if sizes.max() < len(codes):
         order = order[np.argsort(narrow[order], kind="stable")]
     scores, labels = scores[order], labels[order]
-
-    bounds = np.cumsum(sizes)
-    values = np.full((3, groups), np.nan)
-    counts = np.zeros((2, groups), dtype=np.int64)
-    for group, (start, end) in enumerate(pairwise(bounds)):
-        if start == end:
-            continue
-        p, q, beaten, beating = _beaten(labels[start:end], scores[start:end])
-        m, n = counts[:, group] = int(p.sum()), int(q.sum())
-        if m == 0 or n == 0:
-            continue
-        auc = int(p @ beaten) / (2 * m * n)
-        s10 = p @ (beaten / (2.0 * n) - auc) ** 2 / (m - 1) if m > 1 else np.nan
-        s01 = q @ (beating / (2.0 * m) - auc) ** 2 / (n - 1) if n > 1 else np.nan
-        values[:, group] = auc, s10, s01
-    return RankingStatistics(values[0], counts[0], counts[1], values[1], values[2])
+    for group, (start, end) in enumerate(pairwise(np.cumsum(sizes))):
+        if start < end:
+            yield group, order[start:end], labels[start:end], scores[start:end]
 
 
 def too_small(statistics: RankingStatistics) -> npt.NDArray[np.bool_]:
-    """Say of which groups nothing can be concluded: fewer than `FEWEST` positives or negatives; shape (G,)."""
+    """Say of which groups nothing can be concluded: fewer than `FEWEST` units of either class; shape (G,)."""
     return np.minimum(statistics.positives, statistics.negatives) < FEWEST
 
 
 def auc_estimates(statistics: RankingStatistics) -> Estimates:
     """Areas with variances and degrees of freedom, for Welch's test at a margin.
 
-    The variance is s10 / m + s01 / n, with (A - 1/2)^2 / m added to s10 and (A - 1/2)^2 / n to s01: one more sample of
-    each class, of which the ranking knows nothing. DeLong's own is too small for high areas of small groups, and 0 for
-    a perfect one; the addition vanishes as 1 / m^2.
+    The variance is s10 / m + s01 / n + s11, with (A - 1/2)^2 / m added to s10 and (A - 1/2)^2 / n to s01: one more
+    sample, or cluster, of each class, of which the ranking knows nothing. DeLong's own is too small for high areas of
+    small groups, and 0 for a perfect one; the addition vanishes as 1 / m^2.
 
     Parameters
     ----------
@@ -190,32 +210,9 @@ def auc_estimates(statistics: RankingStatistics) -> Estimates:
     distance = (statistics.auc - 0.5) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         first, second = (statistics.s10 + distance / m) / m, (statistics.s01 + distance / n) / n
-        spread = first**2 / (m - 1.0) + second**2 / (n - 1.0)
-        freedom = np.where(spread > 0.0, (first + second) ** 2 / spread, m + n - 2.0)
-        # Half a step of the area at least, so that a group whose scores are all equal can be compared.
-        variance = np.maximum(first + second, 0.25 / (m * n) ** 2)
+        freedom = two_sample_freedom(first, second, statistics.s11, m, n, statistics.shared)
+        # A negative covariance leaves the pseudo-samples' part; half a step of the area at least, so that a group whose
+        # scores are all equal can be compared.
+        lowest = np.maximum(distance * (m**-2 + n**-2), 0.25 / (m * n) ** 2)
+        variance = np.maximum(first + second + statistics.s11, lowest)
     return Estimates(statistics.auc, variance, freedom)
-
-
-def structural_components(labels: npt.NDArray[np.bool_], scores: npt.ArrayLike) -> Array:
-    """DeLong's structural component of each sample, shape (n,), in [0, 1].
-
-    For a positive the share of negatives that it beats, for a negative the share of positives that beat it; ties count
-    half. The mean over either class is the area. nan where the other class has no sample.
-
-    Examples
-    --------
-    >>> structural_components(np.array([True, False, True, False]), [0.9, 0.5, 0.5, 0.1])
-    array([1.  , 0.75, 0.75, 1.  ])
-    """
-    labels, scores = np.asarray(labels, dtype=np.bool_), floats("scores", scores)
-    same_length(labels=labels, scores=scores)
-    components = np.full(len(labels), np.nan)
-    m = int(labels.sum())
-    n = len(labels) - m
-    if m and n:
-        order = np.argsort(scores)
-        p, q, beaten, beating = _beaten(labels[order], scores[order])
-        of_positive, of_negative = np.repeat(beaten, p + q) / (2.0 * n), np.repeat(beating, p + q) / (2.0 * m)
-        components[order] = np.where(labels[order], of_positive, of_negative)
-    return components

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import special
 
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.multiplicity import sidak, sidak_level
-from fairness_checks.stats.proportions import clopper_pearson_bound, exact_binomial_p
+from fairness_checks.stats.proportions import exact_binomial_p
 
 __all__ = ["judge_worst_group"]
+
+
+def _binomial_p(x: float, n: float, rate: float) -> tuple[float, float]:
+    """`exact_binomial_p`, continued to fractions by the beta integral that equals it at whole counts."""
+    if x.is_integer() and n.is_integer():
+        return exact_binomial_p(int(x), int(n), rate)
+    above = 1.0 if x <= 0.0 else float(special.betainc(x, n - x + 1.0, rate))
+    return above, 1.0 if x >= n else float(special.betainc(n - x, x + 1.0, 1.0 - rate))
+
+
+def _bound(x: float, n: float, alpha: float, *, upper: bool) -> float:
+    """One-sided Clopper-Pearson bound, the inversion of `_binomial_p`."""
+    if upper:
+        return 1.0 if x >= n else float(special.betaincinv(x + 1.0, n - x, 1.0 - alpha))
+    return 0.0 if x <= 0.0 else float(special.betaincinv(x, n - x + 1.0, alpha))
 
 
 def judge_worst_group(
@@ -22,8 +38,8 @@ def judge_worst_group(
 
     Parameters
     ----------
-    events, samples : ndarray of int, shape (G,)
-        Counts per group, G >= 1, ``samples >= 1``.
+    events, samples : ndarray of int or float, shape (G,)
+        Counts per group, G >= 1, ``samples >= 1``; fractions where they are effective counts of clustered samples.
     limit : float
         Ceiling in [0, 1) or floor in (0, 1].
     alpha : float
@@ -31,17 +47,17 @@ def judge_worst_group(
     ceiling : bool
         Whether the highest rate is limited, or the lowest.
     """
-    counts = [(int(x), int(n)) for x, n in zip(events, samples, strict=True)]
+    counts = [(float(x), float(n)) for x, n in zip(events, samples, strict=True)]
     groups = len(counts)
     if not ceiling:  # a floor of the rate is a ceiling of its complement
         counts, limit = [(n - x, n) for x, n in counts], 1.0 - limit
-    p = np.array([exact_binomial_p(x, n, limit) for x, n in counts])
+    p = np.array([_binomial_p(x, n, limit) for x, n in counts])
     rate = np.array([x / n for x, n in counts])
 
     p_violation = sidak(float(p[:, 0].min()), groups)
     level = sidak_level(alpha, groups)
-    low = max(clopper_pearson_bound(x, n, level, upper=False) for x, n in counts)
-    high = max(clopper_pearson_bound(x, n, alpha, upper=True) for x, n in counts)
+    low = max(_bound(x, n, level, upper=False) for x, n in counts)
+    high = max(_bound(x, n, alpha, upper=True) for x, n in counts)
     shown = int(np.lexsort((-rate, p[:, 0]))[0]) if p_violation < alpha else int(np.argmax(rate))
     estimate = float(rate[shown])
     name = "exact binomial test" if groups == 1 else f"exact binomial test, Sidak over {groups} groups"

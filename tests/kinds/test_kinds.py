@@ -39,7 +39,7 @@ def separation_of(auc):
 
 
 def test_every_kind_in_the_table_has_inference():
-    assert {metric.kind for metric in METRICS.values()} == set(KINDS)
+    assert {metric.kind for metric in METRICS.values()} == {*KINDS, "largest_of"}
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "brier_score"])
@@ -124,13 +124,13 @@ def test_a_limit_without_inference_is_refused_with_its_line(tmp_path):
     path.write_text(
         "version: 1\nmodels:\n  m:\n    subgroups:\n"
         "      - {metric: roc_auc, by: sex, min_ratio: 0.8}\n"
-        "      - {metric: brier_score, by: sex, max_value: 0.2}\n"
+        "      - {metric: brier_score, by: sex, min_ratio: 0.2}\n"
     )
     with pytest.raises(ConfigurationError) as caught:
         load_config(path)
     first, second = str(caught.value).splitlines()
     assert ":5: models.m.subgroups[0].min_ratio: min_ratio is not available for roc_auc" in first
-    assert ":6: models.m.subgroups[1].max_value: max_value is not available for brier_score" in second
+    assert ":6: models.m.subgroups[1].min_ratio: min_ratio is not available for brier_score" in second
 
 
 def test_floors_and_ceilings_of_areas():
@@ -142,11 +142,11 @@ def test_floors_and_ceilings_of_areas():
     assert audit(predictions, metric="roc_auc", max_value=0.9).first == ("male",)
 
 
-def test_statistics_with_means_or_areas_do_not_add_up_silently():
+def test_areas_do_not_add_up_silently():
     predictions = scored(np.random.default_rng(7), male=(90, 3), female=(70, 0.2))
-    for name in ("roc_auc", "brier_score"):
+    for name in ("roc_auc", "uncertainty_mismatch"):
         part = GroupStatistics.from_predictions(predictions, ["sex"], metrics=[METRICS[name]])
-        with pytest.raises(ConfigurationError, match="only counts of parts add up"):
+        with pytest.raises(ConfigurationError, match="areas of parts cannot be added"):
             part + part
 
 

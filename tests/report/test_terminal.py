@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairness_checks.auditing import audit
-from fairness_checks.checks import LIMIT_KINDS, Check, Settings
+from fairness_checks.checks import Check, Settings
+from fairness_checks.metrics import METRICS
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import GroupRecord
 from fairness_checks.report.terminal import WIDTH, summary_lines
@@ -146,7 +147,7 @@ def test_an_inconclusive_check_says_what_it_would_take(records):
     assert f"{record.needed_samples_if_equal[0]:,} + {record.needed_samples_if_equal[1]:,} if equal" in text
 
 
-@pytest.mark.parametrize("kind", LIMIT_KINDS)
+@pytest.mark.parametrize("kind", METRICS["false_negative_rate"].limits)
 def test_the_sign_of_the_limit(kind):
     predictions = Predictions([1] * 80, [1] * 60 + [0] * 20, sensitive_features={"sex": ["m"] * 40 + ["f"] * 40})
     (record,) = audit_model("m", predictions, [Check("false_negative_rate", ("sex",), kind, 0.5)], Settings())

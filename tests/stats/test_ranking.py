@@ -8,8 +8,8 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from fairness_checks.stats.estimates import estimates_outside, estimates_within
-from fairness_checks.stats.mismatch import mismatch, mismatch_estimates, risk_coverage_area
-from fairness_checks.stats.ranking import auc_by_group, auc_estimates, structural_components, too_small
+from fairness_checks.stats.ranking import auc_by_group, auc_estimates, too_small
+from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
 
 
 def delong_direct(labels, *scores):
@@ -49,30 +49,6 @@ def test_areas_are_scikit_learns_and_variances_are_delongs(seed, ties):
         assert (result.positives[g], result.negatives[g]) == (labels[mine].sum(), (~labels[mine]).sum())
 
 
-@pytest.mark.parametrize("ties", [False, True], ids=["distinct", "tied"])
-@pytest.mark.parametrize("seed", range(5))
-def test_mismatch_has_delongs_covariance(seed, ties):
-    rng = np.random.default_rng(seed)
-    first = rng.random(150) < 0.3
-    error = rng.lognormal(size=150) + 0.5 * first
-    uncertainty = error + rng.standard_normal(150)
-    if ties:
-        error, uncertainty = np.round(error), np.round(uncertainty)
-    result = mismatch(first, error, uncertainty)
-    areas, covariance = delong_direct(first, error, uncertainty)
-    assert (result.error_auc, result.uncertainty_auc) == pytest.approx(tuple(areas), abs=1e-12)
-    assert result.difference == pytest.approx(areas[0] - areas[1], abs=1e-12)
-    assert result.variance == pytest.approx(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], abs=1e-12)
-
-
-def test_components_average_to_the_area_in_both_classes():
-    _, labels, scores = sample(3, ties=True)
-    components = structural_components(labels, scores)
-    area = roc_auc_score(labels, scores)
-    assert components[labels].mean() == pytest.approx(area, abs=1e-12)
-    assert components[~labels].mean() == pytest.approx(area, abs=1e-12)
-
-
 samples = st.lists(st.tuples(st.integers(-1, 2), st.booleans(), st.integers(-4, 4)), min_size=1, max_size=40).map(
     lambda rows: tuple(np.array(column) for column in zip(*rows, strict=True))
 )
@@ -104,33 +80,23 @@ def test_swapped_labels_turn_the_area_round(data):
     np.testing.assert_allclose(swapped.s10, result.s01, rtol=0, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 4)), min_size=1, max_size=30), st.randoms())
-def test_risk_coverage_does_not_depend_on_the_order_of_rows(rows, random):
-    error, uncertainty = np.array(rows, dtype=float).T
-    shuffled = list(range(len(rows)))
-    random.shuffle(shuffled)
-    area = risk_coverage_area(error, uncertainty)
-    assert risk_coverage_area(error[shuffled], uncertainty[shuffled]) == pytest.approx(area, abs=1e-12)
-    assert risk_coverage_area(error, np.exp(uncertainty)) == pytest.approx(area, abs=1e-12)
-
-
-def test_risk_coverage_is_the_mean_over_all_orders_of_ties():
-    error, uncertainty = np.array([3.0, 0.0, 6.0, 1.0]), np.array([1.0, 1.0, 2.0, 0.0])
-    orders = ([1.0, 3.0, 0.0, 6.0], [1.0, 0.0, 3.0, 6.0])
-    expected = np.mean([np.mean([np.mean(order[: k + 1]) for k in range(4)]) for order in orders])
-    assert risk_coverage_area(error, uncertainty) == pytest.approx(expected, abs=1e-12)
-    assert risk_coverage_area(error, np.zeros(4)) == pytest.approx(error.mean(), abs=1e-12)
-
-
 def test_groups_without_a_class_have_no_area():
     result = auc_by_group(np.array([0, 0, 1, 1, -1]), 3, np.array([True, True, True, False, False]), np.arange(5.0))
     np.testing.assert_array_equal(result.auc, [np.nan, 0.0, np.nan])
     np.testing.assert_array_equal(result.positives, [2, 1, 0])
     assert np.isnan(result.s10).all()
-    assert np.isnan(mismatch(np.ones(3, dtype=bool), np.arange(3.0), np.arange(3.0)).difference)
-    assert np.isnan(risk_coverage_area([], []))
     assert np.isnan(auc_by_group(np.empty(0, dtype=int), 2, np.empty(0, dtype=bool), []).auc).all()
+
+
+def test_groups_are_taken_by_position_and_a_missing_one_is_empty():
+    codes, labels, scores = sample(2)
+    result = auc_by_group(codes, 5, labels, scores)
+    taken = result.take([3, -1])
+    assert taken.auc[0] == result.auc[3]
+    assert (taken.positives[0], taken.positive_samples[0]) == (result.positives[3], result.positives[3])
+    assert np.isnan([taken.auc[1], taken.s10[1], taken.s01[1]]).all()
+    assert [taken.positives[1], taken.negatives[1], taken.shared[1], taken.s11[1]] == [0, 0, 0, 0]
+    assert too_small(taken).tolist() == [False, True]
 
 
 def test_few_positives_or_negatives_are_too_small():
@@ -144,7 +110,8 @@ def test_few_positives_or_negatives_are_too_small():
 def test_a_group_without_variance_can_be_compared(scores):
     labels = np.arange(80) % 2 == 0
     values = labels.astype(float) if scores == "perfect" else np.zeros(80)
-    estimates = auc_estimates(auc_by_group(np.arange(80) // 40, 2, labels, values))
+    areas = auc_by_group(np.arange(80) // 40, 2, labels, values)
+    estimates = auc_estimates(areas)
     first, second = np.array([0]), np.array([1])
     # One pseudo-sample of each class, half an area from a perfect one; else half a step of the area, squared.
     expected = 2 * 0.25 / 20**2 if scores == "perfect" else (0.5 / 20**2) ** 2
@@ -152,6 +119,8 @@ def test_a_group_without_variance_can_be_compared(scores):
     assert np.isfinite(estimates.freedom).all()
     assert estimates_outside(estimates, first, second, 0.05)[0] > 0.5
     assert estimates_within(estimates, first, second, 0.2)[0] < 0.01
+    assert auc_outside(areas, first, second, 0.05)[0] > 0.5
+    assert auc_within(areas, first, second, 0.3)[0] < 0.01
 
 
 def test_the_variance_approaches_delongs():
@@ -177,13 +146,6 @@ def test_the_level_holds_for_a_small_group_of_higher_area():
     assert np.mean(estimates_within(estimates, even, even + 1, 0.05) <= alpha) <= bound
 
 
-def test_an_uncertainty_equal_to_the_error_never_mismatches():
-    error = np.random.default_rng(1).random(60)
-    result = mismatch_estimates(mismatch(np.arange(60) < 20, error, error))
-    assert estimates_outside(result, np.array([0]), np.array([1]), 0.1)[0] == pytest.approx(1.0)
-    assert result.variance[0] > 0
-
-
 @pytest.mark.parametrize(
     ("codes", "labels", "scores", "message"),
     [
@@ -199,8 +161,62 @@ def test_bad_arguments_are_named(codes, labels, scores, message):
         auc_by_group(np.array(codes), 3, np.array(labels), scores)
 
 
-def test_bad_arguments_of_mismatch_are_named():
-    with pytest.raises(ValueError, match="one value per sample"):
-        mismatch(np.array([True, False, True]), [1.0, 2.0], [1.0, 2.0])
-    with pytest.raises(ValueError, match="uncertainty holds nan"):
-        risk_coverage_area([1.0], [np.nan])
+def binormal(rng, draws, sizes, areas, share=0.5):
+    """Statistics of two groups a draw, interleaved; the first samples of a group are positive."""
+    size = np.tile(sizes, draws)
+    codes = np.repeat(np.arange(2 * draws), size)
+    place = np.arange(len(codes)) - np.repeat(np.cumsum(size) - size, size)
+    labels = place < share * size[codes]
+    shift = np.sqrt(2.0) * stats.norm.ppf(np.tile(areas, draws))[codes]
+    return auc_by_group(codes, 2 * draws, labels, rng.standard_normal(len(codes)) + shift * labels)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "areas"),
+    [((100, 200), (0.85, 0.95)), ((100, 200), (0.95, 0.85)), ((34, 62), (0.80, 0.70)), ((20, 40), (0.85, 0.95))],
+    ids=str,
+)
+def test_the_level_of_the_pair_tests_holds(sizes, areas):
+    """Welch's test passes 6 % wrongly in the first case."""
+    draws, alpha = 3_000, 0.05
+    result = binormal(np.random.default_rng(7), draws, sizes, areas, share=0.3)
+    even = 2 * np.arange(draws)
+    bound = alpha + 3.0 * np.sqrt(alpha * (1.0 - alpha) / draws)
+    assert np.mean(auc_outside(result, even, even + 1, 0.1) <= alpha) <= bound
+    assert np.mean(auc_within(result, even, even + 1, 0.1) <= alpha) <= bound
+
+
+def test_a_small_group_of_low_area_is_found_more_often_than_by_welch():
+    """34 samples at 0.67 against 62 at 0.97, limit 0.1."""
+    draws = 2_000
+    result = binormal(np.random.default_rng(8), draws, (34, 62), (0.67, 0.97), share=0.3)
+    even = 2 * np.arange(draws)
+    welch = np.mean(estimates_outside(auc_estimates(result), even, even + 1, 0.1) <= 0.05)
+    assert np.mean(auc_outside(result, even, even + 1, 0.1) <= 0.05) > 1.15 * welch
+
+
+def test_large_groups_are_compared_as_by_welch():
+    result = binormal(np.random.default_rng(9), 20, (20_000, 20_000), (0.8, 0.8))
+    even, estimates = 2 * np.arange(20), auc_estimates(result)
+    for margin in (0.0, 0.005):
+        np.testing.assert_allclose(
+            auc_outside(result, even, even + 1, margin), estimates_outside(estimates, even, even + 1, margin), atol=0.01
+        )
+        np.testing.assert_allclose(
+            auc_within(result, even, even + 1, margin), estimates_within(estimates, even, even + 1, margin), atol=0.01
+        )
+
+
+@pytest.mark.parametrize("sizes", [(10, 12), (34, 62), (100, 200)], ids=str)
+def test_p_values_move_one_way_with_the_margin(sizes):
+    """Else a verdict and its interval could disagree; perfect and reversed rankings included."""
+    rng = np.random.default_rng(10)
+    margins = np.linspace(0.0, 0.99, 100)
+    for areas in ((0.5, 0.9), (0.97, 0.99), (0.05, 0.6), (0.999999, 0.000001), (0.999999, 0.999999)):
+        result = binormal(rng, 40, sizes, areas)
+        even = 2 * np.arange(40)
+        outside = np.array([auc_outside(result, even, even + 1, margin) for margin in margins])
+        within = np.array([auc_within(result, even, even + 1, margin) for margin in margins])
+        # Beyond any level in use, the far tail and the degrees of freedom may turn it by a little.
+        assert (np.diff(np.clip(outside, 1e-4, 0.5), axis=0) >= -1e-9).all()
+        assert (np.diff(np.clip(within, 1e-4, 0.5), axis=0) <= 2e-5).all()

@@ -1,0 +1,189 @@
+"""GroupStatistics + check -> Finding: groups and inference, before the adjustment over the model's checks."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from fairness_checks.checks import PAIRWISE, Check, Settings
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.kinds import KINDS
+from fairness_checks.kinds.kind import Blocks
+from fairness_checks.kinds.settling import Settling, settle_estimates
+from fairness_checks.kinds.standardised import judge_standardised, standardise
+from fairness_checks.metrics import Metric
+from fairness_checks.records import GroupRecord
+from fairness_checks.statistics import GroupStatistics
+from fairness_checks.stats.inference import Inference
+
+__all__ = ["Finding", "find", "settling"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check's groups and inference.
+
+    Parameters
+    ----------
+    check : Check
+        The question.
+    metric : Metric
+        The metric whose values the groups have: the check's own, or the component that decides.
+    groups : tuple of GroupRecord
+        Every group, sorted by name.
+    inference : Inference or None
+        Positions in it are positions in `groups`; None where the check is undefined.
+    reason : str or None
+        Why the check is undefined, or which groups could not be judged.
+    """
+
+    check: Check
+    metric: Metric
+    groups: tuple[GroupRecord, ...]
+    inference: Inference | None
+    reason: str | None
+
+
+def find(statistics: GroupStatistics, check: Check, settings: Settings) -> Finding:
+    """Judge one check.
+
+    Parameters
+    ----------
+    statistics : GroupStatistics
+        By the check's control features and its sensitive features, with the check's metric measured.
+    check : Check
+        The question.
+    settings : Settings
+        Level and the smallest group.
+    """
+    if check.definition.components:
+        return _find_largest(statistics, check, settings)
+    if check.strata == "combined":
+        return _find_combined(statistics, check, settings)
+    return _find_each(statistics, check, settings, settings.alpha)
+
+
+def _find_each(statistics: GroupStatistics, check: Check, settings: Settings, alpha: float) -> Finding:
+    """Judge groups, or pairs of groups of the same stratum."""
+    metric = check.definition
+    kind = KINDS[metric.kind]
+    groups = kind.groups(statistics, metric, settings)
+    strata = _strata(groups, len(check.control_features))
+    judged = [i for i, group in enumerate(groups) if group.problem is None]
+    problems = [f"group {group.label}: {group.problem}" for group in groups if group.problem is not None]
+    if check.limit_kind in PAIRWISE:
+        if len(groups) == 1:
+            return _undefined(check, groups, f"only one group ({groups[0].label}); a disparity needs two")
+        # A group alone in its stratum has nobody to be compared with.
+        there = np.bincount(strata[judged], minlength=len(groups))
+        judged = [i for i in judged if there[strata[i]] > 1]
+    if not judged:
+        return _undefined(check, groups, _some(problems))
+    blocks = strata[judged] if check.control_features else None
+    found = kind.judge(statistics, judged, check, alpha, blocks=blocks)
+    return Finding(check, metric, groups, _placed(found, judged), _some(problems) if problems else None)
+
+
+def _undefined(check: Check, groups: tuple[GroupRecord, ...], reason: str) -> Finding:
+    return Finding(check, check.definition, groups, None, reason)
+
+
+def _strata(groups: tuple[GroupRecord, ...], features: int) -> Blocks:
+    """Return the number of each group's stratum, the values of its first `features` features; shape (G,)."""
+    names: dict[tuple[str, ...], int] = {}
+    return np.array([names.setdefault(group.name[:features], len(names)) for group in groups], dtype=np.int64)
+
+
+def _placed(found: Inference, judged: list[int]) -> Inference:
+    second = judged[found.second] if found.second >= 0 else -1
+    return dataclasses.replace(found, first=judged[found.first], second=second)
+
+
+def _some(problems: list[str]) -> str:
+    rest = len(problems) - 3
+    return "; ".join(problems[:3]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _find_largest(statistics: GroupStatistics, check: Check, settings: Settings) -> Finding:
+    """Judge the larger of several disparities: all must comply, any may violate (Bonferroni over the components)."""
+    count = len(check.definition.components)
+    parts, bounds = [], []
+    for name in check.definition.components:
+        part = dataclasses.replace(check, metric=name, custom=None)
+        parts.append(_find_each(statistics, part, settings, settings.alpha))
+        bounds.append(_find_each(statistics, part, settings, settings.alpha / count).inference)
+    reasons = dict.fromkeys(f"{part.metric.name}: {part.reason}" for part in parts if part.reason is not None)
+    reason = "; ".join(reasons) if reasons else None
+    known = [
+        (part, part.inference, bound) for part, bound in zip(parts, bounds, strict=True) if part.inference and bound
+    ]
+    if not known:
+        return dataclasses.replace(parts[0], check=check, reason=reason)
+    p_violation = min(1.0, count * min(found.p_violation for _, found, _ in known))
+    ratio = check.limit_kind == "min_ratio"
+    if p_violation < settings.alpha:
+        shown, found, bound = min(known, key=lambda part: part[1].p_violation)
+    else:
+        shown, found, bound = max(known, key=lambda part: -part[1].estimate if ratio else part[1].estimate)
+    # The end towards a violation is at the level of one component, the end towards compliance at the full level.
+    low = min(f.low for _, f, _ in known) if ratio else max(b.low for _, _, b in known)
+    high = min(b.high for _, _, b in known) if ratio else max(f.high for _, f, _ in known)
+    return Finding(
+        check,
+        shown.metric,
+        shown.groups,
+        dataclasses.replace(
+            found,
+            low=low,
+            high=high,
+            p_violation=p_violation,
+            p_compliance=max(f.p_compliance for _, f, _ in known),
+            comparisons=sum(f.comparisons for _, f, _ in known),
+            level=bound.level,
+            method=f"{found.method}; the larger of {' and '.join(p.metric.name for p, _, _ in known)}, Bonferroni",
+        ),
+        reason,
+    )
+
+
+def _find_combined(statistics: GroupStatistics, check: Check, settings: Settings) -> Finding:
+    """Judge groups standardised over the strata."""
+    if statistics.clusters_cross_groups:
+        raise ConfigurationError(
+            "strata: combined needs clusters that lie in one stratum and one group each; use `strata: each`"
+        )
+    metric = check.definition
+    kind = KINDS[metric.kind]
+    cells = kind.groups(statistics, metric, settings)
+    standardised = standardise(cells, kind.estimates(statistics, metric), len(check.control_features), settings)
+    groups = standardised.records(settings.alpha, metric)
+    judged = [i for i, group in enumerate(groups) if group.problem is None]
+    problems = [f"group {group.label}: {group.problem}" for group in groups if group.problem is not None]
+    if len(judged) < (2 if check.limit_kind in PAIRWISE else 1):
+        return _undefined(
+            check, groups, _some(problems) or f"only one group ({groups[0].label}); a disparity needs two"
+        )
+    found = judge_standardised(standardised, judged, check, settings.alpha)
+    return Finding(check, metric, groups, _placed(found, judged), _some(problems) if problems else None)
+
+
+def settling(finding: Finding, family: int, settings: Settings) -> Settling:
+    """Say what would settle a finding; nothing where it waits for groups that could not be judged.
+
+    Planned for the strictest step of the adjustment over `family` checks: a promise that holds whatever they show.
+    """
+    inference = finding.inference
+    settled = finding.reason is not None and inference is not None and inference.p_compliance < settings.alpha
+    if inference is None or settled:
+        return {}
+    level = inference.level / (1 if settings.correction == "none" else family)
+    first, *rest = (finding.groups[i] for i in (inference.first, inference.second) if i >= 0)
+    second = rest[0] if rest else None
+    if finding.check.strata == "combined":
+        return settle_estimates(first, second, finding.check, level, settings.alpha)
+    check = finding.check
+    if check.definition.components:
+        check = dataclasses.replace(check, metric=finding.metric.name)
+    return KINDS[finding.metric.kind].settle(first, second, check, inference, level, settings.alpha)

@@ -1,0 +1,70 @@
+"""What a kind of metric can do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.checks import Check, Settings
+from fairness_checks.kinds.settling import Settling
+from fairness_checks.metrics import Metric
+from fairness_checks.records import GroupRecord
+from fairness_checks.rows import Rows
+from fairness_checks.stats.estimates import Estimates
+from fairness_checks.stats.inference import Inference
+
+if TYPE_CHECKING:
+    from fairness_checks.statistics import GroupStatistics
+
+__all__ = ["Blocks", "Kind"]
+
+Blocks = npt.NDArray[np.int64]
+
+
+class Kind(Protocol):
+    """Inference for one kind of metric."""
+
+    def measure(self, rows: Rows, metric: Metric) -> Any:
+        """Return what inference needs beyond the confusion counts, small whatever the number of rows; None if nothing.
+
+        The answer has ``take(order)``, where -1 is an empty group, and ``+`` for the same groups over other rows (or an
+        error that says why not).
+        """
+        ...
+
+    def groups(self, statistics: GroupStatistics, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
+        """Return every group with its value, and with the problem of those that cannot be judged."""
+        ...
+
+    def judge(
+        self,
+        statistics: GroupStatistics,
+        judged: Sequence[int],
+        check: Check,
+        alpha: float,
+        blocks: Blocks | None,
+    ) -> Inference:
+        """Judge the groups at the positions `judged`; positions in the answer count among these.
+
+        `blocks`, shape (judged groups,), tells the stratum of each: pairs are compared within strata only.
+        """
+        ...
+
+    def settle(
+        self,
+        first: GroupRecord,
+        second: GroupRecord | None,
+        check: Check,
+        found: Inference,
+        level: float,
+        alpha: float,
+    ) -> Settling:
+        """Say what would settle the finding: a violation is tested at `level`, compliance at `alpha`."""
+        ...
+
+    def estimates(self, statistics: GroupStatistics, metric: Metric) -> Estimates:
+        """Return every group's value with its variance, for standardisation over strata; nan where undefined."""
+        ...

@@ -1,0 +1,99 @@
+"""What a pass over the rows leaves of one metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.metrics import Metric
+from fairness_checks.predictions import Predictions
+from fairness_checks.stats.clusters import FEWEST_CLUSTERS
+
+__all__ = ["Measured", "few_clusters", "values_of"]
+
+Counts = npt.NDArray[np.int64]
+
+
+class Takeable(Protocol):
+    """Statistics of G groups."""
+
+    def take(self, order: Sequence[int]) -> Any:
+        """Return the groups at the given positions; -1 is an empty group."""
+        ...
+
+
+S = TypeVar("S", bound=Takeable)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured(Generic[S]):
+    """Statistics of one metric's samples in G groups.
+
+    Parameters
+    ----------
+    statistics : object
+        What inference needs.
+    samples : ndarray of int64, shape (G,)
+        Samples that count for the metric.
+    clusters : ndarray of int64, shape (G,), optional
+        Their clusters; None where samples are independent.
+    """
+
+    statistics: S
+    samples: Counts
+    clusters: Counts | None = None
+
+    def take(self, order: Sequence[int]) -> Measured[S]:
+        """Return the groups at the given positions; -1 is an empty group."""
+        clusters = None if self.clusters is None else _taken(self.clusters, order)
+        return Measured(self.statistics.take(order), _taken(self.samples, order), clusters)
+
+    def __add__(self, other: Measured[S]) -> Measured[S]:
+        if self.clusters is not None or other.clusters is not None:
+            raise ConfigurationError(
+                "cluster: statistics of parts cannot be added, a cluster may have samples in both; evaluate the whole"
+            )
+        if not hasattr(self.statistics, "__add__"):
+            raise ConfigurationError("areas of parts cannot be added, only counts and moments; evaluate the whole")
+        return Measured(self.statistics + other.statistics, self.samples + other.samples)
+
+
+def _taken(counts: Counts, order: Sequence[int]) -> Counts:
+    at = np.asarray(order, dtype=np.intp)
+    return np.where(at < 0, 0, counts[at])
+
+
+def few_clusters(clusters: int, samples: int) -> str | None:
+    """Say that a group has too few clusters for their variance to be known; None if it has enough.
+
+    Clusters of one sample each are independent samples, to which no such rule applies.
+    """
+    if clusters == samples or clusters >= FEWEST_CLUSTERS:
+        return None
+    return f"{samples} samples in {clusters} clusters; {FEWEST_CLUSTERS} clusters are needed"
+
+
+def values_of(metric: Metric, predictions: Predictions) -> npt.NDArray[np.float64]:
+    """Return the metric's value of each sample, shape (n,); nan where a sample does not count.
+
+    Raises
+    ------
+    InvalidPredictions
+        If the metric's function returns something else.
+    """
+    assert metric.per_sample is not None  # for the type checker: rows of the table without it have other kinds
+    values = np.asarray(metric.per_sample(predictions))
+    if values.shape != (len(predictions),) or values.dtype.kind not in "biuf":
+        raise InvalidPredictions(
+            f"{metric.name}: its function returned dtype {values.dtype} and shape {values.shape}; "
+            f"one number a sample is needed, shape ({len(predictions)},)"
+        )
+    values = values.astype(np.float64)
+    if np.isinf(values).any():
+        raise InvalidPredictions(f"{metric.name}: {int(np.isinf(values).sum())} samples have an infinite value")
+    return values

@@ -1,0 +1,116 @@
+"""Whether a model's uncertainty warns of the group in which its errors are higher."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fairness_checks.checks import Check, Settings
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.kinds.kind import Blocks
+from fairness_checks.kinds.measured import Measured
+from fairness_checks.kinds.settling import Settling, settle_difference
+from fairness_checks.metrics import Metric
+from fairness_checks.records import GroupRecord
+from fairness_checks.rows import Rows
+from fairness_checks.stats.estimates import Estimates
+from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.judge_mismatch import judge_mismatch
+from fairness_checks.stats.mismatch import FEWEST, MismatchStatistics, mismatch_by_group, too_small
+from fairness_checks.stats.risk_coverage import UncertaintyWarning, warning_by_group
+
+if TYPE_CHECKING:
+    from fairness_checks.statistics import GroupStatistics
+
+__all__ = ["UncertaintyMismatch"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ordering:
+    """How errors and uncertainties order all pairs of groups, and the samples within each."""
+
+    pairs: MismatchStatistics
+    within: UncertaintyWarning
+
+    def take(self, order: Sequence[int]) -> _Ordering:
+        """Return the groups at the given positions; -1 is an empty group."""
+        return _Ordering(self.pairs.take(order), self.within.take(order))
+
+
+class UncertaintyMismatch:
+    """The kind "uncertainty_mismatch" as `fairness_checks.kinds.kind.Kind`."""
+
+    def measure(self, rows: Rows, metric: Metric) -> Measured[_Ordering]:
+        """Sort errors and uncertainties once, and count every group against every other."""
+        errors, uncertainties = rows.predictions.ranked_errors(), rows.predictions.uncertainties()
+        codes, groups, cells = rows.codes, len(rows.groups), rows.cells()
+        ordering = _Ordering(
+            mismatch_by_group(codes, groups, errors, uncertainties, cells),
+            warning_by_group(codes, groups, errors, uncertainties),
+        )
+        return Measured(ordering, rows.samples, None if cells is None else ordering.pairs.units)
+
+    def groups(self, statistics: GroupStatistics, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
+        """Return every group with what its uncertainty says of its errors; a mismatch is of two groups only."""
+        measured: Measured[_Ordering] = statistics.measured[metric.name]
+        small, within = too_small(measured.statistics.pairs), measured.statistics.within
+        records = []
+        for i, name in enumerate(statistics.groups):
+            samples = int(measured.samples[i])
+            problem = settings.too_few(samples)
+            clusters = None if measured.clusters is None else int(measured.clusters[i])
+            if problem is None and small[i]:
+                units = f"{samples} samples" if clusters is None else f"{clusters} clusters"
+                problem = f"{units}; {FEWEST} are needed"
+            also = {
+                "mean_error": within.mean_error[i],
+                "spearman": within.spearman[i],
+                "risk_coverage_area": within.risk_coverage[i],
+            }
+            records.append(
+                GroupRecord(
+                    name=name,
+                    samples=samples,
+                    events=None,
+                    n=samples,
+                    rate=None,
+                    low=None,
+                    high=None,
+                    clusters=clusters,
+                    also={key: None if math.isnan(value) else float(value) for key, value in also.items()},
+                    problem=problem,
+                )
+            )
+        return tuple(records)
+
+    def judge(
+        self, statistics: GroupStatistics, judged: Sequence[int], check: Check, alpha: float, blocks: Blocks | None
+    ) -> Inference:
+        """Judge the largest mismatch of two groups; see `fairness_checks.kinds.kind.Kind`."""
+        measured: Measured[_Ordering] = statistics.measured[check.metric]
+        pairs = measured.statistics.pairs.take(judged)
+        found = judge_mismatch(pairs, check.limit, alpha, blocks=blocks)
+        at = (found.first, found.second)
+        also = {"error_auc": float(pairs.error_auc[at]), "uncertainty_auc": float(pairs.uncertainty_auc[at])}
+        return dataclasses.replace(found, also=also)
+
+    def settle(
+        self,
+        first: GroupRecord,
+        second: GroupRecord | None,
+        check: Check,
+        found: Inference,
+        level: float,
+        alpha: float,
+    ) -> Settling:
+        """Plan with the standard error of the mismatch seen, which shrinks as the root of the samples."""
+        assert second is not None  # for the type checker: a mismatch has two groups
+        error = found.standard_error or 0.0
+        return settle_difference(found.estimate, error, [first, second], check, level, alpha)
+
+    def estimates(self, statistics: GroupStatistics, metric: Metric) -> Estimates:
+        """Refuse: a mismatch is of two groups, so that no group has a value of its own."""
+        raise ConfigurationError(f"strata: {metric.name} cannot be standardised")

@@ -1,0 +1,102 @@
+"""Events and samples of a rate by group: from the confusion counts, or from the rows where these do not suffice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.errors import InvalidPredictions
+from fairness_checks.kinds.measured import Measured, values_of
+from fairness_checks.metrics import CELLS, Metric
+from fairness_checks.rows import Rows
+from fairness_checks.stats.rao_scott import EffectiveCounts, effective_counts
+
+if TYPE_CHECKING:
+    from fairness_checks.statistics import GroupStatistics
+
+__all__ = ["Rates", "event_of_rows", "measure_rates", "rates_of"]
+
+Counts = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rates:
+    """Events of G groups.
+
+    Parameters
+    ----------
+    events : ndarray of int64, shape (G,)
+        Numerators.
+    samples : ndarray of int64, shape (G,)
+        Denominators.
+    effective : EffectiveCounts, optional
+        What events and samples are worth as independent evidence; None where samples are independent.
+    """
+
+    events: Counts
+    samples: Counts
+    effective: EffectiveCounts | None = None
+
+    def take(self, order: Sequence[int]) -> Rates:
+        """Return the groups at the given positions; -1 is an empty group."""
+        at = np.asarray(order, dtype=np.intp)
+        columns: list[npt.NDArray[Any]] = [self.events, self.samples]
+        if self.effective is not None:
+            worth = self.effective
+            columns += [worth.events, worth.samples, worth.clusters, worth.design_effect]
+        events, samples, *rest = (np.where(at < 0, 0, column[at]) for column in columns)
+        return Rates(events, samples, EffectiveCounts(*rest) if rest else None)
+
+    def __add__(self, other: Rates) -> Rates:
+        return Rates(self.events + other.events, self.samples + other.samples)
+
+    @property
+    def evidence(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Events and samples that inference counts with, shapes (G,); fractions where there are clusters."""
+        if self.effective is None:
+            return self.events.astype(np.float64), self.samples.astype(np.float64)
+        return self.effective.events, self.effective.samples
+
+
+def event_of_rows(rows: Rows, metric: Metric) -> tuple[Flags, Flags]:
+    """Return (event, whether it counts) of each sample, shapes (n,)."""
+    if metric.per_sample is not None:
+        values = values_of(metric, rows.predictions)
+        kept = ~np.isnan(values)
+        if not np.isin(values[kept], (0.0, 1.0)).all():
+            raise InvalidPredictions(f"{metric.name}: a proportion's values are 0, 1 or NaN; found others")
+        return values == 1.0, kept
+    cell = 2 * rows.predictions.labels().view(np.uint8) + rows.predictions.decisions().view(np.uint8)
+    event, kept = (np.array([c in cells for c in CELLS]) for cells in (metric.numerator, metric.denominator))
+    return event[cell], kept[cell]
+
+
+def measure_rates(rows: Rows, metric: Metric) -> Measured[Rates] | None:
+    """Count events from the rows; None where the confusion counts say it all."""
+    if metric.per_sample is None and rows.clusters is None:
+        rows.predictions.labels(), rows.predictions.decisions()  # an error here if they are missing
+        return None
+    event, kept = event_of_rows(rows, metric)
+    groups = len(rows.groups)
+    samples, events = (
+        np.bincount(rows.codes[rows_], minlength=groups).astype(np.int64) for rows_ in (kept, event & kept)
+    )
+    cells = rows.cells(kept)
+    if cells is None:
+        return Measured(Rates(events, samples), samples)
+    effective = effective_counts(cells, event)
+    return Measured(Rates(events, samples, effective), samples, effective.clusters)
+
+
+def rates_of(statistics: GroupStatistics, metric: Metric) -> Measured[Rates]:
+    """Return a rate's events and samples, wherever they were counted."""
+    if metric.name in statistics.measured:
+        found: Measured[Rates] = statistics.measured[metric.name]
+        return found
+    events, samples = statistics.proportion(metric)
+    return Measured(Rates(events, samples), samples)

@@ -1,0 +1,142 @@
+"""Values of groups standardised over the strata of control features.
+
+Direct standardisation: a group's value is the mean of its values in the strata, each stratum weighing as much as it has
+samples of all groups; so groups are compared as if they were spread over the strata alike (Rothman, Greenland and
+Lash, Modern Epidemiology, 3rd ed. (2008), chapter 15). Strata where some group has no value cannot be compared and
+are left out; the method says how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.checks import Check, Settings
+from fairness_checks.kinds.estimated import estimate_records, select
+from fairness_checks.metrics import Metric
+from fairness_checks.records import GroupRecord
+from fairness_checks.stats.estimates import Estimates
+from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.judge_estimates import judge_difference, judge_worst_estimate
+
+__all__ = ["Standardised", "judge_standardised", "standardise"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standardised:
+    """Groups over strata.
+
+    Parameters
+    ----------
+    names : tuple of tuple of str
+        The G groups.
+    samples : ndarray of int64, shape (G,)
+        Samples of each group in the strata compared.
+    estimates : Estimates
+        Standardised values; nan where no stratum can be compared.
+    problems : tuple of str or None
+        Why each group cannot be judged.
+    compared, strata : int
+        Strata compared, and strata that have samples.
+    """
+
+    names: tuple[tuple[str, ...], ...]
+    samples: npt.NDArray[np.int64]
+    estimates: Estimates
+    problems: tuple[str | None, ...]
+    compared: int
+    strata: int
+
+    def records(self, alpha: float, metric: Metric) -> tuple[GroupRecord, ...]:
+        """Return the groups' records."""
+        return estimate_records(
+            self.names,
+            self.samples,
+            self.estimates,
+            self.problems,
+            alpha,
+            lowest=metric.lowest,
+            highest=metric.highest,
+        )
+
+    @property
+    def method(self) -> str:
+        """The test, and over which strata."""
+        left_out = self.strata - self.compared
+        rest = f", {left_out} left out where a group has no value" if left_out else ""
+        return f"Welch test of values standardised over {self.compared} strata{rest}"
+
+
+def standardise(
+    cells: Sequence[GroupRecord], estimates: Estimates, control_features: int, settings: Settings
+) -> Standardised:
+    """Standardise groups over strata.
+
+    Parameters
+    ----------
+    cells : sequence of GroupRecord
+        Groups within strata; the first `control_features` parts of a name are the stratum.
+    estimates : Estimates
+        Of the cells.
+    control_features : int
+        Number of control features, 1 or more.
+    settings : Settings
+        The smallest group; it applies to a group's samples over all strata.
+    """
+    strata = list(dict.fromkeys(cell.name[:control_features] for cell in cells))
+    names = list(dict.fromkeys(cell.name[control_features:] for cell in cells))
+    shape = (len(strata), len(names))
+    at = np.array([[strata.index(c.name[:control_features]), names.index(c.name[control_features:])] for c in cells]).T
+    n, samples = np.zeros(shape), np.zeros(shape)
+    value, variance, freedom = (np.full(shape, np.nan) for _ in range(3))
+    n[*at], samples[*at] = [c.n for c in cells], [c.samples for c in cells]
+    value[*at], variance[*at], freedom[*at] = estimates.value, estimates.variance, estimates.freedom
+    present = n.sum(axis=0) > 0  # a group that is nowhere does not keep the others from being compared
+    usable = np.isfinite(value) & np.isfinite(variance) & (freedom > 0)
+    compared = usable[:, present].all(axis=1) & present.any()
+    weights = np.where(compared, n.sum(axis=1), 0.0)
+    weights = weights / weights.sum() if weights.sum() > 0 else np.full(len(strata), np.nan)
+    used = compared[:, None] & usable
+    share = weights[:, None]
+    mean = np.where(used, share * value, 0.0).sum(axis=0)
+    parts = np.where(used, share**2 * variance, 0.0)
+    found = Estimates(
+        np.where(present & compared.any(), mean, np.nan),
+        np.where(present & compared.any(), parts.sum(axis=0), np.nan),
+        _combined_freedom(parts, np.where(used, freedom, 1.0)),
+    )
+    problems = []
+    for i in range(len(names)):
+        problem = settings.too_few(int(samples[:, i].sum()))
+        if problem is None and not np.isfinite(found.value[i]):
+            problem = "no stratum in which every group has a value"
+        problems.append(problem)
+    return Standardised(
+        tuple(names),
+        np.where(used, n, 0.0).sum(axis=0).astype(np.int64),
+        found,
+        tuple(problems),
+        int(compared.sum()),
+        int((samples.sum(axis=1) > 0).sum()),
+    )
+
+
+def _combined_freedom(parts: npt.NDArray[np.float64], freedom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Satterthwaite's degrees of freedom of the sum over strata, shape (G,); inf where variances are known."""
+    spread = (parts**2 / freedom).sum(axis=0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.where(spread > 0.0, parts.sum(axis=0) ** 2 / spread, np.inf))
+
+
+def judge_standardised(standardised: Standardised, judged: Sequence[int], check: Check, alpha: float) -> Inference:
+    """Judge standardised values against a limit; positions in the answer count among `judged`."""
+    metric, some = check.definition, select(standardised.estimates, judged)
+    if check.limit_kind == "max_difference":
+        largest = metric.highest - metric.lowest
+        return judge_difference(some, check.limit, alpha, largest=largest, method=standardised.method)
+    ceiling = check.limit_kind == "max_value"
+    found = judge_worst_estimate(some, check.limit, alpha, ceiling=ceiling, method=standardised.method)
+    return found.clipped(metric.lowest, metric.highest)

@@ -1,0 +1,191 @@
+"""Balanced accuracy, (true positive rate + true negative rate) / 2, by group from confusion counts.
+
+The two rates are independent binomial proportions. Near 1 and 0 they are skewed, and a rate of 1 has no variance as it
+stands. As in Agresti and Caffo's and in Price and Bonett's intervals [1]_, [2]_, one event and one non-event are
+added to each rate, so that it is drawn towards 1/2; by Cai's expansion [3]_ that is the centre of a one-sided interval
+of 95 %. Here
+
+- the variance is that of the rates drawn towards 1/2, over the samples themselves, with Satterthwaite's degrees of
+  freedom;
+- where a claim would be wrong if the truth lay lower, the value that counts is the lower one of the plain and the drawn
+  balanced accuracy; where it would be wrong if the truth lay higher, the higher one.
+
+Measured at the limit over nine truths and four limits, both directions, sizes from 5 and 10 to 100 and 200 positives
+and negatives, also 5 and 200 (5,000 draws each, alpha 0.05): wrong in at most 0.053 (differences) and 0.056 (worst
+group), within three standard errors of 0.05. The plain value with either variance reaches 0.07 and 0.12.
+
+References
+----------
+.. [1] Agresti A, Caffo B. Simple and effective confidence intervals for proportions and differences of proportions
+   result from adding two successes and two failures. Am. Stat. 54 (2000) 280-288. doi:10.1080/00031305.2000.10474560
+.. [2] Price RM, Bonett DG. An improved confidence interval for a linear function of binomial proportions. Comput.
+   Stat. Data Anal. 45 (2004) 449-456. doi:10.1016/S0167-9473(03)00007-0
+.. [3] Cai TT. One-sided confidence intervals in discrete distributions. J. Stat. Plan. Inference 131 (2005) 63-88.
+   doi:10.1016/j.jspi.2004.01.005
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within, upper_tail
+from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.multiplicity import sidak, sidak_level
+from fairness_checks.stats.proportions import Array
+
+__all__ = [
+    "FEWEST",
+    "balanced_accuracy_estimates",
+    "balanced_accuracy_outside",
+    "balanced_accuracy_too_small",
+    "balanced_accuracy_within",
+    "judge_worst_balanced_accuracy",
+]
+
+FEWEST = 5  # positives, and negatives, from which on the level was measured
+
+
+def _rates(counts: npt.ArrayLike, added: float) -> tuple[Array, Array]:
+    """Return rates and samples of the positives and the negatives, shapes (G, 2); rates are nan without samples."""
+    tn, fp, fn, tp = np.asarray(counts, dtype=np.float64).T
+    hits, samples = np.stack([tp, tn], axis=1), np.stack([tp + fn, tn + fp], axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.where(samples > 0.0, (hits + added) / (samples + 2.0 * added), np.nan), samples
+
+
+def balanced_accuracy_too_small(counts: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Say of which groups nothing can be concluded: fewer than `FEWEST` positives or negatives; shape (G,).
+
+    Examples
+    --------
+    >>> balanced_accuracy_too_small([[10, 0, 0, 5], [10, 0, 1, 3]]).tolist()
+    [False, True]
+    """
+    return np.asarray(_rates(counts, 0.0)[1].min(axis=1) < FEWEST)
+
+
+def balanced_accuracy_estimates(counts: npt.ArrayLike) -> Estimates:
+    """Return the balanced accuracies in [0, 1] with variances and degrees of freedom.
+
+    Parameters
+    ----------
+    counts : array_like of float, shape (G, 4)
+        tn, fp, fn, tp of each group; effective counts of clusters need not be whole.
+
+    Returns
+    -------
+    Estimates
+        Shapes (G,): the plain value, nan without positives or negatives; variance nan below two of either.
+
+    Examples
+    --------
+    >>> estimates = balanced_accuracy_estimates([[18, 2, 1, 9], [8, 2, 0, 10]])
+    >>> estimates.value.tolist(), estimates.variance.round(5).tolist()
+    ([0.9, 0.9], [0.00494, 0.0066])
+    """
+    value = _rates(counts, 0.0)[0].mean(axis=1)
+    drawn, samples = _rates(counts, 1.0)
+    enough = samples.min(axis=1) >= 2.0
+    n = np.where(enough[:, None], samples, 2.0)
+    variances = drawn * (1.0 - drawn) / n
+    freedom = variances.sum(axis=1) ** 2 / (variances**2 / (n - 1.0)).sum(axis=1)
+    return Estimates(value, np.where(enough, variances.sum(axis=1) / 4.0, np.nan), freedom)
+
+
+def _ends(counts: npt.ArrayLike) -> tuple[Array, Array]:
+    """Return the values that count where the truth may lie lower, and where it may lie higher; shapes (G,)."""
+    plain, drawn = _rates(counts, 0.0)[0].mean(axis=1), _rates(counts, 1.0)[0].mean(axis=1)
+    return np.minimum(plain, drawn), np.maximum(plain, drawn)
+
+
+def _facing(
+    counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, *, within: bool
+) -> tuple[Estimates, np.ndarray]:
+    """Return estimates of B pairs, B rows that hold the difference that counts, then B zeros; and 0 .. B - 1."""
+    groups, (low, high) = balanced_accuracy_estimates(counts), _ends(counts)
+    swap = groups.value[second] > groups.value[first]
+    higher, lower = np.where(swap, second, first), np.where(swap, first, second)
+    difference = high[higher] - low[lower] if within else np.maximum(low[higher] - high[lower], 0.0)
+    value = np.concatenate([difference, np.zeros(len(first))])
+    rows = np.concatenate([higher, lower])
+    return Estimates(value, groups.variance[rows], groups.freedom[rows]), np.arange(len(first))
+
+
+def balanced_accuracy_outside(counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+    """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged.
+
+    Examples
+    --------
+    >>> counts = [[90, 10, 5, 45], [60, 40, 15, 35]]
+    >>> balanced_accuracy_outside(counts, np.array([0]), np.array([1]), 0.1).round(4).tolist()
+    [0.0027]
+    """
+    facing, index = _facing(counts, first, second, within=False)
+    return np.nan_to_num(estimates_outside(facing, index, index + len(index), margin), nan=1.0)
+
+
+def balanced_accuracy_within(counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+    """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged.
+
+    Examples
+    --------
+    >>> counts = [[90, 10, 5, 45], [89, 11, 6, 44]]
+    >>> balanced_accuracy_within(counts, np.array([0]), np.array([1]), 0.1).round(4).tolist()
+    [0.0329]
+    """
+    facing, index = _facing(counts, first, second, within=True)
+    return np.nan_to_num(estimates_within(facing, index, index + len(index), margin), nan=1.0)
+
+
+def judge_worst_balanced_accuracy(
+    counts: npt.ArrayLike, limit: float, alpha: float, *, ceiling: bool = False
+) -> Inference:
+    """Judge the worst group's balanced accuracy against a floor (``min_value``) or a ceiling.
+
+    Sidak over the groups for a violation; the interval is the inversion of the tests.
+
+    Parameters
+    ----------
+    counts : array_like of float, shape (G, 4)
+        tn, fp, fn, tp of G >= 1 groups, with two positives and two negatives or more each, else `ValueError`.
+    limit : float
+        Floor or ceiling in [0, 1].
+    alpha : float
+        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
+    ceiling : bool
+        Whether the highest value is limited, or the lowest.
+
+    Examples
+    --------
+    >>> found = judge_worst_balanced_accuracy([[90, 10, 5, 45], [60, 40, 15, 35]], 0.8, 0.05)
+    >>> round(found.estimate, 3), found.p_violation < 0.05
+    (0.65, True)
+    """
+    groups, (low, high) = balanced_accuracy_estimates(counts), _ends(counts)
+    if np.isnan(groups.variance).any():
+        raise ValueError("a group has fewer than two positives or negatives")
+    sign = 1.0 if ceiling else -1.0
+    value, error, count = sign * groups.value, np.sqrt(groups.variance), len(groups.value)
+    near, far = (low, high) if ceiling else (-high, -low)
+    level = sidak_level(alpha, count)
+    above = upper_tail((near - sign * limit) / error, groups.freedom)
+    below = upper_tail((sign * limit - far) / error, groups.freedom)
+    p_violation = sidak(float(above.min()), count)
+    bottom = float(np.max(near + error * special.stdtrit(groups.freedom, level)))
+    top = float(np.max(far - error * special.stdtrit(groups.freedom, alpha)))
+    shown = int(np.lexsort((-value, above))[0]) if p_violation < alpha else int(np.argmax(value))
+    found = Inference(
+        estimate=float(groups.value[shown]),
+        low=bottom if ceiling else -top,
+        high=top if ceiling else -bottom,
+        p_violation=p_violation,
+        p_compliance=float(below.max()),
+        first=shown,
+        second=-1,
+        comparisons=count,
+        level=level,
+        method="rates drawn towards 1/2, t" + (f", Sidak over {count} groups" if count > 1 else ""),
+    )
+    return found.clipped(0.0, 1.0)

@@ -1,0 +1,173 @@
+"""Counts and moments that expected calibration errors by group need, over rows or over clusters of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.stats.clusters import Cells, find_cells
+from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
+from fairness_checks.stats.proportions import Array
+
+__all__ = [
+    "BINS",
+    "CalibrationStatistics",
+    "bin_shares",
+    "calibration_by_cluster",
+    "calibration_by_group",
+    "calibration_values",
+]
+
+BINS = 10
+
+Integers = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrationStatistics:
+    """What the calibration errors of G groups need; those of disjoint rows are merged by ``+``, but not of clusters.
+
+    Parameters
+    ----------
+    samples : ndarray of int64, shape (G, 10)
+        Samples in each bin.
+    bins : MeanStatistics
+        Moments of y - score in the bins of group 0, then of group 1, and so on; shapes (10 G,).
+    clusters : ndarray of int64, shape (G,), or None
+        Clusters of each group; None where samples are independent.
+    variance : ndarray of float64, shape (G,), or None
+        Variance of each group's error over its clusters; None where samples are independent.
+    """
+
+    samples: npt.NDArray[np.int64]
+    bins: MeanStatistics
+    clusters: npt.NDArray[np.int64] | None = None
+    variance: Array | None = None
+
+    def take(self, order: Sequence[int]) -> CalibrationStatistics:
+        """Return the groups at the given positions; -1 stands for a group without samples."""
+        at = np.asarray(order, dtype=np.intp)
+        rows = np.where(at[:, None] >= 0, at[:, None] * BINS + np.arange(BINS), -1).ravel()
+
+        def pick(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.concatenate([values, np.zeros_like(values, shape=(1, *values.shape[1:]))])[at]
+
+        return CalibrationStatistics(
+            pick(self.samples),
+            self.bins.take(rows.tolist()),
+            None if self.clusters is None else pick(self.clusters),
+            None if self.variance is None else pick(self.variance),
+        )
+
+    def __add__(self, other: CalibrationStatistics) -> CalibrationStatistics:
+        return CalibrationStatistics(samples=self.samples + other.samples, bins=self.bins + other.bins)
+
+
+def _bin_codes(codes: Integers, labels: npt.NDArray[Any], scores: npt.NDArray[Any]) -> tuple[Integers, Array]:
+    """Return the bin of each sample in [0, 10 G), -1 where left out, and y - score."""
+    if not codes.shape == labels.shape == scores.shape:
+        raise ValueError(f"codes, labels, scores: one length; found {codes.shape}, {labels.shape}, {scores.shape}")
+    scores = np.asarray(scores, dtype=np.float64)
+    kept = codes >= 0
+    if not np.all((scores[kept] >= 0.0) & (scores[kept] <= 1.0)):
+        raise ValueError("scores must be probabilities in [0, 1]")
+    inner = np.linspace(0.0, 1.0, BINS + 1)[1:-1]
+    bins = np.searchsorted(inner, scores)  # scores at an edge belong to the bin below it, as in scikit-learn
+    return np.where(kept, codes.astype(np.int64) * BINS + bins, -1), labels.astype(np.float64) - scores
+
+
+def calibration_by_group(
+    codes: Integers, groups: int, labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]]
+) -> CalibrationStatistics:
+    """Sum what the calibration error of each group needs, in one pass.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n,)
+        Group of each sample in [0, groups); -1 leaves the sample out.
+    groups : int
+        Number of groups, G; one without samples has an error of nan.
+    labels : ndarray of bool, shape (n,)
+        True for positives.
+    scores : ndarray of float, shape (n,)
+        Predicted probabilities in [0, 1], else `ValueError`.
+
+    Examples
+    --------
+    >>> labels, scores = np.array([True, False, True, True]), np.array([0.5, 0.5, 0.8, 1.0])
+    >>> calibration_values(calibration_by_group(np.zeros(4, dtype=int), 1, labels, scores)).round(3).tolist()
+    [0.05]
+    """
+    where, residuals = _bin_codes(codes, labels, scores)
+    samples = np.bincount(where[where >= 0], minlength=groups * BINS).reshape(groups, BINS)
+    return CalibrationStatistics(samples.astype(np.int64), moments_by_group(where, groups * BINS, residuals))
+
+
+def calibration_by_cluster(
+    cells: Cells, clusters: Integers, labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]]
+) -> CalibrationStatistics:
+    """Sum what the calibration error of each group needs where samples come in clusters, such as images of patients.
+
+    The error varies with the clusters' sums of sign(d_b) (y - score) - ECE, its influence function; a bin's mean with
+    the clusters' sums within the bin.
+
+    Parameters
+    ----------
+    cells : Cells
+        Of n samples.
+    clusters : ndarray of int, shape (n,)
+        Cluster of each sample, as given to `find_cells`.
+    labels, scores : ndarray, shape (n,)
+        As for `calibration_by_group`.
+
+    Examples
+    --------
+    >>> labels, scores = np.array([True, False, True, True]), np.array([0.5, 0.5, 0.8, 1.0])
+    >>> codes, patients = np.zeros(4, dtype=int), np.array([0, 0, 1, 2])
+    >>> statistics = calibration_by_cluster(find_cells(codes, 1, patients), patients, labels, scores)
+    >>> calibration_values(statistics).round(3).tolist(), statistics.clusters.tolist()
+    ([0.05], [3])
+    """
+    groups = cells.groups
+    codes = np.append(cells.group, -1)[cells.of_row]
+    where, residuals = _bin_codes(codes, labels, scores)
+    plain = calibration_by_group(codes, groups, labels, scores)
+    bins = moments_by_cluster(find_cells(where, groups * BINS, clusters), residuals)
+    error, sign = calibration_values(plain), np.append(np.sign(np.nan_to_num(bins.mean)), 0.0)
+    n, count = np.maximum(plain.samples.sum(axis=1), 1), cells.by_group()
+    influence = cells.sums(np.where(where >= 0, sign[where] * residuals - np.append(error, 0.0)[codes], 0.0))
+    influence /= n[cells.group]
+    variance = cells.by_group(influence**2) * cells.dependence(influence) * count / np.maximum(count - 1.0, 1.0)
+    return CalibrationStatistics(plain.samples, bins, count.astype(np.int64), variance)
+
+
+def bin_shares(statistics: CalibrationStatistics) -> tuple[Array, Array]:
+    """Return each bin's share of its group's samples and |d_b|, 0 in an empty bin; shapes (G, 10).
+
+    Examples
+    --------
+    >>> labels, scores = np.array([True, False]), np.array([0.75, 0.25])
+    >>> share, distance = bin_shares(calibration_by_group(np.zeros(2, dtype=int), 1, labels, scores))
+    >>> share[0, [2, 7]].tolist(), distance[0, [2, 7]].tolist()
+    ([0.5, 0.5], [0.25, 0.25])
+    """
+    samples = statistics.samples.astype(np.float64)
+    total = samples.sum(axis=1, keepdims=True)
+    return samples / np.maximum(total, 1.0), np.abs(np.nan_to_num(statistics.bins.mean)).reshape(samples.shape)
+
+
+def calibration_values(statistics: CalibrationStatistics) -> Array:
+    """Return the expected calibration errors in [0, 1], shape (G,); nan where a group is empty.
+
+    Examples
+    --------
+    >>> labels, scores = np.array([True, False]), np.array([0.75, 0.25])
+    >>> calibration_values(calibration_by_group(np.zeros(2, dtype=int), 1, labels, scores)).tolist()
+    [0.25]
+    """
+    share, distance = bin_shares(statistics)
+    return np.where(statistics.samples.sum(axis=1) > 0, (share * distance).sum(axis=1), np.nan)

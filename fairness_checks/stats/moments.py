@@ -1,0 +1,174 @@
+"""Sizes, means and central moments of groups, in one pass over the rows or over the clusters of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.stats.clusters import Cells
+from fairness_checks.stats.proportions import Array
+
+__all__ = ["MeanStatistics", "moments_by_cluster", "moments_by_group"]
+
+_CHUNK_ROWS = 65_536  # a few temporary arrays of half a megabyte each
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeanStatistics:
+    """Sizes, means and central moments of G groups; statistics of disjoint rows are merged by ``+``.
+
+    Parameters
+    ----------
+    n : ndarray of int64, shape (G,)
+        Independent observations: samples, or clusters where `clustered`.
+    mean : ndarray of float64, shape (G,)
+        Means over the samples in the values' unit; NaN where a group is empty.
+    m2, m3 : ndarray of float64, shape (G,)
+        Sums of the squared and of the cubed deviations from the group's mean; 0 where a group is empty.
+    clustered : bool
+        Whether the observations are clusters. Such statistics are not merged: a cluster may lie in both parts.
+    """
+
+    n: npt.NDArray[np.int64]
+    mean: Array
+    m2: Array
+    m3: Array
+    clustered: bool = False
+
+    def take(self, order: Sequence[int]) -> MeanStatistics:
+        """Return the groups at the given positions; -1 stands for a group without samples."""
+        at = np.asarray(order, dtype=np.intp)
+        if np.any((at < -1) | (at >= len(self.n))):
+            raise IndexError(f"positions run from -1 to {len(self.n) - 1}; found {at.tolist()}")
+
+        def pick(values: npt.NDArray[Any], nothing: float) -> npt.NDArray[Any]:
+            return np.append(values, np.asarray(nothing, dtype=values.dtype))[at]  # -1 is what was appended
+
+        picked = pick(self.n, 0), pick(self.mean, np.nan), pick(self.m2, 0.0), pick(self.m3, 0.0)
+        return MeanStatistics(*picked, self.clustered)
+
+    def __add__(self, other: MeanStatistics) -> MeanStatistics:
+        """Merge the same groups' statistics over other rows by the parallel update formulas [1]_, [2]_.
+
+        Raises
+        ------
+        ValueError
+            For other numbers of groups, and for statistics of clusters.
+
+        References
+        ----------
+        .. [1] Chan TF, Golub GH, LeVeque RJ. Algorithms for computing the sample variance. Am. Stat. 37 (1983)
+           242-247. doi:10.1080/00031305.1983.10483115
+        .. [2] Pebay P. Formulas for robust, one-pass parallel computation of covariances and arbitrary-order
+           statistical moments. Sandia report SAND2008-6212 (2008). doi:10.2172/1028931
+        """
+        if self.clustered or other.clustered:
+            raise ValueError("statistics of clusters cannot be merged: a cluster may lie in both parts")
+        if self.n.shape != other.n.shape:
+            raise ValueError(f"cannot merge statistics of {self.n.size} groups with those of {other.n.size}")
+        n = self.n + other.n
+        mean1 = np.where(self.n > 0, self.mean, other.mean)
+        delta = np.where((self.n > 0) & (other.n > 0), other.mean - mean1, 0.0)
+        n1, n2, total = self.n.astype(np.float64), other.n.astype(np.float64), np.maximum(n, 1).astype(np.float64)
+        m2 = self.m2 + other.m2 + delta**2 * (n1 * n2 / total)
+        m3 = self.m3 + other.m3 + delta**3 * (n1 * n2 / total) * ((n1 - n2) / total)
+        m3 += 3.0 * delta * (n1 * other.m2 - n2 * self.m2) / total
+        return MeanStatistics(n, mean1 + delta * (n2 / total), m2, m3)
+
+
+def _chunk_moments(codes: npt.NDArray[np.integer], groups: int, values: Array) -> MeanStatistics:
+    n = np.bincount(codes, minlength=groups)
+    if n.size > groups:
+        raise ValueError(f"codes must be below the number of groups, {groups}; found {n.size - 1}")
+    count = np.maximum(n, 1)
+    mean = np.bincount(codes, weights=values, minlength=groups) / count
+    deviation = values - mean[codes]
+    # The rounding error of the means is found from the deviations' sum and removed.
+    shift = np.bincount(codes, weights=deviation, minlength=groups) / count
+    power = deviation * deviation
+    m2 = np.bincount(codes, weights=power, minlength=groups) - n * shift**2
+    power *= deviation
+    m3 = np.bincount(codes, weights=power, minlength=groups) - 3.0 * shift * m2 - n * shift**3
+    if not np.isfinite(m3).all():
+        raise ValueError("values must be finite, and their third powers too; found NaN, infinite or above 1e100")
+    return MeanStatistics(n.astype(np.int64), np.where(n > 0, mean + shift, np.nan), np.maximum(m2, 0.0), m3)
+
+
+def moments_by_group(codes: npt.NDArray[np.integer], groups: int, values: npt.NDArray[np.generic]) -> MeanStatistics:
+    """Count the samples of each group and sum the powers of their deviations from the group's mean.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (N,)
+        Group of each row, below `groups`; rows with a negative code are left out.
+    groups : int
+        Number of groups G; a group without rows has n = 0 and mean NaN.
+    values : ndarray of float or bool, shape (N,)
+        One value per row, e.g. its squared error; finite where the code is not negative, else `ValueError`.
+
+    Examples
+    --------
+    >>> statistics = moments_by_group(np.array([0, 1, 0, -1, 1]), 2, np.array([1.0, 5.0, 3.0, 9.0, 5.0]))
+    >>> statistics.n.tolist(), statistics.mean.tolist(), statistics.m2.tolist()
+    ([2, 2], [2.0, 5.0], [2.0, 0.0])
+    """
+    if codes.shape != values.shape or codes.ndim != 1:
+        raise ValueError(f"codes and values must be of one length; found shapes {codes.shape} and {values.shape}")
+    zero = np.zeros(groups)
+    result = MeanStatistics(np.zeros(groups, dtype=np.int64), np.full(groups, np.nan), zero, zero)
+    for start in range(0, len(codes), _CHUNK_ROWS):
+        some, chunk = codes[start : start + _CHUNK_ROWS], values[start : start + _CHUNK_ROWS]
+        kept = some >= 0
+        if not kept.all():
+            some, chunk = some[kept], chunk[kept]
+        result = result + _chunk_moments(some, groups, chunk.astype(np.float64))
+    return result
+
+
+def moments_by_cluster(cells: Cells, values: npt.NDArray[np.generic]) -> MeanStatistics:
+    """Moments of groups whose samples come in clusters, such as images of patients.
+
+    The mean is over a group's n samples. As a ratio, of the clusters' sums to their sizes, it deviates from the truth
+    by about the mean of ``u_c = (S_c - n_c mean) k / n`` over the k clusters of the group [1]_, where S_c is the sum
+    of cluster c and n_c its size. The clusters are independent: their u, of mean zero, take the place of the samples'
+    deviations, and every test of means becomes cluster-robust with k - 1 degrees of freedom. Clusters of one sample
+    give `moments_by_group`.
+
+    Where clusters lie in several groups with influence of opposite sign, m2 grows by `Cells.dependence`, m3 by its
+    power 3/2: the skewness stays.
+
+    Parameters
+    ----------
+    cells : Cells
+        Of n samples; those with cell -1 are left out.
+    values : ndarray of float or bool, shape (n,)
+        One value per sample; finite where the cell is not -1, else `ValueError`.
+
+    References
+    ----------
+    .. [1] Cochran WG. Sampling Techniques, 3rd edition. Wiley (1977), section 6.3: variance of a ratio estimate.
+
+    Examples
+    --------
+    >>> from fairness_checks.stats.clusters import find_cells
+    >>> cells = find_cells(np.zeros(4, dtype=int), 1, np.array([0, 0, 1, 1]))
+    >>> statistics = moments_by_cluster(cells, np.array([1.0, 1.0, 3.0, 3.0]))
+    >>> statistics.n.tolist(), statistics.mean.tolist(), statistics.m2.tolist()
+    ([2], [2.0], [2.0])
+    """
+    if values.shape != cells.of_row.shape:
+        raise ValueError(f"one value per sample: {cells.of_row.shape} samples, values of shape {values.shape}")
+    codes = np.append(cells.group, -1)[cells.of_row]  # cell -1 has the group -1
+    samples = moments_by_group(codes, cells.groups, values)
+    n, k = np.maximum(samples.n, 1).astype(np.float64), cells.by_group()
+    kept = codes >= 0
+    deviation = np.zeros(len(values))
+    deviation[kept] = values[kept].astype(np.float64) - samples.mean[codes[kept]]
+    u = cells.sums(deviation) * (k / n)[cells.group]
+    factor = cells.dependence(u / k[cells.group])
+    m2, m3 = cells.by_group(u**2) * factor, cells.by_group(u**3) * factor**1.5
+    return MeanStatistics(k.astype(np.int64), samples.mean, m2, m3, clustered=True)

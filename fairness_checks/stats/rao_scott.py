@@ -1,0 +1,193 @@
+"""Effective counts of clustered samples: events and samples that are worth as much as independent ones.
+
+Rao and Scott [1]_ divide a group's counts by its design effect, the variance of its rate over that of as many
+independent samples, and use what was made for independent counts. Three things keep that within its level where
+clusters are few, of unequal size, or hold few events (measured in docs/statistics.md):
+
+- The design effect is the larger of two estimates that are equal on average: the cluster-robust variance, corrected
+  for the rate being estimated, and the one that follows from the correlation within clusters. The first alone is too
+  small whenever a large cluster happens to hold no event, and that is when the rate is too small as well.
+- A few events say little about their correlation. With n p (1 - p) = e m events, m the mean size of a sample's
+  cluster, the estimate is drawn towards 1, the safe end, with weight 1 / (1 + 4 e^2).
+- The variance is itself an estimate. The effective size shrinks by the ratio of squared t quantiles [2]_, with
+  Satterthwaite's degrees of freedom for clusters of unequal size [3]_ instead of the number of clusters less one.
+
+Clusters of one sample give back the counts, exactly, and samples repeated m times each as clusters the counts of
+the samples once.
+
+References
+----------
+.. [1] Rao JNK, Scott AJ. A simple method for the analysis of clustered binary data. Biometrics 48 (1992) 577-585.
+   doi:10.2307/2532311
+.. [2] Korn EL, Graubard BI. Confidence intervals for proportions with small expected number of positive counts
+   estimated from survey data. Survey Methodology 24 (1998) 193-201.
+.. [3] Satterthwaite FE. An approximate distribution of estimates of variance components. Biometrics Bull. 2 (1946)
+   110-114. doi:10.2307/3002019
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from fairness_checks.stats.clusters import Cells
+from fairness_checks.stats.proportions import Array
+
+__all__ = ["ClusterSums", "EffectiveCounts", "effective_counts", "effective_samples"]
+
+_SAFE_EVENTS = 0.5  # clusters' worth of events at which a correlation of 1 weighs as much as the estimate
+_WHOLE = 1e-9  # relative; counts this close to a whole number are that number, computed along another path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EffectiveCounts:
+    """Counts of G groups as if all samples were independent.
+
+    Parameters
+    ----------
+    events, samples : ndarray of float64, shape (G,)
+        ``events / samples`` is the group's rate, ``1 <= samples <= n``; both 0 for a group without samples.
+    clusters : ndarray of int64, shape (G,)
+        Clusters with a sample in the group.
+    design_effect : ndarray of float64, shape (G,)
+        Variance of the rate over that of as many independent samples; 1 or more. ``samples`` is smaller than
+        ``n / design_effect``, for the degrees of freedom.
+    """
+
+    events: Array
+    samples: Array
+    clusters: npt.NDArray[np.int64]
+    design_effect: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClusterSums:
+    """All that effective counts are computed from; sums over the clusters of each group, float64 of one shape.
+
+    Parameters
+    ----------
+    samples, events : ndarray
+        n and x.
+    residuals : ndarray
+        Sum of squared residual sums, (y - m x / n)^2, of clusters with m samples and y events.
+    discordance : ndarray
+        Sum of y (m - y) / (m - 1) over the clusters of two samples or more.
+    paired : ndarray
+        Samples in clusters of two or more.
+    squares, cubes, fourths : ndarray
+        Sums of m^2, m^3 and m^4.
+    """
+
+    samples: Array
+    events: Array
+    residuals: Array
+    discordance: Array
+    paired: Array
+    squares: Array
+    cubes: Array
+    fourths: Array
+
+
+def correlation(sums: ClusterSums) -> Array:
+    """Estimate the correlation within clusters that the design effect implies, 0 or more; 1 where nothing is known.
+
+    It exceeds 1 where the rate varies with the cluster's size.
+    """
+    n = sums.samples
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate, mean_size = sums.events / n, sums.squares / n
+        binomial = rate * (1.0 - rate)
+        # As the rate is estimated, both variances are too small: by 1 - sum(m^2) / n^2, and by 1 - effect / n.
+        observed = sums.residuals / (n * binomial)
+        robust = (observed / (1.0 - mean_size / n + observed / n) - 1.0) / (mean_size - 1.0)
+        apart = sums.discordance / sums.paired / binomial
+        within = (1.0 - apart * (1.0 - 1.0 / n)) / (1.0 - apart * (mean_size - 1.0) / n)
+        estimate = np.maximum(np.maximum(robust, within), 0.0)
+        safe = 1.0 / (1.0 + (n * binomial / mean_size / _SAFE_EVENTS) ** 2)
+    known = np.isfinite(estimate) & (binomial > 0.0)
+    estimate = np.where(known, estimate, 1.0)
+    return np.asarray(np.where(estimate < 1.0, estimate + safe * (1.0 - estimate), estimate))
+
+
+def degrees_of_freedom(sums: ClusterSums, rho: Array) -> Array:
+    """Satterthwaite's degrees of freedom plus 1: the number of clusters, as far as they contribute alike."""
+    rho = np.minimum(rho, 1.0)
+    # A cluster's variance is proportional to m (1 + (m - 1) rho).
+    total = (1.0 - rho) * sums.samples + rho * sums.squares
+    squares = (1.0 - rho) ** 2 * sums.squares + 2.0 * rho * (1.0 - rho) * sums.cubes + rho**2 * sums.fourths
+    return np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0.0)
+
+
+def effective_samples(sums: ClusterSums, dependence: Array | float, alpha: float) -> tuple[Array, Array]:
+    """Return effective samples and design effects, of the shape of the sums."""
+    n, rho = sums.samples, correlation(sums)
+    mean_size = np.divide(sums.squares, n, out=np.ones_like(n), where=n > 0.0)
+    effect = (1.0 + (mean_size - 1.0) * rho) * dependence
+    size = n / effect
+    ratio = _quantile(size, alpha) / _quantile(degrees_of_freedom(sums, rho), alpha)
+    samples = np.minimum(np.maximum(size * np.minimum(ratio, 1.0) ** 2, 1.0), n)
+    return _whole(samples), effect
+
+
+def _quantile(size: Array, alpha: float) -> Array:
+    """Upper t quantile with size - 1 degrees of freedom; half a degree at least, where it is finite."""
+    return np.asarray(-special.stdtrit(np.maximum(size - 1.0, 0.5), alpha))
+
+
+def _whole(counts: Array) -> Array:
+    nearest = np.rint(counts)
+    return np.where(np.abs(counts - nearest) <= _WHOLE * np.maximum(nearest, 1.0), nearest, counts)
+
+
+def effective_counts(cells: Cells, event: npt.NDArray[Any], alpha: float = 0.05) -> EffectiveCounts:
+    """Effective events and samples of each group.
+
+    Parameters
+    ----------
+    cells : Cells
+        Groups and clusters of the samples in the rate's denominator; code -1 leaves the others out.
+    event : ndarray of bool, shape (n,)
+        Which samples are events.
+    alpha : float
+        One-sided level of the test that the counts are for, in (0, 0.5); each pair's level where many are compared.
+        The smaller it is, the more few clusters cost.
+
+    Returns
+    -------
+    EffectiveCounts
+        Shapes (G,). A group where no sample or every sample is an event says nothing of its clustering; it counts as
+        if its clusters' samples were all alike.
+
+    Examples
+    --------
+    >>> from fairness_checks.stats.clusters import find_cells
+    >>> event = np.array([True, True, False, False, False, False, True, True])
+    >>> patients = np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    >>> counts = effective_counts(find_cells(np.zeros(8, dtype=int), 1, patients), event)
+    >>> counts.events.tolist(), counts.samples.tolist(), counts.design_effect.round(9).tolist()
+    ([2.0], [4.0], [2.0])
+    """
+    m, y = cells.sums(), cells.sums(event)
+    n, x = cells.by_group(m), cells.by_group(y)
+    rate = np.divide(x, n, out=np.zeros_like(n), where=n > 0.0)
+    residual = y - m * rate[cells.group]
+    several = m > 1.0
+    discordance = np.divide(y * (m - y), m - 1.0, out=np.zeros_like(m), where=several)
+    squared = residual**2
+    sums = ClusterSums(
+        samples=n,
+        events=x,
+        residuals=cells.by_group(squared),
+        discordance=cells.by_group(discordance),
+        paired=cells.by_group(np.where(several, m, 0.0)),
+        squares=cells.by_group(m**2),
+        cubes=cells.by_group(m**3),
+        fourths=cells.by_group(m**4),
+    )
+    dependence = cells.dependence(residual / n[cells.group])
+    samples, effect = effective_samples(sums, dependence, alpha)
+    return EffectiveCounts(_whole(rate * samples), samples, cells.by_group().astype(np.int64), effect)

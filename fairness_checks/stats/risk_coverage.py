@@ -1,0 +1,141 @@
+"""How well a model's uncertainty ranks its errors within each group.
+
+References
+----------
+.. [1] Geifman Y, Uziel G, El-Yaniv R. Bias-reduced uncertainty estimation for deep neural classifiers. ICLR 2019.
+   arXiv:1805.08206
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.stats.proportions import Array
+from fairness_checks.stats.ranks import floats, run_ends, same_length
+
+__all__ = ["UncertaintyWarning", "risk_coverage_area", "warning_by_group"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UncertaintyWarning:
+    """How an uncertainty orders the errors of each of G groups.
+
+    Parameters
+    ----------
+    spearman : ndarray of float64, shape (G,)
+        Spearman's rank correlation of uncertainty and error, in [-1, 1]; nan where either is constant.
+    risk_coverage : ndarray of float64, shape (G,)
+        Area under the risk-coverage curve, in the error's unit; see `risk_coverage_area`.
+    excess : ndarray of float64, shape (G,)
+        The area less that of an uncertainty which orders the errors perfectly, 0 or more [1]_.
+    mean_error : ndarray of float64, shape (G,)
+        Mean error: the area of an uncertainty that says nothing.
+    """
+
+    spearman: Array
+    risk_coverage: Array
+    excess: Array
+    mean_error: Array
+
+    def take(self, order: Sequence[int]) -> UncertaintyWarning:
+        """Return the groups at the given positions; -1 stands for an empty group."""
+        at = np.asarray(order, dtype=np.intp)
+        columns = (self.spearman, self.risk_coverage, self.excess, self.mean_error)
+        return UncertaintyWarning(*(np.append(column, np.nan)[at] for column in columns))
+
+
+def warning_by_group(
+    codes: npt.NDArray[np.integer[Any]], groups: int, error: npt.ArrayLike, uncertainty: npt.ArrayLike
+) -> UncertaintyWarning:
+    """Rank correlation and risk-coverage area of each group, from one sort of the errors and one of the uncertainties.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n,)
+        Group of each sample in [0, groups); -1 leaves the sample out.
+    groups : int
+        Number of groups, G.
+    error, uncertainty : array_like of float, shape (n,)
+        Of each sample; errors finite.
+
+    Returns
+    -------
+    UncertaintyWarning
+        nan where a group is empty.
+
+    Raises
+    ------
+    ValueError
+        For arrays of different lengths, a code out of range, or a value that is nan.
+
+    Examples
+    --------
+    >>> found = warning_by_group(np.array([0, 0, 1, 1]), 2, [0.0, 1.0, 0.0, 1.0], [0.1, 0.9, 0.9, 0.1])
+    >>> found.spearman.tolist(), found.risk_coverage.tolist(), found.excess.tolist()
+    ([1.0, -1.0], [0.25, 0.75], [0.0, 0.5])
+    """
+    codes, error, uncertainty = np.asarray(codes), floats("error", error), floats("uncertainty", uncertainty)
+    same_length(codes=codes, error=error, uncertainty=uncertainty)
+    if len(codes) and not -1 <= codes.min() <= codes.max() < groups:
+        raise ValueError(f"codes run from {codes.min()} to {codes.max()}; allowed are -1 to {groups - 1}")
+    kept = np.flatnonzero(codes >= 0)
+    mine, error, uncertainty = codes[kept], error[kept], uncertainty[kept]
+    bounds = np.append(0, np.cumsum(np.bincount(mine, minlength=groups)))
+    by_error, by_uncertainty = np.lexsort((error, mine)), np.lexsort((uncertainty, mine))
+    result = np.full((4, groups), np.nan)
+    rank = np.empty(len(mine))  # of the error, within the group
+    for group, (start, end) in enumerate(pairwise(bounds)):
+        if start == end:
+            continue
+        best, seen = by_error[start:end], by_uncertainty[start:end]
+        rank[best] = _ranks(error[best])
+        area = _area(error[seen], uncertainty[seen])
+        # Both areas are means of the same errors; what rounding leaves below zero is none.
+        excess = max(area - _area(error[best], error[best]), 0.0)
+        result[:, group] = _correlation(rank[seen], _ranks(uncertainty[seen])), area, excess, error[seen].mean()
+    return UncertaintyWarning(*result)
+
+
+def risk_coverage_area(error: npt.ArrayLike, uncertainty: npt.ArrayLike) -> float:
+    """Area under the risk-coverage curve [1]_: the mean error of the k most certain samples, averaged over k = 1 .. n.
+
+    Samples of equal uncertainty share their mean error, the expectation over their orders. In the error's unit; lower
+    is better, and the mean error itself when the uncertainty is constant; nan without samples.
+
+    Examples
+    --------
+    >>> risk_coverage_area([0.0, 1.0], [0.1, 0.9]), risk_coverage_area([0.0, 1.0], [0.9, 0.1])
+    (0.25, 0.75)
+    """
+    error, uncertainty = floats("error", error), floats("uncertainty", uncertainty)
+    same_length(error=error, uncertainty=uncertainty)
+    order = np.argsort(uncertainty)
+    return _area(error[order], uncertainty[order]) if len(error) else float("nan")
+
+
+def _ranks(values: Array) -> Array:
+    """Mean ranks, from 1, of sorted values."""
+    ends = run_ends(values)
+    lengths = np.diff(ends, prepend=-1)
+    return np.repeat(ends + 1.5 - lengths / 2.0, lengths)
+
+
+def _correlation(x: Array, y: Array) -> float:
+    """Pearson's correlation; nan where either is constant."""
+    x, y = x - x.mean(), y - y.mean()
+    scale = float(np.sqrt((x @ x) * (y @ y)))
+    return float(np.clip(x @ y / scale, -1.0, 1.0)) if scale > 0.0 else float("nan")
+
+
+def _area(error: Array, uncertainty: Array) -> float:
+    """Risk-coverage area of samples sorted by uncertainty."""
+    ends = run_ends(uncertainty)
+    lengths = np.diff(ends, prepend=-1)
+    shared = np.repeat(np.add.reduceat(error, ends + 1 - lengths) / lengths, lengths)
+    return float(np.mean(np.cumsum(shared) / np.arange(1, len(error) + 1)))

@@ -1,0 +1,128 @@
+"""The arrays of Predictions as they may be given: read, checked, and refused with the first bad rows."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.encoding import chunks
+from fairness_checks.errors import InvalidPredictions
+from fairness_checks.sensitive import as_array, first_rows, is_missing
+
+__all__ = ["frozen", "read_clusters", "read_labels", "read_measures", "read_scores"]
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Return the array, which can no longer be written to."""
+    array.flags.writeable = False
+    return array
+
+
+def _vector(name: str, values: Any) -> np.ndarray:
+    """Turn a series or array_like into a one-dimensional array without missing values."""
+    series = nw.from_native(values, pass_through=True, allow_series=True)
+    if isinstance(series, nw.Series):
+        if series.null_count():
+            _refuse(name, np.asarray(series.is_null().to_numpy(), dtype=bool), "missing (null)")
+        array = np.asarray(series.to_numpy())
+    else:
+        array = as_array(name, values)
+    if array.ndim != 1:
+        hint = "; for scores pass predict_proba(X)[:, 1]" if array.ndim == 2 and name == "y_score" else ""
+        raise InvalidPredictions(f"{name}: shape {array.shape}; shape (n,) is needed{hint}")
+    if isinstance(values, np.ma.MaskedArray):
+        _refuse(name, np.ma.getmaskarray(values), "masked")
+    if array.dtype.kind == "O":
+        _refuse(
+            name,
+            np.array([is_missing(value) for value in array], dtype=bool),
+            "missing (None or NaN)",
+        )
+        texts = any(isinstance(value, str | bytes) for value in array)  # "1" is a label in words, not a number
+        try:
+            array = array.astype(str if texts else np.float64)
+        except (TypeError, ValueError):
+            array = array.astype(str)
+    return array
+
+
+def _refuse(name: str, bad: npt.NDArray[np.bool_], what: str) -> None:
+    count = int(np.count_nonzero(bad))
+    if count:
+        verb = "is" if count == 1 else "are"
+        raise InvalidPredictions(f"{name}: {count} of {len(bad)} values {verb} {what}: {first_rows(bad)}")
+
+
+def read_labels(name: str, values: Any) -> npt.NDArray[np.bool_]:
+    """Return labels as a new array: what the caller does to his own changes nothing here."""
+    array = _vector(name, values)
+    if array.dtype.kind == "b":
+        return array.copy()
+    if array.dtype.kind not in "iuf":
+        seen = ", ".join(repr(str(value)) for value in np.unique(array)[:4])
+        raise InvalidPredictions(
+            f"{name}: labels are not binary: {seen}; give 0/1 or bool, for instance `labels == {array[0]!s:.20}`"
+            if len(array)
+            else f"{name}: 0 rows; there is nothing to evaluate"
+        )
+    labels = np.empty(len(array), dtype=bool)
+    for rows in chunks(len(array)):
+        part = array[rows]
+        np.equal(part, 1, out=labels[rows])
+        if not _is_binary(part, labels[rows]):
+            _refuse_labels(name, array)
+    return labels
+
+
+def _is_binary(part: np.ndarray, positive: npt.NDArray[np.bool_]) -> bool:
+    if part.dtype.kind == "f":
+        return bool(np.all(positive | (part == 0)))
+    return bool(part.view(f"u{part.dtype.itemsize}").max() <= 1)  # read as unsigned, a negative number is a large one
+
+
+def _refuse_labels(name: str, array: np.ndarray) -> NoReturn:
+    """Say what is wrong with all of the labels."""
+    if array.dtype.kind == "f":
+        _refuse(name, np.isnan(array), "NaN")
+    bad = (array != 0) & (array != 1)
+    seen = ", ".join(f"{value:g}" for value in np.unique(array[bad])[:4].tolist())
+    count = int(np.count_nonzero(bad))
+    raise InvalidPredictions(
+        f"{name}: labels are not binary: {count} of {len(array)} values are neither 0 nor 1 ({seen}): {first_rows(bad)}"
+    )
+
+
+def read_scores(values: Any) -> npt.NDArray[np.float64]:
+    """Return scores in [0, 1] as a new array."""
+    array = _vector("y_score", values)
+    if array.dtype.kind not in "biuf":
+        raise InvalidPredictions(f"y_score: dtype {array.dtype} is not numeric; probabilities in [0, 1] are needed")
+    score = array.astype(np.float64)
+    # NaN compares as false, whichever side it is on.
+    if not all(score[rows].min() >= 0.0 and score[rows].max() <= 1.0 for rows in chunks(len(score))):
+        _refuse("y_score", np.isnan(score), "NaN")
+        _refuse("y_score", (score < 0.0) | (score > 1.0), "outside [0, 1] (give probabilities, not logits or margins)")
+    return score
+
+
+def read_measures(name: str, values: Any, *, signed: bool) -> npt.NDArray[np.float64]:
+    """Return one finite number a sample as a new array; 0 or more unless `signed`."""
+    array = _vector(name, values)
+    if array.dtype.kind not in "biuf":
+        raise InvalidPredictions(f"{name}: dtype {array.dtype} is not numeric; one number a sample is needed")
+    measures = array.astype(np.float64)
+    _refuse(name, ~np.isfinite(measures), "NaN or infinite")
+    if not signed:
+        _refuse(name, measures < 0.0, "negative")
+    return measures
+
+
+def read_clusters(values: Any) -> npt.NDArray[np.int64]:
+    """Return the cluster of each sample as a whole number from 0 on; ids of any kind are taken."""
+    array = _vector("cluster", values)
+    if array.dtype.kind == "f":
+        _refuse("cluster", np.isnan(array), "NaN")
+    return np.asarray(np.unique(array, return_inverse=True)[1], dtype=np.int64)

@@ -1,0 +1,389 @@
+"""Fair adversarial gradient tree boosting (FAGTB), as a scikit-learn classifier.
+
+Trees are boosted against log loss while an adversary tries to tell the sensitive group from the score; each
+tree also takes from the adversary what it knows. Source: Grari, Ruf, Lamprier, Detyniecki, IEEE ICDM
+2019:1060-1065, https://doi.org/10.1109/ICDM.2019.00124 (arXiv:1911.05369). The boosting is Friedman's, Annals of
+Statistics 2001;29:1189-1232, https://doi.org/10.1214/aos/1013203451.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import train_test_split
+from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fairness_checks.errors import InvalidPredictions, did_you_mean
+from fairness_checks.sensitive import encode_features, first_rows
+from models.adversaries import Adversary, LogisticAdversary, NeuralAdversary, Seen
+
+__all__ = ["FAGTBClassifier"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+
+CONSTRAINTS = ("equalized_odds", "demographic_parity")
+ADVERSARIES = ("logistic", "neural")
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """Training or held-out samples: features (n, p); label, stratum, group and raw score (n,)."""
+
+    features: npt.NDArray[np.float32]
+    label: Ints
+    stratum: Ints
+    group: Ints | None
+    raw: Floats
+
+    def seen(self) -> Seen:
+        if self.group is None:
+            raise RuntimeError("no sensitive feature, no adversary")
+        return Seen(expit(self.raw), self.stratum, self.group)
+
+    def rows(self, chosen: Ints) -> _Part:
+        group = None if self.group is None else self.group[chosen]
+        return _Part(self.features[chosen], self.label[chosen], self.stratum[chosen], group, self.raw[chosen])
+
+    def log_loss(self) -> float:
+        return float(np.mean(np.logaddexp(0, np.where(self.label == 1, -self.raw, self.raw))))
+
+
+class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    r"""Gradient boosting of binary labels whose score tells an adversary little about a sensitive group.
+
+    With raw score F, probability u = expit(F) and adversary loss A, each tree fits the negative gradient of
+    sum of (log loss - strength x A) with respect to F, ``y - u + strength * dA/du * u (1 - u)``. A leaf's value is one
+    Newton step, of which the second derivative is that of log loss alone, ``sum of u (1 - u)``: A's may
+    have either sign. Then the adversary takes its gradient steps on the new score.
+
+    Without `sensitive_features` there is no adversary, and this is plain gradient boosting; a warning says so
+    where `strength` asks for more. Prediction never needs the sensitive feature.
+
+    Parameters
+    ----------
+    n_estimators : int
+        Number of trees, at least 1.
+    learning_rate : float
+        Share of each tree that is added, above 0.
+    max_depth : int or None
+        Greatest depth of a tree.
+    min_samples_leaf : int
+        Fewest training samples in a leaf.
+    strength : float
+        Weight of the adversary, at least 0; 0 is plain gradient boosting. The paper calls it lambda. Above about 30
+        the scores may diverge; a fit that ends worse than a constant score warns.
+    constraint : {"equalized_odds", "demographic_parity"}
+        Whether the adversary sees score and label, or the score only.
+    adversary : {"logistic", "neural"}
+        `LogisticAdversary` or `NeuralAdversary`.
+    adversary_learning_rate : float
+        Of the adversary's gradient steps, above 0; for the logistic one below 2.
+    adversary_steps : int
+        Gradient steps of the adversary after each tree, at least 1.
+    n_hidden : int
+        Hidden units of the neural adversary.
+    n_iter_no_change : int or None
+        Stop at the first tree whose loss on a held-out part, log loss - strength x A, is not lower by `tol` than
+        that of any of this many trees before it. None grows all trees.
+    validation_fraction : float
+        Part held out for that, in (0, 1), drawn in proportion to labels and groups.
+    tol : float
+        In nats.
+    random_state : int, RandomState or None
+        Order of equally good splits, the held-out part and the neural adversary's first weights.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        The two labels, sorted.
+    groups_ : tuple of str or None
+        Names of the sensitive groups; None without sensitive features.
+    estimators_ : list of sklearn.tree.DecisionTreeRegressor
+        The trees; `n_estimators_` of them.
+    train_loss_, adversary_loss_, validation_loss_ : ndarray of float64
+        (n_estimators_,); after each tree: mean log loss, the adversary's mean loss, the loss of the
+        held-out part. Empty where there is no adversary or nothing was held out. In nats.
+    adversary_ : LogisticAdversary, NeuralAdversary or None
+        As it stands after the last tree.
+    adversary_chance_loss_ : float
+        Loss of an adversary that knows no score: the closer `adversary_loss_` stays, the fairer. NaN without one.
+    feature_importances_ : ndarray of float64
+        (n_features,); impurity-based, with sum 1 (or all 0 where no tree splits).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> sex = rng.choice(["female", "male"], size=500)
+    >>> y = (rng.random(500) < np.where(sex == "male", 0.6, 0.3)).astype(int)
+    >>> X = np.column_stack([y + rng.normal(size=500), sex == "male"])
+    >>> fair = FAGTBClassifier(strength=1.0, random_state=0).fit(X, y, sensitive_features=sex)
+    >>> plain = FAGTBClassifier(strength=0.0, random_state=0).fit(X, y, sensitive_features=sex)
+    >>> bool(plain.adversary_loss_[-1] < fair.adversary_loss_[-1])  # the adversary can tell less
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        n_estimators: int = 100,
+        learning_rate: float = 0.1,
+        max_depth: int | None = 3,
+        min_samples_leaf: int = 1,
+        strength: float = 1.0,
+        constraint: str = "equalized_odds",
+        adversary: str = "logistic",
+        adversary_learning_rate: float = 1.0,
+        adversary_steps: int = 10,
+        n_hidden: int = 8,
+        n_iter_no_change: int | None = None,
+        validation_fraction: float = 0.1,
+        tol: float = 1e-4,
+        random_state: Any = None,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.max_depth = max_depth
+        self.min_samples_leaf = min_samples_leaf
+        self.strength = strength
+        self.constraint = constraint
+        self.adversary = adversary
+        self.adversary_learning_rate = adversary_learning_rate
+        self.adversary_steps = adversary_steps
+        self.n_hidden = n_hidden
+        self.n_iter_no_change = n_iter_no_change
+        self.validation_fraction = validation_fraction
+        self.tol = tol
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, *, sensitive_features: Any = None) -> Self:
+        """Grow the trees.
+
+        Parameters
+        ----------
+        X : array_like
+            (n, n_features); numbers, none missing.
+        y : array_like
+            (n,); two different labels of any kind.
+        sensitive_features : array_like, series or frame of one column, optional
+            (n,); text or numbers, none missing, of two groups or more. For equalized odds each label needs
+            samples of at least two groups.
+
+        Returns
+        -------
+        FAGTBClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            A parameter is out of its range, or the data are not as above.
+        """
+        self._check_parameters()
+        X, y = validate_data(self, X, y, dtype=np.float32)
+        self.classes_, label = _binary_labels(y)
+        stratum = label if self.constraint == "equalized_odds" else np.zeros_like(label)
+        self.groups_: tuple[str, ...] | None = None
+        group: Ints | None = None
+        if sensitive_features is not None:
+            self.groups_, group = _encode_groups(sensitive_features, stratum)
+        elif self.strength > 0:
+            message = f"no sensitive_features: strength={self.strength} is ignored, this is plain gradient boosting"
+            warnings.warn(message, UserWarning, stacklevel=2)
+        whole = _Part(X, label, stratum, group, np.zeros(len(label)))
+        train, held_out = self._split(whole)
+        self.init_ = float(logit(train.label.mean()))
+        for part in (train, held_out):
+            if part is not None:
+                part.raw += self.init_
+        constant = train.log_loss()
+        self._boost(train, held_out, check_random_state(self.random_state))
+        if self.train_loss_[-1] > 1.1 * constant:
+            warnings.warn(
+                f"the log loss of the training samples, {self.train_loss_[-1]:.3g}, is above the {constant:.3g} of a "
+                f"constant score: lower strength, learning_rate or adversary_learning_rate",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return (n,); raw scores, log odds of the second label."""
+        (last,) = deque(self.staged_decision_function(X), maxlen=1)
+        return last
+
+    def staged_decision_function(self, X: Any) -> Iterator[Floats]:
+        """Yield (n,) after each tree; the last one is `decision_function`."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float32, reset=False)
+        raw = np.full(len(X), self.init_)
+        for tree in self.estimators_:
+            raw = raw + self.learning_rate * tree.tree_.predict(X)[:, 0]
+            yield raw
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Return (n, 2); probabilities, columns in the order of ``classes_``."""
+        positive = expit(self.decision_function(X))
+        return np.column_stack([1 - positive, positive])
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return (n,); the second label where its probability is at least one half."""
+        raw = self.decision_function(X)
+        labels: npt.NDArray[Any] = self.classes_[(raw >= 0).astype(np.intp)]
+        return labels
+
+    @property
+    def feature_importances_(self) -> Floats:
+        """Return (n_features,); the mean over the trees, as in scikit-learn's boosting."""
+        check_is_fitted(self)
+        grown = [tree.tree_ for tree in self.estimators_ if tree.tree_.node_count > 1]
+        if not grown:
+            return np.zeros(self.n_features_in_)
+        mean = np.mean([tree.compute_feature_importances(normalize=False) for tree in grown], axis=0)
+        importances: Floats = mean / mean.sum()
+        return importances
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def _split(self, whole: _Part) -> tuple[_Part, _Part | None]:
+        if self.n_iter_no_change is None:
+            return whole, None
+        cells = whole.label if whole.group is None else 2 * whole.group + whole.label
+        try:
+            rows = train_test_split(
+                np.arange(len(cells)),
+                test_size=self.validation_fraction,
+                random_state=self.random_state,
+                stratify=cells,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"n_iter_no_change: {self.validation_fraction} of {len(cells)} samples cannot be held out in "
+                f"proportion to labels and groups ({error})"
+            ) from error
+        return whole.rows(rows[0]), whole.rows(rows[1])
+
+    def _boost(self, train: _Part, held_out: _Part | None, rng: np.random.RandomState) -> None:
+        self.adversary_chance_loss_ = float("nan")
+        opponent = None if self.groups_ is None else self._first_adversary(train.seen(), len(self.groups_), rng)
+        self.estimators_: list[Any] = []
+        curves: dict[str, list[float]] = {"train": [], "adversary": [], "validation": []}
+        recent = np.full(self.n_iter_no_change or 0, np.inf)
+        for stage in range(self.n_estimators):
+            tree = self._grow(train, opponent, rng)
+            self.estimators_.append(tree)
+            curves["train"].append(train.log_loss())
+            if opponent is not None:
+                seen = train.seen()
+                opponent.update(seen, self.adversary_learning_rate, self.adversary_steps)
+                curves["adversary"].append(opponent.loss(seen))
+            if held_out is not None:
+                held_out.raw += self.learning_rate * tree.tree_.predict(held_out.features)[:, 0]
+                fooled = 0.0 if opponent is None else self.strength * opponent.loss(held_out.seen())
+                curves["validation"].append(held_out.log_loss() - fooled)
+                if not np.any(curves["validation"][-1] + self.tol < recent):
+                    break
+                recent[stage % len(recent)] = curves["validation"][-1]
+        self.adversary_, self.n_estimators_ = opponent, len(self.estimators_)
+        self.train_loss_, self.adversary_loss_, self.validation_loss_ = (np.array(c) for c in curves.values())
+
+    def _grow(self, train: _Part, opponent: Adversary | None, rng: np.random.RandomState) -> Any:
+        """Fit one tree to the negative gradient, set its leaves by a Newton step, and move the training scores."""
+        probability = expit(train.raw)
+        curvature = probability * (1 - probability)
+        descent = train.label - probability
+        if opponent is not None:
+            descent += self.strength * opponent.score_gradient(train.seen()) * curvature
+        tree = DecisionTreeRegressor(
+            max_depth=self.max_depth, min_samples_leaf=self.min_samples_leaf, random_state=rng
+        ).fit(train.features, descent, check_input=False)
+        leaf = tree.tree_.apply(train.features)
+        numerator = np.bincount(leaf, weights=descent, minlength=tree.tree_.node_count)
+        denominator = np.bincount(leaf, weights=curvature, minlength=tree.tree_.node_count)
+        certain = denominator < 1e-150  # every score of the leaf is 0 or 1: no step lowers the loss
+        tree.tree_.value[:, 0, 0] = np.where(certain, 0.0, numerator / np.where(certain, 1.0, denominator))
+        train.raw += self.learning_rate * tree.tree_.value[leaf, 0, 0]
+        return tree
+
+    def _first_adversary(self, seen: Seen, n_groups: int, rng: np.random.RandomState) -> Adversary:
+        uninformed = LogisticAdversary(seen.stratum, seen.group, n_groups)
+        self.adversary_chance_loss_ = uninformed.loss(seen)
+        if self.adversary == "logistic":
+            return uninformed
+        return NeuralAdversary(self.n_hidden, n_groups, rng)
+
+    def _check_parameters(self) -> None:
+        for name, least in (("n_estimators", 1), ("min_samples_leaf", 1), ("adversary_steps", 1), ("n_hidden", 1)):
+            _check_number(name, getattr(self, name), Integral, least)
+        for name in ("max_depth", "n_iter_no_change"):
+            if getattr(self, name) is not None:
+                _check_number(name, getattr(self, name), Integral, 1)
+        for name in ("strength", "tol"):
+            _check_number(name, getattr(self, name), Real, 0)
+        for name in ("learning_rate", "adversary_learning_rate", "validation_fraction"):
+            _check_number(name, getattr(self, name), Real, np.nextafter(0, 1))
+        if self.validation_fraction >= 1:
+            raise ValueError(f"validation_fraction={self.validation_fraction!r}: must be below 1")
+        for name, allowed in (("constraint", CONSTRAINTS), ("adversary", ADVERSARIES)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}={getattr(self, name)!r}: {did_you_mean(str(getattr(self, name)), allowed)}")
+
+
+def _check_number(name: str, value: Any, kind: Any, least: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < np.inf:
+        allowed = "above 0" if 0 < least < 1 else f"at least {least}"
+        number = "a whole number" if kind is Integral else "a finite number"
+        raise ValueError(f"{name}={value!r}: must be {number}, {allowed}")
+
+
+def _binary_labels(y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Ints]:
+    """Return the two labels and each sample's position among them."""
+    check_classification_targets(y)
+    labels, code = np.unique(y, return_inverse=True)
+    if len(labels) > 2:
+        raise ValueError(
+            f"Only binary classification is supported. The type of the target is {type_of_target(y)}, "
+            f"with {len(labels)} classes"
+        )
+    if len(labels) < 2:
+        raise ValueError(f"y has one class only, {labels[0]!r}; two are needed")
+    return labels, code.astype(np.intp)
+
+
+def _encode_groups(sensitive_features: Any, stratum: Ints) -> tuple[tuple[str, ...], Ints]:
+    """Return the names of the groups that have samples, and each sample's position among them."""
+    try:
+        features = encode_features(sensitive_features)
+    except InvalidPredictions as error:
+        raise ValueError(str(error)) from error
+    if len(features) > 1:
+        raise ValueError(f"sensitive_features: one feature is needed, seen {sorted(features)}; join their values")
+    (feature,) = features.values()
+    if len(feature.codes) != len(stratum):
+        raise ValueError(f"sensitive_features has {len(feature.codes)} values, X has {len(stratum)} rows")
+    if (feature.codes < 0).any():
+        rows = first_rows(feature.codes < 0)
+        raise ValueError(f"sensitive_features: no value in {rows}; leave these rows out or name them as a group")
+    present, code = np.unique(feature.codes, return_inverse=True)
+    groups = tuple(feature.groups[place] for place in present)
+    if len(groups) < 2:
+        raise ValueError(f"sensitive_features has one group only, {groups[0]!r}; an adversary needs two to tell apart")
+    for value in np.unique(stratum):
+        if len(np.unique(code[stratum == value])) < 2:
+            raise ValueError("sensitive_features: all samples of one label are of one group; equalized odds need two")
+    return groups, code.astype(np.intp)

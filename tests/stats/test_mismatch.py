@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.judge_mismatch import MismatchPairs, judge_mismatch
+from fairness_checks.stats.mismatch import FEWEST, mismatch_by_group, too_small
+
+NAMES = ("error_auc", "uncertainty_auc", "variance", "error_variance", "covariance", "error_covariance")
+
+
+def sample(seed, n=300, groups=4, ties=False, size=3):
+    """Codes with rows left out, correlated error and uncertainty, and clusters of which some span groups."""
+    rng = np.random.default_rng(seed)
+    codes, clusters = rng.integers(-1, groups, n), rng.integers(0, n // size, n)
+    error = rng.standard_normal(n // size)[clusters] + rng.standard_normal(n) + 0.3 * codes
+    uncertainty = error + rng.standard_normal(n)
+    return codes, *(np.round((error, uncertainty)) if ties else (error, uncertainty)), clusters
+
+
+def psi(x, y):
+    """(m, n) comparisons of all samples of one group with all of another."""
+    return (x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])
+
+
+def loops(codes, error, uncertainty, clusters, i, j):
+    """Area, variance of the mismatch and of the area by Obuchowski's sums over clusters, one cluster at a time."""
+    of_i, of_j = np.flatnonzero(codes == i), np.flatnonzero(codes == j)
+    p_error, p_uncertainty = psi(error[of_i], error[of_j]), psi(uncertainty[of_i], uncertainty[of_j])
+    result = [p_error.mean(), p_uncertainty.mean()]
+    for p in (p_error - p_uncertainty, p_error):
+        v10, v01, theta, m, n = p.mean(axis=1), p.mean(axis=0), p.mean(), len(of_i), len(of_j)
+        s10 = s01 = s11 = 0.0
+        for k in np.unique(clusters[np.append(of_i, of_j)]):
+            a = sum(v10[clusters[of_i] == k] - theta)
+            b = sum(v01[clusters[of_j] == k] - theta)
+            s10, s01, s11 = s10 + a * a, s01 + b * b, s11 + a * b
+        i10, i01 = len(np.unique(clusters[of_i])), len(np.unique(clusters[of_j]))
+        both = len(np.unique(clusters[np.append(of_i, of_j)]))
+        parts = s10 * i10 / (i10 - 1) / m**2, s01 * i01 / (i01 - 1) / n**2, 2 * s11 * both / (both - 1) / (m * n)
+        result.append(sum(parts))
+    return result
+
+
+@pytest.mark.parametrize("clustered", [False, True], ids=["independent", "clustered"])
+@pytest.mark.parametrize("ties", [False, True], ids=["distinct", "tied"])
+def test_areas_and_variances_are_delongs_and_obuchowskis(ties, clustered):
+    codes, error, uncertainty, clusters = sample(1, ties=ties)
+    if not clustered:
+        clusters = np.arange(len(codes))
+    result = mismatch_by_group(codes, 4, error, uncertainty, find_cells(codes, 4, clusters) if clustered else None)
+    for i in range(4):
+        for j in set(range(4)) - {i}:
+            areas = result.error_auc[i, j], result.uncertainty_auc[i, j]
+            variance = result.variance[i, j] + result.variance[j, i] + result.covariance[i, j]
+            of_error = result.error_variance[i, j] + result.error_variance[j, i] + result.error_covariance[i, j]
+            expected = loops(codes, error, uncertainty, clusters, i, j)
+            assert (*areas, variance, of_error) == pytest.approx(expected, abs=1e-12)
+            u = stats.mannwhitneyu(error[codes == i], error[codes == j]).statistic
+            assert areas[0] == pytest.approx(u / ((codes == i).sum() * (codes == j).sum()), abs=1e-12)
+            common = np.intersect1d(clusters[codes == i], clusters[codes == j])
+            assert result.shared[i, j] == (len(common) if clustered else 0)
+
+
+def pair_numbers(result, at=(0, 1, 2, 3)):
+    pairs = MismatchPairs(result.take(at))
+    return np.array([pairs.disparity, pairs.error, pairs.freedom, pairs.p_not_worse])
+
+
+def test_clusters_of_one_sample_are_samples_and_repeated_samples_add_nothing():
+    codes, error, uncertainty, clusters = sample(2)
+    rows = np.arange(len(codes))
+    plain = mismatch_by_group(codes, 4, error, uncertainty)
+    alone = mismatch_by_group(codes, 4, error, uncertainty, find_cells(codes, 4, rows))
+    twice = np.repeat(rows, 2)
+    doubled = mismatch_by_group(codes[twice], 4, error[twice], uncertainty[twice], find_cells(codes[twice], 4, twice))
+    np.testing.assert_array_equal(alone.units, plain.units)
+    np.testing.assert_array_equal(doubled.samples, 2 * plain.samples)
+    np.testing.assert_allclose(pair_numbers(alone), pair_numbers(plain), rtol=1e-9)
+    np.testing.assert_allclose(pair_numbers(doubled), pair_numbers(plain), rtol=1e-9)
+    whole = mismatch_by_group(codes, 4, error, uncertainty, find_cells(codes, 4, clusters))
+    again = mismatch_by_group(
+        codes[twice], 4, error[twice], uncertainty[twice], find_cells(codes[twice], 4, clusters[twice])
+    )
+    np.testing.assert_allclose(pair_numbers(again), pair_numbers(whole), rtol=1e-9)
+
+
+@pytest.mark.parametrize("clustered", [False, True], ids=["independent", "clustered"])
+def test_order_of_rows_names_of_groups_and_scale_do_not_matter(clustered):
+    codes, error, uncertainty, clusters = sample(3, ties=True)
+    rng = np.random.default_rng(0)
+    rows, names = rng.permutation(len(codes)), rng.permutation(4)
+    renamed = np.append(names, -1)[codes][rows]
+    cells, shuffled = find_cells(codes, 4, clusters), find_cells(renamed, 4, clusters[rows])
+    result = mismatch_by_group(codes, 4, error, uncertainty, cells if clustered else None)
+    other = mismatch_by_group(renamed, 4, np.exp(error[rows]), 3.0 * uncertainty[rows], shuffled if clustered else None)
+    for name in NAMES:
+        of_pairs = ~np.eye(4, dtype=bool)
+        expected, found = getattr(result, name), getattr(other.take(names), name)
+        np.testing.assert_allclose(found[of_pairs], expected[of_pairs], rtol=0, atol=1e-12)
+    first, second = (judge_mismatch(r, 0.05, 0.05) for r in (result, other))
+    assert (names[first.first], names[first.second]) == (second.first, second.second)
+    assert [first.p_violation, first.p_compliance, first.low, first.high] == pytest.approx(
+        [second.p_violation, second.p_compliance, second.low, second.high], abs=1e-6
+    )
+
+
+def test_both_areas_turn_round_with_the_pair():
+    codes, error, uncertainty, _ = sample(4, ties=True)
+    result = mismatch_by_group(codes, 4, error, uncertainty)
+    np.testing.assert_allclose(result.error_auc + result.error_auc.T, 1.0, atol=1e-12)
+    np.testing.assert_allclose(result.uncertainty_auc + result.uncertainty_auc.T, 1.0, atol=1e-12)
+
+
+def test_empty_groups_have_no_numbers():
+    codes = np.array([0, 0, 0, 2, 2, 2])
+    result = mismatch_by_group(codes, 3, np.arange(6.0), np.arange(6.0)[::-1])
+    assert np.isnan(result.error_auc[1]).all()
+    assert result.error_auc[0, 2] == 0.0
+    taken = result.take([2, -1, 0])
+    np.testing.assert_array_equal(taken.samples, [3, 0, 3])
+    assert taken.error_auc[0, 2] == 1.0
+    assert np.isnan(taken.error_auc[1]).all()
+    assert too_small(taken).all()
+    nothing = mismatch_by_group(np.empty(0, dtype=int), 2, [], [])
+    assert np.isnan(nothing.error_auc).all()
+    assert np.isnan(mismatch_by_group(np.array([0, 1, 1]), 2, np.arange(3.0), np.arange(3.0)).variance[0, 1])
+    many = mismatch_by_group(np.repeat([0, 1], [FEWEST, FEWEST - 1]), 2, np.arange(19.0), np.arange(19.0))
+    np.testing.assert_array_equal(too_small(many), [False, True])
+
+
+def test_a_large_cluster_among_small_ones_leaves_fewer_effective_ones():
+    clusters = np.append(np.repeat(0, 8), np.arange(1, 13))
+    codes = np.repeat([0, 1], [10, 10])
+    result = mismatch_by_group(codes, 2, np.arange(20.0), np.arange(20.0) % 7, find_cells(codes, 2, clusters))
+    np.testing.assert_allclose(result.effective, [100 / 66, 10.0])
+    np.testing.assert_array_equal(result.units, [3, 10])
+
+
+def test_the_level_holds_for_clusters_of_very_unequal_sizes():
+    """10 and 20 clusters, areas 0.95 and 0.55: by the plain number of clusters a tenth would pass wrongly."""
+    rng = np.random.default_rng(6)
+    draws, wrong = 500, np.zeros(2)
+    shift = np.sqrt(2.0) * stats.norm.ppf([0.95, 0.55])
+    for _ in range(draws):
+        sizes = 1 + np.minimum(rng.lognormal(1.0, 1.2, 30), 200).astype(int)
+        clusters = np.repeat(np.arange(30), sizes)
+        codes = (clusters >= 10).astype(int)
+        own, shared = rng.standard_normal((2, len(codes))), rng.standard_normal((2, 30))[:, clusters]
+        error, other = np.sqrt(0.4) * own + np.sqrt(0.6) * shared
+        uncertainty = 0.3 * error + np.sqrt(0.91) * other
+        cells, first = find_cells(codes, 2, clusters), codes == 0
+        pair = MismatchPairs(
+            mismatch_by_group(codes, 2, error + shift[0] * first, uncertainty + shift[1] * first, cells)
+        )
+        everyone = np.array([0])
+        wrong += [pair.outside(everyone, 0.4)[0] < 0.05, pair.within(everyone, 0.4)[0] < 0.05]
+    assert (wrong / draws <= 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / draws)).all()
+
+
+def judged(seed, shift, other, n=(300, 300), limit=0.1):
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(len(n)), n)
+    error = rng.standard_normal(len(codes)) + np.asarray(shift)[codes]
+    uncertainty = rng.standard_normal(len(codes)) + np.asarray(other)[codes]
+    return judge_mismatch(mismatch_by_group(codes, len(n), error, uncertainty), limit, 0.05)
+
+
+def test_a_silent_uncertainty_fails_and_names_the_worse_group_first():
+    found = judged(0, [0.0, 1.0], [0.0, 0.0])
+    assert (found.first, found.second) == (1, 0)
+    assert found.p_violation < 0.001
+    assert 0.1 < found.low < found.estimate < found.high
+
+
+def test_an_uncertainty_that_warns_too_much_is_no_violation():
+    found = judged(1, [0.0, 0.5], [0.0, 1.5])
+    assert (found.first, found.second) == (1, 0)
+    assert found.estimate < -0.1
+    assert found.p_violation > 0.5
+    assert found.p_compliance < 0.01
+    assert -1.0 <= found.low < found.estimate < found.high < 0.1
+
+
+def test_equal_errors_leave_the_direction_open():
+    """Uncertainty is higher in one group and errors are alike: which group is worse, and so the sign, is unknown."""
+    found = judged(2, [0.0, 0.0], [0.0, 1.0])
+    assert found.p_violation > 0.05
+    assert found.p_compliance > 0.05
+    assert found.low < 0.0 < 0.1 < found.high
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("n", [(60, 60), (30, 40, 50)], ids=["one-pair", "three-pairs"])
+def test_verdict_and_interval_agree(seed, n):
+    shift, other = np.linspace(0.0, 0.9, len(n)), np.linspace(0.0, 0.3 * (seed - 2), len(n))
+    for limit in (0.0, 0.05, 0.2, 0.4):
+        found = judged(seed, shift, other, n, limit)
+        assert (found.low > limit) == (found.p_violation < 0.05) or abs(found.low - limit) < 1e-9
+        assert (found.high < limit) == (found.p_compliance < 0.05)
+        assert -1.0 <= found.low <= found.estimate <= found.high <= 1.0
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.1])
+def test_the_level_holds_at_the_limit(limit):
+    """Three groups of 20 and 40 samples, errors correlated with the uncertainty, the largest mismatch at the limit."""
+    rng = np.random.default_rng(5)
+    draws, sizes = 600, np.array([20, 40, 20])
+    codes = np.repeat(np.arange(3), sizes)
+    # Areas 0.75 of the errors and 0.75 - limit of the uncertainty between the first group and the others.
+    shift = [np.sqrt(2.0) * stats.norm.ppf(area) for area in (0.75, 0.75 - limit)]
+    wrong = 0
+    for _ in range(draws):
+        error = rng.standard_normal(80)
+        uncertainty = 0.6 * error + 0.8 * rng.standard_normal(80)
+        first = codes == 0
+        result = mismatch_by_group(codes, 3, error + shift[0] * first, uncertainty + shift[1] * first)
+        wrong += judge_mismatch(result, limit, 0.05).p_violation < 0.05
+    assert wrong / draws <= 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / draws)
+
+
+@pytest.mark.parametrize(
+    ("codes", "error", "message"),
+    [
+        ([0, 0], [0.1], "one value per sample: .*error has shape"),
+        ([0, 3], [0.1, 0.2], "codes run from 0 to 3; allowed are -1 to 2"),
+        ([0, 1], [0.1, np.nan], "error holds nan"),
+    ],
+    ids=["length", "code-above", "nan"],
+)
+def test_bad_arguments_are_named(codes, error, message):
+    with pytest.raises(ValueError, match=message):
+        mismatch_by_group(np.array(codes), 3, error, np.zeros(2))

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.disparity import judge_disparity, p_outside, p_within
+from fairness_checks.stats.exact import Pairs, exact_outside
+from fairness_checks.stats.rao_scott import ClusterSums, correlation, effective_counts, effective_samples
+from fairness_checks.stats.worst_group import judge_worst_group
+
+ALPHA = 0.05
+
+# Weil (1970), pups of 16 control and 16 treated litters: survivors of the 21 day lactation, alive at 4 days.
+CONTROL = "13/13 12/12 9/9 9/9 8/8 8/8 12/13 11/12 9/10 9/10 8/9 11/13 4/5 5/7 7/10 7/10"
+TREATED = "12/12 11/11 10/10 9/9 10/11 9/10 9/10 8/9 8/9 4/5 7/9 4/7 5/10 3/6 3/10 0/7"
+
+
+def rows(litters):
+    """Return (event, cluster) of each pup."""
+    pairs = [tuple(map(int, litter.split("/"))) for litter in litters.split()]
+    event = np.concatenate([np.arange(m) < y for y, m in pairs])
+    return event, np.repeat(np.arange(len(pairs)), [m for _, m in pairs])
+
+
+def counts(event, cluster, codes=None, groups=1, alpha=ALPHA):
+    codes = np.zeros(len(event), dtype=int) if codes is None else codes
+    return effective_counts(find_cells(codes, groups, cluster), event, alpha)
+
+
+def sums_of(sizes, events):
+    """Sums of clusters of shape (..., clusters), none of size 0 counted."""
+    m, y = sizes.astype(float), events.astype(float)
+    n, x = m.sum(-1), y.sum(-1)
+    return ClusterSums(
+        samples=n,
+        events=x,
+        residuals=((y - m * (x / n)[..., None]) ** 2).sum(-1),
+        discordance=np.where(m > 1, y * (m - y) / np.maximum(m - 1.0, 1.0), 0.0).sum(-1),
+        paired=np.where(m > 1, m, 0.0).sum(-1),
+        squares=(m**2).sum(-1),
+        cubes=(m**3).sum(-1),
+        fourths=(m**4).sum(-1),
+    )
+
+
+def draw(rng, simulations, samples, mean, rate, rho):
+    """Sums of clusters of 1 + Poisson(mean - 1) samples whose events are beta-binomial, shape (simulations,)."""
+    sizes = 1 + rng.poisson(mean - 1, (simulations, 2 * samples // mean + 20))
+    sizes = np.clip(samples - (np.cumsum(sizes, axis=1) - sizes), 0, sizes)
+    if rho == 1.0:
+        return sums_of(sizes, sizes * (rng.random(sizes.shape) < rate))
+    if rho == 0.0:
+        return sums_of(sizes, rng.binomial(sizes, rate))
+    shape = (1.0 - rho) / rho
+    return sums_of(sizes, rng.binomial(sizes, rng.beta(rate * shape, (1.0 - rate) * shape, sizes.shape)))
+
+
+def effective(sums):
+    samples, _ = effective_samples(sums, 1.0, ALPHA)
+    return sums.events / sums.samples * samples, samples
+
+
+@given(data=st.lists(st.tuples(st.booleans(), st.integers(-1, 3)), min_size=1, max_size=80))
+@settings(max_examples=60, deadline=None)
+def test_clusters_of_one_sample_give_back_the_counts(data):
+    event, codes = (np.array(column) for column in zip(*data, strict=True))
+    found = counts(event, np.arange(len(event))[::-1].copy(), codes, 4)
+    expected = [np.bincount(codes[keep], minlength=4) for keep in (event & (codes >= 0), codes >= 0)]
+    np.testing.assert_array_equal(found.events, expected[0])
+    np.testing.assert_array_equal(found.samples, expected[1])
+    np.testing.assert_array_equal(found.clusters, expected[1])
+    np.testing.assert_allclose(found.design_effect, 1.0, rtol=1e-12)
+
+
+@given(data=st.lists(st.tuples(st.booleans(), st.integers(0, 2)), min_size=1, max_size=60), times=st.integers(2, 6))
+@settings(max_examples=60, deadline=None)
+def test_repeating_each_sample_as_a_cluster_changes_nothing(data, times):
+    event, codes = (np.repeat(np.array(column), times) for column in zip(*data, strict=True))
+    found = counts(event, np.arange(len(event)) // times, codes, 3)
+    np.testing.assert_allclose(found.events, np.bincount(codes[event], minlength=3) / times, atol=1e-9)
+    np.testing.assert_allclose(found.samples, np.bincount(codes, minlength=3) / times, atol=1e-9)
+
+
+def test_repeated_samples_get_the_verdict_of_the_samples_once():
+    rng = np.random.default_rng(3)
+    codes = np.repeat([0, 1, 2], [15, 40, 330])
+    event = rng.random(len(codes)) < np.array([0.5, 0.2, 0.3])[codes]
+    once = np.bincount(codes[event], minlength=3), np.bincount(codes, minlength=3)
+    twice = counts(event.repeat(2), np.arange(len(event)).repeat(2), codes.repeat(2), 3)
+    for contrast, limit in (("difference", 0.05), ("ratio", 0.8)):
+        a, b = (judge_disparity(x, n, limit, contrast, ALPHA) for x, n in (once, (twice.events, twice.samples)))
+        assert (b.low, b.high, b.p_violation, b.p_compliance) == pytest.approx(
+            (a.low, a.high, a.p_violation, a.p_compliance), abs=1e-9
+        )
+    a, b = (judge_worst_group(x, n, 0.3, ALPHA, ceiling=True) for x, n in (once, (twice.events, twice.samples)))
+    assert (b.low, b.high, b.p_violation) == pytest.approx((a.low, a.high, a.p_violation), abs=1e-9)
+
+
+def test_permuting_the_rows_and_renaming_the_clusters_changes_nothing():
+    rng = np.random.default_rng(1)
+    codes, cluster, event = rng.integers(0, 3, 300), rng.integers(0, 60, 300), rng.random(300) < 0.3
+    order, names = rng.permutation(300), rng.permutation(60)
+    a, b = counts(event, cluster, codes, 3), counts(event[order], names[cluster][order], codes[order], 3)
+    np.testing.assert_allclose(b.events, a.events, rtol=1e-12)
+    np.testing.assert_allclose(b.samples, a.samples, rtol=1e-12)
+
+
+def least_squares_effect(event, cluster):
+    """Design effect by statsmodels' cluster-robust variance of a mean, without any factor of its own."""
+    fit = sm.OLS(event.astype(float), np.ones(len(event))).fit(
+        cov_type="cluster", cov_kwds={"groups": cluster, "use_correction": False}
+    )
+    return float(fit.bse[0] ** 2 / (event.var() / len(event)))
+
+
+def test_the_robust_design_effect_is_that_of_cluster_robust_least_squares():
+    # Large clusters have more events: only the robust variance sees that, and it decides here.
+    cluster = np.repeat(np.arange(60), np.where(np.arange(60) < 20, 9, 2))
+    event = cluster < 10
+    n, sizes, observed = len(event), np.bincount(cluster), least_squares_effect(event, cluster)
+    expected = observed / (1.0 - np.sum(sizes**2) / n**2 + observed / n)
+    assert expected > np.sum(sizes**2) / n  # more than perfect correlation explains
+    assert counts(event, cluster).design_effect[0] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("litters", [CONTROL, TREATED])
+def test_the_design_effect_is_never_below_that_of_cluster_robust_least_squares(litters):
+    event, cluster = rows(litters)
+    assert least_squares_effect(event, cluster) <= counts(event, cluster).design_effect[0]
+
+
+def test_weils_litters_beside_rao_and_scotts_own_design_effects():
+    # Theirs: k / (k - 1) and no other correction.
+    effects = []
+    for litters, survivors, pups in ((CONTROL, 142, 158), (TREATED, 112, 145)):
+        event, cluster = rows(litters)
+        assert (event.sum(), len(event)) == (survivors, pups)
+        residuals = np.bincount(cluster, event - event.mean())
+        theirs = 16.0 / 15.0 * np.sum(residuals**2) / (pups * event.mean() * (1.0 - event.mean()))
+        effects.append((counts(event, cluster).design_effect[0], theirs))
+    # 16 deaths among controls say little of how they cluster: ours is on the safe side there, and near where 33 do.
+    assert effects[0][1] < effects[0][0] < 2.0 * effects[0][1]
+    assert effects[1][0] == pytest.approx(effects[1][1], rel=0.35)
+
+
+def test_the_correlation_is_estimated_without_bias_where_events_are_many():
+    rng = np.random.default_rng(2)
+    for rho in (0.2, 0.5, 0.8):
+        found = correlation(draw(rng, 2_000, 600, 3, 0.3, rho))
+        assert found.mean() == pytest.approx(rho, abs=0.03)  # the larger of two estimates is a little above both
+    assert correlation(draw(rng, 200, 600, 3, 0.3, 1.0)).min() == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_a_group_without_events_counts_as_if_each_clusters_samples_were_alike(every):
+    found = counts(np.full(60, every), np.arange(60) // 3)
+    assert found.design_effect[0] == pytest.approx(3.0)
+    assert found.samples[0] == pytest.approx(20.0)
+    assert found.events[0] == pytest.approx(20.0 * every)
+
+
+def test_one_long_cluster_is_worth_little():
+    event = np.arange(600) % 3 == 0
+    cluster = np.where(np.arange(600) < 570, 0, np.arange(600))
+    event[:570] = True
+    assert counts(event, cluster).samples[0] < 3.0
+
+
+def test_an_empty_group_and_a_single_cluster():
+    found = counts(np.array([True, False, True]), np.array([4, 4, 4]), np.array([0, 0, 0]), 2)
+    assert found.samples.tolist() == [1.0, 0.0]
+    assert found.clusters.tolist() == [1, 0]
+    assert found.events[0] == pytest.approx(2.0 / 3.0)
+
+
+def test_clusters_that_lie_in_two_groups_with_opposite_events_count_for_less():
+    rng = np.random.default_rng(5)
+    first = rng.random(200) < 0.4
+    event, codes = np.concatenate([first, ~first]), np.repeat([0, 1], 200)
+    shared = counts(event, np.tile(np.arange(200), 2), codes, 2)
+    apart = counts(event, np.arange(400), codes, 2)
+    # The difference of two perfectly opposed rates has twice the variance of independent ones.
+    np.testing.assert_allclose(shared.design_effect, 2.0 * apart.design_effect, rtol=1e-9)
+
+
+def test_a_smaller_level_makes_few_clusters_cost_more():
+    event, cluster = rows(TREATED)
+    assert counts(event, cluster, alpha=0.001).samples[0] < counts(event, cluster, alpha=0.05).samples[0]
+
+
+@pytest.mark.parametrize(("contrast", "low", "high"), [("difference", -0.05, 0.05), ("ratio", 0.8, 1.25)])
+def test_fractional_events_have_p_values_between_those_of_the_whole_tables_around_them(contrast, low, high):
+    rng = np.random.default_rng(6)
+    n1, n2, x2 = (values.astype(float) for values in (rng.integers(5, 60, 40), rng.integers(5, 60, 40), np.ones(40)))
+    x1 = rng.uniform(0.4, 1.0, 40) * (n1 - 1.0)
+    fewer, between, more = (
+        exact_outside(Pairs(x, n1, x2, n2), low, high, contrast) for x in (np.floor(x1), x1, np.ceil(x1))
+    )
+    assert (more <= between * 1.01).all()
+    assert (between <= fewer * 1.01).all()
+
+
+def test_samples_are_rounded_for_the_exact_test_and_rates_are_kept():
+    pair = Pairs(*(np.array([v]) for v in (2.46, 12.3, 7.0, 20.0))).with_whole_samples()
+    assert (pair.n1[0], pair.n2[0], pair.x2[0]) == (12.0, 20.0, 7.0)
+    assert pair.x1[0] == pytest.approx(0.2 * 12.0)
+
+
+@given(x=st.floats(0.0, 1.0), n=st.floats(1.0, 300.0), limit=st.floats(0.01, 0.99))
+@settings(max_examples=60, deadline=None)
+def test_a_ceiling_takes_fractions_through_beta_quantiles(x, n, limit):
+    found = judge_worst_group(np.array([x * n]), np.array([n]), limit, ALPHA, ceiling=True)
+    if 1e-6 < x < 1.0 - 1e-6:
+        assert found.p_violation == pytest.approx(stats.beta.cdf(limit, x * n, n - x * n + 1.0), rel=1e-6, abs=1e-12)
+        assert found.p_compliance == pytest.approx(stats.beta.sf(limit, x * n + 1.0, n - x * n), rel=1e-6, abs=1e-12)
+        assert found.low == pytest.approx(stats.beta.ppf(ALPHA, x * n, n - x * n + 1.0), abs=1e-7)
+        assert found.high == pytest.approx(stats.beta.isf(ALPHA, x * n + 1.0, n - x * n), abs=1e-7)
+
+
+@pytest.mark.parametrize(("rho", "rates"), [(0.0, (0.35, 0.3)), (0.5, (0.3, 0.35)), (1.0, (0.35, 0.3))])
+def test_two_groups_at_the_limit_fail_no_more_often_than_alpha(rho, rates):
+    rng, simulations = np.random.default_rng(8), 1_000
+    groups = [effective(draw(rng, simulations, n, 3, p, rho)) for n, p in zip((34, 62), rates, strict=True)]
+    pairs = Pairs(*(values for group in groups for values in group))
+    bound = ALPHA + 3.0 * np.sqrt(ALPHA * (1.0 - ALPHA) / simulations)
+    assert 0.0 < np.mean(p_outside(pairs, 0.05, "difference") < ALPHA) <= bound
+    assert np.mean(p_within(pairs, 0.05, "difference") < ALPHA) <= bound
+
+
+@pytest.mark.parametrize(("samples", "rate"), [(100, 0.05), (200, 0.05), (500, 0.02), (100, 0.3)])
+def test_rare_events_in_clusters_pass_a_ceiling_no_more_often_than_alpha(samples, rate):
+    # Without the safe weight and the second estimate up to 12 % pass: few events that lie apart look independent.
+    rng, simulations = np.random.default_rng(9), 4_000
+    for rho in (0.2, 0.5, 1.0):
+        x, n = effective(draw(rng, simulations, samples, 5, rate, rho))
+        below = np.where(x < n, special.betainc(np.maximum(n - x, 1e-9), x + 1.0, 1.0 - rate), 1.0)
+        above = np.where(x > 0.0, special.betainc(np.maximum(x, 1e-9), n - x + 1.0, rate), 1.0)
+        assert np.mean(below < ALPHA) <= ALPHA + 0.0105
+        assert np.mean(above < ALPHA) <= ALPHA + 0.0105
