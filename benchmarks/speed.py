@@ -6,6 +6,7 @@ Fairlearn's bootstrap, which takes minutes). Nothing is asserted. Peers:
 - Fairlearn: a MetricFrame with n_boot=100 and ci_quantiles, difference_ci() included
 - np.unique: a sort of the same feature with return_inverse, which is what coding by a sort costs at least
 - np.bincount: one count of the same rows' groups, as int64
+- np.argsort: one sort of the same scores
 - 1e5 rows: the same inference, at the smallest number of rows
 
 Memory is the highest trace of tracemalloc during one call, in shares of its input arrays: those given to Predictions,
@@ -34,6 +35,7 @@ from sklearn.metrics import accuracy_score
 
 from fairness_checks.auditing import audit
 from fairness_checks.checks import Check, LimitKind, Settings
+from fairness_checks.metrics import METRICS
 from fairness_checks.predictions import Predictions
 from fairness_checks.statistics import GroupStatistics
 from fairness_checks.verdict import audit_model
@@ -182,6 +184,26 @@ def against_bincount(rows: int) -> None:
         line(f"{name}, 24 groups, n={rows:.0e}", seconds, "np.bincount", theirs, ratio, memory)
 
 
+def against_argsort(rows: int) -> None:
+    """Areas under ROC curves of 24 groups, and how errors and uncertainties order them, beside one sort of the scores.
+
+    A mismatch sorts two arrays, so that two argsorts are its peer.
+    """
+    data = Data.draw(rows, 24)
+    score = np.clip(np.random.default_rng(1).normal(0.3 + 0.4 * data.y_pred, 0.2), 0.0, 1.0)
+    predictions = Predictions(data.y_true, y_score=score, sensitive_features={"group": data.group})
+    for metric, sorts in (("roc_auc", 1), ("uncertainty_mismatch", 2)):
+
+        def measured(metric: str = metric) -> object:
+            return GroupStatistics.from_predictions(predictions, BY, metrics=[METRICS[metric]])
+
+        measured()
+        theirs = sorts * median_time(lambda: np.argsort(score), 5)
+        seconds = median_time(measured, 5)
+        peer = "np.argsort" if sorts == 1 else f"{sorts} np.argsort"
+        line(f"{metric}, 24 groups, n={rows:.0e}", seconds, peer, theirs, slower(seconds, theirs))
+
+
 def growth(sizes: Sequence[int]) -> None:
     """Inference after the pass: what audit_model takes beyond it."""
     for groups in (2, 24):
@@ -223,6 +245,7 @@ def main() -> None:
     small, large = (10_000, 1_000_000) if options.quick else (100_000, 10_000_000)
     coding(small)
     against_bincount(large)
+    against_argsort(100_000 if options.quick else 1_000_000)
     growth([rows for rows in (100_000, 1_000_000, 10_000_000) if rows <= large])
     if runs:
         against_fairlearn(small, 10 if options.quick else 100, runs)
