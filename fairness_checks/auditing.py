@@ -99,6 +99,8 @@ def audit(
     ((kind, limit),) = limits.items()
     name, custom = _metric(metric, predictions)
     control = _names("control_features", control_features)
+    if strata == "combined" and not control:
+        raise ConfigurationError(f"strata: {strata!r} has no control_features to make strata of")
     check = Check(name, _features(predictions, by, control), kind, limit, control, strata, custom)
     settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive)
     return audit_model(model, predictions, [check], settings)[0]
@@ -189,13 +191,19 @@ def _metric(metric: object, predictions: Predictions) -> tuple[str, Metric | Non
         raise ConfigurationError(f"metric: {metric.name!r} is a metric of the table; give yours another name")
     if metric.per_sample is None:
         raise ConfigurationError(f"metric: {metric.name!r} needs per_sample, a function that gives each sample's value")
+    if metric.kind not in ("mean", "proportion") or metric.components:
+        raise ConfigurationError(f"metric: {metric.name!r} has kind {metric.kind!r}; allowed: mean, proportion")
+    if metric.kind == "mean" and "min_ratio" in metric.limits:
+        raise ConfigurationError(f"metric: {metric.name!r} has limits min_ratio, for which means have no inference")
     return metric.name, metric
 
 
 def _own(function: PerSample, predictions: Predictions) -> Metric:
     name = getattr(function, "__name__", type(function).__name__)
-    if name == "<lambda>":
-        raise ConfigurationError("metric: a lambda has no name for the record; give a function with one, or a Metric")
+    if name in ("<lambda>", "partial"):
+        raise ConfigurationError(
+            f"metric: a {name.strip('<>')} has no name for the record; give a function with one, or a Metric"
+        )
     formula = (function.__doc__ or f"{name}, by sample").strip().splitlines()[0]
     if np.asarray(function(predictions)).dtype.kind == "b":
         limits = ("max_difference", "min_ratio", "max_value", "min_value")

@@ -80,7 +80,7 @@ def _find_each(statistics: GroupStatistics, check: Check, settings: Settings, al
         there = np.bincount(strata[judged], minlength=len(groups))
         judged = [i for i in judged if there[strata[i]] > 1]
     if not judged:
-        return _undefined(check, groups, _some(problems))
+        return _undefined(check, groups, _some(problems) or "no stratum has two groups; a disparity needs two")
     blocks = strata[judged] if check.control_features else None
     found = kind.judge(statistics, judged, check, alpha, blocks=blocks)
     return Finding(check, metric, groups, _placed(found, judged), _some(problems) if problems else None)

@@ -42,9 +42,11 @@ def _vector(name: str, values: Any) -> np.ndarray:
             "missing (None or NaN)",
         )
         texts = any(isinstance(value, str | bytes) for value in array)  # "1" is a label in words, not a number
+        # As floats, long ids that differ in their last digits would become one cluster.
+        ids = name == "cluster" and all(isinstance(value, int | np.integer) for value in array)
         try:
-            array = array.astype(str if texts else np.float64)
-        except (TypeError, ValueError):
+            array = array.astype(str if texts else np.int64 if ids else np.float64)
+        except (TypeError, ValueError, OverflowError):
             array = array.astype(str)
     return array
 

@@ -1,33 +1,134 @@
-"""Records of groups whose value is an estimate with a standard error."""
+"""What all kinds share whose values are estimates with a standard error: means, areas, composites."""
 
 from __future__ import annotations
 
+import functools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from fairness_checks.checks import Check, Settings
+from fairness_checks.kinds.kind import Blocks
+from fairness_checks.kinds.measured import Measured, Takeable, few_clusters
+from fairness_checks.kinds.settling import Settling, settle_estimates
+from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
 from fairness_checks.stats.estimates import Estimates
+from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.judge_estimates import judge_difference
 
-__all__ = ["estimate_records", "select", "t_quantile"]
+if TYPE_CHECKING:
+    from fairness_checks.statistics import GroupStatistics
+
+__all__ = ["EstimatedKind", "estimate_records", "select"]
 
 Integers = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.float64]
+S = TypeVar("S", bound=Takeable)
 
 
-def t_quantile(level: float, freedom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the upper quantile of Student's t; of the normal where the degrees of freedom are infinite."""
-    known = ~np.isfinite(freedom)
-    return np.asarray(np.where(known, -special.ndtri(level), -special.stdtrit(np.where(known, 1.0, freedom), level)))
+class EstimatedKind(ABC, Generic[S]):
+    """A kind whose groups have a value, its variance, and tests of two groups at a margin."""
+
+    method: str
+
+    @abstractmethod
+    def value(self, some: S) -> Estimates:
+        """Return the groups' values with their variances."""
+
+    @abstractmethod
+    def outside(self, some: S, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+        """p-values of H0 |difference| <= margin of pairs of groups."""
+
+    @abstractmethod
+    def within(self, some: S, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+        """p-values of H0 |difference| >= margin of pairs of groups."""
+
+    @abstractmethod
+    def judge_value(self, some: S, limit: float, alpha: float, *, ceiling: bool) -> Inference:
+        """Judge the worst group's value against a ceiling or a floor."""
+
+    @abstractmethod
+    def problem(self, measured: Measured[S], group: int) -> str | None:
+        """Say why a group of enough samples and clusters cannot be judged."""
+
+    def measured(self, statistics: GroupStatistics, metric: Metric) -> Measured[S]:
+        """Return what was measured of the metric."""
+        found: Measured[S] = statistics.measured[metric.name]
+        return found
+
+    def groups(self, statistics: GroupStatistics, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
+        """Return every group with its value; see `fairness_checks.kinds.kind.Kind`."""
+        measured = self.measured(statistics, metric)
+        problems = []
+        for i, samples in enumerate(measured.samples.tolist()):
+            problem = settings.too_few(samples)
+            if problem is None and measured.clusters is not None:
+                problem = few_clusters(int(measured.clusters[i]), samples)
+            problems.append(problem or self.problem(measured, i))
+        return estimate_records(
+            statistics.groups,
+            measured.samples,
+            self.value(measured.statistics),
+            problems,
+            settings.alpha,
+            lowest=metric.lowest,
+            highest=metric.highest,
+            clusters=measured.clusters,
+        )
+
+    def judge(
+        self, statistics: GroupStatistics, judged: Sequence[int], check: Check, alpha: float, blocks: Blocks | None
+    ) -> Inference:
+        """Judge the groups; see `fairness_checks.kinds.kind.Kind`."""
+        metric = check.definition
+        some: S = self.measured(statistics, metric).statistics.take(judged)
+        if check.limit_kind != "max_difference":
+            found = self.judge_value(some, check.limit, alpha, ceiling=check.limit_kind == "max_value")
+            return found.clipped(metric.lowest, metric.highest)
+        return judge_difference(
+            self.value(some),
+            check.limit,
+            alpha,
+            largest=metric.highest - metric.lowest,
+            method=self.method,
+            outside=functools.partial(self.outside, some),
+            within=functools.partial(self.within, some),
+            blocks=blocks,
+        )
+
+    def settle(
+        self,
+        first: GroupRecord,
+        second: GroupRecord | None,
+        check: Check,
+        found: Inference,
+        level: float,
+        alpha: float,
+    ) -> Settling:
+        """Plan with the standard errors seen, which shrink as the root of the samples."""
+        return settle_estimates(first, second, check, level, alpha)
+
+    def estimates(self, statistics: GroupStatistics, metric: Metric) -> Estimates:
+        """Return every group's value."""
+        return self.value(self.measured(statistics, metric).statistics)
 
 
 def select(estimates: Estimates, judged: Sequence[int]) -> Estimates:
     """Return the estimates at the given positions."""
     at = np.asarray(judged, dtype=np.intp)
     return Estimates(estimates.value[at], estimates.variance[at], estimates.freedom[at])
+
+
+def _quantile(level: float, freedom: Floats) -> Floats:
+    """Return the upper quantile of Student's t; of the normal where the degrees of freedom are infinite."""
+    known = ~np.isfinite(freedom)
+    return np.asarray(np.where(known, -special.ndtri(level), -special.stdtrit(np.where(known, 1.0, freedom), level)))
 
 
 def estimate_records(
@@ -62,7 +163,7 @@ def estimate_records(
     """
     error = np.sqrt(estimates.variance)
     with np.errstate(invalid="ignore"):
-        margin = t_quantile(alpha, np.maximum(estimates.freedom, 1.0)) * error
+        margin = _quantile(alpha, np.maximum(estimates.freedom, 1.0)) * error
     records = []
     for i, (name, problem) in enumerate(zip(names, problems, strict=True)):
         value, judged = float(estimates.value[i]), problem is None

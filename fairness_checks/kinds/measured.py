@@ -17,6 +17,7 @@ from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 __all__ = ["Measured", "few_clusters", "values_of"]
 
 Counts = npt.NDArray[np.int64]
+_LARGEST = 1e100  # the third powers of values must be numbers
 
 
 class Takeable(Protocol):
@@ -87,7 +88,10 @@ def values_of(metric: Metric, predictions: Predictions) -> npt.NDArray[np.float6
         If the metric's function returns something else.
     """
     assert metric.per_sample is not None  # for the type checker: rows of the table without it have other kinds
-    values = np.asarray(metric.per_sample(predictions))
+    values = metric.per_sample(predictions)
+    if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
+        raise InvalidPredictions(f"{metric.name}: its function returned masked values; give NaN where none counts")
+    values = np.asarray(values)
     if values.shape != (len(predictions),) or values.dtype.kind not in "biuf":
         raise InvalidPredictions(
             f"{metric.name}: its function returned dtype {values.dtype} and shape {values.shape}; "
@@ -96,4 +100,11 @@ def values_of(metric: Metric, predictions: Predictions) -> npt.NDArray[np.float6
     values = values.astype(np.float64)
     if np.isinf(values).any():
         raise InvalidPredictions(f"{metric.name}: {int(np.isinf(values).sum())} samples have an infinite value")
+    lowest, highest = max(metric.lowest, -_LARGEST), min(metric.highest, _LARGEST)
+    outside = (values < lowest) | (values > highest)
+    if outside.any():
+        raise InvalidPredictions(
+            f"{metric.name}: {int(outside.sum())} samples have a value outside [{lowest:g}, {highest:g}], "
+            f"for instance {values[outside][0]:g}"
+        )
     return values

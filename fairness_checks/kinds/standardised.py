@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from fairness_checks.checks import Check, Settings
 from fairness_checks.kinds.estimated import estimate_records, select
+from fairness_checks.kinds.measured import few_clusters
 from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
 from fairness_checks.stats.estimates import Estimates
@@ -41,6 +42,8 @@ class Standardised:
         Why each group cannot be judged.
     compared, strata : int
         Strata compared, and strata that have samples.
+    clusters : ndarray of int64, shape (G,), optional
+        Clusters of each group in the strata compared; None where samples are independent.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -49,6 +52,7 @@ class Standardised:
     problems: tuple[str | None, ...]
     compared: int
     strata: int
+    clusters: npt.NDArray[np.int64] | None = None
 
     def records(self, alpha: float, metric: Metric) -> tuple[GroupRecord, ...]:
         """Return the groups' records."""
@@ -60,6 +64,7 @@ class Standardised:
             alpha,
             lowest=metric.lowest,
             highest=metric.highest,
+            clusters=self.clusters,
         )
 
     @property
@@ -102,32 +107,43 @@ def standardise(
     used = compared[:, None] & usable
     share = weights[:, None]
     mean = np.where(used, share * value, 0.0).sum(axis=0)
-    parts = np.where(used, share**2 * variance, 0.0)
+    parts = share**2 * np.where(used, variance, 0.0)  # of a cell without samples the variance is infinite
     found = Estimates(
         np.where(present & compared.any(), mean, np.nan),
         np.where(present & compared.any(), parts.sum(axis=0), np.nan),
         _combined_freedom(parts, np.where(used, freedom, 1.0)),
     )
+    counted = np.where(used, n, 0.0).sum(axis=0).astype(np.int64)
+    clusters = None
+    if any(cell.clusters is not None for cell in cells):
+        of_cell = np.zeros(shape, dtype=np.int64)
+        of_cell[*at] = [cell.clusters or 0 for cell in cells]
+        clusters = np.where(used, of_cell, 0).sum(axis=0)
     problems = []
     for i in range(len(names)):
         problem = settings.too_few(int(samples[:, i].sum()))
         if problem is None and not np.isfinite(found.value[i]):
             problem = "no stratum in which every group has a value"
+        if problem is None and (few := settings.too_few(int(samples[compared, i].sum()))):
+            problem = f"in the strata compared, {few}"
+        if problem is None and clusters is not None:
+            problem = few_clusters(int(clusters[i]), int(counted[i]))
         problems.append(problem)
     return Standardised(
         tuple(names),
-        np.where(used, n, 0.0).sum(axis=0).astype(np.int64),
+        counted,
         found,
         tuple(problems),
         int(compared.sum()),
         int((samples.sum(axis=1) > 0).sum()),
+        clusters,
     )
 
 
 def _combined_freedom(parts: npt.NDArray[np.float64], freedom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Satterthwaite's degrees of freedom of the sum over strata, shape (G,); inf where variances are known."""
     spread = (parts**2 / freedom).sum(axis=0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(spread > 0.0, parts.sum(axis=0) ** 2 / spread, np.inf))
 
 

@@ -40,7 +40,7 @@ class CalibrationStatistics:
     clusters : ndarray of int64, shape (G,), or None
         Clusters of each group; None where samples are independent.
     variance : ndarray of float64, shape (G,), or None
-        Variance of each group's error over its clusters; None where samples are independent.
+        Sum of the clusters' squared influences on each group's error; None where samples are independent.
     """
 
     samples: npt.NDArray[np.int64]
@@ -141,7 +141,7 @@ def calibration_by_cluster(
     n, count = np.maximum(plain.samples.sum(axis=1), 1), cells.by_group()
     influence = cells.sums(np.where(where >= 0, sign[where] * residuals - np.append(error, 0.0)[codes], 0.0))
     influence /= n[cells.group]
-    variance = cells.by_group(influence**2) * cells.dependence(influence) * count / np.maximum(count - 1.0, 1.0)
+    variance = cells.by_group(influence**2) * cells.dependence(influence)
     return CalibrationStatistics(plain.samples, bins, count.astype(np.int64), variance)
 
 

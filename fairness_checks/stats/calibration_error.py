@@ -89,7 +89,7 @@ def calibration_estimates(statistics: CalibrationStatistics) -> Estimates:
     >>> labels, scores = np.array([True, False] * 50), np.full(100, 0.7)
     >>> estimates = calibration_estimates(calibration_by_group(np.zeros(100, dtype=int), 1, labels, scores))
     >>> estimates.value.round(6).tolist(), estimates.variance.round(6).tolist(), estimates.freedom.tolist()
-    ([0.2], [0.002525], [99.0])
+    ([0.2], [0.002551], [99.0])
     """
     share, distance = bin_shares(statistics)
     value, total = calibration_values(statistics), np.maximum(statistics.samples.sum(axis=1), 1)
@@ -100,7 +100,8 @@ def calibration_estimates(statistics: CalibrationStatistics) -> Estimates:
         # The samples that were added to the bins belong to this variance too.
         added = (share**2 * _UNKNOWN / np.maximum(statistics.bins.n, 1).reshape(share.shape) ** 2).sum(axis=1)
         variance, observations = np.maximum(statistics.variance + added, within), statistics.clusters
-    return Estimates(value, variance, np.maximum(observations - 1.0, 1.0))
+    freedom = np.maximum(observations - 1.0, 1.0)
+    return Estimates(value, variance * (freedom + 1.0) / freedom, freedom)
 
 
 def _pair_tests(

@@ -80,7 +80,8 @@ def test_two_areas_without_a_margin_are_compared_as_delong_does():
     record = audit(predictions, metric="roc_auc", max_difference=0.0)
     errors = [group.standard_error for group in record.groups]
     z = record.estimate / np.hypot(*errors)
-    assert record.p_violation == pytest.approx(2 * stats.norm.sf(z), rel=0.02)
+    # The variances are those at one common area: not DeLong's own, and the less so the further apart the areas lie.
+    assert record.p_violation == pytest.approx(2 * stats.norm.sf(z), rel=0.05)
 
 
 @pytest.mark.parametrize(
