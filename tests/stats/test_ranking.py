@@ -220,3 +220,18 @@ def test_p_values_move_one_way_with_the_margin(sizes):
         # Beyond any level in use, the far tail and the degrees of freedom may turn it by a little.
         assert (np.diff(np.clip(outside, 1e-4, 0.5), axis=0) >= -1e-9).all()
         assert (np.diff(np.clip(within, 1e-4, 0.5), axis=0) <= 2e-5).all()
+
+
+def test_a_published_example():
+    """109 CT images rated 1 to 5 (Hanley and McNeil, Radiology 143 (1982) 29-36, Table I).
+
+    Stata's manual, [R] roctab, gives DeLong's answer: area 0.8932, standard error 0.0307, interval 0.83295 to 0.95339.
+    """
+    normal, diseased = [33, 6, 6, 11, 2], [3, 2, 2, 11, 33]
+    ratings = np.concatenate([np.repeat(np.arange(1.0, 6.0), counts) for counts in (normal, diseased)])
+    found = auc_by_group(np.zeros(109, dtype=int), 1, np.repeat([False, True], [58, 51]), ratings)
+    error = np.sqrt(found.s10 / 51 + found.s01 / 58)
+    assert found.auc == pytest.approx(0.8932, abs=5e-5)
+    assert error == pytest.approx(0.0307, abs=5e-5)
+    assert found.auc - 1.959964 * error == pytest.approx(0.83295, abs=5e-6)
+    assert found.auc + 1.959964 * error == pytest.approx(0.95339, abs=5e-6)
