@@ -17,20 +17,23 @@ __all__ = [
     "Check",
     "CheckKey",
     "Correction",
+    "Gap",
     "LimitKind",
     "MissingSensitive",
     "Settings",
     "Strata",
     "limit_problem",
+    "limits_of",
     "unfit_limit",
 ]
 
-LimitKind: TypeAlias = Literal["max_difference", "min_ratio", "max_value", "min_value", "max_mismatch"]
+LimitKind: TypeAlias = Literal["max_difference", "min_ratio", "max_value", "min_value", "max_mismatch", "max_slope"]
 Correction: TypeAlias = Literal["holm", "benjamini_hochberg", "none"]
 Burden: TypeAlias = Literal["violation", "compliance"]
 MissingSensitive: TypeAlias = Literal["error", "group"]
 Strata: TypeAlias = Literal["each", "combined"]
-Section: TypeAlias = Literal["subgroups", "uncertainty"]
+Section: TypeAlias = Literal["subgroups", "uncertainty", "sweep"]
+Gap: TypeAlias = Literal["each_mix", "equal_representation", "worst_case", "best_case", "dependence"]
 
 MISMATCH = "uncertainty_mismatch"
 LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
@@ -47,6 +50,7 @@ class CheckKey(NamedTuple):
     limit_kind: str
     control_features: tuple[str, ...] = ()
     strata: str = "each"
+    gap: str = ""
 
 
 def limit_problem(kind: str, limit: float, metric: Metric) -> str | None:
@@ -65,6 +69,7 @@ def limit_problem(kind: str, limit: float, metric: Metric) -> str | None:
         "max_value": (metric.lowest, True, metric.highest, False),
         "min_value": (metric.lowest, False, metric.highest, True),
         "max_mismatch": (0.0, True, 1.0, False),
+        "max_slope": (0.0, True, math.inf, False),
     }
     low, low_allowed, high, high_allowed = ranges[kind]
     above = low < limit or (low_allowed and limit == low)
@@ -76,9 +81,31 @@ def limit_problem(kind: str, limit: float, metric: Metric) -> str | None:
     return f"{kind}: {limit:g} is impossible; allowed: {allowed}"
 
 
-def unfit_limit(metric: Metric, kind: str) -> str:
+def limits_of(metric: Metric, gap: Gap | None = None) -> tuple[str, ...]:
+    """Return the kinds of limit that there is inference for; with a gap, in a sweep.
+
+    Examples
+    --------
+    >>> limits_of(METRICS["accuracy"], "dependence"), limits_of(METRICS["uncertainty_mismatch"], "each_mix")
+    (('max_slope',), ('max_mismatch',))
+    """
+    if gap is None:
+        return metric.limits
+    if metric.components:  # not a difference of two values, which is all that repeats are compared by
+        return ()
+    if metric.kind == MISMATCH:
+        return ("max_mismatch",) if gap in ("each_mix", "equal_representation") else ()
+    return ("max_slope",) if gap == "dependence" else ("max_difference",)
+
+
+def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None) -> str:
     """Say that a metric has no inference for a kind of limit, and which it has."""
-    return f"{kind} is not available for {metric.name}; allowed: {', '.join(metric.limits)}"
+    allowed = limits_of(metric, gap)
+    where = "" if gap is None else f" and gap: {gap}"
+    if not allowed:
+        parts = f"; check {' and '.join(metric.components)}" if metric.components else ""
+        return f"there is no limit for {metric.name}{where}{parts}"
+    return f"{kind} is not available for {metric.name}{where}; allowed: {', '.join(allowed)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +118,10 @@ class Check:
         A name of `fairness_checks.metrics.METRICS`.
     by : tuple of str
         Sensitive features; more than one asks for the groups of their intersection.
-    limit_kind : {"max_difference", "min_ratio", "max_value", "min_value", "max_mismatch"}
+    limit_kind : {"max_difference", "min_ratio", "max_value", "min_value", "max_mismatch", "max_slope"}
         What is limited: the largest difference between two groups, the smallest ratio of two groups, the
-        highest or the lowest value of any group, or how far the uncertainty fails to warn of a group's errors.
+        highest or the lowest value of any group, how far the uncertainty fails to warn of a group's errors, or how
+        strongly a group's value depends on its share of the training data.
     limit : float
         The limit, in the metric's unit (of a rate, a proportion, 0 to 1).
     control_features : tuple of str
@@ -103,6 +131,8 @@ class Check:
         strata (each stratum weighs as much as it has samples of all groups).
     custom : Metric, optional
         A metric that is not in the table.
+    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence"}, optional
+        Of a check on a sweep, what is compared; `by` is then the one feature whose groups are mixed.
 
     Raises
     ------
@@ -122,6 +152,7 @@ class Check:
     control_features: tuple[str, ...] = ()
     strata: Strata = "each"
     custom: Metric | None = None
+    gap: Gap | None = None
 
     def __post_init__(self) -> None:
         if self.custom is None and self.metric not in METRICS:
@@ -137,10 +168,14 @@ class Check:
             raise ConfigurationError(
                 f"limit {self.limit_kind!r} does not exist; {did_you_mean(self.limit_kind, LIMIT_KINDS)}"
             )
-        if self.limit_kind not in self.definition.limits:
-            raise ConfigurationError(unfit_limit(self.definition, self.limit_kind))
+        if self.gap is not None and self.gap not in get_args(Gap):
+            raise ConfigurationError(f"gap: {self.gap!r}; {did_you_mean(self.gap, get_args(Gap))}")
+        if self.limit_kind not in limits_of(self.definition, self.gap):
+            raise ConfigurationError(unfit_limit(self.definition, self.limit_kind, self.gap))
         if problem := limit_problem(self.limit_kind, self.limit, self.definition):
             raise ConfigurationError(problem)
+        if self.strata == "combined" and not self.control_features:
+            raise ConfigurationError("strata: combined needs control_features, whose strata are combined")
         if self.strata == "combined" and (problem := combination_problem(self.definition, self.limit_kind)):
             raise ConfigurationError(f"strata: {problem}")
 
@@ -153,7 +188,10 @@ class Check:
     def key(self) -> CheckKey:
         """Identity of the check within its model."""
         section: Section = "uncertainty" if self.definition.kind == MISMATCH else "subgroups"
-        return CheckKey(section, self.metric, self.by, self.limit_kind, self.control_features, self.strata)
+        if self.gap is not None:
+            section = "sweep"
+        strata = self.strata
+        return CheckKey(section, self.metric, self.by, self.limit_kind, self.control_features, strata, self.gap or "")
 
 
 def combination_problem(metric: Metric, limit_kind: str) -> str | None:

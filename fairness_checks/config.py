@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from fairness_checks.checks import LIMIT_KINDS, MISMATCH, Check, Settings
 from fairness_checks.config_messages import EXAMPLE, problems_between_keys, schema_problems
 from fairness_checks.config_names import Declared, name_problems
-from fairness_checks.config_schema import CheckSpec, FileSpec, ModelSpec, UncertaintySpec, WaiverSpec
+from fairness_checks.config_schema import CheckSpec, FileSpec, ModelSpec, SweepCheckSpec, UncertaintySpec, WaiverSpec
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.strict_yaml import read_yaml
+from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.waivers import Waiver
 from fairness_checks.yaml_document import Document, Problem
 
@@ -35,11 +36,12 @@ class ConfiguredCheck:
 
 @dataclass(frozen=True, slots=True)
 class ModelChecks:
-    """All checks of one model, in the order of the file, and the line of its name."""
+    """All checks of one model, in the order of the file, the line of its name, and the sweep that some are on."""
 
     name: str
     checks: tuple[ConfiguredCheck, ...]
     line: int
+    sweep: SweepPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def load_config(path: Path, models: Declared | None = None) -> GateConfig:
         version=spec.version,
         seed=spec.seed,
         settings=Settings(**spec.defaults.model_dump()),
-        models=tuple(_model(document, name, model) for name, model in spec.models.items()),
+        models=tuple(_model(document, name, model, spec.seed) for name, model in spec.models.items()),
         waivers=tuple(_waiver(document, index, waiver) for index, waiver in enumerate(spec.waivers)),
         document=document,
     )
@@ -205,7 +207,7 @@ def _read_text(path: Path, source: str) -> str:
         raise ConfigurationError(f"{source}:{line}: {seen} is not UTF-8; save the file as UTF-8") from error
 
 
-def _model(document: Document, name: str, spec: ModelSpec) -> ModelChecks:
+def _model(document: Document, name: str, spec: ModelSpec, seed: int) -> ModelChecks:
     sections = {
         "subgroups": [_check(e) for e in spec.subgroups],
         "uncertainty": [_mismatch(e) for e in spec.uncertainty],
@@ -215,7 +217,19 @@ def _model(document: Document, name: str, spec: ModelSpec) -> ModelChecks:
         for section, entries in sections.items()
         for index, check in enumerate(entries)
     )
-    return ModelChecks(name, tuple(checks), document.lines["models", name])
+    line, sweep = document.lines["models", name], spec.sweep
+    if sweep is None:
+        return ModelChecks(name, tuple(checks), line)
+    swept = (
+        ConfiguredCheck(_sweep_check(sweep.by, entry), document.lines["models", name, "sweep", "checks", index])
+        for index, entry in enumerate(sweep.checks)
+    )
+    return ModelChecks(name, (*checks, *swept), line, SweepPlan(**sweep.model_dump(exclude={"checks"}), seed=seed))
+
+
+def _sweep_check(by: str, spec: SweepCheckSpec) -> Check:
+    kind = next(kind for kind in LIMIT_KINDS if kind in spec.model_fields_set)
+    return Check(spec.metric, (by,), kind, getattr(spec, kind), gap=spec.gap)
 
 
 def _check(spec: CheckSpec) -> Check:

@@ -9,15 +9,24 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from fairness_checks.checks import LIMIT_KINDS, MISMATCH, LimitKind, combination_problem, limit_problem, unfit_limit
+from fairness_checks.checks import (
+    MISMATCH,
+    Gap,
+    LimitKind,
+    combination_problem,
+    limit_problem,
+    limits_of,
+    unfit_limit,
+)
 from fairness_checks.config_schema import SECTIONS, UNSUPPORTED, spec_at
-from fairness_checks.errors import did_you_mean
+from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS, Metric
+from fairness_checks.sweep.mixes import Mix, is_balanced, parse_mix
 from fairness_checks.yaml_document import UNREAD, Document, KeyPath, Problem, key_path, shorten
 
 __all__ = ["EXAMPLE", "checks_of", "problems_between_keys", "schema_problems"]
@@ -38,6 +47,8 @@ _WRITE = MappingProxyType(
         "subgroups": _SUBGROUPS,
         "uncertainty": "uncertainty: [{by: sex, max_mismatch: 0.10}]",
         "max_mismatch": "max_mismatch: 0.10",
+        "mixes": "mixes: {as_is: as_is, balanced: oversample}",
+        "checks": "checks: [{metric: false_negative_rate, gap: each_mix, max_difference: 0.10}]",
         "metric": "metric: false_negative_rate",
         "by": "by: sex",
         "model": "model: my_model",
@@ -46,14 +57,18 @@ _WRITE = MappingProxyType(
         "expires": "expires: 2027-06-30",
     }
 )
-_LIMITS: list[LimitKind] = [kind for kind in LIMIT_KINDS if kind != "max_mismatch"]  # those of a subgroup check
+_LIMITS: Mapping[str, list[LimitKind]] = MappingProxyType(
+    {
+        "subgroups": ["max_difference", "min_ratio", "max_value", "min_value"],
+        "sweep": ["max_difference", "max_mismatch", "max_slope"],
+    }
+)
 _EXPECTED = MappingProxyType(
     {
         "date_type": "a day such as 2027-06-30",
         "dict_type": "a mapping of keys to values",
         "finite_number": "a finite number",
         "float_type": "a number",
-        "greater_than_equal": "a number of at least 0",
         "int_type": "a whole number",
         "list_type": "a list",
         "model_type": "a mapping of keys to values",
@@ -89,41 +104,67 @@ def problems_between_keys(document: Document) -> Iterator[Problem]:
             key in UNSUPPORTED or _near(str(key), section) for key in model for section in SECTIONS
         ):
             yield document.problem(("models", name), f"names no check; write for example `{_WRITE['subgroups']}`")
+        yield from _mix_problems(document, name, model.get("sweep") if isinstance(model, dict) else None)
     first: dict[object, KeyPath] = {}
     for path, entry in checks_of(data):
-        if path[2] == "subgroups":
-            kinds: list[LimitKind] = [kind for kind in _LIMITS if kind in entry]
-            metric = entry.get("metric")
-            yield from _limit_problems(document, path, entry, kinds)
+        section, metric = path[2], entry.get("metric")
+        kinds: list[LimitKind] = ["max_mismatch"]
+        if section == "uncertainty":
+            metric = MISMATCH
         else:
-            kinds, metric = ["max_mismatch"], MISMATCH
-        if isinstance(metric, str) and metric in METRICS and (metric == MISMATCH) == (path[2] == "uncertainty"):
+            known = _LIMITS[str(section)]
+            kinds = [kind for kind in known if kind in entry]
+            yield from _limit_problems(document, path, entry, kinds, known)
+        if isinstance(metric, str) and metric in METRICS and (metric != MISMATCH or section != "subgroups"):
             yield from _unfit_problems(document, path, entry, kinds, METRICS[metric])
         question = _question(entry, metric, kinds)
-        if question is not None and first.setdefault((path[1], question), path) != path:
-            earlier = first[path[1], question]
+        if question is not None and first.setdefault((path[1:3], question), path) != path:
+            earlier = first[path[1:3], question]
             where = f"{key_path(earlier)} on line {document.lines[earlier]}"
             yield document.problem(path, f"asks the same as {where} (same metric, features, limit); keep one")
 
 
+def _mix_problems(document: Document, name: str, sweep: Any) -> Iterator[Problem]:
+    """Yield mixes that are none, and gaps that the mixes cannot show."""
+    mixes = sweep.get("mixes") if isinstance(sweep, dict) else None
+    read: dict[str, Mix] = {}
+    for mix, value in mixes.items() if isinstance(mixes, dict) else ():
+        try:
+            read[mix] = parse_mix(mix, value)
+        except ConfigurationError as error:
+            place: KeyPath = ("models", name, "sweep", "mixes", mix)
+            yield document.problem(place, str(error).removeprefix(f"mixes.{mix}: "))
+    if not isinstance(mixes, dict) or len(read) < len(mixes):
+        return
+    checks = sweep.get("checks")
+    for index, check in enumerate(checks if isinstance(checks, list) else ()):
+        gap = check.get("gap") if isinstance(check, dict) else None
+        place = ("models", name, "sweep", "checks", index, "gap")
+        if gap == "equal_representation" and not any(is_balanced(mix) for mix in read.values()):
+            yield document.problem(place, "no mix gives all groups the same share; add for example `equal: oversample`")
+        if gap == "dependence" and len(read) < 2:
+            yield document.problem(place, "the dependence on a group's share needs two mixes or more")
+
+
 def _limit_problems(
-    document: Document, path: KeyPath, entry: Mapping[str, Any], kinds: list[LimitKind]
+    document: Document, path: KeyPath, entry: Mapping[str, Any], kinds: list[LimitKind], known: list[LimitKind]
 ) -> Iterator[Problem]:
     """Yield a check without exactly one limit."""
     if len(kinds) > 1:
         message = f"has {len(kinds)} limits ({', '.join(kinds)}); keep one, or write one check for each"
         yield document.problem(path, message)
-    elif not kinds and not any(_near(str(key), kind) for key in entry for kind in _LIMITS):
-        yield document.problem(path, f"has no limit; write exactly one of {', '.join(_LIMITS)}")
+    elif not kinds and not any(_near(str(key), kind) for key in entry for kind in known):
+        yield document.problem(path, f"has no limit; write exactly one of {', '.join(known)}")
 
 
 def _unfit_problems(
     document: Document, path: KeyPath, entry: Mapping[str, Any], kinds: list[LimitKind], metric: Metric
 ) -> Iterator[Problem]:
     """Yield limits, and strata, that the metric does not have."""
-    for kind in kinds:
-        if kind not in metric.limits:
-            yield document.problem((*path, kind), unfit_limit(metric, kind))
+    gap = entry.get("gap", "each_mix") if path[2] == "sweep" else None
+    for kind in kinds if gap in (None, *get_args(Gap)) else ():
+        if kind not in limits_of(metric, gap):
+            yield document.problem((*path, kind), unfit_limit(metric, kind, gap))
         elif _is_number(entry.get(kind)) and (problem := limit_problem(kind, entry[kind], metric)):
             yield document.problem((*path, kind), problem.removeprefix(f"{kind}: "))
         if entry.get("strata") == "combined" and (problem := combination_problem(metric, kind)):
@@ -143,9 +184,14 @@ def checks_of(data: Any) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
     for name, model in models.items() if isinstance(models, dict) else ():
         for section in SECTIONS:
             entries = model.get(section) if isinstance(model, dict) else None
+            path: KeyPath = ("models", name, section)
+            if section == "sweep":
+                path = (*path, "checks")
+                by = entries.get("by") if isinstance(entries, dict) else None
+                entries = entries.get("checks") if isinstance(entries, dict) else None
             for index, entry in enumerate(entries if isinstance(entries, list) else ()):
                 if isinstance(entry, dict):
-                    yield ("models", name, section, index), entry
+                    yield (*path, index), entry | ({"by": by} if section == "sweep" else {})
 
 
 def _is_number(value: Any) -> bool:
@@ -163,7 +209,8 @@ def _question(entry: Mapping[str, Any], metric: Any, kinds: list[LimitKind]) -> 
     by, control = _listed(entry.get("by")), _listed(entry.get("control_features", []))
     if not isinstance(metric, str) or by is None or control is None or len(kinds) != 1:
         return None
-    return metric, frozenset(by), kinds[0], frozenset(control), str(entry.get("strata", "each"))
+    strata, gap = str(entry.get("strata", "each")), str(entry.get("gap", "each_mix"))
+    return metric, frozenset(by), kinds[0], frozenset(control), strata, gap
 
 
 def _near(name: str, other: str) -> bool:
@@ -179,10 +226,12 @@ def _message(document: Document, detail: ErrorDetails) -> str:
         return f"is missing; write for example `{_WRITE[str(last)]}`"
     if kind == "value_error":
         return str(detail["ctx"]["error"])
-    if last in SECTIONS and (kind == "too_short" or value is None):
+    if last in (*SECTIONS, "checks") and (kind == "too_short" or value is None):
         rest = "the model" if last == "subgroups" else "the section"
         return f"names no check; write for example `{_WRITE[str(last)]}`, or remove {rest}"
     expected = "a feature's name or a list of names" if last in ("by", "control_features") else _EXPECTED.get(kind)
+    if kind == "greater_than_equal":
+        expected = f"a number of at least {detail['ctx']['ge']:g}"
     if expected is None:  # literal_error is the only one known
         expected = f"one of {detail['ctx']['expected']}" if kind == "literal_error" else detail["msg"]
     return f"expected {expected}; found {_shown(document, path, value)}{_remedy(document, path, value, kind)}"

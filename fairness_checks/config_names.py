@@ -28,7 +28,9 @@ def name_problems(document: Document, models: Declared) -> Iterator[Problem]:
         if name not in models:
             message = f"no model of this name was found; {did_you_mean(name, models)}; {_REMEDY}"
             yield document.problem(("models", name), message)
+    seen = set()
     for path, check in checks_of(data):
+        swept = path[2] == "sweep"  # all checks of a sweep are by its one feature
         declared = models.get(str(path[1]))
         for key in ("by", "control_features") if declared is not None else ():
             names = check.get(key)
@@ -37,4 +39,7 @@ def name_problems(document: Document, models: Declared) -> Iterator[Problem]:
                 if isinstance(feature, str) and feature not in (declared or ()):
                     nearest = did_you_mean(feature, declared or ())
                     message = f"the model declares no sensitive feature {feature!r}; {nearest}"
-                    yield document.problem((*path, key), message)
+                    place = (*path[:3], "by") if swept else (*path, key)
+                    if (place, feature) not in seen:
+                        yield document.problem(place, message)
+                    seen.add((place, feature))

@@ -20,6 +20,7 @@ from fairness_checks.checks import (
     MISMATCH,
     Burden,
     Correction,
+    Gap,
     LimitKind,
     MissingSensitive,
     Section,
@@ -28,6 +29,7 @@ from fairness_checks.checks import (
 )
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS
+from fairness_checks.sweep.plan import require_test
 from fairness_checks.yaml_document import KeyPath, shorten
 
 __all__ = [
@@ -37,22 +39,19 @@ __all__ = [
     "DefaultsSpec",
     "FileSpec",
     "ModelSpec",
+    "SweepCheckSpec",
+    "SweepSpec",
     "UncertaintySpec",
     "WaiverSpec",
     "spec_at",
 ]
 
-UNSUPPORTED: Mapping[str, str] = MappingProxyType(
-    {
-        "regression": "change against a baseline",
-        "sweep": "retraining on shifted mixes",
-    }
-)
+UNSUPPORTED: Mapping[str, str] = MappingProxyType({"regression": "change against a baseline"})
 """Sections of a model that are not built yet: refused, because a check that is never made looks passed."""
 
 
 SECTIONS: tuple[Section, ...] = get_args(Section)
-"""Sections of a model, each a list of checks."""
+"""Sections of a model; the checks of a sweep stand under its own key `checks`."""
 
 
 def _metric(name: str) -> str:
@@ -121,6 +120,14 @@ def _possible_setting(value: Any, info: ValidationInfo) -> Any:
     return value
 
 
+def _possible_test(value: Any) -> Any:
+    try:
+        require_test(value)
+    except ConfigurationError as error:
+        raise ValueError(str(error).removeprefix("test: ")) from None
+    return value
+
+
 def _version(version: int) -> int:
     if version != 1:
         raise ValueError(f"{version} is not supported by this version of fairness_checks; allowed: 1")
@@ -133,6 +140,7 @@ Limit = Annotated[
 Features = Annotated[list[str], BeforeValidator(_list_of_one), AfterValidator(_features)]
 MetricName = Annotated[str, AfterValidator(_metric)]
 Text = Annotated[str, AfterValidator(_not_blank)]
+_FEWEST_REPEATS = 5  # a variance over fewer says next to nothing
 _NOT_GIVEN = (
     math.nan
 )  # never read: `model_fields_set` says which limit a file gives; None would allow `min_ratio: null`
@@ -172,11 +180,34 @@ class UncertaintySpec(_Spec):
     max_mismatch: Limit
 
 
+class SweepCheckSpec(_Spec):
+    """One entry of ``sweep.checks``; that it gives exactly one limit is for `config` to see."""
+
+    metric: MetricName
+    gap: Annotated[Gap, _one_of(Gap)] = "each_mix"
+    max_difference: Limit = _NOT_GIVEN
+    max_mismatch: Limit = _NOT_GIVEN
+    max_slope: Limit = _NOT_GIVEN
+
+
+class SweepSpec(_Spec):
+    """``sweep``: see `fairness_checks.sweep.plan.SweepPlan`; its mixes are read by `config`."""
+
+    by: Text
+    mixes: Annotated[dict[str, Any], Field(min_length=1)]
+    repeats: Annotated[int, Field(ge=_FEWEST_REPEATS)] = 20
+    test: Annotated[Any, AfterValidator(_possible_test)] = 0.3
+    size: Annotated[int, Field(ge=2)] | None = None
+    feature_sets: Annotated[list[str], BeforeValidator(_list_of_one)] = []
+    checks: Annotated[list[SweepCheckSpec], Field(min_length=1)]
+
+
 class ModelSpec(_Spec):
     """One entry of ``models``; that it has a section is for `config` to see."""
 
     subgroups: Annotated[list[CheckSpec], Field(min_length=1)] = []
     uncertainty: Annotated[list[UncertaintySpec], Field(min_length=1)] = []
+    sweep: SweepSpec | None = None
 
 
 class WaiverSpec(_Spec):
@@ -187,6 +218,7 @@ class WaiverSpec(_Spec):
     metric: MetricName = MISMATCH
     by: Features
     control_features: Features = []
+    gap: Annotated[Gap | None, _one_of(Gap)] = None
     limit: Annotated[LimitKind | None, _one_of(LimitKind), AfterValidator(_not_null)] = None
     reason: Text
     approved_by: Text
@@ -222,6 +254,10 @@ def spec_at(path: KeyPath) -> type[BaseModel] | None:
             return CheckSpec
         case ("models", _, "uncertainty", _):
             return UncertaintySpec
+        case ("models", _, "sweep"):
+            return SweepSpec
+        case ("models", _, "sweep", "checks", _):
+            return SweepCheckSpec
         case ("waivers", _):
             return WaiverSpec
     return None

@@ -11,10 +11,10 @@ from fairness_checks.checks import PAIRWISE, Check, Settings
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.kinds import KINDS
 from fairness_checks.kinds.kind import Blocks
-from fairness_checks.kinds.settling import Settling, settle_estimates
+from fairness_checks.kinds.settling import Settling, settle_estimates, settle_sweep
 from fairness_checks.kinds.standardised import judge_standardised, standardise
 from fairness_checks.metrics import Metric
-from fairness_checks.records import GroupRecord
+from fairness_checks.records import GroupRecord, SweepRecord
 from fairness_checks.statistics import GroupStatistics
 from fairness_checks.stats.inference import Inference
 
@@ -37,6 +37,10 @@ class Finding:
         Positions in it are positions in `groups`; None where the check is undefined.
     reason : str or None
         Why the check is undefined, or which groups could not be judged.
+    unit : str or None
+        What the groups' n counts, if not the metric's own unit.
+    sweep : SweepRecord or None
+        Of a check on a sweep, what was retrained.
     """
 
     check: Check
@@ -44,6 +48,8 @@ class Finding:
     groups: tuple[GroupRecord, ...]
     inference: Inference | None
     reason: str | None
+    unit: str | None = None
+    sweep: SweepRecord | None = None
 
 
 def find(statistics: GroupStatistics, check: Check, settings: Settings) -> Finding:
@@ -157,7 +163,9 @@ def _find_combined(statistics: GroupStatistics, check: Check, settings: Settings
     metric = check.definition
     kind = KINDS[metric.kind]
     cells = kind.groups(statistics, metric, settings)
-    standardised = standardise(cells, kind.estimates(statistics, metric), len(check.control_features), settings)
+    moments = statistics.measured[metric.name].statistics if metric.kind == "mean" else None
+    estimates = kind.estimates(statistics, metric)
+    standardised = standardise(cells, estimates, len(check.control_features), settings, moments)
     groups = standardised.records(settings.alpha, metric)
     judged = [i for i, group in enumerate(groups) if group.problem is None]
     problems = [f"group {group.label}: {group.problem}" for group in groups if group.problem is not None]
@@ -166,6 +174,7 @@ def _find_combined(statistics: GroupStatistics, check: Check, settings: Settings
             check, groups, _some(problems) or f"only one group ({groups[0].label}); a disparity needs two"
         )
     found = judge_standardised(standardised, judged, check, settings.alpha)
+    problems += [standardised.left_out] if standardised.left_out else []
     return Finding(check, metric, groups, _placed(found, judged), _some(problems) if problems else None)
 
 
@@ -178,6 +187,8 @@ def settling(finding: Finding, family: int, settings: Settings) -> Settling:
     settled = finding.reason is not None and inference is not None and inference.p_compliance < settings.alpha
     if inference is None or settled:
         return {}
+    if finding.sweep is not None:
+        return settle_sweep(inference, finding.check)
     level = inference.level / (1 if settings.correction == "none" else family)
     first, *rest = (finding.groups[i] for i in (inference.first, inference.second) if i >= 0)
     second = rest[0] if rest else None

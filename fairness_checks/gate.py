@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from fairness_checks.checks import CheckKey, Settings
     from fairness_checks.config import GateConfig
     from fairness_checks.records import CheckRecord
+    from fairness_checks.sweep.runs import Progress
 
 __all__ = ["USAGE_ERROR", "Gate"]
 
@@ -160,20 +163,41 @@ class Gate:
     def records(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, CheckRecord]:
         """Evaluate a model once: all its checks together, whatever was selected, for they are adjusted together."""
         if model not in self._records:
-            from fairness_checks.predictions import Predictions
+            from fairness_checks.evaluation import evaluate
+            from fairness_checks.plugin import cache_directory
             from fairness_checks.verdict import audit_model
 
-            predictions = request.getfixturevalue(model)
-            if not isinstance(predictions, Predictions):
-                raise ConfigurationError(
-                    f"the fixture returned {type(predictions).__name__}; return fairness_checks.Predictions"
+            (configured,) = (each for each in self.limits.models if each.name == model)
+            checks = [entry.check for entry in configured.checks]
+            with self._progress(model) as progress:
+                evaluation = evaluate(
+                    model,
+                    request.getfixturevalue(model),
+                    checks,
+                    configured.sweep,
+                    seed=self.limits.seed,
+                    cache=cache_directory(self._config),
+                    jobs=self._config.getoption("fairness_jobs"),
+                    progress=progress,
                 )
-            for feature in self._models[model] or ():
-                predictions.feature(feature)
-            checks = [e.check for m in self.limits.models if m.name == model for e in m.checks]
-            records = audit_model(model, predictions, checks, self.settings, self.limits.waivers)
+            if evaluation.predictions is not None:
+                for feature in self._models[model] or ():
+                    evaluation.predictions.feature(feature)
+            records = audit_model(model, evaluation, checks, self.settings, self.limits.waivers)
             self._records[model] = {check.key: record for check, record in zip(checks, records, strict=True)}
         return self._records[model]
+
+    @contextlib.contextmanager
+    def _progress(self, model: str) -> Generator[Progress | None]:
+        """Show how far a sweep is on a terminal; CI logs and workers stay quiet."""
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        if hasattr(self._config, "workerinput") or not sys.__stderr__ or not sys.__stderr__.isatty():
+            yield None
+            return
+        from fairness_checks.sweep.progress import ProgressLine
+
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            yield ProgressLine(sys.__stderr__, f"sweep {model}")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:

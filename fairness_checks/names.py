@@ -59,9 +59,11 @@ def node_id(model: str, check: Check) -> str:
     'sepsis_model-sex-accuracy-within+ward'
     """
     parts = [slug(model), "+".join(slug(feature) for feature in check.by)]
-    if check.key.check == "subgroups":
+    if check.key.check != "uncertainty":
         parts.append(check.metric)
-    if check.limit_kind not in ("max_difference", "max_mismatch"):
+    if check.gap is not None:
+        parts.append(check.gap)
+    elif check.limit_kind not in ("max_difference", "max_mismatch"):
         parts.append(check.limit_kind)
     if check.control_features:
         within = "combined_over" if check.strata == "combined" else "within"

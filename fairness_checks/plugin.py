@@ -6,6 +6,7 @@ What runs under ``--fairness`` is in `fairness_checks.gate` (the hooks), `fairne
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,10 +39,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "`compliance` fails also what is not proved to keep it",
     )
     group.addoption(
+        "--fairness-jobs",
+        metavar="N",
+        type=_jobs,
+        help="trainings of a sweep at a time (default: 1, or what joblib.parallel_config says; -1: one a core)",
+    )
+    group.addoption(
         "--fairness-no-cache",
         action="store_true",
         help="fit every model again instead of reading the `fairness_cache`",
     )
+
+
+def _jobs(text: str) -> int:
+    """Read a number of jobs; argparse turns the error into a usage error."""
+    jobs = int(text)
+    if jobs == 0:
+        raise ValueError("0 jobs would train nothing")
+    return jobs
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -79,6 +94,14 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     return [f"fairness: {count} {tests} --fairness and {'is' if count == 1 else 'are'} not run"] if count else []
 
 
+def cache_directory(config: pytest.Config) -> Path | None:
+    """Return the folder of fitted work; None where nothing is kept."""
+    store = getattr(config, "cache", None)  # absent under -p no:cacheprovider
+    if store is None or config.getoption("fairness_no_cache"):
+        return None
+    return Path(store.mkdir("fairness"))
+
+
 @pytest.fixture
 def fairness(request: pytest.FixtureRequest) -> FairnessFixture:
     """Give hand-written tests ``fairness.audit(predictions, metric=..., by=..., max_difference=...)``."""
@@ -100,7 +123,4 @@ def fairness_cache(pytestconfig: pytest.Config) -> FittedCache:
     """Fitted work that survives the run: a `fairness_checks.FittedCache` in pytest's cache directory."""
     from fairness_checks.cache import FittedCache
 
-    store = getattr(pytestconfig, "cache", None)  # absent under -p no:cacheprovider
-    if store is None or pytestconfig.getoption("fairness_no_cache"):
-        return FittedCache(None)
-    return FittedCache(store.mkdir("fairness"))
+    return FittedCache(cache_directory(pytestconfig))

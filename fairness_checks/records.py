@@ -9,12 +9,12 @@ from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from fairness_checks.checks import Burden, CheckKey, Correction, LimitKind, Strata
+from fairness_checks.checks import Burden, CheckKey, Correction, Gap, LimitKind, Strata
 from fairness_checks.errors import RecordError
 from fairness_checks.names import printable
 from fairness_checks.plain import canonical_json
 
-__all__ = ["SCHEMA", "CheckRecord", "GroupRecord", "Verdict", "WaiverRecord"]
+__all__ = ["SCHEMA", "CheckRecord", "GroupRecord", "SweepRecord", "Verdict", "WaiverRecord"]
 
 SCHEMA = 1
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -83,6 +83,46 @@ class WaiverRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRecord:
+    """What was retrained, and what decides, of a check on a sweep.
+
+    Parameters
+    ----------
+    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence"}
+        What is compared.
+    mixes : tuple of str
+        All training mixes of the sweep.
+    first_mix, second_mix : str or None
+        The mix of the deciding first and second group; the same but for worst and best cases; None for a dependence.
+    feature_set : str or None
+        The feature set that decides.
+    repeats : int
+        Splits of the data, each trained on with every mix and feature set.
+    undefined : int
+        Repeats in which the deciding gap is undefined; left out.
+    test_train_ratio : float
+        Test rows over training rows, by which overlapping repeats are corrected (Nadeau and Bengio 2003).
+    published_test : str or None
+        The test that published studies make of such repeats as if they were independent.
+    published_p : float or None
+        Its p-value of "no difference": far too small, as the repeats overlap. Decides nothing.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    gap: Gap
+    mixes: tuple[str, ...]
+    first_mix: str | None
+    second_mix: str | None
+    feature_set: str | None
+    repeats: int
+    undefined: int
+    test_train_ratio: float
+    published_test: str | None = None
+    published_p: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRecord:
     """Everything that is known about one check once it has been decided.
 
@@ -128,6 +168,8 @@ class CheckRecord:
         Of a metric that is the largest of several disparities, the metric whose disparity decides.
     also : dict of str to float
         What else is known of the deciding pair, by name.
+    sweep : SweepRecord or None
+        Of a check on a sweep, what was retrained.
     waiver : WaiverRecord or None
         Set exactly where the verdict is "waived".
     schema : int
@@ -170,13 +212,15 @@ class CheckRecord:
     strata: Strata = "each"
     component: str | None = None
     also: dict[str, float] = field(default_factory=dict)
+    sweep: SweepRecord | None = None
     waiver: WaiverRecord | None = None
     schema: int = SCHEMA
 
     @property
-    def key(self) -> tuple[str, str, str, tuple[str, ...], str, tuple[str, ...], str]:
+    def key(self) -> tuple[str, str, str, tuple[str, ...], str, tuple[str, ...], str, str]:
         """Identity of the check over runs: the model, and the `CheckKey` within it."""
-        key = CheckKey(self.check, self.metric, self.by, self.limit_kind, self.control_features, self.strata)
+        strata, gap = self.strata, self.sweep.gap if self.sweep else ""
+        key = CheckKey(self.check, self.metric, self.by, self.limit_kind, self.control_features, strata, gap)
         return (self.model, *key)
 
     def group(self, name: tuple[str, ...]) -> GroupRecord:

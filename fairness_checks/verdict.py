@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from fairness_checks.checks import Check, Settings
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.evaluation import Evaluation
 from fairness_checks.finding import Finding, find, settling
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import CheckRecord, Verdict, WaiverRecord
@@ -77,7 +79,7 @@ def _record(
         min_group_size=settings.min_group_size,
         method=inference.method if inference else "none",
         comparisons=inference.comparisons if inference else 0,
-        unit=finding.metric.unit,
+        unit=finding.unit or finding.metric.unit,
         groups=finding.groups,
         first=finding.groups[inference.first].name if inference else None,
         second=finding.groups[inference.second].name if inference and inference.second >= 0 else None,
@@ -87,6 +89,7 @@ def _record(
         strata=check.strata,
         component=finding.metric.name if check.definition.components else None,
         also={} if inference is None else dict(inference.also),
+        sweep=finding.sweep,
         waiver=WaiverRecord(reason=waiver.reason, approved_by=waiver.approved_by, expires=waiver.expires.isoformat())
         if waived and waiver is not None
         else None,
@@ -96,7 +99,7 @@ def _record(
 
 def audit_model(
     model: str,
-    predictions: Predictions,
+    evaluation: Predictions | Evaluation,
     checks: Sequence[Check],
     settings: Settings,
     waivers: Sequence[Waiver] = (),
@@ -108,8 +111,8 @@ def audit_model(
     ----------
     model : str
         The model's name.
-    predictions : Predictions
-        Its predictions.
+    evaluation : Predictions or Evaluation
+        Its predictions; with the results of its sweep where checks are on one.
     checks : sequence of Check
         The whole family: leaving one out changes the adjustment of the others.
     settings : Settings
@@ -129,24 +132,39 @@ def audit_model(
     ConfigurationError, InvalidPredictions
         If a feature does not exist or holds missing values that are not declared a group.
     """
+    asked = evaluation if isinstance(evaluation, Evaluation) else Evaluation(evaluation)
     statistics: dict[tuple[str, ...], GroupStatistics] = {}
-    for features in dict.fromkeys((*check.control_features, *check.by) for check in checks):
-        metrics = [check.definition for check in checks if (*check.control_features, *check.by) == features]
+    held_out = [check for check in checks if check.gap is None]
+    for features in dict.fromkeys(_features(check) for check in held_out):
+        assert asked.predictions is not None  # for the type checker: evaluated because there are such checks
         statistics[features] = GroupStatistics.from_predictions(
-            predictions, features, settings.missing_sensitive, metrics
+            asked.predictions,
+            features,
+            settings.missing_sensitive,
+            [check.definition for check in held_out if _features(check) == features],
         )
-    findings = [find(statistics[*check.control_features, *check.by], check, settings) for check in checks]
+    findings = [
+        find(statistics[_features(check)], check, settings)
+        if check.gap is None
+        else _find_in_sweep(asked, check, settings)
+        for check in checks
+    ]
     # An undefined check cannot be violated, but it stays in the family: its size is the number configured.
     raw = [finding.inference.p_violation if finding.inference else 1.0 for finding in findings]
     day = date.today() if today is None else today
     return [
-        _record(
-            model,
-            finding,
-            adjusted,
-            len(checks),
-            settings,
-            find_waiver(waivers, model, finding.check.key, day),
-        )
+        _record(model, finding, adjusted, len(checks), settings, find_waiver(waivers, model, finding.check.key, day))
         for finding, adjusted in zip(findings, adjust(raw, settings.correction), strict=True)
     ]
+
+
+def _features(check: Check) -> tuple[str, ...]:
+    return (*check.control_features, *check.by)
+
+
+def _find_in_sweep(asked: Evaluation, check: Check, settings: Settings) -> Finding:
+    from fairness_checks.sweep.analysis import find_in_sweep
+
+    if asked.sweep is None or asked.plan is None:
+        raise ConfigurationError(f"{check.metric}: a check on a sweep, but there are no results of one")
+    return find_in_sweep(asked.sweep, asked.plan, check, settings)

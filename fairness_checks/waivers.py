@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from fairness_checks.checks import CheckKey, LimitKind
+from fairness_checks.checks import CheckKey, Gap, LimitKind
 from fairness_checks.errors import ConfigurationError
 
 __all__ = ["Waiver", "expired", "find_waiver"]
@@ -37,6 +37,8 @@ class Waiver:
         The limit waived; None waives every limit on this metric by these features.
     control_features : tuple of str
         Control features of the waived check, in any order.
+    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence"} or None
+        Of a check on a sweep, the gap waived; None waives every gap.
     line : int
         Where thresholds.yaml says so, counted from 1; 0 for a waiver made in Python.
 
@@ -55,6 +57,7 @@ class Waiver:
     check: str = "subgroups"
     limit: LimitKind | None = None
     control_features: tuple[str, ...] = ()
+    gap: Gap | None = None
     line: int = 0
 
     def __post_init__(self) -> None:
@@ -68,7 +71,7 @@ class Waiver:
         """Say whether this waiver, expired or not, names a check."""
         same_check = (self.model, self.check, self.metric) == (model, key.check, key.metric)
         same_groups = set(self.by) == set(key.by) and set(self.control_features) == set(key.control_features)
-        return same_check and same_groups and self.limit in (None, key.limit_kind)
+        return same_check and same_groups and self.limit in (None, key.limit_kind) and self.gap in (None, key.gap)
 
 
 def find_waiver(waivers: Iterable[Waiver], model: str, key: CheckKey, today: date) -> Waiver | None:

@@ -29,7 +29,7 @@ from fairness_checks.errors import InvalidPredictions, did_you_mean
 from fairness_checks.sensitive import encode_features, first_rows
 from models.adversaries import Adversary, LogisticAdversary, NeuralAdversary, Seen
 
-__all__ = ["FAGTBClassifier"]
+__all__ = ["FAGTBClassifier", "fair_boosting"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
@@ -387,3 +387,14 @@ def _encode_groups(sensitive_features: Any, stratum: Ints) -> tuple[tuple[str, .
         if len(np.unique(code[stratum == value])) < 2:
             raise ValueError("sensitive_features: all samples of one label are of one group; equalized odds need two")
     return groups, code.astype(np.intp)
+
+
+def fair_boosting(random_state: int) -> FAGTBClassifier:
+    """Return an unfitted model of the class's defaults, the reference study's mitigation.
+
+    Examples
+    --------
+    >>> fair_boosting(0).get_params()["constraint"]
+    'equalized_odds'
+    """
+    return FAGTBClassifier(random_state=random_state)

@@ -26,6 +26,7 @@ def problems(tmp_path, monkeypatch):
 HEAD = "version: 1\nmodels: {}\n"
 UNSUPPORTED = "is not supported by this version of fairness_checks"
 A_CHECK = "{metric: accuracy, by: sex, min_value: 0.5}"
+A_GAP = "{metric: accuracy, max_difference: 0.1}"
 NO_MAPPING = "expected a mapping of keys to values"
 
 
@@ -121,14 +122,13 @@ def test_one_problem_of_the_defaults(problems, entry, expected):
             "{}",
             ": names no check; write for example `subgroups: [{metric: false_negative_rate, by: sex",
         ),
-        ("{subgrups: []}", ".subgrups: unknown key; did you mean 'subgroups'? (allowed: subgroups, uncertainty)"),
+        (
+            "{subgrups: []}",
+            ".subgrups: unknown key; did you mean 'subgroups'? (allowed: subgroups, sweep, uncertainty)",
+        ),
         ("{subgroups: []}", ".subgroups: names no check; write for example `subgroups: ["),
         ("{subgroups: {}}", ".subgroups: expected a list; found a mapping"),
-        (f"{{subgroups: [{A_CHECK}], xyz: 1}}", ".xyz: unknown key; allowed: subgroups, uncertainty"),
-        (
-            f"{{subgroups: [{A_CHECK}], sweep: {{}}}}",
-            f".sweep: {UNSUPPORTED} (retraining on shifted mixes); remove",
-        ),
+        (f"{{subgroups: [{A_CHECK}], xyz: 1}}", ".xyz: unknown key; allowed: subgroups, sweep, uncertainty"),
         (
             f"{{subgroups: [{A_CHECK}], uncertainty: []}}",
             ".uncertainty: names no check; write for example `uncertainty: [{by: sex, max_mismatch: 0.10}]`",
@@ -166,6 +166,47 @@ def test_one_problem_of_the_defaults(problems, entry, expected):
         (
             f"{{subgroups: [{A_CHECK}], regression: []}}",
             f".regression: {UNSUPPORTED} (change against a baseline)",
+        ),
+        (
+            f"{{sweep: {{by: sex, mixes: {{a: as_is, b: oversampel}}, checks: [{A_GAP}]}}}}",
+            ".sweep.mixes.b: 'oversampel'; did you mean 'oversample'",
+        ),
+        (
+            f"{{sweep: {{by: sex, mixes: {{a: {{f: 0.5, m: 0.6}}}}, checks: [{A_GAP}]}}}}",
+            ".sweep.mixes.a: shares add up to 1.1, not to 1",
+        ),
+        (
+            f"{{sweep: {{by: sex, mixes: {{a: as_is}}, test: 1.5, checks: [{A_GAP}]}}}}",
+            ".sweep.test: 1.5 must be a fraction",
+        ),
+        (
+            f"{{sweep: {{by: sex, mixes: {{a: as_is}}, repeats: 2, checks: [{A_GAP}]}}}}",
+            ".sweep.repeats: expected a number of",
+        ),
+        ("{sweep: {by: sex, mixes: {a: as_is}, checks: []}}", ".sweep.checks: names no check"),
+        (
+            "{sweep: {by: sex, mixes: {a: as_is}, "
+            "checks: [{metric: accuracy, gap: equal_representation, max_difference: 0}]}}",
+            ".sweep.checks[0].gap: no mix gives all groups the same share",
+        ),
+        (
+            "{sweep: {by: sex, mixes: {a: as_is}, checks: [{metric: accuracy, gap: dependence, max_slope: 0.1}]}}",
+            ".sweep.checks[0].gap: the dependence on a group's share needs two mixes or more",
+        ),
+        (
+            "{sweep: {by: sex, mixes: {a: as_is, b: oversample}, "
+            "checks: [{metric: accuracy, gap: dependence, max_difference: 0.1}]}}",
+            ".sweep.checks[0].max_difference: max_difference is not available for accuracy and gap: dependence"
+            "; allowed: max_slope",
+        ),
+        (
+            "{sweep: {by: sex, mixes: {a: as_is}, checks: [{metric: equalized_odds, max_difference: 0.1}]}}",
+            ".sweep.checks[0].max_difference: there is no limit for equalized_odds and gap: each_mix"
+            "; check true_positive_rate",
+        ),
+        (
+            f"{{sweep: {{by: sex, mixes: {{a: as_is}}, checks: [{A_GAP}, {A_GAP}]}}}}",
+            ".sweep.checks[1]: asks the same as models.m.sweep.checks[0] on line 3",
         ),
         (
             f"{{subgroups: [{A_CHECK}, {A_CHECK}]}}",
@@ -300,7 +341,7 @@ GOOD_WAIVER = {
             {"limit": "null"},
             "limit: nothing is written here; name a limit, or remove the key to waive every limit",
         ),
-        ({"check": "sweep"}, f"check: 'sweep' (retraining on shifted mixes) {UNSUPPORTED}"),
+        ({"check": "regression"}, f"check: 'regression' (change against a baseline) {UNSUPPORTED}"),
         ({"check": "subgroup"}, "check: 'subgroup' is not a section of a model; did you mean 'subgroups'?"),
         ({"expiry": "2027-06-30"}, "expiry: unknown key; did you mean 'expires'?"),
     ],
@@ -327,7 +368,7 @@ models:
       - {metric: accuracy, by: off, min_value: .nan}
       - {metric: precision, by: [sex, age], min_value: 0.5}
       - {metric: precision, by: [age, sex], min_value: 0.6}
-    sweep: {by: sex}
+    sweep: {by: sex, mixes: {a: b}}
   m: {}
 waivers:
   - {model: m, metric: precision, by: sex, reason: " ", expires: 2027-06-31, limit: *a}
@@ -347,7 +388,8 @@ waivers:
         ("10", f"{check}[1].by"),
         ("10", f"{check}[1].min_value"),
         ("12", f"{check}[3]"),
-        ("13", "models.m.sweep"),
+        ("13", "models.m.sweep.checks"),
+        ("13", "models.m.sweep.mixes.a"),
         ("14", "models.m"),
         ("16", "waivers[0].expires"),
         ("16", "waivers[0].limit"),

@@ -104,7 +104,7 @@ class Proportion:
         with np.errstate(divide="ignore", invalid="ignore"):
             value = np.where(samples > 0, events / samples, np.nan)
             drawn = (events + 1.0) / (samples + 2.0)
-            return Estimates(value, drawn * (1.0 - drawn) / samples, np.full(len(value), np.inf))
+            return Estimates(value, drawn * (1.0 - drawn) / samples, np.maximum(samples - 1.0, 1.0))
 
 
 def _evidence(group: GroupRecord) -> float:

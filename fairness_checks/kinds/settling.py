@@ -10,8 +10,9 @@ from scipy import special
 from fairness_checks.checks import Check
 from fairness_checks.records import GroupRecord
 from fairness_checks.stats import power
+from fairness_checks.stats.inference import Inference
 
-__all__ = ["Settling", "grown", "settle_difference", "settle_estimates"]
+__all__ = ["Settling", "grown", "settle_difference", "settle_estimates", "settle_sweep"]
 
 
 class Settling(TypedDict, total=False):
@@ -53,6 +54,13 @@ def settle_difference(
         "needed_samples": grown(as_seen, *sizes),
         "needed_samples_if_equal": grown(if_equal, *sizes),
     }
+
+
+def settle_sweep(found: Inference, check: Check) -> Settling:
+    """Say what gap a sweep shows; how many patients would settle it cannot be planned from repeats of one table."""
+    shown = power.detectable_difference(found.standard_error or 0.0, check.limit, found.level)
+    metric = check.definition
+    return {"detectable": shown if check.gap == "dependence" or shown <= metric.highest - metric.lowest else None}
 
 
 def _settle_value(group: GroupRecord, check: Check, level: float, alpha: float) -> Settling:

@@ -3,11 +3,13 @@
 Direct standardisation: a group's value is the mean of its values in the strata, each stratum weighing as much as it has
 samples of all groups; so groups are compared as if they were spread over the strata alike (Rothman, Greenland and
 Lash, Modern Epidemiology, 3rd ed. (2008), chapter 15). Strata where some group has no value cannot be compared and
-are left out; the method says how many.
+are left out; then the check cannot pass, for nothing is known of them.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +24,9 @@ from fairness_checks.records import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import judge_difference, judge_worst_estimate
+from fairness_checks.stats.means import means_outside, means_within
+from fairness_checks.stats.moments import MeanStatistics
+from fairness_checks.stats.worst_mean import judge_worst_mean
 
 __all__ = ["Standardised", "judge_standardised", "standardise"]
 
@@ -44,6 +49,8 @@ class Standardised:
         Strata compared, and strata that have samples.
     clusters : ndarray of int64, shape (G,), optional
         Clusters of each group in the strata compared; None where samples are independent.
+    moments : MeanStatistics, optional
+        Of standardised means, with the skewness that the strata leave; shapes (G,).
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -53,6 +60,7 @@ class Standardised:
     compared: int
     strata: int
     clusters: npt.NDArray[np.int64] | None = None
+    moments: MeanStatistics | None = None
 
     def records(self, alpha: float, metric: Metric) -> tuple[GroupRecord, ...]:
         """Return the groups' records."""
@@ -71,12 +79,23 @@ class Standardised:
     def method(self) -> str:
         """The test, and over which strata."""
         left_out = self.strata - self.compared
-        rest = f", {left_out} left out where a group has no value" if left_out else ""
-        return f"Welch test of values standardised over {self.compared} strata{rest}"
+        of = f"{self.compared} of {self.strata}" if left_out else f"{self.compared}"
+        widened = ", widened against skewness" if self.moments is not None else ""
+        return f"Welch test{widened}, of values standardised over {of} strata"
+
+    @property
+    def left_out(self) -> str | None:
+        """Say how many strata cannot be compared."""
+        count = self.strata - self.compared
+        return f"{count} of {self.strata} strata left out, where some group has no value" if count else None
 
 
 def standardise(
-    cells: Sequence[GroupRecord], estimates: Estimates, control_features: int, settings: Settings
+    cells: Sequence[GroupRecord],
+    estimates: Estimates,
+    control_features: int,
+    settings: Settings,
+    moments: MeanStatistics | None = None,
 ) -> Standardised:
     """Standardise groups over strata.
 
@@ -90,6 +109,8 @@ def standardise(
         Number of control features, 1 or more.
     settings : Settings
         The smallest group; it applies to a group's samples over all strata.
+    moments : MeanStatistics, optional
+        Of the cells, where values are means.
     """
     strata = list(dict.fromkeys(cell.name[:control_features] for cell in cells))
     names = list(dict.fromkeys(cell.name[control_features:] for cell in cells))
@@ -113,6 +134,11 @@ def standardise(
         np.where(present & compared.any(), parts.sum(axis=0), np.nan),
         _combined_freedom(parts, np.where(used, freedom, 1.0)),
     )
+    skewed = None
+    if moments is not None:
+        third = np.zeros(shape)  # third cumulants of the cells' means
+        third[*at] = moments.m3 / np.maximum(moments.n, 1) ** 3.0
+        skewed = _with_skewness(found, (share**3 * np.where(used, third, 0.0)).sum(axis=0))
     counted = np.where(used, n, 0.0).sum(axis=0).astype(np.int64)
     clusters = None
     if any(cell.clusters is not None for cell in cells):
@@ -137,7 +163,17 @@ def standardise(
         int(compared.sum()),
         int((samples.sum(axis=1) > 0).sum()),
         clusters,
+        skewed,
     )
+
+
+def _with_skewness(estimates: Estimates, third: npt.NDArray[np.float64]) -> MeanStatistics:
+    """Return moments of as many samples as there are degrees of freedom, whose mean has these cumulants."""
+    n = np.maximum(np.nan_to_num(estimates.freedom, nan=1.0, posinf=1.0) + 1.0, 2.0)
+    known = np.isfinite(estimates.value)
+    variance = np.where(known, estimates.variance, 0.0)
+    m3 = np.where(known, third, 0.0) * n**3
+    return MeanStatistics(np.floor(n).astype(np.int64), estimates.value, variance * n * (n - 1.0), m3)
 
 
 def _combined_freedom(parts: npt.NDArray[np.float64], freedom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -150,9 +186,20 @@ def _combined_freedom(parts: npt.NDArray[np.float64], freedom: npt.NDArray[np.fl
 def judge_standardised(standardised: Standardised, judged: Sequence[int], check: Check, alpha: float) -> Inference:
     """Judge standardised values against a limit; positions in the answer count among `judged`."""
     metric, some = check.definition, select(standardised.estimates, judged)
+    moments = None if standardised.moments is None else standardised.moments.take(judged)
     if check.limit_kind == "max_difference":
-        largest = metric.highest - metric.lowest
-        return judge_difference(some, check.limit, alpha, largest=largest, method=standardised.method)
+        return judge_difference(
+            some,
+            check.limit,
+            alpha,
+            largest=metric.highest - metric.lowest,
+            method=standardised.method,
+            outside=None if moments is None else functools.partial(means_outside, moments),
+            within=None if moments is None else functools.partial(means_within, moments),
+        )
     ceiling = check.limit_kind == "max_value"
+    if moments is not None:
+        widened = judge_worst_mean(moments, check.limit, alpha, ceiling=ceiling).clipped(metric.lowest, metric.highest)
+        return dataclasses.replace(widened, method=standardised.method)
     found = judge_worst_estimate(some, check.limit, alpha, ceiling=ceiling, method=standardised.method)
     return found.clipped(metric.lowest, metric.highest)

@@ -45,6 +45,11 @@ def _rows(record: CheckRecord) -> Iterator[Row]:
     if record.control_features:
         within = {"each": "within", "combined": "over"}[record.strata]
         checks.append(printable(f"  {within} {', '.join(record.control_features)}"))
+    if record.sweep is not None:
+        checks.append(f"  {record.sweep.gap}")
+        checks += [
+            printable(f"  mix {mix}") for mix in dict.fromkeys((record.sweep.first_mix, record.sweep.second_mix)) if mix
+        ]
     groups = [(g.label, "-" if g.rate is None else value_text(g.rate), str(g.n)) for g in shown]
     if len(record.groups) > len(shown):
         groups.append((f"(+{len(record.groups) - len(shown)} groups)", "", ""))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairness_checks.names import printable
-from fairness_checks.records import CheckRecord, GroupRecord
+from fairness_checks.records import CheckRecord, GroupRecord, SweepRecord
+from fairness_checks.report.sweep_text import gap_words, setting_words, sweep_lines
 
 __all__ = [
     "SIGNS",
@@ -26,6 +27,7 @@ SIGNS = {  # limit kind: (kept, violated)
     "max_value": ("<=", ">"),
     "min_value": (">=", "<"),
     "max_mismatch": ("<=", ">"),
+    "max_slope": ("<=", ">"),
 }
 _MOST_GROUPS_SHOWN = 12
 
@@ -76,12 +78,23 @@ def _groups_text(record: CheckRecord) -> str:
         return ""
     if record.limit_kind == "max_mismatch":
         return _mismatch_text(record)
+    if record.sweep is not None:
+        return _swept_text(record, record.sweep)
     first = _rate(record.group(record.first))
     if record.second is None:
         word = "highest" if record.limit_kind == "max_value" else "lowest"
         return f"{word} of {len(record.groups)} groups, {first} ="
     sign = "-" if record.limit_kind == "max_difference" else "/"
     return f"{first} {sign} {_rate(record.group(record.second))} ="
+
+
+def _swept_text(record: CheckRecord, sweep: SweepRecord) -> str:
+    """``female 0.420 - male 0.180 (mix as_is, features all, 20 repeats) =``."""
+    shown = [record.group(name) for name in (record.first, record.second) if name is not None]
+    if sweep.gap == "dependence":
+        return f"{shown[0].label} ({setting_words(sweep)}): slope"
+    values = " - ".join(f"{g.label} {'undefined' if g.rate is None else value_text(g.rate)}" for g in shown)
+    return f"{values} ({setting_words(sweep)}) ="
 
 
 def _mismatch_text(record: CheckRecord) -> str:
@@ -92,7 +105,8 @@ def _mismatch_text(record: CheckRecord) -> str:
         f"{name}: error is higher in {also['error_auc']:.0%} of pairs, "
         f"the model's uncertainty in {also['uncertainty_auc']:.0%}"
     ).replace("%", " %")
-    return f"{story}{': it does not warn' if record.verdict in ('fail', 'waived') else ''}; mismatch"
+    where = f" ({setting_words(record.sweep)})" if record.sweep else ""
+    return f"{story}{': it does not warn' if record.verdict in ('fail', 'waived') else ''}{where}; mismatch"
 
 
 def subject_text(record: CheckRecord) -> str:
@@ -100,7 +114,8 @@ def subject_text(record: CheckRecord) -> str:
     part = f" ({record.component})" if record.component else ""
     within = {"each": "within", "combined": "standardised over"}[record.strata]
     control = f" {within} {', '.join(record.control_features)}" if record.control_features else ""
-    return printable(f"{record.metric}{part} by {', '.join(record.by)}{control}")
+    gap = f", {gap_words(record.sweep)}" if record.sweep else ""
+    return printable(f"{record.metric}{part} by {', '.join(record.by)}{control}{gap}")
 
 
 def headline(record: CheckRecord) -> str:
@@ -140,13 +155,16 @@ def _would_take(record: CheckRecord) -> Iterator[str]:
         yield "It would take more samples of the groups that could not be judged."
         return
     share = f"{record.power:.0%}"
-    words = {"max_difference": "difference", "min_ratio": "ratio", "max_mismatch": "mismatch"}
+    words = {"max_difference": "difference", "min_ratio": "ratio", "max_mismatch": "mismatch", "max_slope": "slope"}
     word = words.get(record.limit_kind, "value")
     bound = "or less" if record.limit_kind in ("min_ratio", "min_value") else "or more"
     if record.detectable is None:
         yield f"These groups show no {word} past the limit with {share} power."
     else:
         yield f"These groups show a {word} of {value_text(record.detectable)} {bound} with {share} power."
+    if record.sweep is not None:
+        yield "More patients would settle it; more repeats of the same ones hardly do."
+        return
     if record.needed_samples is not None:
         yield f"If the true values are those seen, {_sizes(record, record.needed_samples)} would settle it."
     else:
@@ -183,6 +201,8 @@ def explanation(record: CheckRecord) -> list[str]:
         lines.append(f"Not judged: {record.reason}.")
     for group in record.groups[:_MOST_GROUPS_SHOWN]:
         lines.append(f"  {_group_text(group, record.unit)}")
+    if record.sweep is not None:
+        lines.extend(sweep_lines(record.sweep))
     if len(record.groups) > _MOST_GROUPS_SHOWN:
         lines.append(f"  ... and {len(record.groups) - _MOST_GROUPS_SHOWN} more groups")
     if record.p_violation is not None and record.p_compliance is not None:

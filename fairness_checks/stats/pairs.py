@@ -7,6 +7,7 @@ tolerances that neither test rejects, so verdict and interval cannot disagree.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,8 @@ from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.simultaneous import Family, probit
 
 __all__ = ["PairTests", "PairsInference", "block_pairs", "judge_pairs"]
+
+_MOST_DOUBLINGS = 200
 
 
 def block_pairs(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -194,6 +197,14 @@ def _reach(holds: Callable[[float], Array], start: tuple[float, float], cap: flo
     best, value = start
     if value <= 0.0:
         return best
+    if math.isinf(cap):  # look as far as is needed: a bracket without an end does not shrink
+        width = max(guess - best, step)
+        for _ in range(_MOST_DOUBLINGS):
+            at_far = float(holds(best + width)[0])
+            if at_far <= 0.0:
+                return _crossing(holds, start, (best + width, at_far), guess, step)
+            width *= 2.0
+        return cap
     at_cap = float(holds(cap)[0])
     return cap if at_cap > 0.0 else _crossing(holds, start, (cap, at_cap), guess, step)
 

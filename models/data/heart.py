@@ -35,6 +35,8 @@ class HeartTable:
         (n,); "female" or "male".
     age_band : ndarray of str
         (n,); "under 60" or "60 and over", age in years.
+    categorical : tuple of str
+        Columns whose numbers are names: between two of them there is no patient.
     sha256 : str
         Digest of the file that the table was read from.
     source : str
@@ -48,6 +50,7 @@ class HeartTable:
     outcome: npt.NDArray[np.int8]
     sex: npt.NDArray[np.str_]
     age_band: npt.NDArray[np.str_]
+    categorical: tuple[str, ...]
     sha256: str
     source: str
     licence: str
@@ -92,6 +95,12 @@ def load_heart_disease() -> HeartTable:
     return _heart_table("heart_disease", frame[frame["cholesterol"] > 0], outcome="target")
 
 
+_CATEGORICAL = {
+    *("sex", "anaemia", "diabetes", "high_blood_pressure", "smoking"),
+    *("chest pain type", "fasting blood sugar", "resting ecg", "exercise angina", "ST slope"),
+}
+
+
 def _read(name: str) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(read_verified(DATASETS[name])))
 
@@ -106,6 +115,7 @@ def _heart_table(name: str, frame: pd.DataFrame, *, outcome: str) -> HeartTable:
         outcome=frame[outcome].to_numpy(dtype=np.int8),
         sex=np.where(features["sex"].to_numpy() == 1, "male", "female"),
         age_band=np.where(features["age"].to_numpy() < 60, "under 60", "60 and over"),
+        categorical=tuple(column for column in features if column in _CATEGORICAL),
         sha256=file.sha256,
         source=file.source,
         licence=file.licence,

@@ -1,0 +1,127 @@
+"""What a model fixture returned -> what its checks are asked of: Predictions, and the results of its sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairness_checks.cache import FittedCache
+from fairness_checks.checks import Check
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.predictions import Predictions
+
+if TYPE_CHECKING:
+    from fairness_checks.sweep.plan import SweepPlan
+    from fairness_checks.sweep.results import SweepResults
+    from fairness_checks.sweep.runs import Progress
+    from fairness_checks.sweep.trainable import TrainableModel
+
+__all__ = ["Evaluation", "evaluate"]
+
+_ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What the checks of one model are asked of.
+
+    Parameters
+    ----------
+    predictions : Predictions or None
+        Of held-out samples; None where only checks on a sweep are asked.
+    sweep : SweepResults or None
+        Where there are checks on a sweep.
+    plan : SweepPlan or None
+        Of that sweep.
+    """
+
+    predictions: Predictions | None
+    sweep: SweepResults | None = None
+    plan: SweepPlan | None = None
+
+
+def evaluate(
+    name: str,
+    produced: Any,
+    checks: Sequence[Check],
+    plan: SweepPlan | None,
+    *,
+    seed: int,
+    cache: Path | None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Evaluate what a model fixture returned, as far as the checks need it.
+
+    Parameters
+    ----------
+    name : str
+        The model's name.
+    produced : Predictions or TrainableModel
+        What the fixture returned. A trainable model is judged by its out-of-fold predictions, and trained again for
+        the checks on a sweep.
+    checks : sequence of Check
+        All checks of the model.
+    plan : SweepPlan, optional
+        Of the sweep that some checks are on.
+    seed : int
+        Of the run; for folds and fits.
+    cache : Path, optional
+        Where fitted work is kept.
+    jobs : int, optional
+        Trainings at a time.
+    progress : callable, optional
+        See `fairness_checks.sweep.runs.run_sweep`.
+
+    Raises
+    ------
+    ConfigurationError
+        If the fixture returned something else, or predictions that cannot be trained again.
+    """
+    swept = plan is not None and any(check.gap is not None for check in checks)
+    held_out = any(check.gap is None for check in checks)
+    if isinstance(produced, Predictions):
+        if swept:
+            raise ConfigurationError(
+                "it has checks on a sweep, but its fixture returned Predictions, which cannot be trained again; "
+                "return a fairness_checks.sweep.TrainableModel"
+            )
+        return Evaluation(produced)
+    if type(produced).__name__ != "TrainableModel":
+        raise ConfigurationError(
+            f"the fixture returned {type(produced).__name__}; return fairness_checks.Predictions, or a "
+            f"fairness_checks.sweep.TrainableModel"
+        )
+    from fairness_checks.sweep.runs import run_sweep
+
+    predictions = _out_of_fold(name, produced, seed, cache) if held_out else None
+    if plan is None or not swept:
+        return Evaluation(predictions)
+    return Evaluation(predictions, run_sweep(name, produced, plan, cache, jobs, progress), plan)
+
+
+def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None) -> Predictions:
+    """Return out-of-fold predictions, from the cache if nothing that they depend on has changed."""
+    from fairness_checks.names import slug
+    from fairness_checks.sweep.store import environment
+
+    made: list[Predictions] = []
+
+    def compute() -> dict[str, Any]:
+        made.append(model.out_of_fold(seed))
+        return {key: getattr(made[0], key) for key in _ARRAYS if getattr(made[0], key) is not None}
+
+    features = {key: list(columns) for key, columns in model.feature_sets.items()}
+    depends_on = {
+        **model.depends_on(),
+        "seed": seed,
+        "folds": model.folds,
+        "feature_sets": features,
+        "environment": environment(),
+    }
+    arrays: dict[str, Any] = FittedCache(cache).arrays(f"{slug(name)}.out_of_fold", depends_on, compute)
+    if made:
+        return made[0]
+    return Predictions(**arrays, cluster=model.data.cluster, sensitive_features=model.data.sensitive_features)

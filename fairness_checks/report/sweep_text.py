@@ -1,0 +1,55 @@
+"""What a check on a sweep says of its mixes and repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fairness_checks.names import printable
+from fairness_checks.records import SweepRecord
+
+__all__ = ["GAPS", "gap_words", "setting_words", "sweep_lines"]
+
+GAPS = {
+    "each_mix": "under each training mix",
+    "equal_representation": "at equal representation",
+    "worst_case": "worst case against worst case",
+    "best_case": "best case against best case",
+    "dependence": "per share of the training data",
+}
+
+
+def gap_words(sweep: SweepRecord) -> str:
+    """Say what is compared."""
+    return GAPS[sweep.gap]
+
+
+def setting_words(sweep: SweepRecord) -> str:
+    """Name the mixes and the feature set that decide; nothing where nothing was decided.
+
+    Examples
+    --------
+    >>> setting_words(SweepRecord(gap="each_mix", mixes=("as_is",), first_mix="as_is", second_mix="as_is",
+    ...                           feature_set="all", repeats=20, undefined=0, test_train_ratio=0.43))
+    'mix as_is, features all, 20 repeats'
+    """
+    parts = []
+    if sweep.first_mix is not None:
+        same = sweep.first_mix == sweep.second_mix
+        parts.append(f"mix {sweep.first_mix}" if same else f"mixes {sweep.first_mix} and {sweep.second_mix}")
+    if sweep.feature_set is not None:
+        parts.append(f"features {sweep.feature_set}")
+    return printable(", ".join([*parts, f"{sweep.repeats} repeats"]))
+
+
+def sweep_lines(sweep: SweepRecord) -> Iterator[str]:
+    """Say what was retrained, and what published studies would have said."""
+    left_out = f", {sweep.undefined} of them undefined and left out" if sweep.undefined else ""
+    yield printable(
+        f"Trained under {len(sweep.mixes)} mixes ({', '.join(sweep.mixes)}), {sweep.repeats} splits each{left_out}; "
+        f"test rows over training rows {sweep.test_train_ratio:.2f}."
+    )
+    if sweep.published_test is not None and sweep.published_p is not None:
+        yield (
+            f"The test of published studies ({sweep.published_test}, no difference) gives p = {sweep.published_p:.2g}: "
+            f"too small, as the repeats overlap. It decides nothing."
+        )

@@ -1,0 +1,219 @@
+"""What the checks of a sweep ask: gaps and slopes per repeat, from a metric's values under every mix.
+
+All functions take the values of one metric, of M mixes (or mixes with feature sets) in J repeats for G groups, nan
+where a repeat leaves a group undefined, and return what `fairness_checks.stats.judge_repeats.judge_gaps` judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.stats.proportions import Array
+from fairness_checks.stats.repeats import undefined_gaps
+
+__all__ = ["Gaps", "best_case", "dependence", "each_mix", "equal_representation", "worst_case"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gaps:
+    """K gaps of pairs of groups over J repeats.
+
+    Parameters
+    ----------
+    value : ndarray of float64, shape (K, J)
+        Value of the first group minus that of the second; nan where one of them is undefined.
+    first, second : ndarray of int, shape (K,)
+        Positions of the groups.
+    first_mix, second_mix : ndarray of int, shape (K,)
+        Positions of the mixes under which their values were taken; -1 where a group has no mix that can be judged.
+    test_variance : ndarray of float64, shape (K,), or None
+        Variance of each gap in one test part given the trained models; None if it is not known.
+    """
+
+    value: Array
+    first: np.ndarray
+    second: np.ndarray
+    first_mix: np.ndarray
+    second_mix: np.ndarray
+    test_variance: Array | None
+
+
+def each_mix(values: npt.ArrayLike, test_variance: npt.ArrayLike | None = None) -> Gaps:
+    """Return the gaps of all pairs of groups under every mix, mix by mix.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (M, J, G)
+        Metric under M mixes, in J repeats, of G >= 2 groups.
+    test_variance : array_like of float, shape (M, G), optional
+        Variance of each value in one test part given the model (`fairness_checks.stats.repeats.rate_variance`).
+
+    Raises
+    ------
+    ValueError
+        If the arrays have other shapes, or there are fewer than two groups.
+
+    Examples
+    --------
+    >>> gaps = each_mix([[[0.3, 0.2], [0.5, 0.1]], [[0.4, 0.4], [0.2, 0.1]]])
+    >>> gaps.value.round(2).tolist()
+    [[0.1, 0.4], [0.0, 0.1]]
+    """
+    return equal_representation(values, range(len(np.asarray(values))), test_variance)
+
+
+def equal_representation(
+    values: npt.ArrayLike, mixes: Sequence[int], test_variance: npt.ArrayLike | None = None
+) -> Gaps:
+    """Return the gaps of all pairs of groups under the mixes in which the groups are equally represented.
+
+    Parameters
+    ----------
+    values, test_variance
+        See `each_mix`.
+    mixes : sequence of int
+        Positions of those mixes.
+
+    Raises
+    ------
+    ValueError
+        As `each_mix`; and if there is no such mix.
+
+    Examples
+    --------
+    >>> equal_representation([[[0.3, 0.2], [0.5, 0.1]], [[0.4, 0.4], [0.2, 0.1]]], [1]).value.round(2).tolist()
+    [[0.0, 0.1]]
+    """
+    if not len(mixes):
+        raise ValueError("no mix represents the groups equally")
+    values, variance = _checked(values, test_variance)
+    first, second = np.triu_indices(values.shape[2], 1)
+    mix = np.repeat(np.asarray(mixes), len(first))
+    pairs = (np.tile(first, len(mixes)), np.tile(second, len(mixes)))
+    return _between(values, variance, pairs, (mix, mix))
+
+
+def worst_case(values: npt.ArrayLike, *, lower_is_better: bool, test_variance: npt.ArrayLike | None = None) -> Gaps:
+    """Return the gaps between groups that each stand under the mix that is worst for them.
+
+    The mix of a group is the one under which its mean over the repeats is worst. That choice is made from the same
+    repeats, so that where mixes hardly differ each group's worst mean is too bad, the more so for a smaller group. The
+    false alarms that this adds were too few to see: `benchmarks.sweeps` has the rates with all mixes alike.
+
+    Parameters
+    ----------
+    values, test_variance
+        See `each_mix`.
+    lower_is_better : bool
+        Whether the highest mean is the worst, as of a false negative rate.
+
+    Returns
+    -------
+    Gaps
+        One per pair of groups; nan for a group that is undefined under some mix, which could be its worst.
+
+    Raises
+    ------
+    ValueError
+        As `each_mix`.
+
+    Examples
+    --------
+    >>> gaps = worst_case([[[0.3, 0.2], [0.5, 0.1]], [[0.4, 0.4], [0.2, 0.1]]], lower_is_better=True)
+    >>> gaps.first_mix.tolist(), gaps.second_mix.tolist(), gaps.value.round(2).tolist()
+    ([0], [1], [[-0.1, 0.4]])
+    """
+    return _extreme(values, test_variance, highest=lower_is_better)
+
+
+def best_case(values: npt.ArrayLike, *, lower_is_better: bool, test_variance: npt.ArrayLike | None = None) -> Gaps:
+    """Return the gaps between groups that each stand under the mix that is best for them; see `worst_case`.
+
+    Examples
+    --------
+    >>> gaps = best_case([[[0.3, 0.2], [0.5, 0.1]], [[0.4, 0.4], [0.2, 0.1]]], lower_is_better=True)
+    >>> gaps.first_mix.tolist(), gaps.second_mix.tolist(), gaps.value.round(2).tolist()
+    ([1], [0], [[0.2, 0.1]])
+    """
+    return _extreme(values, test_variance, highest=not lower_is_better)
+
+
+def dependence(values: npt.ArrayLike, shares: npt.ArrayLike) -> Array:
+    """Return how strongly each group's metric depends on its share of the training rows, repeat by repeat.
+
+    The least squares slope over the mixes, in units of the metric per unit of share: -0.2 means that the metric falls
+    by 0.02 when the share grows by 0.1. A slope is judged as a gap is; its sign matters, and a limit is on its size.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (M, J, G)
+        Metric under M mixes, in J repeats, of G groups.
+    shares : array_like of float, shape (M, G)
+        Share of each group among the training rows of each mix, in [0, 1].
+
+    Returns
+    -------
+    ndarray of float64, shape (G, J)
+        nan where a mix leaves the group undefined in the repeat, or all mixes give it the same share.
+
+    Raises
+    ------
+    ValueError
+        If the arrays have other shapes.
+
+    Examples
+    --------
+    >>> dependence([[[0.4, 0.2]], [[0.3, 0.25]]], [[0.25, 0.75], [0.75, 0.25]]).round(2).tolist()
+    [[-0.2], [-0.1]]
+    """
+    values = np.asarray(values, dtype=np.float64)
+    shares = np.asarray(shares, dtype=np.float64)
+    if values.ndim != 3 or shares.shape != (values.shape[0], values.shape[2]):
+        raise ValueError(
+            f"values {values.shape} must be (mixes, repeats, groups), shares {shares.shape} (mixes, groups)"
+        )
+    centred = shares - shares.mean(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weights = np.where(np.ptp(shares, axis=0) > 0.0, centred / (centred**2).sum(axis=0), np.nan)
+    return np.asarray(np.einsum("mg,mjg->gj", weights, values))
+
+
+def _checked(values: npt.ArrayLike, test_variance: npt.ArrayLike | None) -> tuple[Array, Array | None]:
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 3 or values.shape[2] < 2:
+        raise ValueError(f"values {values.shape} must be (mixes, repeats, groups), two groups or more")
+    if test_variance is None:
+        return values, None
+    variance = np.asarray(test_variance, dtype=np.float64)
+    if variance.shape != (values.shape[0], values.shape[2]):
+        raise ValueError(f"test_variance {variance.shape} must be (mixes, groups) of values {values.shape}")
+    return values, variance
+
+
+def _extreme(values: npt.ArrayLike, test_variance: npt.ArrayLike | None, *, highest: bool) -> Gaps:
+    values, variance = _checked(values, test_variance)
+    mixes, _, groups = values.shape
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        mean = np.where(known, values, 0.0).sum(axis=1) / known.sum(axis=1)  # (M, G)
+    judged = ~np.any([undefined_gaps(values[m].T) for m in range(mixes)], axis=0)  # (G,)
+    ranked = np.where(judged, mean if highest else -mean, 0.0)
+    mix = np.where(judged, ranked.argmax(axis=0), -1)
+    first, second = np.triu_indices(groups, 1)
+    return _between(values, variance, (first, second), (mix[first], mix[second]))
+
+
+def _between(
+    values: Array, variance: Array | None, groups: tuple[np.ndarray, np.ndarray], mixes: tuple[np.ndarray, np.ndarray]
+) -> Gaps:
+    """Return first minus second, each under its own mix."""
+    (first, second), (first_mix, second_mix) = groups, mixes
+    missing = (first_mix < 0) | (second_mix < 0)
+    gap = values[first_mix, :, first] - values[second_mix, :, second]
+    gap[missing] = np.nan
+    tested = None if variance is None else variance[first_mix, first] + variance[second_mix, second]
+    return Gaps(gap, first, second, first_mix, second_mix, tested)

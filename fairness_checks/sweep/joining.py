@@ -1,0 +1,61 @@
+"""Predictions of parts of a data set, put together as those of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.errors import InvalidPredictions
+from fairness_checks.predictions import Predictions
+from fairness_checks.sweep.dataset import DataSet
+
+__all__ = ["join_predictions"]
+
+_ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
+
+
+def join_predictions(parts: Sequence[tuple[npt.NDArray[np.intp], Predictions]], data: DataSet) -> Predictions:
+    """Return Predictions of all rows, in the order of the data set.
+
+    Parameters
+    ----------
+    parts : sequence of (ndarray of int, Predictions)
+        Row numbers, and the predictions of these rows; together every row once.
+    data : DataSet
+        Its clusters are those of the predictions.
+
+    Raises
+    ------
+    InvalidPredictions
+        If the parts do not all have the same arrays and features, or clusters that the data set does not know.
+    """
+    rows = np.concatenate([at for at, _ in parts])
+    if not np.array_equal(np.sort(rows), np.arange(len(data))):
+        raise InvalidPredictions(f"out of fold: {len(data)} rows were not predicted exactly once each")
+    place = np.argsort(rows)
+    arrays: dict[str, Any] = {}
+    for name in _ARRAYS:
+        given = [getattr(part, name) for _, part in parts]
+        if any(array is not None for array in given):
+            if any(array is None for array in given):
+                raise InvalidPredictions(f"predict: {name} was returned for some folds only; return it always")
+            arrays[name] = np.concatenate(given)[place]
+    if data.cluster is None and any(part.cluster is not None for _, part in parts):
+        raise InvalidPredictions(
+            "predict: cluster was returned, but the data set has none, so that rows of one cluster are in several "
+            "folds; give `cluster` to the DataSet"
+        )
+    names = {tuple(part.sensitive_features) for _, part in parts}
+    if len(names) > 1:
+        raise InvalidPredictions("predict: other sensitive features in some folds than in others; return the same")
+    sensitive = {name: np.concatenate([_text(part, name) for _, part in parts])[place] for name in names.pop()}
+    return Predictions(**arrays, cluster=data.cluster, sensitive_features=sensitive)
+
+
+def _text(part: Predictions, name: str) -> npt.NDArray[Any]:
+    """Return the name of each sample's group; None where it is missing."""
+    feature = part.sensitive_features[name]
+    return np.asarray(np.array([*feature.groups, None], dtype=object)[feature.codes])

@@ -1,0 +1,97 @@
+"""Predictions of the test rows -> every metric of every group: all that a sweep keeps of a training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairness_checks.checks import MISMATCH, Settings
+from fairness_checks.errors import InvalidPredictions
+from fairness_checks.kinds import KINDS
+from fairness_checks.metrics import METRICS, Metric
+from fairness_checks.predictions import Predictions
+from fairness_checks.statistics import GroupStatistics
+from fairness_checks.sweep.results import GroupResult, PairResult
+
+__all__ = ["measure"]
+
+_SETTINGS = Settings(min_group_size=1)  # a small group is judged, or not, when the repeats are put together
+
+
+def measure(
+    predictions: Predictions, by: str, sizes: Mapping[str, tuple[int, int]]
+) -> tuple[dict[str, GroupResult], tuple[PairResult, ...]]:
+    """Evaluate the test rows of one repeat by group.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Of the test rows.
+    by : str
+        Sensitive feature.
+    sizes : mapping of str to (int, int)
+        Of each group, the rows trained on and the different ones among them.
+
+    Returns
+    -------
+    tuple of (dict of str to GroupResult, tuple of PairResult)
+    """
+    metrics = [metric for metric in METRICS.values() if not metric.components and _allowed(predictions, metric)]
+    statistics = GroupStatistics.from_predictions(predictions, (by,), metrics=metrics)
+    names = [name for (name,) in statistics.groups]
+    values: dict[str, dict[str, float | None]] = {name: {} for name in names}
+    for metric in metrics:
+        if metric.kind != MISMATCH:
+            for record in KINDS[metric.kind].groups(statistics, metric, _SETTINGS):
+                values[record.name[0]][metric.name] = record.rate
+    samples = dict(zip(names, statistics.samples.tolist(), strict=True))
+    cells = None if statistics.unlabelled is not None else dict(zip(names, statistics.counts.tolist(), strict=True))
+    groups = {
+        name: GroupResult(
+            train=train,
+            real=real,
+            test=samples.get(name, 0),
+            counts=None if cells is None else _four(cells.get(name, [0, 0, 0, 0])),
+            values=values.get(name, {}),
+        )
+        for name, (train, real) in sizes.items()
+    }
+    return groups, _pairs(statistics, names)
+
+
+def _four(cells: Sequence[int]) -> tuple[int, int, int, int]:
+    tn, fp, fn, tp = cells
+    return tn, fp, fn, tp
+
+
+def _allowed(predictions: Predictions, metric: Metric) -> bool:
+    """Say whether the predictions have the arrays that a metric reads."""
+    p, value = predictions, metric.per_sample
+    needs: dict[str, Sequence[Any]] = {
+        "proportion": (p.labels, p.decisions),
+        "balanced_accuracy": (p.labels, p.decisions),
+        "ranking": (p.labels, p.scores),
+        "calibration_error": (p.labels, p.scores),
+        MISMATCH: (p.ranked_errors, p.uncertainties),
+        "mean": () if value is None else (lambda: value(p),),
+    }
+    try:
+        for read in needs[metric.kind]:
+            read()
+    except InvalidPredictions:
+        return False
+    return True
+
+
+def _pairs(statistics: GroupStatistics, names: Sequence[str]) -> tuple[PairResult, ...]:
+    if MISMATCH not in statistics.measured:
+        return ()
+    pairs = statistics.measured[MISMATCH].statistics.pairs
+    found = []
+    for i, first in enumerate(names):
+        for j in range(i + 1, len(names)):
+            error, uncertainty = float(pairs.error_auc[i, j]), float(pairs.uncertainty_auc[i, j])
+            if not (math.isnan(error) or math.isnan(uncertainty)):
+                found.append(PairResult(first=first, second=names[j], error_auc=error, uncertainty_auc=uncertainty))
+    return tuple(found)

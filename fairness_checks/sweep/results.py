@@ -1,0 +1,171 @@
+"""What a sweep leaves of each training, and of all of them: plain builtins, the same bytes for the same numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+from pydantic import ConfigDict, TypeAdapter
+
+from fairness_checks.errors import RecordError
+from fairness_checks.plain import canonical_json
+from fairness_checks.sweep.plan import Task
+
+__all__ = ["GroupResult", "PairResult", "RepeatResult", "SweepResults"]
+
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupResult:
+    """One group in one repeat.
+
+    Parameters
+    ----------
+    train, real : int
+        Rows that were trained on, and how many different rows of the data set these are or were made from.
+    test : int
+        Rows that tested.
+    counts : tuple of int or None
+        Cells tn, fp, fn, tp of the test rows; None without labels or decisions.
+    values : dict of str to (float or None)
+        By metric, its value in the test rows; None where it is undefined. Only metrics that the predictions allow.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    train: int
+    real: int
+    test: int
+    counts: tuple[int, int, int, int] | None
+    values: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairResult:
+    """How errors and uncertainties order two groups in one repeat.
+
+    Parameters
+    ----------
+    first, second : str
+        The groups, sorted.
+    error_auc, uncertainty_auc : float
+        P(higher in `first` than in `second`) + P(equal) / 2.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    first: str
+    second: str
+    error_auc: float
+    uncertainty_auc: float
+
+    @property
+    def mismatch(self) -> float:
+        """A_error - A_uncertainty, with the group that has the higher error first.
+
+        Examples
+        --------
+        >>> PairResult(first="f", second="m", error_auc=0.25, uncertainty_auc=0.5).mismatch
+        0.25
+        """
+        difference = self.error_auc - self.uncertainty_auc
+        return difference if self.error_auc >= 0.5 else -difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatResult:
+    """One training: a mix, a feature set, a repeat.
+
+    Parameters
+    ----------
+    mix, feature_set, repeat
+        Which training it was.
+    groups : dict of str to GroupResult
+        Every group of the data set.
+    pairs : tuple of PairResult
+        Every pair of groups; empty where the predictions have no uncertainty.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    mix: str
+    feature_set: str
+    repeat: int
+    groups: dict[str, GroupResult]
+    pairs: tuple[PairResult, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """Which training it was, as `SweepPlan.tasks` says it."""
+        return Task(self.mix, self.feature_set, self.repeat)
+
+    def to_json(self) -> str:
+        """Return canonical JSON; raise RecordError if something is no plain builtin."""
+        return canonical_json(dataclasses.asdict(self), f"result of {self.task}", RecordError)
+
+    @classmethod
+    def from_json(cls, text: str) -> RepeatResult:
+        """Read a result back; raise pydantic.ValidationError (a ValueError) if the text is not of this layout."""
+        return _repeats().validate_json(text, strict=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepResults:
+    """All trainings of a sweep.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    by : str
+        Sensitive feature that was mixed and compared.
+    groups : dict of str to int
+        Rows of each group in the data set.
+    repeated_rows : int
+        Rows of the data set that are identical to an earlier one; they stayed on one side of every split.
+    results : tuple of RepeatResult
+        Sorted by mix, feature set and repeat.
+    trained : int
+        How many of them this run trained; the others were stored. Not part of what is written.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    model: str
+    by: str
+    groups: dict[str, int]
+    repeated_rows: int
+    results: tuple[RepeatResult, ...]
+    trained: int = 0
+
+    def of(self, mix: str, feature_set: str) -> tuple[RepeatResult, ...]:
+        """Return the repeats of one mix and feature set, in order; none if there are no such."""
+        return tuple(r for r in self.results if (r.mix, r.feature_set) == (mix, feature_set))
+
+    def values(self, metric: str, group: str, mix: str, feature_set: str) -> list[float | None]:
+        """Return a metric of one group over the repeats; None where it is undefined or was not measured."""
+        return [r.groups[group].values.get(metric) for r in self.of(mix, feature_set)]
+
+    def to_json(self) -> str:
+        """Return everything but `trained` as canonical JSON: the same text for the same numbers."""
+        plain = dataclasses.asdict(self)
+        del plain["trained"]
+        return canonical_json(plain, "sweep", RecordError)
+
+    @classmethod
+    def from_json(cls, text: str) -> SweepResults:
+        """Read results back; raise pydantic.ValidationError (a ValueError) if the text is not of this layout."""
+        return _sweeps().validate_json(text, strict=True)
+
+
+@cache
+def _repeats() -> TypeAdapter[RepeatResult]:
+    return TypeAdapter(RepeatResult)
+
+
+@cache
+def _sweeps() -> TypeAdapter[SweepResults]:
+    return TypeAdapter(SweepResults)

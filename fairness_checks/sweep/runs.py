@@ -1,0 +1,165 @@
+"""Every training of a sweep: those that are stored are read, the others are done, in parallel if asked."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from joblib import Parallel, delayed, effective_n_jobs
+from joblib.parallel import get_active_backend
+from threadpoolctl import threadpool_limits
+
+from fairness_checks.plain import JSON
+from fairness_checks.sweep.plan import SweepPlan, Task
+from fairness_checks.sweep.results import RepeatResult, SweepResults
+from fairness_checks.sweep.splits import blocks, repeated_rows
+from fairness_checks.sweep.store import SweepStore
+from fairness_checks.sweep.trainable import TrainableModel
+from fairness_checks.sweep.training import Training
+
+__all__ = ["Progress", "run_sweep"]
+
+Progress: TypeAlias = Callable[[int, int, float], None]
+"""Takes how many trainings are there, of how many, and the seconds since the first began."""
+
+_PER_JOB = 4  # trainings that a worker gets between two signs of progress, where a backend returns nothing earlier
+
+
+def run_sweep(
+    name: str,
+    model: TrainableModel,
+    plan: SweepPlan,
+    cache_dir: Path | None,
+    jobs: int | None = 1,
+    progress: Progress | None = None,
+) -> SweepResults:
+    """Train a model with every mix and feature set of a plan, as often as it says.
+
+    Every result is stored as soon as it is there. A run that was killed goes on where it stopped and ends with the
+    same numbers, byte for byte, as one that was not; so do any number of jobs and any joblib backend.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    model : TrainableModel
+        What is trained.
+    plan : SweepPlan
+        What with.
+    cache_dir : Path or None
+        Where results are kept, under ``sweeps``; None keeps none.
+    jobs : int or None
+        Trainings at a time, -1 for as many as there are cores, each with one thread; None for what the active
+        ``joblib.parallel_config`` says. Its backend is used in any case.
+    progress : callable, optional
+        Called with (trainings that are there, all trainings, seconds): once before the first, and after each. Not
+        called where everything is stored.
+
+    Returns
+    -------
+    SweepResults
+
+    Raises
+    ------
+    ConfigurationError
+        If the plan does not fit the data, or a training part is impossible; the message names the mix.
+    InvalidPredictions
+        If the model's predictions are not those of the test rows.
+
+    Warns
+    -----
+    RuntimeWarning
+        If results cannot be stored.
+
+    Examples
+    --------
+    >>> from fairness_checks import Predictions
+    >>> from fairness_checks.sweep.dataset import DataSet
+    >>> data = DataSet({"age": range(40)}, [0, 1] * 20, {"sex": ["f", "m", "m", "f"] * 10})
+    >>> def fit(train, rng):
+    ...     return train.outcome.mean()
+    >>> def predict(fitted, test):
+    ...     return Predictions(test.outcome, [fitted > 0.5] * len(test), sensitive_features=test.sensitive_features)
+    >>> plan = SweepPlan(by="sex", mixes={"as_is": "as_is"}, repeats=2)
+    >>> found = run_sweep("age_model", TrainableModel(data, fit, predict, version="1"), plan, cache_dir=None)
+    >>> found.values("false_negative_rate", "f", "as_is", "all"), found.trained
+    ([1.0, 1.0], 2)
+    """
+    columns = plan.chosen(model.feature_sets)
+    plan.require_data(model.data)
+    if cache_dir is None:
+        return _run(name, model, plan, columns, None, jobs, progress)
+    store = SweepStore.of(Path(cache_dir), name, model.depends_on())
+    key = _plan_key(plan, columns)
+    with store.locked() as writable:
+        if not writable:
+            return _run(name, model, plan, columns, None, jobs, progress)
+        complete = store.read_all(key)
+        if complete is not None:
+            return complete
+        results = _run(name, model, plan, columns, store, jobs, progress)
+        try:
+            store.write_all(results, key)
+        except OSError as error:
+            store.warn(error)
+        return results
+
+
+def _plan_key(plan: SweepPlan, columns: Mapping[str, Sequence[str]]) -> dict[str, JSON]:
+    """Return all that tells the results of one plan from those of another; in no order that matters."""
+    return {
+        "mixes": {mix: plan.task_key(mix) for mix in plan.mixes},
+        "feature_sets": {name: list(features) for name, features in columns.items()},
+        "repeats": plan.repeats,
+    }
+
+
+def _run(
+    name: str,
+    model: TrainableModel,
+    plan: SweepPlan,
+    columns: Mapping[str, Sequence[str]],
+    store: SweepStore | None,
+    jobs: int | None,
+    progress: Progress | None,
+) -> SweepResults:
+    sweep = Training(name, model, plan, columns, blocks(model.data), store)
+    tasks = list(plan.tasks(list(columns)))
+    found = {task: result for task in tasks if (result := sweep.stored(task)) is not None}
+    todo = [task for task in tasks if task not in found]
+    start = time.monotonic()
+    if progress is not None and todo:
+        progress(len(found), len(tasks), 0.0)
+    # One thread a training, whatever runs at the same time: sums in another order have other last digits.
+    with threadpool_limits(1):
+        for result in _in_parallel(sweep, todo, jobs):
+            found[result.task] = result
+            with contextlib.suppress(OSError):  # `run_sweep` says so, once
+                sweep.keep(result)
+            if progress is not None:
+                progress(len(found), len(tasks), time.monotonic() - start)
+    return SweepResults(
+        model=name,
+        by=plan.by,
+        groups=model.data.groups(plan.by).sizes(),
+        repeated_rows=repeated_rows(model.data),
+        results=tuple(found[task] for task in sorted(found)),
+        trained=len(todo),
+    )
+
+
+def _in_parallel(sweep: Training, tasks: Sequence[Task], jobs: int | None) -> Iterator[RepeatResult]:
+    """Yield results as they come, in any order."""
+    backend, _ = get_active_backend()
+    options = {} if jobs is None else {"n_jobs": jobs}
+    calls: Iterable[Task] = iter(tasks)
+    if getattr(backend, "supports_return_generator", False):
+        yield from Parallel(return_as="generator_unordered", **options)(delayed(sweep)(task) for task in calls)
+        return
+    with Parallel(**options) as parallel:  # a backend that returns all at once is given a few at a time
+        while some := list(itertools.islice(calls, _PER_JOB * effective_n_jobs(parallel.n_jobs))):
+            yield from parallel(delayed(sweep)(task) for task in some)

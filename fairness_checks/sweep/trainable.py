@@ -1,0 +1,151 @@
+"""A model that can be trained again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.plain import JSON
+from fairness_checks.predictions import Predictions
+from fairness_checks.sweep.dataset import DataSet
+from fairness_checks.sweep.joining import join_predictions
+from fairness_checks.sweep.randomness import FIT, FOLDS, generator
+from fairness_checks.sweep.splits import blocks, folds
+
+__all__ = ["ALL", "TrainableModel"]
+
+ALL = "all"
+"""Name of the one feature set of a model that declares none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainableModel:
+    """How a model learns, and what from.
+
+    Parameters
+    ----------
+    data : DataSet
+        All rows, to train on and to test with.
+    fit : callable
+        Takes a DataSet and a numpy Generator, from which all its randomness must come; returns anything.
+    predict : callable
+        Takes what `fit` returned, and a DataSet; returns Predictions of its rows, in their order.
+    version : str
+        Changes when `fit`, `predict` or their parameters do: results of another version are never used again.
+        `fairness_checks.cache_keys.source_digest` makes one of source files. Part of it must be what else the results
+        depend on: libraries other than numpy, scipy, pandas, scikit-learn and imbalanced-learn, and data that
+        `data` only refers to.
+    feature_sets : mapping of str to sequence of str
+        Columns of each feature set, the model's own first; empty: one set, "all", with every column.
+    folds : int
+        Of `out_of_fold`.
+
+    Raises
+    ------
+    ConfigurationError
+        If a feature set names a column that is not in the data, the version is empty, or something is of the wrong
+        kind.
+
+    Examples
+    --------
+    >>> data = DataSet({"age": range(20)}, [0, 1] * 10, {"sex": ["f", "m", "m", "f"] * 5})
+    >>> def fit(train, rng):
+    ...     return train.outcome.mean()
+    >>> def predict(fitted, test):
+    ...     score = [fitted] * len(test)
+    ...     return Predictions(test.outcome, y_score=score, sensitive_features=test.sensitive_features)
+    >>> TrainableModel(data, fit, predict, version="1", folds=5).out_of_fold(seed=0)
+    Predictions(20 samples, sensitive features: sex (f, m))
+    """
+
+    data: DataSet
+    fit: Callable[[DataSet, np.random.Generator], Any]
+    predict: Callable[[Any, DataSet], Predictions]
+    version: str
+    feature_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    folds: int = 10
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.data, DataSet):
+            raise ConfigurationError(f"data: {type(self.data).__name__} must be a fairness_checks.sweep DataSet")
+        if type(self.version) is not str or not self.version:
+            raise ConfigurationError(
+                f"version: {self.version!r} must be text that changes when fit, predict or their parameters change, "
+                "such as source_digest(module)"
+            )
+        sets = {name: tuple(columns) for name, columns in self.feature_sets.items()}
+        sets = sets or {ALL: tuple(self.data.features.columns)}
+        for name, columns in sets.items():
+            try:
+                self.data.select(columns)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"feature_sets.{name}: {error}") from None
+        object.__setattr__(self, "feature_sets", sets)
+
+    def depends_on(self) -> dict[str, JSON]:
+        """Return what the model's results depend on, libraries aside, as plain builtins for the key of a cache."""
+        return {"data": self.data.fingerprint(), "version": self.version}
+
+    def tested(self, fitted: Any, test: DataSet) -> Predictions:
+        """Return the predictions of test rows.
+
+        Raises
+        ------
+        InvalidPredictions
+            If they are not of these rows in this order, as far as lengths, outcomes and groups tell.
+        """
+        found = self.predict(fitted, test)
+        if not isinstance(found, Predictions):
+            raise InvalidPredictions(f"predict returned {type(found).__name__}; it must return Predictions")
+        if len(found) != len(test):
+            raise InvalidPredictions(f"predict returned {len(found)} predictions for {len(test)} rows")
+        if found.y_true is not None and test.outcome is not None and not np.array_equal(found.y_true, test.outcome):
+            raise InvalidPredictions(
+                "predict: y_true differs from the outcome of the rows that were to be predicted; keep their order"
+            )
+        for name, feature in found.sensitive_features.items():
+            if name in test.sensitive_features.columns:
+                known = test.sensitive_features[name].to_numpy()
+                if (feature.codes < 0).any() or not (np.array(feature.groups, object)[feature.codes] == known).all():
+                    raise InvalidPredictions(
+                        f"predict: sensitive_features[{name!r}] differs from that of the rows that were to be "
+                        "predicted; keep their order, and pass test.sensitive_features"
+                    )
+        return found
+
+    def out_of_fold(self, seed: int) -> Predictions:
+        """Predict every row once, by a model that saw neither the row, nor one identical to it, nor one of its cluster.
+
+        Folds are stratified by outcome and by all sensitive features together. The first feature set is used.
+
+        Parameters
+        ----------
+        seed : int
+            Of the folds and of the fits.
+
+        Raises
+        ------
+        ConfigurationError
+            If there are too few rows for the folds, or a fold would be trained on one outcome only.
+        """
+        data = self.data
+        together = data.sensitive_features.groupby(list(data.sensitive_features.columns), sort=True).ngroup()
+        strata = np.asarray(together, dtype=np.intp) * 2 + (0 if data.outcome is None else data.outcome)
+        features = data.select(next(iter(self.feature_sets.values())))
+        fold = folds(strata, self.folds, blocks(data), generator(seed, FOLDS, 0))
+        parts = []
+        for number in range(self.folds):
+            unseen = np.flatnonzero(fold == number)
+            train = features.take(np.flatnonzero(fold != number))
+            if (lacking := train.lacks_outcome()) is not None:
+                raise ConfigurationError(
+                    f"folds: {self.folds}: fold {number} would be trained without a row of outcome {lacking}; "
+                    "more rows of it are needed"
+                )
+            fitted = self.fit(train, generator(seed, FIT, number, "out of fold"))
+            parts.append((unseen, self.tested(fitted, features.take(unseen))))
+        return join_predictions(parts, data)

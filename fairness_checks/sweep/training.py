@@ -1,0 +1,123 @@
+"""One training of a sweep: split, mix, fit, predict, measure."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
+
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.plain import JSON
+from fairness_checks.sweep.dataset import DataSet
+from fairness_checks.sweep.measuring import measure
+from fairness_checks.sweep.mixes import common_size
+from fairness_checks.sweep.mixing import TrainingPart, apply_mix
+from fairness_checks.sweep.plan import SweepPlan, Task
+from fairness_checks.sweep.randomness import FIT, MIX, SPLIT, generator
+from fairness_checks.sweep.results import RepeatResult
+from fairness_checks.sweep.splits import split
+from fairness_checks.sweep.store import SweepStore
+from fairness_checks.sweep.trainable import TrainableModel
+
+__all__ = ["Training"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """Any training of a sweep, as a callable that workers can be sent.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    model : TrainableModel
+        What is trained.
+    plan : SweepPlan
+        What with.
+    columns : mapping of str to sequence of str
+        Columns of each feature set.
+    blocks : ndarray of int, shape (n,)
+        Rows that stay together: `fairness_checks.sweep.splits.blocks`.
+    store : SweepStore, optional
+        Where results are kept.
+    """
+
+    name: str
+    model: TrainableModel
+    plan: SweepPlan
+    columns: Mapping[str, Sequence[str]]
+    blocks: npt.NDArray[np.intp]
+    store: SweepStore | None
+
+    def _depends_on(self, task: Task) -> dict[str, JSON]:
+        return {**self.plan.task_key(task.mix), "columns": list(self.columns[task.feature_set])}
+
+    def stored(self, task: Task) -> RepeatResult | None:
+        """Return the result if it is stored."""
+        return None if self.store is None else self.store.read(task, self._depends_on(task))
+
+    def __call__(self, task: Task) -> RepeatResult:
+        """Train, test, and store the result.
+
+        What a worker cannot store, for want of a shared folder or of space, is for `keep`.
+        """
+        try:
+            with _threads(len(sys.modules)).limit(limits=1):
+                result = self._train(task)
+        except Exception as error:
+            error.add_note(
+                f"sweep of {self.name}: mix {task.mix!r}, feature set {task.feature_set!r}, repeat {task.repeat}"
+            )
+            raise
+        if self.store is not None:
+            with contextlib.suppress(OSError):
+                self.store.write(result, self._depends_on(task))
+        return result
+
+    def keep(self, result: RepeatResult) -> None:
+        """Store a result that its worker did not; raise OSError if that is impossible."""
+        if self.store is not None and not self.store.has(result.task, self._depends_on(result.task)):
+            self.store.write(result, self._depends_on(result.task))
+
+    def _train(self, task: Task) -> RepeatResult:
+        plan, data = self.plan, self.model.data
+        sides = split(data, plan.by, plan.test, generator(plan.seed, SPLIT, task.repeat), self.blocks)
+        features = data.select(self.columns[task.feature_set])
+        groups = data.groups(plan.by)
+        available = groups.take(sides.train)
+        part = self._mixed(task, features.take(sides.train), available.sizes())
+        fitted = self.model.fit(part.data, generator(plan.seed, FIT, task.repeat, task.mix, task.feature_set))
+        predictions = self.model.tested(fitted, features.take(sides.test))
+        trained = part.data.groups(plan.by).sizes()
+        real = available.take(np.unique(part.source[part.source >= 0])).sizes()
+        sizes = {name: (trained.get(name, 0), real[name]) for name in groups.names}
+        found, pairs = measure(predictions, plan.by, sizes)
+        return RepeatResult(mix=task.mix, feature_set=task.feature_set, repeat=task.repeat, groups=found, pairs=pairs)
+
+    def _mixed(self, task: Task, train: DataSet, available: Mapping[str, int]) -> TrainingPart:
+        """Return what is trained on; the same rows for every feature set, synthetic ones aside."""
+        plan = self.plan
+        size = common_size(plan.mixes.values(), available) if plan.size is None else plan.size
+        rng = generator(plan.seed, MIX, task.repeat, task.mix)
+        try:
+            part = apply_mix(plan.mixes[task.mix], train, plan.by, size, rng)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"mixes.{task.mix}: {error}") from None
+        if (lacking := part.data.lacks_outcome()) is not None:
+            raise ConfigurationError(
+                f"mixes.{task.mix}: repeat {task.repeat}: none of the {len(part.data)} training rows has outcome "
+                f"{lacking}; give the groups that have it a share, use a larger `size`, or a smaller `test`"
+            )
+        return part
+
+
+@lru_cache(maxsize=1)
+def _threads(modules: int) -> ThreadpoolController:
+    """Return the thread pools of this process; looked for again when more modules have been imported."""
+    return ThreadpoolController()

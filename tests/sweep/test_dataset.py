@@ -1,0 +1,128 @@
+"""DataSet: what is read, what is refused, and what its fingerprint tells apart."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.sweep.dataset import DataSet
+
+SEX = {"sex": ["f", "m", "f"]}
+COLUMNS = {"age": [40, 50, 60], "smoker": ["no", "yes", "no"]}
+
+
+@pytest.mark.parametrize(
+    "frame", [pd.DataFrame, pl.DataFrame, pl.LazyFrame, dict], ids=["pandas", "polars", "lazy", "dict"]
+)
+def test_any_frame_becomes_the_same_pandas_frame(frame):
+    data = DataSet(frame(COLUMNS), [0, 1, 1], frame(SEX))
+    assert data.features.to_dict("list") == COLUMNS
+    assert data.outcome.dtype == np.int8
+    assert data.sensitive_features["sex"].tolist() == SEX["sex"]
+    assert data.categorical == ("smoker",)
+    assert data.fingerprint() == DataSet(COLUMNS, np.array([0.0, 1.0, 1.0]), SEX).fingerprint()
+
+
+def test_rows_and_columns_are_taken_together():
+    frame = pd.DataFrame({"age": [40, 50, 60], "kind": [1, 2, 2], "word": pd.Categorical(["a", "b", "a"])}, [7, 8, 9])
+    data = DataSet(frame, [0, 1, 1], SEX, categorical=["kind"], cluster=["p1", "p1", "p2"])
+    part = data.take([2, 0, 0])
+    assert part.features["age"].tolist() == [60, 40, 40]
+    assert part.features.index.tolist() == [0, 1, 2]
+    assert part.outcome.tolist() == [1, 0, 0]
+    assert part.sensitive_features["sex"].tolist() == ["f", "f", "f"]
+    assert part.cluster.tolist() == [1, 0, 0]
+    assert part.groups("sex").names == ("f",)
+    few = data.select(["word", "age"])
+    assert list(few.features) == ["word", "age"]
+    assert data.categorical == ("kind", "word")
+    assert few.categorical == ("word",)
+    assert len(data.joined(part)) == 6
+    assert data.joined(part).features.dtypes.equals(data.features.dtypes)
+
+
+def test_what_the_caller_does_to_his_frame_changes_nothing():
+    frame = pd.DataFrame(COLUMNS)
+    data = DataSet(frame, [0, 1, 1], SEX)
+    before = data.fingerprint()
+    frame.loc[0, "age"] = 99
+    assert data.fingerprint() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"outcome": [0, 1]}, "lengths differ: features 3, outcome 2, sensitive_features 3"),
+        ({"outcome": [0, 1, 2]}, "outcome: labels are not binary"),
+        ({"features": pd.DataFrame([[1, 2]] * 3, columns=["a", "a"])}, "features: a column is there twice; rename one"),
+        ({"features": pd.DataFrame([[1, 2]] * 3, columns=[1, "1"])}, "column '1' is there twice"),
+        ({"features": {"a": [[1], [2], [3]]}}, r"features\['a'\]: a cell must be a number or text, not list"),
+        ({"features": np.ones((3, 2))}, "features: ndarray; a frame or a mapping of columns is needed"),
+        ({"features": {"a": [1, 2], "b": [1]}}, "features: cannot be read as one table"),
+        ({"features": {}}, "features: no column"),
+        ({"sensitive_features": {"sex": ["f", None, "m"]}}, r"sensitive_features\['sex'\]: 1 of 3 values are missing"),
+    ],
+)
+def test_bad_data_is_one_clear_error(change, message):
+    with pytest.raises(InvalidPredictions, match=message):
+        DataSet(**{"features": COLUMNS, "outcome": [0, 1, 1], "sensitive_features": SEX} | change)
+
+
+def test_unknown_names_are_answered_with_the_nearest():
+    data = DataSet(COLUMNS, [0, 1, 1], SEX)
+    with pytest.raises(ConfigurationError, match="feature 'agee' is not in the data set; did you mean 'age'"):
+        data.select(["agee"])
+    with pytest.raises(ConfigurationError, match="categorical: 'smokes' is no feature; did you mean 'smoker'"):
+        DataSet(COLUMNS, [0, 1, 1], SEX, categorical=["smokes"])
+    with pytest.raises(ConfigurationError, match="by: sensitive feature 'sexx' is not in the data set; did you mean"):
+        data.groups("sexx")
+    for columns in ([], ["age", "age"]):
+        with pytest.raises(ConfigurationError, match="must name one or more different features"):
+            data.select(columns)
+
+
+CHANGES = {
+    "value": {"features": {"age": [40, 50, 61], "smoker": ["no", "yes", "no"]}},
+    "dtype": {"features": {"age": [40.0, 50.0, 60.0], "smoker": ["no", "yes", "no"]}},
+    "name": {"features": {"Age": [40, 50, 60], "smoker": ["no", "yes", "no"]}},
+    "order of columns": {"features": {"smoker": ["no", "yes", "no"], "age": [40, 50, 60]}},
+    "text": {"features": {"age": [40, 50, 60], "smoker": ["no", "yes", "No"]}},
+    "missing": {"features": {"age": [40, 50, 60], "smoker": ["no", "yes", None]}},
+    "missing as text": {"features": {"age": [40, 50, 60], "smoker": ["no", "yes", "None"]}},
+    "categories": {"features": {"age": [40, 50, 60], "smoker": pd.Categorical(["no", "yes", "no"])}},
+    "more categories": {
+        "features": {"age": [40, 50, 60], "smoker": pd.Categorical(["no", "yes", "no"], ["yes", "no"])}
+    },
+    "outcome": {"outcome": [1, 1, 1]},
+    "no outcome": {"outcome": None},
+    "sensitive": {"sensitive_features": {"sex": ["f", "m", "m"]}},
+    "sensitive name": {"sensitive_features": {"gender": ["f", "m", "f"]}},
+    "categorical": {"categorical": ["age"]},
+    "cluster": {"cluster": [1, 1, 2]},
+}
+
+
+def test_fingerprint_tells_every_change():
+    base = {"features": COLUMNS, "outcome": [0, 1, 1], "sensitive_features": SEX}
+    found = {name: DataSet(**base | change).fingerprint() for name, change in ({"": {}} | CHANGES).items()}
+    assert len(set(found.values())) == len(found)
+
+
+def test_fingerprint_is_the_same_in_another_process():
+    code = (
+        "from fairness_checks.sweep.dataset import DataSet;"
+        f"print(DataSet({COLUMNS!r}, [0, 1, 1], {SEX!r}).fingerprint())"
+    )
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == DataSet(COLUMNS, [0, 1, 1], SEX).fingerprint()
+
+
+def test_fingerprint_knows_no_byte_order():
+    big = pd.DataFrame({"age": np.array([40, 50, 60], dtype=">i8"), "smoker": ["no", "yes", "no"]})
+    assert DataSet(big, [0, 1, 1], SEX).fingerprint() == DataSet(COLUMNS, [0, 1, 1], SEX).fingerprint()
