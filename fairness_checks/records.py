@@ -102,6 +102,8 @@ class SweepRecord:
         Repeats in which the deciding gap is undefined; left out.
     test_train_ratio : float
         Test rows over training rows, by which overlapping repeats are corrected (Nadeau and Bengio 2003).
+    corrected_p : float or None
+        p-value of "no difference" by the deciding gap, corrected for overlapping repeats (Nadeau and Bengio 2003).
     published_test : str or None
         The test that published studies make of such repeats as if they were independent.
     published_p : float or None
@@ -118,6 +120,7 @@ class SweepRecord:
     repeats: int
     undefined: int
     test_train_ratio: float
+    corrected_p: float | None = None
     published_test: str | None = None
     published_p: float | None = None
 

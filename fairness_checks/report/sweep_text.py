@@ -49,7 +49,8 @@ def sweep_lines(sweep: SweepRecord) -> Iterator[str]:
         f"test rows over training rows {sweep.test_train_ratio:.2f}."
     )
     if sweep.published_test is not None and sweep.published_p is not None:
+        corrected = "" if sweep.corrected_p is None else f"; corrected for that, it is {sweep.corrected_p:.2g}"
         yield (
             f"The test of published studies ({sweep.published_test}, no difference) gives p = {sweep.published_p:.2g}: "
-            f"too small, as the repeats overlap. It decides nothing."
+            f"too small, as the repeats overlap{corrected}. It decides nothing."
         )

@@ -92,7 +92,8 @@ def _swept_text(record: CheckRecord, sweep: SweepRecord) -> str:
     """``female 0.420 - male 0.180 (mix as_is, features all, 20 repeats) =``."""
     shown = [record.group(name) for name in (record.first, record.second) if name is not None]
     if sweep.gap == "dependence":
-        return f"{shown[0].label} ({setting_words(sweep)}): slope"
+        moves = "falls" if record.also.get("slope", 0.0) < 0.0 else "rises"
+        return f"{shown[0].label} {moves} as its share grows ({setting_words(sweep)}), slope"
     values = " - ".join(f"{g.label} {'undefined' if g.rate is None else value_text(g.rate)}" for g in shown)
     return f"{values} ({setting_words(sweep)}) ="
 

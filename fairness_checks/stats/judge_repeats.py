@@ -29,6 +29,8 @@ from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
 
 __all__ = ["JudgedGaps", "judge_gaps", "largest_p", "repeats_outside", "repeats_within"]
 
+_CORRECTED = "Nadeau-Bengio corrected resampled t (2003)"
+_TWO_PARTS = "resampled t, test and training rows apart (after Nadeau and Bengio 2003)"
 _COMMON = np.linspace(-8.5, 8.5, 801)[:, None]  # the part that all statistics share, in standard deviations
 _WEIGHT = np.exp(-0.5 * _COMMON[:, 0] ** 2) / np.exp(-0.5 * _COMMON[:, 0] ** 2).sum()
 _MOST_CORRELATED = 0.998  # beyond it the grid is too coarse; less correlation is on the safe side
@@ -195,14 +197,13 @@ def judge_gaps(
         least = float(repeats_outside(found, margin).min())
         return largest_p(least, 2.0 * margin / error, correlation)
 
-    outside = repeats_outside(found, limit)
-    p = p_violation(limit)
+    outside, p = repeats_outside(found, limit), p_violation(limit)
     order = (-size, outside) if p < alpha else (outside, -size)
     shown = int(np.lexsort(order)[0])
     pair = (int(np.asarray(first)[shown]), int(np.asarray(second)[shown]))
     higher, lower = pair if found.value[shown] >= 0.0 else pair[::-1]
     high = float(np.max(size - error * special.stdtrit(found.freedom, alpha)))
-    corrected = "Nadeau-Bengio corrected resampled t" if test_variance is None else _TWO_PARTS
+    corrected = _CORRECTED if test_variance is None else _TWO_PARTS
     return JudgedGaps(
         inference=Inference(
             estimate=float(size[shown]),
@@ -221,9 +222,6 @@ def judge_gaps(
         left_out=int(np.isnan(gaps[shown]).sum()),
         p_plain=_plain(gaps[shown], limit),
     )
-
-
-_TWO_PARTS = "resampled t, variance of test and training rows apart (after Nadeau and Bengio 2003)"
 
 
 def _plain(gap: np.ndarray, limit: float) -> float:

@@ -3,8 +3,8 @@
 Each group's values over the repeats are tested for normality by Kolmogorov and Smirnov's test; Student's t test
 compares them where both pass, Mann and Whitney's U test otherwise [1]_. It takes overlapping splits of one table for
 independent samples, so its p-values are far too small, and they shrink further with every repeat that is added: with
-20 repeats it errs in about a quarter of sweeps at a nominal 5 %, with 100 in more than a third on each side (``python
--m benchmarks.sweeps``).
+20 repeats a t test errs in 21 to 37 % of sweeps at a nominal 5 % a side, with 100 in 34 to 47 % (``python -m
+benchmarks.sweeps``).
 
 References
 ----------

@@ -9,18 +9,19 @@ hence s^2 (1 / J + n_test / n_train).
 
 That is right while the rows that test make the difference. What the training rows add is correlated by the share t of
 its rows that a training set holds, t = n_train / (n_test + n_train) or less, and there the correction is too small: for
-a model that learns each group by itself the test with it errs in 9 to 12 % of sweeps instead of 5 %
+a model that learns each group by itself the test with it errs in up to 13 % of sweeps instead of 5 %
 (``python -m benchmarks.sweeps``). Both parts can be told apart where the variance v of a gap *given the trained model*
 is known, which the test rows say. With f = n_test / (n_test + n_train), to first order in the rows,
 
     s^2 = (1 - f) v + rest,       variance of the mean = s^2 / J + f v + rest t / (1 - t),
 
-rest at least 0. The first two terms alone are Nadeau and Bengio's where rest is 0, and the result is never smaller than
-theirs. Randomness of the fit itself is counted as if all repeats shared it, which is on the safe side and costs
-detection with unstable learners; no estimator can tell from one table (Bengio and Grandvalet, JMLR 5 (2004) 1089).
+rest at least 0. Where rest is 0 that is Nadeau and Bengio's variance; the result is never smaller than theirs.
+Randomness of the fit itself is counted as if all repeats shared it, which is on the safe side and costs detection
+with unstable learners; one table does not hold what it would take to tell (for K folds Bengio and Grandvalet proved
+that no unbiased estimator exists, JMLR 5 (2004) 1089).
 
 What differs between tables but never between splits stays unseen: how many positives each group has, where splits are
-stratified by outcome. The same learner then errs in up to 10 %, and in 6 % where splits are stratified by group alone.
+stratified by outcome. The same learner then errs in up to 11 %, and in 7 % where splits are stratified by group alone.
 
 References
 ----------

@@ -18,8 +18,7 @@ from fairness_checks.metrics import CELLS, Metric
 from fairness_checks.records import GroupRecord, SweepRecord
 from fairness_checks.stats import gaps as asked
 from fairness_checks.stats.gaps import Gaps
-from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.judge_repeats import JudgedGaps, judge_gaps
+from fairness_checks.stats.judge_repeats import JudgedGaps, judge_gaps, repeats_outside
 from fairness_checks.stats.mismatch_repeats import judge_mismatches
 from fairness_checks.stats.published_test import published_test
 from fairness_checks.stats.repeats import rate_variance, repeat_estimates, undefined_gaps
@@ -30,6 +29,7 @@ from fairness_checks.sweep.results import SweepResults
 __all__ = ["find_in_sweep"]
 
 Floats = npt.NDArray[np.float64]
+_ROUNDING = 1e-10  # of the largest value; repeats that differ by less agree, and a gap's variance is then unknown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,7 @@ def find_in_sweep(results: SweepResults, plan: SweepPlan, check: Check, settings
     Raises
     ------
     ConfigurationError
-        If the model's predictions do not allow the metric.
+        If the model's predictions do not allow the metric, or no mix gives the groups equal shares where that is asked.
     """
     table = _table(results, plan, check.definition)
     gaps = _mismatches(results, table) if check.metric == MISMATCH else _gaps(results, plan, check, table)
@@ -86,8 +86,7 @@ def find_in_sweep(results: SweepResults, plan: SweepPlan, check: Check, settings
         gaps = _taken(gaps, np.isin(gaps.first_mix, _balanced(plan, table)))
     usable = ~undefined_gaps(gaps.value)
     if gaps.test_variance is None:
-        with np.errstate(invalid="ignore"):
-            usable &= np.nanmax(gaps.value, axis=1, initial=-np.inf) > np.nanmin(gaps.value, axis=1, initial=np.inf)
+        usable &= _varies(gaps, table)
     reason = _reason(table, gaps, ~usable, check)
     if not usable.any():
         groups = _records(table, gaps, 0, check, settings)
@@ -103,7 +102,7 @@ def find_in_sweep(results: SweepResults, plan: SweepPlan, check: Check, settings
     return Finding(
         check,
         check.definition,
-        _records(table, some, shown, check, settings, deciding=judged.inference),
+        _records(table, some, shown, check, settings),
         judged.inference,
         reason,
         "repeats",
@@ -200,7 +199,17 @@ def _areas(results: SweepResults, table: _Table, gaps: Gaps, shown: int) -> dict
 
 
 def _balanced(plan: SweepPlan, table: _Table) -> list[int]:
-    return [i for i, (mix, _) in enumerate(table.configurations) if is_balanced(plan.mixes[mix])]
+    found = [i for i, (mix, _) in enumerate(table.configurations) if is_balanced(plan.mixes[mix])]
+    if not found:
+        raise ConfigurationError(f"gap: equal_representation: no mix of {', '.join(plan.mixes)} has equal shares")
+    return found
+
+
+def _varies(gaps: Gaps, table: _Table) -> npt.NDArray[np.bool_]:
+    """Say which gaps differ between repeats by more than rounding does."""
+    scale = np.abs(table.values[~np.isnan(table.values)]).max(initial=0.0) or 1.0  # areas of a mismatch are no values
+    spread = np.nanmax(gaps.value, axis=1, initial=-np.inf) - np.nanmin(gaps.value, axis=1, initial=np.inf)
+    return np.asarray(spread > _ROUNDING * scale)
 
 
 def _joined(parts: Sequence[Gaps]) -> Gaps:
@@ -242,8 +251,10 @@ def _judge(table: _Table, gaps: Gaps, check: Check, alpha: float) -> JudgedGaps:
         test_variance=gaps.test_variance,
         largest=math.inf if check.gap == "dependence" else metric.highest - metric.lowest,
     )
-    if check.gap == "dependence":  # a slope is of one group, whichever sign it has
-        inference = dataclasses.replace(found.inference, first=int(gaps.first[found.shown]), second=-1)
+    if check.gap == "dependence":  # a slope is of one group, and its sign is told beside its size
+        shown = found.shown
+        also = {"slope": math.copysign(found.inference.estimate, np.nanmean(gaps.value[shown]))}
+        inference = dataclasses.replace(found.inference, first=int(gaps.first[shown]), second=-1, also=also)
         return dataclasses.replace(found, inference=inference)
     return found
 
@@ -267,9 +278,7 @@ def _some(problems: list[str]) -> str | None:
     return "; ".join(problems[:3]) + (f"; and {rest} more" if rest > 0 else "") if problems else None
 
 
-def _records(
-    table: _Table, gaps: Gaps, shown: int, check: Check, settings: Settings, deciding: Inference | None = None
-) -> tuple[GroupRecord, ...]:
+def _records(table: _Table, gaps: Gaps, shown: int, check: Check, settings: Settings) -> tuple[GroupRecord, ...]:
     """Return every group with its mean over the repeats, under the mix of the deciding gap, or its own in that gap."""
     own = {int(gaps.second[shown]): int(gaps.second_mix[shown])}
     repeats = gaps.value.shape[1]
@@ -294,8 +303,10 @@ def _sweep(
     results: SweepResults, plan: SweepPlan, table: _Table, gaps: Gaps, check: Check, judged: JudgedGaps | None = None
 ) -> SweepRecord:
     mixes: list[str | None] = [None, None]
-    feature_set = name = p = None
+    feature_set = name = p = corrected = None
     if judged is not None:
+        alone = repeat_estimates(gaps.value[[judged.shown]], table.n_train, table.n_test)
+        corrected = float(repeats_outside(alone, 0.0)[0]) if alone.variance[0] > 0.0 else None
         at = [int(gaps.first_mix[judged.shown]), int(gaps.second_mix[judged.shown])]
         first, second = judged.inference.first, judged.inference.second
         if first != gaps.first[judged.shown]:
@@ -316,6 +327,7 @@ def _sweep(
         repeats=gaps.value.shape[1],
         undefined=0 if judged is None else judged.left_out,
         test_train_ratio=table.n_test / table.n_train,
+        corrected_p=corrected,
         published_test=name,
         published_p=p,
     )

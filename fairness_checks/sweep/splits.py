@@ -1,4 +1,4 @@
-"""Which rows test and which may train: drawn by group and outcome, rows that belong together on one side."""
+"""Which rows test and which may train: drawn by group, rows that belong together on one side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.sweep.apportion import largest_remainder
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.plan import require_test
 
@@ -89,7 +88,8 @@ def split(data: DataSet, by: str, test: float, rng: np.random.Generator, kept: C
     data : DataSet
         n rows.
     by : str
-        Sensitive feature; test rows are drawn within each of its groups, in proportion to the outcome.
+        Sensitive feature; test rows are drawn within each of its groups, whatever their outcome: splits that all have
+        the same number of positives would hide how much a gap varies with that number.
     test : float or int
         A fraction in (0, 1) of each group, or a whole number of rows of each group.
     rng : numpy.random.Generator
@@ -119,15 +119,12 @@ def split(data: DataSet, by: str, test: float, rng: np.random.Generator, kept: C
     groups = data.groups(by)
     require_test(test)
     kept = blocks(data) if kept is None else kept
-    outcome = np.zeros(len(data), dtype=np.intp) if data.outcome is None else data.outcome
-    drawn = _shuffled(kept, 2 * groups.codes + outcome, rng)
+    drawn = _shuffled(kept, groups.codes, rng)
     chosen = np.zeros(len(drawn.code), dtype=bool)
     for group, name in enumerate(groups.names):
-        rows = [int(drawn.size[drawn.home == 2 * group + label].sum()) for label in (0, 1)]
-        wanted = _wanted(f"by {by!r}: group {name!r}", test, sum(rows))
-        for label, target in enumerate(largest_remainder(rows, wanted)):
-            members = np.flatnonzero(drawn.home == 2 * group + label)
-            chosen[members[_fill(drawn.size[members], target)]] = True
+        members = np.flatnonzero(drawn.home == group)
+        wanted = _wanted(f"by {by!r}: group {name!r}", test, int(drawn.size[members].sum()))
+        chosen[members[_fill(drawn.size[members], wanted)]] = True
     is_test = np.isin(kept, drawn.code[chosen])
     for side, rows_of in (("test", is_test), ("train", ~is_test)):
         found = np.bincount(groups.codes[rows_of], minlength=len(groups.names))

@@ -1,0 +1,286 @@
+"""Checks on a sweep as tests: what is trained, how often, and what colour the build then has."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pytest
+
+# As in conftest.py: pytester forgets what a run in this process imported.
+import fairness_checks.sweep.analysis
+import fairness_checks.sweep.runs
+import fairness_checks.sweep.synthetic  # noqa: F401 - for its side effect, as the others
+from fairness_checks import CheckRecord
+
+MODELS = '''
+from pathlib import Path
+
+import numpy as np
+
+from fairness_checks import Predictions, fairness_model
+from fairness_checks.sweep import DataSet, TrainableModel
+
+
+def table(n=240):
+    """The signal of women has the other sign, so that whoever is trained on decides who is served."""
+    rng = np.random.default_rng(0)
+    sex = np.where(np.arange(n) % 3 == 0, "female", "male")
+    x = rng.normal(size=n)
+    y = (np.where(sex == "male", x, -x) + 0.3 * rng.normal(size=n) > 0).astype(int)
+    return DataSet({"x": x, "noise": rng.normal(size=n)}, y, {"sex": sex})
+
+
+def fit(train, rng):
+    with Path(__file__).with_name("fitted.txt").open("a", encoding="utf-8") as trace:
+        trace.write("fit\\n")
+    x, y = train.features["x"].to_numpy(), train.outcome
+    if BROKEN and len(set(train.sensitive_features["sex"])) == 1:
+        raise RuntimeError("out of memory")
+    return float(np.cov(x, y)[0, 1]) + 0.01 * rng.normal()
+
+
+def predict(slope, test):
+    score = 1 / (1 + np.exp(-4 * slope * test.features["x"].to_numpy()))
+    return Predictions(test.outcome, y_score=score, sensitive_features=test.sensitive_features)
+
+
+@fairness_model(sensitive_features=["sex"])
+def swept():
+    return TrainableModel(table(), fit, predict, version="1", folds=4)
+'''
+MIXES = "as_is: as_is, half: {female: 0.5, male: 0.5}, men: {male: 1.0}"
+ACCURACY = "{metric: accuracy, gap: each_mix, max_difference: 0.2}"
+LIKE = "{metric: accuracy, gap: equal_representation, max_difference: 0.9}"
+WORST = "{metric: brier_score, gap: worst_case, max_difference: 0.9}"
+SLOPE = "{metric: roc_auc, gap: dependence, max_slope: 0.1}"
+MISMATCH = "{metric: uncertainty_mismatch, max_mismatch: 0.05}"
+SUBGROUPS = "subgroups: [{metric: accuracy, by: sex, max_difference: 0.99}]"
+UNSURE = "{metric: log_loss, gap: equal_representation, max_difference: 0.05}"
+
+
+@pytest.fixture
+def sweep(project):
+    """A project with a model that can be trained again, and a function that writes its limits."""
+
+    def limits(*checks, mixes=MIXES, more="", waivers="[]", repeats=5, broken=False, models=MODELS):
+        project.write("conftest.py", f"BROKEN = {broken}\n{models}")
+        section = f"{{by: sex, mixes: {{{mixes}}}, repeats: {repeats}, checks: [{', '.join(checks)}]}}"
+        return project.write(
+            "thresholds.yaml",
+            f"version: 1\nmodels:\n  swept:\n    sweep: {section}\n    {more}\nwaivers: {waivers}\n",
+        )
+
+    project.sweep = limits
+    return project
+
+
+def records(project, name="junit.xml"):
+    cases = project.junit(name).values()
+    return [project.properties(case)["fairness.record"] for case in cases]
+
+
+def fits(project):
+    return len(project.fitted())
+
+
+def node(gap, metric="accuracy"):
+    return f"thresholds.yaml::test_sweep[swept-sex-{metric}-{gap}]"
+
+
+def test_every_check_is_a_test_and_all_of_a_model_are_one_family(sweep):
+    sweep.sweep(ACCURACY, LIKE, WORST, SLOPE, MISMATCH, more=SUBGROUPS)
+    result = sweep.gate("-v", "--junitxml=junit.xml")
+    assert result.ret == 1
+    shown = dict(
+        line.split()[:2] for line in result.outlines if re.match(r"thresholds\.yaml::test_sweep\S+ [A-Z]", line)
+    )
+    names = [
+        node("each_mix"),
+        node("equal_representation"),
+        node("worst_case", "brier_score"),
+        node("dependence", "roc_auc"),
+        node("each_mix", "uncertainty_mismatch"),
+    ]
+    assert list(shown) == names
+    assert (shown[names[0]], shown[names[2]], shown[names[3]]) == ("FAILED", "PASSED", "FAILED")
+    found = [CheckRecord.from_json(text) for text in records(sweep)]
+    assert len(found) == 6
+    assert {record.family_size for record in found} == {6}
+    assert {record.check for record in found} == {"subgroups", "sweep"}
+    assert found[1].p_adjusted > found[1].p_violation
+    assert found[1].sweep.mixes == ("as_is", "half", "men")
+    assert fits(sweep) == 3 * 5 + 4  # the sweep, and the folds of the subgroup check
+    table = result.outlines[result.outlines.index("swept") :]
+    assert max(map(len, table[: table.index("")])) <= 100
+    properties = sweep.properties(sweep.junit()[names[0].partition("::")[2]])
+    assert (properties["fairness.verdict"], properties["fairness.metric"]) == ("fail", "accuracy")
+    assert properties["fairness.text"].startswith("accuracy by sex, under each training mix: ")
+
+
+def test_a_second_run_trains_nothing_and_says_the_same(sweep):
+    sweep.sweep(ACCURACY, SLOPE, more=SUBGROUPS)
+    sweep.gate("--junitxml=first.xml")
+    trained = fits(sweep)
+    sweep.gate("--junitxml=second.xml")
+    assert fits(sweep) == trained == 19
+    assert records(sweep, "first.xml") == records(sweep, "second.xml")
+    sweep.gate("--junitxml=third.xml", "--fairness-no-cache")
+    assert fits(sweep) == 2 * trained
+    assert records(sweep, "first.xml") == records(sweep, "third.xml")
+    sweep.sweep(ACCURACY, SLOPE, more=SUBGROUPS, repeats=6)
+    sweep.gate()
+    assert fits(sweep) == 2 * trained + 3
+    sweep.sweep(ACCURACY, SLOPE, more=SUBGROUPS, repeats=6, models=MODELS.replace('version="1"', 'version="2"'))
+    sweep.gate()
+    assert fits(sweep) == 2 * trained + 3 + 22
+
+
+def test_checks_on_a_sweep_alone_need_no_folds_and_subgroup_checks_no_sweep(sweep):
+    sweep.sweep(ACCURACY)
+    sweep.gate()
+    assert fits(sweep) == 15
+    sweep.write("thresholds.yaml", f"version: 1\nmodels: {{swept: {{{SUBGROUPS}}}}}\n")
+    result = sweep.gate()
+    assert (result.ret, result.parseoutcomes()) == (0, {"passed": 1})
+    assert fits(sweep) == 15 + 4
+
+
+def test_jobs_and_workers_change_no_number(sweep):
+    sweep.sweep(ACCURACY, SLOPE, more=SUBGROUPS)
+    alone = sweep.gate("--junitxml=alone.xml", "--fairness-no-cache")
+    jobs = sweep.gate_in_subprocess("--junitxml=jobs.xml", "--fairness-jobs=2")
+    workers = sweep.gate_in_subprocess("--junitxml=workers.xml", "-n", "2", "-p", "no:cacheprovider")
+    assert alone.ret == jobs.ret == workers.ret == 1
+    assert alone.parseoutcomes() == jobs.parseoutcomes() == workers.parseoutcomes() == {"failed": 2, "passed": 1}
+    assert records(sweep, "alone.xml") == records(sweep, "jobs.xml")
+    assert sorted(records(sweep, "alone.xml")) == sorted(records(sweep, "workers.xml"))
+
+
+@pytest.mark.parametrize("jobs", ["0", "many"])
+def test_a_number_of_jobs_that_is_none_is_a_usage_error(sweep, jobs):
+    sweep.sweep(ACCURACY)
+    result = sweep.gate(f"--fairness-jobs={jobs}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--fairness-jobs" in result.stderr.str()
+    assert fits(sweep) == 0
+
+
+def test_predictions_cannot_be_swept(sweep):
+    given = MODELS.replace(
+        'return TrainableModel(table(), fit, predict, version="1", folds=4)', "return predict(1.0, table())"
+    )
+    sweep.sweep(ACCURACY, SLOPE, more=SUBGROUPS, models=given)
+    result = sweep.gate()
+    assert (result.ret, result.parseoutcomes()) == (1, {"errors": 3})
+    assert "swept: it has checks on a sweep, but its fixture returned Predictions" in result.stdout.str()
+
+
+def test_another_product_is_named(sweep):
+    sweep.sweep(
+        ACCURACY,
+        models=MODELS.replace("return TrainableModel(table(), fit,", "return (table(), fit,").replace(
+            'version="1", folds=4', ""
+        ),
+    )
+    result = sweep.gate()
+    assert (result.ret, result.parseoutcomes()) == (1, {"errors": 1})
+    assert "swept: the fixture returned tuple; return fairness_checks.Predictions, or" in result.stdout.str()
+
+
+def test_a_fit_that_fails_is_located_and_the_next_run_goes_on(sweep):
+    sweep.sweep(ACCURACY, SLOPE, broken=True)
+    result = sweep.gate()
+    assert result.ret == 1
+    assert result.parseoutcomes() == {"errors": 2}
+    assert "out of memory" in result.stdout.str()
+    assert "sweep of swept: mix 'men', feature set 'all', repeat 0" in result.stdout.str()
+    assert fits(sweep) == 3, "the failing training was tried again for the next check"
+    sweep.sweep(ACCURACY, SLOPE)
+    assert sweep.gate("--junitxml=junit.xml").parseoutcomes() == {"failed": 2}
+    assert fits(sweep) == 3 + 15 - 2
+
+
+@pytest.mark.parametrize(
+    ("mixes", "message"),
+    [
+        ("as_is: as_is, women: {femal: 1.0}", "mixes.women: 'femal' is no group of 'sex'; did you mean 'female'"),
+        ("as_is: as_is, women: {female: 0.9}", "shares add up to 0.9"),
+        ("as_is: as_it", "as_is"),
+    ],
+)
+def test_a_mix_that_is_impossible_is_named(sweep, mixes, message):
+    sweep.sweep(ACCURACY, mixes=mixes)
+    result = sweep.gate()
+    assert result.ret != 0
+    assert "passed" not in result.parseoutcomes()
+    assert message in result.stdout.str() + result.stderr.str()
+    assert fits(sweep) == 0
+
+
+def test_a_metric_that_cannot_be_measured_is_named(sweep):
+    sweep.sweep("{metric: mean_absolute_error, max_difference: 0.1}", ACCURACY)
+    result = sweep.gate()
+    assert (result.ret, result.parseoutcomes()) == (1, {"errors": 2})
+    assert (
+        "mean_absolute_error cannot be measured from the model's predictions; these can: accuracy"
+        in result.stdout.str()
+    )
+
+
+def test_mixes_may_have_any_name(sweep):
+    name = "50/50 – ../größe, [100 %]"
+    sweep.sweep(ACCURACY, mixes=f'"{name}": {{female: 0.5, male: 0.5}}, "and\\nnot": as_is, CON: {{male: 1.0}}')
+    result = sweep.gate("--junitxml=first.xml")
+    assert result.parseoutcomes() == {"failed": 1}
+    record = CheckRecord.from_json(records(sweep, "first.xml")[0])
+    assert record.sweep.mixes == (name, "and\nnot", "CON")
+    line = next(line for line in result.outlines if line.startswith("Trained under 3 mixes"))
+    assert f"({name}, and\\nnot, CON)" in line
+    assert sweep.gate("--junitxml=second.xml").ret == 1
+    assert fits(sweep) == 15
+    assert records(sweep, "first.xml") == records(sweep, "second.xml")
+
+
+@pytest.mark.parametrize(("gap", "waived"), [("gap: each_mix, ", True), ("", True), ("gap: worst_case, ", False)])
+def test_a_waiver_names_the_gap_or_covers_all(sweep, gap, waived):
+    entry = (
+        f"{{model: swept, check: sweep, metric: accuracy, {gap}by: sex, reason: CAPA 12, approved_by: A. Auditor, "
+        f"expires: {date.today()}}}"
+    )
+    sweep.sweep(ACCURACY, "{metric: accuracy, gap: worst_case, max_difference: 0.99}", waivers=f"[{entry}]")
+    result = sweep.gate("-k", "each_mix")
+    assert result.ret == (0 if waived else 1)
+    assert ("waived" in result.parseoutcomes()) is waived
+
+
+def test_a_waiver_of_subgroups_does_not_cover_a_sweep(sweep):
+    entry = f"{{model: swept, metric: accuracy, by: sex, reason: CAPA 12, approved_by: A. Auditor, expires: {date.today()}}}"
+    sweep.sweep(ACCURACY, waivers=f"[{entry}]")
+    assert sweep.gate().ret != 0
+
+
+@pytest.mark.parametrize(("burden", "code"), [("violation", 0), ("compliance", 1)])
+def test_the_burden_of_proof_decides_what_an_unsettled_sweep_is(sweep, burden, code):
+    sweep.sweep(UNSURE)
+    result = sweep.gate(f"--fairness-burden={burden}")
+    assert (result.ret, result.parseoutcomes()) == (code, {("failed" if code else "inconclusive"): 1})
+
+
+def test_a_plain_run_trains_nothing(sweep):
+    sweep.sweep(ACCURACY)
+    sweep.write("test_mine.py", "def test_mine(): pass\n")
+    result = sweep.pytest()
+    assert (result.ret, result.parseoutcomes()) == (0, {"passed": 1})
+    assert fits(sweep) == 0
+
+
+def test_features_are_those_of_the_data_set_on_every_run(sweep):
+    """A prediction's own features are not in the cache: a first run that read them would differ from the second."""
+    more = MODELS.replace(
+        "sensitive_features=test.sensitive_features)",
+        "sensitive_features={'sex': test.sensitive_features['sex'], 'age': ['old'] * len(test)})",
+    ).replace('["sex"]', '["sex", "age"]')
+    sweep.sweep(ACCURACY, more="subgroups: [{metric: accuracy, by: age, max_value: 0.99}]", models=more)
+    first, second = (sweep.gate("-k", "age") for _ in range(2))
+    assert first.parseoutcomes() == second.parseoutcomes()

@@ -1,0 +1,301 @@
+"""find_in_sweep: every gap against what numpy and scipy make of the same few numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fairness_checks import CheckRecord
+from fairness_checks.checks import Check, Settings
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.evaluation import Evaluation
+from fairness_checks.stats.published_test import published_test
+from fairness_checks.sweep.analysis import find_in_sweep
+from fairness_checks.sweep.mixes import Shares
+from fairness_checks.sweep.plan import SweepPlan
+from fairness_checks.sweep.results import GroupResult, PairResult, RepeatResult, SweepResults
+from fairness_checks.verdict import audit_model
+
+N, TEST = 300, 30  # rows of each group in the table, and in each test part
+ALPHA = 0.05
+MIXES = {"as_is": "as_is", "over": "oversample", "half": Shares({"f": 0.5, "m": 0.5}), "men": Shares({"m": 1.0})}
+NOISE = np.array([0.02, -0.01, 0.03, -0.04, 0.00, 0.01, -0.02, 0.01])
+
+
+def plan(mixes=("as_is",), repeats=8):
+    return SweepPlan(by="sex", mixes={name: MIXES[name] for name in mixes}, repeats=repeats)
+
+
+def near(*means, shift=1):
+    """Values (J, G) that scatter about the means, another way for each group."""
+    return np.stack([mean + np.roll(NOISE, i * shift) for i, mean in enumerate(means)], axis=1)
+
+
+def swept(values, metric="roc_auc", groups=("f", "m"), trained=None, positives=None, pairs=None):
+    """Results of {(mix, feature set): values (J, G)}; of rates with so many positives in each test part."""
+    made = []
+    for (mix, feature_set), table in values.items():
+        for repeat, row in enumerate(np.asarray(table, dtype=float)):
+            cells = [None] * len(groups)
+            if positives is not None:
+                cells = [(TEST - positives, 0, round(positives * v), positives - round(positives * v)) for v in row]
+            made.append(
+                RepeatResult(
+                    mix=mix,
+                    feature_set=feature_set,
+                    repeat=repeat,
+                    groups={
+                        group: GroupResult(
+                            train=(trained or {}).get(mix, [210] * len(groups))[i],
+                            real=210,
+                            test=TEST,
+                            counts=cells[i],
+                            values={metric: None if math.isnan(row[i]) else float(row[i])},
+                        )
+                        for i, group in enumerate(groups)
+                    },
+                    pairs=() if pairs is None else pairs[mix, feature_set][repeat],
+                )
+            )
+    return SweepResults(
+        model="m", by="sex", groups=dict.fromkeys(groups, N), repeated_rows=0, results=tuple(sorted(made, key=_task))
+    )
+
+
+def _task(result):
+    return result.task
+
+
+def ask(results, plan, gap="each_mix", limit=0.1, metric="roc_auc"):
+    kind = {"dependence": "max_slope"}.get(
+        gap, "max_mismatch" if metric == "uncertainty_mismatch" else "max_difference"
+    )
+    return find_in_sweep(results, plan, Check(metric, ("sex",), kind, limit, gap=gap), Settings())
+
+
+def verdict(results, plan, gap="each_mix", limit=0.1, metric="roc_auc"):
+    check = ask(results, plan, gap, limit, metric).check
+    (record,) = audit_model("m", Evaluation(None, results, plan), [check], Settings())
+    assert CheckRecord.from_json(record.to_json()) == record
+    return record
+
+
+def corrected(gap):
+    """Mean, standard error and freedom as Nadeau and Bengio have them; two groups of N rows, TEST of them tested."""
+    return gap.mean(), math.sqrt(gap.var(ddof=1) * (1 / len(gap) + TEST / (N - TEST))), len(gap) - 1
+
+
+def deciding(finding):
+    names = [finding.groups[i].name[0] for i in (finding.inference.first, finding.inference.second) if i >= 0]
+    return (*names, finding.sweep.first_mix, finding.sweep.second_mix, finding.sweep.feature_set)
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.1, 0.4])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_one_gap_is_judged_as_nadeau_and_bengio_do(limit, sign):
+    values = near(0.85, 0.65)[:, ::sign]
+    found = ask(swept({("as_is", "all"): values}), plan(), limit=limit)
+    mean, error, freedom = corrected(np.abs(values[:, 0] - values[:, 1]))
+    t = stats.t(freedom)
+    assert found.inference.p_violation == pytest.approx(
+        min(t.sf((mean - limit) / error) + t.sf((mean + limit) / error), 1.0)
+    )
+    assert found.inference.p_compliance == pytest.approx(t.sf((limit - mean) / error))
+    assert found.inference.estimate == pytest.approx(mean)
+    assert found.inference.high == pytest.approx(mean + t.ppf(1 - ALPHA) * error)
+    assert deciding(found) == (*("f", "m")[::sign], "as_is", "as_is", "all")
+    assert found.sweep.test_train_ratio == pytest.approx(TEST / (N - TEST))
+    assert (found.sweep.repeats, found.sweep.undefined, found.unit, found.reason) == (8, 0, "repeats", None)
+
+
+def test_a_groups_line_is_its_mean_over_the_repeats_with_the_corrected_interval():
+    values = near(0.85, 0.65)
+    female, male = ask(swept({("as_is", "all"): values}), plan()).groups
+    assert (female.name, male.name, male.n, male.events) == (("f",), ("m",), 8, None)
+    mean, error, freedom = corrected(values[:, 1])
+    half = stats.t(freedom).ppf(1 - ALPHA) * error
+    assert (male.rate, male.low, male.high) == pytest.approx((mean, mean - half, mean + half))
+
+
+def test_the_variance_of_a_rate_knows_the_test_rows():
+    positives, rates = 20, np.array([[0.30, 0.10], [0.35, 0.15], [0.25, 0.15], [0.30, 0.05], [0.40, 0.10], [0.2, 0.1]])
+    results = swept({("as_is", "all"): rates}, "false_negative_rate", positives=positives)
+    found = ask(results, plan(repeats=6), metric="false_negative_rate")
+    gap, share = rates[:, 0] - rates[:, 1], TEST / N
+    whole = positives / share  # positives of a group in the table
+    drawn = (rates.mean(axis=0) * whole + 1) / (whole + 2)
+    tested = (drawn * (1 - drawn) / positives).sum()
+    square, trained = gap.var(ddof=1), 1 - share
+    rest = max(square - (1 - share) * tested, 0.0)
+    shared = max(share * tested + rest * trained / (1 - trained), square * share / (1 - share))
+    assert found.inference.standard_error == pytest.approx(math.sqrt(square / 6 + shared))
+    assert found.inference.estimate == pytest.approx(gap.mean())
+
+
+def test_each_mix_finds_the_largest_gap_among_mixes_feature_sets_and_three_groups():
+    groups = ("a", "b", "c")
+    values = {
+        ("as_is", "all"): near(0.80, 0.78, 0.76),
+        ("over", "all"): near(0.80, 0.77, 0.79),
+        ("as_is", "few"): near(0.75, 0.74, 0.73),
+        ("over", "few"): near(0.50, 0.72, 0.90),
+    }
+    found = ask(swept(values, groups=groups), plan(("as_is", "over")))
+    assert deciding(found) == ("c", "a", "over", "over", "few")
+    assert found.inference.comparisons == 4 * 3
+    assert found.inference.estimate == pytest.approx(0.40)
+    assert [group.rate for group in found.groups] == pytest.approx(values["over", "few"].mean(axis=0))
+    table = np.stack(list(values.values()))
+    gaps = [table[:, :, i] - table[:, :, j] for i, j in ((0, 1), (0, 2), (1, 2))]
+    high = []
+    for gap in np.concatenate(gaps):
+        mean, error, freedom = corrected(gap)
+        high.append(abs(mean) + stats.t(freedom).ppf(1 - ALPHA) * error)
+    assert found.inference.high == pytest.approx(max(high))
+
+
+def test_equal_representation_leaves_out_the_mixes_that_are_not_equal():
+    names = ("as_is", "over", "half", "men")
+    far, close = near(0.9, 0.4), near(0.70, 0.68)
+    values = {("as_is", "all"): far, ("over", "all"): close, ("half", "all"): near(0.80, 0.73), ("men", "all"): far}
+    found = ask(swept(values), plan(names), "equal_representation")
+    assert deciding(found) == ("f", "m", "half", "half", "all")
+    assert found.inference.comparisons == 2
+    assert found.inference.estimate == pytest.approx(0.07)
+    with pytest.raises(ConfigurationError, match="no mix"):
+        ask(swept({("as_is", "all"): far}), plan(), "equal_representation")
+
+
+CASES = {"as_is": (0.60, 0.90), "over": (0.80, 0.55)}
+
+
+@pytest.mark.parametrize(
+    ("metric", "gap", "expected", "size"),
+    [
+        ("roc_auc", "worst_case", ("f", "m", "as_is", "over"), 0.05),
+        ("roc_auc", "best_case", ("m", "f", "as_is", "over"), 0.10),
+        ("brier_score", "worst_case", ("m", "f", "as_is", "over"), 0.10),
+        ("brier_score", "best_case", ("f", "m", "as_is", "over"), 0.05),
+        ("accuracy", "worst_case", ("f", "m", "as_is", "over"), 0.05),
+        ("false_negative_rate", "worst_case", ("m", "f", "as_is", "over"), 0.10),
+    ],
+)
+def test_each_group_stands_under_its_own_worst_or_best_mix(metric, gap, expected, size):
+    values = {(mix, "all"): near(*means) for mix, means in CASES.items()}
+    rate = metric in ("accuracy", "false_negative_rate")
+    results = swept(values, metric, positives=20 if rate else None)
+    found = ask(results, plan(("as_is", "over")), gap, metric=metric)
+    assert deciding(found) == (*expected, "all")
+    assert found.inference.estimate == pytest.approx(size)
+    shown = {group.name[0]: group.rate for group in found.groups}
+    for name, mix in zip(expected[:2], expected[2:], strict=True):
+        assert shown[name] == pytest.approx(CASES[mix]["fm".index(name)])
+
+
+def test_worst_cases_are_compared_within_a_feature_set():
+    values = {("as_is", "all"): near(0.8, 0.8), ("over", "all"): near(0.8, 0.8)}
+    values |= {("as_is", "few"): near(0.4, 0.6), ("over", "few"): near(0.5, 0.5)}
+    found = ask(swept(values), plan(("as_is", "over")), "worst_case")
+    assert deciding(found) == ("m", "f", "over", "as_is", "few")
+    assert found.inference.comparisons == 2
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_dependence_is_the_slope_of_a_group_on_its_own_share(sign):
+    trained = {"as_is": [90, 210], "half": [150, 150], "men": [0, 300]}
+    shares = np.array([0.3, 0.5, 0.0])
+    values = {(mix, "all"): near(0.6 + sign * 0.4 * s, 0.8, shift=3) for mix, s in zip(trained, shares, strict=True)}
+    values["half", "all"][2, 0] += 0.03
+    found = ask(swept(values, trained=trained), plan(tuple(trained)), "dependence", 0.2)
+    table = np.stack(list(values.values()))
+    slopes = np.array([np.polyfit(shares, table[:, j, 0], 1)[0] for j in range(8)])
+    assert found.inference.estimate == pytest.approx(abs(slopes.mean()))
+    assert found.inference.comparisons == 1  # male values do not change at all
+    assert found.inference.standard_error == pytest.approx(corrected(slopes)[1])
+    assert deciding(found) == ("f", None, None, "all")
+    assert found.inference.also == pytest.approx({"slope": slopes.mean()})
+    assert found.sweep.published_p is None
+    assert found.reason == "m: the same in all 8 repeats"
+
+
+def test_a_gap_that_only_rounding_changes_is_no_gap_that_is_known_for_sure():
+    first = np.array([0.7, 0.4, 0.3, 0.9, 0.6, 0.8, 0.35, 0.45])
+    results = swept({("as_is", "all"): np.stack([first, first - 0.2], axis=1)})
+    assert np.ptp(first - (first - 0.2)) > 0.0
+    record = verdict(results, plan(), limit=0.3)
+    assert (record.verdict, record.estimate) == ("inconclusive", None)
+    assert record.reason == "f and m under as_is: the same in all 8 repeats"
+
+
+def test_gaps_undefined_too_often_are_named_and_never_let_a_check_pass():
+    names = ("as_is", "men")
+    values = {("as_is", "all"): near(0.70, 0.69), ("men", "all"): near(0.70, 0.69)}
+    assert verdict(swept(values), plan(names), limit=0.4).verdict == "pass"
+    values["men", "all"][[0, 4], 0] = np.nan
+    held = verdict(swept(values), plan(names), limit=0.4)
+    assert (held.verdict, held.p_compliance < ALPHA) == ("inconclusive", True)
+    assert held.reason == "f and m under men: undefined in 2 of 8 repeats"
+    values["as_is", "all"] = near(0.95, 0.45)
+    violated = verdict(swept(values), plan(names), limit=0.1)
+    assert (violated.verdict, violated.reason) == ("fail", held.reason)
+    values["as_is", "all"][[1, 2], 1] = np.nan
+    nothing = verdict(swept(values), plan(names), limit=0.1)
+    assert (nothing.verdict, nothing.estimate, nothing.sweep.first_mix) == ("inconclusive", None, None)
+    assert "under as_is: undefined in 2 of 8" in nothing.reason
+    assert "under men: undefined in 2 of 8" in nothing.reason
+
+
+def test_a_tenth_of_undefined_repeats_is_left_out():
+    values = np.concatenate([near(0.85, 0.65), near(0.86, 0.64)])[:12]
+    values[3, 1] = np.nan
+    found = ask(swept({("as_is", "all"): values}), plan(repeats=12))
+    kept = np.delete(values[:, 0] - values[:, 1], 3)
+    assert (found.reason, found.sweep.undefined) == (None, 1)
+    assert found.inference.standard_error == pytest.approx(corrected(kept)[1])
+
+
+def test_the_published_test_stands_beside_and_decides_nothing():
+    values = near(0.74, 0.70)
+    record = verdict(swept({("as_is", "all"): values}), plan(), limit=0.0)
+    expected = published_test(values[:, 0], values[:, 1])
+    assert (record.sweep.published_test, record.sweep.published_p) == (expected.name, expected.p)
+    assert record.sweep.published_p < ALPHA < record.p_adjusted
+    assert record.verdict == "inconclusive"
+
+
+def test_a_model_without_any_mistake_has_a_record():
+    rates = np.zeros((8, 2))
+    record = verdict(
+        swept({("as_is", "all"): rates}, "false_negative_rate", positives=20),
+        plan(),
+        limit=0.3,
+        metric="false_negative_rate",
+    )
+    assert (record.verdict, record.estimate, record.sweep.published_p) == ("pass", 0.0, 1.0)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "uncertainty_mismatch"])
+def test_a_metric_that_the_predictions_do_not_allow_is_named(metric):
+    with pytest.raises(ConfigurationError, match=rf"{metric}.*these can: roc_auc"):
+        ask(swept({("as_is", "all"): near(0.8, 0.7)}), plan(), metric=metric)
+
+
+@pytest.mark.parametrize("error", [0.7, 0.3])
+def test_a_mismatch_puts_the_group_with_the_higher_errors_first(error):
+    seen = [
+        (PairResult(first="f", second="m", error_auc=error + e, uncertainty_auc=0.5 - 2 * e),) for e in NOISE.tolist()
+    ]
+    results = swept({("as_is", "all"): near(0.8, 0.7)}, pairs={("as_is", "all"): seen})
+    found = ask(results, plan(), metric="uncertainty_mismatch")
+    sign = 1 if error > 0.5 else -1
+    gap = sign * np.array([pair.error_auc - pair.uncertainty_auc for (pair,) in seen])
+    mean, scale, freedom = corrected(gap)
+    assert deciding(found)[:2] == ("f", "m")[::sign]
+    assert found.inference.estimate == pytest.approx(mean)
+    assert found.inference.p_violation == pytest.approx(stats.t(freedom).sf((mean - 0.1) / scale))
+    assert found.inference.p_compliance == pytest.approx(stats.t(freedom).cdf((mean - 0.1) / scale))
+    assert found.inference.also == pytest.approx({"error_auc": 0.7, "uncertainty_auc": 0.5})
+    assert found.sweep.published_test is None
