@@ -54,7 +54,7 @@ COLUMNS = (
     ("ours", 5, 3, False),
     ("normal", 6, 2, False),
     ("exact", 6, 2, False),
-    ("sec", 4, 0, False),
+    ("sec", 5, 0, False),
 )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairness_checks.cache import FittedCache
 from fairness_checks.checks import Check
-from fairness_checks.errors import ConfigurationError
+from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def evaluate(
     ------
     ConfigurationError
         If the fixture returned something else, or predictions that cannot be trained again.
+    InvalidPredictions
+        If a model's predictions are not those of the rows it was given, or have features that the data set lacks.
     """
     swept = plan is not None and any(check.gap is not None for check in checks)
     held_out = any(check.gap is None for check in checks)
@@ -107,11 +109,14 @@ def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None
     from fairness_checks.names import slug
     from fairness_checks.sweep.store import environment
 
-    made: list[Predictions] = []
-
     def compute() -> dict[str, Any]:
-        made.append(model.out_of_fold(seed))
-        return {key: getattr(made[0], key) for key in _ARRAYS if getattr(made[0], key) is not None}
+        made = model.out_of_fold(seed)
+        for feature in made.sensitive_features:  # they are not stored: the next run would not have them
+            if feature not in model.data.sensitive_features.columns:
+                raise InvalidPredictions(
+                    f"predict: sensitive feature {feature!r} is not in the data set; give it to the DataSet"
+                )
+        return {key: getattr(made, key) for key in _ARRAYS if getattr(made, key) is not None}
 
     features = {key: list(columns) for key, columns in model.feature_sets.items()}
     depends_on = {
@@ -122,6 +127,4 @@ def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None
         "environment": environment(),
     }
     arrays: dict[str, Any] = FittedCache(cache).arrays(f"{slug(name)}.out_of_fold", depends_on, compute)
-    if made:
-        return made[0]
     return Predictions(**arrays, cluster=model.data.cluster, sensitive_features=model.data.sensitive_features)

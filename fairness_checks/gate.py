@@ -52,6 +52,7 @@ class Gate:
         if models is not None and (problems := check_names(self.limits, models)):
             raise pytest.UsageError("\n".join(problems))
         self._records: dict[str, dict[CheckKey, CheckRecord]] = {}
+        self._failures: dict[str, Exception] = {}
         self._deselected: set[tuple[str, CheckKey]] = set()
         self._models: dict[str, tuple[str, ...] | None] = {}  # known once every conftest.py has been collected
         config.stash[GATE] = self
@@ -162,30 +163,39 @@ class Gate:
 
     def records(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, CheckRecord]:
         """Evaluate a model once: all its checks together, whatever was selected, for they are adjusted together."""
+        if model in self._failures:  # what took long to fail is not tried again for the next check
+            raise self._failures[model].with_traceback(None)
         if model not in self._records:
-            from fairness_checks.evaluation import evaluate
-            from fairness_checks.plugin import cache_directory
-            from fairness_checks.verdict import audit_model
-
-            (configured,) = (each for each in self.limits.models if each.name == model)
-            checks = [entry.check for entry in configured.checks]
-            with self._progress(model) as progress:
-                evaluation = evaluate(
-                    model,
-                    request.getfixturevalue(model),
-                    checks,
-                    configured.sweep,
-                    seed=self.limits.seed,
-                    cache=cache_directory(self._config),
-                    jobs=self._config.getoption("fairness_jobs"),
-                    progress=progress,
-                )
-            if evaluation.predictions is not None:
-                for feature in self._models[model] or ():
-                    evaluation.predictions.feature(feature)
-            records = audit_model(model, evaluation, checks, self.settings, self.limits.waivers)
-            self._records[model] = {check.key: record for check, record in zip(checks, records, strict=True)}
+            try:
+                self._records[model] = self._evaluate(model, request)
+            except Exception as error:
+                self._failures[model] = error
+                raise
         return self._records[model]
+
+    def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, CheckRecord]:
+        from fairness_checks.evaluation import evaluate
+        from fairness_checks.plugin import cache_directory
+        from fairness_checks.verdict import audit_model
+
+        (configured,) = (each for each in self.limits.models if each.name == model)
+        checks = [entry.check for entry in configured.checks]
+        with self._progress(model) as progress:
+            evaluation = evaluate(
+                model,
+                request.getfixturevalue(model),
+                checks,
+                configured.sweep,
+                seed=self.limits.seed,
+                cache=cache_directory(self._config),
+                jobs=self._config.getoption("fairness_jobs"),
+                progress=progress,
+            )
+        if evaluation.predictions is not None:
+            for feature in self._models[model] or ():
+                evaluation.predictions.feature(feature)
+        records = audit_model(model, evaluation, checks, self.settings, self.limits.waivers)
+        return {check.key: record for check, record in zip(checks, records, strict=True)}
 
     @contextlib.contextmanager
     def _progress(self, model: str) -> Generator[Progress | None]:

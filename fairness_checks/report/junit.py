@@ -45,6 +45,8 @@ def properties(record: CheckRecord) -> list[tuple[str, str]]:
     pairs = [("fairness.by", ", ".join(record.by))]
     if record.control_features:
         pairs.append(("fairness.control_features", ", ".join(record.control_features)))
+    if record.sweep is not None:
+        pairs.append(("fairness.gap", record.sweep.gap))
     for name in _PLAIN:
         value = getattr(record, name)
         if value is not None:

@@ -44,8 +44,9 @@ def setting_words(sweep: SweepRecord) -> str:
 def sweep_lines(sweep: SweepRecord) -> Iterator[str]:
     """Say what was retrained, and what published studies would have said."""
     left_out = f", {sweep.undefined} of them undefined and left out" if sweep.undefined else ""
+    mixes = "mix" if len(sweep.mixes) == 1 else "mixes"
     yield printable(
-        f"Trained under {len(sweep.mixes)} mixes ({', '.join(sweep.mixes)}), {sweep.repeats} splits each{left_out}; "
+        f"Trained under {len(sweep.mixes)} {mixes} ({', '.join(sweep.mixes)}), {sweep.repeats} splits each{left_out}; "
         f"test rows over training rows {sweep.test_train_ratio:.2f}."
     )
     if sweep.published_test is not None and sweep.published_p is not None:

@@ -263,14 +263,30 @@ def _reason(table: _Table, gaps: Gaps, left_out: npt.NDArray[np.bool_], check: C
     """Say which gaps could not be judged."""
     problems: dict[str, None] = {}
     for k in np.flatnonzero(left_out):
-        missing = int(np.isnan(gaps.value[k]).sum())
-        names = " and ".join(table.groups[g] for g in (gaps.first[k], gaps.second[k]) if g >= 0)
-        under = {table.configurations[c][0] for c in (gaps.first_mix[k], gaps.second_mix[k]) if c >= 0}
+        pair = [(int(g), int(c)) for g, c in ((gaps.first[k], gaps.first_mix[k]), (gaps.second[k], gaps.second_mix[k]))]
+        without_mix = [g for g, c in pair if g >= 0 and c < 0]
+        problems |= dict.fromkeys(problem for g in without_mix for problem in _undefined(table, g))
+        if without_mix:
+            continue
+        missing, repeats = int(np.isnan(gaps.value[k]).sum()), gaps.value.shape[1]
+        names = " and ".join(table.groups[g] for g, _ in pair if g >= 0)
+        under = {table.configurations[c][0] for _, c in pair if c >= 0}
         where = f" under {' and '.join(sorted(under))}" if under and check.gap != "dependence" else ""
-        repeats = gaps.value.shape[1]
         why = f"undefined in {missing} of {repeats} repeats" if missing else f"the same in all {repeats} repeats"
+        if missing and not np.isnan(table.values[:, :, pair[0][0]]).any() and check.gap == "dependence":
+            why = "its share of the training rows is the same under every mix"
         problems[f"{names}{where}: {why}"] = None
     return _some(list(problems))
+
+
+def _undefined(table: _Table, group: int) -> list[str]:
+    """Say under which mixes a group cannot be judged, any of which could be its worst or its best."""
+    values = table.values[:, :, group]
+    return [
+        f"{table.groups[group]} under {table.configurations[c][0]}: undefined in {int(np.isnan(values[c]).sum())} of "
+        f"{values.shape[1]} repeats"
+        for c in np.flatnonzero(undefined_gaps(values))
+    ]
 
 
 def _some(problems: list[str]) -> str | None:

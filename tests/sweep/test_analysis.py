@@ -34,39 +34,30 @@ def near(*means, shift=1):
     return np.stack([mean + np.roll(NOISE, i * shift) for i, mean in enumerate(means)], axis=1)
 
 
-def swept(values, metric="roc_auc", groups=("f", "m"), trained=None, positives=None, pairs=None):
+def swept(values, metric="roc_auc", groups=("f", "m"), trained=None, positives=None, pairs=()):
     """Results of {(mix, feature set): values (J, G)}; of rates with so many positives in each test part."""
-    made = []
-    for (mix, feature_set), table in values.items():
-        for repeat, row in enumerate(np.asarray(table, dtype=float)):
-            cells = [None] * len(groups)
-            if positives is not None:
-                cells = [(TEST - positives, 0, round(positives * v), positives - round(positives * v)) for v in row]
-            made.append(
-                RepeatResult(
-                    mix=mix,
-                    feature_set=feature_set,
-                    repeat=repeat,
-                    groups={
-                        group: GroupResult(
-                            train=(trained or {}).get(mix, [210] * len(groups))[i],
-                            real=210,
-                            test=TEST,
-                            counts=cells[i],
-                            values={metric: None if math.isnan(row[i]) else float(row[i])},
-                        )
-                        for i, group in enumerate(groups)
-                    },
-                    pairs=() if pairs is None else pairs[mix, feature_set][repeat],
-                )
-            )
-    return SweepResults(
-        model="m", by="sex", groups=dict.fromkeys(groups, N), repeated_rows=0, results=tuple(sorted(made, key=_task))
-    )
 
+    def group(value, mix, i):
+        missed = None if positives is None else round(positives * value)
+        counts = None if missed is None else (TEST - positives, 0, missed, positives - missed)
+        values = {metric: None if math.isnan(value) else float(value)}
+        return GroupResult(
+            train=(trained or {mix: [210] * 3})[mix][i], real=210, test=TEST, counts=counts, values=values
+        )
 
-def _task(result):
-    return result.task
+    made = [
+        RepeatResult(
+            mix=mix,
+            feature_set=feature_set,
+            repeat=repeat,
+            groups={name: group(row[i], mix, i) for i, name in enumerate(groups)},
+            pairs=tuple(pairs[repeat : repeat + 1]),
+        )
+        for (mix, feature_set), table in values.items()
+        for repeat, row in enumerate(table)
+    ]
+    sizes, ordered = dict.fromkeys(groups, N), tuple(sorted(made, key=lambda result: result.task))
+    return SweepResults(model="m", by="sex", groups=sizes, repeated_rows=0, results=ordered)
 
 
 def ask(results, plan, gap="each_mix", limit=0.1, metric="roc_auc"):
@@ -100,24 +91,18 @@ def test_one_gap_is_judged_as_nadeau_and_bengio_do(limit, sign):
     found = ask(swept({("as_is", "all"): values}), plan(), limit=limit)
     mean, error, freedom = corrected(np.abs(values[:, 0] - values[:, 1]))
     t = stats.t(freedom)
-    assert found.inference.p_violation == pytest.approx(
-        min(t.sf((mean - limit) / error) + t.sf((mean + limit) / error), 1.0)
-    )
+    outside = t.sf((mean - limit) / error) + t.sf((mean + limit) / error)
+    assert found.inference.p_violation == pytest.approx(min(outside, 1.0))
     assert found.inference.p_compliance == pytest.approx(t.sf((limit - mean) / error))
     assert found.inference.estimate == pytest.approx(mean)
     assert found.inference.high == pytest.approx(mean + t.ppf(1 - ALPHA) * error)
     assert deciding(found) == (*("f", "m")[::sign], "as_is", "as_is", "all")
     assert found.sweep.test_train_ratio == pytest.approx(TEST / (N - TEST))
     assert (found.sweep.repeats, found.sweep.undefined, found.unit, found.reason) == (8, 0, "repeats", None)
-
-
-def test_a_groups_line_is_its_mean_over_the_repeats_with_the_corrected_interval():
-    values = near(0.85, 0.65)
-    female, male = ask(swept({("as_is", "all"): values}), plan()).groups
-    assert (female.name, male.name, male.n, male.events) == (("f",), ("m",), 8, None)
-    mean, error, freedom = corrected(values[:, 1])
-    half = stats.t(freedom).ppf(1 - ALPHA) * error
-    assert (male.rate, male.low, male.high) == pytest.approx((mean, mean - half, mean + half))
+    assert found.sweep.corrected_p == pytest.approx(2 * t.sf(mean / error))
+    male, (rate, scale, _) = found.groups[1], corrected(values[:, 1])
+    assert (male.name, male.n, male.rate) == (("m",), 8, pytest.approx(rate))
+    assert (male.low, male.high) == pytest.approx((rate - t.ppf(0.95) * scale, rate + t.ppf(0.95) * scale))
 
 
 def test_the_variance_of_a_rate_knows_the_test_rows():
@@ -148,12 +133,8 @@ def test_each_mix_finds_the_largest_gap_among_mixes_feature_sets_and_three_group
     assert found.inference.comparisons == 4 * 3
     assert found.inference.estimate == pytest.approx(0.40)
     assert [group.rate for group in found.groups] == pytest.approx(values["over", "few"].mean(axis=0))
-    table = np.stack(list(values.values()))
-    gaps = [table[:, :, i] - table[:, :, j] for i, j in ((0, 1), (0, 2), (1, 2))]
-    high = []
-    for gap in np.concatenate(gaps):
-        mean, error, freedom = corrected(gap)
-        high.append(abs(mean) + stats.t(freedom).ppf(1 - ALPHA) * error)
+    found_gaps = [corrected(v[:, i] - v[:, j]) for v in values.values() for i, j in ((0, 1), (0, 2), (1, 2))]
+    high = [abs(mean) + stats.t(freedom).ppf(1 - ALPHA) * error for mean, error, freedom in found_gaps]
     assert found.inference.high == pytest.approx(max(high))
 
 
@@ -248,6 +229,20 @@ def test_gaps_undefined_too_often_are_named_and_never_let_a_check_pass():
     assert "under men: undefined in 2 of 8" in nothing.reason
 
 
+def test_a_group_whose_worst_mix_may_be_one_that_is_undefined_is_named_with_it():
+    values = {(mix, "all"): near(*means) for mix, means in CASES.items()}
+    values["over", "all"][[1, 2], 0] = np.nan
+    record = verdict(swept(values), plan(tuple(CASES)), "worst_case")
+    assert (record.verdict, record.estimate) == ("inconclusive", None)
+    assert record.reason == "f under over: undefined in 2 of 8 repeats"
+
+
+def test_a_share_that_never_changes_has_no_slope_and_says_so():
+    record = verdict(swept({("as_is", "all"): near(0.8, 0.7)}), plan(), "dependence")
+    assert record.verdict == "inconclusive"
+    assert record.reason.startswith("f: its share of the training rows is the same under every mix; m: its share")
+
+
 def test_a_tenth_of_undefined_repeats_is_left_out():
     values = np.concatenate([near(0.85, 0.65), near(0.86, 0.64)])[:12]
     values[3, 1] = np.nan
@@ -268,12 +263,8 @@ def test_the_published_test_stands_beside_and_decides_nothing():
 
 def test_a_model_without_any_mistake_has_a_record():
     rates = np.zeros((8, 2))
-    record = verdict(
-        swept({("as_is", "all"): rates}, "false_negative_rate", positives=20),
-        plan(),
-        limit=0.3,
-        metric="false_negative_rate",
-    )
+    results = swept({("as_is", "all"): rates}, "false_negative_rate", positives=20)
+    record = verdict(results, plan(), limit=0.3, metric="false_negative_rate")
     assert (record.verdict, record.estimate, record.sweep.published_p) == ("pass", 0.0, 1.0)
 
 
@@ -285,13 +276,11 @@ def test_a_metric_that_the_predictions_do_not_allow_is_named(metric):
 
 @pytest.mark.parametrize("error", [0.7, 0.3])
 def test_a_mismatch_puts_the_group_with_the_higher_errors_first(error):
-    seen = [
-        (PairResult(first="f", second="m", error_auc=error + e, uncertainty_auc=0.5 - 2 * e),) for e in NOISE.tolist()
-    ]
-    results = swept({("as_is", "all"): near(0.8, 0.7)}, pairs={("as_is", "all"): seen})
+    seen = [PairResult(first="f", second="m", error_auc=error + e, uncertainty_auc=0.5 - 2 * e) for e in NOISE.tolist()]
+    results = swept({("as_is", "all"): near(0.8, 0.7)}, pairs=seen)
     found = ask(results, plan(), metric="uncertainty_mismatch")
     sign = 1 if error > 0.5 else -1
-    gap = sign * np.array([pair.error_auc - pair.uncertainty_auc for (pair,) in seen])
+    gap = sign * np.array([pair.error_auc - pair.uncertainty_auc for pair in seen])
     mean, scale, freedom = corrected(gap)
     assert deciding(found)[:2] == ("f", "m")[::sign]
     assert found.inference.estimate == pytest.approx(mean)

@@ -122,3 +122,22 @@ def test_the_whole_study_once_and_nothing_twice(heart_failure, tmp_path, monkeyp
     again.run()
     assert set(again.trained.values()) == {0}
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_the_command_does_what_it_is_told(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    class Recorded(Study):
+        def __init__(self, out, scale, jobs):
+            asked.append((out, scale, jobs))
+            self.trained = {"heart_failure_random_forest": 3, "coronary_artery_disease_random_forest": 4, "other": 5}
+
+        def run(self):
+            return None
+
+    monkeypatch.setattr(cardiac, "Study", Recorded)
+    assert cardiac.main(["--quick", "--jobs", "1", "--out", str(tmp_path)]) == 0
+    assert asked == [(tmp_path, cardiac.QUICK, 1)]
+    printed = capsys.readouterr().out
+    assert printed.startswith("7 forests of the sweep and 5 other models trained; ")
+    assert printed.endswith(f"{tmp_path / 'report.md'}\n")

@@ -1,0 +1,85 @@
+"""Error rates of the gates at one truth, and the disparity that an oracle finds 80 % of the time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchmarks.calibration_gates import ALPHA, Evidence, normal_critical_value, oracle_statistic, pairwise
+from benchmarks.calibration_kinds import World
+from benchmarks.calibration_worlds import Array, Design
+
+__all__ = ["Rate", "detectable", "simulate", "true_deviations"]
+
+_ROWS = 2_000_000  # of one part of the data sets, for memory
+_MOST_RESAMPLED = 300  # data sets given to the bootstrap gate
+
+
+def parts(world: World, design: Design, data_sets: int, rng: np.random.Generator) -> Iterator[Evidence]:
+    """Simulate data sets in parts that fit into memory."""
+    rows = int(design.size.sum()) * (4 if design.clustered and not world.by_samples else 1)
+    most = data_sets if world.by_samples and not design.clustered else max(_ROWS // rows, 1)
+    for start in range(0, data_sets, most):
+        yield world.evidence(design, min(most, data_sets - start), rng)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Shares of data sets at one truth; `plain` and `bootstrap` are None where there is no such gate."""
+
+    fail: float
+    passed: float
+    plain_fail: float | None
+    plain_pass: float | None
+    point: float
+    bootstrap: float | None
+    disparity: Array
+
+
+def simulate(world: World, design: Design, data_sets: int, rng: np.random.Generator, *, peers: bool) -> Rate:
+    """Judge data sets of one design; by the other gates too where `peers`."""
+    ours, plain, resampled, disparity = [], [], [], []
+    left = min(_MOST_RESAMPLED, data_sets // 4) // (3 if design.groups > 6 else 1) if peers else 0
+    for evidence in parts(world, design, data_sets, rng):
+        if not evidence.judged.all():
+            raise ValueError(f"{world.name}, {design}: some groups cannot be judged and others can")
+        found = evidence.ours(world.limit)
+        ours.append((found.fails, found.passes))
+        peer = evidence.plain(world.limit) if peers else None
+        if peer is not None:
+            plain.append((peer.fails, peer.passes))
+        for s in range(min(left, len(found.fails))):
+            again = evidence.resampled(s, rng)
+            if again is not None:
+                resampled.append(float(np.quantile(again, ALPHA)) > world.limit)
+        left -= min(left, len(found.fails))
+        disparity.append(evidence.disparity)
+    seen = np.concatenate(disparity)
+    fail, passed = np.concatenate(ours, axis=1).mean(axis=1).tolist()
+    plain_fail, plain_pass = np.concatenate(plain, axis=1).mean(axis=1).tolist() if plain else (None, None)
+    point = float(np.mean(seen.max(axis=1) > world.limit))
+    return Rate(fail, passed, plain_fail, plain_pass, point, float(np.mean(resampled)) if resampled else None, seen)
+
+
+def true_deviations(world: World, design: Design, data_sets: int, rng: np.random.Generator) -> Array:
+    """Return the standard errors of the groups' estimates, shape (G,), from simulated pairs of groups."""
+    pair = world.evidence(replace(design, groups=2), data_sets, rng).deviations
+    return np.asarray(np.where(np.arange(design.groups) % 2 == 0, pair[0], pair[1]))
+
+
+def detectable(world: World, design: Design, data_sets: int, rng: np.random.Generator) -> float:
+    """Find the disparity that the oracle detects 80 % of the time, were the estimates normal."""
+    grid = world.limit + (world.highest - world.limit) * np.array([0.0, 0.1, 0.25, 0.5, 1.0])
+    known = np.array([true_deviations(world, replace(design, disparity=d), data_sets, rng) for d in grid])
+    noise = rng.normal(size=(4_000, design.groups))
+    low, high = world.limit, world.highest
+    for _ in range(10):
+        middle = (low + high) / 2.0
+        deviations = np.array([np.interp(middle, grid, column) for column in known.T])
+        seen = pairwise(noise * deviations + np.where(design.is_worse, middle, 0.0), design.groups)
+        critical = normal_critical_value(design, deviations, world.limit, rng)
+        found = np.mean(oracle_statistic(seen, deviations, world.limit) > critical)
+        low, high = (middle, high) if found < 0.8 else (low, middle)
+    return high
