@@ -95,6 +95,8 @@ def limits_of(metric: Metric, gap: Gap | None = None) -> tuple[str, ...]:
         return ()
     if metric.kind == MISMATCH:
         return ("max_mismatch",) if gap in ("each_mix", "equal_representation") else ()
+    if metric.lower_is_better is None and gap in ("worst_case", "best_case"):  # neither direction is worse
+        return ()
     return ("max_slope",) if gap == "dependence" else ("max_difference",)
 
 

@@ -187,9 +187,10 @@ def settling(finding: Finding, family: int, settings: Settings) -> Settling:
     settled = finding.reason is not None and inference is not None and inference.p_compliance < settings.alpha
     if inference is None or settled:
         return {}
-    if finding.sweep is not None:
-        return settle_sweep(inference, finding.check)
     level = inference.level / (1 if settings.correction == "none" else family)
+    if finding.sweep is not None:
+        repeats = finding.sweep.repeats - finding.sweep.undefined
+        return settle_sweep(inference, finding.check, level, repeats - 1.0)
     first, *rest = (finding.groups[i] for i in (inference.first, inference.second) if i >= 0)
     second = rest[0] if rest else None
     if finding.check.strata == "combined":

@@ -180,34 +180,43 @@ class Gate:
 
         (configured,) = (each for each in self.limits.models if each.name == model)
         checks = [entry.check for entry in configured.checks]
-        with self._progress(model) as progress:
-            evaluation = evaluate(
-                model,
-                request.getfixturevalue(model),
-                checks,
-                configured.sweep,
-                seed=self.limits.seed,
-                cache=cache_directory(self._config),
-                jobs=self._config.getoption("fairness_jobs"),
-                progress=progress,
-            )
+        evaluation = evaluate(
+            model,
+            request.getfixturevalue(model),
+            checks,
+            configured.sweep,
+            seed=self.limits.seed,
+            cache=cache_directory(self._config),
+            jobs=self._config.getoption("fairness_jobs"),
+            progress=self._progress(model) if configured.sweep else None,
+        )
         if evaluation.predictions is not None:
             for feature in self._models[model] or ():
                 evaluation.predictions.feature(feature)
         records = audit_model(model, evaluation, checks, self.settings, self.limits.waivers)
         return {check.key: record for check, record in zip(checks, records, strict=True)}
 
-    @contextlib.contextmanager
-    def _progress(self, model: str) -> Generator[Progress | None]:
-        """Show how far a sweep is on a terminal; CI logs and workers stay quiet."""
-        capture = self._config.pluginmanager.getplugin("capturemanager")
-        if hasattr(self._config, "workerinput") or not sys.__stderr__ or not sys.__stderr__.isatty():
-            yield None
-            return
-        from fairness_checks.sweep.progress import ProgressLine
+    def _progress(self, model: str) -> Progress | None:
+        """Return what shows how far a sweep is on a terminal; CI logs and workers stay quiet."""
+        stream = sys.__stderr__
+        with self._uncaptured():  # a captured stream is a file, whatever it was before
+            if stream is None or not stream.isatty() or hasattr(self._config, "workerinput"):
+                return None
+            from fairness_checks.sweep.progress import ProgressLine
 
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-            yield ProgressLine(sys.__stderr__, f"sweep {model}")
+            line = ProgressLine(stream, f"sweep {model}")
+
+        def progress(done: int, total: int, seconds: float) -> None:
+            with self._uncaptured():  # what the model prints stays captured
+                if seconds == 0.0:  # the first call: pytest has left the cursor behind the name of the test
+                    stream.write("\n")
+                line(done, total, seconds)
+
+        return progress
+
+    def _uncaptured(self) -> contextlib.AbstractContextManager[None]:
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        return capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:

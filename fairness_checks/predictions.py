@@ -128,8 +128,7 @@ class Predictions:
         """Return one sensitive feature; raise ConfigurationError with the nearest name if there is none."""
         if name not in self.sensitive_features:
             raise ConfigurationError(
-                f"sensitive feature {name!r} is not in the predictions; "
-                f"{did_you_mean(name, self.sensitive_features)}"
+                f"sensitive feature {name!r} is not in the predictions; {did_you_mean(name, self.sensitive_features)}"
             )
         return self.sensitive_features[name]
 

@@ -56,9 +56,11 @@ def settle_difference(
     }
 
 
-def settle_sweep(found: Inference, check: Check) -> Settling:
+def settle_sweep(found: Inference, check: Check, level: float, freedom: float) -> Settling:
     """Say what gap a sweep shows; how many patients would settle it cannot be planned from repeats of one table."""
-    shown = power.detectable_difference(found.standard_error or 0.0, check.limit, found.level)
+    both = 2.0 if check.limit == 0.0 else 1.0
+    reach = float(special.stdtrit(freedom, power.POWER)) - float(special.stdtrit(freedom, level / both))
+    shown = check.limit + reach * (found.standard_error or 0.0)
     metric = check.definition
     return {"detectable": shown if check.gap == "dependence" or shown <= metric.highest - metric.lowest else None}
 

@@ -87,7 +87,7 @@ def run_sweep(
     >>> plan = SweepPlan(by="sex", mixes={"as_is": "as_is"}, repeats=2)
     >>> found = run_sweep("age_model", TrainableModel(data, fit, predict, version="1"), plan, cache_dir=None)
     >>> found.values("false_negative_rate", "f", "as_is", "all"), found.trained
-    ([1.0, 1.0], 2)
+    ([1.0, 0.0], 2)
     """
     columns = plan.chosen(model.feature_sets)
     plan.require_data(model.data)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import subprocess
+import sys
 from datetime import date
 
 import pytest
@@ -234,6 +238,29 @@ def test_the_burden_of_proof_decides_what_an_unsettled_sweep_is(sweep, burden, c
     sweep.sweep(UNSURE)
     result = sweep.gate(f"--fairness-burden={burden}")
     assert (result.ret, result.parseoutcomes()) == (code, {("failed" if code else "inconclusive"): 1})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_a_terminal_sees_how_far_it_is_and_a_log_does_not(sweep):
+    import pty
+
+    sweep.sweep(ACCURACY, models=MODELS.replace("def fit(train, rng):", "def fit(train, rng):\n    print('fitting')"))
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "pytest", "-p", "fairness_checks.plugin", "--fairness"]
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # other plugins take most of a short run's time
+    run = subprocess.run(command, cwd=sweep.path, env=alone, stdout=subprocess.PIPE, stderr=theirs, check=False)
+    os.close(theirs)
+    shown = ""
+    with contextlib.suppress(OSError):  # that nobody writes any more
+        while part := os.read(ours, 10_000):
+            shown += part.decode()
+    os.close(ours)
+    assert run.returncode == 1
+    assert re.search(r"\rsweep swept: 0/15 trained +\r.*\rsweep swept: 15/15 trained, \S+, 0:00 left +\r\n$", shown)
+    assert b"trained," not in run.stdout
+    assert b"fitting" not in run.stdout.partition(b"Captured stdout")[0]
+    sweep.sweep(ACCURACY, repeats=6)
+    assert "trained," not in sweep.gate().stderr.str()
 
 
 def test_a_plain_run_trains_nothing(sweep):

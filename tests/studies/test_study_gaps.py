@@ -79,7 +79,7 @@ def test_printed_p_values(printed, expected):
 def test_agreement_with_oneself_turned_round_is_none():
     published = published_disparities()
     ours = published.drop(columns=["p_value_reported", "male_minus_female_percent"]).assign(
-        gap=-published["male_minus_female_percent"], p_published=0.01, p_corrected=0.2
+        gap=-published["male_minus_female_percent"], p_published=0.01, p_corrected=0.2, low=-1.0, high=1.0, repeats=9
     )
     (row,) = (
         agreement_rows(beside_published(ours, published), ["metric"]).query("metric == 'roc_auc'").to_dict("records")
@@ -108,3 +108,13 @@ def test_repeats_that_agree_by_chance_have_no_p_value(results):
         results=tuple(dataclasses.replace(results.results[0], repeat=number) for number in range(2)),
     )
     assert all(np.isnan(row["p_corrected"]) for row in gap_rows("table", same, ["as_is"], ["with_sex"]))
+
+
+def test_the_published_gap_is_tested_with_our_spread():
+    published = published_disparities()
+    found = published.drop(columns=["p_value_reported", "male_minus_female_percent"])
+    ours = found.assign(gap=published["male_minus_female_percent"], low=-20.0, high=5.0, repeats=100)
+    joined = beside_published(ours, published)
+    error = 12.5 / stats.t.ppf(0.975, 99)  # half the width of the interval is that many standard errors
+    expected = [2 * stats.t.sf(abs(gap) / error, 99) for gap in published["male_minus_female_percent"]]
+    assert joined["p_corrected_of_published"].tolist() == pytest.approx(expected)

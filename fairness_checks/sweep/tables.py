@@ -1,0 +1,183 @@
+"""The values of one metric over a sweep, and the gaps that a check asks for, as arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.checks import MISMATCH, Check
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.metrics import CELLS, Metric
+from fairness_checks.stats import gaps as asked
+from fairness_checks.stats.gaps import Gaps
+from fairness_checks.stats.repeats import rate_variance
+from fairness_checks.sweep.mixes import is_balanced
+from fairness_checks.sweep.plan import SweepPlan
+from fairness_checks.sweep.results import SweepResults
+
+__all__ = ["Table", "areas_of", "find_gaps", "read_table", "taken"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Values of one metric: of C configurations (mixes by feature sets) in J repeats of G groups, and of their rows."""
+
+    groups: tuple[str, ...]
+    configurations: tuple[tuple[str, str], ...]  # (mix, feature set)
+    values: Floats  # (C, J, G)
+    samples: Floats | None  # (C, J, G), denominators of a rate
+    n_train: float
+    n_test: float
+
+    def of(self, feature_set: str) -> list[int]:
+        """Positions of the configurations of a feature set."""
+        return [i for i, (_, name) in enumerate(self.configurations) if name == feature_set]
+
+    @property
+    def feature_sets(self) -> list[str]:
+        """Names of the feature sets."""
+        return list(dict.fromkeys(name for _, name in self.configurations))
+
+    @property
+    def test_variance(self) -> Floats | None:
+        """Variance of each rate in one test part, shape (C, G); None for other metrics."""
+        if self.samples is None:
+            return None
+        rates, samples = np.moveaxis(self.values, 1, 2), np.moveaxis(self.samples, 1, 2)
+        return rate_variance(rates, samples, self.n_train, self.n_test)
+
+
+def find_gaps(results: SweepResults, plan: SweepPlan, check: Check, table: Table) -> Gaps:
+    """Return the gaps that a check asks for; mixes in it are positions of configurations.
+
+    Raises
+    ------
+    ConfigurationError
+        If no mix gives the groups equal shares where that is asked.
+    """
+    if check.metric != MISMATCH:
+        return _gaps(results, plan, check, table)
+    gaps = _mismatches(results, table)
+    if check.gap == "equal_representation":
+        return taken(gaps, np.isin(gaps.first_mix, _balanced(plan, table)))
+    return gaps
+
+
+def read_table(results: SweepResults, plan: SweepPlan, metric: Metric) -> Table:
+    """Return the values of a metric over all trainings; raise ConfigurationError if the predictions do not allow it."""
+    groups = tuple(sorted(results.groups))
+    feature_sets = dict.fromkeys(result.feature_set for result in results.results)
+    configurations = tuple((mix, feature_set) for feature_set in feature_sets for mix in plan.mixes)
+    repeats = [results.of(*configuration) for configuration in configurations]
+    test = sum(group.test for group in repeats[0][0].groups.values())
+    mismatch = metric.kind == MISMATCH
+    measured = {name for some in repeats for r in some for group in r.groups.values() for name in group.values}
+    if (mismatch and not any(r.pairs for some in repeats for r in some)) or not (mismatch or metric.name in measured):
+        raise ConfigurationError(
+            f"sweep: {metric.name} cannot be measured from the model's predictions; these can: "
+            f"{', '.join(sorted(measured))}"
+        )
+    values = [[[r.groups[g].values.get(metric.name) for g in groups] for r in some] for some in repeats]
+    counts = [[[r.groups[g].counts or (0, 0, 0, 0) for g in groups] for r in some] for some in repeats]
+    cells = [CELLS.index(cell) for cell in metric.denominator]
+    return Table(
+        groups,
+        configurations,
+        np.array(values, dtype=np.float64),
+        np.array(counts, dtype=np.float64)[..., cells].sum(axis=-1) if metric.kind == "proportion" else None,
+        float(sum(results.groups.values()) - test),
+        float(test),
+    )
+
+
+def _gaps(results: SweepResults, plan: SweepPlan, check: Check, table: Table) -> Gaps:
+    """Return the gaps that a check asks for; mixes in it are positions of configurations."""
+    values, variance = table.values, table.test_variance
+    if check.gap == "each_mix":
+        return asked.each_mix(values, variance)
+    if check.gap == "equal_representation":
+        return asked.equal_representation(values, _balanced(plan, table), variance)
+    parts = []
+    for feature_set in table.feature_sets:
+        at = np.array(table.of(feature_set))
+        if check.gap == "dependence":
+            parts.append(_slopes(results, table, at))
+            continue
+        pick = asked.worst_case if check.gap == "worst_case" else asked.best_case
+        lower = check.definition.lower_is_better
+        found = pick(
+            values[at], lower_is_better=lower is not False, test_variance=None if variance is None else variance[at]
+        )
+        first_mix, second_mix = (np.where(mix < 0, -1, at[mix]) for mix in (found.first_mix, found.second_mix))
+        parts.append(dataclasses.replace(found, first_mix=first_mix, second_mix=second_mix))
+    return _joined(parts)
+
+
+def _slopes(results: SweepResults, table: Table, at: np.ndarray) -> Gaps:
+    """Slopes of one feature set as gaps: of each group, no second one, no mix."""
+    trained = np.array(
+        [[[r.groups[g].train for g in table.groups] for r in results.of(*table.configurations[i])] for i in at],
+        dtype=np.float64,
+    ).mean(axis=1)
+    slope = asked.dependence(table.values[at], trained / trained.sum(axis=1, keepdims=True))
+    group, none = np.arange(len(table.groups)), np.full(len(table.groups), -1)
+    return Gaps(slope, group, none, np.full_like(none, at[0]), none, None)
+
+
+def _mismatches(results: SweepResults, table: Table) -> Gaps:
+    """A_error - A_uncertainty of all pairs; the group whose errors are higher on the mean over the repeats is first."""
+    value, first, second, mix = [], [], [], []
+    for position, configuration in enumerate(table.configurations):
+        repeats = [{(p.first, p.second): p for p in r.pairs} for r in results.of(*configuration)]
+        for i, one in enumerate(table.groups):
+            for j in range(i + 1, len(table.groups)):
+                pairs = [pairs.get((one, table.groups[j])) for pairs in repeats]
+                error = np.array([math.nan if p is None else p.error_auc for p in pairs])
+                gap = np.array([math.nan if p is None else p.error_auc - p.uncertainty_auc for p in pairs])
+                swap = bool(np.isfinite(error).any() and np.nanmean(error) < 0.5)
+                value.append(-gap if swap else gap)
+                first.append(j if swap else i)
+                second.append(i if swap else j)
+                mix.append(position)
+    mixes = np.array(mix)
+    return Gaps(np.array(value), np.array(first), np.array(second), mixes, mixes, None)
+
+
+def areas_of(results: SweepResults, table: Table, gaps: Gaps, shown: int) -> dict[str, float]:
+    """Mean areas over the repeats of the deciding pair, the group with the higher errors first."""
+    first, second = (table.groups[int(at[shown])] for at in (gaps.first, gaps.second))
+    pairs = [p for r in results.of(*table.configurations[int(gaps.first_mix[shown])]) for p in r.pairs]
+    kept = [p for p in pairs if {p.first, p.second} == {first, second}]
+    areas = {name: float(np.mean([getattr(p, name) for p in kept])) for name in ("error_auc", "uncertainty_auc")}
+    return areas if kept[0].first == first else {name: 1.0 - area for name, area in areas.items()}
+
+
+def _balanced(plan: SweepPlan, table: Table) -> list[int]:
+    found = [i for i, (mix, _) in enumerate(table.configurations) if is_balanced(plan.mixes[mix])]
+    if not found:
+        raise ConfigurationError(f"gap: equal_representation: no mix of {', '.join(plan.mixes)} has equal shares")
+    return found
+
+
+def _joined(parts: Sequence[Gaps]) -> Gaps:
+    def of(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    known = all(part.test_variance is not None for part in parts)
+    variance = of("test_variance") if known else None
+    return Gaps(of("value"), of("first"), of("second"), of("first_mix"), of("second_mix"), variance)
+
+
+def taken(gaps: Gaps, kept: npt.NDArray[np.bool_]) -> Gaps:
+    """Return some of the gaps."""
+    variance = None if gaps.test_variance is None else gaps.test_variance[kept]
+    return Gaps(
+        gaps.value[kept], gaps.first[kept], gaps.second[kept], gaps.first_mix[kept], gaps.second_mix[kept], variance
+    )
