@@ -1,0 +1,1 @@
+"""Published studies, done again with this repository's models and sweeps."""

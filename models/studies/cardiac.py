@@ -1,0 +1,238 @@
+"""The cardiac study, done again: ``python -m models.studies.cardiac [--out FOLDER] [--quick] [--jobs N]``.
+
+Forests on two tables, four training mixes and four feature sets, 100 splits each; gradient boosting against FAGTB.
+Writes CSV tables, figures and ``report.md``; what was trained is kept in the same folder and not trained again. See
+``docs/cardiac.md``. Source: Straw, Rees, Nachev, J Med Internet Res 2024;26:e46936, https://doi.org/10.2196/46936.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from joblib.externals.loky import get_reusable_executor
+
+from fairness_checks.cache import FittedCache
+from fairness_checks.sweep import DataSet, ProgressLine, SweepPlan, SweepResults, TrainableModel, run_sweep
+from models.studies.agreement import agreement_rows, beside_published, targets
+from models.studies.boosting import LEARNERS, boosting_feature_sets, boosting_rows, trainable_boosting
+from models.studies.cardiac_data import ALL_FEATURES, FEATURE_SETS, TABLES, WITHOUT_TIME, load_table
+from models.studies.descriptives import describe
+from models.studies.forests import trainable_forest
+from models.studies.gaps import gap_rows, model_rows
+from models.studies.oversampled_first import oversampled_first
+from models.studies.plots import draw_violins
+from models.studies.reference import published_disparities, published_mitigation, published_models
+from models.studies.report import StudyTables, render
+from models.studies.shap_rankings import rank_correlation, shap_rankings
+from models.studies.tuning import tuned_parameters
+
+__all__ = ["FULL", "QUICK", "Scale", "Study", "main"]
+
+MIXES: dict[str, Any] = {
+    "as_is": "as_is",
+    "balanced": "oversample",
+    "female_only": {"female": 1.0},
+    "male_only": {"male": 1.0},
+}
+_AFTER_OVERSAMPLING: dict[str, Any] = {**MIXES, "balanced": "as_is"}
+del _AFTER_OVERSAMPLING["as_is"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is done.
+
+    Parameters
+    ----------
+    repeats : int
+        Splits of the forests.
+    runs : tuple of int
+        Runs of gradient boosting that means are taken of; the largest is how many are done.
+    tuned : bool
+        Whether the forests' parameters are searched for; else scikit-learn's defaults.
+    """
+
+    repeats: int
+    runs: tuple[int, ...]
+    tuned: bool
+
+
+FULL = Scale(repeats=100, runs=(10, 100), tuned=True)
+QUICK = Scale(repeats=5, runs=(5,), tuned=False)
+
+
+class Study:
+    """One run of the study.
+
+    Parameters
+    ----------
+    out : Path
+        Where everything is written; made if it is not there.
+    scale : Scale
+        How much is done.
+    jobs : int
+        Trainings at a time.
+    """
+
+    def __init__(self, out: Path, scale: Scale = FULL, jobs: int = 2) -> None:
+        self.out, self.scale, self.jobs = out, scale, jobs
+        self.cache = FittedCache(out / "cache")
+        self.data = {name: load_table(name) for name in TABLES}
+        self.trained: dict[str, int] = {}
+
+    def run(self) -> StudyTables:
+        """Do the study, and write its tables, figures and report."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        parameters = {name: self._parameters(name) for name in TABLES}
+        forests = {name: trainable_forest(self.data[name], FEATURE_SETS[name], parameters[name]) for name in TABLES}
+        swept = {name: self._sweep(f"{name}_random_forest", forests[name], MIXES) for name in TABLES}
+        rankings = {name: self._shap(name, forests[name]) for name in TABLES}
+        gaps = self._gaps(swept)
+        models = pd.DataFrame(
+            [row for name in TABLES for row in model_rows(name, swept[name], list(MIXES), ALL_FEATURES)]
+        )
+        found = StudyTables(
+            targets=targets(gaps, models, published_models()),
+            gaps=gaps,
+            agreement=pd.concat(
+                [
+                    agreement_rows(gaps, ["data_set"]).assign(training_mix="all"),
+                    agreement_rows(gaps, ["data_set", "training_mix"]),
+                ]
+            ),
+            models=_beside_models(models),
+            oversampled_first=self._oversampled_first(parameters, gaps),
+            mitigation=self._mitigation(),
+            descriptives=pd.DataFrame([row for name in TABLES for row in describe(name, self.data[name])]),
+            shap=pd.concat([frame.assign(data_set=name) for name, frame in rankings.items()]),
+            shap_correlation={name: rank_correlation(frame) for name, frame in rankings.items()},
+            parameters=_parameter_frame(parameters),
+            repeats=self.scale.repeats,
+            tuned=self.scale.tuned,
+        )
+        self._write(found, swept)
+        return found
+
+    def _parameters(self, table: str) -> dict[str, dict[str, Any]]:
+        if not self.scale.tuned:
+            return {name: {} for name in FEATURE_SETS[table]}
+        return {
+            name: tuned_parameters(self.cache, f"{table}-{name}", self.data[table], columns, jobs=self.jobs)
+            for name, columns in FEATURE_SETS[table].items()
+        }
+
+    def _sweep(
+        self, name: str, model: TrainableModel, mixes: dict[str, Any], repeats: int | None = None, test: float = 0.3
+    ) -> SweepResults:
+        plan = SweepPlan(by="sex", mixes=mixes, repeats=repeats or self.scale.repeats, test=test)
+        line = ProgressLine(sys.stderr, name)
+        results = run_sweep(name, model, plan, self.out / "cache", self.jobs, line)
+        self.trained[name] = results.trained
+        return results
+
+    def _shap(self, table: str, forest: TrainableModel) -> pd.DataFrame:
+        return shap_rankings(self.cache, table, forest, ALL_FEATURES, test=0.3)
+
+    def _gaps(self, swept: dict[str, SweepResults]) -> pd.DataFrame:
+        rows = [row for name in TABLES for row in gap_rows(name, swept[name], list(MIXES), list(FEATURE_SETS[name]))]
+        return beside_published(pd.DataFrame(rows), published_disparities())
+
+    def _oversampled_first(self, parameters: dict[str, dict[str, dict[str, Any]]], gaps: pd.DataFrame) -> pd.DataFrame:
+        """Return the gaps that the published order of steps gives, beside those of the sweep."""
+        rows = []
+        for name in TABLES:
+            sets = {ALL_FEATURES: FEATURE_SETS[name][ALL_FEATURES], **WITHOUT_TIME[name]}
+            data: DataSet = oversampled_first(self.data[name])
+            model = trainable_forest(data, sets, dict.fromkeys(sets, parameters[name][ALL_FEATURES]))
+            results = self._sweep(f"{name}_random_forest_oversampled_first", model, _AFTER_OVERSAMPLING)
+            rows += gap_rows(name, results, list(_AFTER_OVERSAMPLING), list(sets))
+        frame = pd.DataFrame(rows)
+        known = gaps.query("feature_set == @ALL_FEATURES").rename(columns={"gap": "ours_training_part"})
+        keys = ["data_set", "training_mix", "metric"]
+        return frame.merge(known[[*keys, "published", "ours_training_part"]], on=keys, how="left")
+
+    def _mitigation(self) -> pd.DataFrame:
+        rows = []
+        for name in TABLES:
+            for learner in LEARNERS:
+                model = trainable_boosting(learner, self.data[name], boosting_feature_sets(name))
+                runs = self.scale.runs
+                results = self._sweep(f"{name}_{learner}", model, {"as_is": "as_is"}, max(runs), test=0.2)
+                rows += boosting_rows(name, learner, results, runs)
+        published = published_mitigation().rename(
+            columns={
+                "accuracy_percent": "published_accuracy",
+                "disp_fpr": "published_disp_fpr",
+                "disp_fnr": "published_disp_fnr",
+            }
+        )
+        frame = pd.DataFrame(rows).merge(published, on=["data_set", "model"], how="left")
+        frame.loc[frame["feature_set"] == "without_sex", list(frame.filter(like="published_"))] = float("nan")
+        return frame
+
+    def _write(self, found: StudyTables, swept: dict[str, SweepResults]) -> None:
+        for item in fields(found):
+            value = getattr(found, item.name)
+            if isinstance(value, pd.DataFrame):
+                value.to_csv(self.out / f"{item.name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+        (self.out / "report.md").write_text(render(found), encoding="utf-8")
+        for name in TABLES:
+            draw_violins(
+                self.out / f"{name}.png",
+                f"{name.replace('_', ' ').capitalize()}: {self.scale.repeats} splits",
+                swept[name],
+                ("false_negative_rate", "accuracy"),
+                list(MIXES),
+                list(FEATURE_SETS[name]),
+            )
+
+
+def _beside_models(models: pd.DataFrame) -> pd.DataFrame:
+    published = published_models().rename(
+        columns={"n_train": "published_n", "mean_percent": "published", "sd_percent": "published_sd"}
+    )
+    return models.merge(
+        published, on=["data_set", "training_mix", "group", "metric"], how="left", validate="one_to_one"
+    )
+
+
+def _parameter_frame(parameters: dict[str, dict[str, dict[str, Any]]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"data_set": table, "feature_set": name} | {key: str(value) for key, value in chosen.items()}
+            for table, sets in parameters.items()
+            for name, chosen in sets.items()
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study from the command line; return 0."""
+    parser = argparse.ArgumentParser(prog="python -m models.studies.cardiac", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--out", type=Path, default=Path("build/cardiac"), help="where to write (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="5 repeats, no tuning: for tests and CI")
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    start = time.monotonic()
+    study = Study(options.out, QUICK if options.quick else FULL, options.jobs)
+    study.run()
+    get_reusable_executor().shutdown()  # the time of workers counts once they have ended
+    forests = sum(study.trained[f"{name}_random_forest"] for name in TABLES)
+    cpu = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    sys.stdout.write(
+        f"{forests} forests of the sweep and {sum(study.trained.values()) - forests} other models trained; "
+        f"{time.monotonic() - start:.0f} s, {cpu:.0f} s of CPU time\n{options.out / 'report.md'}\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
