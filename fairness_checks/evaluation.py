@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fairness_checks.cache import FittedCache
 from fairness_checks.checks import Check
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
-from fairness_checks.predictions import Predictions
+from fairness_checks.predictions import ARRAYS, Predictions
 
 if TYPE_CHECKING:
     from fairness_checks.sweep.plan import SweepPlan
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from fairness_checks.sweep.trainable import TrainableModel
 
 __all__ = ["Evaluation", "evaluate"]
-
-_ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +114,7 @@ def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None
                 raise InvalidPredictions(
                     f"predict: sensitive feature {feature!r} is not in the data set; give it to the DataSet"
                 )
-        return {key: getattr(made, key) for key in _ARRAYS if getattr(made, key) is not None}
+        return {key: getattr(made, key) for key in ARRAYS if getattr(made, key) is not None}
 
     features = {key: list(columns) for key, columns in model.feature_sets.items()}
     depends_on = {

@@ -18,7 +18,7 @@ from fairness_checks.records import GroupRecord, SweepRecord
 from fairness_checks.statistics import GroupStatistics
 from fairness_checks.stats.inference import Inference
 
-__all__ = ["Finding", "find", "settling"]
+__all__ = ["Finding", "find", "settling", "summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,10 @@ def _find_each(statistics: GroupStatistics, check: Check, settings: Settings, al
         there = np.bincount(strata[judged], minlength=len(groups))
         judged = [i for i in judged if there[strata[i]] > 1]
     if not judged:
-        return _undefined(check, groups, _some(problems) or "no stratum has two groups; a disparity needs two")
+        return _undefined(check, groups, summary(problems) or "no stratum has two groups; a disparity needs two")
     blocks = strata[judged] if check.control_features else None
     found = kind.judge(statistics, judged, check, alpha, blocks=blocks)
-    return Finding(check, metric, groups, _placed(found, judged), _some(problems) if problems else None)
+    return Finding(check, metric, groups, _placed(found, judged), summary(problems))
 
 
 def _undefined(check: Check, groups: tuple[GroupRecord, ...], reason: str) -> Finding:
@@ -107,9 +107,10 @@ def _placed(found: Inference, judged: list[int]) -> Inference:
     return dataclasses.replace(found, first=judged[found.first], second=second)
 
 
-def _some(problems: list[str]) -> str:
+def summary(problems: list[str]) -> str | None:
+    """Join the first few problems and count the rest; None for none."""
     rest = len(problems) - 3
-    return "; ".join(problems[:3]) + (f"; and {rest} more" if rest > 0 else "")
+    return "; ".join(problems[:3]) + (f"; and {rest} more" if rest > 0 else "") if problems else None
 
 
 def _find_largest(statistics: GroupStatistics, check: Check, settings: Settings) -> Finding:
@@ -171,11 +172,11 @@ def _find_combined(statistics: GroupStatistics, check: Check, settings: Settings
     problems = [f"group {group.label}: {group.problem}" for group in groups if group.problem is not None]
     if len(judged) < (2 if check.limit_kind in PAIRWISE else 1):
         return _undefined(
-            check, groups, _some(problems) or f"only one group ({groups[0].label}); a disparity needs two"
+            check, groups, summary(problems) or f"only one group ({groups[0].label}); a disparity needs two"
         )
     found = judge_standardised(standardised, judged, check, settings.alpha)
     problems += [standardised.left_out] if standardised.left_out else []
-    return Finding(check, metric, groups, _placed(found, judged), _some(problems) if problems else None)
+    return Finding(check, metric, groups, _placed(found, judged), summary(problems))
 
 
 def settling(finding: Finding, family: int, settings: Settings) -> Settling:

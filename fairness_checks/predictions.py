@@ -15,7 +15,10 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_y
 from fairness_checks.sensitive import SensitiveFeature, encode_features
 from fairness_checks.vectors import frozen, read_clusters, read_labels, read_measures, read_scores
 
-__all__ = ["Predictions"]
+__all__ = ["ARRAYS", "Predictions"]
+
+ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
+"""The arrays of `Predictions`, but for its clusters and groups."""
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.bool_]
@@ -167,7 +170,7 @@ class Predictions:
         return np.asarray(self.labels() != self.decisions(), dtype=np.float64)
 
 
-_ORDER = ("y_true", "y_pred", "y_score", "error", "uncertainty", "cluster")
+_ORDER = (*ARRAYS, "cluster")
 
 
 def _place(name: str) -> int:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from fairness_checks.checks import Check, Settings
 from fairness_checks.kinds.kind import Blocks
@@ -18,7 +17,7 @@ from fairness_checks.kinds.measured import Measured, Takeable, few_clusters
 from fairness_checks.kinds.settling import Settling, settle_estimates
 from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
-from fairness_checks.stats.estimates import Estimates
+from fairness_checks.stats.estimates import Estimates, upper_quantile
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import judge_difference
 
@@ -125,12 +124,6 @@ def select(estimates: Estimates, judged: Sequence[int]) -> Estimates:
     return Estimates(estimates.value[at], estimates.variance[at], estimates.freedom[at])
 
 
-def _quantile(level: float, freedom: Floats) -> Floats:
-    """Return the upper quantile of Student's t; of the normal where the degrees of freedom are infinite."""
-    known = ~np.isfinite(freedom)
-    return np.asarray(np.where(known, -special.ndtri(level), -special.stdtrit(np.where(known, 1.0, freedom), level)))
-
-
 def estimate_records(
     names: Sequence[tuple[str, ...]],
     samples: Integers,
@@ -163,7 +156,7 @@ def estimate_records(
     """
     error = np.sqrt(estimates.variance)
     with np.errstate(invalid="ignore"):
-        margin = _quantile(alpha, np.maximum(estimates.freedom, 1.0)) * error
+        margin = upper_quantile(alpha, np.maximum(estimates.freedom, 1.0)) * error
     records = []
     for i, (name, problem) in enumerate(zip(names, problems, strict=True)):
         value, judged = float(estimates.value[i]), problem is None

@@ -10,10 +10,10 @@ from fairness_checks.metrics import Metric
 from fairness_checks.rows import Rows
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.judge_estimates import judge_worst_estimate
 from fairness_checks.stats.ranking import FEWEST, RankingStatistics, auc_by_group, auc_estimates, too_small
 from fairness_checks.stats.ranking_clusters import auc_by_cluster
 from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
+from fairness_checks.stats.worst_estimate import judge_worst_estimate
 
 __all__ = ["Ranking"]
 

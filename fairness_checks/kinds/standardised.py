@@ -23,9 +23,10 @@ from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.judge_estimates import judge_difference, judge_worst_estimate
+from fairness_checks.stats.judge_estimates import judge_difference
 from fairness_checks.stats.means import means_outside, means_within
 from fairness_checks.stats.moments import MeanStatistics
+from fairness_checks.stats.worst_estimate import judge_worst_estimate
 from fairness_checks.stats.worst_mean import judge_worst_mean
 
 __all__ = ["Standardised", "judge_standardised", "standardise"]

@@ -28,12 +28,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
-from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within, upper_tail
+from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.multiplicity import sidak, sidak_level
 from fairness_checks.stats.proportions import Array
+from fairness_checks.stats.worst_estimate import judge_worst
 
 __all__ = [
     "FEWEST",
@@ -166,26 +165,9 @@ def judge_worst_balanced_accuracy(
     groups, (low, high) = balanced_accuracy_estimates(counts), _ends(counts)
     if np.isnan(groups.variance).any():
         raise ValueError("a group has fewer than two positives or negatives")
-    sign = 1.0 if ceiling else -1.0
-    value, error, count = sign * groups.value, np.sqrt(groups.variance), len(groups.value)
-    near, far = (low, high) if ceiling else (-high, -low)
-    level = sidak_level(alpha, count)
-    above = upper_tail((near - sign * limit) / error, groups.freedom)
-    below = upper_tail((sign * limit - far) / error, groups.freedom)
-    p_violation = sidak(float(above.min()), count)
-    bottom = float(np.max(near + error * special.stdtrit(groups.freedom, level)))
-    top = float(np.max(far - error * special.stdtrit(groups.freedom, alpha)))
-    shown = int(np.lexsort((-value, above))[0]) if p_violation < alpha else int(np.argmax(value))
-    found = Inference(
-        estimate=float(groups.value[shown]),
-        low=bottom if ceiling else -top,
-        high=top if ceiling else -bottom,
-        p_violation=p_violation,
-        p_compliance=float(below.max()),
-        first=shown,
-        second=-1,
-        comparisons=count,
-        level=level,
-        method="rates drawn towards 1/2, t" + (f", Sidak over {count} groups" if count > 1 else ""),
+    proven, possible = (
+        Estimates(end, groups.variance, groups.freedom) for end in ((low, high) if ceiling else (high, low))
     )
+    method = "rates drawn towards 1/2, t"
+    found = judge_worst(groups.value, proven, possible, limit, alpha, ceiling=ceiling, method=method)
     return found.clipped(0.0, 1.0)

@@ -36,8 +36,8 @@ from fairness_checks.stats.calibration_bins import (
 )
 from fairness_checks.stats.estimates import Estimates, upper_tail
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.multiplicity import sidak, sidak_level
 from fairness_checks.stats.proportions import Array
+from fairness_checks.stats.worst_estimate import judge_worst
 
 __all__ = [
     "CalibrationStatistics",
@@ -180,21 +180,6 @@ def judge_worst_ece(statistics: CalibrationStatistics, limit: float, alpha: floa
     groups, excess = calibration_estimates(statistics), calibration_excess(statistics)
     if np.isnan(groups.value).any():
         raise ValueError("a group has no sample")
-    error, count = np.sqrt(groups.variance), len(groups.value)
-    proven, level = groups.value - excess, sidak_level(alpha, count)
-    above = upper_tail((proven - limit) / error, groups.freedom)
-    below = upper_tail((limit - groups.value) / error, groups.freedom)
-    p_violation = sidak(float(above.min()), count)
-    shown = int(np.lexsort((-groups.value, above))[0]) if p_violation < alpha else int(np.argmax(groups.value))
-    return Inference(
-        estimate=float(groups.value[shown]),
-        low=float(np.max(proven + error * special.stdtrit(groups.freedom, level))),
-        high=float(np.max(groups.value - error * special.stdtrit(groups.freedom, alpha))),
-        p_violation=p_violation,
-        p_compliance=float(below.max()),
-        first=shown,
-        second=-1,
-        comparisons=count,
-        level=level,
-        method="calibration error less its excess, t" + (f", Sidak over {count} groups" if count > 1 else ""),
-    )
+    proven = Estimates(groups.value - excess, groups.variance, groups.freedom)
+    method = "calibration error less its excess, t"
+    return judge_worst(groups.value, proven, groups, limit, alpha, ceiling=True, method=method)

@@ -18,7 +18,7 @@ from scipy import special
 
 from fairness_checks.stats.proportions import Array
 
-__all__ = ["Estimates", "estimates_outside", "estimates_within", "upper_tail"]
+__all__ = ["Estimates", "estimates_outside", "estimates_within", "upper_quantile", "upper_tail"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +53,12 @@ def upper_tail(t: Array, freedom: Array) -> Array:
     """Return P(T > t) of Student's t; of the normal where the degrees of freedom are infinite."""
     known = np.isinf(freedom)
     return np.where(known, special.ndtr(-t), special.stdtr(np.where(known, 1.0, freedom), -t))
+
+
+def upper_quantile(level: float, freedom: Array) -> Array:
+    """Return the t that `upper_tail` gives this level."""
+    known = np.isinf(freedom)
+    return np.asarray(np.where(known, -special.ndtri(level), -special.stdtrit(np.where(known, 1.0, freedom), level)))
 
 
 def estimates_outside(groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:

@@ -1,4 +1,4 @@
-"""The largest difference among estimates, and the worst of them against a ceiling or a floor."""
+"""The largest difference among estimates."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import functools
 from collections.abc import Callable
 
 import numpy as np
-from scipy import special
 
-from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within, upper_tail
+from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.multiplicity import sidak, sidak_level
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
 from fairness_checks.stats.proportions import Array
 
-__all__ = ["judge_difference", "judge_worst_estimate"]
+__all__ = ["judge_difference"]
 
 
 PairTest = Callable[[np.ndarray, np.ndarray, float], Array]
@@ -113,49 +111,3 @@ def judge_difference(
         level=found.level,
         method=method if count == 1 else f"{method}, max-t over {count} pairs",
     )
-
-
-def judge_worst_estimate(groups: Estimates, limit: float, alpha: float, *, ceiling: bool, method: str) -> Inference:
-    """Judge the worst estimate against a ceiling or a floor; Sidak over the groups for a violation.
-
-    Parameters
-    ----------
-    groups : Estimates
-        G >= 1 independent estimates.
-    limit : float
-        Ceiling or floor.
-    alpha : float
-        Significance level of each of the two tests.
-    ceiling : bool
-        Whether the highest estimate is limited, or the lowest.
-    method : str
-        Name of the test, for the record.
-    """
-    sign = 1.0 if ceiling else -1.0
-    value, error = sign * groups.value, np.sqrt(groups.variance)
-    count = len(value)
-    above = upper_tail((value - sign * limit) / error, groups.freedom)
-    below = upper_tail((sign * limit - value) / error, groups.freedom)
-    level = sidak_level(alpha, count)
-    low = float(np.max(value - error * _quantile(level, groups.freedom)))
-    high = float(np.max(value + error * _quantile(alpha, groups.freedom)))
-    p_violation = sidak(float(above.min()), count)
-    shown = int(np.lexsort((-value, above))[0]) if p_violation < alpha else int(np.argmax(value))
-    return Inference(
-        estimate=float(groups.value[shown]),
-        low=low if ceiling else -high,
-        high=high if ceiling else -low,
-        p_violation=p_violation,
-        p_compliance=float(below.max()),
-        first=shown,
-        second=-1,
-        comparisons=count,
-        level=level,
-        method=method if count == 1 else f"{method}, Sidak over {count} groups",
-    )
-
-
-def _quantile(level: float, freedom: Array) -> Array:
-    """Return the upper quantile of t."""
-    known = np.isinf(freedom)
-    return np.asarray(np.where(known, -special.ndtri(level), -special.stdtrit(np.where(known, 1.0, freedom), level)))

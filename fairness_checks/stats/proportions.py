@@ -206,8 +206,11 @@ def exact_binomial_p(x: int, n: int, rate: float) -> tuple[float, float]:
     return above, float(special.bdtr(x, n, rate))
 
 
-def clopper_pearson_bound(x: int, n: int, alpha: float, *, upper: bool) -> float:
-    """One-sided exact confidence bound of a rate: the inversion of `exact_binomial_p` at level ``alpha``."""
+def clopper_pearson_bound(x: float, n: float, alpha: float, *, upper: bool) -> float:
+    """One-sided exact confidence bound of a rate: the inversion of `exact_binomial_p` at level ``alpha``.
+
+    Fractions, which are effective counts of clusters, are taken as the beta quantiles take them.
+    """
     if upper:
         return 1.0 if x >= n else float(special.betaincinv(x + 1, n - x, 1.0 - alpha))
     return 0.0 if x <= 0 else float(special.betaincinv(x, n - x + 1, alpha))

@@ -7,7 +7,7 @@ from scipy import special
 
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.multiplicity import sidak, sidak_level
-from fairness_checks.stats.proportions import exact_binomial_p
+from fairness_checks.stats.proportions import clopper_pearson_bound, exact_binomial_p
 
 __all__ = ["judge_worst_group"]
 
@@ -18,13 +18,6 @@ def _binomial_p(x: float, n: float, rate: float) -> tuple[float, float]:
         return exact_binomial_p(int(x), int(n), rate)
     above = 1.0 if x <= 0.0 else float(special.betainc(x, n - x + 1.0, rate))
     return above, 1.0 if x >= n else float(special.betainc(n - x, x + 1.0, 1.0 - rate))
-
-
-def _bound(x: float, n: float, alpha: float, *, upper: bool) -> float:
-    """One-sided Clopper-Pearson bound, the inversion of `_binomial_p`."""
-    if upper:
-        return 1.0 if x >= n else float(special.betaincinv(x + 1.0, n - x, 1.0 - alpha))
-    return 0.0 if x <= 0.0 else float(special.betaincinv(x, n - x + 1.0, alpha))
 
 
 def judge_worst_group(
@@ -56,8 +49,8 @@ def judge_worst_group(
 
     p_violation = sidak(float(p[:, 0].min()), groups)
     level = sidak_level(alpha, groups)
-    low = max(_bound(x, n, level, upper=False) for x, n in counts)
-    high = max(_bound(x, n, alpha, upper=True) for x, n in counts)
+    low = max(clopper_pearson_bound(x, n, level, upper=False) for x, n in counts)
+    high = max(clopper_pearson_bound(x, n, alpha, upper=True) for x, n in counts)
     shown = int(np.lexsort((-rate, p[:, 0]))[0]) if p_violation < alpha else int(np.argmax(rate))
     estimate = float(rate[shown])
     name = "exact binomial test" if groups == 1 else f"exact binomial test, Sidak over {groups} groups"

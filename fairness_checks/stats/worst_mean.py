@@ -10,16 +10,16 @@ often as by a test that knows the variance. Errors of which 90 % are zero need m
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
-from fairness_checks.stats.estimates import upper_tail
+from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.means import unseen_variances
 from fairness_checks.stats.moments import MeanStatistics
-from fairness_checks.stats.multiplicity import sidak, sidak_level
-from fairness_checks.stats.proportions import Array
+from fairness_checks.stats.worst_estimate import judge_worst
 
 __all__ = ["judge_worst_mean"]
+
+METHOD = "t test, widened against skewness"
 
 
 def judge_worst_mean(statistics: MeanStatistics, limit: float, alpha: float, *, ceiling: bool) -> Inference:
@@ -57,35 +57,7 @@ def judge_worst_mean(statistics: MeanStatistics, limit: float, alpha: float, *, 
     """
     if not np.any(statistics.n > 0):
         raise ValueError("no group has a sample")
-    sign = 1.0 if ceiling else -1.0
-    value, freedom = sign * statistics.mean, np.maximum(statistics.n - 1.0, 1.0)
-    above, below = (np.sqrt(variance) for variance in unseen_variances(statistics, alone=True)[:: int(sign)])
-    count = len(value)
-    level = sidak_level(alpha, count)
-    violation = np.nan_to_num(upper_tail((value - sign * limit) / below, freedom), nan=1.0)
-    compliance = np.nan_to_num(upper_tail((sign * limit - value) / above, freedom), nan=1.0)
-    low = float(np.max(_known(value - below * _quantile(level, freedom), -np.inf)))
-    high = float(np.max(_known(value + above * _quantile(alpha, freedom), np.inf)))
-    p_violation = sidak(float(violation.min()), count)
-    shown = int(np.lexsort((-value, violation))[0]) if p_violation < alpha else int(np.nanargmax(value))
-    return Inference(
-        estimate=float(statistics.mean[shown]),
-        low=low if ceiling else -high,
-        high=high if ceiling else -low,
-        p_violation=p_violation,
-        p_compliance=float(compliance.max()),
-        first=shown,
-        second=-1,
-        comparisons=count,
-        level=level,
-        method="t test, widened against skewness" + (f", Sidak over {count} groups" if count > 1 else ""),
-    )
-
-
-def _known(bound: Array, otherwise: float) -> Array:
-    return np.where(np.isnan(bound), otherwise, bound)
-
-
-def _quantile(level: float, freedom: Array) -> Array:
-    """Return the upper quantile of t."""
-    return np.asarray(-special.stdtrit(freedom, level))
+    mean, freedom = statistics.mean, np.maximum(statistics.n - 1.0, 1.0)
+    above, below = (Estimates(mean, variance, freedom) for variance in unseen_variances(statistics, alone=True))
+    proven, possible = (below, above) if ceiling else (above, below)
+    return judge_worst(mean, proven, possible, limit, alpha, ceiling=ceiling, method=METHOD)

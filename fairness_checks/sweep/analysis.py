@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.checks import MISMATCH, Check, Settings
-from fairness_checks.finding import Finding
+from fairness_checks.finding import Finding, summary
 from fairness_checks.kinds.estimated import estimate_records
 from fairness_checks.names import printable
 from fairness_checks.records import GroupRecord, SweepRecord
@@ -130,7 +130,7 @@ def _reason(table: Table, gaps: Gaps, left_out: npt.NDArray[np.bool_], check: Ch
         if missing and not np.isnan(table.values[:, :, pair[0][0]]).any() and check.gap == "dependence":
             why = "its share of the training rows is the same under every mix"
         problems[f"{names}{where}: {why}"] = None
-    return _some([printable(problem) for problem in problems])
+    return summary([printable(problem) for problem in problems])
 
 
 def _undefined(table: Table, group: int) -> list[str]:
@@ -141,11 +141,6 @@ def _undefined(table: Table, group: int) -> list[str]:
         f"{values.shape[1]} repeats"
         for c in np.flatnonzero(undefined_gaps(values))
     ]
-
-
-def _some(problems: list[str]) -> str | None:
-    rest = len(problems) - 3
-    return "; ".join(problems[:3]) + (f"; and {rest} more" if rest > 0 else "") if problems else None
 
 
 def _records(table: Table, gaps: Gaps, shown: int, check: Check, settings: Settings) -> tuple[GroupRecord, ...]:

@@ -9,12 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.predictions import Predictions
+from fairness_checks.predictions import ARRAYS, Predictions
 from fairness_checks.sweep.dataset import DataSet
 
 __all__ = ["join_predictions"]
-
-_ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
 
 
 def join_predictions(parts: Sequence[tuple[npt.NDArray[np.intp], Predictions]], data: DataSet) -> Predictions:
@@ -37,7 +35,7 @@ def join_predictions(parts: Sequence[tuple[npt.NDArray[np.intp], Predictions]], 
         raise InvalidPredictions(f"out of fold: {len(data)} rows were not predicted exactly once each")
     place = np.argsort(rows)
     arrays: dict[str, Any] = {}
-    for name in _ARRAYS:
+    for name in ARRAYS:
         given = [getattr(part, name) for _, part in parts]
         if any(array is not None for array in given):
             if any(array is None for array in given):

@@ -1,0 +1,75 @@
+"""The worst of several estimates against a ceiling or a floor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fairness_checks.stats.estimates import Estimates, upper_quantile, upper_tail
+from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.multiplicity import sidak, sidak_level
+from fairness_checks.stats.proportions import Array
+
+__all__ = ["judge_worst", "judge_worst_estimate"]
+
+
+def judge_worst_estimate(groups: Estimates, limit: float, alpha: float, *, ceiling: bool, method: str) -> Inference:
+    """Judge the worst estimate against a ceiling or a floor by t tests; Sidak over the groups for a violation.
+
+    Parameters
+    ----------
+    groups : Estimates
+        G >= 1 independent estimates.
+    limit : float
+        Ceiling or floor.
+    alpha : float
+        Significance level of each of the two tests.
+    ceiling : bool
+        Whether the highest estimate is limited, or the lowest.
+    method : str
+        Name of the test, for the record.
+    """
+    return judge_worst(groups.value, groups, groups, limit, alpha, ceiling=ceiling, method=method)
+
+
+def judge_worst(
+    value: Array, proven: Estimates, possible: Estimates, limit: float, alpha: float, *, ceiling: bool, method: str
+) -> Inference:
+    """Judge the worst value where a violation and compliance are tested with estimates of their own.
+
+    Parameters
+    ----------
+    value : ndarray of float64, shape (G,)
+        The groups' values, for the record.
+    proven, possible : Estimates
+        Of the same groups: those that a violation is tested with, and those that compliance is tested with. A group
+        whose variance is nan shows nothing: p = 1, and the interval is open on the side where it may lie.
+    limit, alpha, ceiling, method
+        As for `judge_worst_estimate`.
+    """
+    sign, count = 1.0 if ceiling else -1.0, len(value)
+    near, near_error = sign * proven.value, np.sqrt(proven.variance)
+    far, far_error = sign * possible.value, np.sqrt(possible.variance)
+    violation = np.nan_to_num(upper_tail((near - sign * limit) / near_error, proven.freedom), nan=1.0)
+    compliance = np.nan_to_num(upper_tail((sign * limit - far) / far_error, possible.freedom), nan=1.0)
+    level = sidak_level(alpha, count)
+    low = float(np.max(_known(near - near_error * upper_quantile(level, proven.freedom), -np.inf)))
+    high = float(np.max(_known(far + far_error * upper_quantile(alpha, possible.freedom), np.inf)))
+    p_violation = sidak(float(violation.min()), count)
+    worst = sign * value
+    shown = int(np.lexsort((-worst, violation))[0]) if p_violation < alpha else int(np.nanargmax(worst))
+    return Inference(
+        estimate=float(value[shown]),
+        low=low if ceiling else -high,
+        high=high if ceiling else -low,
+        p_violation=p_violation,
+        p_compliance=float(compliance.max()),
+        first=shown,
+        second=-1,
+        comparisons=count,
+        level=level,
+        method=method if count == 1 else f"{method}, Sidak over {count} groups",
+    )
+
+
+def _known(bound: Array, otherwise: float) -> Array:
+    return np.where(np.isnan(bound), otherwise, bound)
