@@ -34,19 +34,23 @@ def margins(tolerance: float, contrast: Contrast) -> tuple[float, float]:
     return ratio, 1.0 / ratio
 
 
+def _scores(pairs: Pairs, low: float, high: float, contrast: Contrast) -> tuple[Array, Array]:
+    """Return the score statistics at the two margins, both in one pass over the pairs."""
+    both = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, np.array([[low], [high]]), contrast)
+    return both[0], both[1]
+
+
 def _asymptotic_outside(pairs: Pairs, low: float, high: float, contrast: Contrast) -> Array:
     """Both directions count: at a margin of zero this is the two-sided test."""
-    above = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, high, contrast)
-    below = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, low, contrast)
+    below, above = _scores(pairs, low, high, contrast)
     first = special.ndtr(-above) + special.ndtr(-below)
     second = special.ndtr(below) + special.ndtr(above)
     return np.minimum(np.minimum(first, second), 1.0)
 
 
 def _asymptotic_within(pairs: Pairs, low: float, high: float, contrast: Contrast) -> Array:
-    above = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, high, contrast)
-    below = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, low, contrast)
-    return np.asarray(np.maximum(special.ndtr(above), special.ndtr(-below)))
+    below, above = _scores(pairs, low, high, contrast)
+    return special.ndtr(np.maximum(above, -below))
 
 
 PairTest = Callable[[Pairs, float, float, Contrast], Array]

@@ -42,6 +42,11 @@ Numbers: TypeAlias = "float | npt.NDArray[Any]"
 RANGES: dict[Contrast, tuple[float, float]] = {"difference": (-1.0, 1.0), "ratio": (0.0, np.inf)}
 
 
+def _between(values: Array, low: Numbers, high: Numbers) -> Array:
+    """Return `numpy.clip` of values; a third of its time for the few values that a search asks about."""
+    return np.asarray(np.minimum(np.maximum(values, low), high))
+
+
 def _restricted_difference(x1: Array, n1: Array, x2: Array, n2: Array, margin: Array) -> Array:
     """Maximum likelihood estimate of p2 under p1 - p2 = margin: the cubic's root in closed form [1]_."""
     total, events = n1 + n2, x1 + x2
@@ -49,13 +54,14 @@ def _restricted_difference(x1: Array, n1: Array, x2: Array, n2: Array, margin: A
     c1 = (n2 * margin * margin - (total + 2.0 * x2) * margin + events) / total
     c0 = x2 * margin * (1.0 - margin) / total
     third = c2 / 3.0
-    q = third**3 - c1 * third / 2.0 + c0 / 2.0
-    p = np.copysign(np.sqrt(np.maximum(third**2 - c1 / 3.0, 0.0)), q)
+    square = third * third  # a power of three as products: numpy's own costs as much as all the rest
+    q = third * square - c1 * third / 2.0 + c0 / 2.0
+    p = np.copysign(np.sqrt(np.maximum(square - c1 / 3.0, 0.0)), q)
     with np.errstate(divide="ignore", invalid="ignore"):
-        cosine = np.clip(np.where(p == 0.0, 0.0, q / p**3), -1.0, 1.0)
-    angle = (np.pi + np.arccos(cosine)) / 3.0
+        cosine = np.where(p == 0.0, 0.0, q / (p * p * p))
+    angle = (np.pi + np.arccos(_between(cosine, -1.0, 1.0))) / 3.0
     root = 2.0 * p * np.cos(angle) - third
-    return np.asarray(np.clip(root, np.maximum(0.0, -margin), np.minimum(1.0, 1.0 - margin)))
+    return _between(root, np.maximum(0.0, -margin), np.minimum(1.0, 1.0 - margin))
 
 
 def _restricted_ratio(x1: Array, n1: Array, x2: Array, n2: Array, margin: Array) -> Array:
@@ -67,12 +73,12 @@ def _restricted_ratio(x1: Array, n1: Array, x2: Array, n2: Array, margin: Array)
     # 2c / (-b + d) is the smaller root without cancellation.
     with np.errstate(divide="ignore", invalid="ignore"):
         root = np.where(c == 0.0, 0.0, 2.0 * c / (-b + discriminant))
-        return np.clip(root, 0.0, np.minimum(1.0, 1.0 / margin))
+        return _between(root, 0.0, np.minimum(1.0, 1.0 / margin))
 
 
 def _first_rate(contrast: Contrast, p2: Array, margin: Array) -> Array:
     """Return p1 from p2 on the boundary of the null hypothesis."""
-    return np.clip(p2 + margin if contrast == "difference" else p2 * margin, 0.0, 1.0)
+    return _between(p2 + margin if contrast == "difference" else p2 * margin, 0.0, 1.0)
 
 
 _RESTRICTED: dict[Contrast, Callable[[Array, Array, Array, Array, Array], Array]] = {

@@ -44,7 +44,7 @@ _FARTHEST = 37.0  # of a statistic whose p-value is still a number
 
 def probit(p: Array | float) -> Array:
     """Return the normal quantile of p, finite at 0 and 1."""
-    return np.asarray(special.ndtri(np.clip(p, 1e-300, 1.0 - 1e-16)))
+    return np.asarray(special.ndtri(np.minimum(np.maximum(p, 1e-300), 1.0 - 1e-16)))
 
 
 def largest_exceeds(z: float, groups: Array, shift: Array) -> Array:
