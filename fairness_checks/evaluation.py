@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +33,14 @@ class Evaluation:
         Where there are checks on a sweep.
     plan : SweepPlan or None
         Of that sweep.
+    about : mapping of str to str
+        What the model and its data are.
     """
 
     predictions: Predictions | None
     sweep: SweepResults | None = None
     plan: SweepPlan | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluate(
@@ -88,7 +91,7 @@ def evaluate(
                 "it has checks on a sweep, but its fixture returned Predictions, which cannot be trained again; "
                 "return a fairness_checks.sweep.TrainableModel"
             )
-        return Evaluation(produced)
+        return Evaluation(produced, about=produced.about)
     if type(produced).__name__ != "TrainableModel":
         raise ConfigurationError(
             f"the fixture returned {type(produced).__name__}; return fairness_checks.Predictions, or a "
@@ -98,8 +101,8 @@ def evaluate(
 
     predictions = _out_of_fold(name, produced, seed, cache) if held_out else None
     if plan is None or not swept:
-        return Evaluation(predictions)
-    return Evaluation(predictions, run_sweep(name, produced, plan, cache, jobs, progress), plan)
+        return Evaluation(predictions, about=produced.about)
+    return Evaluation(predictions, run_sweep(name, produced, plan, cache, jobs, progress), plan, produced.about)
 
 
 def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None) -> Predictions:

@@ -45,6 +45,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="trainings of a sweep at a time (default: 1, or what joblib.parallel_config says; -1: one a core)",
     )
     group.addoption(
+        "--fairness-device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where models that ask the fixture `fairness_device` compute (default: auto, CUDA where there is one)",
+    )
+    group.addoption(
         "--fairness-no-cache",
         action="store_true",
         help="fit every model again instead of reading the `fairness_cache`",
@@ -116,6 +122,14 @@ def fairness_record(request: pytest.FixtureRequest) -> CheckRecord:
     from fairness_checks.suite import record_of
 
     return record_of(request)
+
+
+@pytest.fixture(scope="session")
+def fairness_device(pytestconfig: pytest.Config) -> str:
+    """Device that torch computes on, "cpu" or "cuda": what ``--fairness-device`` says."""
+    from fairness_checks.adapters.devices import resolve_device
+
+    return resolve_device(pytestconfig.getoption("fairness_device"))
 
 
 @pytest.fixture(scope="session")

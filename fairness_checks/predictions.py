@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from fairness_checks.about import read_about
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
 from fairness_checks.sensitive import SensitiveFeature, encode_features
 from fairness_checks.vectors import frozen, read_clusters, read_labels, read_measures, read_scores
@@ -51,6 +52,9 @@ class Predictions:
         without a name is called "sensitive_feature".
     threshold : float, optional
         Where a score becomes a decision; default 0.5. Only used where `y_pred` is not given.
+    about : mapping of str to str, optional
+        What the model and its data are, such as ``{"data": "synthetic"}``: kept with every record, shown in every
+        report. Names are small letters, digits and underscores.
 
     Raises
     ------
@@ -65,7 +69,7 @@ class Predictions:
     Predictions(4 samples, sensitive features: sex (f, m))
     """
 
-    __slots__ = ("cluster", "error", "sensitive_features", "uncertainty", "y_pred", "y_score", "y_true")
+    __slots__ = ("about", "cluster", "error", "sensitive_features", "uncertainty", "y_pred", "y_score", "y_true")
 
     y_true: Labels | None
     y_pred: Labels | None
@@ -74,6 +78,7 @@ class Predictions:
     uncertainty: Floats | None
     cluster: npt.NDArray[np.int64] | None
     sensitive_features: Mapping[str, SensitiveFeature]
+    about: Mapping[str, str]
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class Predictions:
         cluster: Any = None,
         sensitive_features: Any,
         threshold: float = 0.5,
+        about: Mapping[str, str] | None = None,
     ) -> None:
         if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real):
             raise InvalidPredictions(f"threshold: {threshold!r} is not a number in [0, 1]")
@@ -116,6 +122,7 @@ class Predictions:
         for name, array in arrays.items():
             object.__setattr__(self, name, None if array is None else frozen(array))
         object.__setattr__(self, "sensitive_features", MappingProxyType(features))
+        object.__setattr__(self, "about", MappingProxyType(read_about(about)))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Predictions is immutable; make a new one to change {name}")

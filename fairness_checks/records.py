@@ -175,6 +175,8 @@ class CheckRecord:
         Of a check on a sweep, what was retrained.
     waiver : WaiverRecord or None
         Set exactly where the verdict is "waived".
+    about : dict of str to str
+        What the model and its data are, as its fixture said; "data": "synthetic ..." for instance.
     schema : int
         Version of this layout.
     """
@@ -217,6 +219,7 @@ class CheckRecord:
     also: dict[str, float] = field(default_factory=dict)
     sweep: SweepRecord | None = None
     waiver: WaiverRecord | None = None
+    about: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property

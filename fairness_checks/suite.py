@@ -33,7 +33,7 @@ __all__ = [
 MODEL_MARK = "__fairness_model__"
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 RECORDS: pytest.StashKey[list[CheckRecord]] = pytest.StashKey()
-_RESERVED = frozenset({"fairness", "fairness_cache", "fairness_record", "request"})
+_RESERVED = frozenset({"fairness", "fairness_cache", "fairness_device", "fairness_record", "request"})
 DECIDED: pytest.StashKey[bool] = pytest.StashKey()  # the call of the test is over
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from fairness_checks.checks import Check, Settings
@@ -46,7 +46,13 @@ def decide(p_adjusted: float | None, p_compliance: float | None, alpha: float, *
 
 
 def _record(
-    model: str, finding: Finding, adjusted: float, family: int, settings: Settings, waiver: Waiver | None
+    model: str,
+    finding: Finding,
+    adjusted: float,
+    family: int,
+    settings: Settings,
+    waiver: Waiver | None,
+    about: Mapping[str, str],
 ) -> CheckRecord:
     check, inference = finding.check, finding.inference
     p_adjusted = adjusted if inference else None
@@ -93,6 +99,7 @@ def _record(
         waiver=WaiverRecord(reason=waiver.reason, approved_by=waiver.approved_by, expires=waiver.expires.isoformat())
         if waived and waiver is not None
         else None,
+        about=dict(about),
         **(settling(finding, family, settings) if verdict == "inconclusive" else {}),
     )
 
@@ -132,7 +139,7 @@ def audit_model(
     ConfigurationError, InvalidPredictions
         If a feature does not exist or holds missing values that are not declared a group.
     """
-    asked = evaluation if isinstance(evaluation, Evaluation) else Evaluation(evaluation)
+    asked = evaluation if isinstance(evaluation, Evaluation) else Evaluation(evaluation, about=evaluation.about)
     statistics: dict[tuple[str, ...], GroupStatistics] = {}
     held_out = [check for check in checks if check.gap is None]
     for features in dict.fromkeys(_features(check) for check in held_out):
@@ -153,7 +160,15 @@ def audit_model(
     raw = [finding.inference.p_violation if finding.inference else 1.0 for finding in findings]
     day = date.today() if today is None else today
     return [
-        _record(model, finding, adjusted, len(checks), settings, find_waiver(waivers, model, finding.check.key, day))
+        _record(
+            model,
+            finding,
+            adjusted,
+            len(checks),
+            settings,
+            find_waiver(waivers, model, finding.check.key, day),
+            asked.about,
+        )
         for finding, adjusted in zip(findings, adjust(raw, settings.correction), strict=True)
     ]
 

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from fairness_checks.names import printable
 from fairness_checks.records import CheckRecord, GroupRecord
-from fairness_checks.report.text import SIGNS, disparity_text, limit_text, settling_text, value_text
+from fairness_checks.report.text import SIGNS, about_text, disparity_text, limit_text, settling_text, value_text
 
 __all__ = ["LEGEND", "WIDTH", "summary_lines"]
 
@@ -114,9 +114,12 @@ def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | N
     widths = _widths([_HEADER, *(row for rows in table.values() for row in rows)]) if ordered else []
     for model, group in groupby(ordered, key=lambda record: record.model):
         yield "", None
+        rows = list(group)
         yield _cut(printable(model), WIDTH), None
+        for line in textwrap.wrap(about_text(rows[0]), WIDTH - 2):
+            yield f"  {line}", None
         yield _line(_HEADER, widths), None
-        for record in group:
+        for record in rows:
             for number, row in enumerate(table[id(record)]):
                 yield _line(row, widths), record.verdict if number == 0 else None
             for note in (record.reason, settling_text(record)):

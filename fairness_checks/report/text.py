@@ -10,6 +10,7 @@ from fairness_checks.report.sweep_text import gap_words, setting_words, sweep_li
 
 __all__ = [
     "SIGNS",
+    "about_text",
     "disparity_text",
     "explanation",
     "headline",
@@ -139,6 +140,11 @@ def headline(record: CheckRecord) -> str:
     return line
 
 
+def about_text(record: CheckRecord) -> str:
+    """Return what the model and its data are in one line; empty where nothing was said."""
+    return printable("; ".join(f"{name.replace('_', ' ')}: {text}" for name, text in record.about.items()))
+
+
 def _sizes(record: CheckRecord, sizes: tuple[int, ...]) -> str:
     names = [record.group(name).label for name in (record.first, record.second) if name is not None]
     parts = [f"{size:,} {record.unit} of {name}" for size, name in zip(sizes, names, strict=True)]
@@ -214,6 +220,8 @@ def explanation(record: CheckRecord) -> list[str]:
             f"alpha {record.alpha:g}, {_CORRECTIONS[record.correction]} over {record.family_size} {checks} "
             f"of {record.model}."
         )
+    if record.about:
+        lines.append(f"About {printable(record.model)}: {about_text(record)}.")
     return lines
 
 

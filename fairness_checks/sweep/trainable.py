@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fairness_checks.about import read_about
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.plain import JSON
 from fairness_checks.predictions import Predictions
@@ -43,6 +44,8 @@ class TrainableModel:
         Columns of each feature set, the model's own first; empty: one set, "all", with every column.
     folds : int
         Of `out_of_fold`.
+    about : mapping of str to str
+        What the model and its data are, as `Predictions` takes it; kept with every record.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class TrainableModel:
     version: str
     feature_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     folds: int = 10
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, DataSet):
@@ -85,6 +89,7 @@ class TrainableModel:
             except ConfigurationError as error:
                 raise ConfigurationError(f"feature_sets.{name}: {error}") from None
         object.__setattr__(self, "feature_sets", sets)
+        object.__setattr__(self, "about", read_about(self.about))
 
     def depends_on(self) -> dict[str, JSON]:
         """Return what the model's results depend on, libraries aside, as plain builtins for the key of a cache."""

@@ -124,7 +124,7 @@ def test_a_model_that_calls_pytest_exit_errs_its_own_checks(both, workers):
     result.assert_outcomes(errors=1, passed=2)
 
 
-@pytest.mark.parametrize("name", ["request", "fairness", "fairness_record", "fairness_cache"])
+@pytest.mark.parametrize("name", ["request", "fairness", "fairness_record", "fairness_cache", "fairness_device"])
 def test_a_model_may_not_take_a_name_of_the_gate(project, name):
     project.write("conftest.py", project.MODELS.replace("def tiny_model", f"def {name}"))
     project.limits("fair_model")

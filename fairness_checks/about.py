@@ -1,0 +1,38 @@
+"""What a model and its data are, in words: kept with every record and shown in every report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from fairness_checks.errors import InvalidPredictions
+
+__all__ = ["read_about"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def read_about(about: Mapping[str, str] | None) -> dict[str, str]:
+    """Return what a model and its data are, checked and sorted by name.
+
+    Parameters
+    ----------
+    about : mapping of str to str, optional
+        Names in small letters, digits and underscores ("data", "preset", "device"), and text.
+
+    Raises
+    ------
+    InvalidPredictions
+        If a name or a text is something else.
+
+    Examples
+    --------
+    >>> read_about({"preset": "cpu", "data": "synthetic"})
+    {'data': 'synthetic', 'preset': 'cpu'}
+    """
+    for name, text in (about or {}).items():
+        if type(name) is not str or not _NAME.fullmatch(name):
+            raise InvalidPredictions(f"about: name {name!r} must be small letters, digits and underscores: 'preset'")
+        if type(text) is not str or not text.strip():
+            raise InvalidPredictions(f"about[{name!r}]: {text!r} must be text that is not empty")
+    return dict(sorted((about or {}).items()))
