@@ -225,9 +225,13 @@ class CheckRecord:
     @property
     def key(self) -> tuple[str, str, str, tuple[str, ...], str, tuple[str, ...], str, str]:
         """Identity of the check over runs: the model, and the `CheckKey` within it."""
+        return (self.model, *self.check_key)
+
+    @property
+    def check_key(self) -> CheckKey:
+        """Identity of the check within its model."""
         strata, gap = self.strata, self.sweep.gap if self.sweep else ""
-        key = CheckKey(self.check, self.metric, self.by, self.limit_kind, self.control_features, strata, gap)
-        return (self.model, *key)
+        return CheckKey(self.check, self.metric, self.by, self.limit_kind, self.control_features, strata, gap)
 
     def group(self, name: tuple[str, ...]) -> GroupRecord:
         """Return the group of that name; raise KeyError if there is none."""

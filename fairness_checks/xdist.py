@@ -30,6 +30,7 @@ class Ledger:
         self._reported: set[str] = set()
         self._collected = False
         self._problems: list[str] = []
+        self._waivers: list[str] = []
         self.records: dict[str, list[CheckRecord]] = {}
 
     @property
@@ -88,7 +89,7 @@ class Ledger:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End red where a check is lost."""
+        """End red where a check is lost, or a waiver is not in order."""
         if self._is_worker or any(self._config.getoption(option, False) for option in _NOTHING_RUNS):
             return
         if not self._collected and session.exitstatus == pytest.ExitCode.OK:
@@ -98,8 +99,24 @@ class Ledger:
         if not (stopped or session.shouldfail or session.shouldstop):
             lost = [node for node in self._expected if node not in self._reported]
             self._problems.extend(f"{node}: was collected but did not report" for node in lost)
-        if self._problems and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        if not stopped:
+            self._waivers = self._waiver_problems()
+        if (self._problems or self._waivers) and session.exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        ):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _waiver_problems(self) -> list[str]:
+        from datetime import date
+
+        from fairness_checks.suite import GATE
+        from fairness_checks.waiver_use import waiver_problems
+
+        limits = self._config.stash[GATE].limits
+        configured = [(model.name, entry.check.key) for model in limits.models for entry in model.checks]
+        records = [record for some in self.records.values() for record in some]
+        return waiver_problems(limits.waivers, records, configured, date.today())
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print one table per model, and what was lost."""
@@ -108,6 +125,10 @@ class Ledger:
         if self._problems:
             terminalreporter.section("fairness: lost checks", sep="=", red=True, bold=True)
             for problem in self._problems:
+                terminalreporter.line(problem, red=True)
+        if self._waivers:
+            terminalreporter.section("fairness: waivers", sep="=", red=True, bold=True)
+            for problem in self._waivers:
                 terminalreporter.line(problem, red=True)
 
     def _print_tables(self, terminalreporter: Any) -> None:

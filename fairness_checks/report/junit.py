@@ -52,6 +52,9 @@ def properties(record: CheckRecord) -> list[tuple[str, str]]:
         if value is not None:
             pairs.append((f"fairness.{name}", f"{value:.6g}" if type(value) is float else str(value)))
     pairs += [(f"fairness.about.{name}", text) for name, text in record.about.items()]
+    if record.waiver is not None:
+        for name in ("reason", "approved_by", "expires"):
+            pairs.append((f"fairness.waiver.{name}", getattr(record.waiver, name)))
     groups = [{"group": g.label, "samples": g.samples, "events": g.events, "n": g.n} for g in record.groups]
     pairs.append(("fairness.groups", json.dumps(groups, ensure_ascii=False)))
     pairs.append(("fairness.text", headline(record)))

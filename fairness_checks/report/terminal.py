@@ -9,7 +9,15 @@ from itertools import groupby
 
 from fairness_checks.names import printable
 from fairness_checks.records import CheckRecord, GroupRecord
-from fairness_checks.report.text import SIGNS, about_text, disparity_text, limit_text, settling_text, value_text
+from fairness_checks.report.text import (
+    SIGNS,
+    about_text,
+    disparity_text,
+    limit_text,
+    settling_text,
+    value_text,
+    waiver_text,
+)
 
 __all__ = ["LEGEND", "WIDTH", "summary_lines"]
 
@@ -122,6 +130,6 @@ def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | N
         for record in rows:
             for number, row in enumerate(table[id(record)]):
                 yield _line(row, widths), record.verdict if number == 0 else None
-            for note in (record.reason, settling_text(record)):
+            for note in (waiver_text(record), record.reason, settling_text(record)):
                 for line in textwrap.wrap(note or "", WIDTH - 4):
                     yield f"    {line}", None

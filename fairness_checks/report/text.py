@@ -19,6 +19,7 @@ __all__ = [
     "settling_text",
     "subject_text",
     "value_text",
+    "waiver_text",
 ]
 
 _CORRECTIONS = {"holm": "Holm", "benjamini_hochberg": "Benjamini-Hochberg", "none": "unadjusted"}
@@ -134,10 +135,15 @@ def headline(record: CheckRecord) -> str:
     if record.verdict == "inconclusive":
         return f"{story} not settled against {limit} ({adjusted})"
     line = f"{story} {violated} {limit} ({adjusted})"
-    if record.waiver is not None:
-        waiver = record.waiver
-        line += f", waived until {waiver.expires} by {waiver.approved_by}: {waiver.reason}"
-    return line
+    waived = waiver_text(record)
+    return f"{line}, {waived}" if waived else line
+
+
+def waiver_text(record: CheckRecord) -> str | None:
+    """Say until when a violation is accepted, by whom and why; None where nothing was waived."""
+    if record.waiver is None:
+        return None
+    return f"waived until {record.waiver.expires} by {record.waiver.approved_by}: {record.waiver.reason}"
 
 
 def about_text(record: CheckRecord) -> str:
