@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fairness_checks.adapters.autoencoder import predictions_from_autoencoder
     from fairness_checks.adapters.classifier import predictions_from_classifier
     from fairness_checks.auditing import audit, audit_uncertainty
     from fairness_checks.cache import FittedCache
@@ -37,6 +38,7 @@ _HOMES = {
     "fairness_model": "suite",
     "SamplePlan": "planning",
     "plan_sample_size": "planning",
+    "predictions_from_autoencoder": "adapters.autoencoder",
     "predictions_from_classifier": "adapters.classifier",
 }
 
@@ -57,6 +59,7 @@ __all__ = [
     "audit_uncertainty",
     "fairness_model",
     "plan_sample_size",
+    "predictions_from_autoencoder",
     "predictions_from_classifier",
 ]
 

@@ -1,4 +1,5 @@
-"""The models that the gate of this repository judges and retrains: three learners on two tables of cardiac patients.
+"""The models that the gate of this repository judges and retrains: three learners on two tables of cardiac patients,
+and a variational autoencoder of images of skin.
 
 The root conftest imports this module in every pytest run, so that what is heavy is imported by the fixtures
 themselves.
@@ -74,3 +75,17 @@ def heart_disease_fair_boosting() -> TrainableModel:
     from models.fagtb import fair_boosting
 
     return cardiac_model(load_heart_disease(), fair_boosting)
+
+
+@fairness_model(sensitive_features=["skin_tone", "skin_type"])
+def skin_vae(fairness_device: str) -> TrainableModel:
+    """Images of skin through a variational autoencoder: photographs from FAIRNESS_DATA, else generated phantoms."""
+    from models.perceptual import perceptual_loss
+    from models.skin import skin_images, skin_model
+    from models.vae_config import VAEConfig
+
+    config = VAEConfig.preset("cpu")
+    perceptual = perceptual_loss(config.perceptual, device=fairness_device)
+    return skin_model(
+        skin_images(config.image_size), config, device=fairness_device, perceptual=perceptual, preset="cpu"
+    )

@@ -1,0 +1,128 @@
+"""Images of skin and a VAE as a model that the gate can judge and train again.
+
+The images are photographs where the user has them (``FAIRNESS_DATA``), and generated phantoms where not; every record
+says which.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from fairness_checks import Predictions, predictions_from_autoencoder
+from fairness_checks.adapters import autoencoder
+from fairness_checks.cache_keys import library_versions, source_digest
+from fairness_checks.sweep import DataSet, TrainableModel
+from models import perceptual as perceptual_module
+from models import train_vae as training
+from models import vae, vae_config, vae_device, vae_measure, vae_steps
+from models.data.fitzpatrick17k import load_fitzpatrick17k
+from models.data.sources import DataUnavailable
+from models.data.images import ImageSet
+from models.data.skin_phantom import skin_phantom
+from models.vae_config import VAEConfig
+
+__all__ = ["skin_data", "skin_images", "skin_model"]
+
+PHANTOMS = 400
+"""Phantoms of each skin tone in the default gate."""
+
+
+def skin_images(image_size: int, phantoms: int = PHANTOMS) -> ImageSet:
+    """Return photographs if ``FAIRNESS_DATA`` holds them, else as many phantoms of each skin tone as are asked for.
+
+    Raises
+    ------
+    UnusableData
+        The photographs are there and cannot be used; phantoms never take their place unasked.
+    """
+    try:
+        return load_fitzpatrick17k(image_size=image_size)
+    except DataUnavailable:
+        return skin_phantom(phantoms, phantoms, size=image_size, seed=0)
+
+
+def skin_data(images: ImageSet) -> DataSet:
+    """Return images as rows to train on and to test with: the one feature is where an image stands in the set."""
+    groups = {"skin_tone": images.skin_tone, "skin_type": [f"FST {number}" for number in images.skin_type.tolist()]}
+    return DataSet({"image": np.arange(len(images))}, None, groups)
+
+
+def skin_model(
+    images: ImageSet, config: VAEConfig, *, device: str = "cpu", perceptual: nn.Module | None = None, preset: str = ""
+) -> TrainableModel:
+    """Return a VAE of images of skin.
+
+    An image's error is the root of its mean squared error, so that `mean_squared_error` is the mean of those; its
+    uncertainty is the mean standard deviation of its latent code.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Of the configuration's size.
+    config : VAEConfig
+        The network and its training.
+    device : {"cpu", "cuda"}
+        Where to train. On a CPU a training takes one thread, so that its numbers depend on nothing else.
+    perceptual : Module, optional
+        The perceptual loss.
+    preset : str
+        Name of the configuration, for the records.
+    """
+    pixels = images.pixels
+
+    def fit(train: DataSet, rng: np.random.Generator) -> Any:
+        rows = train.features["image"].to_numpy()
+        with _one_thread(device):
+            trained = training.train_vae(
+                pixels[rows], config, seed=int(rng.integers(2**31)), device=device, perceptual=perceptual
+            )
+        return trained.vae
+
+    def predict(fitted: Any, test: DataSet) -> Predictions:
+        rows = test.features["image"].to_numpy()
+        with _one_thread(device):
+            return predictions_from_autoencoder(
+                fitted, pixels[rows], sensitive_features=test.sensitive_features, device=device
+            )
+
+    source = "none" if perceptual is None else str(getattr(perceptual, "source", type(perceptual).__name__))
+    version = {
+        "code": source_digest(
+            skin_model, autoencoder, perceptual_module, training, vae, vae_config, vae_device, vae_measure, vae_steps
+        ),
+        "config": config.describe(),
+        "images": images.fingerprint(),
+        "perceptual": source,
+        "device": device,
+        "libraries": library_versions("torch", "torchvision"),
+    }
+    about = {
+        "data": f"{'synthetic' if images.synthetic else 'photographs'}, {images.source}",
+        "images": f"{len(images):,} of {images.size} x {images.size} pixels, {len(images.left_out)} left out",
+        "perceptual_loss": source,
+        "device": device,
+    }
+    if preset:
+        about["preset"] = preset
+    return TrainableModel(
+        skin_data(images), fit, predict, json.dumps(version, sort_keys=True), folds=5, about=about
+    )
+
+
+@contextlib.contextmanager
+def _one_thread(device: str) -> Iterator[None]:
+    """Compute with one thread: a sum that two threads share has other last digits."""
+    before = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

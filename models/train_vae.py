@@ -1,0 +1,187 @@
+"""Training of the VAE: the same network from the same images and seed, whatever else the process did before.
+
+The images lie on the device as bytes for the whole training, and each step gathers its batch there. Steps do not wait
+for the device: their losses are looked at every few steps. On a CPU two trainings of one seed, configuration and number
+of threads are equal bit for bit, also where one was interrupted and went on from its checkpoint; on a GPU cuDNN's sums
+differ in their last bits.
+
+Models are trained one after the other; several at once on one GPU has not been tried.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from models.vae import VAE, VAEConfig
+from models.vae_device import fastest_convolutions, resolve_device, resolve_precision
+from models.vae_files import checkpoints_possible, load_vae, save_vae
+from models.vae_measure import ImageMeasurements, measure_images, reconstructions, require_pixels
+from models.vae_steps import Report, Training, TrainingDiverged
+
+__all__ = [
+    "EpochLosses",
+    "ImageMeasurements",
+    "TrainedVAE",
+    "TrainingDiverged",
+    "load_vae",
+    "measure_images",
+    "reconstructions",
+    "resolve_device",
+    "save_vae",
+    "train_vae",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLosses:
+    """Mean over an epoch's images of each term of the loss; see `models.vae.LossTerms`.
+
+    Attributes
+    ----------
+    reconstruction, kl, perceptual : float
+        In nats the first two; the last without its weight.
+    """
+
+    reconstruction: float
+    kl: float
+    perceptual: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedVAE:
+    """A trained network and how it came about.
+
+    Attributes
+    ----------
+    vae : VAE
+        In evaluation mode, on the device of the training.
+    history : tuple of EpochLosses
+        One an epoch.
+    steps : int
+        Steps of Adam, those before an interruption counted in.
+    seconds : float
+        Time of the epochs, likewise.
+    images_per_second : float
+        Images seen over seconds.
+    device : str
+        Name of the GPU, or "cpu".
+    precision : str
+        "float32" or "bfloat16".
+    """
+
+    vae: VAE
+    history: tuple[EpochLosses, ...]
+    steps: int
+    seconds: float
+    images_per_second: float
+    device: str
+    precision: str
+
+
+def train_vae(
+    pixels: npt.NDArray[np.uint8],
+    config: VAEConfig,
+    *,
+    seed: int,
+    device: str = "auto",
+    precision: str = "auto",
+    perceptual: nn.Module | None = None,
+    checkpoint: Path | None = None,
+    progress: Report | None = None,
+    compiled: bool = False,
+) -> TrainedVAE:
+    """Train a VAE on images: Adam on the mean over a batch of minus ELBO plus the weighted perceptual loss.
+
+    Minus ELBO is half the squared error summed over pixels in [-1, 1], plus the divergence from the prior. An epoch
+    is a fresh order of the images in full batches; the fewer than `batch_size` images left over wait for the next.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8
+        (n, 3, S, S), 0 to 255, of n >= 1 images; with fewer than a batch, all of them are the batch.
+    config : VAEConfig
+        Network and training. Its `perceptual` names what the caller should pass as `perceptual`.
+    seed : int
+        At least 0; of weights, order and noise.
+    device : {"auto", "cpu", "cuda"}
+        Where to train.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the convolutions; sums, losses and weights are float32 always. "auto" is bfloat16 on a GPU only.
+    perceptual : Module, optional
+        Called with reconstruction and target, (B, 3, S, S) each, returns (B,). Moved to the device; not trained.
+        Left out where its weight is 0.
+    checkpoint : Path, optional
+        File that is rewritten after each epoch, and from which an interrupted training goes on. It stays after
+        the last epoch, so that the same call returns at once. Another training's or a damaged file is replaced, with
+        a warning. Without safetensors a warning says that none is kept.
+    progress : callable, optional
+        Called with steps done, steps in all and the last loss, every few steps and after each epoch.
+    compiled : bool
+        Whether torch.compile translates the step first, which takes minutes; changes the last bits of a result.
+
+    Returns
+    -------
+    TrainedVAE
+        The network, the losses and the speed.
+
+    Raises
+    ------
+    TrainingDiverged
+        If a loss is NaN or infinite.
+    ValueError
+        If pixels, seed, device or precision are not as described.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).integers(0, 256, size=(8, 3, 32, 32), dtype=np.uint8)
+    >>> trained = train_vae(images, VAEConfig.preset("cpu", epochs=2, batch_size=4), seed=0, device="cpu")
+    >>> trained.steps, len(trained.history), trained.device
+    (4, 2, 'cpu')
+    """
+    require_pixels(pixels, config)
+    if len(pixels) < 1 or seed < 0:
+        raise ValueError(f"{len(pixels)} images and seed {seed}: give at least one image, and a seed of at least 0")
+    on = resolve_device(device)
+    used_precision = resolve_precision(precision, on)
+    perceptual = perceptual.to(on).eval() if perceptual is not None and config.perceptual_weight > 0 else None
+    kept = checkpoint if checkpoint is not None and checkpoints_possible() else None
+    run = Training(pixels, config, seed, on, used_precision, perceptual, progress, compiled)
+    identity = _identity(pixels, config, seed, on, used_precision, perceptual) if kept else {}
+    with fastest_convolutions(on):
+        run.finish(kept, identity)
+    losses = tuple(EpochLosses(*row) for row in run.losses.tolist())
+    steps = config.epochs * run.steps_an_epoch
+    speed = steps * run.batch_size / run.seconds
+    name = torch.cuda.get_device_name(on) if on.type == "cuda" else "cpu"
+    return TrainedVAE(run.vae.eval(), losses, steps, run.seconds, speed, name, used_precision)
+
+
+def _identity(
+    pixels: npt.NDArray[np.uint8],
+    config: VAEConfig,
+    seed: int,
+    device: torch.device,
+    precision: str,
+    perceptual: nn.Module | None,
+) -> dict[str, str]:
+    """Return all that a training depends on, so that no other one goes on from its checkpoint."""
+    unnamed = "none" if perceptual is None else type(perceptual).__name__
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return {
+        "configuration": json.dumps(config.describe_training(), sort_keys=True),
+        "seed": str(seed),
+        "training_images": digest.hexdigest(),
+        "perceptual_loss": str(getattr(perceptual, "source", unnamed)),
+        "device": device.type,
+        "precision": precision,
+        "version_of_torch": torch.__version__,
+    }

@@ -1,0 +1,212 @@
+"""What a VAE is and how it is trained: the presets of the dermatology study.
+
+Needs the standard library alone, so that a configuration can be checked where torch is not installed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+__all__ = ["MIXES", "PERCEPTUAL_KINDS", "PRESETS", "VAEConfig"]
+
+PERCEPTUAL_KINDS = ("auto", "vgg19", "vgg16", "random", "none")
+
+MIXES: Mapping[str, Mapping[str, float]] = {
+    "A": {"light": 1.0},
+    "B": {"light": 0.5, "dark": 0.5},
+    "C": {"dark": 1.0},
+}
+"""The training mixes of the study, the same in every preset: shares of the skin tones among the training images."""
+
+COUNTS = ("image_size", "latent_channels", "epochs", "batch_size", "train_images", "test_images", "repeats")
+OF_THE_STUDY = ("train_images", "test_images", "repeats")
+"""Fields that say how often and on which images to train, and leave one training on given images as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VAEConfig:
+    """A network, its training and the size of the study around it.
+
+    Attributes
+    ----------
+    image_size : int
+        Pixels along an edge; a multiple of 2^k for k widths.
+    widths : tuple of int
+        Channels after each of the encoder's k blocks, of which each halves the image; the decoder mirrors them.
+    latent_channels : int
+        Channels of the latent code.
+    epochs, batch_size : int
+        Passes over the training images; images a step.
+    learning_rate : float
+        Of Adam, above 0 and below 1.
+    train_images : int
+        Images that each training set draws, with replacement.
+    test_images : int
+        Images of each test set, one set a skin tone.
+    repeats : int
+        Independent draws of test and training sets.
+    perceptual : {"auto", "vgg19", "vgg16", "random", "none"}
+        Network whose features the perceptual loss compares; "auto" takes the best at hand.
+    perceptual_weight : float
+        Factor of the perceptual loss, at least 0.
+    exact_statistics : bool
+        Whether batch normalisation's means and variances are taken anew after the last epoch, from the training
+        images and the means of their codes, as an evaluation uses them (Wu and Johnson 2021, section 3,
+        https://doi.org/10.48550/arXiv.2105.07576), in place of running averages over the last steps. After a few
+        hundred steps those averages are off: they spread the error between trainings and tell nothing of the weights.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range; the message names field, value and remedy.
+
+    Examples
+    --------
+    >>> VAEConfig.preset("paper").latent_shape
+    (64, 8, 8)
+    >>> VAEConfig.preset("cpu", epochs=2).epochs
+    2
+    """
+
+    image_size: int
+    widths: tuple[int, ...]
+    latent_channels: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    train_images: int
+    test_images: int
+    repeats: int
+    perceptual: str
+    perceptual_weight: float
+    exact_statistics: bool
+
+    def __post_init__(self) -> None:
+        for name in COUNTS:
+            _require_count(name, getattr(self, name))
+        self._require_widths()
+        _require_number("learning_rate", self.learning_rate, "above 0 and below 1", lambda value: 0 < value < 1)
+        weight = self.perceptual_weight
+        _require_number("perceptual_weight", weight, "at least 0 and finite", lambda value: 0 <= value < math.inf)
+        if not isinstance(self.exact_statistics, bool):
+            raise ValueError(f"exact_statistics is {self.exact_statistics!r}: give True or False")
+        if self.perceptual not in PERCEPTUAL_KINDS:
+            raise ValueError(f"perceptual is {self.perceptual!r}: give {_one_of(self.perceptual, PERCEPTUAL_KINDS)}")
+
+    def _require_widths(self) -> None:
+        widths: object = self.widths
+        if not isinstance(widths, tuple) or not widths:
+            raise ValueError(f"widths is {widths!r}: give a tuple of channels, one for each halving, such as (32, 64)")
+        for width in widths:
+            _require_count("widths", width)
+        factor = 2 ** len(widths)
+        if self.image_size % factor:
+            raise ValueError(
+                f"image_size is {self.image_size}, which {len(widths)} blocks (widths {widths}) cannot halve so often: "
+                f"give a multiple of {factor}, or fewer widths"
+            )
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """Return the configuration of a name in `PRESETS`, with some fields changed.
+
+        Raises
+        ------
+        ValueError
+            If there is no preset of that name, or a changed value is out of range.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"preset is {name!r}: give {_one_of(name, tuple(PRESETS))}")
+        return cls(**{**asdict(PRESETS[name]), **changes})
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> Self:
+        """Return the configuration that `describe` described, from JSON too.
+
+        Examples
+        --------
+        >>> config = VAEConfig.preset("small")
+        >>> VAEConfig.from_description(config.describe()) == config
+        True
+        """
+        return cls(**{**description, "widths": tuple(description["widths"])})
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        """Return channels, height and width of a latent code."""
+        edge = self.image_size // 2 ** len(self.widths)
+        return self.latent_channels, edge, edge
+
+    def describe(self) -> dict[str, Any]:
+        """Return all fields as plain builtins, for records and JSON."""
+        return {**asdict(self), "widths": list(self.widths)}
+
+    def describe_training(self) -> dict[str, Any]:
+        """Return the fields on which one training on given images depends, as plain builtins."""
+        return {name: value for name, value in self.describe().items() if name not in OF_THE_STUDY}
+
+
+def _require_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is {value!r}: give a whole number of at least 1")
+
+
+def _require_number(name: str, value: object, allowed: str, accepts: Callable[[float], bool]) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not accepts(value):
+        raise ValueError(f"{name} is {value!r}: give a number {allowed}")
+
+
+def _one_of(value: object, allowed: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(str(value), allowed, n=1)
+    return f"one of {', '.join(allowed)}" + (f" (did you mean {near[0]}?)" if near else "")
+
+
+PAPER = VAEConfig(
+    image_size=128,
+    widths=(64, 128, 256, 512),
+    latent_channels=64,
+    epochs=15,
+    batch_size=64,
+    learning_rate=1e-4,
+    train_images=1668,
+    test_images=500,
+    repeats=10,
+    perceptual="vgg19",
+    perceptual_weight=1.0,
+    exact_statistics=False,
+)
+
+PRESETS: Mapping[str, VAEConfig] = {
+    # The published protocol; the widths are not published, four halvings and the latent code are.
+    "paper": PAPER,
+    # Thumbnails on one GPU, or on a CPU overnight. Fewer steps than in the paper, so larger ones.
+    "small": replace(
+        PAPER,
+        image_size=64,
+        widths=(32, 64, 128),
+        batch_size=32,
+        learning_rate=1e-3,
+        train_images=800,
+        test_images=200,
+        perceptual="auto",
+        exact_statistics=True,
+    ),
+    # Five seconds a training on one thread. A training has 225 steps only, so the rate is thirty times the paper's;
+    # few channels where the map is large; latent maps of 8 x 8 as in the paper (4 x 4 blurs at this size).
+    "cpu": replace(
+        PAPER,
+        image_size=32,
+        widths=(8, 32),
+        latent_channels=16,
+        batch_size=16,
+        learning_rate=3e-3,
+        train_images=240,
+        test_images=100,
+        perceptual="none",
+        exact_statistics=True,
+    ),
+}

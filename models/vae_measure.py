@@ -1,0 +1,146 @@
+"""What a trained VAE makes of images: error, uncertainty and the reconstruction itself, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from models.vae import VAE, VAEConfig, kl_to_prior, scaled
+from models.vae_device import resolve_device
+
+__all__ = ["ImageMeasurements", "measure_images", "reconstructions", "require_pixels"]
+
+Floats = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageMeasurements:
+    """One value an image, (n,) of float32 each.
+
+    Attributes
+    ----------
+    mse : ndarray
+        Mean over channels and pixels of the squared error of the reconstruction; pixels in [-1, 1].
+    latent_sd : ndarray
+        Mean over the latent code of the encoder's standard deviation: the model's own uncertainty.
+    kl : ndarray
+        Divergence of the encoder's Gaussian from the prior, in nats.
+    """
+
+    mse: Floats
+    latent_sd: Floats
+    kl: Floats
+
+
+def measure_images(vae: VAE, pixels: Pixels, *, device: str = "auto", batch_size: int = 256) -> ImageMeasurements:
+    """Return error and uncertainty of images, reconstructed from the mean of their latent Gaussian.
+
+    Memory on the device does not grow with the number of images.
+
+    Parameters
+    ----------
+    vae : VAE
+        Moved to the device and left there; its mode, training or evaluation, stays.
+    pixels : ndarray of uint8
+        (n, 3, S, S), 0 to 255; n may be 0.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute, in float32.
+    batch_size : int
+        Images at a time; changes no value but for the last bits.
+
+    Returns
+    -------
+    ImageMeasurements
+        In the order of `pixels`.
+
+    Raises
+    ------
+    ValueError
+        If the pixels have another type or shape than the network takes.
+
+    Examples
+    --------
+    >>> from models.vae import build_vae
+    >>> vae = build_vae(VAEConfig.preset("cpu"), seed=0)
+    >>> measure_images(vae, np.zeros((5, 3, 32, 32), dtype=np.uint8), device="cpu").mse.shape
+    (5,)
+    """
+    rows = [torch.empty(3, 0)]
+    with _evaluation(vae, device):
+        for x in _batches(vae, pixels, batch_size):
+            reconstruction, mean, log_variance = vae(x)
+            mse = (reconstruction - x).square().flatten(1).mean(1)  # (B,)
+            latent_sd = torch.exp(0.5 * log_variance).flatten(1).mean(1)  # (B,)
+            rows.append(torch.stack([mse, latent_sd, kl_to_prior(mean, log_variance)]).cpu())
+    values: Floats = torch.cat(rows, dim=1).numpy()
+    return ImageMeasurements(*values)
+
+
+def reconstructions(vae: VAE, pixels: Pixels, *, device: str = "auto", batch_size: int = 256) -> Pixels:
+    """Return the images as the network gives them back, rounded and clipped: (n, 3, S, S) of uint8.
+
+    Parameters, errors and memory are those of `measure_images`.
+
+    Examples
+    --------
+    >>> from models.vae import build_vae
+    >>> vae = build_vae(VAEConfig.preset("cpu"), seed=0)
+    >>> reconstructions(vae, np.zeros((5, 3, 32, 32), dtype=np.uint8), device="cpu").shape
+    (5, 3, 32, 32)
+    """
+    images: Pixels = np.empty_like(pixels)
+    done = 0
+    with _evaluation(vae, device):
+        for x in _batches(vae, pixels, batch_size):
+            levels = vae(x)[0].add(1).mul(127.5).round().clamp(0, 255)  # (B, 3, S, S)
+            images[done : done + len(x)] = levels.to(torch.uint8).cpu().numpy()
+            done += len(x)
+    return images
+
+
+def require_pixels(pixels: npt.NDArray[np.generic], config: VAEConfig) -> None:
+    """Check that images are what a network of this configuration takes.
+
+    Raises
+    ------
+    ValueError
+        If they are not uint8 of shape (n, 3, S, S).
+
+    Examples
+    --------
+    >>> require_pixels(np.zeros((1, 3, 32, 32), dtype=np.uint8), VAEConfig.preset("cpu"))
+    """
+    size = config.image_size
+    if pixels.dtype != np.uint8 or pixels.shape[1:] != (3, size, size):
+        raise ValueError(
+            f"pixels are {pixels.dtype} of shape {pixels.shape}: give uint8 of shape (n, 3, {size}, {size}), "
+            "for example ImageSet.at_size(...).pixels, or another image_size"
+        )
+
+
+@contextmanager
+def _evaluation(vae: VAE, device: str) -> Iterator[None]:
+    training = vae.training
+    vae.to(resolve_device(device)).eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        vae.train(training)
+
+
+def _batches(vae: VAE, pixels: Pixels, batch_size: int) -> Iterator[Tensor]:
+    require_pixels(pixels, vae.config)
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}: give at least 1")
+    device = next(vae.parameters()).device
+    for start in range(0, len(pixels), batch_size):
+        batch = np.ascontiguousarray(pixels[start : start + batch_size])
+        yield scaled(torch.tensor(batch, device=device))  # (B, 3, S, S)

@@ -1,0 +1,168 @@
+"""The steps of a training: batches, Adam, the look at the losses, and what a checkpoint brings back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from models.vae import VAE, LossTerms, VAEConfig, build_vae, loss_terms, scaled
+from models.vae_files import Progress, read_checkpoint, write_checkpoint
+
+__all__ = ["Report", "Training", "TrainingDiverged"]
+
+Objective = Callable[[Tensor, Tensor], LossTerms]
+Report = Callable[[int, int, float], None]
+
+STEPS_BETWEEN_LOOKS = 16
+"""Steps after which the losses are fetched from the device: a wait too short to matter, a failure soon told."""
+
+WEIGHTS, ORDER, NOISE = range(3)
+"""The random streams of a training. Each epoch seeds its own anew, so that a checkpoint holds no generator's state."""
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss is no longer finite; the message names step, epoch and term."""
+
+
+class Training:
+    """One training: its state between epochs, and how it goes on. Parameters are those of `train_vae`, resolved.
+
+    Attributes
+    ----------
+    vae : VAE
+        The network, in training mode.
+    batch_size, steps_an_epoch : int
+        Images a step, steps an epoch.
+    losses : Tensor of float64
+        (epochs, 3); mean of each loss term in each finished epoch.
+    seconds : float
+        Spent so far.
+    """
+
+    def __init__(
+        self,
+        pixels: npt.NDArray[np.uint8],
+        config: VAEConfig,
+        seed: int,
+        device: torch.device,
+        precision: str,
+        perceptual: nn.Module | None,
+        progress: Report | None,
+        compiled: bool,
+    ) -> None:
+        self.config, self.seed, self.device, self.progress = config, seed, device, progress
+        vae = build_vae(config, _stream_seed(seed, WEIGHTS))
+        self.vae = vae.to(device).to(memory_format=torch.channels_last).train()
+        self.optimizer = torch.optim.Adam(self.vae.parameters(), lr=config.learning_rate, fused=True)
+        self.data = torch.tensor(np.ascontiguousarray(pixels), device=device)  # (n, 3, S, S) of uint8
+        self.batch_size = min(config.batch_size, len(pixels))
+        self.steps_an_epoch = len(pixels) // self.batch_size
+        self.losses = torch.empty(0, 3, dtype=torch.float64)  # a row an epoch
+        self.seconds = 0.0
+        self.precision = precision
+        objective = _objective(self.vae, perceptual, device, precision)
+        self.objective: Objective = torch.compile(objective, dynamic=False) if compiled else objective
+
+    def finish(self, checkpoint: Path | None, identity: Mapping[str, str]) -> None:
+        """Train the epochs that a checkpoint does not hold."""
+        begun = read_checkpoint(checkpoint, self.vae, self.optimizer, identity) if checkpoint else None
+        if begun is not None:
+            self.losses, self.seconds = begun.losses, begun.seconds
+        for epoch in range(len(self.losses), self.config.epochs):
+            start = time.perf_counter()
+            losses = self.epoch(epoch)
+            self.losses = torch.cat([self.losses, losses.mean(0, keepdim=True)])
+            self.seconds += time.perf_counter() - start
+            if checkpoint:
+                write_checkpoint(checkpoint, self.vae, self.optimizer, Progress(self.losses, self.seconds), identity)
+            self.report(epoch, losses)
+        if self.config.exact_statistics:
+            self.take_statistics()
+
+    @torch.no_grad()
+    def take_statistics(self) -> None:
+        """Set batch normalisation's means and variances to those of the training images and their mean codes."""
+        norms = [module for module in self.vae.modules() if isinstance(module, nn.BatchNorm2d)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain average over the batches
+        no_noise = torch.zeros(self.batch_size, *self.config.latent_shape, device=self.device)
+        for images in self.batches(self.config.epochs):
+            with _autocast(self.device, self.precision):
+                self.vae(scaled(self.data[images]), no_noise)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+    def batches(self, epoch: int) -> Tensor:
+        """Return which images each step of an epoch takes, (steps, batch), on the device."""
+        generator = torch.Generator().manual_seed(_stream_seed(self.seed, ORDER, epoch))
+        order = torch.randperm(len(self.data), generator=generator)
+        return order[: self.steps_an_epoch * self.batch_size].reshape(-1, self.batch_size).to(self.device)
+
+    def epoch(self, epoch: int) -> Tensor:
+        """Train one epoch and return the terms of the loss of each step, (steps, 3) of float64."""
+        by_noise = torch.Generator(self.device).manual_seed(_stream_seed(self.seed, NOISE, epoch))
+        steps = self.steps_an_epoch
+        terms = torch.empty(steps, 3, device=self.device)  # stays on the device between looks
+        seen = torch.empty(0, 3, dtype=torch.float64)
+        for step, images in enumerate(self.batches(epoch)):
+            noise = torch.randn(self.batch_size, *self.config.latent_shape, generator=by_noise, device=self.device)
+            terms[step] = self.step(scaled(self.data[images]), noise)
+            if (step + 1) % STEPS_BETWEEN_LOOKS == 0 or step + 1 == steps:
+                seen = torch.cat([seen, terms[len(seen) : step + 1].cpu().double()])
+                _require_finite(seen, epoch, epoch * steps)
+                if step + 1 < steps:
+                    self.report(epoch, seen)
+        return seen
+
+    def step(self, x: Tensor, noise: Tensor) -> Tensor:
+        """Take one step of Adam and return the terms of the loss, (3,), without waiting for them."""
+        terms = self.objective(x, noise)
+        loss = (terms.reconstruction + terms.kl + self.config.perceptual_weight * terms.perceptual).mean()
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+        self.optimizer.step()
+        return torch.stack([term.detach().mean() for term in terms])
+
+    def report(self, epoch: int, losses: Tensor) -> None:
+        """Tell the caller how far the training is; `losses` are those of the epoch's steps so far, (steps, 3)."""
+        if self.progress is not None:
+            weights = losses.new_tensor([1, 1, self.config.perceptual_weight])
+            done = epoch * self.steps_an_epoch + len(losses)
+            self.progress(done, self.config.epochs * self.steps_an_epoch, float(losses[-1] @ weights))
+
+
+def _objective(vae: VAE, perceptual: nn.Module | None, device: torch.device, precision: str) -> Objective:
+    def objective(x: Tensor, noise: Tensor) -> LossTerms:
+        with _autocast(device, precision):
+            return loss_terms(vae, x, noise, perceptual)
+
+    return objective
+
+
+def _autocast(device: torch.device, precision: str) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def _require_finite(losses: Tensor, epoch: int, steps_before: int) -> None:
+    bad = ~losses.isfinite()
+    if not bad.any():
+        return
+    step = int(bad.any(1).nonzero()[0])
+    named = zip(LossTerms._fields, bad[step].tolist(), losses[step].tolist(), strict=True)
+    terms = " and ".join(f"{name} loss is {value}" for name, is_bad, value in named if is_bad)
+    raise TrainingDiverged(
+        f"training stopped at step {steps_before + step + 1} (epoch {epoch + 1}): the {terms}. Lower learning_rate or "
+        "perceptual_weight, or train with precision='float32'; a checkpoint, if any, still holds the epoch before"
+    )
+
+
+def _stream_seed(seed: int, stream: int, epoch: int = 0) -> int:
+    return int(np.random.SeedSequence([seed, stream, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,0 +1,199 @@
+"""The network has the study's shapes, and its loss is minus ELBO plus the perceptual loss, term by term."""
+
+from __future__ import annotations
+
+import doctest
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Independent, Normal, kl_divergence
+
+from models import vae as vae_module
+from models import vae_config, vae_device, vae_files, vae_measure
+from models.vae import VAE, VAEConfig, build_vae, kl_to_prior, loss_terms, scaled
+from models.vae_config import MIXES, PRESETS
+from models.vae_device import resolve_device, resolve_precision
+
+CPU = VAEConfig.preset("cpu")
+
+
+def random_images(n, size=32, seed=0):
+    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+class MeanDifference(nn.Module):
+    """A perceptual loss that can be computed by hand."""
+
+    def forward(self, reconstruction, target):
+        return (reconstruction - target).flatten(1).mean(1).square()
+
+
+@pytest.mark.parametrize("module", [vae_module, vae_config, vae_device, vae_files, vae_measure])
+def test_the_examples_are_true(module):
+    assert doctest.testmod(module).failed == 0
+
+
+def test_the_latent_code_of_the_study():
+    paper = build_vae(VAEConfig.preset("paper"), seed=0).eval()
+    with torch.no_grad():
+        reconstruction, mean, log_variance = paper(random_images(2, 128))
+    assert mean.shape == log_variance.shape == (2, 64, 8, 8)
+    assert reconstruction.shape == (2, 3, 128, 128)
+
+
+@pytest.mark.parametrize(("preset", "latent"), [("paper", (64, 8, 8)), ("small", (64, 8, 8)), ("cpu", (16, 8, 8))])
+def test_the_latent_code_of_each_preset(preset, latent):
+    assert VAEConfig.preset(preset).latent_shape == latent
+
+
+def counted(widths, latent):
+    """Count parameters from the layers' definition, not from the network."""
+
+    def block(i, o):
+        return 9 * i * o + 2 * o + 9 * o * o + 2 * o + i * o + o
+
+    down = sum(block(i, o) for i, o in zip((3, *widths), widths, strict=False))
+    back = widths[::-1]
+    up = sum(block(i, o) for i, o in zip(back, (*back[1:], back[-1]), strict=True))
+    last = widths[-1]
+    return down + up + 2 * (last * latent + latent) + latent * last + last + 27 * back[-1] + 3
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_number_of_parameters(name):
+    config = VAEConfig.preset(name)
+    network = VAE(config)
+    assert sum(p.numel() for p in network.parameters()) == counted(config.widths, config.latent_channels)
+
+
+def test_kl_is_that_of_torch_distributions():
+    generator = torch.Generator().manual_seed(1)
+    mean, log_variance = torch.randn(2, 5, 16, 8, 8, generator=generator, dtype=torch.float64)
+    posterior = Independent(Normal(mean, torch.exp(0.5 * log_variance)), 3)
+    prior = Independent(Normal(torch.zeros_like(mean), torch.ones_like(mean)), 3)
+    torch.testing.assert_close(kl_to_prior(mean, log_variance), kl_divergence(posterior, prior))
+
+
+def test_the_loss_is_minus_the_elbo_less_a_constant():
+    network = build_vae(CPU, seed=2).eval()
+    x, noise = random_images(4), torch.randn(4, *CPU.latent_shape, generator=torch.Generator().manual_seed(3))
+    terms = loss_terms(network, x, noise, MeanDifference())
+    mean, log_variance = network.encode(x)
+    z = Normal(mean, torch.exp(0.5 * log_variance)).loc + noise * torch.exp(log_variance).sqrt()
+    image = network.decode(z)
+    log_likelihood = Normal(image, 1.0).log_prob(x).sum(dim=(1, 2, 3))
+    constant = 0.5 * np.log(2 * np.pi) * 3 * 32 * 32
+    torch.testing.assert_close(terms.reconstruction, -log_likelihood - constant, rtol=1e-4, atol=0.05)
+    by_hand = torch.stack([(a - b).mean() ** 2 for a, b in zip(image, x, strict=True)])
+    torch.testing.assert_close(terms.perceptual, by_hand)
+    assert loss_terms(network, x, noise).perceptual.tolist() == [0, 0, 0, 0]
+
+
+def test_evaluation_uses_the_mean_and_training_a_sample():
+    network = build_vae(CPU, seed=0).eval()
+    x = random_images(3)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        once, mean, log_variance = network(x)
+        torch.testing.assert_close(once, network.decode(mean))
+        noise = torch.ones_like(mean)
+        torch.testing.assert_close(network(x, noise)[0], network.decode(mean + log_variance.exp().sqrt()))
+        network.train()
+        assert not torch.equal(network(x)[0], network(x)[0])
+        assert torch.equal(network(x, noise)[0], network(x, noise)[0])
+
+
+def test_log_variance_stays_in_range_and_keeps_its_gradient():
+    network = build_vae(CPU, seed=0).eval()
+    nn.init.zeros_(network.to_log_variance.weight)
+    for raw in (-1e4, -100.0, 0.0, 0.5, 100.0, 1e4):
+        nn.init.constant_(network.to_log_variance.bias, raw)
+        network.zero_grad()
+        log_variance = network.encode(random_images(1))[1]
+        assert log_variance.abs().max() <= 10
+        log_variance.sum().backward()
+        assert network.to_log_variance.bias.grad.min() > 0
+
+
+def test_the_output_is_not_bounded():
+    network = build_vae(CPU, seed=0).eval()
+    nn.init.constant_(network.to_pixels.bias, 5.0)
+    assert network.decode(torch.zeros(1, *CPU.latent_shape)).mean() > 3
+
+
+def test_scaled_pixels_span_minus_one_to_one():
+    pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    expected = np.arange(256) / 127.5 - 1
+    np.testing.assert_allclose(scaled(pixels).flatten().numpy(), expected, atol=1e-6)
+
+
+def test_weights_depend_on_the_seed_and_leave_the_global_generator_alone():
+    before = torch.random.get_rng_state()
+    first, again, other = (build_vae(CPU, seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert not torch.equal(first.to_mean.weight, other.to_mean.weight)
+
+
+def test_the_preset_of_the_paper():
+    paper = VAEConfig.preset("paper")
+    assert (paper.epochs, paper.batch_size, paper.learning_rate, paper.perceptual) == (15, 64, 1e-4, "vgg19")
+    assert not paper.exact_statistics  # the protocol knows of none
+    assert (paper.train_images, paper.test_images, paper.repeats) == (1668, 500, 10)
+    assert MIXES["A"] == {"light": 1.0}
+    assert MIXES["B"] == {"light": 0.5, "dark": 0.5}
+    assert MIXES["C"] == {"dark": 1.0}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_configuration_survives_json(name):
+    config = VAEConfig.preset(name)
+    assert VAEConfig.from_description(json.loads(json.dumps(config.describe()))) == config
+    assert "repeats" not in config.describe_training()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0: give a whole number of at least 1"),
+        ({"batch_size": 2.5}, "batch_size is 2.5: give a whole number"),
+        ({"repeats": True}, "repeats is True: give a whole number"),
+        ({"widths": [8, 16]}, r"widths is \[8, 16\]: give a tuple"),
+        ({"widths": ()}, "widths is .*give a tuple"),
+        ({"widths": (8, 0)}, "widths is 0: give a whole number"),
+        ({"image_size": 30}, "image_size is 30, .*give a multiple of 4, or fewer widths"),
+        ({"learning_rate": 1.0}, "learning_rate is 1.0: give a number above 0 and below 1"),
+        ({"learning_rate": "1e-3"}, "learning_rate is '1e-3': give a number"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan: give a number"),
+        ({"perceptual_weight": -1}, "perceptual_weight is -1: give a number at least 0"),
+        ({"perceptual_weight": float("inf")}, "perceptual_weight is inf: give a number"),
+        ({"exact_statistics": 1}, "exact_statistics is 1: give True or False"),
+        ({"perceptual": "vgg18"}, r"perceptual is 'vgg18': give one of .* \(did you mean vgg1"),
+    ],
+)
+def test_a_value_out_of_range_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        VAEConfig.preset("cpu", **changes)
+
+
+def test_an_unknown_preset_is_named():
+    with pytest.raises(ValueError, match=r"preset is 'papers': give one of .* \(did you mean paper\?\)"):
+        VAEConfig.preset("papers")
+
+
+def test_devices_and_precisions(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == resolve_device("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match="--fairness-device cpu"):
+        resolve_device("cuda")
+    with pytest.raises(ValueError, match="device is 'gpu': give one of auto, cpu, cuda"):
+        resolve_device("gpu")
+    with pytest.raises(ValueError, match="precision is 'half'"):
+        resolve_precision("half", torch.device("cpu"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda")
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_precision("auto", torch.device("cuda")) == "bfloat16"
+    assert resolve_precision("auto", torch.device("cpu")) == "float32"
