@@ -22,23 +22,32 @@ __all__ = [
     "MissingSensitive",
     "Settings",
     "Strata",
+    "Worsening",
     "limit_problem",
     "limits_of",
     "unfit_limit",
 ]
 
-LimitKind: TypeAlias = Literal["max_difference", "min_ratio", "max_value", "min_value", "max_mismatch", "max_slope"]
+LimitKind: TypeAlias = Literal[
+    "max_difference", "min_ratio", "max_value", "min_value", "max_mismatch", "max_slope", "max_worsening"
+]
 Correction: TypeAlias = Literal["holm", "benjamini_hochberg", "none"]
 Burden: TypeAlias = Literal["violation", "compliance"]
 MissingSensitive: TypeAlias = Literal["error", "group"]
 Strata: TypeAlias = Literal["each", "combined"]
-Section: TypeAlias = Literal["subgroups", "uncertainty", "sweep"]
+Section: TypeAlias = Literal["subgroups", "uncertainty", "sweep", "regression"]
 Gap: TypeAlias = Literal["each_mix", "equal_representation", "worst_case", "best_case", "dependence"]
+Worsening: TypeAlias = Literal["disparity", "worst_group", "each_group"]
 
 MISMATCH = "uncertainty_mismatch"
 LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
 PAIRWISE: frozenset[LimitKind] = frozenset({"max_difference", "min_ratio", "max_mismatch"})
 """Limits on the disparity of two groups, not on the value of one."""
+
+
+RATCHET = "ratchet: holds one value, so that it goes with `of: disparity` or `of: worst_group`"
+_COMPARABLE = ("proportion", "mean", "ranking", "balanced_accuracy")
+"""Kinds of metric of which two models' values on the same samples can be compared."""
 
 
 class CheckKey(NamedTuple):
@@ -51,6 +60,7 @@ class CheckKey(NamedTuple):
     control_features: tuple[str, ...] = ()
     strata: str = "each"
     gap: str = ""
+    of: str = ""
 
 
 def limit_problem(kind: str, limit: float, metric: Metric) -> str | None:
@@ -70,6 +80,7 @@ def limit_problem(kind: str, limit: float, metric: Metric) -> str | None:
         "min_value": (metric.lowest, False, metric.highest, True),
         "max_mismatch": (0.0, True, 1.0, False),
         "max_slope": (0.0, True, math.inf, False),
+        "max_worsening": (0.0, True, span, False),
     }
     low, low_allowed, high, high_allowed = ranges[kind]
     above = low < limit or (low_allowed and limit == low)
@@ -81,14 +92,17 @@ def limit_problem(kind: str, limit: float, metric: Metric) -> str | None:
     return f"{kind}: {limit:g} is impossible; allowed: {allowed}"
 
 
-def limits_of(metric: Metric, gap: Gap | None = None) -> tuple[str, ...]:
-    """Return the kinds of limit that there is inference for; with a gap, in a sweep.
+def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = None) -> tuple[str, ...]:
+    """Return the kinds of limit that there is inference for; with a gap, in a sweep; with `of`, against a baseline.
 
     Examples
     --------
     >>> limits_of(METRICS["accuracy"], "dependence"), limits_of(METRICS["uncertainty_mismatch"], "each_mix")
     (('max_slope',), ('max_mismatch',))
     """
+    if of is not None:
+        known = metric.kind in _COMPARABLE and (of == "disparity" or metric.lower_is_better is not None)
+        return ("max_worsening",) if known else ()
     if gap is None:
         return metric.limits
     if metric.components:  # not a difference of two values, which is all that repeats are compared by
@@ -100,12 +114,14 @@ def limits_of(metric: Metric, gap: Gap | None = None) -> tuple[str, ...]:
     return ("max_slope",) if gap == "dependence" else ("max_difference",)
 
 
-def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None) -> str:
+def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None, of: Worsening | None = None) -> str:
     """Say that a metric has no inference for a kind of limit, and which it has."""
-    allowed = limits_of(metric, gap)
-    where = "" if gap is None else f" and gap: {gap}"
+    allowed = limits_of(metric, gap, of)
+    where = f" and of: {of}" if of is not None else "" if gap is None else f" and gap: {gap}"
     if not allowed:
         parts = f"; check {' and '.join(metric.components)}" if metric.components else ""
+        if of is not None and metric.kind in _COMPARABLE:
+            parts = ": neither direction is worse; use of: disparity"
         return f"there is no limit for {metric.name}{where}{parts}"
     return f"{kind} is not available for {metric.name}{where}; allowed: {', '.join(allowed)}"
 
@@ -120,10 +136,10 @@ class Check:
         A name of `fairness_checks.metrics.METRICS`.
     by : tuple of str
         Sensitive features; more than one asks for the groups of their intersection.
-    limit_kind : {"max_difference", "min_ratio", "max_value", "min_value", "max_mismatch", "max_slope"}
+    limit_kind : {"max_difference", "min_ratio", "max_value", "min_value", "max_mismatch", "max_slope", "max_worsening"}
         What is limited: the largest difference between two groups, the smallest ratio of two groups, the
-        highest or the lowest value of any group, how far the uncertainty fails to warn of a group's errors, or how
-        strongly a group's value depends on its share of the training data.
+        highest or the lowest value of any group, how far the uncertainty fails to warn of a group's errors, how
+        strongly a group's value depends on its share of the training data, or how much worse than the baseline it is.
     limit : float
         The limit, in the metric's unit (of a rate, a proportion, 0 to 1).
     control_features : tuple of str
@@ -135,6 +151,11 @@ class Check:
         A metric that is not in the table.
     gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence"}, optional
         Of a check on a sweep, what is compared; `by` is then the one feature whose groups are mixed.
+    of : {"disparity", "worst_group", "each_group"}, optional
+        Of a check against the baseline, what may not get worse: the largest difference between two groups, the value
+        of the worst group, or the value of any group.
+    ratchet : bool
+        Of a check against the baseline, whether a proved improvement tightens the limit that the baseline holds.
 
     Raises
     ------
@@ -155,6 +176,8 @@ class Check:
     strata: Strata = "each"
     custom: Metric | None = None
     gap: Gap | None = None
+    of: Worsening | None = None
+    ratchet: bool = False
 
     def __post_init__(self) -> None:
         if self.custom is None and self.metric not in METRICS:
@@ -172,8 +195,14 @@ class Check:
             )
         if self.gap is not None and self.gap not in get_args(Gap):
             raise ConfigurationError(f"gap: {self.gap!r}; {did_you_mean(self.gap, get_args(Gap))}")
-        if self.limit_kind not in limits_of(self.definition, self.gap):
-            raise ConfigurationError(unfit_limit(self.definition, self.limit_kind, self.gap))
+        if self.of is not None and self.of not in get_args(Worsening):
+            raise ConfigurationError(f"of: {self.of!r}; {did_you_mean(self.of, get_args(Worsening))}")
+        if self.of is not None and (self.gap is not None or self.control_features):
+            raise ConfigurationError(f"of: {self.of}: a check against the baseline has no gap and no control_features")
+        if self.ratchet and self.of not in ("disparity", "worst_group"):
+            raise ConfigurationError(RATCHET)
+        if self.limit_kind not in limits_of(self.definition, self.gap, self.of):
+            raise ConfigurationError(unfit_limit(self.definition, self.limit_kind, self.gap, self.of))
         if problem := limit_problem(self.limit_kind, self.limit, self.definition):
             raise ConfigurationError(problem)
         if self.strata == "combined" and not self.control_features:
@@ -192,8 +221,10 @@ class Check:
         section: Section = "uncertainty" if self.definition.kind == MISMATCH else "subgroups"
         if self.gap is not None:
             section = "sweep"
-        strata = self.strata
-        return CheckKey(section, self.metric, self.by, self.limit_kind, self.control_features, strata, self.gap or "")
+        if self.of is not None:
+            section = "regression"
+        control, strata, gap, of = self.control_features, self.strata, self.gap or "", self.of or ""
+        return CheckKey(section, self.metric, self.by, self.limit_kind, control, strata, gap, of)
 
 
 def combination_problem(metric: Metric, limit_kind: str) -> str | None:

@@ -13,7 +13,15 @@ from pydantic import ValidationError
 from fairness_checks.checks import LIMIT_KINDS, MISMATCH, Check, Settings
 from fairness_checks.config_messages import EXAMPLE, problems_between_keys, schema_problems
 from fairness_checks.config_names import Declared, name_problems
-from fairness_checks.config_schema import CheckSpec, FileSpec, ModelSpec, SweepCheckSpec, UncertaintySpec, WaiverSpec
+from fairness_checks.config_schema import (
+    CheckSpec,
+    FileSpec,
+    ModelSpec,
+    RegressionSpec,
+    SweepCheckSpec,
+    UncertaintySpec,
+    WaiverSpec,
+)
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.strict_yaml import read_yaml
 from fairness_checks.sweep.plan import SweepPlan
@@ -211,6 +219,7 @@ def _model(document: Document, name: str, spec: ModelSpec, seed: int) -> ModelCh
     sections = {
         "subgroups": [_check(e) for e in spec.subgroups],
         "uncertainty": [_mismatch(e) for e in spec.uncertainty],
+        "regression": [_worsening(e) for e in spec.regression],
     }
     checks = (
         ConfiguredCheck(check, document.lines["models", name, section, index])
@@ -239,6 +248,10 @@ def _check(spec: CheckSpec) -> Check:
 
 def _mismatch(spec: UncertaintySpec) -> Check:
     return Check(MISMATCH, tuple(spec.by), "max_mismatch", spec.max_mismatch)
+
+
+def _worsening(spec: RegressionSpec) -> Check:
+    return Check(spec.metric, tuple(spec.by), "max_worsening", spec.max_worsening, of=spec.of, ratchet=spec.ratchet)
 
 
 def _waiver(document: Document, index: int, spec: WaiverSpec) -> Waiver:

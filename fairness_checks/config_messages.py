@@ -16,14 +16,16 @@ from pydantic_core import ErrorDetails
 
 from fairness_checks.checks import (
     MISMATCH,
+    RATCHET,
     Gap,
     LimitKind,
+    Worsening,
     combination_problem,
     limit_problem,
     limits_of,
     unfit_limit,
 )
-from fairness_checks.config_schema import SECTIONS, UNSUPPORTED, spec_at
+from fairness_checks.config_schema import SECTIONS, spec_at
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS, Metric
 from fairness_checks.sweep.mixes import Mix, is_balanced, parse_mix
@@ -47,6 +49,8 @@ _WRITE = MappingProxyType(
         "subgroups": _SUBGROUPS,
         "uncertainty": "uncertainty: [{by: sex, max_mismatch: 0.10}]",
         "max_mismatch": "max_mismatch: 0.10",
+        "regression": "regression: [{metric: false_negative_rate, by: sex, max_worsening: 0.02}]",
+        "max_worsening": "max_worsening: 0.02",
         "mixes": "mixes: {as_is: as_is, balanced: oversample}",
         "checks": "checks: [{metric: false_negative_rate, gap: each_mix, max_difference: 0.10}]",
         "metric": "metric: false_negative_rate",
@@ -100,18 +104,16 @@ def problems_between_keys(document: Document) -> Iterator[Problem]:
     data = document.data
     models = data.get("models") if isinstance(data, dict) else None
     for name, model in models.items() if isinstance(models, dict) else ():
-        if isinstance(model, dict) and not any(
-            key in UNSUPPORTED or _near(str(key), section) for key in model for section in SECTIONS
-        ):
+        if isinstance(model, dict) and not any(_near(str(key), section) for key in model for section in SECTIONS):
             yield document.problem(("models", name), f"names no check; write for example `{_WRITE['subgroups']}`")
         yield from _mix_problems(document, name, model.get("sweep") if isinstance(model, dict) else None)
     first: dict[object, KeyPath] = {}
     for path, entry in checks_of(data):
         section, metric = path[2], entry.get("metric")
-        kinds: list[LimitKind] = ["max_mismatch"]
+        kinds: list[LimitKind] = ["max_worsening" if section == "regression" else "max_mismatch"]
         if section == "uncertainty":
             metric = MISMATCH
-        else:
+        elif section != "regression":
             known = _LIMITS[str(section)]
             kinds = [kind for kind in known if kind in entry]
             yield from _limit_problems(document, path, entry, kinds, known)
@@ -162,9 +164,12 @@ def _unfit_problems(
 ) -> Iterator[Problem]:
     """Yield limits, and strata, that the metric does not have."""
     gap = entry.get("gap", "each_mix") if path[2] == "sweep" else None
-    for kind in kinds if gap in (None, *get_args(Gap)) else ():
-        if kind not in limits_of(metric, gap):
-            yield document.problem((*path, kind), unfit_limit(metric, kind, gap))
+    of = entry.get("of", "disparity") if path[2] == "regression" else None
+    if of == "each_group" and entry.get("ratchet") is True:
+        yield document.problem((*path, "ratchet"), RATCHET.removeprefix("ratchet: "))
+    for kind in kinds if gap in (None, *get_args(Gap)) and of in (None, *get_args(Worsening)) else ():
+        if kind not in limits_of(metric, gap, of):
+            yield document.problem((*path, kind), unfit_limit(metric, kind, gap, of))
         elif _is_number(entry.get(kind)) and (problem := limit_problem(kind, entry[kind], metric)):
             yield document.problem((*path, kind), problem.removeprefix(f"{kind}: "))
         if entry.get("strata") == "combined" and (problem := combination_problem(metric, kind)):
@@ -209,8 +214,8 @@ def _question(entry: Mapping[str, Any], metric: Any, kinds: list[LimitKind]) -> 
     by, control = _listed(entry.get("by")), _listed(entry.get("control_features", []))
     if not isinstance(metric, str) or by is None or control is None or len(kinds) != 1:
         return None
-    strata, gap = str(entry.get("strata", "each")), str(entry.get("gap", "each_mix"))
-    return metric, frozenset(by), kinds[0], frozenset(control), strata, gap
+    given = [str(entry.get(*key)) for key in (("strata", "each"), ("gap", "each_mix"), ("of", "disparity"))]
+    return metric, frozenset(by), kinds[0], frozenset(control), *given
 
 
 def _near(name: str, other: str) -> bool:
@@ -239,9 +244,6 @@ def _message(document: Document, detail: ErrorDetails) -> str:
 
 def _unknown_key(path: KeyPath) -> str:
     parent, key = path[:-1], str(path[-1])
-    if len(parent) == 2 and parent[0] == "models" and key in UNSUPPORTED:
-        unsupported = f"is not supported by this version of fairness_checks ({UNSUPPORTED[key]})"
-        return f"{unsupported}; remove it, nothing would be checked"
     spec = spec_at(parent)
     return f"unknown key; {did_you_mean(key, spec.model_fields if spec else ())}"
 

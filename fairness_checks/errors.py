@@ -6,6 +6,7 @@
     ├── ConfigurationError     thresholds.yaml or an argument of `audit` asks for something impossible
     ├── InvalidPredictions     the arrays that a model fixture returned cannot be evaluated
     ├── RecordError            a CheckRecord cannot be written to, or read from, JSON
+    ├── BaselineError          the committed baseline cannot be read, is not what was written, or cannot be written
     └── CacheError             a cache key is not plain, or a result cannot be stored without pickling
 
 Every message names the place (file, key, array), the value seen, what is allowed and how to mend it.
@@ -17,6 +18,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "BaselineError",
     "CacheError",
     "ConfigurationError",
     "FairnessError",
@@ -36,6 +38,10 @@ class ConfigurationError(FairnessError):
 
 class InvalidPredictions(FairnessError):
     """A model's predictions cannot be evaluated: wrong length, NaN, labels that are not binary, ..."""
+
+
+class BaselineError(FairnessError):
+    """The committed baseline cannot be read, is not what was written, or cannot be written."""
 
 
 class CacheError(FairnessError):

@@ -13,6 +13,7 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.predictions import ARRAYS, Predictions
 
 if TYPE_CHECKING:
+    from fairness_checks.regression import Accepted
     from fairness_checks.sweep.plan import SweepPlan
     from fairness_checks.sweep.results import SweepResults
     from fairness_checks.sweep.runs import Progress
@@ -35,12 +36,15 @@ class Evaluation:
         Of that sweep.
     about : mapping of str to str
         What the model and its data are.
+    accepted : Accepted or None
+        What the baseline holds of the model, where there are checks against it.
     """
 
     predictions: Predictions | None
     sweep: SweepResults | None = None
     plan: SweepPlan | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    accepted: Accepted | None = None
 
 
 def evaluate(
@@ -128,4 +132,12 @@ def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None
         "environment": environment(),
     }
     arrays: dict[str, Any] = FittedCache(cache).arrays(f"{slug(name)}.out_of_fold", depends_on, compute)
-    return Predictions(**arrays, cluster=model.data.cluster, sensitive_features=model.data.sensitive_features)
+    data = model.data
+    same = data.fingerprint()[:16]  # a row is the same sample as long as all of the data are the same
+    return Predictions(
+        **arrays,
+        cluster=data.cluster,
+        sensitive_features=data.sensitive_features,
+        sample_id=[f"{same}-{row}" for row in range(len(data))],
+        about=model.about,
+    )

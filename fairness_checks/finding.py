@@ -11,10 +11,10 @@ from fairness_checks.checks import PAIRWISE, Check, Settings
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.kinds import KINDS
 from fairness_checks.kinds.kind import Blocks
-from fairness_checks.kinds.settling import Settling, settle_estimates, settle_sweep
+from fairness_checks.kinds.settling import Settling, settle_estimates, settle_sweep, settle_worsening
 from fairness_checks.kinds.standardised import judge_standardised, standardise
 from fairness_checks.metrics import Metric
-from fairness_checks.records import GroupRecord, SweepRecord
+from fairness_checks.records import GroupRecord, RegressionRecord, SweepRecord
 from fairness_checks.statistics import GroupStatistics
 from fairness_checks.stats.inference import Inference
 
@@ -41,6 +41,10 @@ class Finding:
         What the groups' n counts, if not the metric's own unit.
     sweep : SweepRecord or None
         Of a check on a sweep, what was retrained.
+    regression : RegressionRecord or None
+        Of a check against the baseline, what it was compared with.
+    broken : bool
+        Whether the check fails because it could not be made.
     """
 
     check: Check
@@ -50,6 +54,8 @@ class Finding:
     reason: str | None
     unit: str | None = None
     sweep: SweepRecord | None = None
+    regression: RegressionRecord | None = None
+    broken: bool = False
 
 
 def find(statistics: GroupStatistics, check: Check, settings: Settings) -> Finding:
@@ -189,6 +195,8 @@ def settling(finding: Finding, family: int, settings: Settings) -> Settling:
     if inference is None or settled:
         return {}
     level = inference.level / (1 if settings.correction == "none" else family)
+    if finding.regression is not None:
+        return settle_worsening(inference, finding.check, level)
     if finding.sweep is not None:
         repeats = finding.sweep.repeats - finding.sweep.undefined
         return settle_sweep(inference, finding.check, level, repeats - 1.0)

@@ -16,6 +16,7 @@ from fairness_checks.suite import (
     GATE,
     MODEL_MARK,
     RECORDS,
+    STAGED,
     CheckTest,
     LimitsFile,
     discover_models,
@@ -23,6 +24,7 @@ from fairness_checks.suite import (
 )
 
 if TYPE_CHECKING:
+    from fairness_checks.baseline.session import BaselineSession
     from fairness_checks.checks import CheckKey, Settings
     from fairness_checks.config import GateConfig
     from fairness_checks.records import CheckRecord
@@ -51,6 +53,8 @@ class Gate:
             raise pytest.UsageError(str(error)) from None
         if models is not None and (problems := check_names(self.limits, models)):
             raise pytest.UsageError("\n".join(problems))
+        self.baseline = _baseline(self.path, config, {model.name for model in self.limits.models})
+        self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
         self._records: dict[str, dict[CheckKey, CheckRecord]] = {}
         self._failures: dict[str, Exception] = {}
         self._deselected: set[tuple[str, CheckKey]] = set()
@@ -65,6 +69,11 @@ class Gate:
 
         burden = self._config.getoption("fairness_burden")
         return dataclasses.replace(self.limits.settings, burden_of_proof=burden) if burden else self.limits.settings
+
+    @property
+    def unfiltered(self) -> bool:
+        """Whether every configured check is to run, as far as this process has deselected."""
+        return self._wants_all and not self._deselected
 
     def _conftest_is_loaded(self) -> bool:
         """Say so; a conftest.py beside a file of limits elsewhere is loaded only when pytest collects there."""
@@ -193,7 +202,10 @@ class Gate:
         if evaluation.predictions is not None:
             for feature in self._models[model] or ():
                 evaluation.predictions.feature(feature)
+        evaluation = self.baseline.attached(model, evaluation, checks)
         records = audit_model(model, evaluation, checks, self.settings, self.limits.waivers)
+        if (folder := self.baseline.staged(evaluation, checks, self.settings)) is not None:
+            self._staged[model] = folder
         return {check.key: record for check, record in zip(checks, records, strict=True)}
 
     def _progress(self, model: str) -> Progress | None:
@@ -224,6 +236,8 @@ class Gate:
         report = yield
         if report.when == "call":
             item.stash[DECIDED] = True
+        if isinstance(item, CheckTest) and item.model in self._staged:
+            report.__dict__[STAGED] = str(self._staged[item.model])  # pytest-xdist sends a report's whole __dict__
         verdict = outcome_of(item.stash.setdefault(RECORDS, []))
         if report.when == "call" and verdict in _STATUS and report.outcome != "failed":
             from fairness_checks.report.text import headline
@@ -262,6 +276,18 @@ def _refuse_reruns(config: pytest.Config) -> None:
                 f"--{option.replace('_', '-')} {value} cannot be combined with --fairness: "
                 f"a check that is run again until it passes decides nothing"
             )
+
+
+def _baseline(limits: Path, config: pytest.Config, models: set[str]) -> BaselineSession:
+    from fairness_checks.baseline.session import FILENAME, BaselineSession
+    from fairness_checks.errors import BaselineError
+
+    try:
+        return BaselineSession(
+            limits.with_name(FILENAME), models, updating=config.getoption("fairness_update_baseline")
+        )
+    except BaselineError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _usage_error(config: pytest.Config, message: str) -> pytest.UsageError:

@@ -63,6 +63,8 @@ def node_id(model: str, check: Check) -> str:
         parts.append(check.metric)
     if check.gap is not None:
         parts.append(check.gap)
+    elif check.of is not None:
+        parts += [check.of] if check.of != "disparity" else []
     elif check.limit_kind not in ("max_difference", "max_mismatch"):
         parts.append(check.limit_kind)
     if check.control_features:

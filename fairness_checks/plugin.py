@@ -51,6 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where models that ask the fixture `fairness_device` compute (default: auto, CUDA where there is one)",
     )
     group.addoption(
+        "--fairness-update-baseline",
+        action="store_true",
+        help="write what ran and passed, or was waived, to fairness-baseline.json beside the file of limits",
+    )
+    group.addoption(
         "--fairness-no-cache",
         action="store_true",
         help="fit every model again instead of reading the `fairness_cache`",

@@ -14,7 +14,7 @@ from scipy import special
 from fairness_checks.about import read_about
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
 from fairness_checks.sensitive import SensitiveFeature, encode_features
-from fairness_checks.vectors import frozen, read_clusters, read_labels, read_measures, read_scores
+from fairness_checks.vectors import frozen, read_clusters, read_ids, read_labels, read_measures, read_scores
 
 __all__ = ["ARRAYS", "Predictions"]
 
@@ -47,6 +47,9 @@ class Predictions:
         with scores: the entropy of the score in nats.
     cluster : array_like, shape (n,), optional
         Which samples belong together (the patient of each image): only clusters are independent evidence.
+    sample_id : array_like of int or text, shape (n,), optional
+        A name for each sample, none missing and none twice, by which a later run finds it again and compares its
+        outcome with that of the baseline. Kept as text.
     sensitive_features : frame, mapping of str to array_like, series or array_like
         One row a sample; any frame that narwhals reads (pandas, polars, pyarrow, ...), eager or lazy. A single array
         without a name is called "sensitive_feature".
@@ -59,9 +62,9 @@ class Predictions:
     Raises
     ------
     InvalidPredictions
-        If lengths differ, labels are not binary, anything is missing, or scores or the threshold lie outside [0, 1];
-        the message names the array, the number of rows and the first bad ones. Missing sensitive values are kept:
-        whether they are an error or a group is the check's setting.
+        If lengths differ, labels are not binary, anything is missing, an id is there twice, or scores or the
+        threshold lie outside [0, 1]; the message names the array, the number of rows and the first bad ones. Missing
+        sensitive values are kept: whether they are an error or a group is the check's setting.
 
     Examples
     --------
@@ -69,7 +72,10 @@ class Predictions:
     Predictions(4 samples, sensitive features: sex (f, m))
     """
 
-    __slots__ = ("about", "cluster", "error", "sensitive_features", "uncertainty", "y_pred", "y_score", "y_true")
+    __slots__ = (
+        *("about", "cluster", "error", "sample_id", "sensitive_features", "uncertainty"),
+        *("y_pred", "y_score", "y_true"),
+    )
 
     y_true: Labels | None
     y_pred: Labels | None
@@ -77,6 +83,7 @@ class Predictions:
     error: Floats | None
     uncertainty: Floats | None
     cluster: npt.NDArray[np.int64] | None
+    sample_id: npt.NDArray[np.str_] | None
     sensitive_features: Mapping[str, SensitiveFeature]
     about: Mapping[str, str]
 
@@ -89,6 +96,7 @@ class Predictions:
         error: Any = None,
         uncertainty: Any = None,
         cluster: Any = None,
+        sample_id: Any = None,
         sensitive_features: Any,
         threshold: float = 0.5,
         about: Mapping[str, str] | None = None,
@@ -109,6 +117,7 @@ class Predictions:
         if uncertainty is not None:
             arrays["uncertainty"] = read_measures("uncertainty", uncertainty, signed=False)
         arrays["cluster"] = None if cluster is None else read_clusters(cluster)
+        arrays["sample_id"] = None if sample_id is None else read_ids(sample_id)
         features = encode_features(sensitive_features)
         lengths = {name: len(array) for name, array in arrays.items() if array is not None}
         if y_pred is None:
@@ -177,7 +186,7 @@ class Predictions:
         return np.asarray(self.labels() != self.decisions(), dtype=np.float64)
 
 
-_ORDER = (*ARRAYS, "cluster")
+_ORDER = (*ARRAYS, "cluster", "sample_id")
 
 
 def _place(name: str) -> int:

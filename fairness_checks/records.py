@@ -9,12 +9,12 @@ from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from fairness_checks.checks import Burden, CheckKey, Correction, Gap, LimitKind, Strata
+from fairness_checks.checks import Burden, CheckKey, Correction, Gap, LimitKind, Strata, Worsening
 from fairness_checks.errors import RecordError
 from fairness_checks.names import printable
 from fairness_checks.plain import canonical_json
 
-__all__ = ["SCHEMA", "CheckRecord", "GroupRecord", "SweepRecord", "Verdict", "WaiverRecord"]
+__all__ = ["SCHEMA", "CheckRecord", "GroupRecord", "RegressionRecord", "SweepRecord", "Verdict", "WaiverRecord"]
 
 SCHEMA = 1
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -126,6 +126,50 @@ class SweepRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegressionRecord:
+    """What a model was compared with, of a check against the baseline.
+
+    Parameters
+    ----------
+    of : {"disparity", "worst_group", "each_group"}
+        What may not get worse.
+    before, after : float or None
+        Its value in the baseline and now.
+    old_first, old_second : tuple of str or None
+        The groups that decided it in the baseline.
+    paired : bool
+        Whether the same samples were compared.
+    pairing : str
+        Why they were, or why not.
+    baseline_date : str or None
+        Day on which the baseline was written; None where there is none.
+    baseline_commit : str or None
+        Commit of the project then.
+    levelling_down : str or None
+        Said where a disparity closed because the better group got worse.
+    held_limit : float or None
+        Largest disparity, or worst value, that the baseline holds since it was tightened.
+    suggested_limit : float or None
+        To what a proved improvement tightens it when the baseline is updated.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    of: Worsening
+    before: float | None
+    after: float | None
+    old_first: tuple[str, ...] | None
+    old_second: tuple[str, ...] | None
+    paired: bool
+    pairing: str
+    baseline_date: str | None
+    baseline_commit: str | None
+    levelling_down: str | None = None
+    held_limit: float | None = None
+    suggested_limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRecord:
     """Everything that is known about one check once it has been decided.
 
@@ -173,6 +217,8 @@ class CheckRecord:
         What else is known of the deciding pair, by name.
     sweep : SweepRecord or None
         Of a check on a sweep, what was retrained.
+    regression : RegressionRecord or None
+        Of a check against the baseline, what it was compared with.
     waiver : WaiverRecord or None
         Set exactly where the verdict is "waived".
     about : dict of str to str
@@ -218,20 +264,22 @@ class CheckRecord:
     component: str | None = None
     also: dict[str, float] = field(default_factory=dict)
     sweep: SweepRecord | None = None
+    regression: RegressionRecord | None = None
     waiver: WaiverRecord | None = None
     about: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property
-    def key(self) -> tuple[str, str, str, tuple[str, ...], str, tuple[str, ...], str, str]:
+    def key(self) -> tuple[str, str, str, tuple[str, ...], str, tuple[str, ...], str, str, str]:
         """Identity of the check over runs: the model, and the `CheckKey` within it."""
         return (self.model, *self.check_key)
 
     @property
     def check_key(self) -> CheckKey:
         """Identity of the check within its model."""
-        strata, gap = self.strata, self.sweep.gap if self.sweep else ""
-        return CheckKey(self.check, self.metric, self.by, self.limit_kind, self.control_features, strata, gap)
+        gap, of = self.sweep.gap if self.sweep else "", self.regression.of if self.regression else ""
+        control, strata = self.control_features, self.strata
+        return CheckKey(self.check, self.metric, self.by, self.limit_kind, control, strata, gap, of)
 
     def group(self, name: tuple[str, ...]) -> GroupRecord:
         """Return the group of that name; raise KeyError if there is none."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GATE",
     "RECORDS",
+    "STAGED",
     "FairnessFixture",
     "LimitsFile",
     "discover_models",
@@ -32,6 +33,7 @@ __all__ = [
 
 MODEL_MARK = "__fairness_model__"
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
+STAGED = "fairness_staged"  # of a test report: where its model left what the next baseline needs
 RECORDS: pytest.StashKey[list[CheckRecord]] = pytest.StashKey()
 _RESERVED = frozenset({"fairness", "fairness_cache", "fairness_device", "fairness_record", "request"})
 DECIDED: pytest.StashKey[bool] = pytest.StashKey()  # the call of the test is over

@@ -12,7 +12,7 @@ from fairness_checks.encoding import chunks
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.sensitive import as_array, first_rows, is_missing
 
-__all__ = ["frozen", "read_clusters", "read_labels", "read_measures", "read_scores"]
+__all__ = ["frozen", "read_clusters", "read_ids", "read_labels", "read_measures", "read_scores"]
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ def _vector(name: str, values: Any) -> np.ndarray:
         )
         texts = any(isinstance(value, str | bytes) for value in array)  # "1" is a label in words, not a number
         # As floats, long ids that differ in their last digits would become one cluster.
-        ids = name == "cluster" and all(isinstance(value, int | np.integer) for value in array)
+        ids = name in ("cluster", "sample_id") and all(isinstance(value, int | np.integer) for value in array)
         try:
             array = array.astype(str if texts else np.int64 if ids else np.float64)
         except (TypeError, ValueError, OverflowError):
@@ -128,3 +128,22 @@ def read_clusters(values: Any) -> npt.NDArray[np.int64]:
     if array.dtype.kind == "f":
         _refuse("cluster", np.isnan(array), "NaN")
     return np.asarray(np.unique(array, return_inverse=True)[1], dtype=np.int64)
+
+
+def read_ids(values: Any) -> npt.NDArray[np.str_]:
+    """Return the id of each sample as text, a new array; whole numbers and text are taken."""
+    array = _vector("sample_id", values)
+    if array.dtype.kind not in "iuSTU":
+        hint = "; whole numbers turn into floats beside a missing value" if array.dtype.kind == "f" else ""
+        raise InvalidPredictions(f"sample_id: dtype {array.dtype}; whole numbers or text are needed{hint}")
+    decoded = np.char.decode(array, "utf-8", "backslashreplace") if array.dtype.kind == "S" else array.astype(str)
+    ids: list[str] = decoded.tolist()
+    _refuse("sample_id", np.array([not name.strip() for name in ids], dtype=bool), "blank")
+    if len(set(ids)) < len(ids):
+        first: dict[str, int] = {}
+        row = next(row for row, name in enumerate(ids) if first.setdefault(name, row) != row)
+        raise InvalidPredictions(
+            f"sample_id: {ids[row]!r} is repeated, in rows {first[ids[row]]} and {row}; each sample needs an id of its "
+            "own (a patient with several samples is a cluster)"
+        )
+    return np.array(ids, dtype=str)

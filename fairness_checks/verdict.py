@@ -62,6 +62,8 @@ def _record(
         settings.alpha,
         complete=finding.reason is None,
     )
+    if finding.broken:  # no waiver covers what could not be checked
+        verdict, waiver = "fail", None
     waived = verdict == "fail" and waiver is not None
     return CheckRecord(
         model=model,
@@ -96,6 +98,7 @@ def _record(
         component=finding.metric.name if check.definition.components else None,
         also={} if inference is None else dict(inference.also),
         sweep=finding.sweep,
+        regression=finding.regression,
         waiver=WaiverRecord(reason=waiver.reason, approved_by=waiver.approved_by, expires=waiver.expires.isoformat())
         if waived and waiver is not None
         else None,
@@ -141,7 +144,7 @@ def audit_model(
     """
     asked = evaluation if isinstance(evaluation, Evaluation) else Evaluation(evaluation, about=evaluation.about)
     statistics: dict[tuple[str, ...], GroupStatistics] = {}
-    held_out = [check for check in checks if check.gap is None]
+    held_out = [check for check in checks if check.gap is None and check.of is None]
     for features in dict.fromkeys(_features(check) for check in held_out):
         assert asked.predictions is not None  # for the type checker: evaluated because there are such checks
         statistics[features] = GroupStatistics.from_predictions(
@@ -151,9 +154,11 @@ def audit_model(
             [check.definition for check in held_out if _features(check) == features],
         )
     findings = [
-        find(statistics[_features(check)], check, settings)
-        if check.gap is None
-        else _find_in_sweep(asked, check, settings)
+        _find_in_sweep(asked, check, settings)
+        if check.gap is not None
+        else _find_worsening(asked, check, settings)
+        if check.of is not None
+        else find(statistics[_features(check)], check, settings)
         for check in checks
     ]
     # An undefined check cannot be violated, but it stays in the family: its size is the number configured.
@@ -183,3 +188,11 @@ def _find_in_sweep(asked: Evaluation, check: Check, settings: Settings) -> Findi
     if asked.sweep is None or asked.plan is None:
         raise ConfigurationError(f"{check.metric}: a check on a sweep, but there are no results of one")
     return find_in_sweep(asked.sweep, asked.plan, check, settings)
+
+
+def _find_worsening(asked: Evaluation, check: Check, settings: Settings) -> Finding:
+    from fairness_checks.regression import find_worsening
+
+    if asked.accepted is None or asked.predictions is None:
+        raise ConfigurationError(f"{check.metric}: a check against the baseline, but there is none to look in")
+    return find_worsening(asked.accepted, asked.predictions, check, settings)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from fairness_checks.checks import CheckKey, Gap, LimitKind
+from fairness_checks.checks import CheckKey, Gap, LimitKind, Worsening
 from fairness_checks.errors import ConfigurationError
 
 __all__ = ["Waiver", "expired", "find_waiver"]
@@ -33,12 +33,14 @@ class Waiver:
         The last day on which the waiver holds.
     check : str
         The section of thresholds.yaml that holds the waived check.
-    limit : {"max_difference", "min_ratio", "max_value", "min_value", "max_mismatch"} or None
-        The limit waived; None waives every limit on this metric by these features.
+    limit : str or None
+        The kind of limit waived, such as "max_difference"; None waives every limit on this metric by these features.
     control_features : tuple of str
         Control features of the waived check, in any order.
     gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence"} or None
         Of a check on a sweep, the gap waived; None waives every gap.
+    of : {"disparity", "worst_group", "each_group"} or None
+        Of a check against the baseline, what may be worse; None waives each of them.
     line : int
         Where thresholds.yaml says so, counted from 1; 0 for a waiver made in Python.
 
@@ -58,6 +60,7 @@ class Waiver:
     limit: LimitKind | None = None
     control_features: tuple[str, ...] = ()
     gap: Gap | None = None
+    of: Worsening | None = None
     line: int = 0
 
     def __post_init__(self) -> None:
@@ -71,7 +74,8 @@ class Waiver:
         """Say whether this waiver, expired or not, names a check."""
         same_check = (self.model, self.check, self.metric) == (model, key.check, key.metric)
         same_groups = set(self.by) == set(key.by) and set(self.control_features) == set(key.control_features)
-        return same_check and same_groups and self.limit in (None, key.limit_kind) and self.gap in (None, key.gap)
+        narrowed = ((self.limit, key.limit_kind), (self.gap, key.gap), (self.of, key.of))
+        return same_check and same_groups and all(given in (None, its) for given, its in narrowed)
 
 
 def find_waiver(waivers: Iterable[Waiver], model: str, key: CheckKey, today: date) -> Waiver | None:

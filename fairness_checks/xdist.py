@@ -7,9 +7,12 @@ learns from each worker which tests it collected and counts them off as their re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from fairness_checks.closing import Closed
 
 if TYPE_CHECKING:
     from fairness_checks.records import CheckRecord
@@ -30,7 +33,8 @@ class Ledger:
         self._reported: set[str] = set()
         self._collected = False
         self._problems: list[str] = []
-        self._waivers: list[str] = []
+        self._closed = Closed(())
+        self._staged: dict[str, Path] = {}
         self.records: dict[str, list[CheckRecord]] = {}
 
     @property
@@ -66,7 +70,7 @@ class Ledger:
             return
         from fairness_checks.errors import RecordError
         from fairness_checks.report.junit import records_of
-        from fairness_checks.suite import fails
+        from fairness_checks.suite import STAGED, fails
 
         self._reported.add(report.nodeid)
         try:
@@ -76,6 +80,8 @@ class Ledger:
             return
         if records:
             self.records[report.nodeid] = records
+            if (folder := getattr(report, STAGED, None)) is not None:
+                self._staged[records[0].model] = Path(folder)
         if report.failed:
             return
         if not records and report.nodeid.startswith(self._prefix):
@@ -89,7 +95,7 @@ class Ledger:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End red where a check is lost, or a waiver is not in order."""
+        """End red where a check is lost, or waivers or the baseline are not in order."""
         if self._is_worker or any(self._config.getoption(option, False) for option in _NOTHING_RUNS):
             return
         if not self._collected and session.exitstatus == pytest.ExitCode.OK:
@@ -100,23 +106,25 @@ class Ledger:
             lost = [node for node in self._expected if node not in self._reported]
             self._problems.extend(f"{node}: was collected but did not report" for node in lost)
         if not stopped:
-            self._waivers = self._waiver_problems()
-        if (self._problems or self._waivers) and session.exitstatus in (
-            pytest.ExitCode.OK,
-            pytest.ExitCode.NO_TESTS_COLLECTED,
-        ):
+            self._closed = self._close()
+        wrong = self._problems or self._closed.disorder
+        if wrong and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _waiver_problems(self) -> list[str]:
-        from datetime import date
-
+    def _close(self) -> Closed:
+        from fairness_checks.closing import close
         from fairness_checks.suite import GATE
-        from fairness_checks.waiver_use import waiver_problems
 
-        limits = self._config.stash[GATE].limits
-        configured = [(model.name, entry.check.key) for model in limits.models for entry in model.checks]
+        gate = self._config.stash[GATE]
         records = [record for some in self.records.values() for record in some]
-        return waiver_problems(limits.waivers, records, configured, date.today())
+        return close(
+            gate.limits,
+            gate.baseline,
+            records,
+            self._staged,
+            unfiltered=gate.unfiltered,
+            lost=bool(self._problems),
+        )
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print one table per model, and what was lost."""
@@ -126,10 +134,12 @@ class Ledger:
             terminalreporter.section("fairness: lost checks", sep="=", red=True, bold=True)
             for problem in self._problems:
                 terminalreporter.line(problem, red=True)
-        if self._waivers:
-            terminalreporter.section("fairness: waivers", sep="=", red=True, bold=True)
-            for problem in self._waivers:
+        if self._closed.disorder:
+            terminalreporter.section("fairness: waivers and baseline", sep="=", red=True, bold=True)
+            for problem in self._closed.disorder:
                 terminalreporter.line(problem, red=True)
+        if self._closed.written is not None:
+            terminalreporter.line(self._closed.written)
 
     def _print_tables(self, terminalreporter: Any) -> None:
         from fairness_checks.report.terminal import LEGEND, summary_lines

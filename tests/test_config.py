@@ -106,6 +106,16 @@ def test_a_valid_file(write):
     )
 
 
+def test_a_check_against_the_baseline(write):
+    checks = "{metric: accuracy, by: sex, max_worsening: 0.02, of: worst_group, ratchet: true}, {metric: roc_auc, by: sex, max_worsening: 0}"  # noqa: E501
+    (model,) = load_config(write(f"version: 1\nmodels: {{m: {{regression: [{checks}]}}}}\n")).models
+    assert [entry.check for entry in model.checks] == [
+        Check("accuracy", ("sex",), "max_worsening", 0.02, of="worst_group", ratchet=True),
+        Check("roc_auc", ("sex",), "max_worsening", 0.0, of="disparity"),
+    ]
+    assert [entry.check.key[0] for entry in model.checks] == ["regression"] * 2
+
+
 def test_the_least_file_has_the_documented_defaults(write):
     config = load_config(write("version: 1\nmodels: {}\n"))
     assert (config.seed, config.models, config.waivers) == (0, (), ())

@@ -124,11 +124,14 @@ def test_one_problem_of_the_defaults(problems, entry, expected):
         ),
         (
             "{subgrups: []}",
-            ".subgrups: unknown key; did you mean 'subgroups'? (allowed: subgroups, sweep, uncertainty)",
+            ".subgrups: unknown key; did you mean 'subgroups'? (allowed: regression, subgroups, sweep, uncertainty)",
         ),
         ("{subgroups: []}", ".subgroups: names no check; write for example `subgroups: ["),
         ("{subgroups: {}}", ".subgroups: expected a list; found a mapping"),
-        (f"{{subgroups: [{A_CHECK}], xyz: 1}}", ".xyz: unknown key; allowed: subgroups, sweep, uncertainty"),
+        (
+            f"{{subgroups: [{A_CHECK}], xyz: 1}}",
+            ".xyz: unknown key; allowed: regression, subgroups, sweep, uncertainty",
+        ),
         (
             f"{{subgroups: [{A_CHECK}], uncertainty: []}}",
             ".uncertainty: names no check; write for example `uncertainty: [{by: sex, max_mismatch: 0.10}]`",
@@ -165,7 +168,33 @@ def test_one_problem_of_the_defaults(problems, entry, expected):
         ),
         (
             f"{{subgroups: [{A_CHECK}], regression: []}}",
-            f".regression: {UNSUPPORTED} (change against a baseline)",
+            ".regression: names no check; write for example `regression: [{metric: false_negative_rate, by: sex, max",
+        ),
+        ("{regression: [{metric: accuracy, by: sex}]}", ".regression[0].max_worsening: is missing; write for example"),
+        (
+            "{regression: [{metric: accuracy, by: sex, max_worsening: 1.0}]}",
+            ".regression[0].max_worsening: 1 is impossible; allowed: 0 <= max_worsening < 1",
+        ),
+        (
+            "{regression: [{metric: selection_rate, by: sex, max_worsening: 0.1, of: worst_group}]}",
+            ".regression[0].max_worsening: there is no limit for selection_rate and of: worst_group: neither direction",
+        ),
+        (
+            "{regression: [{metric: expected_calibration_error, by: sex, max_worsening: 0.1}]}",
+            ".regression[0].max_worsening: there is no limit for expected_calibration_error and of: disparity",
+        ),
+        (
+            "{regression: [{metric: accuracy, by: sex, max_worsening: 0.1, of: each_group, ratchet: true}]}",
+            ".regression[0].ratchet: holds one value, so that it goes with `of: disparity`",
+        ),
+        (
+            "{regression: [{metric: accuracy, by: sex, max_worsening: 0.1, of: worst}]}",
+            ".regression[0].of: 'worst' is not known; did you mean 'worst_group'?",
+        ),
+        (
+            "{regression: [{metric: accuracy, by: sex, max_worsening: 0.1}, "
+            "{metric: accuracy, by: sex, max_worsening: 0.1, of: disparity}]}",
+            ".regression[1]: asks the same as models.m.regression[0] on line 3",
         ),
         (
             f"{{sweep: {{by: sex, mixes: {{a: as_is, b: oversampel}}, checks: [{A_GAP}]}}}}",
@@ -341,7 +370,7 @@ GOOD_WAIVER = {
             {"limit": "null"},
             "limit: nothing is written here; name a limit, or remove the key to waive every limit",
         ),
-        ({"check": "regression"}, f"check: 'regression' (change against a baseline) {UNSUPPORTED}"),
+        ({"check": "regresion"}, "check: 'regresion' is not a section of a model; did you mean 'regression'?"),
         ({"check": "subgroup"}, "check: 'subgroup' is not a section of a model; did you mean 'subgroups'?"),
         ({"expiry": "2027-06-30"}, "expiry: unknown key; did you mean 'expires'?"),
     ],

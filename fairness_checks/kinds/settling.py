@@ -12,7 +12,7 @@ from fairness_checks.records import GroupRecord
 from fairness_checks.stats import power
 from fairness_checks.stats.inference import Inference
 
-__all__ = ["Settling", "grown", "settle_difference", "settle_estimates", "settle_sweep"]
+__all__ = ["Settling", "grown", "settle_difference", "settle_estimates", "settle_sweep", "settle_worsening"]
 
 
 class Settling(TypedDict, total=False):
@@ -63,6 +63,15 @@ def settle_sweep(found: Inference, check: Check, level: float, freedom: float) -
     shown = check.limit + reach * (found.standard_error or 0.0)
     metric = check.definition
     return {"detectable": shown if check.gap == "dependence" or shown <= metric.highest - metric.lowest else None}
+
+
+def settle_worsening(found: Inference, check: Check, level: float) -> Settling:
+    """Say what worsening these samples show; the standard error is read off the half of the interval that proves it."""
+    z = float(special.ndtri(1.0 - level))
+    error = max(found.estimate - found.low, 0.0) / z
+    shown = check.limit + (z + float(special.ndtri(power.POWER))) * error
+    metric = check.definition
+    return {"detectable": shown if error > 0.0 and shown <= metric.highest - metric.lowest else None}
 
 
 def _settle_value(group: GroupRecord, check: Check, level: float, alpha: float) -> Settling:

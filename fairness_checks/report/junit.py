@@ -47,6 +47,10 @@ def properties(record: CheckRecord) -> list[tuple[str, str]]:
         pairs.append(("fairness.control_features", ", ".join(record.control_features)))
     if record.sweep is not None:
         pairs.append(("fairness.gap", record.sweep.gap))
+    if record.regression is not None:
+        for name in ("of", "before", "after", "paired", "pairing", "baseline_date", "levelling_down"):
+            if (value := getattr(record.regression, name)) is not None:
+                pairs.append((f"fairness.regression.{name}", str(value)))
     for name in _PLAIN:
         value = getattr(record, name)
         if value is not None:

@@ -58,6 +58,8 @@ def _rows(record: CheckRecord) -> Iterator[Row]:
         checks += [
             printable(f"  mix {mix}") for mix in dict.fromkeys((record.sweep.first_mix, record.sweep.second_mix)) if mix
         ]
+    if record.regression is not None:
+        checks += [f"  {record.regression.of}", "  paired" if record.regression.paired else "  not paired"]
     groups = [(g.label, "-" if g.rate is None else value_text(g.rate), str(g.n)) for g in shown]
     if len(record.groups) > len(shown):
         groups.append((f"(+{len(record.groups) - len(shown)} groups)", "", ""))
@@ -107,6 +109,15 @@ def _line(row: Row, widths: Sequence[int]) -> str:
     return " ".join(cells).rstrip()
 
 
+def _notes(record: CheckRecord) -> Iterator[str]:
+    """Say who paid for an improvement, and what it would allow."""
+    found = record.regression
+    if found is not None and found.levelling_down is not None:
+        yield f"levelling down: {found.levelling_down}"
+    if found is not None and found.suggested_limit is not None:
+        yield f"better than the baseline: an update would hold it at {found.suggested_limit:.3g}"
+
+
 def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | None]]:
     """Yield (line, verdict of the check that the line opens, or None), tables in the order of the records' models.
 
@@ -130,6 +141,6 @@ def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | N
         for record in rows:
             for number, row in enumerate(table[id(record)]):
                 yield _line(row, widths), record.verdict if number == 0 else None
-            for note in (waiver_text(record), record.reason, settling_text(record)):
+            for note in (waiver_text(record), record.reason, *_notes(record), settling_text(record)):
                 for line in textwrap.wrap(note or "", WIDTH - 4):
                     yield f"    {line}", None

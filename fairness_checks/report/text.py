@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fairness_checks.names import printable
 from fairness_checks.records import CheckRecord, GroupRecord, SweepRecord
+from fairness_checks.report.regression_text import change_words, regression_lines, worsening_words
 from fairness_checks.report.sweep_text import gap_words, setting_words, sweep_lines
 
 __all__ = [
@@ -30,6 +31,7 @@ SIGNS = {  # limit kind: (kept, violated)
     "min_value": (">=", "<"),
     "max_mismatch": ("<=", ">"),
     "max_slope": ("<=", ">"),
+    "max_worsening": ("<=", ">"),
 }
 _MOST_GROUPS_SHOWN = 12
 
@@ -82,6 +84,8 @@ def _groups_text(record: CheckRecord) -> str:
         return _mismatch_text(record)
     if record.sweep is not None:
         return _swept_text(record, record.sweep)
+    if record.regression is not None:
+        return change_words(record, record.regression)
     first = _rate(record.group(record.first))
     if record.second is None:
         word = "highest" if record.limit_kind == "max_value" else "lowest"
@@ -118,6 +122,8 @@ def subject_text(record: CheckRecord) -> str:
     within = {"each": "within", "combined": "standardised over"}[record.strata]
     control = f" {within} {', '.join(record.control_features)}" if record.control_features else ""
     gap = f", {gap_words(record.sweep)}" if record.sweep else ""
+    if record.regression is not None:
+        gap = f", {worsening_words(record.regression)}"
     return printable(f"{record.metric}{part} by {', '.join(record.by)}{control}{gap}")
 
 
@@ -125,6 +131,8 @@ def headline(record: CheckRecord) -> str:
     """Return the whole story in one line."""
     subject = f"{subject_text(record)}:"
     if record.estimate is None or record.p_adjusted is None or record.p_compliance is None:
+        if record.verdict == "fail":
+            return f"{subject} could not be checked: {record.reason}"
         return f"{subject} undefined, not judged against {limit_text(record.limit)}: {record.reason}"
     story = f"{subject} {_groups_text(record)} {disparity_text(record)}"
     limit = limit_text(record.limit)
@@ -168,7 +176,13 @@ def _would_take(record: CheckRecord) -> Iterator[str]:
         yield "It would take more samples of the groups that could not be judged."
         return
     share = f"{record.power:.0%}"
-    words = {"max_difference": "difference", "min_ratio": "ratio", "max_mismatch": "mismatch", "max_slope": "slope"}
+    words = {
+        "max_difference": "difference",
+        "min_ratio": "ratio",
+        "max_mismatch": "mismatch",
+        "max_slope": "slope",
+        "max_worsening": "worsening",
+    }
     word = words.get(record.limit_kind, "value")
     bound = "or less" if record.limit_kind in ("min_ratio", "min_value") else "or more"
     if record.detectable is None:
@@ -177,6 +191,9 @@ def _would_take(record: CheckRecord) -> Iterator[str]:
         yield f"These groups show a {word} of {value_text(record.detectable)} {bound} with {share} power."
     if record.sweep is not None:
         yield "More patients would settle it; more repeats of the same ones hardly do."
+        return
+    if record.regression is not None:
+        yield "More samples would settle it" + ("." if record.regression.paired else ", or the same ones as then.")
         return
     if record.needed_samples is not None:
         yield f"If the true values are those seen, {_sizes(record, record.needed_samples)} would settle it."
@@ -216,6 +233,8 @@ def explanation(record: CheckRecord) -> list[str]:
         lines.append(f"  {_group_text(group, record.unit)}")
     if record.sweep is not None:
         lines.extend(sweep_lines(record.sweep))
+    if record.regression is not None:
+        lines.extend(regression_lines(record.regression))
     if len(record.groups) > _MOST_GROUPS_SHOWN:
         lines.append(f"  ... and {len(record.groups) - _MOST_GROUPS_SHOWN} more groups")
     if record.p_violation is not None and record.p_compliance is not None:

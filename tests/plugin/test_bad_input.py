@@ -40,7 +40,10 @@ USAGE_ERRORS = {
     "limit of 0": (HEAD + check(max_difference=None, min_ratio=0), [":5: ", "0 is impossible", "0 < min_ratio"]),
     "no limit": (HEAD + check(max_difference=None), [":5: ", "has no limit"]),
     "two limits": (HEAD + check(max_value="0.3"), [":5: ", "has 2 limits"]),
-    "not yet supported": (HEAD + CHECK + "    regression: []\n", [":6: models.fair_model.regression", "not supported"]),
+    "regression of nothing": (
+        HEAD + CHECK + "    regression: []\n",
+        [":6: models.fair_model.regression: names no check"],
+    ),
     "half a sweep": (HEAD + CHECK + "    sweep: {by: sex}\n", [":6: models.fair_model.sweep.mixes: is missing"]),
     "no check of a model": (HEAD[:-1] + " []\n", [":4: models.fair_model.subgroups", "max_difference: 0.05"]),
     "subgroups of nothing": (HEAD, [":4: models.fair_model.subgroups: names no check", "max_difference: 0.05"]),

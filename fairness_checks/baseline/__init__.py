@@ -1,0 +1,1 @@
+"""The baseline: the last accepted state of the models, committed beside thresholds.yaml, and what changed since."""

@@ -1,0 +1,165 @@
+"""What a model said about each sample, in a small file for paired tests: no features, no groups, no ids.
+
+An npz file of hashed ids in ascending order and, in the same order, labels and decisions as bits, scores, errors and
+uncertainties as float16 (`rounding`): 8 to 15 bytes a sample, the hashes most of it. The same predictions under the
+same salt give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.baseline.document import OutcomesRef
+from fairness_checks.baseline.fingerprint import data_fingerprint, hashed_ids
+from fairness_checks.baseline.outcomes_file import BITS, HALVES, REMEDY, Arrays, packed, read_arrays
+from fairness_checks.baseline.reading import REWRITE
+from fairness_checks.baseline.rounding import Halves, as_distances, as_scores, halved
+from fairness_checks.cache import write_atomically
+from fairness_checks.errors import BaselineError
+from fairness_checks.predictions import Predictions
+
+__all__ = ["read_outcomes", "rounded", "write_outcomes"]
+
+
+def write_outcomes(path: Path, predictions: Predictions, salt: bytes) -> OutcomesRef:
+    """Write the outcomes of a model's samples.
+
+    Parameters
+    ----------
+    path : Path
+        The file, replaced if it exists; `store.update_baseline` takes it to its place.
+    predictions : Predictions
+        n samples with `sample_id`.
+    salt : bytes
+        The baseline's: ``bytes.fromhex(baseline.salt)``.
+
+    Returns
+    -------
+    OutcomesRef
+        Its `file` is the name of `path`, until the file is in its place.
+
+    Raises
+    ------
+    BaselineError
+        If the samples have no ids, or two hashes collide.
+    OSError
+        The folder cannot be written, or the disk is full.
+    """
+    fingerprint = data_fingerprint(predictions)
+    if fingerprint is None or predictions.sample_id is None:
+        raise BaselineError("sample_id: not given; without ids, samples cannot be found again: Predictions(sample_id=)")
+    hashes = hashed_ids(predictions.sample_id, salt)
+    order = np.argsort(hashes)
+    arrays: Arrays = {"ids": hashes[order].astype("<u8")}
+    for name in BITS:
+        if (bits := getattr(predictions, name)) is not None:
+            arrays[name] = np.packbits(bits[order])
+    for name in HALVES:
+        if (numbers := getattr(predictions, name)) is not None:
+            halves = halved(as_distances(numbers) if name == "y_score" else numbers)
+            arrays[name] = halves.values[order].astype("<f2")
+            arrays[f"{name}_exponent"] = np.array(halves.exponent, dtype="<i2")
+    content = packed(arrays)
+    write_atomically(path, lambda file: file.write(content))
+    sha256 = hashlib.sha256(content).hexdigest()
+    return OutcomesRef(file=path.name, samples=len(predictions), sha256=sha256, fingerprint=fingerprint)
+
+
+def rounded(predictions: Predictions) -> Predictions:
+    """Return predictions with scores, errors and uncertainties rounded as a file rounds them.
+
+    Compared with what `read_outcomes` returns, a model that has not changed then shows a change of exactly zero.
+
+    Examples
+    --------
+    >>> predictions = Predictions([0, 1], y_score=[0.1, 0.7], sensitive_features={"sex": ["f", "m"]})
+    >>> rounded(predictions).y_score.tolist()
+    [0.0999755859375, 0.699951171875]
+    """
+    changed = {
+        name: _restored(name, halved(as_distances(numbers) if name == "y_score" else numbers))
+        for name in HALVES
+        if (numbers := getattr(predictions, name)) is not None
+    }
+    return _like(predictions, **changed)
+
+
+def read_outcomes(folder: Path, ref: OutcomesRef, salt: bytes, current: Predictions) -> Predictions:
+    """Return what the model of the baseline said about the samples of a run, row by row.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the baseline's JSON is.
+    ref : OutcomesRef
+        What must be in the file.
+    salt : bytes
+        As for `write_outcomes`.
+    current : Predictions
+        n samples; the same as the baseline's, in any order: ``data_fingerprint(current) == ref.fingerprint``.
+
+    Returns
+    -------
+    Predictions
+        Of the baseline's model, rounded; sensitive features, clusters and ids are those of `current`.
+
+    Raises
+    ------
+    BaselineError
+        If the samples are not those of the baseline; or the file is missing, is not the one that the baseline names,
+        or holds anything else than expected. The message names the file and the remedy.
+    """
+    path = folder / ref.file
+    if data_fingerprint(current) != ref.fingerprint or current.sample_id is None:
+        raise BaselineError(
+            f"{path}: its samples are not those of this run (other ids, labels, groups or clusters, or no sample_id); "
+            f"compare unpaired, or accept the new samples: {REWRITE}"
+        )
+    arrays = read_arrays(path, ref)
+    hashes = hashed_ids(current.sample_id, salt)
+    order = np.argsort(hashes)
+    if not np.array_equal(arrays["ids"], hashes[order]):
+        raise BaselineError(f"{path}: its ids are not those of this run's samples under the baseline's salt; {REMEDY}")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    old: Arrays = {}
+    for name in BITS:
+        if name in arrays:
+            old[name] = np.unpackbits(arrays[name], count=len(current)).astype(bool)[place]
+    for name in HALVES:
+        if name in arrays:
+            numbers = _restored(name, Halves(arrays[name], int(arrays[f"{name}_exponent"])))
+            _check_range(path, name, numbers)
+            old[name] = numbers[place]
+    known = (old.get("y_true") is None) == (current.y_true is None)
+    if not known or (current.y_true is not None and not np.array_equal(old["y_true"], current.y_true)):
+        raise BaselineError(f"{path}: its labels are not those of this run's samples; {REMEDY}")
+    return _like(current, **dict.fromkeys((*BITS, *HALVES)) | old, about=MappingProxyType({}))
+
+
+def _restored(name: str, halves: Halves) -> npt.NDArray[np.float64]:
+    return as_scores(halves.restored()) if name == "y_score" else halves.restored()
+
+
+def _check_range(path: Path, name: str, numbers: npt.NDArray[np.float64]) -> None:
+    lowest = {"y_score": 0.0, "error": -np.inf, "uncertainty": 0.0}[name]
+    highest = 1.0 if name == "y_score" else np.inf
+    if not (np.isfinite(numbers).all() and numbers.min() >= lowest and numbers.max() <= highest):
+        raise BaselineError(f"{path}: {name}: holds values that are no {name}; {REMEDY}")
+
+
+def _like(current: Predictions, **parts: Any) -> Predictions:
+    """Return predictions with some parts replaced by ones that need no checking."""
+    made = object.__new__(Predictions)
+    for name in Predictions.__slots__:
+        value = parts.get(name, getattr(current, name))
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        object.__setattr__(made, name, value)
+    return made

@@ -1,0 +1,167 @@
+"""Reading a baseline strictly: what was written, whole and unchanged, or an error that says what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from fairness_checks.baseline.document import SCHEMA, Baseline, ModelBaseline, Salt, Sha256
+from fairness_checks.baseline.keys import entry_key
+from fairness_checks.baseline.text import checksum, written_by
+from fairness_checks.errors import BaselineError
+
+__all__ = ["REWRITE", "parse_baseline", "read_baseline"]
+
+REWRITE = "pytest --fairness --fairness-update-baseline"
+_REMEDY = f"restore the file with git, or delete it and write it anew: {REWRITE}"
+_MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """The top level of the file."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    checksum: Sha256
+    models: dict[str, ModelBaseline]
+    salt: Salt
+    schema: int
+    written_by: str
+
+
+class _RepeatedKey(ValueError):
+    """A key stands twice in one object."""
+
+
+def read_baseline(path: Path) -> Baseline | None:
+    """Read a baseline; None where there is no file.
+
+    Raises
+    ------
+    BaselineError
+        If the file cannot be read, is cut short, was changed by hand or by a merge, or was written by a newer
+        version; the message names the file, the line or key, and the remedy.
+
+    Examples
+    --------
+    >>> read_baseline(Path("no-such-folder/fairness-baseline.json")) is None
+    True
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BaselineError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise BaselineError(f"{path}: not UTF-8 at byte {error.start}; {_REMEDY}") from error
+    return parse_baseline(text, str(path))
+
+
+def parse_baseline(text: str, source: str) -> Baseline:
+    """Read the text of a baseline; the inverse of `baseline_text`.
+
+    Parameters
+    ----------
+    text : str
+        The content of the file.
+    source : str
+        The file's name, for messages.
+
+    Raises
+    ------
+    BaselineError
+        As for `read_baseline`.
+
+    Examples
+    --------
+    >>> from fairness_checks.baseline.text import baseline_text
+    >>> baseline = Baseline(salt="0" * 32)
+    >>> parse_baseline(baseline_text(baseline), "fairness-baseline.json") == baseline
+    True
+    """
+    document = _parsed(text, source)
+    schema = document.get("schema")
+    if type(schema) is int and schema != SCHEMA:
+        by = document.get("written_by", "another version")
+        raise BaselineError(
+            f"{source}: schema: {schema}, written by {by!s:.60}; this is {written_by()}, which reads schema {SCHEMA}: "
+            "upgrade fairness-checks"
+        )
+    try:
+        file = _adapter().validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "file"
+        raise BaselineError(
+            f"{source}: {where}: {first['msg']} ({error.error_count()} problems in all); {_REMEDY}"
+        ) from error
+    baseline = Baseline(schema=file.schema, salt=file.salt, models=file.models)
+    if file.checksum != checksum(document):
+        raise BaselineError(
+            f"{source}: checksum: the content is not what was written: something was edited by hand or merged. "
+            f"A baseline is measured, not written: {_REMEDY}"
+        )
+    _check_keys(baseline, source)
+    return baseline
+
+
+def _parsed(text: str, source: str) -> dict[str, Any]:
+    """Parse JSON, refusing what `json` takes without a word."""
+    if found := _MARKER.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise BaselineError(
+            f"{source}:{line}: a merge conflict is unresolved; keep one side whole (git checkout --ours or --theirs "
+            f"{source}), then measure what the other side accepted: {REWRITE}"
+        )
+    try:
+        document = json.loads(text, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        cut = "; the file is cut short" if not text[error.pos :].strip() else ""
+        raise BaselineError(
+            f"{source}:{error.lineno}: not JSON at column {error.colno}: {error.msg}{cut}; {_REMEDY}"
+        ) from error
+    except _RepeatedKey as error:
+        key = str(error)
+        lines = [number for number, line in enumerate(text.splitlines(), 1) if json.dumps(key) in line]
+        where = f" (found on lines {', '.join(map(str, lines[:6]))})" if lines else ""
+        raise BaselineError(f"{source}: the key {key!r} stands twice in one object{where}; {_REMEDY}") from error
+    except (ValueError, RecursionError) as error:  # NaN, an integer of 5,000 digits, 100,000 brackets
+        raise BaselineError(f"{source}: not readable as JSON: {error!s:.200}; {_REMEDY}") from error
+    if not isinstance(document, dict):
+        raise BaselineError(f"{source}: holds no JSON object; {_REMEDY}")
+    return document
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        names = [key for key, _ in pairs]
+        raise _RepeatedKey(next(key for key in names if names.count(key) > 1))
+    return result
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _check_keys(baseline: Baseline, source: str) -> None:
+    """Refuse entries that stand under another check's key, and outcomes of other samples than the checks'."""
+    for name, model in baseline.models.items():
+        for key, entry in model.checks.items():
+            if key != entry_key(entry):
+                raise BaselineError(f"{source}: models.{name}: {key!r} holds {entry_key(entry)!r}; {_REMEDY}")
+        if model.outcomes is not None and model.outcomes.fingerprint != model.data_fingerprint:
+            raise BaselineError(f"{source}: models.{name}: outcomes are of other samples than the checks; {_REMEDY}")
+
+
+@cache
+def _adapter() -> TypeAdapter[_File]:
+    return TypeAdapter(_File)

@@ -1,0 +1,99 @@
+"""What one model's run leaves for the baseline: written where the model is evaluated, taken by the run's controller."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from fairness_checks.baseline.document import GroupEntry, OutcomesRef
+from fairness_checks.baseline.keys import entry_key
+from fairness_checks.baseline.moments import group_entries
+from fairness_checks.baseline.outcomes import write_outcomes
+from fairness_checks.checks import Check, Settings
+from fairness_checks.errors import BaselineError
+from fairness_checks.influences import group_influences
+from fairness_checks.kinds import KINDS
+from fairness_checks.predictions import Predictions
+from fairness_checks.rows import Rows
+from fairness_checks.statistics import GroupStatistics
+
+__all__ = ["OUTCOMES", "Staged", "read_staged", "stage"]
+
+OUTCOMES = "outcomes.npz"
+_STAGED = "staged.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A model's part of the next baseline.
+
+    Parameters
+    ----------
+    outcomes : OutcomesRef or None
+        Of the file `OUTCOMES` beside it; None where the samples have no ids.
+    groups : dict of str to (tuple of GroupEntry)
+        Of each check against the baseline, by `entry_key`.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    outcomes: OutcomesRef | None
+    groups: dict[str, tuple[GroupEntry, ...]]
+
+
+def stage(predictions: Predictions, checks: Sequence[Check], settings: Settings, salt: bytes) -> Path:
+    """Write what the baseline needs of a model to a new temporary folder, and return the folder.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Of the model.
+    checks : sequence of Check
+        Those against the baseline.
+    settings : Settings
+        For groups that are too small to be judged.
+    salt : bytes
+        Of the baseline.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fairness-baseline-"))
+    outcomes = None
+    if predictions.sample_id is not None:
+        ref = write_outcomes(folder / OUTCOMES, predictions, salt)
+        outcomes = dataclasses.replace(ref, file=f"staged/outcomes-{ref.sha256[:12]}.npz")  # until it is in its place
+    groups = {entry_key(check.key): _groups(predictions, check, settings) for check in checks}
+    content = _staged().dump_json(Staged(outcomes=outcomes, groups=groups))
+    (folder / _STAGED).write_bytes(content)
+    return folder
+
+
+def read_staged(folder: Path) -> Staged:
+    """Read what `stage` wrote; raise BaselineError if it is not there."""
+    try:
+        return _staged().validate_json((folder / _STAGED).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise BaselineError(
+            f"{folder}: what a worker left for the baseline cannot be read here ({type(error).__name__}); update the "
+            "baseline in a run whose workers share this machine's temporary folder"
+        ) from error
+
+
+def _groups(predictions: Predictions, check: Check, settings: Settings) -> tuple[GroupEntry, ...]:
+    metric = check.definition
+    statistics = GroupStatistics.from_predictions(predictions, check.by, settings.missing_sensitive, [metric])
+    records = KINDS[metric.kind].groups(statistics, metric, settings)
+    found = group_influences(predictions, Rows(predictions, check.by, settings.missing_sensitive), metric)
+    places = [statistics.groups.index(record.name) for record in records]
+    some = found.take(places)
+    return group_entries(records, some.influences, some.clusters)
+
+
+@cache
+def _staged() -> TypeAdapter[Staged]:
+    return TypeAdapter(Staged)

@@ -1,0 +1,174 @@
+"""Replacing a baseline: one run at a time, over what the run before it left, whole or not at all.
+
+The order of the steps is what a kill at any of them relies on. New outcome files come first, under names made of their
+content, so that they replace nothing that the old JSON names; then the JSON, by renaming; then the files go that it
+no longer names. Whenever a process dies, the JSON that is there finds all of its files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from filelock import FileLock, Timeout
+
+from fairness_checks.baseline.document import Baseline, OutcomesRef
+from fairness_checks.baseline.reading import parse_baseline, read_baseline
+from fairness_checks.baseline.text import baseline_text
+from fairness_checks.cache import write_atomically
+from fairness_checks.errors import BaselineError
+from fairness_checks.names import slug
+
+__all__ = ["claim_salt", "outcomes_folder", "update_baseline"]
+
+LOCK_SECONDS = 30.0
+_OURS = re.compile(r"[A-Za-z0-9_]+-[0-9a-f]{12}\.npz(\.tmp)?")
+_NONE: Mapping[str, Path] = MappingProxyType({})
+
+Change = Callable[[Baseline | None], Baseline]
+
+
+def outcomes_folder(path: Path) -> Path:
+    """Return where the outcome files of a baseline are: beside it, called as it is without ``.json``.
+
+    Examples
+    --------
+    >>> outcomes_folder(Path("fairness-baseline.json")).name
+    'fairness-baseline'
+    """
+    if path.suffix != ".json" or path.name.startswith("."):
+        raise BaselineError(f"{path}: the name of a baseline ends in .json, and does not begin with a dot")
+    return path.with_suffix("")
+
+
+def claim_salt(path: Path, *, timeout: float = LOCK_SECONDS) -> bytes:
+    """Return the salt of the baseline; make one without models where there is none.
+
+    A run that will write outcomes asks first, so that of two first runs at a time the second hashes its ids as the
+    first does.
+
+    Raises
+    ------
+    BaselineError
+        As for `update_baseline`.
+    """
+    baseline = read_baseline(path) or update_baseline(path, lambda old: old or Baseline(), timeout=timeout)
+    return bytes.fromhex(baseline.salt)
+
+
+def update_baseline(
+    path: Path, change: Change, outcomes: Mapping[str, Path] = _NONE, *, timeout: float = LOCK_SECONDS
+) -> Baseline:
+    """Replace a baseline by a changed one.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON; its folder exists.
+    change : callable
+        Takes what is there now, None for nothing, and returns what shall be there: see
+        `fairness_checks.baseline.entries.merged`. Called under the lock, after the file has been read again. What it
+        raises is passed on, and nothing is written.
+    outcomes : mapping of str to Path
+        For each model with new outcomes the file from `write_outcomes`; the changed baseline refers to it by what that
+        returned. It is copied.
+    timeout : float
+        Seconds to wait for another run that writes.
+
+    Returns
+    -------
+    Baseline
+        What was written.
+
+    Raises
+    ------
+    BaselineError
+        If the file that is there cannot be read: it is never overwritten unread. If another run holds the lock for too
+        long, an outcomes file is not the one that `change` refers to, the folder cannot be written, or something is
+        no plain builtin.
+    """
+    folder = outcomes_folder(path)
+    with _locked(path, timeout):
+        old = read_baseline(path)
+        new, files = _placed(folder, old, change(old), outcomes)
+        text = baseline_text(new)
+        parse_baseline(text, f"{path} (not written)")  # what is written can be read
+        try:
+            for name, content in files.items():
+                _keep(folder / name, content)
+            write_atomically(path, lambda file: file.write(text.encode()))
+        except OSError as error:
+            raise BaselineError(f"{path}: cannot be written: {error.strerror or error}") from error
+        with suppress(OSError):  # the new baseline stands; what is left over goes next time
+            _remove_unnamed(folder, new)
+    return new
+
+
+@contextmanager
+def _locked(path: Path, timeout: float) -> Iterator[None]:
+    """Hold the lock of a baseline. A killed process lets go; the empty file of the lock stays."""
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        held = FileLock(lock).acquire(timeout=timeout)
+    except Timeout:
+        raise BaselineError(
+            f"{lock}: another run has held the lock of the baseline for {timeout:g} s; wait until it has ended, then "
+            "run the update again"
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        raise BaselineError(f"{lock}: the baseline cannot be locked: {error}; make its folder writable") from error
+    with held:
+        yield
+
+
+def _placed(
+    folder: Path, old: Baseline | None, new: Baseline, outcomes: Mapping[str, Path]
+) -> tuple[Baseline, dict[str, bytes]]:
+    """Return the baseline with its outcomes under their names, and the new files' contents by name."""
+    files: dict[str, bytes] = {}
+    models = dict(new.models)
+    for name, staged in outcomes.items():
+        ref = models[name].outcomes if name in models else None
+        if ref is None:
+            raise BaselineError(f"{staged}: outcomes of {name!r}, to which the changed baseline does not refer")
+        try:
+            content = staged.read_bytes()
+        except OSError as error:
+            raise BaselineError(f"{staged}: outcomes of {name!r} cannot be read: {error.strerror or error}") from error
+        if hashlib.sha256(content).hexdigest() != ref.sha256:
+            raise BaselineError(f"{staged}: is not the file that was written for {name!r} (its sha256 is another)")
+        target = f"{slug(name)}-{ref.sha256[:12]}.npz"
+        files[target] = content
+        models[name] = replace(models[name], outcomes=replace(ref, file=f"{folder.name}/{target}"))
+    there = _refs(old)
+    for name, ref in _refs(replace(new, models=models)).items():
+        if name not in outcomes and there.get(name) != ref:
+            raise BaselineError(f"{folder}: new outcomes of {name!r} without a file")
+    return replace(new, models=models), files
+
+
+def _refs(baseline: Baseline | None) -> dict[str, OutcomesRef]:
+    models = {} if baseline is None else baseline.models
+    return {name: model.outcomes for name, model in models.items() if model.outcomes is not None}
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file whose name says what is in it, unless it is there."""
+    path.parent.mkdir(exist_ok=True)
+    if not path.exists() or path.read_bytes() != content:
+        write_atomically(path, lambda file: file.write(content))
+
+
+def _remove_unnamed(folder: Path, baseline: Baseline) -> None:
+    """Remove outcome files that the baseline does not name, and what a killed process left of one."""
+    named = {Path(ref.file).name for ref in _refs(baseline).values()}
+    for file in folder.glob("*.npz*"):
+        if _OURS.fullmatch(file.name) and file.name not in named:
+            file.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,158 @@
+"""The records of a run -> the next baseline: only what ran and passed, or was waived."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from fairness_checks.baseline.document import Baseline, Entry, ModelBaseline
+from fairness_checks.baseline.entries import entry_of
+from fairness_checks.baseline.keys import entry_key
+from fairness_checks.baseline.provenance import git_commit, package_versions
+from fairness_checks.baseline.staging import OUTCOMES, Staged, read_staged
+from fairness_checks.baseline.store import outcomes_folder, update_baseline
+from fairness_checks.checks import Check
+from fairness_checks.records import CheckRecord
+from fairness_checks.regression import held_limit
+
+__all__ = ["Update", "write_baseline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an update did.
+
+    Parameters
+    ----------
+    written, kept : int
+        Checks whose entries are new, and checks that ran and whose old entries stayed, or that have none.
+    dropped : tuple of str
+        Models that are gone from thresholds.yaml and now from the baseline.
+    """
+
+    written: int
+    kept: int
+    dropped: tuple[str, ...]
+
+
+def write_baseline(
+    path: Path,
+    records: Sequence[CheckRecord],
+    configured: Mapping[str, Sequence[Check]],
+    staged: Mapping[str, Path],
+    *,
+    complete: bool,
+) -> Update:
+    """Write what ran and passed or was waived; everything else stays as it is.
+
+    The checks of a model against the baseline are written together, as they are compared with the same outcomes: only
+    where all of them ran, and passed, were waived, or are new.
+
+    Parameters
+    ----------
+    path : Path
+        The baseline's JSON.
+    records : sequence of CheckRecord
+        Of the checks that ran.
+    configured : mapping of str to sequence of Check
+        All checks of the file of limits, by model.
+    staged : mapping of str to Path
+        By model, the folder from `fairness_checks.baseline.staging.stage`.
+    complete : bool
+        Whether every configured check ran, so that a model which is no longer configured may go.
+
+    Raises
+    ------
+    BaselineError
+        As `update_baseline`.
+    """
+    commit = git_commit(path.parent, ignore=[path.name, outcomes_folder(path).name])
+    written = _Written(package_versions(), commit, date.today().isoformat())
+    accepted: dict[str, dict[str, Entry]] = {}
+    compared: dict[str, Staged] = {}
+    files: dict[str, Path] = {}
+    for model, checks in configured.items():
+        own = {record.check_key: record for record in records if record.model == model}
+        plain = [own[check.key] for check in checks if check.of is None and check.key in own]
+        accepted[model] = {
+            entry_key(record.check_key): written.entry(record) for record in plain if record.verdict in _ACCEPTED
+        }
+        against = [check for check in checks if check.of is not None]
+        ready = all(check.key in own and _acceptable(own[check.key]) for check in against)
+        if against and ready and model in staged:
+            compared[model] = read_staged(staged[model])
+            if compared[model].outcomes is not None:
+                files[model] = staged[model] / OUTCOMES
+
+    def change(old: Baseline | None) -> Baseline:
+        before = Baseline() if old is None else old
+        models = {name: model for name, model in before.models.items() if name in configured or not complete}
+        for model, entries in accepted.items():
+            there = models.get(model, ModelBaseline(checks={}))
+            checks = there.checks | entries
+            if model in compared:
+                part, own = compared[model], {r.check_key: r for r in records if r.model == model}
+                for check in configured[model]:
+                    if check.of is not None:
+                        key = entry_key(check.key)
+                        checks[key] = written.worsening(own[check.key], check, part, there.checks.get(key))
+                fingerprint = None if part.outcomes is None else part.outcomes.fingerprint
+                there = replace(there, outcomes=part.outcomes, data_fingerprint=fingerprint)
+            if checks:
+                models[model] = replace(there, checks=checks)
+        return replace(before, models=models)
+
+    gone: list[str] = []
+
+    def counted(old: Baseline | None) -> Baseline:
+        new = change(old)
+        gone.extend(sorted(set(old.models) - set(new.models)) if old is not None else [])
+        return new
+
+    update_baseline(path, counted, files)
+    count = sum(len(entries) for entries in accepted.values())
+    count += sum(check.of is not None for model in compared for check in configured[model])
+    return Update(count, len(records) - count, tuple(gone))
+
+
+_ACCEPTED = ("pass", "waived")
+
+
+def _acceptable(record: CheckRecord) -> bool:
+    """Say whether a check against the baseline may be written: it passed, was waived, or has nothing before it."""
+    first = record.regression is not None and record.regression.baseline_date is None and record.verdict != "fail"
+    return record.verdict in _ACCEPTED or first
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """When, and from what, entries are made."""
+
+    versions: dict[str, str]
+    commit: str | None
+    date: str
+
+    def entry(self, record: CheckRecord) -> Entry:
+        return entry_of(record, versions=self.versions, git_commit=self.commit, date=self.date)
+
+    def worsening(self, record: CheckRecord, check: Check, part: Staged, old: Entry | None) -> Entry:
+        """Return the entry of a check against the baseline, with the limit that it holds from now on."""
+        groups = part.groups[entry_key(check.key)]
+        limit = None
+        if check.ratchet and record.regression is not None:
+            limit = record.regression.suggested_limit or (old.ratchet_limit if old is not None else None)
+            values = [group.value for group in groups if group.value is not None]
+            if limit is None and values:
+                lower = check.definition.lower_is_better is not False
+                worst = max(values) if lower else min(values)
+                limit = held_limit(max(values) - min(values) if check.of == "disparity" else worst, check)
+        return entry_of(
+            record,
+            versions=self.versions,
+            git_commit=self.commit,
+            date=self.date,
+            ratchet_limit=limit,
+            groups=groups,
+        )

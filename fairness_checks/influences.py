@@ -1,0 +1,97 @@
+"""Predictions -> what each sample contributes to a metric of its group; for comparing two models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.metrics import CELLS, Metric
+from fairness_checks.predictions import Predictions
+from fairness_checks.rows import Rows
+from fairness_checks.stats.influence import (
+    Influence,
+    area_influence,
+    balanced_accuracy_influence,
+    mean_influence,
+    rate_influence,
+)
+
+__all__ = ["GroupInfluences", "group_influences"]
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupInfluences:
+    """One metric in G groups.
+
+    Parameters
+    ----------
+    influences : tuple of Influence
+        Of each group.
+    clusters : tuple of ndarray of int, or None
+        Of each group, the cluster of each sample; None where samples are independent.
+    """
+
+    influences: tuple[Influence, ...]
+    clusters: tuple[Integers, ...] | None
+
+    def take(self, groups: list[int]) -> GroupInfluences:
+        """Return some of the groups."""
+        clusters = None if self.clusters is None else tuple(self.clusters[g] for g in groups)
+        return GroupInfluences(tuple(self.influences[g] for g in groups), clusters)
+
+
+def group_influences(predictions: Predictions, rows: Rows, metric: Metric) -> GroupInfluences:
+    """Return the influence of each sample on its group's value of a metric.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        n samples: those of `rows`, or what another model said about the same ones.
+    rows : Rows
+        The samples in their G groups.
+    metric : Metric
+        A rate, a mean, an area or a balanced accuracy.
+
+    Raises
+    ------
+    InvalidPredictions
+        If the predictions lack an array that the metric needs.
+    """
+    order = np.argsort(rows.codes, kind="stable")
+    ends = np.cumsum(np.bincount(rows.codes, minlength=len(rows.groups)))[:-1]
+    places = np.split(order, ends)
+    clusters = None if rows.clusters is None else tuple(rows.clusters[at] for at in places)
+    arrays = _arrays(predictions, metric)
+    found = []
+    for g, at in enumerate(places):
+        own = None if clusters is None else clusters[g]
+        found.append(_influence(metric, [array[at] for array in arrays], own))
+    return GroupInfluences(tuple(found), clusters)
+
+
+def _arrays(predictions: Predictions, metric: Metric) -> list[npt.NDArray[np.generic]]:
+    """Return what the metric reads, of all samples."""
+    if metric.kind == "mean" and metric.per_sample is not None:
+        return [np.asarray(metric.per_sample(predictions), dtype=np.float64)]
+    if metric.kind == "ranking":
+        return [predictions.labels(), predictions.scores()]
+    labels, decisions = predictions.labels(), predictions.decisions()
+    if metric.kind == "balanced_accuracy":
+        return [labels, decisions]
+    cell = 2 * labels.astype(np.int8) + decisions
+    events, counted = ([CELLS.index(name) for name in part] for part in (metric.numerator, metric.denominator))
+    return [np.isin(cell, events), np.isin(cell, counted)]
+
+
+def _influence(metric: Metric, arrays: list[npt.NDArray[np.generic]], clusters: Integers | None) -> Influence:
+    if metric.kind == "mean":
+        return mean_influence(arrays[0].astype(np.float64), clusters)
+    first, second = arrays
+    if metric.kind == "ranking":
+        return area_influence(first.astype(np.bool_), second.astype(np.float64), clusters)
+    of = balanced_accuracy_influence if metric.kind == "balanced_accuracy" else rate_influence
+    return of(first.astype(np.bool_), second.astype(np.bool_), clusters)

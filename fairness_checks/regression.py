@@ -1,0 +1,270 @@
+"""Predictions + the baseline -> Finding: whether a model got worse than the one that was accepted last."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fairness_checks.baseline.document import Entry, GroupEntry, ModelBaseline
+from fairness_checks.baseline.fingerprint import data_fingerprint
+from fairness_checks.baseline.keys import entry_key
+from fairness_checks.baseline.moments import stored_influence
+from fairness_checks.baseline.outcomes import read_outcomes, rounded
+from fairness_checks.baseline.reading import REWRITE
+from fairness_checks.checks import Check, LimitKind, Settings
+from fairness_checks.errors import BaselineError, InvalidPredictions
+from fairness_checks.finding import Finding, find, summary
+from fairness_checks.influences import group_influences
+from fairness_checks.kinds import KINDS
+from fairness_checks.names import printable
+from fairness_checks.predictions import Predictions
+from fairness_checks.records import GroupRecord, RegressionRecord
+from fairness_checks.rows import Rows
+from fairness_checks.statistics import GroupStatistics
+from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.joint_estimates import JointEstimates, joint_estimates
+from fairness_checks.stats.worsening import (
+    Worsening,
+    judge_disparity,
+    judge_each_group,
+    judge_worst_group,
+    levelling_down,
+)
+
+__all__ = ["Accepted", "find_worsening", "held_limit"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Accepted:
+    """What the baseline holds of one model.
+
+    Parameters
+    ----------
+    path : Path
+        The baseline's JSON.
+    salt : bytes
+        Of its hashed ids.
+    model : ModelBaseline or None
+        None where the baseline, or the model in it, does not exist.
+    updating : bool
+        Whether this run writes a baseline, so that one that is missing is no failure.
+    """
+
+    path: Path
+    salt: bytes
+    model: ModelBaseline | None
+    updating: bool = False
+
+
+def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, settings: Settings) -> Finding:
+    """Judge one check against the baseline.
+
+    Paired where the samples are the same, by `data_fingerprint`; else the two models' samples count as independent,
+    which is safe: samples that they share make the difference better known than that.
+
+    Parameters
+    ----------
+    accepted : Accepted
+        The baseline.
+    predictions : Predictions
+        Of the model as it is now.
+    check : Check
+        With `of`.
+    settings : Settings
+        Level and the smallest group.
+
+    Returns
+    -------
+    Finding
+        Broken, which is red, where the baseline lacks the check or holds a group that is gone.
+    """
+    metric = check.definition
+    statistics = GroupStatistics.from_predictions(predictions, check.by, settings.missing_sensitive, [metric])
+    groups = KINDS[metric.kind].groups(statistics, metric, settings)
+    entry = None if accepted.model is None else accepted.model.checks.get(entry_key(check.key))
+    if entry is None:
+        return _missing(accepted, check, groups)
+    old = {group.name: group for group in entry.groups}
+    shown = tuple(
+        dataclasses.replace(group, also={**group.also, "baseline": old[group.name].value})
+        if group.name in old
+        else group
+        for group in groups
+    )
+    there = {group.name for group in groups if group.samples > 0}
+    if gone := [", ".join(name) for name in old if name not in there and old[name].n > 0]:
+        reason = f"the baseline has a group that is gone: {printable('; '.join(gone))}; bring it back, or {REWRITE}"
+        return _broken(check, shown, reason, entry)
+    judged, problems = _judged(shown, old)
+    names = [shown[i].name for i in judged]
+    pairing, joint = _compared(accepted, predictions, check, settings, [old[name] for name in names])
+    if joint is None or len(judged) < (2 if check.of == "disparity" else 1):
+        reason = summary(problems) or f"only one group ({shown[0].label}); a disparity needs two"
+        return Finding(check, metric, shown, None, reason, regression=_record(check, entry, pairing))
+    found = _worsening(joint, check, settings.alpha)
+    inference = _placed(found.inference, judged)
+    held = entry.ratchet_limit if check.ratchet else None
+    if held is not None:
+        inference = _with_held_limit(inference, statistics, check, held, settings)
+    record = dataclasses.replace(
+        _record(check, entry, pairing),
+        before=found.old,
+        after=found.new,
+        old_first=shown[judged[found.old_first]].name,
+        old_second=shown[judged[found.old_second]].name if found.old_second >= 0 else None,
+        levelling_down=_levelling(joint, check, [shown[i].label for i in judged], settings.alpha),
+        held_limit=held,
+        suggested_limit=_suggested(joint, found, check, settings.alpha, held),
+    )
+    return Finding(check, metric, shown, inference, summary(problems), regression=record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairing:
+    paired: bool
+    why: str
+
+
+def _missing(accepted: Accepted, check: Check, groups: tuple[GroupRecord, ...]) -> Finding:
+    name = accepted.path.name
+    pairing = _Pairing(False, "there is nothing to compare with")
+    if accepted.updating:
+        reason = f"{name} does not have it yet; this run writes it"
+        return Finding(check, check.definition, groups, None, reason, regression=_record(check, None, pairing))
+    reason = f"{name} does not have it; {REWRITE}, and commit what that writes"
+    return _broken(check, groups, reason, None)
+
+
+def _broken(check: Check, groups: tuple[GroupRecord, ...], reason: str, entry: Entry | None) -> Finding:
+    record = _record(check, entry, _Pairing(False, "not compared"))
+    return Finding(check, check.definition, groups, None, reason, regression=record, broken=True)
+
+
+def _record(check: Check, entry: Entry | None, pairing: _Pairing) -> RegressionRecord:
+    return RegressionRecord(
+        of=check.of or "disparity",
+        before=None,
+        after=None,
+        old_first=None,
+        old_second=None,
+        paired=pairing.paired,
+        pairing=pairing.why,
+        baseline_date=None if entry is None else entry.date,
+        baseline_commit=None if entry is None else entry.git_commit,
+    )
+
+
+def _judged(groups: Sequence[GroupRecord], old: dict[tuple[str, ...], GroupEntry]) -> tuple[list[int], list[str]]:
+    """Return the positions of the groups that both models have a value for, and why the others have none."""
+    judged, problems = [], []
+    for i, group in enumerate(groups):
+        problem = group.problem
+        if problem is None and group.name not in old:
+            problem = "new, not in the baseline"
+        elif problem is None and old[group.name].df is None:
+            problem = "not judged in the baseline"
+        if problem is None:
+            judged.append(i)
+        else:
+            problems.append(f"group {group.label}: {problem}")
+    return judged, problems
+
+
+def _compared(
+    accepted: Accepted, predictions: Predictions, check: Check, settings: Settings, old: list[GroupEntry]
+) -> tuple[_Pairing, JointEstimates | None]:
+    """Return whether the samples are the same, and the estimates of both models in the groups of `old`."""
+    rows = Rows(predictions, check.by, settings.missing_sensitive)
+    some = [rows.groups.index(group.name) for group in old]
+    ref = None if accepted.model is None else accepted.model.outcomes
+    why = _cannot_pair(predictions, None if ref is None else ref.fingerprint)
+    if ref is not None and why is None:
+        pairing = _Pairing(True, f"the same {ref.samples:,} samples as in the baseline")
+        if not some:
+            return pairing, None
+        file = accepted.path.parent / ref.file
+        before = read_outcomes(accepted.path.parent, ref, accepted.salt, predictions)
+        try:
+            then = group_influences(before, rows, check.definition).take(some)
+        except InvalidPredictions as error:
+            raise BaselineError(f"{file}: has no {check.metric}: {error}; write it anew: {REWRITE}") from error
+        now = group_influences(rounded(predictions), rows, check.definition).take(some)
+        return pairing, joint_estimates(now.influences, then.influences, paired=True, clusters=now.clusters)
+    pairing = _Pairing(False, why or "")
+    if not some:
+        return pairing, None
+    now = group_influences(predictions, rows, check.definition).take(some)
+    stored = [stored_influence(group) for group in old]
+    apart = None if now.clusters is None else [-1 - np.arange(2 * g, 2 * g + 2) for g in range(len(stored))]
+    return pairing, joint_estimates(now.influences, stored, paired=False, clusters=now.clusters, old_clusters=apart)
+
+
+def _cannot_pair(predictions: Predictions, fingerprint: str | None) -> str | None:
+    if predictions.sample_id is None:
+        return "the predictions have no sample_id, by which samples could be paired"
+    if fingerprint is None:
+        return "the baseline has no outcomes of single samples; its predictions had no sample_id"
+    if data_fingerprint(predictions) != fingerprint:
+        return "other samples than in the baseline (ids, labels, groups or clusters differ)"
+    return None
+
+
+def _worsening(joint: JointEstimates, check: Check, alpha: float) -> Worsening:
+    if check.of == "disparity":
+        return judge_disparity(joint, check.limit, alpha)
+    judge = judge_each_group if check.of == "each_group" else judge_worst_group
+    return judge(joint, check.limit, alpha, lower_is_better=check.definition.lower_is_better is not False)
+
+
+def _placed(found: Inference, judged: list[int]) -> Inference:
+    second = judged[found.second] if found.second >= 0 else -1
+    return dataclasses.replace(found, first=judged[found.first], second=second)
+
+
+def _with_held_limit(
+    found: Inference, statistics: GroupStatistics, check: Check, held: float, settings: Settings
+) -> Inference:
+    """Return the inference with what the tightened limit says too: either may be violated, both must be kept."""
+    lower = check.definition.lower_is_better is not False
+    kind: LimitKind = "max_difference" if check.of == "disparity" else "max_value" if lower else "min_value"
+    absolute = find(statistics, Check(check.metric, check.by, kind, held), settings).inference
+    if absolute is None:
+        return found
+    return dataclasses.replace(
+        found,
+        p_violation=min(1.0, 2.0 * min(found.p_violation, absolute.p_violation)),
+        p_compliance=max(found.p_compliance, absolute.p_compliance),
+        method=f"{found.method}; and the held limit of {held:.3g}, Bonferroni",
+    )
+
+
+def _suggested(joint: JointEstimates, found: Worsening, check: Check, alpha: float, held: float | None) -> float | None:
+    """Return the limit that a proved improvement allows: the value now, and what it may get worse by."""
+    if not check.ratchet:
+        return None
+    better = _worsening(joint, dataclasses.replace(check, limit=0.0), alpha).inference.p_compliance < alpha
+    return held_limit(found.new, check) if better else None
+
+
+def held_limit(value: float, check: Check) -> float:
+    """Return how far a value may go: by the check's limit, in the direction that is worse."""
+    worse_up = check.of == "disparity" or check.definition.lower_is_better is not False
+    metric = check.definition
+    return min(value + check.limit, metric.highest) if worse_up else max(value - check.limit, metric.lowest)
+
+
+def _levelling(joint: JointEstimates, check: Check, labels: list[str], alpha: float) -> str | None:
+    better = check.definition.lower_is_better
+    if joint.groups < 2 or better is None:
+        return None
+    found = levelling_down(joint, lower_is_better=better)
+    if found is None:
+        return None
+    shown = f"p = {found.p:.2g}" if found.p >= 0.001 else "p < 0.001"
+    proof = "" if found.p < alpha else ", which the data do not prove"
+    who = f"{labels[found.group]}, who did better, got worse by {found.worsening:.3f}"
+    return f"the gap closed while {who} ({shown}){proof}"

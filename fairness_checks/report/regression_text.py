@@ -1,0 +1,50 @@
+"""What a check against the baseline says of then and now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fairness_checks.names import printable
+from fairness_checks.records import CheckRecord, RegressionRecord
+
+__all__ = ["change_words", "regression_lines", "worsening_words"]
+
+_WORDS = {
+    "disparity": "growth of the largest difference",
+    "worst_group": "worsening of the worst group",
+    "each_group": "worsening of any group",
+}
+
+
+def worsening_words(regression: RegressionRecord) -> str:
+    """Say what is compared."""
+    return _WORDS[regression.of]
+
+
+def change_words(record: CheckRecord, regression: RegressionRecord) -> str:
+    """Say what was and what is, and between whom: ``female - male 0.100 -> 0.180 (paired), worse by``."""
+    now, then = (
+        " - ".join(printable(", ".join(name)) for name in names if name is not None)
+        for names in ((record.first, record.second), (regression.old_first, regression.old_second))
+    )
+    moved = f" (baseline: {then})" if then != now else ""
+    paired = "paired" if regression.paired else "not paired"
+    return f"{now}{moved} {regression.before or 0.0:.3f} -> {regression.after or 0.0:.3f} ({paired}), worse by"
+
+
+def regression_lines(regression: RegressionRecord) -> Iterator[str]:
+    """Say what it was compared with and how, who paid for an improvement, and what limit is held."""
+    if regression.baseline_date is not None:
+        commit = f" at commit {regression.baseline_commit[:12]}" if regression.baseline_commit else ""
+        yield f"Baseline of {regression.baseline_date}{commit}."
+    if regression.before is not None:
+        yield printable(f"{'Paired' if regression.paired else 'Not paired'}: {regression.pairing}.")
+    if regression.levelling_down is not None:
+        yield printable(f"Levelling down: {regression.levelling_down}.")
+    if regression.held_limit is not None:
+        yield f"The baseline holds it at {regression.held_limit:.3g}."
+    if regression.suggested_limit is not None:
+        yield (
+            f"Better than the baseline: --fairness-update-baseline would hold it at {regression.suggested_limit:.3g} "
+            "from now on."
+        )

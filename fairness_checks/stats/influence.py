@@ -1,0 +1,246 @@
+"""What each sample contributes to a group's estimate, so that two models are compared on the patients they share.
+
+An estimate differs from the truth by about the sum of its samples' influence [1]_. So the sum of squares is its
+variance, the sum of products the covariance of two estimates from the same samples: what the two models have in common
+cancels in their difference. Samples of a cluster (a patient) are summed first [2]_. Influence comes scaled by
+sqrt(m / (m - 1)), m independent units, so that a mean's variance is the usual one and an area's is DeLong's [3]_.
+
+Where two models differ in a few samples only, the variance of their difference is known badly, and is 0 where they
+agree. Every estimate therefore has pseudo-samples, in which the models disagree:
+
+- rates: one event and one non-event more [4]_, [5]_; where samples are paired, new and old take them in turn [6]_;
+- means: one sample above and one below the mean by half a standard deviation, likewise in turn (by a whole one, paired
+  tests at 20 to 60 samples find next to nothing; without, lognormal errors pass wrongly in 10 % instead of 5 %);
+- areas: one of each class, ranked by chance, for the variance only, as in `ranking`; the models do not share it.
+
+References
+----------
+.. [1] Hampel FR. The influence curve and its role in robust estimation. JASA 69 (1974) 383-393.
+   doi:10.1080/01621459.1974.10482962
+.. [2] Liang KY, Zeger SL. Longitudinal data analysis using generalized linear models. Biometrika 73 (1986) 13-22.
+   doi:10.1093/biomet/73.1.13
+.. [3] DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated receiver operating
+   characteristic curves: a nonparametric approach. Biometrics 44 (1988) 837-845. doi:10.2307/2531595
+.. [4] Agresti A, Caffo B. Simple and effective confidence intervals for proportions and differences of proportions
+   result from adding two successes and two failures. Am. Stat. 54 (2000) 280-288. doi:10.1080/00031305.2000.10474560
+.. [5] Price RM, Bonett DG. An improved confidence interval for a linear function of binomial proportions. Comput.
+   Stat. Data Anal. 45 (2004) 449-456. doi:10.1016/S0167-9473(03)00007-0
+.. [6] Bonett DG, Price RM. Adjusted Wald confidence interval for a difference of binomial proportions based on paired
+   data. J. Educ. Behav. Stat. 37 (2012) 479-488. doi:10.3102/1076998611411915
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.stats.clusters import Integers
+from fairness_checks.stats.proportions import Array
+from fairness_checks.stats.ranking import beaten_by
+from fairness_checks.stats.ranks import floats, same_length
+from fairness_checks.stats.satterthwaite import two_sample_freedom
+
+__all__ = ["Influence", "area_influence", "balanced_accuracy_influence", "mean_influence", "rate_influence"]
+
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Influence:
+    """One group's estimate and what each sample contributes to its deviation from the truth.
+
+    Parameters
+    ----------
+    value : float
+        The estimate; nan where it is undefined.
+    centre : float
+        The estimate with its pseudo-samples, for tests.
+    psi : ndarray of float64, shape (n,)
+        Influence of each sample, 0 for one that does not count; in the unit of the metric.
+    extra : ndarray of float64, shape (k,)
+        Influence of the pseudo-samples. Where samples are paired, i of the new model is k - 1 - i of the old one.
+    freedom : float
+        Degrees of freedom of the variance, the sum of squares of `psi` over units and of `extra`; nan below two units.
+    """
+
+    value: float
+    centre: float
+    psi: Array
+    extra: Array
+    freedom: float
+
+
+def _units(counted: Booleans, clusters: Integers | None) -> int:
+    """Count the independent units: samples, or clusters that hold a sample that counts."""
+    return int(counted.sum()) if clusters is None else len(np.unique(clusters[counted]))
+
+
+def _two_class_freedom(of_positives: Array, of_negatives: Array, labels: Booleans, clusters: Integers | None) -> float:
+    """Satterthwaite's degrees of freedom of an estimate from positives and negatives."""
+    codes = np.arange(len(labels)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    first, second = (np.bincount(codes, weights=psi) for psi in (of_positives, of_negatives))
+    has, lacks = (np.bincount(codes, weights=mine) > 0.0 for mine in (labels, ~labels))
+    common = 2.0 * (first @ second)
+    m, n, shared = has.sum(), lacks.sum(), np.sum(has & lacks)
+    return float(two_sample_freedom(first @ first, second @ second, common, m, n, shared))
+
+
+def _nothing(value: float, n: int, extras: int) -> Influence:
+    return Influence(value, value, np.zeros(n), np.zeros(extras), np.nan)
+
+
+def rate_influence(
+    events: Booleans, counted: Booleans, clusters: Integers | None = None, *, pseudo: bool = True
+) -> Influence:
+    """Influence on a rate, a ratio of numbers of samples: p = (samples that count with an event) / (that count).
+
+    Parameters
+    ----------
+    events, counted : ndarray of bool, shape (n,)
+        Whether a sample has the event, and whether it counts: of a false negative rate, misses among the positives.
+    clusters : ndarray of int, shape (n,), optional
+        Clusters of the samples; pseudo-samples then weigh as much as a mean cluster.
+    pseudo : bool
+        False for the plain variance, sum of (x - p)^2 / (n (n - 1)), for reports.
+
+    Returns
+    -------
+    Influence
+        nan where no sample counts.
+
+    Examples
+    --------
+    >>> found = rate_influence(np.array([True, False, False, True]), np.array([True, True, True, False]))
+    >>> round(found.value, 3), round(found.centre, 3), found.psi.round(3).tolist()
+    (0.333, 0.4, [0.134, -0.089, -0.089, 0.0])
+    """
+    same_length(events=events, counted=counted)
+    n, units = int(counted.sum()), _units(counted, clusters)
+    value = float(events[counted].mean()) if n else np.nan
+    if units < 2:
+        return _nothing(value, len(events), 2)
+    weight = n / units if pseudo else 0.0
+    total = n + 2.0 * weight
+    centre = (n * value + weight) / total
+    independent = units + 2.0 * bool(pseudo)
+    scale = np.sqrt(independent / (independent - 1.0)) / total
+    psi = np.where(counted, events - centre, 0.0) * scale
+    return Influence(value, centre, psi, np.array([1.0 - centre, -centre]) * (weight * scale), units - 1.0)
+
+
+def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, pseudo: bool = True) -> Influence:
+    """Influence on a mean of one value a sample, such as its squared error.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n,)
+        A sample whose value is nan does not count.
+    clusters, pseudo
+        As in `rate_influence`.
+
+    Returns
+    -------
+    Influence
+        nan where no sample counts.
+
+    Examples
+    --------
+    >>> found = mean_influence([1.0, 2.0, np.nan, 3.0])
+    >>> found.value, found.psi.round(3).tolist(), found.extra.round(3).tolist()
+    (2.0, [-0.408, 0.0, 0.0, 0.408], [0.167, -0.167])
+    """
+    values = np.asarray(values, dtype=np.float64)
+    counted = ~np.isnan(values)
+    n, units = int(counted.sum()), _units(counted, clusters)
+    value = float(values[counted].mean()) if n else np.nan
+    if units < 2:
+        return _nothing(value, len(values), 2)
+    psi = np.where(counted, values - value, 0.0) * (np.sqrt(units / (units - 1.0)) / n)
+    spread = 0.5 * float(np.sqrt(psi @ psi / n)) if pseudo else 0.0
+    # A cluster of mean size, all of it half a standard deviation away.
+    more = spread * (n / units)
+    return Influence(value, value, psi, np.array([more, -more]), units - 1.0)
+
+
+def area_influence(
+    labels: Booleans, scores: npt.ArrayLike, clusters: Integers | None = None, *, pseudo: bool = True
+) -> Influence:
+    """Influence on the area under the ROC curve: DeLong's structural components [3]_, ties counted half.
+
+    Parameters
+    ----------
+    labels : ndarray of bool, shape (n,)
+        True for positives.
+    scores : array_like of float, shape (n,)
+        Higher for positives; no nan.
+    clusters, pseudo
+        As in `rate_influence`.
+
+    Returns
+    -------
+    Influence
+        nan without positives or negatives.
+
+    Examples
+    --------
+    >>> found = area_influence(np.array([True, True, True, False, False]), [0.9, 0.8, 0.3, 0.5, 0.3])
+    >>> found.value, found.psi.round(3).tolist()
+    (0.75, [0.102, 0.102, -0.204, -0.059, 0.059])
+    """
+    labels, scores = np.asarray(labels, dtype=np.bool_), floats("scores", scores)
+    same_length(labels=labels, scores=scores)
+    order = np.argsort(scores)
+    psi = np.zeros(len(scores))
+    m, n = int(labels.sum()), int((~labels).sum())
+    if not m or not n:
+        return _nothing(np.nan, len(scores), 4)
+    p, q, beaten, beating = beaten_by(labels[order], scores[order])
+    area = int(p @ beaten) / (2 * m * n)
+    units = np.array([_units(labels, clusters), _units(~labels, clusters)], dtype=np.float64)
+    if units.min() < 2:
+        return _nothing(area, len(scores), 4)
+    scale = np.sqrt(units / (units - 1.0)) / (m, n)
+    above, below = np.repeat(beaten / (2.0 * n), p + q) - area, np.repeat(beating / (2.0 * m), p + q) - area
+    psi[order] = np.where(labels[order], above * scale[0], below * scale[1])
+    chance = (0.5 - area) / units if pseudo else np.zeros(2)
+    freedom = _two_class_freedom(psi * labels, psi * ~labels, labels, clusters)
+    return Influence(area, area, psi, np.append(chance, [0.0, 0.0]), freedom)
+
+
+def balanced_accuracy_influence(
+    labels: Booleans, predicted: Booleans, clusters: Integers | None = None, *, pseudo: bool = True
+) -> Influence:
+    """Influence on the balanced accuracy, (true positive rate + true negative rate) / 2.
+
+    Parameters
+    ----------
+    labels, predicted : ndarray of bool, shape (n,)
+        True classes and predicted ones.
+    clusters, pseudo
+        As in `rate_influence`.
+
+    Returns
+    -------
+    Influence
+        nan without positives or negatives.
+
+    Examples
+    --------
+    >>> labels = np.array([True, True, False, False])
+    >>> balanced_accuracy_influence(labels, np.array([True, False, False, False])).value
+    0.75
+    """
+    hits = rate_influence(predicted, labels, clusters, pseudo=pseudo)
+    rejections = rate_influence(~predicted, ~labels, clusters, pseudo=pseudo)
+    freedom = _two_class_freedom(hits.psi, rejections.psi, labels, clusters)
+    first, last = zip(hits.extra, rejections.extra, strict=True)
+    return Influence(
+        (hits.value + rejections.value) / 2.0,
+        (hits.centre + rejections.centre) / 2.0,
+        (hits.psi + rejections.psi) / 2.0,
+        # Paired, an event of one rate is a non-event of the same rate.
+        np.array([*first, *last[::-1]]) / 2.0,
+        freedom,
+    )

@@ -1,0 +1,247 @@
+"""A metric of two models in the same groups: estimates, their covariance, and contrasts of them.
+
+The covariance is the sum over units (samples or clusters) of the products of their influence, between old and new where
+both models saw the same samples, and between groups where clusters lie in several. A contrast that skewness endangers
+has its standard error widened as in `means`: by 1.3 g, g the skewness of the contrast's own estimate, from the samples
+and the pseudo-samples that endanger the claim. Without it rates of which few samples change pass wrongly in up to 9 %:
+none of 50 samples has changed in 8 %, where 5 % of the patients would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from fairness_checks.stats.clusters import Integers
+from fairness_checks.stats.influence import Influence
+from fairness_checks.stats.proportions import Array
+
+__all__ = ["Contrasts", "JointEstimates", "contrasts", "joint_estimates"]
+
+_WIDENING = 1.3  # twice (2 z^2 + 1) / (6 z) at z = 1.645, as in `means`
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JointEstimates:
+    """Estimates of G groups under the new model, then under the old one.
+
+    Parameters
+    ----------
+    value, centre : ndarray of float64, shape (2 G,)
+        Estimates as they are, and those that tests use; see `Influence`.
+    covariance : ndarray of float64, shape (2 G, 2 G)
+        Of the estimates.
+    freedom : ndarray of float64, shape (2 G,)
+        Degrees of freedom of each variance; nan where it is unknown.
+    third : ndarray of float64, shape (4, G)
+        Third moments of a group's pair of estimates: new^3, new^2 old, new old^2, old^3.
+    pseudo : ndarray of float64, shape (2 G, k)
+        Influence of the pseudo-samples; where paired, a column is one of both models.
+    paired : bool
+        Whether old and new come from the same samples.
+    spanning : bool
+        Whether clusters lie in several groups, or in the samples of both models where these are not paired.
+    """
+
+    value: Array
+    centre: Array
+    covariance: Array
+    freedom: Array
+    third: Array
+    pseudo: Array
+    paired: bool
+    spanning: bool
+
+    @property
+    def groups(self) -> int:
+        """Number of groups, G."""
+        return len(self.value) // 2
+
+    def turned(self) -> JointEstimates:
+        """Return the estimates with the opposite sign, for metrics of which less is worse."""
+        return replace(self, value=-self.value, centre=-self.centre, third=-self.third, pseudo=-self.pseudo)
+
+
+def joint_estimates(
+    new: Sequence[Influence],
+    old: Sequence[Influence],
+    *,
+    paired: bool,
+    clusters: Sequence[Integers] | None = None,
+    old_clusters: Sequence[Integers] | None = None,
+) -> JointEstimates:
+    """Join the estimates of G groups under two models.
+
+    Parameters
+    ----------
+    new, old : sequence of Influence
+        Of each group; where `paired`, psi of the same samples in the same order.
+    paired : bool
+        Whether the two models saw the same samples.
+    clusters : sequence of ndarray of int, optional
+        Of each group, the cluster of each sample, 0 or more; the same code in two groups is the same cluster.
+    old_clusters : sequence of ndarray of int, optional
+        Likewise of the old model's samples, where not paired.
+
+    Raises
+    ------
+    ValueError
+        For other numbers of groups, or pairs of different length.
+
+    Examples
+    --------
+    >>> from fairness_checks.stats.influence import mean_influence
+    >>> new, old = mean_influence([1.0, 3.0, 2.0], pseudo=False), mean_influence([0.0, 2.0, 1.0], pseudo=False)
+    >>> joint_estimates([new], [old], paired=True).covariance.round(3).tolist()
+    [[0.333, 0.333], [0.333, 0.333]]
+    """
+    count = len(new)
+    if len(old) != count:
+        raise ValueError(f"{count} groups of the new model, {len(old)} of the old one")
+    if paired and any(n.psi.shape != o.psi.shape for n, o in zip(new, old, strict=True)):
+        raise ValueError("paired estimates come from the same samples; the groups' numbers of samples differ")
+    if clusters is None:
+        new_sums, old_sums = [n.psi for n in new], [o.psi for o in old]
+        covariance, spanning = np.zeros((2 * count, 2 * count)), False
+        for g, (x, y) in enumerate(zip(new_sums, old_sums, strict=True)):
+            covariance[g, g], covariance[count + g, count + g] = x @ x, y @ y
+            covariance[g, count + g] = covariance[count + g, g] = x @ y if paired else 0.0
+    else:
+        old_clusters = clusters if paired or old_clusters is None else old_clusters
+        table = _by_cluster([*new, *old], [*clusters, *old_clusters])
+        covariance = (table.T @ table).toarray()
+        new_sums, old_sums = ([table[:, [g]].toarray()[:, 0] for g in at] for at in np.split(np.arange(2 * count), 2))
+        spanning = _spans([*clusters] if paired else [*clusters, *old_clusters])
+    pseudo = np.array([one.extra for one in new] + [one.extra[::-1] for one in old])
+    common = np.kron(np.ones((2, 2)) if paired else np.eye(2), np.eye(count))
+    covariance += common * (pseudo @ pseudo.T)
+    third = np.zeros((4, count))
+    for g, (x, y) in enumerate(zip(new_sums, old_sums, strict=True)):
+        third[[0, 3], g] = np.sum(x**3), np.sum(y**3)
+        if paired:
+            third[[1, 2], g] = np.sum(x**2 * y), np.sum(x * y**2)
+    both = [*new, *old]
+    value, centre, freedom = (np.array([getattr(one, name) for one in both]) for name in ("value", "centre", "freedom"))
+    return JointEstimates(value, centre, covariance, freedom, third, pseudo, paired, spanning)
+
+
+def _by_cluster(influences: Sequence[Influence], clusters: Sequence[Integers]) -> sparse.csc_array:
+    """Sum influence by cluster: one row a cluster, one column an estimate."""
+    row = np.unique(np.concatenate(clusters), return_inverse=True)[1]
+    column = np.repeat(np.arange(len(influences)), [len(one.psi) for one in influences])
+    psi = np.concatenate([one.psi for one in influences])
+    return sparse.csc_array((psi, (row, column)))
+
+
+def _spans(clusters: Sequence[Integers]) -> bool:
+    unique = np.concatenate([np.unique(codes) for codes in clusters])
+    return len(np.unique(unique)) < len(unique)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contrasts:
+    """Contrasts of joint estimates, all arrays of one shape.
+
+    Parameters
+    ----------
+    value : ndarray of float64
+        The contrasts.
+    proven, possible : ndarray of float64
+        Standard errors for the claims that a contrast is larger, and that it is smaller, than something.
+    freedom : ndarray of float64
+        Degrees of freedom.
+    """
+
+    value: Array
+    proven: Array
+    possible: Array
+    freedom: Array
+
+
+def contrasts(joint: JointEstimates, new: Array, old: Array) -> Contrasts:
+    """All contrasts new_s' theta_new - old_t' theta_old.
+
+    The degrees of freedom are Satterthwaite's (Biometrics Bull. 2 (1946) 110, doi:10.2307/3002019) over the groups,
+    which are independent; where clusters span groups, the fewest of any estimate in the contrast.
+
+    Parameters
+    ----------
+    joint : JointEstimates
+        Of G groups.
+    new, old : ndarray of float64, shapes (S, G) and (T, G)
+        Coefficients.
+
+    Returns
+    -------
+    Contrasts
+        Shapes (S, T).
+
+    Examples
+    --------
+    >>> from fairness_checks.stats.influence import mean_influence
+    >>> one, two = mean_influence([1.0, 3.0, 2.0], pseudo=False), mean_influence([0.0, 2.0, 4.0], pseudo=False)
+    >>> found = contrasts(joint_estimates([one], [two], paired=False), np.eye(1), np.eye(1))
+    >>> found.value.tolist(), found.proven.round(3).tolist(), found.freedom.round(2).tolist()
+    ([[0.0]], [[1.291]], [[2.94]])
+    """
+    count = joint.groups
+    of_new, of_old = np.zeros((4, len(new))), np.zeros((4, len(old)))
+    mixed = np.zeros((4, len(new), len(old)))
+    for g in range(count):
+        rows, columns = np.flatnonzero(new[:, g]), np.flatnonzero(old[:, g])
+        a, b = new[rows, g], -old[columns, g]
+        first, second = _moments(joint, g, a, np.zeros(1)), _moments(joint, g, np.zeros(1), b)
+        of_new[:, rows] += first
+        of_old[:, columns] += second
+        if joint.paired and len(rows) and len(columns):
+            both = _moments(joint, g, a[:, None], b)
+            mixed[:, rows[:, None], columns] += both - first[:, :, None] - second[:, None, :]
+    total, spread, rises, falls = of_new[:, :, None] + of_old[:, None, :] + mixed
+    fewest = np.minimum(_fewest(new, joint.freedom[:count])[:, None], _fewest(old, joint.freedom[count:]))
+    if joint.spanning:
+        nn, cross, oo = (
+            joint.covariance[:count, :count],
+            joint.covariance[:count, count:],
+            joint.covariance[count:, count:],
+        )
+        total = np.sum((new @ nn) * new, axis=1)[:, None] + np.sum((old @ oo) * old, axis=1) - 2.0 * new @ cross @ old.T
+    total = np.maximum(total, 0.0)
+    error = np.sqrt(total)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = fewest if joint.spanning else np.maximum(np.where(spread > 0.0, total**2 / spread, fewest), 1.0)
+        proven, possible = (
+            error * (1.0 + _WIDENING * np.where(total > 0.0, np.maximum(moment, 0.0) / (total * error), 0.0))
+            for moment in (falls, rises)
+        )
+    value = (new @ joint.centre[:count])[:, None] - old @ joint.centre[count:]
+    return Contrasts(value, proven, possible, freedom)
+
+
+def _moments(joint: JointEstimates, g: int, a: Array, b: Array) -> Array:
+    """Return what group g adds to contrasts a new_g + b old_g, broadcast; shape (4, ...).
+
+    These are the variance, its square over the degrees of freedom, and the third moment upwards and downwards.
+    """
+    other = joint.groups + g
+    a_variance, b_variance = a**2 * joint.covariance[g, g], b**2 * joint.covariance[other, other]
+    a_freedom, b_freedom = (np.where(c != 0.0, joint.freedom[at], np.inf) for c, at in ((a, g), (b, other)))
+    variance = a_variance + b_variance + 2.0 * (a * b) * joint.covariance[g, other]
+    if joint.paired:
+        spread = np.maximum(variance, 0.0) ** 2 / np.minimum(a_freedom, b_freedom)
+    else:
+        spread = a_variance**2 / a_freedom + b_variance**2 / b_freedom
+    nnn, nno, noo, ooo = joint.third[:, g]
+    rises = a**3 * nnn + b**3 * ooo + 3.0 * (a * b) * (a * nno + b * noo)
+    falls = -rises
+    for x, y in joint.pseudo[[g, other]].T:
+        for moved in (a * x + b * y,) if joint.paired else (a * x, b * y):
+            rises = rises + np.maximum(moved, 0.0) ** 3
+            falls = falls + np.maximum(-moved, 0.0) ** 3
+    return np.stack([variance, spread, rises, falls])
+
+
+def _fewest(coefficients: Array, freedom: Array) -> Array:
+    return np.asarray(np.min(np.where(coefficients != 0.0, freedom, np.inf), axis=1))

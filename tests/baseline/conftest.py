@@ -1,0 +1,53 @@
+"""Entries and baselines as tests need them."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairness_checks.baseline.document import Baseline, Entry, GroupEntry, ModelBaseline
+from fairness_checks.baseline.keys import entry_key
+
+SALT = "00112233445566778899aabbccddeeff"
+
+
+def make_entry(**changed) -> Entry:
+    groups = (
+        GroupEntry(name=("female",), n=412, events=173, value=0.4199, variance=None, df=None),
+        GroupEntry(name=("male",), n=1316, events=237, value=0.1801, variance=0.000112, df=1315.0),
+    )
+    values = {
+        "check": "subgroups",
+        "metric": "false_negative_rate",
+        "by": ("sex",),
+        "limit_kind": "max_difference",
+        "limit": 0.05,
+        "verdict": "pass",
+        "estimate": 0.03,
+        "low": 0.01,
+        "high": 0.0451,
+        "groups": groups,
+        "versions": {"fairness-checks": "0.1.0", "numpy": "2.4.6", "scipy": "1.17.0"},
+        "git_commit": "0123456789abcdef0123456789abcdef01234567+dirty",
+        "date": "2027-06-30",
+    }
+    return Entry(**(values | changed))
+
+
+def make_model(*entries: Entry, **more) -> ModelBaseline:
+    return ModelBaseline(checks={entry_key(entry): entry for entry in entries or [make_entry()]}, **more)
+
+
+def make_baseline(**models: ModelBaseline) -> Baseline:
+    return Baseline(salt=SALT, models=models or {"sepsis_model": make_model()})
+
+
+class Make:
+    salt = SALT
+    entry = staticmethod(make_entry)
+    model = staticmethod(make_model)
+    baseline = staticmethod(make_baseline)
+
+
+@pytest.fixture(scope="session")
+def make() -> type[Make]:
+    return Make

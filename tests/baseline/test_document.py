@@ -1,0 +1,279 @@
+"""The baseline's JSON: its text, and every way in which a file that is there is not one."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairness_checks.baseline.document import Baseline, GroupEntry, OutcomesRef
+from fairness_checks.baseline.entries import merged
+from fairness_checks.baseline.keys import entry_key
+from fairness_checks.baseline.reading import parse_baseline, read_baseline
+from fairness_checks.baseline.text import baseline_text
+from fairness_checks.checks import CheckKey
+from fairness_checks.errors import BaselineError
+
+FINGERPRINT = "f" * 64
+NAMES = st.text(min_size=1, max_size=6) | st.sampled_from(["sex", "a, b", "a + b", 'a" by "b', "x within y", "of"])
+FLOATS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@pytest.fixture
+def baseline(make):
+    ref = OutcomesRef(
+        file="fairness-baseline/sepsis_model-0123456789ab.npz", samples=3, sha256="0" * 64, fingerprint=FINGERPRINT
+    )
+    entries = (make.entry(), make.entry(metric="accuracy", limit_kind="min_value", verdict="inconclusive"))
+    return make.baseline(
+        sepsis_model=make.model(*entries, outcomes=ref, data_fingerprint=FINGERPRINT), other=make.model()
+    )
+
+
+@pytest.fixture
+def path(tmp_path, baseline):
+    path = tmp_path / "fairness-baseline.json"
+    path.write_text(baseline_text(baseline), encoding="utf-8")
+    return path
+
+
+def test_what_is_read_is_what_was_written(path, baseline):
+    assert read_baseline(path) == baseline
+    assert baseline_text(read_baseline(path)) == path.read_text(encoding="utf-8")
+
+
+def test_a_missing_file_is_none(tmp_path):
+    assert read_baseline(tmp_path / "fairness-baseline.json") is None
+
+
+def test_the_text_reads_well(make):
+    odd = make.entry(
+        by=("größe\u202e",),
+        groups=(GroupEntry(name=("weiß",), n=1, events=None, value=0.1 + 0.2, variance=None, df=None),),
+    )
+    text = baseline_text(make.baseline(sepsis_model=make.model(odd)))
+    json.loads(text)
+    assert text.endswith("}\n")
+    assert '\n            {"df": null, "events": null, "n": 1, "name": ["weiß"], "value": 0.30000000000000004, ' in text
+    assert '"gr\\u00f6\\u00dfe\\u202e"' in text  # what would reorder the line is escaped
+    lines = text.splitlines()
+    assert max(map(len, lines)) < 200
+    inside = [line.strip().split(":")[0] for line in lines if line.startswith(" " * 10 + '"')]
+    assert inside == sorted(inside)
+
+
+def test_a_changed_group_is_one_changed_line_and_the_checksum(make):
+    entry = make.entry()
+    other = replace(entry, groups=(replace(entry.groups[0], events=174), entry.groups[1]))
+    before, after = (baseline_text(make.baseline(m=make.model(e))).splitlines() for e in (entry, other))
+    assert len(before) == len(after)
+    changed = [old for old, new in zip(before, after, strict=True) if old != new]
+    assert len(changed) == 2
+    assert changed[0].lstrip().startswith('"checksum"')
+    assert "female" in changed[1]
+
+
+@given(
+    model=NAMES,
+    by=st.lists(NAMES, min_size=1, max_size=3).map(tuple),
+    numbers=st.lists(FLOATS, min_size=5, max_size=5),
+    of=st.sampled_from(["", "disparity", "worst_group", "each_group"]),
+)
+def test_any_content_comes_back(make, model, by, numbers, of):
+    estimate, low, high, value, ratchet = numbers
+    group = GroupEntry(name=by, n=0, events=0, value=value, variance=value, df=None)
+    entry = make.entry(by=by, of=of, estimate=estimate, low=low, high=high, ratchet_limit=ratchet, groups=(group,))
+    baseline = make.baseline(**{model: make.model(entry)})
+    assert parse_baseline(baseline_text(baseline), "b.json") == baseline
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float64(0.5)], ids=["nan", "inf", "numpy"])
+def test_what_is_no_plain_number_is_not_written(make, value):
+    with pytest.raises(BaselineError, match=r"baseline\.models\.sepsis_model\.checks.*\.estimate: "):
+        baseline_text(make.baseline(sepsis_model=make.model(make.entry(estimate=value))))
+
+
+# --- keys
+
+
+def test_keys_are_those_of_the_specification():
+    known = {
+        ("subgroups", "false_negative_rate", ("sex",), "max_difference"): (
+            "subgroups: false_negative_rate by sex, max_difference"
+        ),
+        ("sweep", "accuracy", ("sex",), "max_slope", (), "each", "dependence"): (
+            "sweep: accuracy by sex, dependence, max_slope"
+        ),
+        ("subgroups", "accuracy", ("sex", "age_band"), "min_value", ("ward", "site"), "each"): (
+            "subgroups: accuracy by sex + age_band within ward + site, min_value"
+        ),
+    }
+    for key, text in known.items():
+        assert entry_key(CheckKey(*key)) == text
+
+
+def test_a_comparison_with_the_baseline_has_its_own_key(make):
+    texts = {entry_key(make.entry(check="regression", of=of)) for of in ("disparity", "worst_group", "each_group")}
+    assert "regression: false_negative_rate by sex, of disparity, max_difference" in texts
+    assert len(texts) == 3
+
+
+KEYS = st.builds(
+    CheckKey,
+    st.sampled_from(["subgroups", "sweep"]),
+    NAMES,
+    st.lists(NAMES, min_size=1, max_size=3).map(tuple),
+    st.sampled_from(["max_difference", "min_value"]),
+    st.lists(NAMES, max_size=2).map(tuple),
+    st.sampled_from(["each", "combined"]),
+    st.sampled_from(["", "each_mix", "dependence"]),
+    st.sampled_from(["", "disparity", "each_group"]),
+)
+
+
+@given(KEYS, KEYS)
+def test_different_checks_have_different_keys(one, other):
+    if not one.control_features:
+        one = one._replace(strata="each")  # without strata there is nothing to combine
+    if not other.control_features:
+        other = other._replace(strata="each")
+    assert (entry_key(one) == entry_key(other)) == (one == other)
+    assert entry_key(one).isprintable()
+
+
+# --- files that are there, and are not a baseline
+
+
+def refused(path, message):
+    with pytest.raises(BaselineError, match=message) as caught:
+        read_baseline(path)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_cut_short_at_every_50th_byte(path):
+    content = path.read_bytes()
+    for length in range(0, len(content) - 1, 50):  # the last byte is the newline
+        path.write_bytes(content[:length])
+        assert "restore the file with git" in refused(path, rf"{path.name}:\d+: not JSON at column \d+: ")
+
+
+def test_a_number_that_was_edited_by_hand(path):
+    text = path.read_text(encoding="utf-8")
+    for before, after in [
+        ('"limit": 0.05', '"limit": 0.06'),
+        ('"events": 173', '"events": 172'),
+        ('"verdict": "inconclusive"', '"verdict": "pass"'),
+        ('"samples": 3', '"samples": 4'),
+        ('"numpy": "2.4.6"', '"numpy": "2.4.7"'),
+        ('"salt": "00', '"salt": "01'),
+    ]:
+        assert before in text
+        path.write_text(text.replace(before, after, 1), encoding="utf-8")
+        message = refused(path, "checksum: the content is not what was written: something was edited by hand")
+        assert "pytest --fairness --fairness-update-baseline" in message
+    path.write_text(text.replace("\n", "\r\n").replace("  ", " "), encoding="utf-8")
+    assert read_baseline(path) is not None  # white space is no content
+
+
+def test_a_newer_schema(path):
+    text = path.read_text(encoding="utf-8").replace('"schema": 1', '"schema": 2')
+    path.write_text(re.sub(r'"written_by": ".*"', '"written_by": "fairness-checks 3.1.0", "x": 0', text))
+    refused(
+        path, r"schema: 2, written by fairness-checks 3\.1\.0; this is fairness-checks \S+, which reads schema 1: upgr"
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (
+            '"limit": 0.05',
+            '"limit": 0.05, "limit": 0.06',
+            r"the key 'limit' stands twice in one object \(found on lines",
+        ),
+        ('"salt":', '"models": {}, "salt":', "the key 'models' stands twice"),
+        ('"limit": 0.05', '"limit": "0.05"', r"models\.other\.checks\..*\.limit: Input should be a valid number"),
+        ('"n": 412', '"n": 412.0', r"groups\.0\.n: Input should be a valid integer"),
+        ('"n": 412', '"n": true', r"groups\.0\.n: Input should be a valid integer"),
+        ('"limit": 0.05', '"limit": NaN', "not readable as JSON: NaN"),
+        ('"limit": 0.05', '"limit": 1e999', "limit: Input should be a finite number"),
+        ('"limit": 0.05', '"limit": 0.05, "note": 1', r"\.note: Unexpected keyword argument"),
+        ('"salt":', '"note": 1, "salt":', "note: Unexpected keyword argument"),
+        ('"verdict": "pass"', '"verdict": "passed"', r"\.verdict: Input should be 'pass'"),
+        ('"salt": "00', '"salt": "0', "salt: String should match pattern"),
+        ('"schema": 1', '"schema": "1"', "schema: Input should be a valid integer"),
+        ('"schema": 1,', "", "schema: Field required"),
+        ('"fairness-baseline/sepsis', '"../sepsis', r"outcomes\.file: String should match pattern"),
+        ('"fairness-baseline/sepsis', '"/etc/sepsis', r"outcomes\.file: String should match pattern"),
+        ('"fairness-baseline/sepsis', '"a/../sepsis', r"outcomes\.file: String should match pattern"),
+    ],
+    ids=range(16),
+)
+def test_what_else_is_refused(path, before, after, message):
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after, 1), encoding="utf-8")
+    assert "restore the file with git" in refused(path, message)
+
+
+@pytest.mark.parametrize("marker", ["<<<<<<< HEAD", "=======", ">>>>>>> branch", "||||||| base"])
+def test_a_merge_conflict(path, marker):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines[:4], marker, *lines[4:]]), encoding="utf-8")
+    message = refused(path, rf"{path.name}:5: a merge conflict is unresolved")
+    assert "git checkout --ours" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not JSON"),
+        (b"[]", "holds no JSON object"),
+        (b"\xff\xfe{}", "not UTF-8 at byte 0"),
+        (b"[" * 100_000, "not readable as JSON|not JSON"),
+        (b'{"schema": ' + b"1" * 5000 + b"}", "not readable as JSON"),
+        (b"\xef\xbb\xbf{}", "not JSON"),
+    ],
+    ids=["empty", "list", "utf16", "deep", "long", "bom"],
+)
+def test_what_is_no_baseline_at_all(path, content, message):
+    path.write_bytes(content)
+    refused(path, message)
+
+
+def test_a_folder_in_its_place(tmp_path):
+    refused(tmp_path, "cannot be read")
+
+
+def test_an_entry_under_another_key(make, path):
+    entry = make.entry()
+    model = replace(make.model(entry), checks={"subgroups: accuracy by sex, max_difference": entry})
+    path.write_text(baseline_text(make.baseline(m=model)), encoding="utf-8")
+    refused(path, "'subgroups: accuracy by sex, max_difference' holds 'subgroups: false_negative_rate by sex")
+
+
+def test_outcomes_of_other_samples(path, baseline):
+    model = replace(baseline.models["sepsis_model"], data_fingerprint="e" * 64)
+    path.write_text(baseline_text(Baseline(salt=baseline.salt, models={"m": model})), encoding="utf-8")
+    refused(path, "outcomes are of other samples")
+
+
+# --- merging
+
+
+def test_merging_keeps_other_models_and_other_checks(make):
+    fnr, accuracy = make.entry(), make.entry(metric="accuracy")
+    old = make.baseline(a=make.model(fnr, accuracy), b=make.model(fnr))
+    better = replace(fnr, estimate=0.01)
+    new = merged(old, make.salt, {"a": make.model(better), "c": make.model(fnr)})
+    assert list(new.models) == ["a", "b", "c"]
+    assert new.models["a"].checks == {entry_key(fnr): better, entry_key(accuracy): accuracy}
+    assert new.models["b"] is old.models["b"]
+    with pytest.raises(BaselineError, match="run the update again"):
+        merged(old, "f" * 32, {})

@@ -1,0 +1,272 @@
+"""The baseline under pytest: written, compared with, missing, damaged, filtered, parallel, renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fairness_checks import CheckRecord
+
+MODELS = '''
+import os
+
+import numpy as np
+
+from fairness_checks import Predictions, fairness_model
+
+
+def predictions(worse=0.0, ids=True, rename=None, drop=None, better=0.0):
+    """Women miss 20 % of 1,000 positives, men 10 %; `worse` more of the women, `better` fewer."""
+    rng = np.random.default_rng(0)
+    sex = np.repeat(["female", "male"], 1000)
+    draw = rng.random(2000)
+    miss = draw < np.where(sex == "female", 0.20 + worse - better, 0.10)
+    if rename:
+        sex = np.where(sex == "male", rename, sex)
+    kept = sex != drop
+    names = np.arange(2000)[kept] if ids else None
+    return Predictions(
+        np.ones(kept.sum(), int), (~miss[kept]).astype(int), sensitive_features={"sex": sex[kept]}, sample_id=names
+    )
+
+
+@fairness_model
+def sepsis_model():
+    return predictions(**eval(os.environ.get("SEPSIS", "{}")))
+
+
+@fairness_model
+def stroke_model():
+    return predictions()
+'''
+CHECK = "{metric: false_negative_rate, by: sex, max_worsening: 0.02}"
+SUBGROUP = "{metric: accuracy, by: sex, max_difference: 0.3}"
+UPDATE = "--fairness-update-baseline"
+
+
+class Gate:
+    def __init__(self, project, monkeypatch):
+        self.project, self._monkeypatch = project, monkeypatch
+        project.write("conftest.py", MODELS)
+        self.limits()
+        self.file = project.path / "fairness-baseline.json"
+
+    def limits(self, sepsis=CHECK, stroke=CHECK, more="", names=("sepsis_model", "stroke_model")):
+        models = "".join(
+            f"  {name}:\n    subgroups: [{SUBGROUP}]\n    regression: [{check}]\n"
+            for name, check in zip(names, (sepsis, stroke), strict=True)
+        )
+        self.project.write("thresholds.yaml", f"version: 1\nmodels:\n{models}{more}")
+
+    def run(self, *arguments, **model):
+        self._monkeypatch.setenv("SEPSIS", repr(model))
+        gate = self.project.gate_in_subprocess if "-n" in arguments else self.project.gate
+        return gate("--junitxml=junit.xml", *arguments)
+
+    def document(self):
+        return json.loads(self.file.read_text(encoding="utf-8"))
+
+    def record(self, model="sepsis_model"):
+        case = self.project.junit()[f"test_regression[{model}-sex-false_negative_rate]"]
+        return CheckRecord.from_json(self.project.properties(case)["fairness.record"])
+
+
+@pytest.fixture
+def gate(project, monkeypatch):
+    return Gate(project, monkeypatch)
+
+
+@pytest.fixture
+def written(gate):
+    result = gate.run(UPDATE)
+    assert (result.ret, result.parseoutcomes()) == (0, {"passed": 2, "inconclusive": 2})
+    result.stdout.fnmatch_lines(["fairness-baseline.json: 4 checks written; commit it"])
+    return gate
+
+
+def test_a_missing_baseline_is_red_and_says_how_to_write_one(gate):
+    result = gate.run()
+    assert (result.ret, result.parseoutcomes()) == (1, {"passed": 2, "failed": 2})
+    result.stdout.fnmatch_lines(
+        ["*could not be checked: fairness-baseline.json does not have it; *--fairness-update-baseline*"]
+    )
+    assert not gate.file.exists()
+
+
+def test_a_waiver_does_not_cover_a_missing_baseline(gate):
+    day = time.strftime("%Y-%m-%d")
+    waiver = f"  - {{model: sepsis_model, check: regression, metric: false_negative_rate, by: sex, reason: r, approved_by: a, expires: {day}}}\n"  # noqa: E501
+    gate.limits(more=f"waivers:\n{waiver}")
+    result = gate.run()
+    assert result.parseoutcomes() == {"passed": 2, "failed": 2}
+
+
+def test_the_same_model_passes_paired_with_a_change_of_zero(written):
+    result = written.run()
+    assert (result.ret, result.parseoutcomes()) == (0, {"passed": 4})
+    record = written.record()
+    assert (record.estimate, record.regression.paired) == (0.0, True)
+    assert record.regression.pairing == "the same 2,000 samples as in the baseline"
+    assert record.group(("female",)).also["baseline"] == record.group(("female",)).rate
+
+
+def test_a_worse_model_fails_and_the_baseline_stays(written):
+    before = written.file.read_bytes()
+    result = written.run(UPDATE, worse=0.08)
+    assert (result.ret, result.parseoutcomes()) == (1, {"passed": 3, "failed": 1})
+    record = written.record()
+    assert (record.verdict, record.first, record.regression.before < record.regression.after) == (
+        "fail",
+        ("female",),
+        True,
+    )
+    sepsis = written.document()["models"]["sepsis_model"]
+    assert sepsis["outcomes"] == json.loads(before)["models"]["sepsis_model"]["outcomes"]
+    key = next(key for key in sepsis["checks"] if key.startswith("regression"))
+    assert sepsis["checks"][key] == json.loads(before)["models"]["sepsis_model"]["checks"][key]
+
+
+def test_without_ids_samples_are_not_paired_and_the_record_says_why(gate):
+    assert gate.run(UPDATE, ids=False).ret == 0
+    result = gate.run(ids=False, worse=0.2)
+    record = gate.record()
+    assert (record.verdict, record.regression.paired) == ("fail", False)
+    assert "no sample_id" in record.regression.pairing
+    assert result.ret == 1
+
+
+def test_other_samples_are_not_paired(written):
+    written.run(ids=False)
+    assert "no sample_id" in written.record().regression.pairing
+    assert written.record().regression.paired is False
+
+
+def test_a_group_that_is_gone_is_red_and_named(written):
+    result = written.run(rename="men")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*the baseline has a group that is gone: male; bring it back*"])
+
+
+def test_a_model_that_is_renamed_is_red_and_named(written):
+    text = MODELS.replace("def stroke_model", "def apoplexy_model")
+    written.project.write("conftest.py", text)
+    written.limits(names=("sepsis_model", "apoplexy_model"))
+    result = written.run()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*holds the model 'stroke_model', of which the file of limits has no checks*"])
+    again = written.run(UPDATE)
+    assert again.ret == 0
+    again.stdout.fnmatch_lines(["*gone with their models: stroke_model*"])
+    assert sorted(written.document()["models"]) == ["apoplexy_model", "sepsis_model"]
+
+
+@pytest.mark.parametrize("arguments", [("-k", "stroke_model"), ("-k", "stroke_model", "-n", "2")])
+def test_a_filtered_update_leaves_the_rest(written, arguments):
+    before = written.document()
+    result = written.run(UPDATE, *arguments, worse=0.5)
+    assert result.ret == 0
+    after = written.document()
+    assert after["models"]["sepsis_model"] == before["models"]["sepsis_model"]
+
+
+def test_one_check_of_two_against_the_baseline_rewrites_neither(gate):
+    both = f"{CHECK}, {{metric: accuracy, by: sex, max_worsening: 0.02, of: each_group}}"
+    gate.limits(sepsis=both)
+    assert gate.run(UPDATE).ret == 0
+    before = gate.document()["models"]["sepsis_model"]
+    gate.run(UPDATE, "-k", "regression and accuracy", worse=0.01)
+    after = gate.document()["models"]["sepsis_model"]
+    assert after == before
+
+
+def test_parallel_runs_write_and_compare_as_serial_ones(gate):
+    assert gate.run(UPDATE, "-n", "2").ret == 0
+    parallel = gate.document()["models"]
+    assert gate.run("-n", "2").ret == 0
+    assert gate.record().regression.paired
+    gate.file.unlink()
+    assert gate.run(UPDATE).ret == 0
+    for name, model in gate.document()["models"].items():
+        assert model["data_fingerprint"] == parallel[name]["data_fingerprint"]
+        assert {k: v["groups"] for k, v in model["checks"].items()} == {
+            k: v["groups"] for k, v in parallel[name]["checks"].items()
+        }
+
+
+def test_of_a_run_whose_worker_crashed_only_what_passed_is_written(gate):
+    text = MODELS.replace("    return predictions()", "    os._exit(3)")
+    gate.project.write("conftest.py", text)
+    result = gate.run(UPDATE, "-n", "2")
+    assert result.ret != 0
+    assert set(gate.document()["models"]) <= {"sepsis_model"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text[: len(text) // 2], "*fairness-baseline.json*"),
+        (lambda text: text.replace('"n": 1000', '"n": 1001', 1), "*fairness-baseline.json*by hand*"),
+        (lambda text: text.replace('"schema": 1', '"schema": 2'), "*fairness-baseline.json*schema*2*"),
+    ],
+    ids=["truncated", "edited", "newer"],
+)
+def test_a_damaged_baseline_is_one_clear_error_and_stays_as_it_is(written, damage, message):
+    damaged = damage(written.file.read_text(encoding="utf-8"))
+    written.file.write_text(damaged, encoding="utf-8")
+    for arguments in ((), (UPDATE,)):
+        result = written.run(*arguments)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([message])
+        assert written.file.read_text(encoding="utf-8") == damaged
+
+
+def test_an_outcomes_file_of_another_content_is_red(written):
+    (file, *_) = sorted((written.project.path / "fairness-baseline").glob("sepsis_model-*.npz"))
+    file.write_bytes(file.read_bytes()[:-10])
+    result = written.run()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([f"*{file.name}*"])
+
+
+def test_a_ratchet_holds_what_was_reached(gate):
+    gate.limits(sepsis=CHECK.replace("0.02}", "0.02, ratchet: true}"))
+    assert gate.run(UPDATE).ret == 0
+    key = next(iter(k for k in gate.document()["models"]["sepsis_model"]["checks"] if k.startswith("regression")))
+    first = gate.document()["models"]["sepsis_model"]["checks"][key]["ratchet_limit"]
+    result = gate.run(UPDATE, better=0.06)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*better than the baseline: an update would hold it at*"])
+    entry = gate.document()["models"]["sepsis_model"]["checks"][key]
+    assert entry["ratchet_limit"] == pytest.approx(first - 0.06, abs=0.015)
+    gate.run(better=0.06)
+    assert gate.record().regression.held_limit == entry["ratchet_limit"]
+
+
+def test_a_gap_that_closes_because_the_better_group_got_worse_is_named(written):
+    text = MODELS.replace("0.20 + worse - better, 0.10)", "0.20, 0.10 + worse)")
+    written.project.write("conftest.py", text)
+    result = written.run(worse=0.06)
+    result.stdout.fnmatch_lines(["*levelling down: the gap closed while male, who did better, got worse by 0.0*"])
+    assert written.record().verdict == "pass"
+
+
+def test_a_kill_during_the_write_leaves_the_old_file(written):
+    before = written.file.read_bytes()
+    written.project.write(
+        "slow.py",
+        "import os, signal, fairness_checks.cache as c\n"
+        "def killed(*a, **k): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.replace = killed\n",
+    )
+    env = {**os.environ, "SEPSIS": repr({"worse": 0.005}), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": "."}
+    command = [sys.executable, "-m", "pytest", "-p", "fairness_checks.plugin", "-p", "slow", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, "--fairness", UPDATE], cwd=written.project.path, env=env, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    assert written.file.read_bytes() == before
+    assert written.run().ret == 0
