@@ -1,0 +1,175 @@
+"""Checks against the baseline, without pytest: what is stored is enough, what is the same is paired."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fairness_checks import Predictions
+from fairness_checks.baseline.document import GroupEntry, ModelBaseline
+from fairness_checks.baseline.entries import entry_of
+from fairness_checks.baseline.keys import entry_key
+from fairness_checks.baseline.moments import group_entries, stored_influence
+from fairness_checks.baseline.outcomes import write_outcomes
+from fairness_checks.baseline.staging import stage
+from fairness_checks.checks import Check, Settings
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.evaluation import Evaluation
+from fairness_checks.influences import group_influences
+from fairness_checks.metrics import METRICS
+from fairness_checks.regression import Accepted, find_worsening, held_limit
+from fairness_checks.rows import Rows
+from fairness_checks.stats.joint_estimates import joint_estimates
+from fairness_checks.stats.worsening import judge_disparity, judge_each_group, judge_worst_group
+from fairness_checks.verdict import audit_model
+
+BY = ("sex",)
+COMPARABLE = [name for name, m in METRICS.items() if m.kind in ("proportion", "mean", "ranking", "balanced_accuracy")]
+SETTINGS = Settings()
+
+
+def predictions(seed=0, n=600, worse=0.0, groups=3, clusters=False, ids=True):
+    """Scores that are right more often in the first groups; `worse` is added to the errors of the last."""
+    rng = np.random.default_rng(seed)
+    code = np.arange(n) % groups
+    truth = rng.random(n) < 0.45
+    last = code == groups - 1
+    score = np.clip(0.5 + (truth - 0.5) * (0.5 - 0.1 * code - worse * last) + rng.normal(0.0, 0.22, n), 0.0, 1.0)
+    return Predictions(
+        truth.astype(int),
+        y_score=score,
+        error=np.abs(truth - score) + worse * last,
+        uncertainty=rng.random(n),
+        cluster=np.arange(n) // 2 * groups + code if clusters else None,
+        sensitive_features={"sex": np.array(["a", "b", "c", "d"])[code]},
+        sample_id=np.arange(n) if ids else None,
+    )
+
+
+def accepted(tmp_path, old, checks, *, ids=True):
+    """Write a baseline of `old` as a run would, and return it as it is looked in."""
+    salt = bytes(16)
+    part = stage(old, checks, SETTINGS, salt)
+    entries = {}
+    for check in checks:
+        rows = Rows(old, check.by, "error")
+        found = group_influences(old, rows, check.definition)
+        fresh = Accepted(tmp_path / "fairness-baseline.json", salt, None, updating=True)
+        (record,) = audit_model("m", Evaluation(old, accepted=fresh), [check], SETTINGS)
+        assert record.verdict == "inconclusive"
+        groups = group_entries(record.groups, found.influences, found.clusters)
+        entry = entry_of(record, versions={}, git_commit=None, date="2026-01-01", groups=groups)
+        entries[entry_key(check.key)] = entry
+    assert part.exists()
+    outcomes = write_outcomes(tmp_path / "m.npz", old, salt) if ids else None
+    return Accepted(tmp_path / "fairness-baseline.json", salt, ModelBaseline(checks=entries, outcomes=outcomes))
+
+
+@pytest.mark.parametrize("metric", COMPARABLE)
+def test_a_model_that_did_not_change_has_a_change_of_zero_in_every_metric(tmp_path, metric):
+    same = predictions()
+    check = Check(metric, BY, "max_worsening", 0.1, of="disparity")
+    found = find_worsening(accepted(tmp_path, same, [check]), same, check, SETTINGS)
+    assert found.regression.paired
+    assert found.inference.estimate == 0.0
+    assert found.inference.p_violation > 0.4
+
+
+@pytest.mark.parametrize("clusters", [False, True], ids=["samples", "clusters"])
+@pytest.mark.parametrize("of", ["disparity", "worst_group", "each_group"])
+@pytest.mark.parametrize("metric", ["false_negative_rate", "mean_absolute_error", "roc_auc", "balanced_accuracy"])
+def test_what_is_stored_gives_the_same_answer_as_the_samples(tmp_path, metric, of, clusters):
+    old, new = (predictions(seed, 600, worse, clusters=clusters, ids=False) for seed, worse in ((1, 0.0), (2, 0.1)))
+    check = Check(metric, BY, "max_worsening", 0.02, of=of)
+    found = find_worsening(accepted(tmp_path, old, [check], ids=False), new, check, SETTINGS)
+    assert not found.regression.paired
+    both = [group_influences(p, Rows(p, BY, "error"), check.definition) for p in (new, old)]
+    apart = None if not clusters else [codes + 10_000 for codes in both[1].clusters]
+    joint = joint_estimates(
+        both[0].influences, both[1].influences, paired=False, clusters=both[0].clusters, old_clusters=apart
+    )
+    lower = check.definition.lower_is_better is not False
+    if of == "disparity":
+        direct = judge_disparity(joint, 0.02, 0.05)
+    else:
+        judge = judge_worst_group if of == "worst_group" else judge_each_group
+        direct = judge(joint, 0.02, 0.05, lower_is_better=lower)
+    for name in ("estimate", "low", "high", "p_violation", "p_compliance"):
+        assert getattr(found.inference, name) == pytest.approx(getattr(direct.inference, name), rel=1e-6, abs=1e-9)
+    assert (found.regression.before, found.regression.after) == pytest.approx((direct.old, direct.new), abs=1e-12)
+
+
+def test_pairing_finds_what_independent_samples_do_not():
+    """The same patients, a few of them decided otherwise: the difference is known far better than either rate."""
+    wins = 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        sex, ids = np.repeat(["f", "m"], 2000), np.arange(4000)
+        missed = rng.random(4000) < np.where(sex == "f", 0.25, 0.12)
+        now = missed | ((sex == "f") & (rng.random(4000) < 0.04))
+        old, new = (
+            Predictions(np.ones(4000, int), (~m).astype(int), sensitive_features={"sex": sex}, sample_id=ids)
+            for m in (missed, now)
+        )
+        p = []
+        for paired in (True, False):
+            metric = METRICS["false_negative_rate"]
+            both = [group_influences(each, Rows(each, BY, "error"), metric) for each in (new, old)]
+            joint = joint_estimates(both[0].influences, both[1].influences, paired=paired)
+            p.append(judge_disparity(joint, 0.01, 0.05).inference.p_violation)
+        wins += p[0] < 0.05 <= p[1]
+    assert wins >= 3
+
+
+def test_a_new_group_keeps_the_check_from_passing(tmp_path):
+    check = Check("accuracy", BY, "max_worsening", 0.2, of="each_group")
+    found = find_worsening(accepted(tmp_path, predictions(groups=2), [check]), predictions(groups=3), check, SETTINGS)
+    assert found.reason == "group c: new, not in the baseline"
+    assert found.inference is not None
+
+
+def test_a_group_that_is_gone_breaks_the_check(tmp_path):
+    check = Check("accuracy", BY, "max_worsening", 0.2, of="each_group")
+    found = find_worsening(accepted(tmp_path, predictions(groups=3), [check]), predictions(groups=2), check, SETTINGS)
+    assert found.broken
+    assert found.reason.startswith("the baseline has a group that is gone: c")
+
+
+@pytest.mark.parametrize(
+    ("metric", "of", "value", "limit"),
+    [
+        ("accuracy", "worst_group", 0.8, 0.78),
+        ("false_negative_rate", "worst_group", 0.2, 0.22),
+        ("accuracy", "disparity", 0.1, 0.12),
+        ("accuracy", "worst_group", 0.01, 0.0),
+    ],
+)
+def test_a_held_limit_lies_on_the_worse_side(metric, of, value, limit):
+    assert held_limit(value, Check(metric, BY, "max_worsening", 0.02, of=of)) == pytest.approx(limit)
+
+
+def test_a_stored_group_without_variance_is_no_influence():
+    with pytest.raises(ValueError, match="has no variance"):
+        stored_influence(GroupEntry(name=("a",), n=0, events=0, value=None, variance=None, df=None))
+
+
+@pytest.mark.parametrize("metric", ["selection_rate", "mean_error"])
+def test_where_neither_direction_is_worse_only_a_disparity_can_worsen(metric):
+    Check(metric, BY, "max_worsening", 0.02, of="disparity")
+    with pytest.raises(ConfigurationError, match="neither direction is worse; use of: disparity"):
+        Check(metric, BY, "max_worsening", 0.02, of="each_group")
+
+
+def test_third_moments_of_any_sign_survive():
+    rng = np.random.default_rng(0)
+    for draw in (rng.lognormal(size=40), -rng.lognormal(size=40), rng.normal(size=40)):
+        old = Predictions(error=draw, sensitive_features={"sex": ["a"] * 40})
+        check = Check("mean_error", BY, "max_worsening", 0.1, of="disparity")
+        rows = Rows(old, BY, "error")
+        found = group_influences(old, rows, check.definition)
+        (influence,) = found.influences
+        records = audit_model("m", old, [Check("mean_error", BY, "max_value", 9.0)], SETTINGS)[0].groups
+        (entry,) = group_entries(records, found.influences, None)
+        stored = stored_influence(entry).psi
+        for power in (2, 3):
+            assert np.sum(stored**power) == pytest.approx(np.sum(influence.psi**power), rel=1e-9)
