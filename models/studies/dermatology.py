@@ -1,0 +1,156 @@
+"""The dermatology study, done again: ``python -m models.studies.dermatology [--preset NAME] [--data KIND]``.
+
+VAEs trained on three mixes of light and dark skin, ten times each, and how well they reconstruct either. First the
+trainings, which need torch, NumPy, SciPy and Pillow alone, so that they can be done on another machine; then the
+verdicts of this project, tables, figures and ``report.md``. What was trained is kept and not trained again. Images are
+photographs if ``FAIRNESS_DATA`` holds them, and generated phantoms else. See ``docs/dermatology.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fairness_checks.errors import FairnessError
+from fairness_checks.sweep.progress import ProgressLine
+from models.studies.dermatology_store import save_study
+from models.vae_config import PERCEPTUAL_KINDS, PRESETS, VAEConfig
+
+__all__ = ["QUICK", "main", "measure", "report"]
+
+QUICK: dict[str, Any] = {"repeats": 2, "epochs": 2, "train_images": 64, "test_images": 20}
+"""What ``--quick`` changes in a preset: for tests and CI; nothing is learned."""
+
+_OURS = ("fairness_checks", "models")
+
+
+def measure(options: argparse.Namespace) -> Path:
+    """Train and measure what is not there yet, and return the folder of the study."""
+    from models.studies.dermatology_data import data_record, study_images  # here and below: the report needs no torch
+    from models.studies.dermatology_training import run_trainings
+
+    asked = _config(options)
+    images, config = study_images(options.data, asked, options.seed)
+    kind = "phantoms" if images.synthetic else "photographs"
+    folder: Path = options.out or Path("build/dermatology") / f"{kind}-{options.preset}"
+    line = ProgressLine(sys.stderr, f"dermatology {options.preset}, {kind}")
+    jobs = options.jobs
+    done = run_trainings(images, config, folder, seed=options.seed, device=options.device, jobs=jobs, progress=line)
+    record = {
+        "preset": options.preset,
+        "changed": options.quick,
+        "asked": asked.describe(),
+        "config": config.describe(),
+        "test_images": done.test_images,
+        "seed": options.seed,
+        "data": data_record(images),
+        "perceptual": done.perceptual,
+        "device": done.device,
+        "torch": done.torch,
+    }
+    save_study(folder, record, images, done.files)
+    sys.stdout.write(
+        f"{len(images):,} {'phantoms' if images.synthetic else 'photographs'} of {images.size} x {images.size} pixels; "
+        f"test sets of {done.test_images} + {done.test_images}; perceptual loss: {done.perceptual}\n"
+        f"{done.trained} VAEs trained, {len(done.files) - done.trained} were there; {done.seconds:.0f} s, "
+        f"on {done.device}, torch {done.torch}\n"
+    )
+    return folder
+
+
+def report(folder: Path) -> None:
+    """Write tables, figures and ``report.md`` from the measurements in a folder, and print the verdicts.
+
+    Where a library of the project is not installed, say so and where the measurements are.
+
+    Raises
+    ------
+    StudyIncomplete
+        The folder holds no finished measurements.
+    """
+    try:
+        from models.studies.dermatology_report import write_report
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in _OURS:
+            raise
+        sys.stdout.write(
+            f"No report was written, because {error.name} is not installed here. The measurements are kept in "
+            f"{folder}; where the project is installed with the extra `studies`, this writes the report from them:\n"
+            f"python -m models.studies.dermatology --report-only --out {folder}\n"
+        )
+        return
+    lines = write_report(folder)
+    sys.stdout.write("\n".join([*lines, str(folder / "report.md"), ""]))
+
+
+def _config(options: argparse.Namespace) -> VAEConfig:
+    config = VAEConfig.preset(options.preset, **(QUICK if options.quick else {}))
+    if options.perceptual is not None:
+        config = replace(config, perceptual=options.perceptual)
+    return config if options.repeats is None else replace(config, repeats=options.repeats)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models.studies.dermatology", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--preset", choices=list(PRESETS), default="cpu", help="size of the study (default: cpu)")
+    parser.add_argument(
+        "--data",
+        choices=("auto", "photographs", "phantoms"),
+        default="auto",
+        help="which images (default: photographs if FAIRNESS_DATA holds them, else phantoms)",
+    )
+    parser.add_argument("--out", type=Path, help="where to write (default: build/dermatology/DATA-PRESET)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU, if any")
+    parser.add_argument("--jobs", type=_count, default=2, help="trainings at a time on a CPU (default: %(default)s)")
+    parser.add_argument("--perceptual", choices=PERCEPTUAL_KINDS, help="network of the loss (default: the preset's)")
+    parser.add_argument("--repeats", type=_repeats, help="2 or more (default: the preset's)")
+    parser.add_argument("--seed", type=int, default=0, help="of all draws (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="2 repeats of 2 epochs on 64 images: for tests and CI")
+    parser.add_argument(
+        "--report-only", action="store_true", help="write the report from what --out holds, and train nothing"
+    )
+    return parser
+
+
+def _count(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{value}: must be 1 or more")
+    return value
+
+
+def _repeats(text: str) -> int:
+    if (value := int(text)) < 2:
+        raise argparse.ArgumentTypeError(f"{value}: a spread over repeats needs 2 or more")
+    return value
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study from the command line; return 0, or 2 where it could not be done."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.report_only and options.out is None:
+        parser.error("--report-only needs --out, the folder that holds the measurements")
+    if options.device == "cuda" and not options.report_only:
+        from models.vae_device import resolve_device
+
+        try:
+            resolve_device("cuda")
+        except ValueError as error:
+            parser.error(str(error))
+    try:
+        report(options.out if options.report_only else measure(options))
+    except (FairnessError, RuntimeError) as error:
+        # RuntimeError: weights that are missing, a training that diverged, a study that is not complete.
+        if type(error).__module__.partition(".")[0] not in _OURS:  # an error of the program, not of what it was given
+            raise
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

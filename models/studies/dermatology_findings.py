@@ -1,0 +1,176 @@
+"""What the published study found, and whether our measurements show it: each by a rule that is written beside it.
+
+The rules were fixed before the first run. "Shown" means that the corrected 95 % interval over the repeats leaves out 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from models.studies.markdown import records
+
+__all__ = ["Finding", "StudyTables", "findings", "line_distances"]
+
+_MSE_BELOW = 0.07
+
+
+class StudyTables(NamedTuple):
+    """Tables of the report, of `models.studies.dermatology_results` and `models.studies.dermatology_conditions`."""
+
+    means: pd.DataFrame
+    gaps: pd.DataFrame
+    slopes: pd.DataFrame
+    areas: pd.DataFrame
+    prevalence: pd.DataFrame
+    distances: pd.DataFrame
+    conditions: pd.DataFrame
+
+
+class Finding(NamedTuple):
+    """A published finding beside ours.
+
+    Attributes
+    ----------
+    name : str
+        Its number in the report.
+    published : str
+        What the study found.
+    rule : str
+        When we count it as met.
+    ours : str
+        What was measured.
+    met : bool
+        By the rule.
+    """
+
+    name: str
+    published: str
+    rule: str
+    ours: str
+    met: bool
+
+
+def findings(tables: StudyTables) -> list[Finding]:
+    """Return the published findings with what our measurements say to each."""
+    return [*_errors(tables), *_cases(tables.gaps), *_uncertainty(tables), *_conditions(tables)]
+
+
+def line_distances(conditions: pd.DataFrame) -> dict[str, float]:
+    """Return, for each mix, the mean over the conditions shown of |MSE dark - MSE light|; empty where none is.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"mix": ["A", "A", "B"], "mse_dark": [3.0, 1.0, 1.0], "mse_light": [1.0, 2.0, 1.5]})
+    >>> line_distances(rows.assign(shown=[True, True, True]))
+    {'A': 1.5, 'B': 0.5}
+    """
+    shown = conditions[conditions["shown"]]
+    return {
+        str(mix): float((part["mse_dark"] - part["mse_light"]).abs().mean())
+        for mix, part in shown.groupby("mix", sort=False)
+    }
+
+
+def _errors(tables: StudyTables) -> Iterator[Finding]:
+    means = tables.means.pivot(index="mix", columns="skin_tone", values="mse")
+    lowest, highest = float(means.min().min()), float(means.max().max())
+    yield Finding(
+        "1",
+        "MSE below 0.07 on average",
+        "the highest mean of a group under a mix is below 0.07",
+        f"means from {lowest:.4f} to {highest:.4f}",
+        highest < _MSE_BELOW,
+    )
+    for row in records(tables.slopes):
+        own = tables.means[tables.means["skin_tone"] == row["skin_tone"]].sort_values("share")
+        values = own["mse"].to_numpy()
+        path = " > ".join if np.all(np.diff(values) < 0) else ", ".join
+        yield Finding(
+            f"2 {row['skin_tone']}",
+            "MSE of a group falls as its share rises",
+            "means over the repeats fall from no share to half to all",
+            f"{path([f'{value:.4f}' for value in values])} (shares 0, 0.5, 1); slope {_interval(row['slope'], row)}; "
+            f"in this order in {row['falls_in']} of {row['repeats']} repeats",
+            bool(np.all(np.diff(values) < 0)),
+        )
+
+
+def _cases(gaps: pd.DataFrame) -> Iterator[Finding]:
+    told = {"B": "under B"} | {row["case"]: row["case"] for row in records(gaps) if "case" in row["case"]}
+    for number, (case, words) in zip("abc", told.items(), strict=True):
+        (row,) = records(gaps[(gaps["value"] == "mse") & (gaps["case"] == case)])
+        yield Finding(
+            f"3{number}",
+            f"{words}: dark skin has the higher MSE",
+            "dark minus light is above 0, and so is its corrected interval",
+            f"{row['dark']:.4f} against {row['light']:.4f}, difference {_interval(row['gap'], row)}; "
+            f"paper's own test ({row['test']}) p = {row['p_published']:.1g}",
+            bool(row["low"] > 0),
+        )
+
+
+def _uncertainty(tables: StudyTables) -> Iterator[Finding]:
+    of_mix = tables.means.groupby("mix", sort=True)["latent_sd"].mean()  # A, B, C: more and more dark images
+    yield Finding(
+        "4a",
+        "latent SD falls as dark images are added",
+        "mean over both test sets falls from A to B to C",
+        ", ".join(f"{mix} {value:.4f}" for mix, value in of_mix.items()),
+        bool(np.all(np.diff(of_mix.to_numpy()) < 0)),
+    )
+    sd = tables.gaps[(tables.gaps["value"] == "latent_sd") & tables.gaps["case"].isin(of_mix.index)]
+    yield Finding(
+        "4b",
+        "latent SD does not differ between the test groups",
+        "under no mix is a difference shown",
+        "; ".join(
+            f"{row['case']}: {row['dark']:.4f} dark, {row['light']:.4f} light, {_shown(row)}" for row in records(sd)
+        ),
+        not any(row["low"] > 0 or row["high"] < 0 for row in records(sd)),
+    )
+    for row in records(tables.areas[tables.areas["mix"] == "B"]):
+        yield Finding(
+            "4c",
+            "the model's uncertainty does not warn of the gap (reference: 0.73 against 0.30 under B)",
+            "under B, P(error dark > light) is above 0.5, and above P(uncertainty dark > light) as shown",
+            f"{row['error_auc']:.2f} (error) against {row['uncertainty_auc']:.2f} (uncertainty), difference "
+            f"{_interval(row['gap'], row, 2)}",
+            bool(row["error_auc"] > 0.5 and row["low"] > 0),
+        )
+
+
+def _conditions(tables: StudyTables) -> Iterator[Finding]:
+    *coarser, finest = records(tables.distances)
+    yield Finding(
+        "5a",
+        "condition prevalence differs at the finest level, little at 3 and 9 classes",
+        "at the finest level beyond chance (p < .05), by more than twice what each coarser level is beyond chance",
+        "; ".join(
+            f"{row['labels']} labels: distance {row['distance']:.3f}, by chance {row['by_chance']:.3f}, "
+            f"p = {row['p_chance']:.1g}"
+            for row in (*coarser, finest)
+        ),
+        bool(finest["p_chance"] < 0.05 and all(finest["excess"] > 2 * max(row["excess"], 0.0) for row in coarser)),
+    )
+    found = line_distances(tables.conditions)
+    count = int(tables.conditions["shown"].sum()) // max(tables.conditions["mix"].nunique(), 1)
+    yield Finding(
+        "5b",
+        "MSE by condition lies nearest to y = x under B",
+        "mean over the conditions shown of the absolute difference, dark from light, is smallest under B",
+        f"{count} conditions: "
+        + (", ".join(f"{mix} {value:.4f}" for mix, value in found.items()) or "none to compare"),
+        bool(found) and min(found, key=lambda mix: found[mix]) == "B",
+    )
+
+
+def _interval(value: float, row: Mapping[str, Any], digits: int = 4) -> str:
+    return f"{value:.{digits}f} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
+
+
+def _shown(row: Mapping[str, Any]) -> str:
+    return "shown" if row["low"] > 0 or row["high"] < 0 else "not shown"

@@ -1,0 +1,231 @@
+"""What the dermatology study keeps in its folder: arrays of numbers and JSON, written whole or not at all.
+
+Nothing is unpickled. A file that is damaged, or of something else, counts as missing. Needs NumPy alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.data.images import LEVELS, ImageSet
+from models.studies.dermatology_protocol import TONES
+
+__all__ = ["Measurements", "StudyIncomplete", "load_study", "read_arrays", "save_study", "write_arrays", "write_bytes"]
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+_KEY = "key"
+_RECORD, _LABELS = "study.json", "labels.npz"
+_FORMAT = 1
+
+
+class StudyIncomplete(RuntimeError):
+    """The folder holds no finished measurements, or damaged ones; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurements:
+    """All measurements of a study: M mixes, J repeats, skin tones light and dark, m test images of each.
+
+    Attributes
+    ----------
+    record : mapping of str to Any
+        What was done: preset, configuration, data, perceptual loss, torch.
+    tones : ndarray of str, shape (n,)
+        Skin tone of each image of the data set.
+    conditions : mapping of str to ndarray of str
+        Labels (n,) at each of `models.data.images.LEVELS`.
+    mixes : tuple of str
+        Names of the mixes.
+    test : ndarray of int, shape (J, 2, m)
+        Positions of the test images in the data set.
+    mse : ndarray, shape (M, J, 2, m)
+        Mean squared error of each test image; pixels in [-1, 1].
+    latent_sd : ndarray, shape (M, J, 2, m)
+        Mean standard deviation of its latent code.
+    kl : ndarray, shape (M, J, 2, m)
+        Divergence of its latent code from the prior, in nats.
+    trained, distinct : ndarray of int, shape (M, J, 2)
+        Training images of each skin tone, and how many different ones.
+    seconds, images_per_second : ndarray, shape (M, J)
+        Of each training.
+    devices, precisions : tuple of str
+        On which devices, and in which precision, was trained.
+    examples : mapping of str to ndarray of uint8
+        "original" and each mix to a few test images of the first repeat, (2, k, 3, S, S); empty for photographs.
+    """
+
+    record: Mapping[str, Any]
+    tones: npt.NDArray[np.str_]
+    conditions: Mapping[str, npt.NDArray[np.str_]]
+    mixes: tuple[str, ...]
+    test: npt.NDArray[np.int64]
+    mse: Floats
+    latent_sd: Floats
+    kl: Floats
+    trained: npt.NDArray[np.int64]
+    distinct: npt.NDArray[np.int64]
+    seconds: Floats
+    images_per_second: Floats
+    devices: tuple[str, ...]
+    precisions: tuple[str, ...]
+    examples: Mapping[str, npt.NDArray[np.uint8]]
+
+    @property
+    def repeats(self) -> int:
+        """Return the number of repeats."""
+        return int(self.mse.shape[1])
+
+    @property
+    def test_images(self) -> int:
+        """Return the number of images in each test set."""
+        return int(self.mse.shape[3])
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Return the number of images of each skin tone in the data set."""
+        return {tone: int((self.tones == tone).sum()) for tone in TONES}
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is seen whole or not at all, whoever else writes it at the same time."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_arrays(path: Path, key: str, arrays: Mapping[str, Array]) -> None:
+    """Write arrays with the text that says what they are; the same arrays give the same bytes."""
+    content = io.BytesIO()
+    members: dict[str, Any] = {_KEY: np.array(key), **arrays}
+    np.savez(content, **members)
+    write_bytes(path, content.getvalue())
+
+
+def read_arrays(path: Path, key: str | None = None) -> dict[str, Array] | None:
+    """Return what `write_arrays` wrote; None if it is missing, damaged or, where a key is given, of another key.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_arrays(Path(folder, "a.npz"), "of this", {"x": np.arange(3)})
+    ...     read_arrays(Path(folder, "a.npz"), "of this"), read_arrays(Path(folder, "a.npz"), "of that")
+    ({'x': array([0, 1, 2])}, None)
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            if key is not None and str(stored[_KEY]) != key:
+                return None
+            return {name: stored[name] for name in stored.files if name != _KEY}
+    except Exception:  # damaged bytes raise nearly anything; all of it means: not there
+        return None
+
+
+def save_study(
+    folder: Path, record: Mapping[str, Any], images: ImageSet, trainings: Mapping[tuple[str, int], Path]
+) -> None:
+    """Write what the report needs besides the measurements: labels, and which file is which training.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study.
+    record : mapping of str to Any
+        Plain builtins.
+    images : ImageSet
+        Its skin tones and conditions are kept; pixels and names are not.
+    trainings : mapping of (str, int) to Path
+        File of each mix and repeat, within the folder.
+    """
+    labels = {"skin_tone": images.skin_tone, **{level: images.conditions[level] for level in LEVELS}}
+    write_arrays(folder / _LABELS, images.fingerprint(), labels)
+    files = [
+        {"mix": mix, "repeat": repeat, "file": path.relative_to(folder).as_posix(), "sha256": _sha256(path)}
+        for (mix, repeat), path in trainings.items()
+    ]
+    text = json.dumps({"format": _FORMAT, **record, "trainings": files}, indent=1, sort_keys=True)
+    write_bytes(folder / _RECORD, f"{text}\n".encode())
+
+
+def load_study(folder: Path) -> Measurements:
+    """Read the measurements that a folder holds; neither images nor torch are needed.
+
+    Raises
+    ------
+    StudyIncomplete
+        A file is missing or is not what was measured.
+    """
+    record = _record(folder)
+    labels = read_arrays(folder / _LABELS, record["data"]["fingerprint"])
+    if labels is None:
+        raise StudyIncomplete(f"{folder / _LABELS}: missing or damaged; run the study again, which trains nothing anew")
+    mixes = tuple(dict.fromkeys(item["mix"] for item in record["trainings"]))
+    found = {(item["mix"], item["repeat"]): _training(folder, item) for item in record["trainings"]}
+    repeats = sorted({repeat for _, repeat in found})
+
+    def of(name: str, *shape: int) -> Array:
+        each = np.array([[found[mix, repeat][name] for repeat in repeats] for mix in mixes])
+        return each.reshape(len(mixes), len(repeats), *shape)
+
+    def words(name: str) -> tuple[str, ...]:
+        return tuple(sorted({str(arrays[name]) for arrays in found.values()}))
+
+    firsts = {mix: found[mix, repeats[0]] for mix in mixes if "reconstructed" in found[mix, repeats[0]]}
+    examples = {mix: arrays["reconstructed"] for mix, arrays in firsts.items()}
+    return Measurements(
+        record=record,
+        tones=labels["skin_tone"],
+        conditions={level: labels[level] for level in LEVELS},
+        mixes=mixes,
+        test=of("test", 2, -1)[0],
+        mse=of("mse", 2, -1).astype(np.float64),
+        latent_sd=of("latent_sd", 2, -1).astype(np.float64),
+        kl=of("kl", 2, -1).astype(np.float64),
+        trained=of("trained", 2),
+        distinct=of("distinct", 2),
+        seconds=of("seconds"),
+        images_per_second=of("images_per_second"),
+        devices=words("device"),
+        precisions=words("precision"),
+        examples={"original": firsts[mixes[0]]["original"], **examples} if firsts else {},
+    )
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    path = folder / _RECORD
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record["format"] != _FORMAT:
+            raise StudyIncomplete(f"{path}: format {record['format']!r}, not {_FORMAT}: run the study again")
+    except FileNotFoundError:
+        raise StudyIncomplete(f"{path}: not there; the study was not measured to its end: run it again") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise StudyIncomplete(f"{path}: damaged ({error}); run the study again, which trains nothing anew") from None
+    return record
+
+
+def _training(folder: Path, item: Mapping[str, Any]) -> dict[str, Array]:
+    path = folder / item["file"]
+    arrays = read_arrays(path)
+    if arrays is None or _sha256(path) != item["sha256"]:
+        raise StudyIncomplete(f"{path}: missing or damaged; run the study again, which trains this one anew")
+    return arrays
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,231 @@
+"""The report of the dermatology study as Markdown; the same measurements give the same text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from fairness_checks.records import CheckRecord
+from fairness_checks.report.text import headline
+from models.studies.dermatology_conditions import FEWEST
+from models.studies.dermatology_findings import Finding, StudyTables
+from models.studies.dermatology_results import overlap
+from models.studies.dermatology_store import Measurements
+from models.studies.markdown import table
+
+__all__ = ["has_grid", "kind_of_images", "render"]
+
+
+def render(found: Measurements, tables: StudyTables, records: Sequence[CheckRecord], shown: Sequence[Finding]) -> str:
+    """Return the report.
+
+    Parameters
+    ----------
+    found : Measurements
+        What was measured.
+    tables : StudyTables
+        Made of it.
+    records : sequence of CheckRecord
+        The verdicts.
+    shown : sequence of Finding
+        The published findings beside ours.
+    """
+    parts = [
+        "# The dermatology study, done again",
+        *_setting(found),
+        *_findings(shown),
+        *_verdicts(found, records),
+        *_means(found, tables),
+        *_conditions(tables),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def has_grid(found: Measurements) -> bool:
+    """Say whether pictures may be drawn: never of photographs, whatever the files hold."""
+    return bool(found.record["data"]["synthetic"] and found.examples)
+
+
+def kind_of_images(found: Measurements) -> str:
+    """Return in words what the images are and their size."""
+    size = found.record["data"]["image_size"]
+    kind = "synthetic phantoms" if found.record["data"]["synthetic"] else "photographs"
+    return f"{kind}, {size} x {size} pixels"
+
+
+def _setting(found: Measurements) -> list[str]:
+    record, data = found.record, found.record["data"]
+    left_out = ", ".join(f"{count:,} {reason}" for reason, count in data["left_out"].items()) or "none"
+    kind = "**Generated images, no photographs.**" if data["synthetic"] else "**Photographs of patients.**"
+    pictures = (
+        "The pictures in this report are generated ones."
+        if data["synthetic"]
+        else "No picture of a photograph, nor of a reconstruction of one, is drawn or kept anywhere."
+    )
+    rows: list[tuple[str, Any]] = [
+        (
+            "images",
+            f"{data['light']:,} light, {data['dark']:,} dark, {data['image_size']} x {data['image_size']} pixels",
+        ),
+        ("source", data["source"]),
+        ("licence", data["licence"]),
+        ("left out", left_out),
+        ("preset", f"{record['preset']}{', shortened by --quick' if record['changed'] else ''}"),
+        ("configuration", ", ".join(f"{name} {value}" for name, value in record["config"].items())),
+        ("test sets", _test_sets(found)),
+        ("perceptual loss", record["perceptual"]),
+        ("device", f"{', '.join(found.devices)}, {', '.join(found.precisions)}; torch {record['torch']}"),
+        ("trainings", _trainings(found)),
+    ]
+    return [
+        "## What was done",
+        f"{kind} {pictures} {found.repeats} repeats; in each a test set of either skin tone, then training sets drawn "
+        "with replacement from the other images: A light only, B half and half, C dark only. MSE is of pixels in "
+        "[-1, 1]; the latent standard deviation (SD) is the mean over an image's latent code.",
+        *_size_note(found),
+        "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]),
+    ]
+
+
+def _size_note(found: Measurements) -> list[str]:
+    asked, used = found.record["asked"], found.record["config"]
+    if asked["image_size"] == used["image_size"]:
+        return []
+    return [
+        f"The images are smaller than the preset's {asked['image_size']} pixels and were not enlarged: this is the "
+        f"preset at {used['image_size']} pixels, its network without the outermost {_blocks(asked, used)}."
+    ]
+
+
+def _blocks(asked: dict[str, Any], used: dict[str, Any]) -> str:
+    count = len(asked["widths"]) - len(used["widths"])
+    return "block" if count == 1 else f"{count} blocks"
+
+
+def _test_sets(found: Measurements) -> str:
+    asked, used = found.record["asked"]["test_images"], found.test_images
+    sets = f"{used} images of either skin tone"
+    if asked == used:
+        return sets
+    return f"{sets}, not the preset's {asked}: at most a third of the smaller group tests"
+
+
+def _trainings(found: Measurements) -> str:
+    seconds, speed = found.seconds, found.images_per_second
+    return (
+        f"{seconds.size} VAEs, {seconds.sum():.0f} s of training, {seconds.mean():.1f} s each; "
+        f"{speed.mean():,.0f} images/s in each process ({speed.min():,.0f} to {speed.max():,.0f})"
+    )
+
+
+def _findings(shown: Sequence[Finding]) -> list[str]:
+    frame = pd.DataFrame(shown).assign(met=["**met**" if item.met else "**not met**" for item in shown])
+    headings = {"name": "", "published": "published", "ours": "ours", "rule": "counts as met when", "met": "verdict"}
+    return [
+        "## What the study found, and what we see",
+        f"{sum(item.met for item in shown)} of {len(shown)} findings are met. Intervals are corrected 95 % intervals "
+        "over the repeats. The rules were fixed before the first run.",
+        table(frame, headings),
+    ]
+
+
+def _verdicts(found: Measurements, records: Sequence[CheckRecord]) -> list[str]:
+    return [
+        "## Verdicts of the gate",
+        "\n".join(f"- **{record.verdict}**: {headline(record)}" for record in records),
+        "The limits show what limits do; they are no clinical advice. 0.005 is 1 dB of the peak signal-to-noise ratio "
+        f"at an MSE of 0.02. Tests: {'; '.join(dict.fromkeys(record.method for record in records))}.",
+        _assumed(found),
+    ]
+
+
+def _assumed(found: Measurements) -> str:
+    n_train, n_test = overlap(found)
+    smaller = min(found.sizes.values())
+    shared = f"{100 * found.test_images / smaller:.0f} %"
+    return (
+        f"**What is assumed of the overlap of repeats.** Of {smaller:,} images of the smaller group "
+        f"{found.test_images} test, so that two repeats share {shared} of them on average. The corrected test takes "
+        f"this for both groups ({n_test:,} test and {n_train:,} training images, ratio {n_test / n_train:.2f}), which "
+        f"is too much for a larger group, hence on the safe side. Training sets overlap as well: {_repeated(found)}. "
+        "Nadeau and Bengio's correction does not count that apart, so that it may still be too small where the choice "
+        "of training images makes the difference."
+    )
+
+
+def _repeated(found: Measurements) -> str:
+    """Say how many different images of each group its own mix trains on."""
+    alone = {"light": "A", "dark": "C"}
+    said = []
+    for g, (tone, mix) in enumerate(alone.items()):
+        at = found.mixes.index(mix)
+        said.append(
+            f"{found.trained[at, 0, g]} {tone} images under {mix} are {found.distinct[at, :, g].mean():.0f} different "
+            f"ones of {found.sizes[tone] - found.test_images:,}"
+        )
+    return " and ".join(said)
+
+
+def _means(found: Measurements, tables: StudyTables) -> list[str]:
+    gaps = tables.gaps.assign(value=tables.gaps["value"].map({"mse": "MSE", "latent_sd": "latent SD"}))
+    spread = {"low": "95 % from", "high": "to", "p_corrected": "p, corrected"}
+    parts = [
+        "## MSE and latent SD by mix and skin tone",
+        "![Box plots](boxes.png)",
+        table(
+            tables.means,
+            {
+                "mix": "mix",
+                "skin_tone": "skin",
+                "share": "share",
+                "mse": "MSE",
+                "mse_sd": "SD over repeats",
+                "latent_sd": "latent SD",
+                "latent_sd_sd": "SD over repeats",
+                "kl": "KL, nats",
+            },
+            digits=4,
+        ),
+        "Dark minus light, with the corrected test, and the paper's own (Kolmogorov-Smirnov, then t or Mann-Whitney), "
+        "which takes repeats for independent and whose p-value is therefore too small:",
+        table(
+            gaps,
+            {"value": "of", "case": "mix", "dark": "dark", "light": "light", "gap": "difference"}
+            | spread
+            | {"p_published": "p, paper's test", "test": "which"},
+            digits=4,
+        ),
+        "Change of a group's MSE as its share grows from 0 to 1:",
+        table(
+            tables.slopes,
+            {"skin_tone": "skin", "slope": "slope"} | spread | {"falls_in": "falls in", "repeats": "of repeats"},
+            4,
+        ),
+        "P(higher in a dark image than in a light one), of the error and of the model's uncertainty:",
+        table(
+            tables.areas,
+            {"mix": "mix", "error_auc": "A_error", "uncertainty_auc": "A_uncertainty", "gap": "difference"} | spread,
+            digits=3,
+        ),
+    ]
+    if has_grid(found):
+        parts += ["![Generated images over their reconstructions](reconstructions.png)"]
+    return parts
+
+
+def _conditions(tables: StudyTables) -> list[str]:
+    return [
+        "## Conditions",
+        "![Prevalence](prevalence.png)",
+        "Distance of the groups' prevalences (total variation: the share of one group whose label would have to "
+        "change), and its mean when the labels are dealt at random, which is the larger the more labels there are:",
+        table(
+            tables.distances,
+            {"level": "level", "labels": "labels", "distance": "distance", "by_chance": "by chance", "p_chance": "p"},
+            digits=3,
+        ),
+        f"MSE of each condition with {FEWEST} tested images or more in both groups (`conditions.csv`):",
+        "![MSE by condition](conditions.png)",
+    ]

@@ -1,0 +1,188 @@
+"""The trainings of the dermatology study: one VAE for each mix and repeat, measured and kept, several at a time.
+
+Each process trains with one thread, so that the numbers do not depend on how many there are. What a training depends
+on is the name of its file: a study that was killed goes on where it stopped, and a second one trains nothing.
+
+Needs torch and NumPy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing.connection import wait as wait_for_end
+from pathlib import Path
+
+import torch
+
+from fairness_checks.cache_keys import source_digest
+from models import perceptual, train_vae, vae, vae_config, vae_device, vae_measure, vae_steps
+from models.data.images import ImageSet
+from models.perceptual import PerceptualLoss
+from models.studies import dermatology_one, dermatology_protocol
+from models.studies.dermatology_one import Setup, Task, measured, one_thread, perceptual_of
+from models.studies.dermatology_protocol import images_per_test_set
+from models.studies.dermatology_store import read_arrays, write_arrays
+from models.vae_config import MIXES, VAEConfig
+
+__all__ = ["Trainings", "run_trainings"]
+
+Progress = Callable[[int, int, float], None]
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Trainings:
+    """What `run_trainings` did.
+
+    Attributes
+    ----------
+    files : dict of (str, int) to Path
+        File of each mix and repeat.
+    trained : int
+        How many were trained in this call; the others were there.
+    seconds : float
+        That the call took.
+    test_images : int
+        Images of each test set.
+    perceptual : str
+        Which perceptual loss.
+    device : str
+        "cpu" or "cuda".
+    torch : str
+        Its version.
+    """
+
+    files: dict[tuple[str, int], Path]
+    trained: int
+    seconds: float
+    test_images: int
+    perceptual: str
+    device: str
+    torch: str
+
+
+def run_trainings(
+    images: ImageSet,
+    config: VAEConfig,
+    folder: Path,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Trainings:
+    """Train what is not there yet.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Of the configuration's size.
+    config : VAEConfig
+        Network, training, and size of the study.
+    folder : Path
+        Measurements are kept in ``trainings`` in it.
+    seed : int
+        0 or more.
+    device : {"auto", "cpu", "cuda"}
+        Where to train.
+    jobs : int
+        Processes at a time on a CPU; on a GPU trainings follow each other in this one.
+    progress : callable, optional
+        Called with trainings done, trainings in all, and seconds; first with those that were there.
+
+    Raises
+    ------
+    TrainingDiverged
+        A loss became NaN or infinite. What the other processes trained is kept.
+    """
+    start = time.monotonic()
+    on = vae_device.resolve_device(device).type
+    loss = perceptual_of(config)
+    source = "none" if loss is None else loss.source
+    each = images_per_test_set(images.skin_tone, config.test_images)
+    setup = Setup(images.pixels, images.skin_tone, images.synthetic, config, each, seed, on)
+    tasks = _tasks(setup, images.fingerprint(), source, folder / "trainings")
+    missing = [task for task in tasks if read_arrays(task.path, task.key) is None]
+    for task in missing:
+        task.path.unlink(missing_ok=True)  # damaged; its absence tells that it is not done
+
+    def report() -> None:
+        if progress is not None:
+            done = len(tasks) - sum(not task.path.exists() for task in missing)
+            progress(done, len(tasks), time.monotonic() - start)
+
+    report()
+    if on == "cpu" and jobs > 1 and len(missing) > 1:
+        _train_apart(setup, missing, jobs, report)
+    else:
+        _train_here(setup, missing, loss, report)
+    files = {(task.mix, task.repeat): task.path for task in tasks}
+    return Trainings(files, len(missing), time.monotonic() - start, each, source, on, str(torch.__version__))
+
+
+def _tasks(setup: Setup, fingerprint: str, source: str, folder: Path) -> list[Task]:
+    folder.mkdir(parents=True, exist_ok=True)
+    modules = (perceptual, train_vae, vae, vae_config, vae_device, vae_measure, vae_steps)
+    depends_on = {
+        "code": source_digest(*modules, dermatology_protocol, dermatology_one),
+        "config": setup.config.describe_training(),
+        "train_images": setup.config.train_images,
+        "test_images": setup.test_images,
+        "images": fingerprint,
+        "seed": setup.seed,
+        "perceptual": source,
+        "torch": torch.__version__,
+        "device": setup.device,
+    }
+    tasks = []
+    for repeat in range(setup.config.repeats):
+        for mix, shares in MIXES.items():
+            key = json.dumps({**depends_on, "mix": [mix, dict(shares)], "repeat": repeat}, sort_keys=True)
+            digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+            tasks.append(Task(mix, repeat, folder / f"{mix}-{repeat:02d}-{digest}.npz", key))
+    return tasks
+
+
+def _train_here(setup: Setup, tasks: Sequence[Task], loss: PerceptualLoss | None, report: Callable[[], None]) -> None:
+    with one_thread(setup.device):
+        for task in tasks:
+            write_arrays(task.path, task.key, measured(setup, task, loss))
+            report()
+
+
+def _train_apart(setup: Setup, tasks: Sequence[Task], jobs: int, report: Callable[[], None]) -> None:
+    """Share the tasks out to processes; each file that appears is a training done."""
+    jobs = min(jobs, len(tasks))
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(_work, setup, tasks[job::jobs]) for job in range(jobs)]
+        while wait(futures, _SECONDS_BETWEEN_LOOKS).not_done:
+            report()
+        report()
+        for future in futures:
+            future.result()
+
+
+def _work(setup: Setup, tasks: Sequence[Task]) -> None:
+    """Train in a process of its own."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with warnings.catch_warnings():  # what the network of the loss is was told once, by the process that asked
+        warnings.simplefilter("ignore", UserWarning)
+        loss = perceptual_of(setup.config)
+    _train_here(setup, tasks, loss, lambda: None)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it was killed; it would otherwise wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_end([parent.sentinel])
+        os._exit(1)

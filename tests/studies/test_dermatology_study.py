@@ -1,0 +1,556 @@
+"""The dermatology study, small: its protocol, what a killed study keeps, its numbers against plain loops."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import doctest
+import hashlib
+import itertools
+import json
+import math
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import stats
+
+from models.data.images import LEVELS
+from models.data.skin_phantom import skin_phantom
+from models.data.sources import DataUnavailable
+from models.studies import (
+    dermatology,
+    dermatology_conditions,
+    dermatology_data,
+    dermatology_findings,
+    dermatology_protocol,
+    dermatology_report,
+    dermatology_results,
+    dermatology_store,
+    dermatology_training,
+)
+from models.studies.dermatology_conditions import FEWEST, condition_rows, distance_to_chance
+from models.studies.dermatology_data import data_record, study_images
+from models.studies.dermatology_protocol import fit_seed, images_per_test_set, split, training_rows
+from models.studies.dermatology_report import write_report
+from models.studies.dermatology_results import sweep_results
+from models.studies.dermatology_store import StudyIncomplete, load_study, save_study
+from models.studies.dermatology_training import run_trainings
+from models.vae_config import MIXES, VAEConfig
+
+TINY = VAEConfig.preset(
+    "cpu",
+    image_size=16,
+    widths=(4, 8),
+    latent_channels=4,
+    epochs=1,
+    batch_size=8,
+    train_images=20,
+    test_images=12,
+    repeats=3,
+)
+TIMES = ("seconds", "images_per_second")
+TONES = np.array(["dark"] * 40 + ["light"] * 100)
+
+
+def phantoms():
+    return skin_phantom(44, 40, size=16, seed=3)
+
+
+def arrays_of(path):
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def same_numbers(path, other):
+    one, two = arrays_of(path), arrays_of(other)
+    return one.keys() == two.keys() and all(np.array_equal(one[name], two[name]) for name in one if name not in TIMES)
+
+
+def keep(folder, images, config=TINY, **options):
+    """Measure, and write what the report reads; the trainings of this call."""
+    folder.mkdir(exist_ok=True)
+    done = run_trainings(images, config, folder, device="cpu", **options)
+    record = {
+        "preset": "cpu",
+        "changed": True,
+        "asked": config.describe(),
+        "config": config.describe(),
+        "test_images": done.test_images,
+        "seed": 0,
+        "data": data_record(images),
+        "perceptual": done.perceptual,
+        "device": done.device,
+        "torch": done.torch,
+    }
+    save_study(folder, record, images, done.files)
+    return done
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    keep(folder, phantoms())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reported(study):
+    pytest.importorskip("matplotlib")
+    return write_report(study)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        dermatology_conditions,
+        dermatology_data,
+        dermatology_findings,
+        dermatology_protocol,
+        dermatology_results,
+        dermatology_store,
+    ],
+)
+def test_the_examples_are_true(module):
+    tried = doctest.testmod(module)
+    assert tried.failed == 0
+    assert tried.attempted > 0
+
+
+@pytest.mark.parametrize("repeat", range(4))
+def test_test_images_never_train_and_none_tests_twice(repeat):
+    drawn = split(TONES, 13, seed=5, repeat=repeat)
+    assert [set(TONES[rows]) for rows in drawn.test] == [{"light"}, {"dark"}]
+    assert len(set(drawn.test.ravel().tolist())) == 26
+    for mix in MIXES:
+        rows = training_rows(drawn, mix, 400, seed=5, repeat=repeat)
+        assert not set(rows.tolist()) & set(drawn.test.ravel().tolist())
+    everything = np.concatenate([*drawn.test, *drawn.pools])
+    assert sorted(everything.tolist()) == list(range(len(TONES)))
+
+
+def test_mixes_have_the_shares_of_the_study_and_draw_with_replacement():
+    drawn = split(TONES, 13, seed=0, repeat=0)
+    for mix, dark in (("A", 0), ("B", 834), ("C", 1668)):
+        rows = training_rows(drawn, mix, 1668, seed=0, repeat=0)
+        assert Counter(TONES[rows].tolist()) == Counter({"light": 1668 - dark, "dark": dark})
+    # 1,668 draws with replacement from 27: each about 62 times, and no image without a draw but by a 10^-26 chance.
+    times = np.bincount(training_rows(drawn, "C", 1668, seed=0, repeat=0), minlength=len(TONES))[drawn.pools[1]]
+    assert stats.chisquare(times).pvalue > 1e-4
+    few = training_rows(drawn, "A", 20, seed=0, repeat=0)  # from 87: without replacement there would be 20
+    assert any(len(set(training_rows(drawn, "A", 20, 0, r).tolist())) < 20 for r in range(5))
+    assert len(few) == 20
+
+
+def test_draws_differ_between_repeats_mixes_and_seeds_and_are_the_same_again():
+    def draws(seed, repeat):
+        drawn = split(TONES, 13, seed, repeat)
+        return drawn.test.tolist(), *(training_rows(drawn, mix, 30, seed, repeat).tolist() for mix in MIXES)
+
+    told = [draws(seed, repeat) for seed, repeat in itertools.product(range(2), range(3))]
+    assert told == [draws(seed, repeat) for seed, repeat in itertools.product(range(2), range(3))]
+    for part in zip(*told, strict=True):
+        assert len({str(rows) for rows in part}) == 6
+    seeds = {fit_seed(mix, seed, repeat) for mix in MIXES for seed in range(2) for repeat in range(3)}
+    assert len(seeds) == 18
+
+
+def test_a_third_of_the_smaller_group_tests_at_most():
+    assert images_per_test_set(TONES, 12) == 12
+    assert images_per_test_set(TONES, 500) == 13
+    with pytest.raises(ValueError, match="3 images of dark skin: at least 6"):
+        images_per_test_set(np.array(["light"] * 50 + ["dark"] * 3), 12)
+
+
+def test_every_mix_of_a_repeat_has_the_same_test_images_and_its_own_training_images(study):
+    files = json.loads((study / "study.json").read_text())["trainings"]
+    assert len(files) == 9
+    tones = phantoms().skin_tone
+    for repeat in range(3):
+        expected = split(tones, 12, seed=0, repeat=repeat)
+        for item in (item for item in files if item["repeat"] == repeat):
+            arrays = arrays_of(study / item["file"])
+            assert np.array_equal(arrays["test"], expected.test)
+            rows = training_rows(expected, item["mix"], 20, seed=0, repeat=repeat)
+            assert arrays["trained"].tolist() == [(tones[rows] == tone).sum() for tone in ("light", "dark")]
+            assert arrays["distinct"].sum() == len(set(rows.tolist()))
+            assert arrays["images_per_second"] > 0
+
+
+def test_a_file_holds_what_training_and_measuring_by_hand_give(study):
+    from models.train_vae import measure_images, train_vae
+
+    images = phantoms()
+    drawn = split(images.skin_tone, 12, seed=0, repeat=1)
+    rows = training_rows(drawn, "B", 20, seed=0, repeat=1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        trained = train_vae(images.pixels[rows], TINY, seed=fit_seed("B", 0, 1), device="cpu")
+        found = measure_images(trained.vae, images.pixels[drawn.test.ravel()], device="cpu")
+    finally:
+        torch.set_num_threads(threads)
+    (path,) = (study / "trainings").glob("B-01-*.npz")
+    assert np.array_equal(arrays_of(path)["mse"], found.mse)
+    assert np.array_equal(arrays_of(path)["latent_sd"], found.latent_sd)
+
+
+def test_processes_change_no_number(study, tmp_path):
+    done = keep(tmp_path, phantoms(), dataclasses.replace(TINY, repeats=1), jobs=2)
+    assert done.trained == 3
+    for path in done.files.values():
+        assert same_numbers(path, study / "trainings" / path.name)
+
+
+def test_a_killed_study_goes_on_and_a_whole_one_trains_nothing(study, tmp_path, monkeypatch):
+    images, measured = phantoms(), dermatology_training.measured
+    started = []
+
+    def killed(setup, task, loss):
+        started.append(task)
+        if len(started) == 3:
+            raise KeyboardInterrupt
+        return measured(setup, task, loss)
+
+    monkeypatch.setattr(dermatology_training, "measured", killed)
+    with pytest.raises(KeyboardInterrupt):
+        keep(tmp_path, images)
+    with pytest.raises(StudyIncomplete, match="not measured to its end"):
+        load_study(tmp_path)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "trainings").iterdir()}
+    assert len(before) == 2
+    monkeypatch.setattr(dermatology_training, "measured", measured)
+    steps = []
+    assert keep(tmp_path, images, progress=lambda *told: steps.append(told[:2])).trained == 7
+    assert steps == [(done, 9) for done in range(2, 10)]
+    for name, content in before.items():
+        assert (tmp_path / "trainings" / name).read_bytes() == content
+    assert all(same_numbers(path, study / "trainings" / path.name) for path in (tmp_path / "trainings").iterdir())
+    monkeypatch.setattr(dermatology_training, "measured", None)  # nothing is trained
+    assert keep(tmp_path, images).trained == 0
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "of another training"])
+def test_a_damaged_file_is_trained_again(study, tmp_path, damage):
+    config = dataclasses.replace(TINY, repeats=1)
+    first = keep(tmp_path, phantoms(), config)
+    path, other = first.files["A", 0], first.files["C", 0]
+    content = path.read_bytes()
+    middle = content.index(b"mse.npy") + 200
+    path.write_bytes(
+        {
+            "cut": content[:-100],
+            "flipped": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+            "empty": b"",
+            "of another training": other.read_bytes(),
+        }[damage]
+    )
+    with pytest.raises(StudyIncomplete, match="missing or damaged"):
+        load_study(tmp_path)
+    untouched = other.read_bytes()
+    assert keep(tmp_path, phantoms(), config).trained == 1
+    assert same_numbers(path, study / "trainings" / path.name)
+    assert other.read_bytes() == untouched
+
+
+def test_what_a_training_depends_on_names_its_file(study, tmp_path):
+    def names(images=None, seed=0, **changes):
+        config = dataclasses.replace(TINY, repeats=1, **changes)
+        setup = dermatology_training.Setup(None, None, True, config, 12, seed, "cpu")
+        tasks = dermatology_training._tasks(setup, images or phantoms().fingerprint(), "none", tmp_path)
+        return {task.path.name for task in tasks}
+
+    stored = {path.name for path in (study / "trainings").iterdir()}
+    assert names() <= stored  # of fewer repeats: nothing is trained again
+    assert not names(seed=1) & stored
+    assert not names(images="other") & stored
+    assert not names(epochs=2) & stored
+    assert not names(train_images=21) & stored
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def plain_measurements(folder):
+    """Read the files without the study's code: {(mix, repeat): {name: array}}."""
+    trainings = json.loads((folder / "study.json").read_text())["trainings"]
+    return {(item["mix"], item["repeat"]): arrays_of(folder / item["file"]) for item in trainings}
+
+
+def mean_of(values):
+    return math.fsum(float(value) for value in values) / len(values)
+
+
+def corrected(values, smaller, tested):
+    """Nadeau and Bengio's 95 % interval, written out."""
+    count, mean = len(values), mean_of(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
+    half = stats.t.ppf(0.975, count - 1) * math.sqrt(variance * (1 / count + tested / (smaller - tested)))
+    return mean - half, mean + half
+
+
+@pytest.mark.usefixtures("reported")
+def test_the_report_has_the_numbers_that_plain_loops_give(study):
+    plain = plain_measurements(study)
+    where = {"light": slice(0, 12), "dark": slice(12, 24)}
+
+    def mean(name, mix, repeat, tone):
+        return mean_of(plain[mix, repeat][name][where[tone]])
+
+    for row in rows_of(study / "mse_by_mix.csv"):
+        for name in ("mse", "latent_sd", "kl"):
+            expected = [mean(name, row["mix"], repeat, row["skin_tone"]) for repeat in range(3)]
+            assert float(row[name]) == pytest.approx(mean_of(expected), rel=1e-5)
+            assert float(row[f"{name}_sd"]) == pytest.approx(np.std(expected, ddof=1), rel=1e-4)
+    cases = {"A": "AA", "B": "BB", "C": "CC", "worst case (dark A, light C)": "AC", "best case (dark C, light A)": "CA"}
+    rows = rows_of(study / "gaps.csv")
+    assert len(rows) == 10
+    for row in rows:
+        dark, light = cases[row["case"]]
+        gaps = [mean(row["value"], dark, r, "dark") - mean(row["value"], light, r, "light") for r in range(3)]
+        low, high = corrected(gaps, smaller=40, tested=12)
+        assert float(row["gap"]) == pytest.approx(mean_of(gaps), rel=1e-4)
+        assert (float(row["low"]), float(row["high"])) == pytest.approx((low, high), rel=1e-4)
+    for row in rows_of(study / "slopes.csv"):
+        share = {"A": 0.0, "B": 0.5, "C": 1.0} if row["skin_tone"] == "dark" else {"A": 1.0, "B": 0.5, "C": 0.0}
+        slopes = [
+            np.polyfit(list(share.values()), [mean("mse", mix, repeat, row["skin_tone"]) for mix in share], 1)[0]
+            for repeat in range(3)
+        ]
+        assert float(row["slope"]) == pytest.approx(mean_of(slopes), rel=1e-4)
+    for row in rows_of(study / "uncertainty.csv"):
+        for name, column in (("mse", "error_auc"), ("latent_sd", "uncertainty_auc")):
+            areas = []
+            for repeat in range(3):
+                values = plain[row["mix"], repeat][name]
+                pairs = itertools.product(values[where["dark"]], values[where["light"]])
+                areas.append(mean_of([(dark > light) + 0.5 * (dark == light) for dark, light in pairs]))
+            assert float(row[column]) == pytest.approx(mean_of(areas), rel=1e-5)
+
+
+def test_the_verdicts_are_those_of_the_same_numbers(study):
+    found = load_study(study)
+    plain = plain_measurements(study)
+    results = sweep_results(found)
+    records = {(r.metric, r.sweep.gap): r for r in dermatology_results.verdicts(found, results)}
+    gaps = {
+        mix: mean_of([plain[mix, r]["mse"][12:].mean() - plain[mix, r]["mse"][:12].mean() for r in range(3)])
+        for mix in MIXES
+    }
+    balanced = records["mean_squared_error", "equal_representation"]
+    assert balanced.estimate == pytest.approx(abs(gaps["B"]), rel=1e-5)
+    assert balanced.sweep.test_train_ratio == pytest.approx(12 / 28)  # of the 40 dark images, not of all 84
+    shown = records["mean_squared_error", "each_mix"]
+    assert shown.estimate == pytest.approx(abs(gaps[shown.sweep.first_mix]), rel=1e-5)
+    assert {r.groups["light"].train for r in results.of("B", "all")} == {10}
+    assert {r.groups["dark"].real for r in results.of("A", "all")} == {0}
+    assert len(records) == len(dermatology_results.CHECKS)
+
+
+def test_conditions_are_counted_and_averaged_by_image(study):
+    images, plain = phantoms(), plain_measurements(study)
+    expected = {}
+    for mix in MIXES:
+        of_image = {}
+        for repeat in range(3):
+            arrays = plain[mix, repeat]
+            for image, value in zip(arrays["test"].ravel().tolist(), arrays["mse"].tolist(), strict=True):
+                of_image.setdefault(image, []).append(value)
+        for image, values in of_image.items():
+            key = (str(images.conditions[LEVELS[-1]][image]), mix, str(images.skin_tone[image]))
+            expected.setdefault(key, []).append(mean_of(values))
+    rows = condition_rows(load_study(study))
+    both = {key[:2] for key in expected} & {(c, m) for c, m, t in expected if (c, m, "light") in expected}
+    both = {pair for pair in both if (*pair, "dark") in expected and (*pair, "light") in expected}
+    assert {(row.condition, row.mix) for row in rows.itertuples()} == both
+    for row in rows.itertuples():
+        light, dark = (expected[row.condition, row.mix, tone] for tone in ("light", "dark"))
+        assert (row.light, row.dark) == (len(light), len(dark))
+        assert (row.mse_light, row.mse_dark) == pytest.approx((mean_of(light), mean_of(dark)), rel=1e-6)
+        assert row.shown == (min(len(light), len(dark)) >= FEWEST)
+    prevalence = dermatology_conditions.prevalence_rows(load_study(study))
+    for level, name in dermatology_conditions.LEVEL_NAMES.items():
+        counted = Counter(zip(images.conditions[level].tolist(), images.skin_tone.tolist(), strict=True))
+        part = prevalence[prevalence["level"] == name]
+        assert {(row.label, row.light, row.dark) for row in part.itertuples()} == {
+            (label, counted[label, "light"], counted[label, "dark"]) for label, _ in counted
+        }
+
+
+def test_chance_is_that_of_shuffled_labels():
+    light, dark = [30, 10, 5, 3, 2], [8, 9, 1, 1, 6]
+    labels = np.repeat(np.tile(np.arange(5), 2), [*light, *dark])
+    is_dark = np.arange(len(labels)) >= sum(light)
+    rng = np.random.default_rng(8)
+    drawn = []
+    for _ in range(3000):
+        shuffled = rng.permutation(labels)
+        shares = [np.bincount(shuffled[side], minlength=5) / side.sum() for side in (is_dark, ~is_dark)]
+        drawn.append(0.5 * np.abs(shares[0] - shares[1]).sum())
+    found = distance_to_chance(light, dark)
+    assert found.distance == pytest.approx(0.5 * np.abs(np.divide(light, 50) - np.divide(dark, 25)).sum())
+    error = np.std(drawn) * math.sqrt(1 / 3000 + 1 / 2000)
+    assert abs(found.by_chance - np.mean(drawn)) < 4 * error
+    assert abs(found.p - np.mean(np.array(drawn) >= found.distance - 1e-12)) < 0.02
+
+
+def planted(dark_error=1.0, dark_latent=0.0):
+    """Measurements that show every finding, unless told otherwise."""
+    rng = np.random.default_rng(1)
+    level = {("A", 0): 0.010, ("B", 0): 0.015, ("C", 0): 0.025, ("A", 1): 0.035, ("B", 1): 0.022, ("C", 1): 0.018}
+    mse = np.array([[[level[mix, g] * (dark_error if g else 1.0) for g in range(2)]] * 4 for mix in MIXES])
+    mse = mse[..., None] * rng.normal(1, 0.02, (3, 4, 2, 30))
+    latent = np.array([0.9, 0.8, 0.7])[:, None, None, None] + rng.normal(0, 0.02, (3, 4, 2, 30))
+    latent[:, :, 1] += dark_latent
+    tones = np.repeat(["light", "dark"], [300, 150])
+    fine = np.where(tones == "light", np.arange(450) % 5, np.arange(450) % 2).astype(str)
+    rows = np.arange(120).reshape(4, 1, 30)
+    return dermatology_store.Measurements(
+        record={"seed": 0, "data": {"synthetic": True, "source": "planted"}},
+        tones=tones,
+        conditions={LEVELS[0]: np.array(["x"] * 450), LEVELS[1]: np.array(["x"] * 450), LEVELS[2]: fine},
+        mixes=tuple(MIXES),
+        test=np.concatenate([rows, 300 + rows], axis=1),
+        mse=mse,
+        latent_sd=latent,
+        kl=np.ones_like(mse),
+        trained=np.full((3, 4, 2), 50),
+        distinct=np.full((3, 4, 2), 40),
+        seconds=np.ones((3, 4)),
+        images_per_second=np.ones((3, 4)),
+        devices=("cpu",),
+        precisions=("float32",),
+        examples={},
+    )
+
+
+def met(found):
+    from models.studies.dermatology_report import study_tables
+
+    return {item.name: item.met for item in dermatology_findings.findings(study_tables(found))}
+
+
+def test_findings_are_met_where_they_were_planted_and_not_elsewhere():
+    every = met(planted())
+    assert set(every) == {"1", "2 light", "2 dark", "3a", "3b", "3c", "4a", "4b", "4c", "5a", "5b"}
+    assert {name for name, is_met in every.items() if not is_met} == set()
+    easier = met(planted(dark_error=0.5))  # now dark skin is the easier one
+    assert not any(easier[name] for name in ("3a", "3b", "3c", "4c"))
+    warned = met(planted(dark_latent=0.2))
+    assert not warned["4b"]
+    assert not warned["4c"]
+    assert not met(planted(dark_error=3.0))["1"]
+
+
+def test_phantoms_are_shown_and_the_report_is_the_same_again(study, reported):
+    before = {path.name: path.read_bytes() for path in study.iterdir() if path.is_file()}
+    assert {"report.md", "mse_by_mix.csv", "conditions.csv", "prevalence.csv", "verdicts.csv"} <= set(before)
+    assert {"boxes.png", "prevalence.png", "conditions.png", "reconstructions.png"} <= set(before)
+    text = before["report.md"].decode()
+    assert "**Generated images, no photographs.**" in text
+    assert "ratio 0.43" in text
+    assert all(line.partition(": ")[2] in text for line in reported if not line.startswith("finding"))
+    assert write_report(study) == reported
+    assert {path.name: path.read_bytes() for path in study.iterdir() if path.is_file()} == before
+    found = load_study(study)
+    assert np.array_equal(found.examples["original"], phantoms().pixels[found.test[0][:, :6]])
+
+
+def test_of_photographs_no_picture_is_kept(tmp_path):
+    pytest.importorskip("matplotlib")
+    photographs = dataclasses.replace(phantoms(), synthetic=False, name="photographs", source="a test")
+    keep(tmp_path, photographs, dataclasses.replace(TINY, repeats=2))
+    write_report(tmp_path)
+    pictures = {path.name for path in tmp_path.rglob("*") if path.suffix not in (".csv", ".md", ".json", ".npz")}
+    assert pictures == {"trainings", "boxes.png", "prevalence.png", "conditions.png"}
+    for path in tmp_path.rglob("*.npz"):
+        for name, values in arrays_of(path).items():
+            assert values.dtype != np.uint8, name
+            assert values.ndim < 3, name  # no image has fewer axes
+    content = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert not any(name.encode() in content for name in photographs.ids.tolist())
+    text = (tmp_path / "report.md").read_text()
+    assert "No picture of a photograph" in text
+    assert "reconstructions.png" not in text
+
+
+def photographs_in(folder, size, count=14):
+    """Write a data set in the published layout, of generated images."""
+    images = skin_phantom(count, count, size=size, seed=1)
+    lines = ["md5hash,fitzpatrick_scale,label,nine_partition_label,three_partition_label"]
+    for i, pixels in enumerate(images.pixels):
+        path = folder / "new.jpg"
+        Image.fromarray(np.moveaxis(pixels, 0, -1)).save(path, quality=95)
+        name = hashlib.md5(path.read_bytes()).hexdigest()
+        path.rename(folder / f"{name}.jpg")
+        lines.append(f"{name},{images.skin_type[i]},{images.conditions['label'][i]},b,c")
+    (folder / "fitzpatrick17k.csv").write_text("\n".join(lines))
+
+
+def test_photographs_come_first_and_are_never_enlarged(tmp_path, monkeypatch):
+    config = VAEConfig.preset("paper", image_size=64, widths=(4, 8, 16), train_images=9, test_images=3)
+    monkeypatch.delenv("FAIRNESS_DATA", raising=False)
+    images, used = study_images("auto", config)
+    assert (len(images), images.synthetic, used) == (24, True, config)
+    with pytest.raises(DataUnavailable):
+        study_images("photographs", config)
+    photographs_in(tmp_path, size=32)
+    monkeypatch.setenv("FAIRNESS_DATA", str(tmp_path))
+    images, used = study_images("auto", config)
+    assert (images.name, images.size, images.synthetic) == ("fitzpatrick17k", 32, False)
+    assert (used.image_size, used.widths, used.latent_shape) == (32, (8, 16), config.latent_shape)
+    assert study_images("phantoms", config)[0].synthetic
+    with pytest.raises(ValueError, match="photos"):
+        study_images("photos", config)
+
+
+BLOCKED = """
+import sys
+for name in ("pandas", "matplotlib", "narwhals", "pydantic", "joblib", "sklearn"):
+    sys.modules[name] = None  # importing it raises ModuleNotFoundError
+from models.studies.dermatology import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_trainings_travel_to_where_the_project_is_not_installed(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("matplotlib")
+    command = ["--quick", "--data", "phantoms", "--out", str(tmp_path), "--jobs", "1", "--device", "cpu"]
+    run = subprocess.run([sys.executable, "-c", BLOCKED, *command], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "6 VAEs trained, 0 were there" in run.stdout
+    assert f"The measurements are kept in {tmp_path}" in run.stdout
+    assert not (tmp_path / "report.md").exists()
+    monkeypatch.setattr(dermatology_report, "_draw", lambda *_: None)  # figures take seconds, and others draw them
+    assert dermatology.main(["--report-only", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.endswith(f"{tmp_path / 'report.md'}\n")
+    assert "shortened by --quick" in (tmp_path / "report.md").read_text()
+    reported = []
+    monkeypatch.setattr(dermatology, "report", reported.append)
+    assert dermatology.main(command) == 0  # the same command would write it too, and trains nothing
+    assert reported == [tmp_path]
+    assert "0 VAEs trained, 6 were there" in capsys.readouterr().out
+
+
+def test_the_command_refuses_what_cannot_be_done(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("FAIRNESS_DATA", raising=False)
+    assert dermatology.main(["--report-only", "--out", str(tmp_path)]) == 2
+    assert "not measured to its end" in capsys.readouterr().err
+    assert dermatology.main(["--data", "photographs", "--out", str(tmp_path)]) == 2
+    assert "FAIRNESS_DATA" in capsys.readouterr().err
+    for wrong in (["--report-only"], ["--repeats", "1"], ["--jobs", "0"]):
+        with pytest.raises(SystemExit):
+            dermatology.main(wrong)
+
+
+def test_a_bug_is_not_taken_for_a_missing_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, "models.studies.dermatology_report", None)
+    with pytest.raises(ModuleNotFoundError):
+        dermatology.report(Path())
