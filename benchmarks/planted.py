@@ -26,7 +26,7 @@ from models.train_vae import train_vae
 from models.vae_config import VAEConfig
 
 GAP, LIMIT, MISMATCH = 0.010, 0.005, 0.10
-TESTED = 200  # of each tone
+TRAINED, TESTED = 120, 200  # of each tone
 NOISE = 0.25  # standard deviation of the logarithm of what the warning uncertainty is multiplied by
 
 Verdicts = dict[str, str]
@@ -49,11 +49,10 @@ def one_seed(seed: int, planted: float) -> tuple[float, Verdicts]:
     """Train and judge one model; return the difference seen, dark minus light, and the verdicts."""
     torch.set_num_threads(1)
     config = VAEConfig.preset("cpu")
-    half = config.train_images // 2
     images = skin_phantom(
-        half + TESTED, half + TESTED, size=config.image_size, seed=seed, mode="shuffled", planted_mse_gap=planted
+        TRAINED + TESTED, TRAINED + TESTED, size=config.image_size, seed=seed, mode="shuffled", planted_mse_gap=planted
     )
-    test = np.concatenate([np.flatnonzero(images.skin_tone == tone)[half:] for tone in ("light", "dark")])
+    test = np.concatenate([np.flatnonzero(images.skin_tone == tone)[TRAINED:] for tone in ("light", "dark")])
     train = np.setdiff1d(np.arange(len(images)), test)
     vae = train_vae(images.pixels[train], config, seed=seed, device="cpu").vae
     found = predictions_from_autoencoder(

@@ -125,7 +125,8 @@ class Training:
     def step(self, x: Tensor, noise: Tensor) -> Tensor:
         """Take one step of Adam and return the terms of the loss, (3,), without waiting for them."""
         terms = self.objective(x, noise)
-        loss = (terms.reconstruction + terms.kl + self.config.perceptual_weight * terms.perceptual).mean()
+        weighted_kl = self.config.kl_weight * terms.kl
+        loss = (terms.reconstruction + weighted_kl + self.config.perceptual_weight * terms.perceptual).mean()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
         self.optimizer.step()
@@ -134,7 +135,7 @@ class Training:
     def report(self, epoch: int, losses: Tensor) -> None:
         """Tell the caller how far the training is; `losses` are those of the epoch's steps so far, (steps, 3)."""
         if self.progress is not None:
-            weights = losses.new_tensor([1, 1, self.config.perceptual_weight])
+            weights = losses.new_tensor([1, self.config.kl_weight, self.config.perceptual_weight])
             done = epoch * self.steps_an_epoch + len(losses)
             self.progress(done, self.config.epochs * self.steps_an_epoch, float(losses[-1] @ weights))
 

@@ -5,6 +5,18 @@ by how much the first group's errors outrun its uncertainty, and may be negative
 errors (A_error > 1/2) and M exceeds the limit, both shown at the full level (an intersection-union test).
 *Compliance*: no pair does. The other turn of a pair, in which its mismatch is -M, must then be excluded too, either
 because the errors say which group is worse or because -M is below the limit as well; the two ways share the level.
+
+The variance is taken at the margin, as in Miettinen and Nurminen's score test [1]_ and for areas in
+`fairness_checks.stats.ranking_pairs`. The one seen is larger where the uncertainty's area is lower by chance, which is
+where the mismatch is larger (correlation 0.35 of standard error and mismatch): the largest of many pairs pays for it.
+Among 276 pairs of groups of 100 and 200 samples that test finds 0.83 of what this one does.
+
+References
+----------
+.. [1] Miettinen O, Nurminen M. Comparative analysis of two rates. Stat. Med. 4 (1985) 213-226.
+   doi:10.1002/sim.4780040211
+.. [2] Newcombe RG. Confidence intervals for an effect size measure based on the Mann-Whitney statistic. Part 2. Stat.
+   Med. 25 (2006) 559-573. doi:10.1002/sim.2324
 """
 
 from __future__ import annotations
@@ -22,16 +34,21 @@ from fairness_checks.stats.simultaneous import Family
 
 __all__ = ["MismatchPairs", "judge_mismatch"]
 
-_METHOD = "DeLong test of two correlated areas with one pseudo-sample at chance per group (DeLong 1988)"
+_METHOD = "DeLong test of two correlated areas at the margin, half a pseudo-sample at chance per group (DeLong 1988)"
 _BY_ERRORS = 0.01  # share of the level that may show which group is worse; the rest shows that -M is small
+# Share of a sample, or cluster, that is added to a group's variance; without, false alarms reach 0.17 of 0.05 (24
+# groups of 10 and 20 samples, areas 0.9 and 0.85); with a whole one, 24 groups of 100 and 200 detect 0.03 less.
+_PSEUDO_SAMPLE = 0.5
+_HALVINGS = 12  # until the share of a move is known; an interval's end is then exact to 1e-3 standard errors
 
 
 class MismatchPairs:
     """All pairs of groups, the worse errors first, as `fairness_checks.stats.pairs.PairTests`.
 
-    The variances are DeLong's with one pseudo-sample (or cluster) of each group added, of which errors and uncertainty
-    know nothing, as in `fairness_checks.stats.ranking.auc_estimates`. Pseudo-samples and degrees of freedom go by the
-    effective number of clusters: a few large ones among many small ones are little evidence of how much they vary.
+    The variances are DeLong's with half a pseudo-sample (or cluster) of each group added, of which errors and
+    uncertainty know nothing; `fairness_checks.stats.ranking.auc_estimates` adds a whole one. Pseudo-samples and degrees
+    of freedom go by the effective number of clusters: a few large ones among many small ones are little evidence of how
+    much they vary.
 
     Parameters
     ----------
@@ -46,15 +63,33 @@ class MismatchPairs:
         i, j = block_pairs(self.blocks)
         worse = statistics.error_auc[i, j] >= 0.5
         self.first, self.second = np.where(worse, i, j), np.where(worse, j, i)
-        pair = (self.first, self.second)
+        pair, turned = (self.first, self.second), (self.second, self.first)
         self.error_auc: Array = statistics.error_auc[pair]
-        self.disparity: Array = statistics.error_auc[pair] - statistics.uncertainty_auc[pair]
-        of_error = (statistics.error_auc - 0.5) ** 2
-        both = of_error + (statistics.uncertainty_auc - 0.5) ** 2
-        parts = statistics.variance + both / statistics.effective[:, None] ** 2
-        error_parts = statistics.error_variance + of_error / statistics.effective[:, None] ** 2
-        self.error, self.freedom = self._spread(statistics, parts, statistics.covariance, both)
-        error, freedom = self._spread(statistics, error_parts, statistics.error_covariance, of_error)
+        self._uncertainty_auc: Array = statistics.uncertainty_auc[pair]
+        self.disparity: Array = self.error_auc - self._uncertainty_auc
+        self._m, self._n = statistics.effective[self.first], statistics.effective[self.second]
+        kept = statistics.effective / statistics.units
+        self._shared = statistics.shared[pair] * np.minimum(kept[self.first], kept[self.second])
+
+        of_error, of_uncertainty = (statistics.error_auc - 0.5) ** 2, (statistics.uncertainty_auc - 0.5) ** 2
+        per_sample = _PSEUDO_SAMPLE * statistics.effective[:, None] ** -2
+        parts = statistics.variance + (of_error + of_uncertainty) * per_sample
+        error_parts = statistics.error_variance + of_error * per_sample
+        uncertainty_parts = statistics.uncertainty_variance + of_uncertainty * per_sample
+        # Variances, each as three parts: of the first group, of the second, and twice their covariance; shapes (3, B).
+        whole = np.array([parts[pair], parts[turned], statistics.covariance[pair]])
+        self._of_error = np.array([error_parts[pair], error_parts[turned], statistics.error_covariance[pair]])
+        self._of_uncertainty = np.array(
+            [uncertainty_parts[pair], uncertainty_parts[turned], statistics.uncertainty_covariance[pair]]
+        )
+        self._of_both = (self._of_error + self._of_uncertainty - whole) / 2.0  # covariance of the two areas
+        least = 0.25 / (self._m * self._n) ** 2  # half a step of an area
+        by_error, by_uncertainty = ((x[pair] * (self._m**-2 + self._n**-2)) for x in (of_error, of_uncertainty))
+        self._least = np.maximum(by_error + by_uncertainty, least)
+
+        everyone = np.arange(len(self.first))
+        self.error, self.freedom = self._spread(whole, self._least, everyone)
+        error, freedom = self._spread(self._of_error, np.maximum(by_error, least), everyone)
         self.p_not_worse: Array = upper_tail((self.error_auc - 0.5) / error, freedom)
         # Of a group's part there is one estimate a pair; their mean stands for the group among all pairs.
         compared = self.blocks[:, None] == self.blocks
@@ -65,31 +100,61 @@ class MismatchPairs:
         self.largest = 1.0
         self.step = min(2e-5, 1e-3 * float(self.error.max()))
 
-    def _spread(
-        self, statistics: MismatchStatistics, parts: Array, covariance: Array, distance: Array
-    ) -> tuple[Array, Array]:
-        """Return standard errors and degrees of freedom of the pairs, shapes (B,)."""
-        pair = (self.first, self.second)
-        m, n = statistics.effective[self.first], statistics.effective[self.second]
-        kept = statistics.effective / statistics.units
-        both = statistics.shared[pair] * np.minimum(kept[self.first], kept[self.second])
-        one, other, shared = parts[pair], parts[pair[::-1]], covariance[pair]
-        lowest = np.maximum(distance[pair] * (m**-2 + n**-2), 0.25 / (m * n) ** 2)
-        freedom = two_sample_freedom(one, other, shared, m, n, both)
-        return np.sqrt(np.maximum(one + other + shared, lowest)), freedom
+    def _spread(self, parts: Array, least: Array, index: np.ndarray) -> tuple[Array, Array]:
+        """Return standard errors and degrees of freedom of some pairs, of variances in parts of shape (3, ..., b)."""
+        freedom = two_sample_freedom(parts[0], parts[1], parts[2], self._m[index], self._n[index], self._shared[index])
+        return np.sqrt(np.maximum(parts.sum(axis=0), least)), freedom
+
+    def _standardised(self, index: np.ndarray, margins: tuple[float, ...]) -> tuple[Array, Array]:
+        """Return t of the mismatch at some margins, and its degrees of freedom, of some pairs; shapes (margins, b).
+
+        The two areas are moved to the nearest ones that differ by the margin, near in terms of the variances that they
+        have there: the errors' area by a share of the excess, the uncertainty's by the rest. Variances go by A (1 - A),
+        to which that of an area is nearly proportional [2]_, and the two areas keep their correlation. The share is
+        found by halving, since one step from the variances seen moves too far: that test is too liberal (0.08 of 0.05,
+        24 groups, areas 0.9 and 0.85), and after two t may fall where the mismatch rises.
+        """
+        margin, least = np.array(margins)[:, None], self._least[index]
+        a, b = self.error_auc[index], self._uncertainty_auc[index]
+        # No area is taken to be nearer to 0 or 1 than half a unit of its smaller group: its variance can be moved too.
+        inwards = 0.5 / (np.minimum(self._m, self._n)[index] + 1.0)
+        shape_a, shape_b = (_shape(np.minimum(np.maximum(x, inwards), 1.0 - inwards)) for x in (a, b))
+        of_error, of_uncertainty = (
+            self._of_error[:, None, index] / shape_a,
+            self._of_uncertainty[:, None, index] / shape_b,
+        )
+        of_both = self._of_both[:, None, index] / np.sqrt(shape_a * shape_b)
+        error, uncertainty, both = of_error.sum(axis=0), of_uncertainty.sum(axis=0), of_both.sum(axis=0)
+        excess = a - b - margin
+        reach = np.clip(margin, 2.0 * inwards - 1.0, 1.0 - 2.0 * inwards)
+        lowest, highest = inwards + np.maximum(reach, 0.0), 1.0 - inwards + np.minimum(reach, 0.0)
+
+        def shapes(share: Array) -> tuple[Array, Array]:
+            """Return what both variances are proportional to where the errors' area takes a share of the excess."""
+            moved = np.minimum(np.maximum(a - excess * share, lowest), highest)
+            return _shape(moved), _shape(moved - reach)
+
+        share, half = np.full(excess.shape, 0.5), 0.25
+        for _ in range(_HALVINGS):
+            by_a, by_b = shapes(share)
+            covariance = np.sqrt(by_a * by_b) * both
+            own, other = by_a * error - covariance, by_b * uncertainty - covariance
+            share = share + np.where(own > share * np.maximum(own + other, least), half, -half)
+            half /= 2.0
+        by_a, by_b = shapes(share)
+        parts = by_a * of_error + by_b * of_uncertainty - 2.0 * np.sqrt(by_a * by_b) * of_both
+        spread, freedom = self._spread(parts, least, index)
+        return excess / spread, freedom
 
     def outside(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the errors are not worse, or the mismatch keeps the tolerance"; both directions count."""
-        m, error, freedom = self.disparity[index], self.error[index], self.freedom[index]
-        near, far = (m - tolerance) / error, (m + tolerance) / error
-        p = np.minimum(upper_tail(near, freedom) + upper_tail(far, freedom), 1.0)
-        return np.asarray(np.maximum(p, self.p_not_worse[index]))
+        near, far = upper_tail(*self._standardised(index, (tolerance, -tolerance)))
+        return np.asarray(np.maximum(np.minimum(near + far, 1.0), self.p_not_worse[index]))
 
     def within(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the mismatch meets or exceeds the tolerance in the turn that is true"."""
-        m, error, freedom = self.disparity[index], self.error[index], self.freedom[index]
-        as_seen = upper_tail((tolerance - m) / error, freedom)
-        turned = upper_tail((tolerance + m) / error, freedom)
+        t, freedom = self._standardised(index, (tolerance, -tolerance))
+        as_seen, turned = upper_tail(np.array([-t[0], t[1]]), freedom)
         excluded = np.minimum(turned / (1.0 - _BY_ERRORS), self.p_not_worse[index] / _BY_ERRORS)
         return np.asarray(np.minimum(np.maximum(as_seen, excluded), 1.0))
 
@@ -103,14 +168,20 @@ class MismatchPairs:
         return float(np.max(m - self.error * self._quantile(level)))
 
     def upper(self, alpha: float) -> float:
-        """Return the least tolerance within which all pairs are shown to lie, which may be negative."""
-        as_seen = self.disparity + self.error * self._quantile(alpha)
-        turned = -self.disparity + self.error * self._quantile(alpha * (1.0 - _BY_ERRORS))
-        known = self.p_not_worse < alpha * _BY_ERRORS
-        return float(np.max(np.where(known, as_seen, np.maximum(as_seen, turned))))
+        """Return the least tolerance of 0 or less within which all pairs are shown to lie; they are within 0."""
+        everyone, low, high = np.arange(len(self.first)), -1.0, 0.0
+        while high - low > self.step:
+            middle = (low + high) / 2.0
+            low, high = (low, middle) if self.within(everyone, middle).max() < alpha else (middle, high)
+        return low
 
     def _quantile(self, level: float) -> Array:
         return np.asarray(-special.stdtrit(self.freedom, level))
+
+
+def _shape(area: Array) -> Array:
+    """Return what the variance of an area is taken to be proportional to."""
+    return area * (1.0 - area)
 
 
 def judge_mismatch(
@@ -158,7 +229,7 @@ def judge_mismatch(
     return Inference(
         estimate=float(tests.disparity[found.shown]),
         low=max(low, -1.0),
-        high=min(tests.upper(alpha), 1.0),
+        high=found.high if found.high > 0.0 else tests.upper(alpha),
         p_violation=found.p_violation,
         p_compliance=found.p_compliance,
         first=int(tests.first[found.shown]),

@@ -43,10 +43,10 @@ class MismatchStatistics:
     error_auc, uncertainty_auc : ndarray of float64, shape (G, G)
         Probability that the error, and the uncertainty, of a sample of i exceeds that of a sample of j, ties counted
         half; in [0, 1], nan where either group is empty.
-    variance, error_variance : ndarray of float64, shape (G, G)
-        What the samples of i add to the variance of the mismatch of i and j, and of the area of the errors alone; nan
-        where i has fewer than 2 units. The variance of the pair is [i, j] + [j, i] + covariance[i, j].
-    covariance, error_covariance : ndarray of float64, shape (G, G)
+    variance, error_variance, uncertainty_variance : ndarray of float64, shape (G, G)
+        What the samples of i add to the variance of the mismatch of i and j, and of either area alone; nan where i has
+        fewer than 2 units. The variance of the pair is [i, j] + [j, i] + covariance[i, j].
+    covariance, error_covariance, uncertainty_covariance : ndarray of float64, shape (G, G)
         Twice the covariance of the two groups' parts, from clusters in both; symmetric, 0 without such clusters.
     shared : ndarray of int64, shape (G, G)
         Clusters in both groups; 0 without clusters.
@@ -60,8 +60,10 @@ class MismatchStatistics:
     uncertainty_auc: Array
     variance: Array
     error_variance: Array
+    uncertainty_variance: Array
     covariance: Array
     error_covariance: Array
+    uncertainty_covariance: Array
     shared: Integers
     units: Integers
     samples: Integers
@@ -81,8 +83,10 @@ class MismatchStatistics:
             of(self.uncertainty_auc, np.nan),
             of(self.variance, np.nan),
             of(self.error_variance, np.nan),
+            of(self.uncertainty_variance, np.nan),
             of(self.covariance, 0.0),
             of(self.error_covariance, 0.0),
+            of(self.uncertainty_covariance, 0.0),
             of(self.shared, 0),
             of(self.units, 0),
             of(self.samples, 0),
@@ -106,8 +110,8 @@ class _Siblings:
         step = np.arange(len(start)) - np.repeat(np.cumsum(later) - later, later) + 1
         self._s, self._t = order[start], order[start + step]
         self._i, self._j = group[self._s], group[self._t]
-        # (2, 2, pairs): the mismatch and the errors alone; of s on the group of t, of t on the group of s.
-        self._values = np.zeros((2, 2, len(self._s)))
+        # (3, 2, pairs): the mismatch, errors and uncertainties alone; of s on the group of t, of t on the group of s.
+        self._values = np.zeros((3, 2, len(self._s)))
         self._sides = []
         for mine, other in ((self._s, self._j), (self._t, self._i)):
             by = np.argsort(other, kind="stable")
@@ -115,14 +119,14 @@ class _Siblings:
             self._sides.append((by, mine[by], bounds))
 
     def note(self, j: int, sums: Sequence[Array]) -> None:
-        """Keep the cells' sums of components against group j, of the mismatch and of the errors alone."""
+        """Keep the cells' sums of components against group j, of the mismatch and of either area alone."""
         for side, (by, mine, bounds) in enumerate(self._sides):
             part = slice(bounds[j], bounds[j + 1])
             for values, kept in zip(sums, self._values, strict=True):
                 kept[side, by[part]] = values[mine[part]]
 
-    def tables(self, units: Integers) -> tuple[Array, Array, Integers]:
-        """Return twice both covariances and the shared clusters of each pair of groups, shapes (G, G), symmetric."""
+    def tables(self, units: Integers) -> tuple[list[Array], Integers]:
+        """Return twice the three covariances and the shared clusters of each pair of groups, shapes (G, G)."""
         groups = len(units)
         key = self._i * groups + self._j
 
@@ -134,11 +138,7 @@ class _Siblings:
         k = units[:, None] + units[None, :] - shared
         # A component of the second group is the share of the first that beats it: the sign turns round.
         factor = -2.0 * k / np.maximum(k - 1.0, 1.0)
-        return (
-            factor * table(np.prod(self._values[0], axis=0)),
-            factor * table(np.prod(self._values[1], axis=0)),
-            shared,
-        )
+        return [factor * table(np.prod(values, axis=0)) for values in self._values], shared
 
 
 def mismatch_by_group(
@@ -191,14 +191,14 @@ def mismatch_by_group(
     if cells is not None and len(np.unique(cells.cluster)) < len(cells.cluster):
         siblings = _Siblings(cells, np.searchsorted(present, cells.group))
 
-    tables = np.full((4, len(present), len(present)), np.nan)
+    means, spreads = np.full((2, 3, len(present), len(present)), np.nan)
     if len(rows):
         of_error, of_uncertainty = Ranks(error[rows]), Ranks(uncertainty[rows])
     for j in range(len(present)):
         members = slice(starts[j], starts[j] + n[j])
-        errors = of_error.beaten(members)
+        errors, uncertainties = of_error.beaten(members), of_uncertainty.beaten(members)
         sums = []
-        for place, beaten in enumerate((errors - of_uncertainty.beaten(members), errors)):
+        for place, beaten in enumerate((errors - uncertainties, errors, uncertainties)):
             share = beaten / (2.0 * n[j])
             mean = np.add.reduceat(share, starts) / n
             share -= mean[position]
@@ -206,7 +206,7 @@ def mismatch_by_group(
                 share = np.add.reduceat(share, row_starts)
             with np.errstate(divide="ignore", invalid="ignore"):
                 spread = np.add.reduceat(share**2, unit_starts) * (k / (k - 1.0)) / n**2
-            tables[place, :, j], tables[2 + place, :, j] = mean, np.where(k > 1, spread, np.nan)
+            means[place, :, j], spreads[place, :, j] = mean, np.where(k > 1, spread, np.nan)
             sums.append(share)
         if siblings is not None:
             siblings.note(j, [values / np.repeat(n, k) for values in sums])
@@ -216,18 +216,17 @@ def mismatch_by_group(
         result[np.ix_(present, present)] = table
         return result
 
-    difference, auc, variance, error_variance = (spread_out(table, np.nan) for table in tables)
     zero = np.zeros((len(present), len(present)))
-    covariance, error_covariance, shared = (
-        (zero, zero, zero.astype(np.int64)) if siblings is None else siblings.tables(k)
-    )
+    covariances, shared = ([zero] * 3, zero.astype(np.int64)) if siblings is None else siblings.tables(k)
     return MismatchStatistics(
-        auc,
-        auc - difference,
-        variance,
-        error_variance,
-        spread_out(covariance, 0.0),
-        spread_out(error_covariance, 0.0),
+        spread_out(means[1], np.nan),
+        spread_out(means[2], np.nan),
+        spread_out(spreads[0], np.nan),
+        spread_out(spreads[1], np.nan),
+        spread_out(spreads[2], np.nan),
+        spread_out(covariances[0], 0.0),
+        spread_out(covariances[1], 0.0),
+        spread_out(covariances[2], 0.0),
         spread_out(shared.astype(np.int64), 0),
         units,
         samples,

@@ -44,7 +44,7 @@ def test_the_latent_code_of_the_study():
     assert reconstruction.shape == (2, 3, 128, 128)
 
 
-@pytest.mark.parametrize(("preset", "latent"), [("paper", (64, 8, 8)), ("small", (64, 8, 8)), ("cpu", (16, 8, 8))])
+@pytest.mark.parametrize(("preset", "latent"), [("paper", (64, 8, 8)), ("small", (16, 8, 8)), ("cpu", (4, 8, 8))])
 def test_the_latent_code_of_each_preset(preset, latent):
     assert VAEConfig.preset(preset).latent_shape == latent
 
@@ -197,3 +197,11 @@ def test_devices_and_precisions(monkeypatch):
     assert resolve_device("cpu") == torch.device("cpu")
     assert resolve_precision("auto", torch.device("cuda")) == "bfloat16"
     assert resolve_precision("auto", torch.device("cpu")) == "float32"
+
+
+@pytest.mark.parametrize("name", ["small", "cpu"])
+def test_a_reduced_preset_keeps_two_proportions_of_the_paper(name):
+    paper, reduced = VAEConfig.preset("paper"), VAEConfig.preset(name)
+    shares = [np.prod(each.latent_shape) / (3 * each.image_size**2) for each in (paper, reduced)]
+    assert shares[0] == shares[1] == 1 / 12
+    assert reduced.kl_weight == (reduced.image_size / paper.image_size) ** 2

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from fairness_checks.stats.clusters import find_cells
 from fairness_checks.stats.judge_mismatch import MismatchPairs, judge_mismatch
 from fairness_checks.stats.mismatch import FEWEST, mismatch_by_group, too_small
+from fairness_checks.stats.simultaneous import Family
 
-NAMES = ("error_auc", "uncertainty_auc", "variance", "error_variance", "covariance", "error_covariance")
+NAMES = ("error_auc", "uncertainty_auc", "variance", "error_variance", "uncertainty_variance")
+NAMES += ("covariance", "error_covariance", "uncertainty_covariance")
 
 
 def sample(seed, n=300, groups=4, ties=False, size=3):
@@ -26,11 +28,11 @@ def psi(x, y):
 
 
 def loops(codes, error, uncertainty, clusters, i, j):
-    """Area, variance of the mismatch and of the area by Obuchowski's sums over clusters, one cluster at a time."""
+    """Areas, variances of the mismatch and of each area by Obuchowski's sums over clusters, one cluster at a time."""
     of_i, of_j = np.flatnonzero(codes == i), np.flatnonzero(codes == j)
     p_error, p_uncertainty = psi(error[of_i], error[of_j]), psi(uncertainty[of_i], uncertainty[of_j])
     result = [p_error.mean(), p_uncertainty.mean()]
-    for p in (p_error - p_uncertainty, p_error):
+    for p in (p_error - p_uncertainty, p_error, p_uncertainty):
         v10, v01, theta, m, n = p.mean(axis=1), p.mean(axis=0), p.mean(), len(of_i), len(of_j)
         s10 = s01 = s11 = 0.0
         for k in np.unique(clusters[np.append(of_i, of_j)]):
@@ -40,7 +42,7 @@ def loops(codes, error, uncertainty, clusters, i, j):
         i10, i01 = len(np.unique(clusters[of_i])), len(np.unique(clusters[of_j]))
         both = len(np.unique(clusters[np.append(of_i, of_j)]))
         parts = s10 * i10 / (i10 - 1) / m**2, s01 * i01 / (i01 - 1) / n**2, 2 * s11 * both / (both - 1) / (m * n)
-        result.append(sum(parts))
+        result.append(parts)
     return result
 
 
@@ -54,10 +56,11 @@ def test_areas_and_variances_are_delongs_and_obuchowskis(ties, clustered):
     for i in range(4):
         for j in set(range(4)) - {i}:
             areas = result.error_auc[i, j], result.uncertainty_auc[i, j]
-            variance = result.variance[i, j] + result.variance[j, i] + result.covariance[i, j]
-            of_error = result.error_variance[i, j] + result.error_variance[j, i] + result.error_covariance[i, j]
-            expected = loops(codes, error, uncertainty, clusters, i, j)
-            assert (*areas, variance, of_error) == pytest.approx(expected, abs=1e-12)
+            *expected, of_both, of_error, of_uncertainty = loops(codes, error, uncertainty, clusters, i, j)
+            assert areas == pytest.approx(expected, abs=1e-12)
+            for name, parts in (("", of_both), ("error_", of_error), ("uncertainty_", of_uncertainty)):
+                variance, covariance = getattr(result, f"{name}variance"), getattr(result, f"{name}covariance")
+                assert (variance[i, j], variance[j, i], covariance[i, j]) == pytest.approx(parts, abs=1e-12)
             u = stats.mannwhitneyu(error[codes == i], error[codes == j]).statistic
             assert areas[0] == pytest.approx(u / ((codes == i).sum() * (codes == j).sum()), abs=1e-12)
             common = np.intersect1d(clusters[codes == i], clusters[codes == j])
@@ -203,6 +206,68 @@ def test_verdict_and_interval_agree(seed, n):
         assert -1.0 <= found.low <= found.estimate <= found.high <= 1.0
 
 
+def p_at_the_margin(parts, a, b, margin, m, n):
+    """One-sided p-value of A - B > margin, whose variances in parts fit the nearest areas that differ by the margin."""
+    padded = [(a - 0.5) ** 2 / 2.0, (b - 0.5) ** 2 / 2.0]  # half a sample of each group
+    of_both, of_a, of_b = (np.array(x) for x in parts)
+    common = (of_a + of_b - of_both) / 2.0
+    of_a[:2] += padded[0] / np.array([m, n]) ** 2
+    of_b[:2] += padded[1] / np.array([m, n]) ** 2
+    inwards = 0.5 / (min(m, n) + 1.0)
+
+    def variances(x):
+        x = np.clip(x, inwards + max(margin, 0.0), 1.0 - inwards + min(margin, 0.0))  # both areas stay inside
+        r = x * (1.0 - x) / (a * (1.0 - a))
+        y = x - margin
+        q = y * (1.0 - y) / (b * (1.0 - b))
+        return r * of_a, q * of_b, np.sqrt(r * q) * common
+
+    def unequal(share):
+        by_a, by_b, both = (x.sum() for x in variances(a - share * (a - b - margin)))
+        return by_a - both - share * (by_a + by_b - 2.0 * both)
+
+    by_a, by_b, both = variances(a - optimize.brentq(unequal, 0.0, 1.0) * (a - b - margin))
+    first, second, covariance = by_a + by_b - 2.0 * both
+    total = first + second + covariance
+    freedom = total**2 / (first**2 / (m - 1) + second**2 / (n - 1))
+    return stats.t.sf((a - b - margin) / np.sqrt(total), freedom)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("margin", [0.0, 0.1, 0.4])
+def test_p_values_are_those_of_the_variance_at_the_margin(seed, margin):
+    rng = np.random.default_rng(seed)
+    codes, noise = np.repeat([0, 1], [60, 90]), rng.standard_normal((2, 150))
+    error, uncertainty = noise[0] + 1.2 * (codes == 0), noise[1] + 0.5 * noise[0] + 0.4 * (codes == 0)
+    a, b, *parts = loops(codes, error, uncertainty, np.arange(150), 0, 1)
+    tests, pair = MismatchPairs(mismatch_by_group(codes, 2, error, uncertainty)), np.array([0])
+    near, far = (p_at_the_margin(parts, a, b, x, 60, 90) for x in (margin, -margin))
+    assert tests.outside(pair, margin)[0] == pytest.approx(min(near + far, 1.0), rel=2e-3)
+    assert tests.within(pair, margin)[0] == pytest.approx(1.0 - near, rel=2e-3)  # the errors say which group is worse
+
+
+@pytest.mark.parametrize("same", [0.0, 0.9, 1.0], ids=["apart", "alike", "equal"])
+@pytest.mark.parametrize("n", [(10, 14), (12, 80)], ids=["small", "unequal"])
+def test_evidence_grows_with_the_distance_to_the_margin(n, same):
+    rng = np.random.default_rng(7)
+    codes, pair = np.repeat([0, 1], n), np.array([0])
+    for shift in (0.0, 1.0, 6.0):
+        noise = rng.standard_normal((2, sum(n)))
+        error = noise[0] + shift * (codes == 0)
+        uncertainty = same * noise[0] + np.sqrt(1.0 - same**2) * noise[1] + shift * same * (codes == 0)
+        tests = MismatchPairs(mismatch_by_group(codes, 2, error, uncertainty))
+        p = np.array([(tests.outside(pair, x)[0], tests.within(pair, x)[0]) for x in np.linspace(0.0, 1.0, 41)])
+        assert np.isfinite(p).all()
+        assert (np.diff(p[:, 0]) >= -1e-3).all()
+        assert (np.diff(p[:, 1]) <= 1e-3).all()
+
+
+def p_violation(tests, limit):
+    everyone = np.arange(len(tests.first))
+    scale = np.hypot(tests.deviations[tests.first], tests.deviations[tests.second])
+    return Family(tests.deviations, limit).p_value(tests.outside(everyone, limit), scale)
+
+
 @pytest.mark.parametrize("limit", [0.0, 0.1])
 def test_the_level_holds_at_the_limit(limit):
     """Three groups of 20 and 40 samples, errors correlated with the uncertainty, the largest mismatch at the limit."""
@@ -217,8 +282,26 @@ def test_the_level_holds_at_the_limit(limit):
         uncertainty = 0.6 * error + 0.8 * rng.standard_normal(80)
         first = codes == 0
         result = mismatch_by_group(codes, 3, error + shift[0] * first, uncertainty + shift[1] * first)
-        wrong += judge_mismatch(result, limit, 0.05).p_violation < 0.05
+        wrong += p_violation(MismatchPairs(result), limit) < 0.05
     assert wrong / draws <= 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / draws)
+
+
+def test_many_groups_detect_about_what_the_true_variances_would():
+    """24 groups of 100 and 200 samples; a normal test that knows the pairs' true standard error finds 0.79."""
+    rng = np.random.default_rng(8)
+    codes = np.repeat(np.arange(24), np.tile([100, 200], 12))
+    worse = codes % 2 == 0
+    shift = [np.sqrt(2.0) * stats.norm.ppf(area) for area in (0.85, 0.85 - 0.139)]
+    known = Family(np.tile(0.0270 * np.sqrt([2 / 3, 1 / 3]), 12), 0.1).critical_value(0.1, 0.05)
+    found = np.zeros(2)
+    for _ in range(120):
+        error = rng.standard_normal(len(codes))
+        uncertainty = 0.6 * error + 0.8 * rng.standard_normal(len(codes))
+        tests = MismatchPairs(mismatch_by_group(codes, 24, error + shift[0] * worse, uncertainty + shift[1] * worse))
+        across = (tests.first + tests.second) % 2 == 1
+        found += [p_violation(tests, 0.1) < 0.05, (tests.disparity[across].max() - 0.1) / 0.0270 > known]
+    assert found[0] >= 0.9 * found[1]
+    assert found[1] > 80
 
 
 @pytest.mark.parametrize(
