@@ -1,6 +1,6 @@
 """Does the gate find a gap that was planted, and none where there is none? ``python -m benchmarks.planted [--quick]``.
 
-For each seed, phantoms of both skin tones whose appearance does not depend on the group (mode "shuffled"), once as they are and once with
+For each seed, phantoms whose appearance does not depend on the group (mode "shuffled"), once as they are and once with
 a planted gap in mean squared error; a VAE of the cpu preset is trained on a half-and-half mix and judged on phantoms it
 has not seen. Then its uncertainty is replaced: by one that warns (the error itself, times noise), and by the same
 numbers in another order, which are blind. Printed: in how many seeds each check fails, is inconclusive and passes.
