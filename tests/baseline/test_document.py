@@ -59,7 +59,8 @@ def test_the_text_reads_well(make):
     text = baseline_text(make.baseline(sepsis_model=make.model(odd)))
     json.loads(text)
     assert text.endswith("}\n")
-    assert '\n            {"df": null, "events": null, "n": 1, "name": ["weiß"], "value": 0.30000000000000004, ' in text
+    assert '"n": 1, "name": ["weiß"], ' in text
+    assert '"value": 0.30000000000000004, ' in text
     assert '"gr\\u00f6\\u00dfe\\u202e"' in text  # what would reorder the line is escaped
     lines = text.splitlines()
     assert max(map(len, lines)) < 200
