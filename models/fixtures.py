@@ -1,5 +1,4 @@
-"""The models that the gate of this repository judges and retrains: three learners on two tables of cardiac patients,
-and a variational autoencoder of images of skin.
+"""The models that the gate of this repository judges: six of cardiac patients, one of images of skin.
 
 The root conftest imports this module in every pytest run, so that what is heavy is imported by the fixtures
 themselves.

@@ -23,9 +23,9 @@ from models import perceptual as perceptual_module
 from models import train_vae as training
 from models import vae, vae_config, vae_device, vae_measure, vae_steps
 from models.data.fitzpatrick17k import load_fitzpatrick17k
-from models.data.sources import DataUnavailable
 from models.data.images import ImageSet
 from models.data.skin_phantom import skin_phantom
+from models.data.sources import DataUnavailable
 from models.vae_config import VAEConfig
 
 __all__ = ["skin_data", "skin_images", "skin_model"]
@@ -111,9 +111,7 @@ def skin_model(
     }
     if preset:
         about["preset"] = preset
-    return TrainableModel(
-        skin_data(images), fit, predict, json.dumps(version, sort_keys=True), folds=5, about=about
-    )
+    return TrainableModel(skin_data(images), fit, predict, json.dumps(version, sort_keys=True), folds=5, about=about)
 
 
 @contextlib.contextmanager

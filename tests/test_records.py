@@ -188,7 +188,17 @@ def test_what_is_no_record_is_refused_with_the_place(case):
 
 
 def test_the_key_is_the_question_without_its_limit():
-    assert record().key == ("forest", "subgroups", "false_negative_rate", ("sex",), "max_difference", (), "each", "", "")
+    assert record().key == (
+        "forest",
+        "subgroups",
+        "false_negative_rate",
+        ("sex",),
+        "max_difference",
+        (),
+        "each",
+        "",
+        "",
+    )
     assert record(limit=0.2, verdict="fail").key == record().key
 
 
