@@ -27,7 +27,7 @@ from models.vae_config import VAEConfig
 
 GAP, LIMIT, MISMATCH = 0.010, 0.005, 0.10
 TRAINED, TESTED = 120, 200  # of each tone
-NOISE = 0.25  # standard deviation of the logarithm of what the warning uncertainty is multiplied by
+NOISE = 0.10  # standard deviation of the logarithm of what the warning uncertainty is multiplied by
 
 Verdicts = dict[str, str]
 
