@@ -6,13 +6,10 @@ says which.
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from fairness_checks import Predictions, predictions_from_autoencoder
@@ -27,6 +24,7 @@ from models.data.images import ImageSet
 from models.data.skin_phantom import skin_phantom
 from models.data.sources import DataUnavailable
 from models.vae_config import VAEConfig
+from models.vae_device import one_thread
 
 __all__ = ["skin_data", "skin_images", "skin_model"]
 
@@ -79,7 +77,7 @@ def skin_model(
 
     def fit(train: DataSet, rng: np.random.Generator) -> Any:
         rows = train.features["image"].to_numpy()
-        with _one_thread(device):
+        with one_thread(device):
             trained = training.train_vae(
                 pixels[rows], config, seed=int(rng.integers(2**31)), device=device, perceptual=perceptual
             )
@@ -87,7 +85,7 @@ def skin_model(
 
     def predict(fitted: Any, test: DataSet) -> Predictions:
         rows = test.features["image"].to_numpy()
-        with _one_thread(device):
+        with one_thread(device):
             return predictions_from_autoencoder(
                 fitted, pixels[rows], sensitive_features=test.sensitive_features, device=device
             )
@@ -112,15 +110,3 @@ def skin_model(
     if preset:
         about["preset"] = preset
     return TrainableModel(skin_data(images), fit, predict, json.dumps(version, sort_keys=True), folds=5, about=about)
-
-
-@contextlib.contextmanager
-def _one_thread(device: str) -> Iterator[None]:
-    """Compute with one thread: a sum that two threads share has other last digits."""
-    before = torch.get_num_threads()
-    if device == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["DEVICES", "PRECISIONS", "fastest_convolutions", "resolve_device", "resolve_precision"]
+__all__ = ["DEVICES", "PRECISIONS", "fastest_convolutions", "one_thread", "resolve_device", "resolve_precision"]
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -77,3 +77,15 @@ def fastest_convolutions(device: torch.device) -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.benchmark = before
+
+
+@contextmanager
+def one_thread(device: str) -> Iterator[None]:
+    """Compute with one thread on a CPU: a sum that two threads share has other last digits."""
+    before = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -142,7 +142,9 @@ class _Written:
         groups = part.groups[entry_key(check.key)]
         limit = None
         if check.ratchet and record.regression is not None:
-            limit = record.regression.suggested_limit or (old.ratchet_limit if old is not None else None)
+            limit = record.regression.suggested_limit
+            if limit is None and old is not None:
+                limit = old.ratchet_limit
             values = [group.value for group in groups if group.value is not None]
             if limit is None and values:
                 lower = check.definition.lower_is_better is not False

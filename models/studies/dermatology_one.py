@@ -5,16 +5,13 @@ Needs torch and NumPy; safetensors, where installed, keeps an unfinished trainin
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from models.perceptual import Kind, PerceptualLoss, perceptual_loss
 from models.studies.dermatology_protocol import TONES, fit_seed, split, training_rows
@@ -22,7 +19,7 @@ from models.train_vae import train_vae
 from models.vae_config import VAEConfig
 from models.vae_measure import measure_images, reconstructions
 
-__all__ = ["EXAMPLES", "Setup", "Task", "measured", "one_thread", "perceptual_of"]
+__all__ = ["EXAMPLES", "Setup", "Task", "measured", "perceptual_of"]
 
 EXAMPLES = 6
 """Test phantoms of each skin tone that are kept with their reconstructions."""
@@ -97,15 +94,3 @@ def measured(setup: Setup, task: Task, loss: PerceptualLoss | None) -> dict[str,
 def _checkpoints(device: str) -> bool:
     """Say whether unfinished trainings are kept: on a GPU, where one takes seconds, writing would take longer."""
     return device == "cpu" and importlib.util.find_spec("safetensors") is not None
-
-
-@contextlib.contextmanager
-def one_thread(device: str) -> Iterator[None]:
-    """Compute with one thread on a CPU: a sum that two threads share has other last digits."""
-    before = torch.get_num_threads()
-    if device == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -28,7 +28,7 @@ from models import perceptual, train_vae, vae, vae_config, vae_device, vae_measu
 from models.data.images import ImageSet
 from models.perceptual import PerceptualLoss
 from models.studies import dermatology_one, dermatology_protocol
-from models.studies.dermatology_one import Setup, Task, measured, one_thread, perceptual_of
+from models.studies.dermatology_one import Setup, Task, measured, perceptual_of
 from models.studies.dermatology_protocol import images_per_test_set
 from models.studies.dermatology_store import read_arrays, write_arrays
 from models.vae_config import MIXES, VAEConfig
@@ -153,7 +153,7 @@ def _tasks(setup: Setup, fingerprint: str, source: str, folder: Path) -> list[Ta
 
 
 def _train_here(setup: Setup, tasks: Sequence[Task], loss: PerceptualLoss | None, report: Callable[[], None]) -> None:
-    with one_thread(setup.device):
+    with vae_device.one_thread(setup.device):
         for task in tasks:
             write_arrays(task.path, task.key, measured(setup, task, loss))
             report()
