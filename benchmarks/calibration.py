@@ -11,11 +11,11 @@ samples. Half the samples behind an area are positive. Columns:
 - at limit, wrong pass: ours and the plain test. Each of these columns shows the worst of all assignments: worse groups
   of the one or the other size, and for skewed errors shifted or scaled ones
 - fair: no disparity; share of "fail"
-- detection: the worse groups (of the first size) are so much worse that the oracle, a normal test that knows the true
-  variances and its simultaneous critical value, finds it about 80 % of the time: that disparity, the share of "fail",
-  its ratio to the oracle's on the same data sets ("normal"). Where estimates are not normal the oracle exceeds its
-  level (column "oracle"), and no valid test detects as much; "exact" is the ratio to an oracle whose critical value is
-  that of the simulated data sets at the limit; seconds
+- detection: the worse groups (of the first size) are so much worse that the asymptotic power is about 80 %, that of the
+  oracle, a test that knows the true variances, if estimates were normal: that disparity, the share of "fail", its ratio
+  to the asymptotic power ("asym"). Where estimates are not normal, the oracle exceeds its level (column "oracle");
+  "held" is the ratio to the oracle's detection with the critical value, simulated at the limit, that keeps the level in
+  every assignment. `benchmarks.attainable` looks closer at skewed errors; seconds
 
 "!" marks rates of ours above alpha plus three standard errors of the simulation. Where the gate judges no group by its
 rules (too few clusters) there is nothing to simulate: "inconclusive by rule".
@@ -33,8 +33,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.calibration_check import check_against_audit
-from benchmarks.calibration_gates import ALPHA, normal_critical_value, oracle_statistic
-from benchmarks.calibration_kinds import KINDS, world_of
+from benchmarks.calibration_gates import ALPHA, asymptotic_power, normal_critical_value, oracle_statistic
+from benchmarks.calibration_kinds import KINDS, World, world_of
 from benchmarks.calibration_simulation import detectable, simulate, true_deviations
 from benchmarks.calibration_worlds import Array, Design
 
@@ -52,8 +52,8 @@ COLUMNS = (
     ("ours", 7, 4, True),
     ("at", 6, 3, False),
     ("ours", 5, 3, False),
-    ("normal", 6, 2, False),
-    ("exact", 6, 2, False),
+    ("asym", 6, 2, False),
+    ("held", 6, 2, False),
     ("sec", 5, 0, False),
 )
 
@@ -96,13 +96,21 @@ def header() -> str:
     return f"{'':{len(label)}}{''.join(top).rstrip()}\n{label}{names.rstrip()}"
 
 
-_ORACLE = 4_000
+ORACLE = 4_000
 """Data sets of two groups that the oracle's standard errors come from. The largest of 276 pairs pays for every per cent
 by which they are off: from 400 data sets the oracle's detection moved by 0.1."""
 
 
 def _bound(simulations: int) -> float:
     return ALPHA + 3.0 * math.sqrt(ALPHA * (1.0 - ALPHA) / simulations)
+
+
+def _oracle(world: World, design: Design, disparity: Array, rng: np.random.Generator) -> tuple[float, float]:
+    """Return the oracle's false alarms at the limit, and the critical value that would have kept its level."""
+    deviations = true_deviations(world, design, ORACLE, rng)
+    statistic = oracle_statistic(disparity, deviations, world.limit)
+    alarms = statistic > normal_critical_value(design, deviations, world.limit, rng)
+    return float(np.mean(alarms)), float(np.quantile(statistic, 1.0 - ALPHA))
 
 
 def run_cell(cell: Cell) -> str:
@@ -126,28 +134,23 @@ def run_cell(cell: Cell) -> str:
     worse = replace(base, disparity=detectable(world, base, min(max(n // 4, 200), 1_000), rng))
     found = simulate(world, worse, n, rng, peers=False)
 
-    def oracle(design: Design, disparity: Array) -> tuple[float, Array]:
-        """Return the share that the normal oracle finds, and its statistic."""
-        deviations = true_deviations(world, design, _ORACLE, rng)
-        statistic = oracle_statistic(disparity, deviations, world.limit)
-        return float(np.mean(statistic > normal_critical_value(design, deviations, world.limit, rng))), statistic
-
-    false_alarms, null = oracle(truths[0], limit[0].disparity)
-    best, statistic = oracle(worse, found.disparity)
-    best_valid = float(np.mean(statistic > np.quantile(null, 1.0 - ALPHA)))
+    oracles = [_oracle(world, truth, rate.disparity, rng) for truth, rate in zip(truths, limit, strict=True)]
+    deviations = true_deviations(world, worse, ORACLE, rng)
+    critical = max(critical for _, critical in oracles)
+    held = float(np.mean(oracle_statistic(found.disparity, deviations, world.limit) > critical))
     values = (
         max(rate.fail for rate in limit),
         _worst([rate.plain_fail for rate in limit]),
         max(rate.point for rate in limit),
         _worst([rate.bootstrap for rate in limit]),
-        false_alarms,
+        max(alarms for alarms, _ in oracles),
         max(rate.passed for rate in limit),
         _worst([rate.plain_pass for rate in limit]),
         fair.fail,
         worse.disparity,
         found.fail,
-        found.fail / best,
-        found.fail / max(best_valid, 1.0 / n),
+        found.fail / asymptotic_power(worse, deviations, world.limit, rng),
+        found.fail / max(held, 1.0 / n),
         time.perf_counter() - started,
     )
     return label + _row(values, _bound(n))
@@ -165,7 +168,7 @@ def cells(only: str | None, simulations: int, *, quick: bool) -> list[Cell]:
                 for place, pair in enumerate(sizes):
                     for groups in GROUPS:
                         n = simulations * (5 if name == "proportion" and not clustered else 1)
-                        n = n // 4 if groups > 6 and n == simulations else n
+                        n = n // 2 if groups > 6 and n == simulations else n
                         seed = (kind, position, int(clustered), place, groups)
                         result.append(Cell(name, clustered, pair, groups, n, seed))
     return result
@@ -182,7 +185,7 @@ def main() -> None:
         "--simulations",
         type=int,
         metavar="N",
-        help="per cell; five times as many for independent proportions, a quarter for 24 groups (default 1000)",
+        help="per cell; five times as many for independent proportions, half as many for 24 groups (default 1000)",
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     arguments = parser.parse_args()

@@ -26,6 +26,7 @@ __all__ = [
     "Evidence",
     "Flags",
     "Judged",
+    "asymptotic_power",
     "cells_of",
     "enough_clusters",
     "judge",
@@ -168,3 +169,10 @@ def normal_critical_value(design: Design, deviations: Array, limit: float, rng: 
     """Return what the oracle's statistic exceeds with probability alpha at the limit, were the estimates normal."""
     null = rng.normal(size=(20_000, design.groups)) * deviations + np.where(design.is_worse, limit, 0.0)
     return float(np.quantile(oracle_statistic(pairwise(null, design.groups), deviations, limit), 1.0 - ALPHA))
+
+
+def asymptotic_power(design: Design, deviations: Array, limit: float, rng: np.random.Generator) -> float:
+    """Return how often the oracle finds the design's disparity, were the estimates normal."""
+    values = rng.normal(size=(20_000, design.groups)) * deviations + np.where(design.is_worse, design.disparity, 0.0)
+    critical = normal_critical_value(design, deviations, limit, rng)
+    return float(np.mean(oracle_statistic(pairwise(values, design.groups), deviations, limit) > critical))

@@ -1,4 +1,4 @@
-"""Error rates of the gates at one truth, and the disparity that an oracle finds 80 % of the time."""
+"""Error rates of the gates at one truth, and the disparity that has an asymptotic power of 80 %."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.calibration_gates import ALPHA, Evidence, normal_critical_value, oracle_statistic, pairwise
+from benchmarks.calibration_gates import ALPHA, Evidence, asymptotic_power
 from benchmarks.calibration_kinds import World
 from benchmarks.calibration_worlds import Array, Design
 
@@ -70,16 +70,13 @@ def true_deviations(world: World, design: Design, data_sets: int, rng: np.random
 
 
 def detectable(world: World, design: Design, data_sets: int, rng: np.random.Generator) -> float:
-    """Find the disparity that the oracle detects 80 % of the time, were the estimates normal."""
+    """Find the disparity at which the asymptotic power is 80 %."""
     grid = world.limit + (world.highest - world.limit) * np.array([0.0, 0.1, 0.25, 0.5, 1.0])
     known = np.array([true_deviations(world, replace(design, disparity=d), data_sets, rng) for d in grid])
-    noise = rng.normal(size=(4_000, design.groups))
     low, high = world.limit, world.highest
     for _ in range(10):
         middle = (low + high) / 2.0
         deviations = np.array([np.interp(middle, grid, column) for column in known.T])
-        seen = pairwise(noise * deviations + np.where(design.is_worse, middle, 0.0), design.groups)
-        critical = normal_critical_value(design, deviations, world.limit, rng)
-        found = np.mean(oracle_statistic(seen, deviations, world.limit) > critical)
-        low, high = (middle, high) if found < 0.8 else (low, middle)
+        power = asymptotic_power(replace(design, disparity=middle), deviations, world.limit, rng)
+        low, high = (middle, high) if power < 0.8 else (low, middle)
     return high

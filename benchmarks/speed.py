@@ -165,7 +165,8 @@ def against_bincount(rows: int) -> None:
     data = Data.draw(rows, 24)
     predictions = data.predictions()
     given = sum(array.nbytes for array in (data.y_true, data.y_pred, data.group))
-    held = sum(a.nbytes for a in (predictions.y_true, predictions.y_pred, predictions.feature("group").codes))
+    arrays = (predictions.y_true, predictions.y_pred, predictions.feature("group").codes)
+    held = sum(array.nbytes for array in arrays if array is not None)
 
     def audited(kind: LimitKind, limit: float) -> Callable[[], object]:
         return lambda: audit_model("model", predictions, checks(FOUR, kind, limit), Settings())
