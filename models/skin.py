@@ -19,7 +19,7 @@ from fairness_checks.sweep import DataSet, TrainableModel
 from models import perceptual as perceptual_module
 from models import train_vae as training
 from models import vae, vae_config, vae_device, vae_measure, vae_steps
-from models.data.fitzpatrick17k import load_fitzpatrick17k
+from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.images import ImageSet
 from models.data.skin_phantom import skin_phantom
 from models.data.sources import DataUnavailable
@@ -41,7 +41,7 @@ def skin_images(image_size: int, phantoms: int = PHANTOMS) -> ImageSet:
         The photographs are there and cannot be used; phantoms never take their place unasked.
     """
     try:
-        return load_fitzpatrick17k(image_size=image_size)
+        return Fitzpatrick17k().images(image_size)
     except DataUnavailable:
         return skin_phantom(phantoms, phantoms, size=image_size, seed=0)
 

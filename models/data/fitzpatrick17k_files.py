@@ -53,7 +53,7 @@ def opened(root: str | os.PathLike[str] | None) -> Iterator[Store]:
     Parameters
     ----------
     root : path or None
-        See `models.data.fitzpatrick17k.load_fitzpatrick17k`.
+        See `models.data.fitzpatrick17k.Fitzpatrick17k`.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from models.data.fitzpatrick17k import load_fitzpatrick17k
+from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.images import ImageSet
 from models.data.skin_phantom import skin_phantom
 from models.data.sources import DataUnavailable
@@ -79,7 +79,7 @@ def halved(config: VAEConfig) -> VAEConfig:
 
 def _photographs(config: VAEConfig) -> tuple[ImageSet, VAEConfig]:
     try:
-        return load_fitzpatrick17k(image_size=config.image_size), config
+        return Fitzpatrick17k().images(config.image_size), config
     except ValueError:  # most are smaller than that
         if len(config.widths) < 2 or config.image_size // 2 < _SMALLEST:
             raise

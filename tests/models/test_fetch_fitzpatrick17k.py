@@ -25,7 +25,7 @@ from filelock import FileLock
 from PIL import Image
 
 from models.data.fetch_fitzpatrick17k import Fetched, fetch, main
-from models.data.fitzpatrick17k import load_fitzpatrick17k
+from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.fitzpatrick17k_files import UnusableData
 from models.data.polite_http import Manners
 
@@ -188,7 +188,7 @@ def test_what_was_fetched_is_what_the_loader_reads(site, job):
     assert (done.total, done.kept, done.new, done.failures) == (6, 0, 6, [])
     assert job.images() == {f"{name}.jpg": jpeg(i) for i, name in enumerate(names)}
     assert (job.folder / "failures.csv").read_text() == "md5hash,url,reason\n"
-    images = load_fitzpatrick17k(job.folder, image_size=24)
+    images = Fitzpatrick17k(job.folder).images(24)
     assert (images.ids.tolist(), images.left_out) == (sorted(names), ())
 
 

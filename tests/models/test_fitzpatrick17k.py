@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from models.data import fitzpatrick17k_files, photographs
-from models.data.fitzpatrick17k import load_fitzpatrick17k
+from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.fitzpatrick17k_files import UnusableData
 from models.data.images import LEVELS, shrunk
 from models.data.photographs import decoded
@@ -83,7 +83,7 @@ def test_a_published_folder_is_read_wherever_its_images_lie(tmp_path, place):
     published = Published(tmp_path, place)
     contents = {skin_type: picture(skin_type) for skin_type in (1, 2, 3, 4, 5, 6)}
     names = {published.add(skin_type, contents[skin_type], label=f"c{skin_type}"): skin_type for skin_type in contents}
-    images = load_fitzpatrick17k(published.write(), image_size=24)
+    images = Fitzpatrick17k(published.write()).images(24)
     used = sorted(name for name, skin_type in names.items() if skin_type in (1, 2, 5, 6))
     assert images.ids.tolist() == used
     assert images.skin_type.tolist() == [names[name] for name in used]
@@ -105,11 +105,11 @@ def test_groups_are_by_choice_and_other_rows_are_counted_not_named(published):
     published.add(-1, picture(50))
     published.add("", picture(51))
     root = published.write()
-    images = load_fitzpatrick17k(root, image_size=24)
+    images = Fitzpatrick17k(root).images(24)
     assert Counter(images.skin_tone.tolist()) == {"light": 3, "dark": 3}
     assert images.source.endswith("6 images; 3 rows of other skin types; 2 rows without a skin type")
     assert images.left_out == ()
-    images = load_fitzpatrick17k(root, image_size=24, light_types={1}, dark_types=range(4, 7))
+    images = Fitzpatrick17k(root, light_types={1}, dark_types=range(4, 7)).images(24)
     assert Counter(images.skin_type.tolist()) == {1: 2, 4: 2, 5: 1, 6: 2}
     assert set(images.ids.tolist()) <= set(names)
 
@@ -119,13 +119,13 @@ def test_every_version_of_the_table_is_read(published, header):
     published.fill()
     if header == SMALL:
         published.lines = [line.rsplit(",", 2)[0] for line in published.lines]
-    assert len(load_fitzpatrick17k(published.write(header), image_size=24)) == 4
+    assert len(Fitzpatrick17k(published.write(header)).images(24)) == 4
 
 
 def test_the_first_version_with_its_unnamed_index_is_read(published):
     published.fill()
     published.lines = [f"{at},{line},alphanum" for at, line in enumerate(published.lines)]
-    assert len(load_fitzpatrick17k(published.write(FIRST), image_size=24)) == 4
+    assert len(Fitzpatrick17k(published.write(FIRST)).images(24)) == 4
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_table_that_cannot_be_read_is_an_error_that_names_file_and_place(publi
     path = published.folder / "fitzpatrick17k.csv"
     path.write_bytes(table if isinstance(table, bytes) else table.encode())
     with pytest.raises(UnusableData, match=message):
-        load_fitzpatrick17k(published.folder, image_size=24)
+        Fitzpatrick17k(published.folder).images(24)
 
 
 def test_corrupt_and_missing_images_are_named_and_counted_and_not_fatal(published):
@@ -166,7 +166,7 @@ def test_corrupt_and_missing_images_are_named_and_counted_and_not_fatal(publishe
         published.add(1, flat, name="1" * 32): r"corrupt: content does not match its md5",
         published.add(1, whole[:0] + b"\xff\xd8\xff"): r"corrupt: ",
     }
-    images = load_fitzpatrick17k(published.write(), image_size=24)
+    images = Fitzpatrick17k(published.write()).images(24)
     assert len(images) == 12
     assert [name for name, _ in images.left_out] == sorted(expected)
     for name, reason in images.left_out:
@@ -178,24 +178,24 @@ def test_the_md5_is_not_asked_for_on_request(published):
     published.fill()
     name = published.add(1, picture(3), name="f" * 32)
     root = published.write()
-    assert [left.name for left in load_fitzpatrick17k(root, image_size=24).left_out] == [name]
-    assert load_fitzpatrick17k(root, image_size=24, check_md5=False).left_out == ()
+    assert [left.name for left in Fitzpatrick17k(root).images(24).left_out] == [name]
+    assert Fitzpatrick17k(root, check_md5=False).images(24).left_out == ()
 
 
 def test_more_than_half_unreadable_is_an_error_with_counts_and_remedy(published):
     published.fill("1526")
     for i in range(4):
         published.add(1, b"", name=f"{i:032x}")
-    assert len(load_fitzpatrick17k(published.write(), image_size=24)) == 4
+    assert len(Fitzpatrick17k(published.write()).images(24)) == 4
     published.add(2, b"no image")
     with pytest.raises(UnusableData, match=r"5 of 9 images .* \(1 corrupt, 4 missing; .*fetch_fitzpatrick17k"):
-        load_fitzpatrick17k(published.write(), image_size=24)
+        Fitzpatrick17k(published.write()).images(24)
 
 
 def test_a_group_without_images_is_an_error(published):
     published.fill("11126")
     with pytest.raises(UnusableData, match="no image of dark skin is left"):
-        load_fitzpatrick17k(published.write(), image_size=24, dark_types=[5])
+        Fitzpatrick17k(published.write(), dark_types=[5]).images(24)
 
 
 def test_of_equal_pictures_the_first_stays_and_unlike_labels_are_said(published):
@@ -204,7 +204,7 @@ def test_of_equal_pictures_the_first_stays_and_unlike_labels_are_said(published)
     comment = b"tEXtkey\0text"  # changes the bytes of a PNG and its md5, not its pixels
     again = same[:-12] + b"\0\0\0\x08" + comment + zlib.crc32(comment).to_bytes(4, "big") + same[-12:]
     first, second = sorted([published.add(1, same, label="a"), published.add(2, again, label="b")])
-    images = load_fitzpatrick17k(published.write(), image_size=24)
+    images = Fitzpatrick17k(published.write()).images(24)
     (left,) = images.left_out
     assert left.name == second
     assert left.reason.startswith(f"repeated: same picture as {first}; skin_type ")
@@ -218,7 +218,7 @@ def test_a_picture_that_is_light_and_dark_is_not_used_at_all(published):
     names = published.fill("1256" * 2)
     content = (published.images / f"{names[0]}.jpg").read_bytes()
     published.add(5, content)  # the same md5hash twice, as type 1 and as type 5
-    images = load_fitzpatrick17k(published.write(), image_size=24)
+    images = Fitzpatrick17k(published.write()).images(24)
     assert [left.name for left in images.left_out] == [names[0]] * 2
     for left in images.left_out:
         assert left.reason.startswith("repeated: listed twice; skin_type ")
@@ -229,7 +229,7 @@ def test_a_picture_that_is_light_and_dark_is_not_used_at_all(published):
 def test_a_row_that_stands_there_twice_counts_once(published):
     published.fill()
     published.lines.append(published.lines[0])
-    images = load_fitzpatrick17k(published.write(), image_size=24)
+    images = Fitzpatrick17k(published.write()).images(24)
     assert len(images) == 4
     assert [left.reason for left in images.left_out] == ["repeated: listed twice"]
 
@@ -239,35 +239,41 @@ def test_rows_marked_as_wrongly_labelled_are_left_out_on_request(published):
     published.add(1, picture(60), qc="3 Wrongly labelled")
     published.add(1, picture(61), qc="1 Diagnostic")
     root = published.write()
-    assert len(load_fitzpatrick17k(root, image_size=24)) == 6
-    images = load_fitzpatrick17k(root, image_size=24, keep_wrongly_labelled=False)
+    assert len(Fitzpatrick17k(root).images(24)) == 6
+    images = Fitzpatrick17k(root, keep_wrongly_labelled=False).images(24)
     assert len(images) == 5
     assert "1 rows marked as wrongly labelled" in images.source
     published.lines = [line.rsplit(",", 2)[0] for line in published.lines]
     with pytest.raises(UnusableData, match="no column 'qc'"):
-        load_fitzpatrick17k(published.write(SMALL), image_size=24, keep_wrongly_labelled=False)
+        Fitzpatrick17k(published.write(SMALL), keep_wrongly_labelled=False).images(24)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"image_size": 0}, "image_size=0"),
         ({"dark_types": (5, 7)}, r"dark_types=\(5, 7\): name at least one skin type, 1 to 6"),
         ({"light_types": ()}, "light_types"),
         ({"light_types": (1, 2, 5)}, "skin type 5 is both"),
-        ({"image_size": 48}, "image_size=48: 4 of the 4 images in .* are smaller"),
     ],
 )
-def test_impossible_arguments_are_refused(published, arguments, message):
+def test_impossible_skin_types_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Fitzpatrick17k("anywhere", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("image_size", "message"), [(0, "image_size=0"), (48, "image_size=48: 4 of the 4 images in .* are smaller")]
+)
+def test_impossible_sizes_are_refused(published, image_size, message):
     published.fill()
     with pytest.raises(ValueError, match=message):
-        load_fitzpatrick17k(published.write(), **({"image_size": 24} | arguments))
+        Fitzpatrick17k(published.write()).images(image_size)
 
 
 def test_a_few_enlarged_images_are_counted(published):
     published.fill()
     published.add(1, picture(70, 20, 30))
-    images = load_fitzpatrick17k(published.write(), image_size=24)
+    images = Fitzpatrick17k(published.write()).images(24)
     assert len(images) == 5
     assert images.source.endswith("; 1 enlarged")
 
@@ -286,7 +292,7 @@ def test_an_archive_is_read_by_its_path_without_a_checksum_or_md5(tmp_path):
     published = Published(tmp_path / "published", "images")
     names = [published.add(skin_type, picture(skin_type), name=f"{skin_type:032x}") for skin_type in (1, 2, 5, 6)]
     published.add(1, b"", name="e" * 32)
-    images = load_fitzpatrick17k(archived(tmp_path / "some.zip", published), image_size=12)
+    images = Fitzpatrick17k(archived(tmp_path / "some.zip", published)).images(12)
     assert images.ids.tolist() == names
     for row, skin_type in enumerate((1, 2, 5, 6)):
         np.testing.assert_array_equal(images.pixels[row], shrunk(pixels_of(picture(skin_type))[None], 12)[0])
@@ -301,7 +307,7 @@ def test_a_damaged_member_of_an_archive_is_a_corrupt_image(tmp_path):
     content = next(published.images.glob("*.jpg")).read_bytes()
     damaged = path.read_bytes().replace(content, content[:50] + bytes(20) + content[70:])
     path.write_bytes(damaged)
-    images = load_fitzpatrick17k(path, image_size=24)
+    images = Fitzpatrick17k(path).images(24)
     (left,) = images.left_out
     assert left.name == md5(content)
     assert left.reason.startswith("corrupt: Bad CRC-32 for file ")
@@ -310,12 +316,12 @@ def test_a_damaged_member_of_an_archive_is_a_corrupt_image(tmp_path):
 def test_what_is_no_archive_or_has_no_table_is_refused(tmp_path):
     (tmp_path / "some.zip").write_bytes(b"PK no")
     with pytest.raises(UnusableData, match=r"some\.zip: not a zip archive"):
-        load_fitzpatrick17k(tmp_path / "some.zip", image_size=24)
+        Fitzpatrick17k(tmp_path / "some.zip").images(24)
     published = Published(tmp_path / "published")
     published.fill()
     path = archived(tmp_path / "some.zip", published, {"fitzpatrick17k.csv": "other.csv"})
     with pytest.raises(UnusableData, match=r"fitzpatrick17k\.csv cannot be read"):
-        load_fitzpatrick17k(path, image_size=24)
+        Fitzpatrick17k(path).images(24)
 
 
 def test_the_archive_of_the_project_must_be_the_one_of_that_name(tmp_path, monkeypatch):
@@ -325,10 +331,10 @@ def test_the_archive_of_the_project_must_be_the_one_of_that_name(tmp_path, monke
     monkeypatch.setenv("FAIRNESS_DATA", str(tmp_path))
     for root in (None, tmp_path):
         with pytest.raises(UnusableData, match=r"another content: sha256 [0-9a-f]{64}, expected 2a1984ed"):
-            load_fitzpatrick17k(root, image_size=24)
-    assert len(load_fitzpatrick17k(path, image_size=24)) == 4, "a path that is named is taken as it is"
+            Fitzpatrick17k(root).images(24)
+    assert len(Fitzpatrick17k(path).images(24)) == 4, "a path that is named is taken as it is"
     monkeypatch.setattr(fitzpatrick17k_files, "SAMPLE_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
-    assert len(load_fitzpatrick17k(image_size=24)) == 4
+    assert len(Fitzpatrick17k().images(24)) == 4
 
 
 @pytest.mark.parametrize("inside", ["", "fitzpatrick17k"])
@@ -338,18 +344,18 @@ def test_the_published_folder_comes_before_the_archive(tmp_path, monkeypatch, in
     published.write()
     (tmp_path / "fitzpatrick17k_64px.zip").write_bytes(b"not asked for")
     monkeypatch.setenv("FAIRNESS_DATA", str(tmp_path))
-    assert len(load_fitzpatrick17k(image_size=24)) == 4
+    assert len(Fitzpatrick17k().images(24)) == 4
 
 
 def test_nothing_there_is_one_error_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.delenv("FAIRNESS_DATA", raising=False)
     with pytest.raises(DataUnavailable, match="in FAIRNESS_DATA, which is not set\nSet FAIRNESS_DATA to the folder"):
-        load_fitzpatrick17k(image_size=24)
+        Fitzpatrick17k().images(24)
     monkeypatch.setenv("FAIRNESS_DATA", str(tmp_path))
     with pytest.raises(DataUnavailable, match=re.escape(f"in FAIRNESS_DATA={tmp_path}\n")):
-        load_fitzpatrick17k(image_size=24)
+        Fitzpatrick17k().images(24)
     with pytest.raises(DataUnavailable, match=r"neither fitzpatrick17k\.csv nor fitzpatrick17k_64px\.zip in .*gone\n"):
-        load_fitzpatrick17k(tmp_path / "gone", image_size=24)
+        Fitzpatrick17k(tmp_path / "gone").images(24)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "LA", "1"])
@@ -424,13 +430,13 @@ def test_the_real_images_have_the_known_counts():
     folder = os.environ.get("FAIRNESS_DATA", "")
     if not folder or not Path(folder, "fitzpatrick17k_64px.zip").is_file():
         pytest.skip("FAIRNESS_DATA has no fitzpatrick17k_64px.zip: photographs of patients, not part of the project")
-    images = load_fitzpatrick17k(Path(folder, "fitzpatrick17k_64px.zip"), image_size=32)
+    images = Fitzpatrick17k(Path(folder, "fitzpatrick17k_64px.zip")).images(32)
     assert len(images.left_out) == 1, "one picture is listed as two, of types 1 and 2; none is missing or corrupt"
     assert images.left_out[0].reason.startswith("repeated: same picture as ")
     assert images.left_out[0].reason.endswith("; skin_type 2, there 1")
     assert Counter(images.skin_type.tolist()) == {1: 528, 2: 964 - 1, 5: 216, 6: 89}
     assert "393 rows of other skin types" in images.source
-    wider = load_fitzpatrick17k(Path(folder), image_size=64, dark_types=(4, 5, 6))
+    wider = Fitzpatrick17k(Path(folder), dark_types=(4, 5, 6)).images(64)
     # Another picture is there as type 4 and as type 2: it has no known group.
     assert Counter(wider.skin_type.tolist()) == {1: 528, 2: 964 - 2, 4: 393 - 1, 5: 216, 6: 89}
     assert len({len(np.unique(wider.conditions[level])) for level in LEVELS}) == 3
