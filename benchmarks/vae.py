@@ -1,0 +1,120 @@
+"""Speed of the VAE's training beside a plain loop of the same network, and beside the arithmetic that the machine has.
+
+``python -m benchmarks.vae [--preset NAME] [--device NAME] [--steps N] [--compiled]`` prints one table of images a
+second, medians over five stretches of N steps after a warm-up, on phantoms of the preset's size:
+
+- ours: `models.train_vae` as it is; on a GPU in bfloat16, channels last, with its images on the device
+- plain: the loop of a tutorial; float32, eager, images from the host batch by batch, the loss fetched each step
+
+TFLOP an image counts the products of convolutions, forwards and backwards. The share of peak is of what a product of
+large matrices reaches in the same precision, on the same device, in the same run. On a CPU both loops take one thread,
+as a training does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from models.data.skin_phantom import skin_phantom
+from models.perceptual import perceptual_loss
+from models.vae import build_vae, loss_terms, scaled
+from models.vae_config import PRESETS, VAEConfig
+from models.vae_device import DEVICES, fastest_convolutions, one_thread, resolve_device, resolve_precision
+from models.vae_steps import Training
+
+STRETCHES = 5
+
+
+def _seconds(call: Callable[[], object], device: torch.device) -> float:
+    """Return the median time of a call, after one that is not timed."""
+    times = []
+    for _ in range(STRETCHES + 1):
+        start = time.perf_counter()
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def _plain(pixels: Tensor, config: VAEConfig, device: torch.device, loss: nn.Module | None) -> Callable[[], object]:
+    """Return an epoch of the loop that one would write first."""
+    vae = build_vae(config, 0).to(device).train()
+    optimizer = torch.optim.Adam(vae.parameters(), lr=config.learning_rate)
+
+    def epoch() -> float:
+        total = 0.0
+        for images in torch.randperm(len(pixels)).reshape(-1, config.batch_size):
+            x = scaled(pixels[images]).to(device)
+            terms = loss_terms(vae, x, torch.randn(len(x), *config.latent_shape, device=device), loss)
+            objective = terms.reconstruction + config.kl_weight * terms.kl + config.perceptual_weight * terms.perceptual
+            optimizer.zero_grad()
+            objective.mean().backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+            optimizer.step()
+            total += objective.mean().item()
+        return float(total)
+
+    return epoch
+
+
+def flop_an_image(pixels: Tensor, config: VAEConfig, device: torch.device, loss: nn.Module | None) -> float:
+    """Return the operations of a training step's convolutions, forwards and backwards, for one image."""
+    vae, x = build_vae(config, 0).to(device).train(), scaled(pixels[: config.batch_size]).to(device)
+    with FlopCounterMode(display=False) as counter:
+        terms = loss_terms(vae, x, torch.randn(len(x), *config.latent_shape, device=device), loss)
+        sum(term.mean() for term in terms).backward()  # type: ignore[union-attr]
+    return float(counter.get_total_flops() / len(x))
+
+
+def _peak(device: torch.device, precision: str) -> float:
+    """Return the operations a second of a product of large matrices."""
+    edge = 8192 if device.type == "cuda" else 2048
+    kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    a, b = (torch.randn(edge, edge, device=device, dtype=kind) for _ in range(2))
+    return 2.0 * edge**3 / _seconds(lambda: a @ b, device)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--preset", choices=PRESETS, default="cpu")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--steps", type=int, default=30, metavar="N", help="of a stretch (default 30)")
+    parser.add_argument("--compiled", action="store_true", help="translate our step by torch.compile first")
+    arguments = parser.parse_args()
+    config = VAEConfig.preset(arguments.preset)
+    device = resolve_device(arguments.device)
+    precision = resolve_precision("auto", device)
+    half = -(-config.batch_size * arguments.steps // 2)
+    pixels = skin_phantom(half, half, size=config.image_size, seed=0).pixels[: config.batch_size * arguments.steps]
+    loss = perceptual_loss(config.perceptual, device=device)
+
+    with one_thread(device.type), fastest_convolutions(device):
+        run = Training(pixels, config, 0, device, precision, loss, None, arguments.compiled)
+        ours = len(pixels) / _seconds(lambda: run.epoch(0), device)
+        on_host = torch.from_numpy(pixels)
+        plain = len(pixels) / _seconds(_plain(on_host, config, device, loss), device)
+        flop = flop_an_image(on_host, config, device, loss)
+        peak = _peak(device, precision)
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU, one thread"
+    print(f"python -m benchmarks.vae; torch {torch.__version__}; {name}")
+    print(f"preset {arguments.preset}: {config.image_size} pixels, batches of {config.batch_size}, {precision}")
+    print(f"perceptual loss: {getattr(loss, 'source', 'none')}{'; compiled' if arguments.compiled else ''}")
+    print(f"{'':<22}{'ours':>12} {'plain':>12} {'ratio':>8}")
+    print(f"{'images a second':<22}{ours:>12,.0f} {plain:>12,.0f} {ours / plain:>8.2f}")
+    print(f"{'TFLOP a second':<22}{ours * flop / 1e12:>12.3f} {plain * flop / 1e12:>12.3f}")
+    print(f"share of the {peak / 1e12:.2f} TFLOP a second of a product of matrices: {ours * flop / peak:.2f}")
+    print(f"GFLOP an image: {flop / 1e9:.3f}")
+
+
+if __name__ == "__main__":
+    main()
