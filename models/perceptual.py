@@ -8,75 +8,38 @@ The study says "at the output of each of its 16 convolutions"; the maps are ther
 convolution, before its ReLU. The networks: Simonyan, Zisserman, https://doi.org/10.48550/arXiv.1409.1556; such a loss
 for a VAE: Hou, Shen, Sun, Qiu, WACV 2017, https://doi.org/10.1109/WACV.2017.131.
 
-Nothing unpickles here, with one exception: torchvision publishes its weights as ``.pth`` only. Such a file is opened
-if, and only if, its sha256 is that of the published file, and then by torch's restricted unpickler. All other
-weights come as ``.safetensors`` (needs ``safetensors``) or ``.npz``.
+`models.vgg_weights` finds and reads the networks' weights.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple, Self, get_args
+from typing import Literal, Self, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.vgg_weights import (
+    BLOCKS,
+    Convolution,
+    PerceptualWeightsError,
+    find_weights,
+    places,
+    read_weights,
+    vgg_layout,
+)
+
 __all__ = ["KINDS", "Kind", "PerceptualLoss", "PerceptualWeightsError", "perceptual_loss"]
 
 Kind = Literal["auto", "vgg19", "vgg16", "random", "none"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-BLOCKS = 5  # of every VGG network; a pooling between two blocks halves the maps
-_CHANNELS = (64, 128, 256, 512, 512)  # of each block
-_CONVOLUTIONS = {"vgg19": (2, 2, 4, 4, 4), "vgg16": (2, 2, 3, 3, 3)}  # in each block
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green, blue, in [0, 1]
 _SEED = 0  # of the random network
-
-
-class _Published(NamedTuple):
-    kind: str
-    filename: str
-    sha256: str
-    source: str
-
-
-_PUBLISHED = (  # in the order in which "auto" looks for them
-    _Published(
-        "vgg19",
-        "vgg19-dcbb9e9d.pth",
-        "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
-        "VGG19, ImageNet (torchvision)",
-    ),
-    _Published(
-        "vgg16",
-        "vgg16_imagenet_features_fp16.npz",
-        "961b185e7f1c071d51a3dc41f13aa4614f6f9f40a172f2597a3e462d82479dd7",
-        "VGG16, ImageNet (float16 file, sha256 961b185e7f1c...)",
-    ),
-    _Published(
-        "vgg16",
-        "vgg16-397923af.pth",
-        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-        "VGG16, ImageNet (torchvision)",
-    ),
-)
-
-
-class PerceptualWeightsError(RuntimeError):
-    """Weights were not found, are damaged, or are not those of the network that was asked for."""
-
-
-class _Convolution(NamedTuple):
-    key: str  # torchvision's name of it: features.N
-    shape: tuple[int, int, int, int]  # of its weights
-    halved: bool  # whether a pooling comes before it
 
 
 class PerceptualLoss(nn.Module):
@@ -97,7 +60,7 @@ class PerceptualLoss(nn.Module):
     shift: Tensor
 
     def __init__(
-        self, layout: list[_Convolution], weights: Mapping[str, Tensor], *, source: str, pretrained: bool
+        self, layout: list[Convolution], weights: Mapping[str, Tensor], *, source: str, pretrained: bool
     ) -> None:
         super().__init__()
         self.source = source
@@ -231,16 +194,16 @@ def perceptual_loss(
         return None
     if kind == "random":
         return _random(blocks, width).to(device)
-    path = _find(kind) if weights is None else Path(weights)
+    path = find_weights(kind) if weights is None else Path(weights)
     if path is not None:
         return _pretrained(path, kind, blocks).to(device)
     if kind != "auto":
         raise PerceptualWeightsError(
-            f"no weights for {kind!r} were found ({_places(kind)}); put the file there, give weights=, or ask for "
+            f"no weights for {kind!r} were found ({places(kind)}); put the file there, give weights=, or ask for "
             '"random", a network that learned nothing'
         )
     warnings.warn(
-        f"no pre-trained VGG was found ({_places(kind)}): the perceptual loss measures distances in the features of "
+        f"no pre-trained VGG was found ({places(kind)}): the perceptual loss measures distances in the features of "
         "a random network, not in those of ImageNet. Reconstructions are at best sharper than with pixels alone, "
         "and losses cannot be compared with published ones. Put a file there or give weights=; "
         'kind="random" takes the random network without this warning',
@@ -263,21 +226,7 @@ def _check_arguments(kind: str, weights: Path | str | None, blocks: int, width: 
         raise ValueError(f"width: {width:g} is for the random network; a pre-trained one has all of its channels")
 
 
-def _layout(kind: str, blocks: int, width: float = 1.0) -> list[_Convolution]:
-    """Return the convolutions of the first blocks; torchvision numbers all layers, ReLUs and poolings included."""
-    layout: list[_Convolution] = []
-    channels, number = 3, 0
-    for block in range(blocks):
-        wanted = max(1, round(width * _CHANNELS[block]))
-        for place in range(_CONVOLUTIONS[kind][block]):
-            layout.append(_Convolution(f"features.{number}", (wanted, channels, 3, 3), block > 0 and place == 0))
-            channels = wanted
-            number += 2
-        number += 1
-    return layout
-
-
-def _frozen_convolution(weights: Mapping[str, Tensor], one: _Convolution) -> nn.Conv2d:
+def _frozen_convolution(weights: Mapping[str, Tensor], one: Convolution) -> nn.Conv2d:
     # On the device "meta" nothing is drawn: the usual initialisation would move the global random state.
     convolution = nn.Conv2d(one.shape[1], one.shape[0], 3, padding=1, device="meta")
     convolution.weight = nn.Parameter(weights[f"{one.key}.weight"].float(), requires_grad=False)
@@ -297,7 +246,7 @@ def _random(blocks: int, width: float) -> PerceptualLoss:
     """He initialisation: the maps neither vanish nor grow with depth, so that every depth counts."""
     rng = np.random.default_rng(_SEED)
     weights: dict[str, Tensor] = {}
-    layout = _layout("vgg19", blocks, width)
+    layout = vgg_layout("vgg19", blocks, width)
     for key, shape, _ in layout:
         drawn = rng.standard_normal(shape, dtype=np.float32)
         weights[f"{key}.weight"] = torch.from_numpy(drawn) * (2.0 / (9 * shape[1])) ** 0.5
@@ -306,87 +255,7 @@ def _random(blocks: int, width: float) -> PerceptualLoss:
     return PerceptualLoss(layout, weights, source=source + _cut(blocks), pretrained=False)
 
 
-def _where(kind: str) -> list[tuple[_Published, Path | None]]:
-    """Return the published files of a kind, each with the folder where it is looked for."""
-    folder = os.environ.get("FAIRNESS_DATA")
-    places = {".pth": Path(torch.hub.get_dir()) / "checkpoints", ".npz": Path(folder) if folder else None}
-    return [(one, places[Path(one.filename).suffix]) for one in _PUBLISHED if kind in ("auto", one.kind)]
-
-
-def _find(kind: str) -> Path | None:
-    paths = (folder / one.filename for one, folder in _where(kind) if folder is not None)
-    return next((path for path in paths if path.is_file()), None)
-
-
-def _places(kind: str) -> str:
-    return "; ".join(f"{one.filename} in {folder or 'FAIRNESS_DATA, not set'}" for one, folder in _where(kind))
-
-
 def _pretrained(path: Path, kind: str, blocks: int) -> PerceptualLoss:
-    try:
-        content = path.read_bytes()  # read once: what was verified is what is used
-    except OSError as error:
-        raise PerceptualWeightsError(f"{path} cannot be read: {error.strerror}; give the path of a file") from error
-    digest = hashlib.sha256(content).hexdigest()
-    published = _verified(path, digest)
-    weights = _parsed(path, content)
-    # Layer 16 is a convolution in VGG19 and a pooling in VGG16.
-    found = "vgg19" if "features.16.weight" in weights else "vgg16"
-    if kind not in ("auto", found):
-        raise PerceptualWeightsError(
-            f"{path}: its keys are those of {found.upper()}, not of {kind.upper()}; ask for {found!r} or another file"
-        )
-    for key, shape, _ in _layout(found, BLOCKS):
-        _check_weights(path, weights, f"{key}.weight", shape, found)
-        _check_weights(path, weights, f"{key}.bias", shape[:1], found)
-    source = published or f"{found.upper()}, weights of {path.name} (sha256 {digest[:12]}...)"
-    return PerceptualLoss(_layout(found, blocks), weights, source=source + _cut(blocks), pretrained=True)
-
-
-def _verified(path: Path, digest: str) -> str | None:
-    """Return the source of a published file, None for another; refuse a damaged one and any other pickle."""
-    for one in _PUBLISHED:
-        if digest == one.sha256:
-            return one.source
-        if path.name == one.filename:
-            raise PerceptualWeightsError(
-                f"{path}: sha256 {digest}, expected {one.sha256}: damaged or only partly there; fetch it again"
-            )
-    if path.suffix not in (".safetensors", ".npz"):
-        raise PerceptualWeightsError(
-            f"{path}: sha256 {digest} is not that of a file that torchvision published, and no other pickle is "
-            "opened; write its features.* tensors to a .safetensors file (safetensors.torch.save_file)"
-        )
-    return None
-
-
-def _parsed(path: Path, content: bytes) -> Mapping[str, Tensor]:
-    try:
-        if path.suffix == ".npz":
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                return {key: torch.from_numpy(arrays[key]) for key in arrays.files if key.startswith("features.")}
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load
-
-            return load(content)
-        weights: Mapping[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        return weights
-    except ImportError:
-        raise
-    except Exception as error:  # of zipfile, zlib, safetensors or torch; all mean the same here
-        raise PerceptualWeightsError(
-            f"{path} cannot be read as {path.suffix}: {error}; it is damaged or only partly there: fetch it again"
-        ) from error
-
-
-def _check_weights(path: Path, weights: Mapping[str, Tensor], key: str, shape: tuple[int, ...], kind: str) -> None:
-    remedy = f"{kind.upper()} under torchvision's names is needed, without batch normalisation"
-    if key not in weights:
-        raise PerceptualWeightsError(f"{path}: key {key} is missing; {len(weights)} keys are there; {remedy}")
-    tensor = weights[key]
-    if tuple(tensor.shape) != shape or not tensor.is_floating_point():
-        raise PerceptualWeightsError(
-            f"{path}: {key} is {tuple(tensor.shape)} of {tensor.dtype}; {shape} of floats is expected; {remedy}"
-        )
-    if not bool(torch.isfinite(tensor).all()):
-        raise PerceptualWeightsError(f"{path}: {key} holds NaN or infinite numbers; fetch the file again")
+    weights = read_weights(path, kind)
+    used = vgg_layout(weights.kind, blocks)
+    return PerceptualLoss(used, weights.tensors, source=weights.source + _cut(blocks), pretrained=True)

@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 
 from fairness_checks.cache_keys import source_digest
-from models import perceptual, train_vae, vae, vae_config, vae_device, vae_measure, vae_steps
+from models import perceptual, train_vae, vae, vae_config, vae_device, vae_measure, vae_steps, vgg_weights
 from models.data.images import ImageSet
 from models.perceptual import PerceptualLoss
 from models.studies import dermatology_one, dermatology_protocol
@@ -131,7 +131,7 @@ def run_trainings(
 
 def _tasks(setup: Setup, fingerprint: str, source: str, folder: Path) -> list[Task]:
     folder.mkdir(parents=True, exist_ok=True)
-    modules = (perceptual, train_vae, vae, vae_config, vae_device, vae_measure, vae_steps)
+    modules = (perceptual, train_vae, vae, vae_config, vae_device, vae_measure, vae_steps, vgg_weights)
     depends_on = {
         "code": source_digest(*modules, dermatology_protocol, dermatology_one),
         "config": setup.config.describe_training(),

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 vgg = pytest.importorskip("torchvision.models.vgg")
 safetensors_torch = pytest.importorskip("safetensors.torch")
 
-from models import perceptual  # noqa: E402  (needs torch)
+from models import vgg_weights  # noqa: E402  (needs torch)
 from models.perceptual import PerceptualWeightsError, perceptual_loss  # noqa: E402
 
 MAPS = {"vgg19": 16, "vgg16": 13}
@@ -236,7 +236,7 @@ def test_none_is_no_loss():
 @pytest.fixture
 def thin(monkeypatch):
     """Networks of an eighth of the channels: which file is taken does not depend on their number."""
-    monkeypatch.setattr(perceptual, "_CHANNELS", (8, 16, 32, 64, 64))
+    monkeypatch.setattr(vgg_weights, "_CHANNELS", (8, 16, 32, 64, 64))
     return {kind: torchvision_features(kind, thinner=8) for kind in MAPS}
 
 
@@ -249,7 +249,7 @@ def published(thin, monkeypatch, tmp_path):
     cache.mkdir(parents=True)
     data.mkdir()
     rows = []
-    for one in perceptual._PUBLISHED:
+    for one in vgg_weights._PUBLISHED:
         state = state_of(thin[one.kind])
         path = (cache if one.filename.endswith(".pth") else data) / one.filename
         if path.suffix == ".pth":
@@ -257,7 +257,7 @@ def published(thin, monkeypatch, tmp_path):
         else:
             np.savez(path, **{key: tensor.numpy().astype(np.float16) for key, tensor in state.items()})
         rows.append(one._replace(sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
-    monkeypatch.setattr(perceptual, "_PUBLISHED", tuple(rows))
+    monkeypatch.setattr(vgg_weights, "_PUBLISHED", tuple(rows))
     return {one.filename: path for one in rows for path in (cache / one.filename, data / one.filename) if path.exists()}
 
 
@@ -320,7 +320,7 @@ def test_no_pickle_is_opened_unless_torchvision_published_it(monkeypatch, tmp_pa
     ):
         perceptual_loss("vgg19", weights=path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setattr(perceptual, "_PUBLISHED", (perceptual._PUBLISHED[0]._replace(sha256=digest),))
+    monkeypatch.setattr(vgg_weights, "_PUBLISHED", (vgg_weights._PUBLISHED[0]._replace(sha256=digest),))
     with pytest.raises(PerceptualWeightsError, match=r"cannot be read as \.pth"):
         perceptual_loss("vgg19", weights=path)
     assert not sprung.exists()
