@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.refusals import refuse_missing_checks, refuse_rerun_marks, refuse_reruns, usage_error
 from fairness_checks.suite import (
     DECIDED,
     GATE,
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
     from fairness_checks.records import CheckRecord
     from fairness_checks.sweep.runs import Progress
 
-__all__ = ["USAGE_ERROR", "Gate"]
+__all__ = ["Gate"]
 
-USAGE_ERROR = "fairness_usage_error"  # key in the output of a pytest-xdist worker
 _STATUS = {"inconclusive": ("inconclusive", "?", "INCONCLUSIVE"), "waived": ("waived", "w", "WAIVED")}
 
 
@@ -42,7 +42,7 @@ class Gate:
     def __init__(self, config: pytest.Config) -> None:
         from fairness_checks.config import check_names, load_config
 
-        _refuse_reruns(config)
+        refuse_reruns(config)
         self._config = config
         self.path = _config_path(config)
         self.node_prefix = _node_prefix(config, self.path)
@@ -121,9 +121,9 @@ class Gate:
 
         self._models = discover_models(self._config, self.path)
         if problems := check_names(self.limits, self._models):
-            raise _usage_error(self._config, "\n".join(problems))
+            raise usage_error(self._config, "\n".join(problems))
         if not any(is_fairness_test(item) for item in items) and not session.testsfailed:
-            raise _usage_error(
+            raise usage_error(
                 self._config,
                 f"{self.node_prefix}: no check was collected; write at least one, for instance\n\n{EXAMPLE}\n"
                 f"or a test that uses the `fairness` fixture",
@@ -146,20 +146,9 @@ class Gate:
             for entry in model.checks
             if (model.name, entry.check.key) not in there
         ]
-        if self._wants_all and missing and not session.testsfailed:
-            message = (
-                f"{self.node_prefix}: {len(missing)} configured checks were not collected: {'; '.join(missing[:5])}"
-                f"{'; ...' if len(missing) > 5 else ''}. Something ignores the file or takes its tests away "
-                f"(--ignore, collect_ignore, a skip in a conftest.py, another plugin); deselect with -k instead"
-            )
-            raise _usage_error(self._config, message)
-        for item in session.items:
-            if any(item.get_closest_marker(name) for name in _RERUN_MARKS):
-                message = (
-                    f"{item.nodeid}: a test that is run again until it passes decides nothing; "
-                    f"remove its re-run mark ({', '.join(_RERUN_MARKS)})"
-                )
-                raise _usage_error(self._config, message)
+        if self._wants_all and not session.testsfailed:
+            refuse_missing_checks(self._config, self.node_prefix, missing)
+        refuse_rerun_marks(self._config, session.items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
@@ -261,23 +250,6 @@ class Gate:
         return category, letter, (word, {"yellow": True})
 
 
-_RERUN_OPTIONS = ("reruns", "retries", "force_flaky")
-_RERUN_MARKS = ("flaky",)
-
-
-def _refuse_reruns(config: pytest.Config) -> None:
-    for option in _RERUN_OPTIONS:
-        try:
-            value = config.getoption(option, None) or config.getini(option)
-        except (ValueError, KeyError):  # no plugin has it
-            value = config.getoption(option, None)
-        if value and str(value) != "0":
-            raise pytest.UsageError(
-                f"--{option.replace('_', '-')} {value} cannot be combined with --fairness: "
-                f"a check that is run again until it passes decides nothing"
-            )
-
-
 def _baseline(limits: Path, config: pytest.Config, models: set[str]) -> BaselineSession:
     from fairness_checks.baseline.session import FILENAME, BaselineSession
     from fairness_checks.errors import BaselineError
@@ -288,13 +260,6 @@ def _baseline(limits: Path, config: pytest.Config, models: set[str]) -> Baseline
         )
     except BaselineError as error:
         raise pytest.UsageError(str(error)) from None
-
-
-def _usage_error(config: pytest.Config, message: str) -> pytest.UsageError:
-    """Return the error; a pytest-xdist worker also leaves it to the controller, which sees only that a worker ended."""
-    if hasattr(config, "workeroutput"):
-        config.workeroutput[USAGE_ERROR] = message
-    return pytest.UsageError(message)
 
 
 def _config_path(config: pytest.Config) -> Path:

@@ -55,7 +55,7 @@ class Ledger:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """End as a worker did that collected nothing to run; pytest-xdist itself only says that it ended."""
-        from fairness_checks.gate import USAGE_ERROR
+        from fairness_checks.refusals import USAGE_ERROR
 
         if message := getattr(node, "workeroutput", {}).get(USAGE_ERROR):
             raise pytest.UsageError(message)
