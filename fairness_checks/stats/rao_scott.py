@@ -4,9 +4,12 @@ Rao and Scott [1]_ divide a group's counts by its design effect, the variance of
 independent samples, and use what was made for independent counts. Three things keep that within its level where
 clusters are few, of unequal size, or hold few events (measured in docs/statistics.md):
 
-- The design effect is the larger of two estimates that are equal on average: the cluster-robust variance, corrected
-  for the rate being estimated, and the one that follows from the correlation within clusters. The first alone is too
-  small whenever a large cluster happens to hold no event, and that is when the rate is too small as well.
+- There are two estimates that are equal on average: the cluster-robust variance, corrected for the rate being
+  estimated, and the one that follows from the correlation within clusters. The first holds without a model, but is too
+  small whenever a large cluster happens to hold no event, and that is when the rate is too small as well. Where the
+  second is larger, what it adds counts with weight min(1, (10 / f)^2): with few degrees of freedom f the larger one
+  decides, with many the robust one. f is Satterthwaite's [3]_, times 2 p q / (1 - 4 p q) where that is below 1: as the
+  sample variance of k events, whose kurtosis is (1 - 3 p q) / (p q), has 2 k p q / (1 - 4 p q), rare ones say less.
 - A few events say little about their correlation. With n p (1 - p) = e m events, m the mean size of a sample's
   cluster, the estimate is drawn towards 1, the safe end, with weight 1 / (1 + 4 e^2).
 - The variance is itself an estimate. The effective size shrinks by the ratio of squared t quantiles [2]_, with
@@ -39,6 +42,7 @@ from fairness_checks.stats.proportions import Array
 
 __all__ = ["ClusterSums", "EffectiveCounts", "effective_counts", "effective_samples"]
 
+_FEW = 10.0  # degrees of freedom up to which the larger estimate decides; the fewest clusters that are judged
 _SAFE_EVENTS = 0.5  # clusters' worth of events at which a correlation of 1 weighs as much as the estimate
 _WHOLE = 1e-9  # relative; counts this close to a whole number are that number, computed along another path
 
@@ -106,7 +110,11 @@ def correlation(sums: ClusterSums) -> Array:
         robust = (observed / (1.0 - mean_size / n + observed / n) - 1.0) / (mean_size - 1.0)
         apart = sums.discordance / sums.paired / binomial
         within = (1.0 - apart * (1.0 - 1.0 / n)) / (1.0 - apart * (mean_size - 1.0) / n)
-        estimate = np.maximum(np.maximum(robust, within), 0.0)
+        robust = np.maximum(robust, 0.0)
+        larger = np.maximum(robust, within)
+        # The larger one leaves the fewer degrees of freedom; p q / (1 - 4 p q) grows without end towards p = 1/2.
+        known_by = degrees_of_freedom(sums, larger) * np.minimum(2.0 * binomial / (1.0 - 4.0 * binomial), 1.0)
+        estimate = robust + np.minimum(_FEW / known_by, 1.0) ** 2 * (larger - robust)
         safe = 1.0 / (1.0 + (n * binomial / mean_size / _SAFE_EVENTS) ** 2)
     known = np.isfinite(estimate) & (binomial > 0.0)
     estimate = np.where(known, estimate, 1.0)
