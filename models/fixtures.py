@@ -83,8 +83,8 @@ def skin_vae(fairness_device: str) -> TrainableModel:
     from models.skin import skin_images, skin_model
     from models.vae_config import VAEConfig
 
-    config = VAEConfig.preset("cpu")
+    config = VAEConfig.preset("cpu", epochs=15)  # of the time that a gate may take; the study trains longer
     perceptual = perceptual_loss(config.perceptual, device=fairness_device)
     return skin_model(
-        skin_images(config.image_size), config, device=fairness_device, perceptual=perceptual, preset="cpu"
+        skin_images(config.image_size), config, device=fairness_device, perceptual=perceptual, preset="cpu, 15 epochs"
     )
