@@ -1,12 +1,13 @@
 """Speed of the VAE's training beside a plain loop of the same network, and beside the arithmetic that the machine has.
 
-``python -m benchmarks.vae [--preset NAME] [--device NAME] [--steps N] [--compiled]`` prints one table of images a
-second, medians over five stretches of N steps after a warm-up, on phantoms of the preset's size:
+``python -m benchmarks.vae [--preset NAME] [--device NAME] [--perceptual KIND] [--steps N] [--compiled]`` prints one
+table of images a second, medians over five stretches of N steps after a warm-up, on phantoms of the preset's size:
 
 - ours: `models.train_vae` as it is; on a GPU in bfloat16, channels last, with its images on the device
-- plain: the loop of a tutorial; float32, eager, images from the host batch by batch, the loss fetched each step
+- plain: the loop of a tutorial; float32, eager, torch's own choice of algorithms and layout, images from the host batch
+  by batch, the loss fetched each step. On a GPU once without and once with TF32, torch's default for convolutions
 
-TFLOP an image counts the products of convolutions, forwards and backwards. The share of peak is of what a product of
+GFLOP an image counts the products of convolutions, forwards and backwards. The share of peak is of what a product of
 large matrices reaches in the same precision, on the same device, in the same run. On a CPU both loops take one thread,
 as a training does.
 """
@@ -26,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.data.skin_phantom import skin_phantom
 from models.perceptual import perceptual_loss
 from models.vae import build_vae, loss_terms, scaled
-from models.vae_config import PRESETS, VAEConfig
+from models.vae_config import PERCEPTUAL_KINDS, PRESETS, VAEConfig
 from models.vae_device import DEVICES, fastest_convolutions, one_thread, resolve_device, resolve_precision
 from models.vae_steps import Training
 
@@ -53,7 +54,7 @@ def _plain(pixels: Tensor, config: VAEConfig, device: torch.device, loss: nn.Mod
     def epoch() -> float:
         total = 0.0
         for images in torch.randperm(len(pixels)).reshape(-1, config.batch_size):
-            x = scaled(pixels[images]).to(device)
+            x = scaled(pixels[images]).contiguous().to(device)
             terms = loss_terms(vae, x, torch.randn(len(x), *config.latent_shape, device=device), loss)
             objective = terms.reconstruction + config.kl_weight * terms.kl + config.perceptual_weight * terms.perceptual
             optimizer.zero_grad()
@@ -87,6 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preset", choices=PRESETS, default="cpu")
     parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--perceptual", choices=PERCEPTUAL_KINDS, help="network of the loss (default: the preset's)")
     parser.add_argument("--steps", type=int, default=30, metavar="N", help="of a stretch (default 30)")
     parser.add_argument("--compiled", action="store_true", help="translate our step by torch.compile first")
     arguments = parser.parse_args()
@@ -95,13 +97,18 @@ def main() -> None:
     precision = resolve_precision("auto", device)
     half = -(-config.batch_size * arguments.steps // 2)
     pixels = skin_phantom(half, half, size=config.image_size, seed=0).pixels[: config.batch_size * arguments.steps]
-    loss = perceptual_loss(config.perceptual, device=device)
+    loss = perceptual_loss(arguments.perceptual or config.perceptual, device=device)
 
-    with one_thread(device.type), fastest_convolutions(device):
-        run = Training(pixels, config, 0, device, precision, loss, None, arguments.compiled)
-        ours = len(pixels) / _seconds(lambda: run.epoch(0), device)
-        on_host = torch.from_numpy(pixels)
-        plain = len(pixels) / _seconds(_plain(on_host, config, device, loss), device)
+    on_host = torch.from_numpy(pixels)
+    with one_thread(device.type):
+        with fastest_convolutions(device):
+            run = Training(pixels, config, 0, device, precision, loss, None, arguments.compiled)
+            ours = len(pixels) / _seconds(lambda: run.epoch(0), device)
+        epoch = _plain(on_host, config, device, loss)
+        plain = {}
+        for tf32 in (False, True) if device.type == "cuda" else (False,):
+            with torch.backends.cudnn.flags(allow_tf32=tf32):
+                plain["plain, TF32" if tf32 else "plain"] = len(pixels) / _seconds(epoch, device)
         flop = flop_an_image(on_host, config, device, loss)
         peak = _peak(device, precision)
 
@@ -109,9 +116,9 @@ def main() -> None:
     print(f"python -m benchmarks.vae; torch {torch.__version__}; {name}")
     print(f"preset {arguments.preset}: {config.image_size} pixels, batches of {config.batch_size}, {precision}")
     print(f"perceptual loss: {getattr(loss, 'source', 'none')}{'; compiled' if arguments.compiled else ''}")
-    print(f"{'':<22}{'ours':>12} {'plain':>12} {'ratio':>8}")
-    print(f"{'images a second':<22}{ours:>12,.0f} {plain:>12,.0f} {ours / plain:>8.2f}")
-    print(f"{'TFLOP a second':<22}{ours * flop / 1e12:>12.3f} {plain * flop / 1e12:>12.3f}")
+    print(f"{'':<14}{'images a second':>16} {'TFLOP a second':>16} {'ours / this':>12}")
+    for what, speed in {"ours": ours, **plain}.items():
+        print(f"{what:<14}{speed:>16,.0f} {speed * flop / 1e12:>16.3f} {ours / speed:>12.2f}")
     print(f"share of the {peak / 1e12:.2f} TFLOP a second of a product of matrices: {ours * flop / peak:.2f}")
     print(f"GFLOP an image: {flop / 1e9:.3f}")
 

@@ -125,7 +125,8 @@ def train_vae(
     progress : callable, optional
         Called with steps done, steps in all and the last loss, every few steps and after each epoch.
     compiled : bool
-        Whether torch.compile translates the step first, which takes minutes; changes the last bits of a result.
+        Whether torch.compile translates the step first, which takes minutes, counted in `seconds`; changes the last
+        bits of a result.
 
     Returns
     -------
@@ -135,7 +136,7 @@ def train_vae(
     Raises
     ------
     TrainingDiverged
-        If a loss is NaN or infinite.
+        If a loss is NaN or infinite, or a weight is after the last step.
     ValueError
         If pixels, seed, device or precision are not as described.
 
@@ -151,10 +152,12 @@ def train_vae(
         raise ValueError(f"{len(pixels)} images and seed {seed}: give at least one image, and a seed of at least 0")
     on = resolve_device(device)
     used_precision = resolve_precision(precision, on)
-    perceptual = perceptual.to(on).eval() if perceptual is not None and config.perceptual_weight > 0 else None
+    perceptual = perceptual if config.perceptual_weight > 0 else None
+    if perceptual is not None:
+        perceptual = perceptual.to(on).to(memory_format=torch.channels_last).eval()
     kept = checkpoint if checkpoint is not None and checkpoints_possible() else None
     run = Training(pixels, config, seed, on, used_precision, perceptual, progress, compiled)
-    identity = _identity(pixels, config, seed, on, used_precision, perceptual) if kept else {}
+    identity = _identity(pixels, config, seed, on, used_precision, perceptual, compiled) if kept else {}
     with fastest_convolutions(on):
         run.finish(kept, identity)
     losses = tuple(EpochLosses(*row) for row in run.losses.tolist())
@@ -171,6 +174,7 @@ def _identity(
     device: torch.device,
     precision: str,
     perceptual: nn.Module | None,
+    compiled: bool,
 ) -> dict[str, str]:
     """Return all that a training depends on, so that no other one goes on from its checkpoint."""
     unnamed = "none" if perceptual is None else type(perceptual).__name__
@@ -183,5 +187,6 @@ def _identity(
         "perceptual_loss": str(getattr(perceptual, "source", unnamed)),
         "device": device.type,
         "precision": precision,
+        "compilation": str(compiled),
         "version_of_torch": torch.__version__,
     }

@@ -25,9 +25,14 @@ STEPS_BETWEEN_LOOKS = 16
 WEIGHTS, ORDER, NOISE = range(3)
 """The random streams of a training. Each epoch seeds its own anew, so that a checkpoint holds no generator's state."""
 
+_REMEDY = (
+    "Lower learning_rate or perceptual_weight, or train with precision='float32'; a checkpoint, if any, still holds "
+    "the epoch before"
+)
+
 
 class TrainingDiverged(RuntimeError):
-    """A loss is no longer finite; the message names step, epoch and term."""
+    """A loss or a weight is no longer finite; the message names step, epoch and term."""
 
 
 class Training:
@@ -79,11 +84,20 @@ class Training:
             losses = self.epoch(epoch)
             self.losses = torch.cat([self.losses, losses.mean(0, keepdim=True)])
             self.seconds += time.perf_counter() - start
+            self.require_finite_weights(epoch)
             if checkpoint:
                 write_checkpoint(checkpoint, self.vae, self.optimizer, Progress(self.losses, self.seconds), identity)
             self.report(epoch, losses)
         if self.config.exact_statistics:
             self.take_statistics()
+
+    def require_finite_weights(self, epoch: int) -> None:
+        """Raise where the last step of an epoch left weights that are no numbers, before anything is kept of them."""
+        if not all(bool(weights.isfinite().all()) for weights in self.vae.parameters()):
+            raise TrainingDiverged(
+                f"training stopped after step {(epoch + 1) * self.steps_an_epoch} (epoch {epoch + 1}): weights are NaN "
+                f"or infinite, though the losses were not. {_REMEDY}"
+            )
 
     @torch.no_grad()
     def take_statistics(self) -> None:
@@ -160,8 +174,7 @@ def _require_finite(losses: Tensor, epoch: int, steps_before: int) -> None:
     named = zip(LossTerms._fields, bad[step].tolist(), losses[step].tolist(), strict=True)
     terms = " and ".join(f"{name} loss is {value}" for name, is_bad, value in named if is_bad)
     raise TrainingDiverged(
-        f"training stopped at step {steps_before + step + 1} (epoch {epoch + 1}): the {terms}. Lower learning_rate or "
-        "perceptual_weight, or train with precision='float32'; a checkpoint, if any, still holds the epoch before"
+        f"training stopped at step {steps_before + step + 1} (epoch {epoch + 1}): the {terms}. {_REMEDY}"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -32,10 +32,12 @@ def predictions_from_autoencoder(
     device: torch.device | str = "auto",
     batch_size: int = 64,
     cluster: Any = None,
+    sample_id: Any = None,
     error: Literal["rmse", "mse"] = "rmse",
     uncertainty: Literal["latent_sd"] | None = "latent_sd",
     transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
     seed: int = 0,
+    about: Mapping[str, str] | None = None,
 ) -> Predictions:
     """Reconstruct held-out images; the error of each is its reconstruction's, the uncertainty its latent spread.
 
@@ -64,6 +66,8 @@ def predictions_from_autoencoder(
         Most images that the module sees at once.
     cluster : array_like, shape (n,), optional
         Which images belong together, such as the patient of each; see `Predictions`.
+    sample_id : array_like, shape (n,), optional
+        Names of the images, for comparisons with a baseline; see `Predictions`.
     error : {"rmse", "mse"}
         "rmse": root of the squared difference of image and reconstruction averaged over all pixels and channels, in
         the units that the module sees, so that the metric ``mean_squared_error`` is the mean of the images' mean
@@ -77,6 +81,8 @@ def predictions_from_autoencoder(
     seed : int
         A module that draws its latent code also in evaluation mode draws from this seed; its results then depend on
         `batch_size`. The global random state is as before afterwards.
+    about : mapping of str to str, optional
+        What module and images are, such as "data": "synthetic"; in every record. See `Predictions`.
 
     Returns
     -------
@@ -122,7 +128,14 @@ def predictions_from_autoencoder(
     _refuse_not_finite(columns, module)
     errors = columns[1] if error == "mse" else np.sqrt(columns[1])
     spreads = columns[2] if len(columns) > 2 else None
-    return Predictions(error=errors, uncertainty=spreads, cluster=cluster, sensitive_features=sensitive_features)
+    return Predictions(
+        error=errors,
+        uncertainty=spreads,
+        sensitive_features=sensitive_features,
+        cluster=cluster,
+        sample_id=sample_id,
+        about=about,
+    )
 
 
 def _check_arguments(module: object, batch_size: object, error: str, uncertainty: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,16 @@ from fairness_checks.predictions import Predictions
 __all__ = ["predictions_from_classifier"]
 
 
-def predictions_from_classifier(estimator: Any, X: Any, y: Any, *, sensitive_features: Any) -> Predictions:
+def predictions_from_classifier(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    sensitive_features: Any,
+    cluster: Any = None,
+    sample_id: Any = None,
+    about: Mapping[str, str] | None = None,
+) -> Predictions:
     """Predict held-out samples with a fitted binary classifier.
 
     Parameters
@@ -26,6 +36,10 @@ def predictions_from_classifier(estimator: Any, X: Any, y: Any, *, sensitive_fea
         Their true classes, values of ``estimator.classes_``.
     sensitive_features : frame, mapping, series or array_like
         One row a sample; see `Predictions`.
+    cluster, sample_id : array_like, shape (n,), optional
+        Which samples belong together, and their names for comparisons with a baseline; see `Predictions`.
+    about : mapping of str to str, optional
+        What model and data are; in every record. See `Predictions`.
 
     Returns
     -------
@@ -57,4 +71,12 @@ def predictions_from_classifier(estimator: Any, X: Any, y: Any, *, sensitive_fea
         )
     score = np.asarray(estimator.predict_proba(X))[:, 1] if hasattr(estimator, "predict_proba") else None
     decided = np.asarray(estimator.predict(X)) == classes[1]
-    return Predictions(truth == classes[1], decided, score, sensitive_features=sensitive_features)
+    return Predictions(
+        truth == classes[1],
+        decided,
+        score,
+        sensitive_features=sensitive_features,
+        cluster=cluster,
+        sample_id=sample_id,
+        about=about,
+    )

@@ -1,16 +1,15 @@
 """The images of Fitzpatrick17k, from their sites: ``python -m models.data.fetch_fitzpatrick17k``.
 
 The table lists the address of each of 16,577 photographs on two public atlases (some have none). Fetching them takes
-hours: one request at a time to each site, with a pause between two, as its robots.txt allows. A run that was stopped
+hours: one request at a time to each host, with a pause between two, as its robots.txt allows. A run that was stopped
 goes on where it was. FOLDER is then one that `models.data.fitzpatrick17k` reads; ``failures.csv`` in it lists what
-could not be had and why. Exit status: 0 all there, 1 some missing, 2 cannot start, 130 interrupted.
+could not be had and why. What is gone or replaced there is not asked for again unless --again is given. Exit status:
+0 all there, 1 some missing, 2 cannot start, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 import threading
 import time
@@ -18,29 +17,22 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 from filelock import FileLock, Timeout
 from PIL import Image
 
 from fairness_checks.cache import write_atomically
 from fairness_checks.errors import FairnessError
+from models.data.fetch_failures import Failure, read_failures, write_failures
 from models.data.fitzpatrick17k_files import TABLE, UnusableData, is_md5_of, read_table
 from models.data.photographs import decoded
-from models.data.polite_http import Manners, Refused, Sites, Stopped
+from models.data.polite_http import Manners, Refused, Sites, Stopped, host_of
 
 __all__ = ["Failure", "Fetched", "fetch", "main"]
 
 FAILURES = "failures.csv"
 KEEP_EVERY = 60.0  # seconds between two writings of the failures so far
-
-
-class Failure(NamedTuple):
-    """An image that could not be had, and why: a row of ``failures.csv``."""
-
-    md5hash: str
-    url: str
-    reason: str
 
 
 @dataclass(slots=True)
@@ -53,12 +45,15 @@ class Fetched:
         Images asked for; of them those that were there already; those that were fetched.
     failures : list of Failure
         Those that could not be had.
+    skipped : int
+        Of the failures, those that were not asked for as an earlier run found them permanent.
     """
 
     total: int
     kept: int = 0
     new: int = 0
     failures: list[Failure] = field(default_factory=list)
+    skipped: int = 0
 
     def __str__(self) -> str:
         done = self.kept + self.new + len(self.failures)
@@ -71,6 +66,7 @@ def fetch(
     manners: Manners,
     *,
     limit: int | None = None,
+    again: bool = False,
     report: Callable[[Fetched], None] = lambda fetched: None,
 ) -> Fetched:
     """Fetch the images that a table lists and that are not in a folder yet.
@@ -83,9 +79,11 @@ def fetch(
         Where to put ``images/<md5hash>.jpg``, a copy of the table and ``failures.csv``. An image appears there whole,
         with the md5 that it is named by, and can be decoded; a file of another content is fetched anew.
     manners : Manners
-        How to behave towards the sites; a thread for each of them.
+        How to behave towards the hosts; a thread for each of them.
     limit : int, optional
         Stop after this many rows of the table.
+    again : bool
+        Whether to ask for what an earlier run found to fail permanently.
     report : callable
         Called about ten times a second with the state so far.
 
@@ -97,7 +95,7 @@ def fetch(
     Raises
     ------
     UnusableData
-        The table cannot be read, the folder holds another one, or another run uses it.
+        The table or ``failures.csv`` cannot be read, the folder holds another table, or another run uses it.
     OSError
         The folder cannot be written.
     """
@@ -112,7 +110,7 @@ def fetch(
                 write_atomically(kept, lambda file: file.write(content))
             elif kept.read_bytes() != content:
                 raise UnusableData(f"{kept}: another table than the given one; choose another folder")
-            return _fetch_all(wanted, folder, manners, report)
+            return _fetch_all(wanted, folder, manners, again, report)
     except Timeout:
         raise UnusableData(f"{folder}: another run fetches into it") from None
 
@@ -129,8 +127,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("table", metavar="CSV", type=Path, help="fitzpatrick17k.csv as published")
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="where to put the images")
     parser.add_argument("--contact", metavar="MAIL", required=True, help="who fetches, told to the sites: mail or page")
-    parser.add_argument("--delay", type=float, default=1.0, help="seconds between two requests to a site (default 1)")
+    parser.add_argument("--delay", type=float, default=1.0, help="seconds between two requests to a host (default 1)")
     parser.add_argument("--limit", type=int, help="stop after so many rows of the table")
+    parser.add_argument("--again", action="store_true", help="ask again for what failed permanently in an earlier run")
     options = parser.parse_args(argv)
     if not (options.contact.isascii() and options.contact.isprintable() and set(options.contact) & {"@", "/"}):
         parser.error(f"--contact {options.contact!r}: give a mail address or a page")
@@ -138,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--delay must be at least 0 and --limit at least 1")
     progress, manners = _Progress(sys.stderr), Manners(options.contact, delay=options.delay)
     try:
-        done = fetch(options.table, options.folder, manners, limit=options.limit, report=progress)
+        done = fetch(options.table, options.folder, manners, limit=options.limit, again=options.again, report=progress)
         progress(done, last=True)
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; run again to go on\n")
@@ -146,15 +145,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (FairnessError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    if done.skipped:
+        sys.stderr.write(f"{done.skipped:,} of the failed not asked for: permanent; --again asks for them\n")
     sys.stderr.write(f"why: {options.folder / FAILURES}\n" if done.failures else "")
     return 1 if done.failures else 0
 
 
-def _fetch_all(wanted: dict[str, str], folder: Path, manners: Manners, report: Callable[[Fetched], None]) -> Fetched:
-    """Fetch with one thread a site; keep the failures so far from time to time and at the end, whatever ends it."""
-    by_site: dict[str, list[str]] = defaultdict(list)  # an address's first three parts: https://example.org
+def _fetch_all(
+    wanted: dict[str, str], folder: Path, manners: Manners, again: bool, report: Callable[[Fetched], None]
+) -> Fetched:
+    """Fetch with one thread a host; keep the failures so far from time to time and at the end, whatever ends it."""
+    by_host: dict[str, list[str]] = defaultdict(list)
     for md5hash, url in wanted.items():
-        by_site["/".join(url.lower().split("/")[:3])].append(md5hash)
+        by_host[host_of(url)].append(md5hash)
+    earlier = read_failures(folder / FAILURES)  # of what this run has not come to yet
+    skipped = {
+        failure.md5hash: failure
+        for failure in earlier.values()
+        if failure.permanent and failure.url == wanted.get(failure.md5hash) and not again
+    }
     stop, lock = threading.Event(), threading.Lock()
     sites, state = Sites(manners, stop), Fetched(total=len(wanted))
     crashes: list[BaseException] = []
@@ -164,10 +173,12 @@ def _fetch_all(wanted: dict[str, str], folder: Path, manners: Manners, report: C
             for md5hash in names:
                 path = folder / "images" / f"{md5hash}.jpg"
                 there = path.is_file() and is_md5_of(md5hash, path.read_bytes())
-                reason = "" if there else _fetch_one(sites, path, wanted[md5hash])
+                failure = None if there else skipped.get(md5hash) or _fetch_one(sites, path, wanted[md5hash])
                 with lock:
-                    if reason:
-                        state.failures.append(Failure(md5hash, wanted[md5hash], reason))
+                    earlier.pop(md5hash, None)
+                    if failure:
+                        state.failures.append(failure)
+                        state.skipped += md5hash in skipped
                     elif there:
                         state.kept += 1
                     else:
@@ -181,7 +192,7 @@ def _fetch_all(wanted: dict[str, str], folder: Path, manners: Manners, report: C
             stop.set()
 
     Image.init()  # before the threads: Pillow loads its readers at first use
-    threads = [threading.Thread(target=work, args=(names,), daemon=True) for names in by_site.values()]
+    threads = [threading.Thread(target=work, args=(names,), daemon=True) for names in by_host.values()]
     try:
         for thread in threads:
             thread.start()
@@ -190,45 +201,52 @@ def _fetch_all(wanted: dict[str, str], folder: Path, manners: Manners, report: C
             alive[0].join(0.1)
             report(state)
             if time.monotonic() - written > KEEP_EVERY:
-                _keep_failures(state, lock, wanted, folder / FAILURES)
+                _keep_failures(state, lock, wanted, earlier, folder / FAILURES)
                 written = time.monotonic()
     finally:
         stop.set()
         for thread in threads:
             thread.join(5)  # one that hangs in a request ends with the process; a file appears whole or not at all
-        _keep_failures(state, lock, wanted, folder / FAILURES)
+        _keep_failures(state, lock, wanted, earlier, folder / FAILURES)
     if crashes:
         raise crashes[0]
     return state
 
 
-def _fetch_one(sites: Sites, path: Path, url: str) -> str:
+def _fetch_one(sites: Sites, path: Path, url: str) -> Failure | None:
     """Fetch one image; return why that failed."""
+
+    def failed(reason: str, *, permanent: bool = True) -> Failure:
+        return Failure(path.stem, url, reason, permanent)
+
     if not url:
-        return "the table has no address"
+        return failed("the table has no address", permanent=False)  # there is nothing to skip
     try:
         content = sites.get(url)
     except Refused as refusal:
-        return str(refusal)
+        return failed(str(refusal), permanent=refusal.permanent)
     if not is_md5_of(path.stem, content):
-        return f"another content than the published one: {len(content)} bytes of another md5"
+        return failed(f"another content than the published one: {len(content)} bytes of another md5")
     try:
         decoded(content, 8)
     except Exception as error:  # Pillow raises nearly anything
-        return f"not an image: {type(error).__name__}"
+        return failed(f"not an image: {type(error).__name__}")
     write_atomically(path, lambda file: file.write(content))
-    return ""
+    return None
 
 
-def _keep_failures(state: Fetched, lock: threading.Lock, wanted: dict[str, str], path: Path) -> None:
+def _keep_failures(
+    state: Fetched, lock: threading.Lock, wanted: dict[str, str], earlier: dict[str, Failure], path: Path
+) -> None:
     order = {md5hash: at for at, md5hash in enumerate(wanted)}
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Failure._fields)
+
+    def place(failure: Failure) -> int:
+        return order.get(failure.md5hash, len(order))
+
     with lock:
-        state.failures.sort(key=lambda failure: order[failure.md5hash])
-        writer.writerows(state.failures)
-    write_atomically(path, lambda file: file.write(text.getvalue().encode()))
+        state.failures.sort(key=place)
+        failures = sorted([*state.failures, *earlier.values()], key=place)
+    write_failures(path, failures)
 
 
 class _Progress:

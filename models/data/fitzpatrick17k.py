@@ -164,7 +164,7 @@ def _read_images(
         except KeyError:
             return "missing", False
         except Exception as error:  # a damaged archive raises nearly anything
-            return f"corrupt: {error}", False
+            return f"corrupt: {_why(error)}", False
         if check_md5 and not is_md5_of(rows[at].md5hash, content):
             return "corrupt: content does not match its md5", False
         try:
@@ -174,13 +174,18 @@ def _read_images(
         except UnidentifiedImageError:  # its message holds an address in memory
             return "corrupt: not an image", False
         except Exception as error:
-            return f"corrupt: {error}", False
+            return f"corrupt: {_why(error)}", False
         return "", enlarged
 
     Image.init()  # before the threads: Pillow loads its readers at first use
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:  # decoding releases the interpreter's lock
         done = list(pool.map(read, range(len(rows))))
     return {at: fault for at, (fault, _) in enumerate(done) if fault}, sum(enlarged for _, enlarged in done)
+
+
+def _why(error: Exception) -> str:
+    """Return what an error says; of the system's ones not the whole message, which holds a path of the machine."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _refuse_ruins(name: str, faults: dict[int, str], total: int, enlarged: int, image_size: int) -> None:

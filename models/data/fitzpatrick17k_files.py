@@ -161,9 +161,12 @@ def _folder_store(folder: Path) -> Store:
 
     def read(md5hash: str) -> bytes:
         path = paths[md5hash]
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"larger than {LARGEST} bytes")
-        return path.read_bytes()
+        try:
+            if path.stat().st_size > LARGEST:
+                raise ValueError(f"larger than {LARGEST} bytes")
+            return path.read_bytes()
+        except FileNotFoundError:  # a link to nowhere is listed too
+            raise KeyError(md5hash) from None
 
     return Store("folder of published files", True, (folder / TABLE).read_bytes(), read)
 

@@ -6,6 +6,8 @@ Needs NumPy and Pillow.
 from __future__ import annotations
 
 import io
+import threading
+import warnings
 from typing import Any
 
 import numpy as np
@@ -19,13 +21,15 @@ __all__ = ["area_means", "decoded"]
 MOST_PIXELS = 60_000_000  # of one photograph; a file of a few kB can claim any number
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")  # what a file called .jpg may be
 
+_opening = threading.Lock()  # what becomes of a warning is a setting of the whole process
+
 
 def decoded(content: bytes, image_size: int) -> tuple[npt.NDArray[np.uint8], bool]:
     """Return the square in the middle of an image at another size, and whether it was enlarged.
 
     A new pixel is the mean of the area that it covers, so that one rule holds for photographs of every size: the same
     means as `models.data.images.shrunk` where the new size is a whole fraction of the old one. Where the image is
-    enlarged, it is bilinear. A JPEG of eight times the size or more is first decoded at a half, a quarter or an
+    enlarged, it is bilinear. Of 16 bits the upper eight count, in grey as Pillow does it in colour. A JPEG of eight times the size or more is first decoded at a half, a quarter or an
     eighth, which is faster. Orientation tags are not applied.
 
     Parameters
@@ -53,7 +57,7 @@ def decoded(content: bytes, image_size: int) -> tuple[npt.NDArray[np.uint8], boo
     >>> pixels[:, 0, 0].tolist(), pixels.shape, enlarged
     ([10, 20, 30], (3, 2, 2), False)
     """
-    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+    with _opened(content) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS:,}")
         enlarged = min(image.size) < image_size
@@ -63,6 +67,8 @@ def decoded(content: bytes, image_size: int) -> tuple[npt.NDArray[np.uint8], boo
         square = image.crop((left, top, left + edge, top + edge))
     if square.mode == "P":
         square = square.convert("RGBA")  # Pillow warns of transparent palettes otherwise
+    if square.mode.startswith("I"):  # grey of 16 bits, of which convert would cut off all above 255
+        square = Image.fromarray((np.asarray(square) >> 8).astype(np.uint8))
     square = square.convert("RGB")
     if enlarged:
         square = square.resize((image_size, image_size), Image.Resampling.BILINEAR)
@@ -70,6 +76,12 @@ def decoded(content: bytes, image_size: int) -> tuple[npt.NDArray[np.uint8], boo
     return area_means(pixels, image_size) if pixels.shape[-1] % image_size else shrunk(pixels[None], image_size)[
         0
     ], enlarged
+
+
+def _opened(content: bytes) -> Image.Image:
+    with _opening, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)  # refused here, not printed and refused later
+        return Image.open(io.BytesIO(content), formats=FORMATS)
 
 
 def area_means(pixels: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Files over HTTP from sites that owe us nothing: as their robots.txt allows, one request at a time, with pauses.
+"""Files over HTTP from hosts that owe us nothing: as their robots.txt allows, one request at a time, with pauses.
 
 Needs the standard library alone.
 """
@@ -14,21 +14,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
-from urllib.robotparser import RobotFileParser
 
-__all__ = ["AGENT", "Manners", "Refused", "Sites", "Stopped"]
+from models.data.fetch_robots import Robots
+
+__all__ = ["AGENT", "Manners", "Refused", "Sites", "Stopped", "host_of"]
 
 AGENT = "fairness-checks-fetch"  # the name that a robots.txt may address
 REDIRECTS = 5
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that another try may mend
+GONE = frozenset({404, 410})  # statuses that another run will not mend; 401 and 403 are about who asks
 
 
 class Refused(Exception):
-    """A file could not be had; the message says why, and `status` is that of the answer, 0 where there was none."""
+    """A file could not be had; the message says why.
 
-    def __init__(self, reason: str, status: int = 0) -> None:
+    `status` is that of the answer, 0 where there was none; `permanent`, whether another run would get the same.
+    """
+
+    def __init__(self, reason: str, status: int = 0, *, permanent: bool = False) -> None:
         super().__init__(reason)
         self.status = status
+        self.permanent = permanent
 
 
 class Stopped(Exception):
@@ -44,7 +50,9 @@ class Manners:
     contact : str
         Mail address or page of the person who fetches, sent with each request.
     delay : float
-        Pause between the end of a request and the next one to the same site; longer where its robots.txt asks for it.
+        Pause between the end of a request and the next one to the same host; longer where a robots.txt asks for it.
+    longest_delay : float
+        Longest pause that a robots.txt may ask for; past it, and past `delay`, the host is left alone.
     timeout : float
         Longest silence.
     longest : float
@@ -52,17 +60,18 @@ class Manners:
     tries : int
         Requests for one file, where the failure may pass.
     backoff : float
-        Pause before the second try; twice as long before each further one. The site's Retry-After comes first.
+        Pause before the second try; twice as long before each further one. The host's Retry-After comes first.
     patience : float
-        Longest Retry-After that is waited for; past it the site is left alone.
+        Longest Retry-After that is waited for; past it the host is left alone.
     give_up : int
-        Files in a row whose tries all failed, after which a site is left alone.
+        Files in a row whose tries all failed, after which a host is left alone.
     largest : int
         Bytes of one file.
     """
 
     contact: str
     delay: float = 1.0
+    longest_delay: float = 60.0
     timeout: float = 30.0
     longest: float = 300.0
     tries: int = 4
@@ -82,8 +91,30 @@ class Manners:
         return {"User-Agent": f"{AGENT}/1 (research data; contact: {self.contact})", "Accept-Encoding": "identity"}
 
 
+def host_of(url: str) -> str:
+    """Return whom an address asks: the name, and the port unless it is a usual one; nothing for no HTTP address.
+
+    Examples
+    --------
+    >>> host_of("http://Example.org/a"), host_of("https://example.org:443"), host_of("http://example.org:8000")
+    ('example.org', 'example.org', 'example.org:8000')
+    >>> host_of("file:///etc/hosts")
+    ''
+    """
+    try:
+        parts = urlsplit(url)
+        name, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return ""
+    if parts.scheme not in {"http", "https"} or not name:
+        return ""
+    return name if port in {None, 80, 443} else f"{name}:{port}"
+
+
 class Sites:
     """The sites that a run talks to; may be used by several threads.
+
+    Requests to a host follow each other, over HTTP and HTTPS alike; each of the two has its own robots.txt.
 
     Parameters
     ----------
@@ -97,7 +128,8 @@ class Sites:
         self._manners = manners
         self._stop = stop
         self._opener = urllib.request.build_opener(_AsTheyCome)
-        self._sites: dict[str, _Site] = {}
+        self._origins: dict[str, _Origin] = {}
+        self._hosts: dict[str, _Host] = {}
         self._lock = threading.Lock()
 
     def get(self, url: str) -> bytes:
@@ -115,58 +147,65 @@ class Sites:
     def _follow(self, url: str, *, obey: bool) -> bytes:
         for _ in range(1 + REDIRECTS):
             url = quote(url, safe="!#$%&'()*+,/:;=?@[]~")  # the table has addresses with blanks
-            site = self._site(url)
-            if obey and not self._rules(site).can_fetch(AGENT, url):
-                raise Refused(f"robots.txt of {site.address} does not allow it{site.why_barred}")
-            answer = self._request(site, url)
-            if answer.status == 413:
-                raise Refused(f"longer than {self._manners.largest} bytes", answer.status)
+            origin = self._origin(url)
+            if obey and not self._robots(origin).allows(url):
+                raise Refused(f"robots.txt of {origin.address} does not allow it{origin.why_barred}")
+            answer = self._request(origin.host, url)
+            if len(answer.content) > self._manners.largest:
+                raise Refused(f"longer than {self._manners.largest} bytes", permanent=True)
             if answer.status == 200:
                 return answer.content
             if answer.status not in {301, 302, 303, 307, 308} or "Location" not in answer.headers:
-                raise Refused(f"HTTP {answer.status}", answer.status)
-            url = urljoin(url, answer.headers["Location"])
+                raise Refused(f"HTTP {answer.status}", answer.status, permanent=answer.status in GONE)
+            try:
+                url = urljoin(url, answer.headers["Location"])
+            except ValueError:
+                raise Refused(f"not an HTTP address: {answer.headers['Location']!r}") from None
         raise Refused(f"more than {REDIRECTS} redirects")
 
-    def _site(self, url: str) -> _Site:
-        try:
-            parts = urlsplit(url)
-            if parts.scheme not in {"http", "https"} or not parts.hostname:
-                raise ValueError
-        except ValueError:
-            raise Refused(f"not an HTTP address: {url!r}") from None
+    def _origin(self, url: str) -> _Origin:
+        if not (name := host_of(url)):
+            raise Refused(f"not an HTTP address: {url!r}")
+        parts = urlsplit(url)
+        address = f"{parts.scheme}://{parts.netloc.lower()}"
         with self._lock:
-            address = f"{parts.scheme}://{parts.netloc.lower()}"
-            return self._sites.setdefault(address, _Site(address, delay=self._manners.delay))
+            host = self._hosts.setdefault(name, _Host(name, self._manners.delay))
+            return self._origins.setdefault(address, _Origin(address, host))
 
-    def _rules(self, site: _Site) -> RobotFileParser:
-        """Return the site's robots.txt; without one all is allowed, and nothing when it cannot be had."""
-        with site.rules_lock:  # never taken while a site's `lock` is held, so that no two threads wait for each other
-            if site.rules is None:
-                rules = RobotFileParser()
+    def _robots(self, origin: _Origin) -> Robots:
+        """Return the origin's robots.txt; without one all is allowed, and nothing when it cannot be had."""
+        with origin.lock:  # never taken while a host's lock is held, so that no two threads wait for each other
+            if origin.robots is None:
                 try:
-                    text = self._follow(f"{site.address}/robots.txt", obey=False).decode("utf-8", "replace")
-                    rules.parse(text.splitlines())
+                    robots = self._read_robots(origin)
                 except Refused as refusal:
-                    if 400 <= refusal.status < 500 and refusal.status not in {401, 403}:
-                        rules.parse([])
-                    else:
-                        rules.parse(["User-agent: *", "Disallow: /"])
-                        site.why_barred = f": it could not be read ({refusal})"
-                with site.lock:
-                    site.delay = max(self._manners.delay, float(rules.crawl_delay(AGENT) or 0))
-                    site.free_at = max(site.free_at, time.monotonic() + site.delay)
-                site.rules = rules
-            return site.rules
+                    absent = 400 <= refusal.status < 500 and refusal.status not in {401, 403}
+                    robots = Robots("" if absent else "User-agent: *\nDisallow: /", AGENT)
+                    origin.why_barred = "" if absent else f": it could not be read ({refusal})"
+                with (host := origin.host).lock:
+                    if robots.pause > max(self._manners.longest_delay, self._manners.delay):
+                        asked = f"robots.txt of {origin.address} asks for {robots.pause:.0f} s between two requests"
+                        host.closed = f"{asked}: left alone unless --delay is that long"
+                    host.delay = max(host.delay, robots.pause)
+                    host.free_at = max(host.free_at, time.monotonic() + host.delay)
+                origin.robots = robots
+            return origin.robots
 
-    def _request(self, site: _Site, url: str) -> _Answer:
+    def _read_robots(self, origin: _Origin) -> Robots:
+        content = self._follow(f"{origin.address}/robots.txt", obey=False)
+        try:
+            return Robots(content.decode("utf-8-sig", "replace"), AGENT)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+
+    def _request(self, host: _Host, url: str) -> _Answer:
         """Return the answer to a request, after as many tries as it takes and the manners allow."""
         manners = self._manners
-        with site.lock:
+        with host.lock:
             for attempt in range(manners.tries):
-                if site.closed:
-                    raise Refused(site.closed)
-                self._sleep(site.free_at - time.monotonic())
+                if host.closed:
+                    raise Refused(host.closed)
+                self._sleep(host.free_at - time.monotonic())
                 pause = manners.backoff * 2**attempt
                 try:
                     answer = self._exchange(url)
@@ -174,17 +213,17 @@ class Sites:
                     reason = f"{type(error).__name__}: {error}"
                 else:
                     if answer.status not in RETRIED:
-                        site.in_a_row = 0
-                        site.free_at = time.monotonic() + site.delay
+                        host.in_a_row = 0
+                        host.free_at = time.monotonic() + host.delay
                         return answer
                     reason = f"HTTP {answer.status}"
                     pause = _retry_after(answer.headers) or pause
-                site.free_at = time.monotonic() + max(site.delay, pause)
+                host.free_at = time.monotonic() + max(host.delay, pause)
                 if pause > manners.patience:
-                    site.closed = f"{site.address} asks to wait {pause:.0f} s: run again later"
-            site.in_a_row += 1
-            if site.in_a_row >= manners.give_up and not site.closed:
-                site.closed = f"{site.address} failed {site.in_a_row} times in a row ({reason}): run again later"
+                    host.closed = f"{host.name} asks to wait {pause:.0f} s: run again later"
+            host.in_a_row += 1
+            if host.in_a_row >= manners.give_up and not host.closed:
+                host.closed = f"{host.name} failed {host.in_a_row} times in a row ({reason}): run again later"
             raise Refused(f"{reason} ({manners.tries} tries)")
 
     def _exchange(self, url: str) -> _Answer:
@@ -196,7 +235,7 @@ class Sites:
             while chunk := response.read1(2**16):
                 content += chunk
                 if len(content) > self._manners.largest:
-                    return _Answer(413, {}, b"")  # another try would be as long
+                    return _Answer(response.status, {}, bytes(content))  # another try would be as long
                 if time.monotonic() > ends:
                     raise TimeoutError(f"not there after {self._manners.longest:g} s")
                 self._sleep(0)
@@ -217,16 +256,22 @@ class _Answer(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Site:
-    address: str
+class _Host:
+    name: str
+    delay: float
     lock: threading.Lock = field(default_factory=threading.Lock)  # held during a request and the pause before it
-    rules_lock: threading.Lock = field(default_factory=threading.Lock)
-    rules: RobotFileParser | None = None
-    why_barred: str = ""
-    delay: float = 0.0
     free_at: float = 0.0  # time.monotonic() of the next request
     in_a_row: int = 0
-    closed: str = ""  # why the site is left alone
+    closed: str = ""  # why the host is left alone
+
+
+@dataclass(slots=True)
+class _Origin:
+    address: str  # https://example.org
+    host: _Host
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    robots: Robots | None = None
+    why_barred: str = ""
 
 
 class _AsTheyCome(urllib.request.HTTPErrorProcessor):

@@ -38,8 +38,16 @@ def measure(options: argparse.Namespace) -> Path:
     kind = "phantoms" if images.synthetic else "photographs"
     folder: Path = options.out or Path("build/dermatology") / f"{kind}-{options.preset}"
     line = ProgressLine(sys.stderr, f"dermatology {options.preset}, {kind}")
-    jobs = options.jobs
-    done = run_trainings(images, config, folder, seed=options.seed, device=options.device, jobs=jobs, progress=line)
+    done = run_trainings(
+        images,
+        config,
+        folder,
+        seed=options.seed,
+        device=options.device,
+        jobs=options.jobs,
+        compiled=options.compiled,
+        progress=line,
+    )
     record = {
         "preset": options.preset,
         "changed": options.quick,
@@ -105,7 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, help="where to write (default: build/dermatology/DATA-PRESET)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU, if any")
-    parser.add_argument("--jobs", type=_count, default=2, help="trainings at a time on a CPU (default: %(default)s)")
+    parser.add_argument("--jobs", type=_count, help="trainings side by side (default: 2 on a CPU, 1 on a GPU)")
+    parser.add_argument("--compiled", action="store_true", help="translate the steps by torch.compile first")
     parser.add_argument("--perceptual", choices=PERCEPTUAL_KINDS, help="network of the loss (default: the preset's)")
     parser.add_argument("--repeats", type=_repeats, help="2 or more (default: the preset's)")
     parser.add_argument("--seed", type=int, default=0, help="of all draws (default: %(default)s)")

@@ -47,6 +47,7 @@ class Setup:
     test_images: int
     seed: int
     device: str  # "cpu" or "cuda"
+    compiled: bool = False
 
 
 def perceptual_of(config: VAEConfig) -> PerceptualLoss | None:
@@ -66,6 +67,7 @@ def measured(setup: Setup, task: Task, loss: PerceptualLoss | None) -> dict[str,
         device=setup.device,
         perceptual=loss,
         checkpoint=checkpoint,
+        compiled=setup.compiled,
     )
     tested = setup.pixels[parts.test.ravel()]
     found = measure_images(trained.vae, tested, device=setup.device)

@@ -77,7 +77,8 @@ def run_trainings(
     *,
     seed: int = 0,
     device: str = "auto",
-    jobs: int = 1,
+    jobs: int | None = 1,
+    compiled: bool = False,
     progress: Progress | None = None,
 ) -> Trainings:
     """Train what is not there yet.
@@ -94,8 +95,10 @@ def run_trainings(
         0 or more.
     device : {"auto", "cpu", "cuda"}
         Where to train.
-    jobs : int
-        Processes at a time on a CPU; on a GPU trainings follow each other in this one.
+    jobs : int, optional
+        Processes that train side by side; 1 is this one, None 2 on a CPU and 1 on a GPU.
+    compiled : bool
+        Whether torch.compile translates the steps first; see `models.train_vae.train_vae`.
     progress : callable, optional
         Called with trainings done, trainings in all, and seconds; first with those that were there.
 
@@ -109,7 +112,7 @@ def run_trainings(
     loss = perceptual_of(config)
     source = "none" if loss is None else loss.source
     each = images_per_test_set(images.skin_tone, config.test_images)
-    setup = Setup(images.pixels, images.skin_tone, images.synthetic, config, each, seed, on)
+    setup = Setup(images.pixels, images.skin_tone, images.synthetic, config, each, seed, on, compiled)
     tasks = _tasks(setup, images.fingerprint(), source, folder / "trainings")
     missing = [task for task in tasks if read_arrays(task.path, task.key) is None]
     for task in missing:
@@ -121,8 +124,9 @@ def run_trainings(
             progress(done, len(tasks), time.monotonic() - start)
 
     report()
-    if on == "cpu" and jobs > 1 and len(missing) > 1:
-        _train_apart(setup, missing, jobs, report)
+    side_by_side = jobs if jobs is not None else 2 if on == "cpu" else 1
+    if side_by_side > 1 and len(missing) > 1:
+        _train_apart(setup, missing, side_by_side, report)
     else:
         _train_here(setup, missing, loss, report)
     files = {(task.mix, task.repeat): task.path for task in tasks}
@@ -142,6 +146,7 @@ def _tasks(setup: Setup, fingerprint: str, source: str, folder: Path) -> list[Ta
         "perceptual": source,
         "torch": torch.__version__,
         "device": setup.device,
+        "compiled": setup.compiled,
     }
     tasks = []
     for repeat in range(setup.config.repeats):

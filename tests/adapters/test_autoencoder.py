@@ -18,7 +18,7 @@ torchvision = pytest.importorskip("torchvision")
 from torch import nn  # noqa: E402  (needs torch)
 from torch.utils import data  # noqa: E402
 
-from fairness_checks import audit, predictions_from_autoencoder  # noqa: E402
+from fairness_checks import Predictions, audit, predictions_from_autoencoder  # noqa: E402
 from fairness_checks.errors import InvalidPredictions  # noqa: E402
 
 
@@ -451,3 +451,14 @@ def test_neither_the_package_nor_the_adapter_imports_torch_before_it_is_called()
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_clusters_names_and_what_the_data_are_are_kept(flat):
+    images = flat[:6]
+    more = {"cluster": [0, 0, 1, 1, 2, 2], "sample_id": list("abcdef"), "about": {"data": "synthetic"}}
+    tones = {"tone": list("llldda")}
+    found = predictions_from_autoencoder(seeded(FullyConnected), images, sensitive_features=tones, **more)
+    direct = Predictions(error=np.ones(6), sensitive_features=tones, **more)
+    assert found.about == {"data": "synthetic"}
+    assert np.array_equal(found.cluster, direct.cluster)
+    assert np.array_equal(found.sample_id, direct.sample_id)

@@ -15,6 +15,7 @@ from sklearn.svm import LinearSVC
 
 from fairness_checks.adapters.classifier import predictions_from_classifier
 from fairness_checks.errors import InvalidPredictions
+from fairness_checks.predictions import Predictions
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +128,14 @@ def test_lengths_that_differ_are_refused(data):
         predictions_from_classifier(estimator, X, y[1:], sensitive_features={"sex": sex})
     with pytest.raises(InvalidPredictions, match=r"lengths differ: .*sensitive_features\['sex'\] 59"):
         predictions_from_classifier(estimator, X, y, sensitive_features={"sex": sex[1:]})
+
+
+def test_clusters_names_and_what_the_data_are_are_kept(data):
+    X_train, y_train, X, y, sex = data
+    estimator = ESTIMATORS["logistic"].fit(X_train, y_train)
+    more = {"cluster": np.arange(60) // 2, "sample_id": [f"s{i}" for i in range(60)], "about": {"data": "synthetic"}}
+    predictions = predictions_from_classifier(estimator, X, y, sensitive_features={"sex": sex}, **more)
+    direct = Predictions(y, estimator.predict(X), sensitive_features={"sex": sex}, **more)
+    assert predictions.about == {"data": "synthetic"}
+    assert np.array_equal(predictions.cluster, direct.cluster)
+    assert np.array_equal(predictions.sample_id, direct.sample_id)

@@ -353,6 +353,46 @@ def test_a_gradient_that_is_not_finite_shows_in_the_next_step(images):
         train(images, perceptual=SlopeOfNaN())
 
 
+def test_a_gradient_that_is_not_finite_in_the_last_step_ends_no_training(images, tmp_path):
+    path = tmp_path / "vae.safetensors"
+    with pytest.raises(TrainingDiverged, match=r"after step 1 \(epoch 1\): weights are NaN"):
+        train(images[:8], perceptual=SlopeOfNaN(), checkpoint=path)
+    assert not path.exists()
+
+
+@pytest.fixture
+def translated(monkeypatch):
+    """Have torch.compile capture graphs as it does, and run them without a compiler."""
+    translate = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda step, **how: translate(step, backend="aot_eager", **how))
+    yield
+    torch.compiler.reset()
+
+
+def test_a_compiled_step_learns_the_same(images, tmp_path, translated):
+    compiled = train(images, compiled=True, checkpoint=tmp_path / "vae.safetensors")
+    eager = train(images)
+    for ours, theirs in zip(compiled.vae.parameters(), eager.vae.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    with pytest.warns(UserWarning, match="another compilation"):
+        train(images, checkpoint=tmp_path / "vae.safetensors")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_gpu_trains_in_bfloat16_and_resumes(images, tmp_path, compiled):
+    path = tmp_path / "vae.safetensors"
+    options = {"seed": 0, "device": "cuda", "compiled": compiled}
+    undisturbed = train_vae(images, SMALL, **options)
+    with pytest.raises(Stopped):
+        train_vae(images, SMALL, **options, checkpoint=path, progress=StopsAfter(7))
+    resumed = train_vae(images, SMALL, **options, checkpoint=path)
+    assert undisturbed.precision == resumed.precision == "bfloat16"
+    assert undisturbed.device == torch.cuda.get_device_name()
+    ours, theirs = (measure_images(each.vae, images, device="cuda").mse for each in (resumed, undisturbed))
+    np.testing.assert_allclose(ours, theirs, rtol=0.05)  # cuDNN's sums differ in their last bits
+
+
 def test_progress_is_told_steps_and_loss(images):
     told = []
     trained = train(discs(8 * 20), progress=lambda *args: told.append(args))
