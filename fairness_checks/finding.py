@@ -16,7 +16,7 @@ from fairness_checks.kinds.standardised import judge_standardised, standardise
 from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord, RegressionRecord, SweepRecord
 from fairness_checks.statistics import GroupStatistics
-from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.inference import Inference, deciding
 
 __all__ = ["Finding", "find", "settling", "summary"]
 
@@ -136,10 +136,12 @@ def _find_largest(statistics: GroupStatistics, check: Check, settings: Settings)
         return dataclasses.replace(parts[0], check=check, reason=reason)
     p_violation = min(1.0, count * min(found.p_violation for _, found, _ in known))
     ratio = check.limit_kind == "min_ratio"
-    if p_violation < settings.alpha:
-        shown, found, bound = min(known, key=lambda part: part[1].p_violation)
-    else:
-        shown, found, bound = max(known, key=lambda part: -part[1].estimate if ratio else part[1].estimate)
+    violated = p_violation < settings.alpha
+    answers = [bound if violated else found for _, found, bound in known]  # a pair is proved at its component's level
+    size = np.array([-found.estimate if ratio else found.estimate for found in answers])
+    p = np.array([found.p_violation for found in answers])
+    place = deciding(size, p, p * count < settings.alpha, violated=violated)
+    shown, found, bound = known[place][0], answers[place], known[place][2]
     # The end towards a violation is at the level of one component, the end towards compliance at the full level.
     low = min(f.low for _, f, _ in known) if ratio else max(b.low for _, _, b in known)
     high = min(b.high for _, _, b in known) if ratio else max(f.high for _, f, _ in known)

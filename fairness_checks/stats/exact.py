@@ -86,6 +86,18 @@ class Pairs:
         x2 = np.where(n2 == self.n2, self.x2, self.x2 / self.n2 * n2)
         return Pairs(x1, n1, x2, n2)
 
+    def exchanged(self) -> np.ndarray:
+        """Say which pairs have the smaller group first, or of equal groups the one with fewer events; shape (B,)."""
+        return np.asarray((self.n1 < self.n2) | ((self.n1 == self.n2) & (self.x1 < self.x2)))
+
+    def ordered(self) -> Pairs:
+        """Exchange the groups of the pairs that are `exchanged`: what is computed then does not depend on names."""
+        swap = self.exchanged()
+        first, second = (self.x1, self.n1), (self.x2, self.n2)
+        x1, n1 = (np.where(swap, b, a) for a, b in zip(first, second, strict=True))
+        x2, n2 = (np.where(swap, a, b) for a, b in zip(first, second, strict=True))
+        return Pairs(x1, n1, x2, n2)
+
 
 def is_small(pairs: Pairs) -> np.ndarray:
     """Say which pairs are tested exactly, bool of shape (B,)."""
@@ -200,8 +212,11 @@ def _nuisance_grid(pairs: Pairs, margin: float, contrast: Contrast) -> tuple[Arr
         start, end = (np.arcsin(np.sqrt(np.clip(rate, 0.0, 1.0))) for rate in (first, last))
         share = (end - start) / (np.pi / 2.0)
         features = share * np.pi * np.sqrt(n)[:, None]
-        points = int(np.ceil(np.max(features) * _POINTS_PER_FEATURE)) + 5
-        return np.asarray(np.sin(start + (end - start) * np.linspace(0.0, 1.0, points)) ** 2)
+        # Each pair has its own points, whatever pairs it is computed with; the last one is repeated.
+        last_point = np.ceil(features * _POINTS_PER_FEATURE) + 4.0
+        step = np.arange(int(last_point.max()) + 1)
+        rates = np.sin(start + (end - start) * (step / last_point)) ** 2
+        return np.asarray(np.where(step <= last_point, rates, np.inf))
 
     by_first = (even(low * scale + shift, high * scale + shift, pairs.n1) - shift) / scale
     by_second = even(low, high, pairs.n2)
@@ -236,7 +251,7 @@ def _largest(pairs: Pairs, region: _Region, margin: float, contrast: Contrast) -
 
 def _in_blocks(pairs: Pairs) -> list[np.ndarray]:
     """Split the pairs into blocks of similar size that fit the memory budget."""
-    order = np.lexsort((pairs.n2, pairs.n1))
+    order = np.lexsort((pairs.x2, pairs.x1, pairs.n2, pairs.n1))  # in whatever order the pairs come
     blocks, start = [], 0
     for end in range(1, len(order) + 1):
         if end == len(order) or _cells(pairs.take(order[start : end + 1])) > _CELLS_AT_ONCE:
@@ -253,17 +268,29 @@ def _cells(pairs: Pairs) -> float:
 def _oriented(
     pairs: Pairs, low: float, high: float, contrast: Contrast
 ) -> list[tuple[np.ndarray, Pairs, float, float]]:
-    """Put the larger group first, so that sums run over the smaller; exchanging groups inverts the margins."""
+    """Put the larger group first, so that sums run over the smaller; exchanging groups inverts the margins.
+
+    Which of two equal groups comes first, and which pairs are computed together, is settled by their counts alone. The
+    search finds a maximum to some digits only: groups that change places or names must not change those that it finds.
+    """
+    swap, ordered = pairs.exchanged(), pairs.ordered()
+    inverse = (_inverse(high, contrast), _inverse(low, contrast))
+    if high == inverse[1]:  # then low is inverse[0], up to rounding
+        inverse = (low, high)
     parts: list[tuple[np.ndarray, Pairs, float, float]] = []
-    for index, swap in ((pairs.n1 >= pairs.n2, False), (pairs.n1 < pairs.n2, True)):
-        positions = np.flatnonzero(index)
-        if positions.size:
-            part = pairs.take(positions)
-            ends = (_inverse(high, contrast), _inverse(low, contrast)) if swap else (low, high)
-            parts.extend(
-                (positions[block], (part.swapped() if swap else part).take(block), *ends) for block in _in_blocks(part)
-            )
+    for index, ends in _by_ends(swap, (low, high), inverse):
+        part = ordered.take(index)
+        parts.extend((index[block], part.take(block), *ends) for block in _in_blocks(part))
     return parts
+
+
+def _by_ends(
+    swap: np.ndarray, plain: tuple[float, float], inverse: tuple[float, float]
+) -> list[tuple[np.ndarray, tuple[float, float]]]:
+    """Return the positions of the pairs of equal margins, and these."""
+    if plain == inverse:
+        return [(np.arange(len(swap)), plain)]
+    return [(np.flatnonzero(~swap), plain), (np.flatnonzero(swap), inverse)]
 
 
 def exact_outside(pairs: Pairs, low: float, high: float, contrast: Contrast = "difference") -> Array:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-__all__ = ["Inference"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Inference", "deciding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,8 @@ class Inference:
     p_compliance : float
         p-value of "the limit is exceeded or met"; small when the data prove compliance of all groups.
     first, second : int
-        Positions of the groups that decide: the higher and the lower rate for a difference, the lower and the higher
-        for a ratio; `second` is -1 where the worst group's value is limited.
+        Positions of the groups that decide (see `deciding`): the higher and the lower rate for a difference, the lower
+        and the higher for a ratio; `second` is -1 where the worst group's value is limited.
     comparisons : int
         Number of pairs, or of groups, over which `p_violation` is simultaneous.
     level : float
@@ -53,3 +56,33 @@ class Inference:
     def clipped(self, lowest: float, highest: float) -> Inference:
         """Return the answer with its interval within the range of the metric."""
         return replace(self, low=max(self.low, lowest), high=min(self.high, highest))
+
+
+def deciding(
+    size: npt.NDArray[np.float64], p: npt.NDArray[np.float64], proved: npt.NDArray[np.bool_], *, violated: bool
+) -> int:
+    """Return which disparity an answer names: the largest one; where a violation is shown, the largest proved one.
+
+    So the named disparity lies in the interval: the one that gives the lower end is among those that are proved. A
+    larger one, of a group too small to prove anything, does not decide.
+
+    Parameters
+    ----------
+    size : ndarray, shape (B,)
+        Disparities, or values that rise towards the limit's other side; nan where there is none.
+    p : ndarray, shape (B,)
+        Their p-values; the smaller one is named of equal sizes.
+    proved : ndarray of bool, shape (B,)
+        Which violate the limit each by itself, at the level of one of them.
+    violated : bool
+        Whether the limit is violated, jointly; the smallest p-value then proves it.
+
+    Examples
+    --------
+    >>> size, p = np.array([0.5, 0.3, 0.2]), np.array([0.20, 0.001, 0.0001])
+    >>> deciding(size, p, p < 0.01, violated=True), deciding(size, p, p < 0.01, violated=False)
+    (1, 0)
+    """
+    if violated:
+        size = np.where(proved | (p == np.nanmin(p)), size, -np.inf)
+    return int(np.lexsort((p, -size))[0])

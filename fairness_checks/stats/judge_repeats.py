@@ -23,7 +23,7 @@ import numpy.typing as npt
 from scipy import optimize, special
 
 from fairness_checks.stats.estimates import Estimates, upper_tail
-from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
 
@@ -198,8 +198,8 @@ def judge_gaps(
         return largest_p(least, 2.0 * margin / error, correlation)
 
     outside, p = repeats_outside(found, limit), p_violation(limit)
-    order = (-size, outside) if p < alpha else (outside, -size)
-    shown = int(np.lexsort(order)[0])
+    level = _level(alpha, 2.0 * limit / error, correlation)
+    shown = deciding(size, outside, outside < level, violated=p < alpha)
     pair = (int(np.asarray(first)[shown]), int(np.asarray(second)[shown]))
     higher, lower = pair if found.value[shown] >= 0.0 else pair[::-1]
     high = float(np.max(size - error * special.stdtrit(found.freedom, alpha)))
@@ -214,7 +214,7 @@ def judge_gaps(
             first=higher,
             second=lower,
             comparisons=count,
-            level=_level(alpha, 2.0 * limit / error, correlation),
+            level=level,
             method=corrected if count == 1 else f"{corrected}, max-t over {count} gaps",
             standard_error=float(error[shown]),
         ),

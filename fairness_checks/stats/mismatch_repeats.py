@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import special
 
 from fairness_checks.stats.estimates import upper_tail
-from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.judge_repeats import JudgedGaps
 from fairness_checks.stats.repeats import repeat_estimates
 
@@ -56,8 +56,7 @@ def judge_mismatches(
         above = np.minimum(2.0 * above, 1.0)
     below = upper_tail((limit - found.value) / error, found.freedom)
     p_violation = min(1.0, count * float(above.min()))
-    order = (-found.value, above) if p_violation < alpha else (above, -found.value)
-    shown = int(np.lexsort(order)[0])
+    shown = deciding(found.value, above, count * above < alpha, violated=p_violation < alpha)
     level = alpha / count / (2.0 if limit == 0.0 else 1.0)
     low = float(np.max(found.value + error * special.stdtrit(found.freedom, level)))
     high = float(np.max(found.value - error * special.stdtrit(found.freedom, alpha)))

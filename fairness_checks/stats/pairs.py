@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from fairness_checks.stats.inference import deciding
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.simultaneous import Family, probit
 
@@ -107,7 +108,7 @@ class PairsInference:
     p_violation, p_compliance : float
         Simultaneous over the pairs.
     shown : int
-        The pair with the smallest p-value where that proves a violation, otherwise the one with the largest disparity.
+        The pair that decides; see `fairness_checks.stats.inference.deciding`.
     level : float
         Level at which one pair is tested for a violation.
     """
@@ -146,16 +147,16 @@ def judge_pairs(tests: PairTests, tolerance: float, alpha: float) -> PairsInfere
 
     # Where about each pair's ends lie, if the tolerance and the deviations are on one scale.
     lower, upper = tests.disparity - 2.5 * scale, tests.disparity + 1.7 * scale
-    low = _frontier(violates, tests, lower, violates(everyone, tolerance, outside), tolerance)
+    at_limit = violates(everyone, tolerance, outside)
+    low = _frontier(violates, tests, lower, at_limit, tolerance)
     high = _frontier(may_exceed, tests, upper, may_exceed(everyone, tolerance, within), tolerance)
     p_violation = family.p_value(outside, scale)
-    order = (-tests.disparity, outside) if p_violation < alpha else (outside, -tests.disparity)
     return PairsInference(
         low=low,
         high=high,
         p_violation=p_violation,
         p_compliance=float(within.max()),
-        shown=int(np.lexsort(order)[0]),
+        shown=deciding(tests.disparity, outside, at_limit > 0.0, violated=p_violation < alpha),
         level=family.level(alpha),
     )
 

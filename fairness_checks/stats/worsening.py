@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fairness_checks.stats.estimates import Estimates, upper_tail
-from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.joint_estimates import JointEstimates, contrasts
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.worsening_tests import MaximumTests, maximum_tests
@@ -191,9 +191,11 @@ def judge_disparity(joint: JointEstimates, limit: float, alpha: float) -> Worsen
 
 
 def _deciding(tests: MaximumTests, new: Array, limit: float, alpha: float) -> int:
-    """Return the term that proves a violation best, otherwise the largest one."""
-    p, term = tests.violation(limit)
-    return term if tests.of_new.total(p) < alpha else int(np.argmax(new))
+    """Return the term of the new model that decides."""
+    p = tests.violation(limit)
+    if tests.of_new.total(float(p.min())) >= alpha:
+        return int(np.argmax(new))
+    return deciding(new, p, tests.proved(limit, alpha), violated=True)
 
 
 def _inference(

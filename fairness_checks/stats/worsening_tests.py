@@ -32,6 +32,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import optimize
 
 from fairness_checks.stats.estimates import upper_quantile, upper_tail
@@ -102,18 +103,27 @@ class MaximumTests:
     of_new: _Union
     of_old: _Union
 
-    def violation(self, limit: float) -> tuple[float, int]:
-        """Smallest p-value of H0 "for some t, x_st is at most the limit" of any s, not adjusted, and that s."""
+    def violation(self, limit: float) -> Array:
+        """p-values of H0 "for some t, x_st is at most the limit" of each s, not adjusted; 1 where not the smallest."""
         ratio = _ratio(self.x.value - limit, self.x.proven)
         least, most = (upper_tail(ratio.min(axis=1), end) for end in self._freedom_range())
         # Only terms that may have the smallest p-value are tested: tails of t take longest here.
         rows = np.flatnonzero(np.minimum(least, most) <= np.maximum(least, most).min())
-        p = upper_tail(ratio[rows], self.x.freedom[rows]).max(axis=1)
-        return float(p.min()), int(rows[np.argmin(p)])
+        p = np.ones(len(ratio))
+        p[rows] = upper_tail(ratio[rows], self.x.freedom[rows]).max(axis=1)
+        return p
+
+    def proved(self, limit: float, alpha: float) -> npt.NDArray[np.bool_]:
+        """Which s exceed every t by more than the limit, each at the level of one term, shape (S,)."""
+        level = self.of_new.level(alpha)
+        if level <= 0.0:
+            return np.zeros(len(self.x.value), dtype=bool)
+        least = self.x.value - upper_quantile(level, self.x.freedom) * self.x.proven
+        return np.asarray(least.min(axis=1) > limit)
 
     def p_violation(self, limit: float) -> float:
         """p-value of H0 "the limit is kept"."""
-        return self.of_new.total(self.violation(limit)[0])
+        return self.of_new.total(float(self.violation(limit).min()))
 
     def p_compliance(self, limit: float) -> float:
         """p-value of H0 "the limit is exceeded or met"."""

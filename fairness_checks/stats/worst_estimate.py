@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fairness_checks.stats.estimates import Estimates, upper_quantile, upper_tail
-from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.multiplicity import sidak, sidak_level
 from fairness_checks.stats.proportions import Array
 
@@ -52,11 +52,11 @@ def judge_worst(
     violation = np.nan_to_num(upper_tail((near - sign * limit) / near_error, proven.freedom), nan=1.0)
     compliance = np.nan_to_num(upper_tail((sign * limit - far) / far_error, possible.freedom), nan=1.0)
     level = sidak_level(alpha, count)
-    low = float(np.max(_known(near - near_error * upper_quantile(level, proven.freedom), -np.inf)))
+    least = _known(near - near_error * upper_quantile(level, proven.freedom), -np.inf)
+    low = float(np.max(least))
     high = float(np.max(_known(far + far_error * upper_quantile(alpha, possible.freedom), np.inf)))
     p_violation = sidak(float(violation.min()), count)
-    worst = sign * value
-    shown = int(np.lexsort((-worst, violation))[0]) if p_violation < alpha else int(np.nanargmax(worst))
+    shown = deciding(sign * value, violation, least > sign * limit, violated=p_violation < alpha)
     return Inference(
         estimate=float(value[shown]),
         low=low if ceiling else -high,

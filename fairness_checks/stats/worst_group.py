@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.multiplicity import sidak, sidak_level
 from fairness_checks.stats.proportions import clopper_pearson_bound, exact_binomial_p
 
@@ -51,7 +51,7 @@ def judge_worst_group(
     level = sidak_level(alpha, groups)
     low = max(clopper_pearson_bound(x, n, level, upper=False) for x, n in counts)
     high = max(clopper_pearson_bound(x, n, alpha, upper=True) for x, n in counts)
-    shown = int(np.lexsort((-rate, p[:, 0]))[0]) if p_violation < alpha else int(np.argmax(rate))
+    shown = deciding(rate, p[:, 0], p[:, 0] < level, violated=p_violation < alpha)
     estimate = float(rate[shown])
     name = "exact binomial test" if groups == 1 else f"exact binomial test, Sidak over {groups} groups"
     return Inference(

@@ -15,9 +15,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
 
 from filelock import FileLock, Timeout
 from PIL import Image
@@ -25,39 +23,16 @@ from PIL import Image
 from fairness_checks.cache import write_atomically
 from fairness_checks.errors import FairnessError
 from models.data.fetch_failures import Failure, read_failures, write_failures
+from models.data.fetch_manners import Manners, host_of
+from models.data.fetch_progress import Fetched, Progress
 from models.data.fitzpatrick17k_files import TABLE, UnusableData, is_md5_of, read_table
 from models.data.photographs import decoded
-from models.data.polite_http import Manners, Refused, Sites, Stopped, host_of
+from models.data.polite_http import Refused, Sites, Stopped
 
-__all__ = ["Failure", "Fetched", "fetch", "main"]
+__all__ = ["fetch", "main"]
 
 FAILURES = "failures.csv"
 KEEP_EVERY = 60.0  # seconds between two writings of the failures so far
-
-
-@dataclass(slots=True)
-class Fetched:
-    """How a run went, so far.
-
-    Attributes
-    ----------
-    total, kept, new : int
-        Images asked for; of them those that were there already; those that were fetched.
-    failures : list of Failure
-        Those that could not be had.
-    skipped : int
-        Of the failures, those that were not asked for as an earlier run found them permanent.
-    """
-
-    total: int
-    kept: int = 0
-    new: int = 0
-    failures: list[Failure] = field(default_factory=list)
-    skipped: int = 0
-
-    def __str__(self) -> str:
-        done = self.kept + self.new + len(self.failures)
-        return f"{done:,} of {self.total:,}: {self.kept:,} there, {self.new:,} fetched, {len(self.failures):,} failed"
 
 
 def fetch(
@@ -135,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--contact {options.contact!r}: give a mail address or a page")
     if not options.delay >= 0 or (options.limit is not None and options.limit < 1):
         parser.error("--delay must be at least 0 and --limit at least 1")
-    progress, manners = _Progress(sys.stderr), Manners(options.contact, delay=options.delay)
+    progress, manners = Progress(sys.stderr), Manners(options.contact, delay=options.delay)
     try:
         done = fetch(options.table, options.folder, manners, limit=options.limit, again=options.again, report=progress)
         progress(done, last=True)
@@ -247,21 +222,6 @@ def _keep_failures(
         state.failures.sort(key=place)
         failures = sorted([*state.failures, *earlier.values()], key=place)
     write_failures(path, failures)
-
-
-class _Progress:
-    """Shows how far a run is: one line that is overwritten on a terminal, a line every 30 s elsewhere."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._terminal = stream.isatty()
-        self._next = 0.0
-
-    def __call__(self, fetched: Fetched, *, last: bool = False) -> None:
-        if last or time.monotonic() >= self._next:
-            self._next = time.monotonic() + (0.5 if self._terminal else 30)
-            self._stream.write(f"\r{fetched}" + "\n" * last if self._terminal else f"{fetched}\n")
-            self._stream.flush()
 
 
 if __name__ == "__main__":

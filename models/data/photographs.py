@@ -29,8 +29,8 @@ def decoded(content: bytes, image_size: int) -> tuple[npt.NDArray[np.uint8], boo
 
     A new pixel is the mean of the area that it covers, so that one rule holds for photographs of every size: the same
     means as `models.data.images.shrunk` where the new size is a whole fraction of the old one. Where the image is
-    enlarged, it is bilinear. Of 16 bits the upper eight count, in grey as Pillow does it in colour. A JPEG of eight times the size or more is first decoded at a half, a quarter or an
-    eighth, which is faster. Orientation tags are not applied.
+    enlarged, it is bilinear. A JPEG of eight times the size or more is first decoded at a half, a quarter or an
+    eighth, which is faster. Of 16 bits the upper eight count, in grey as in colour; orientation tags do not.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def decoded(content: bytes, image_size: int) -> tuple[npt.NDArray[np.uint8], boo
         square = image.crop((left, top, left + edge, top + edge))
     if square.mode == "P":
         square = square.convert("RGBA")  # Pillow warns of transparent palettes otherwise
-    if square.mode.startswith("I"):  # grey of 16 bits, of which convert would cut off all above 255
+    if square.mode.startswith("I"):  # 16 bits of grey, of which convert makes white of all above 255
         square = Image.fromarray((np.asarray(square) >> 8).astype(np.uint8))
     square = square.convert("RGB")
     if enlarged:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
+from models.data.fetch_manners import AGENT, Manners, host_of
 from models.data.fetch_robots import Robots
 
-__all__ = ["AGENT", "Manners", "Refused", "Sites", "Stopped", "host_of"]
+__all__ = ["Refused", "Sites", "Stopped"]
 
-AGENT = "fairness-checks-fetch"  # the name that a robots.txt may address
 REDIRECTS = 5
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that another try may mend
 GONE = frozenset({404, 410})  # statuses that another run will not mend; 401 and 403 are about who asks
@@ -39,76 +39,6 @@ class Refused(Exception):
 
 class Stopped(Exception):
     """The run was told to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How a run behaves; times in seconds.
-
-    Attributes
-    ----------
-    contact : str
-        Mail address or page of the person who fetches, sent with each request.
-    delay : float
-        Pause between the end of a request and the next one to the same host; longer where a robots.txt asks for it.
-    longest_delay : float
-        Longest pause that a robots.txt may ask for; past it, and past `delay`, the host is left alone.
-    timeout : float
-        Longest silence.
-    longest : float
-        Longest time for one file.
-    tries : int
-        Requests for one file, where the failure may pass.
-    backoff : float
-        Pause before the second try; twice as long before each further one. The host's Retry-After comes first.
-    patience : float
-        Longest Retry-After that is waited for; past it the host is left alone.
-    give_up : int
-        Files in a row whose tries all failed, after which a host is left alone.
-    largest : int
-        Bytes of one file.
-    """
-
-    contact: str
-    delay: float = 1.0
-    longest_delay: float = 60.0
-    timeout: float = 30.0
-    longest: float = 300.0
-    tries: int = 4
-    backoff: float = 2.0
-    patience: float = 600.0
-    give_up: int = 10
-    largest: int = 64 * 2**20
-
-    def headers(self) -> dict[str, str]:
-        """Return the headers of each request.
-
-        Examples
-        --------
-        >>> Manners("someone@example.org").headers()["User-Agent"]
-        'fairness-checks-fetch/1 (research data; contact: someone@example.org)'
-        """
-        return {"User-Agent": f"{AGENT}/1 (research data; contact: {self.contact})", "Accept-Encoding": "identity"}
-
-
-def host_of(url: str) -> str:
-    """Return whom an address asks: the name, and the port unless it is a usual one; nothing for no HTTP address.
-
-    Examples
-    --------
-    >>> host_of("http://Example.org/a"), host_of("https://example.org:443"), host_of("http://example.org:8000")
-    ('example.org', 'example.org', 'example.org:8000')
-    >>> host_of("file:///etc/hosts")
-    ''
-    """
-    try:
-        parts = urlsplit(url)
-        name, port = (parts.hostname or "").rstrip("."), parts.port
-    except ValueError:
-        return ""
-    if parts.scheme not in {"http", "https"} or not name:
-        return ""
-    return name if port in {None, 80, 443} else f"{name}:{port}"
 
 
 class Sites:
@@ -151,9 +81,9 @@ class Sites:
             if obey and not self._robots(origin).allows(url):
                 raise Refused(f"robots.txt of {origin.address} does not allow it{origin.why_barred}")
             answer = self._request(origin.host, url)
-            if len(answer.content) > self._manners.largest:
-                raise Refused(f"longer than {self._manners.largest} bytes", permanent=True)
             if answer.status == 200:
+                if len(answer.content) > self._manners.largest:
+                    raise Refused(f"longer than {self._manners.largest} bytes", permanent=True)
                 return answer.content
             if answer.status not in {301, 302, 303, 307, 308} or "Location" not in answer.headers:
                 raise Refused(f"HTTP {answer.status}", answer.status, permanent=answer.status in GONE)
@@ -184,7 +114,7 @@ class Sites:
                     origin.why_barred = "" if absent else f": it could not be read ({refusal})"
                 with (host := origin.host).lock:
                     if robots.pause > max(self._manners.longest_delay, self._manners.delay):
-                        asked = f"robots.txt of {origin.address} asks for {robots.pause:.0f} s between two requests"
+                        asked = f"robots.txt of {origin.address} asks for {robots.pause:g} s between two requests"
                         host.closed = f"{asked}: left alone unless --delay is that long"
                     host.delay = max(host.delay, robots.pause)
                     host.free_at = max(host.free_at, time.monotonic() + host.delay)

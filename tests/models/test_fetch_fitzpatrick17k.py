@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import email.utils
 import hashlib
+import http.client
 import io
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -24,10 +27,12 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from models.data.fetch_fitzpatrick17k import Fetched, fetch, main
+from models.data.fetch_fitzpatrick17k import fetch, main
+from models.data.fetch_manners import AGENT, Manners
+from models.data.fetch_progress import Fetched
+from models.data.fetch_robots import Robots
 from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.fitzpatrick17k_files import UnusableData
-from models.data.polite_http import Manners
 
 HURRY = Manners("tester@example.org", delay=0, timeout=0.3, longest=2, tries=3, backoff=0.01, patience=5, give_up=4)
 
@@ -95,7 +100,8 @@ class Site:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.name = f"127.0.0.1:{self.server.server_port}"
+        self.url = f"http://{self.name}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def count(self) -> dict[str, int]:
@@ -156,8 +162,8 @@ class Job:
         self.table.write_text("\n".join([header, *lines]) + "\n")
         return self.table
 
-    def fetch(self, manners: Manners = HURRY, limit: int | None = None) -> Fetched:
-        return fetch(self.write(), self.folder, manners, limit=limit)
+    def fetch(self, manners: Manners = HURRY, limit: int | None = None, again: bool = False) -> Fetched:
+        return fetch(self.write(), self.folder, manners, limit=limit, again=again)
 
     def failures(self) -> dict[str, str]:
         with (self.folder / "failures.csv").open(newline="") as file:
@@ -187,7 +193,7 @@ def test_what_was_fetched_is_what_the_loader_reads(site, job):
     done = job.fetch()
     assert (done.total, done.kept, done.new, done.failures) == (6, 0, 6, [])
     assert job.images() == {f"{name}.jpg": jpeg(i) for i, name in enumerate(names)}
-    assert (job.folder / "failures.csv").read_text() == "md5hash,url,reason\n"
+    assert (job.folder / "failures.csv").read_text() == "md5hash,url,reason,permanent\n"
     images = Fitzpatrick17k(job.folder).images(24)
     assert (images.ids.tolist(), images.left_out) == (sorted(names), ())
 
@@ -250,7 +256,7 @@ def test_a_site_that_asks_for_a_long_pause_is_left_alone(site, other_site, job):
     done = job.fetch()
     assert done.new == 1 + 3
     assert site.count() == {"/robots.txt": 1, "/0.jpg": 1, "/1.jpg": 1}
-    assert job.failures() == dict.fromkeys(names[1:], f"{site.url} asks to wait 3600 s: run again later")
+    assert job.failures() == dict.fromkeys(names[1:], f"{site.name} asks to wait 3600 s: run again later")
 
 
 def test_a_failure_that_may_pass_is_tried_again_with_longer_pauses(site, job):
@@ -393,6 +399,210 @@ def test_redirects_are_followed_as_the_other_site_allows(site, other_site, job):
         names["file"]: "not an HTTP address: 'file:///etc/hosts'",
     }
     assert set(other_site.count()) == {"/robots.txt", "/b.jpg"}
+
+
+@pytest.mark.parametrize("to", ["http://[half", "http://half[/"])
+def test_a_redirect_to_no_address_is_a_failure_and_ends_nothing(site, job, to):
+    name = job.add(b"gone", f"{site.url}/gone.jpg")
+    site.answers["/gone.jpg"] = moved(to)
+    serve(site, job, 2)
+    assert job.fetch().new == 2
+    assert job.failures() == {name: f"not an HTTP address: '{to}'"}
+
+
+@pytest.fixture
+def example_org(site, monkeypatch) -> Site:
+    """Return the site, reached as example.org at its usual ports; what TLS would hide goes over the wire as it is."""
+    connect = socket.create_connection
+
+    def to_site(address: tuple[str, int], *arguments: object, **options: object) -> socket.socket:
+        ours = address[0].lower().rstrip(".") == "example.org" and address[1] in {80, 443}
+        return connect(site.server.server_address if ours else address, *arguments, **options)
+
+    monkeypatch.setattr(socket, "create_connection", to_site)
+    monkeypatch.setattr(http.client.HTTPSConnection, "connect", http.client.HTTPConnection.connect)
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    return site
+
+
+def requests(site: Site, delay: float) -> list[str]:
+    """Return the paths in the order that they were asked for, never two at once and with the pause between two."""
+    assert site.most_at_once == 1
+    asked = sorted(site.asked, key=lambda asked: asked.begun)
+    for earlier, later in itertools.pairwise(asked):
+        assert later.begun - earlier.begun >= 0.9 * delay, (earlier.path, later.path)
+    return [each.path for each in asked]
+
+
+@pytest.mark.parametrize("second", ["https://example.org", "http://EXAMPLE.org:80", "https://example.org.:443"])
+def test_a_host_has_one_queue_over_http_and_https(example_org, job, second):
+    for i in range(6):
+        example_org.answers[f"/{i}.jpg"] = [Answer(jpeg(i), before=0.03)]
+        job.add(jpeg(i), f"{('http://example.org', second)[i % 2]}/{i}.jpg")
+    assert job.fetch(Manners("t@example.org", delay=0.1)).new == 6
+    paths = requests(example_org, 0.1)
+    assert paths.count("/robots.txt") == 2, "one for each scheme and port"
+    assert [path for path in paths if path != "/robots.txt"] == [f"/{i}.jpg" for i in range(6)]
+
+
+def test_redirects_to_the_https_of_a_host_wait_their_turn(example_org, other_site, job):
+    for i in range(4):
+        came_from = (example_org, other_site)[i % 2]  # the second has a thread of its own
+        job.add(jpeg(i), f"{('http://example.org', other_site.url)[i % 2]}/{i}.jpg")
+        came_from.answers[f"/{i}.jpg"] = moved(f"https://example.org/new/{i}.jpg")
+        example_org.answers[f"/new/{i}.jpg"] = [Answer(jpeg(i), before=0.03)]
+    assert job.fetch(Manners("t@example.org", delay=0.1)).new == 4
+    assert sorted(requests(example_org, 0.1)) == sorted(
+        ["/robots.txt", "/robots.txt", "/0.jpg", "/2.jpg", *(f"/new/{i}.jpg" for i in range(4))]
+    )
+
+
+def test_each_of_http_and_https_has_its_own_robots_txt(example_org, job):
+    example_org.answers["/robots.txt"] = [Answer(b"User-agent: *\nDisallow: /0\n"), Answer(b"")]
+    example_org.answers["/0.jpg"] = [Answer(jpeg(0))]
+    example_org.answers["/1.jpg"] = moved("https://example.org/0.jpg")
+    barred = job.add(jpeg(1), "http://example.org/0.jpg")
+    job.add(jpeg(0), "http://example.org/1.jpg")
+    assert job.fetch().new == 1
+    assert job.failures() == {barred: "robots.txt of http://example.org does not allow it"}
+
+
+def test_what_failed_permanently_is_asked_for_again_on_request_only(site, job, capsys):
+    serve(site, job, 1)
+    bad = {"404": Answer(b"", 404), "410": Answer(b"", 410), "other": Answer(jpeg(99)), "long": Answer(b"x" * 4000)}
+    passing = {"500": Answer(b"", 500), "403": Answer(b"", 403)}
+    for name, answer in (bad | passing).items():
+        site.answers[f"/{name}.jpg"] = [answer]
+        job.add(name.encode(), f"{site.url}/{name}.jpg")
+    manners = replace(HURRY, tries=1, largest=3000)
+    first = job.fetch(manners)
+    listed = (job.folder / "failures.csv").read_text()
+    assert (len(first.failures), first.skipped) == (6, 0)
+    for _ in range(2):
+        site.asked.clear()
+        done = job.fetch(manners)
+        assert site.count() == {"/robots.txt": 1, "/500.jpg": 1, "/403.jpg": 1}
+        assert (done.failures, done.kept, done.skipped) == (first.failures, 1, 4)
+        assert (job.folder / "failures.csv").read_text() == listed
+    site.answers["/404.jpg"] = [Answer(b"404")]  # still no image, but the published content
+    arguments = [str(job.table), str(job.folder), "--contact", "t@example.org", "--delay", "0"]
+    site.answers["/500.jpg"] = site.answers["/403.jpg"]
+    assert main(arguments) == 1
+    assert capsys.readouterr().err.splitlines()[-3:] == [
+        "7 of 7: 1 there, 0 fetched, 6 failed",
+        "4 of the failed not asked for: permanent; --again asks for them",
+        f"why: {job.folder}/failures.csv",
+    ]
+    site.asked.clear()
+    assert main([*arguments, "--again"]) == 1
+    assert set(site.count()) == {"/robots.txt", *(f"/{name}.jpg" for name in bad | passing)}
+    assert "not asked for" not in capsys.readouterr().err
+    assert job.failures()[md5(b"404")] == "not an image: UnidentifiedImageError"
+
+
+def test_a_file_that_is_there_now_or_another_address_is_no_old_failure(tmp_path, site, job):
+    name = job.add(jpeg(0), f"{site.url}/gone.jpg")
+    assert job.fetch().failures[0].permanent
+    (job.folder / "images" / f"{name}.jpg").write_bytes(jpeg(0))
+    assert (job.fetch().kept, job.failures()) == (1, {})
+    moved_job = Job(tmp_path / "moved")
+    moved_job.folder.mkdir(parents=True)
+    (moved_job.folder / "failures.csv").write_text(
+        f"md5hash,url,reason,permanent\n{name},{site.url}/gone.jpg,HTTP 404,yes\n"
+    )
+    assert serve(site, moved_job, 1) == [name]
+    assert moved_job.fetch().new == 1
+
+
+def test_a_run_that_ends_early_keeps_the_failures_that_it_did_not_come_to(site, job):
+    names = [job.add(b"%d" % i, f"{site.url}/gone{i}.jpg") for i in range(4)]
+    job.fetch()
+    listed = (job.folder / "failures.csv").read_text()
+    assert list(job.failures()) == names
+    job.fetch(limit=2)
+    assert (job.folder / "failures.csv").read_text() == listed
+
+
+def test_failures_of_the_first_version_are_asked_for_once_more_and_another_file_is_refused(site, job):
+    name = job.add(b"0", f"{site.url}/gone.jpg")
+    job.folder.mkdir()
+    (job.folder / "failures.csv").write_text(f"md5hash,url,reason\n{name},{site.url}/gone.jpg,HTTP 404\n")
+    assert [job.fetch().skipped for _ in range(2)] == [0, 1]
+    (job.folder / "failures.csv").write_text("my notes\n")
+    with pytest.raises(UnusableData, match=r"failures\.csv: no column 'md5hash'"):
+        job.fetch()
+
+
+@pytest.mark.parametrize("robots", ["Request-rate: 4/1", "Crawl-delay: 0\nRequest-rate: 240/1m"])
+def test_the_longest_of_the_pauses_is_kept(site, job, robots):
+    site.answers["/robots.txt"] = [Answer(f"User-agent: *\n{robots}\n".encode())]
+    serve(site, job, 2)
+    assert job.fetch(Manners("t@example.org", delay=0.05)).new == 2
+    assert requests(site, 0.25) == ["/robots.txt", "/0.jpg", "/1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("robots", "pause"),
+    [
+        ("", 0),
+        ("User-agent: *\nDisallow: /", 0),
+        ("User-agent: *\nCrawl-delay: 7", 7),
+        ("User-agent: *\r\ncrawl-delay : 2.5\r\nDisallow: /a", 3),
+        ("User-agent: *\nCrawl-delay: .2", 1),
+        ("User-agent: *\nRequest-rate: 3/10", 10 / 3),
+        ("User-agent: *\nRequest-rate: 1/5m 0600-0845", 300),
+        ("User-agent: *\nRequest-rate: 1/2H", 7200),
+        ("User-agent: *\nRequest-rate: 0/10", float("inf")),
+        ("User-agent: *\nRequest-rate: often\nCrawl-delay: later", 0),
+        ("User-agent: *\nCrawl-delay: 4\nRequest-rate: 1/9", 9),
+        ("User-agent: *\nCrawl-delay: 9\nRequest-rate: 1/4", 9),
+        ("User-agent: *\nCrawl-delay: 9\n\nUser-agent: fairness-checks-fetch\nDisallow: /a", 0),
+    ],
+)
+def test_the_pause_that_a_robots_txt_asks_for(robots, pause):
+    assert Robots(robots, AGENT).pause == pytest.approx(pause)
+
+
+@pytest.mark.parametrize(
+    ("robots", "asked"),
+    [("Crawl-delay: 61", "61"), ("Request-rate: 1/1h", "3600"), ("Request-rate: 0/1", "inf")],
+    ids=["61", "1/1h", "0/1"],
+)
+def test_a_host_that_asks_for_too_long_a_pause_is_left_alone(site, other_site, job, robots, asked):
+    site.answers["/robots.txt"] = [Answer(f"User-agent: *\n{robots}\n".encode())]
+    names = serve(site, job, 3)
+    serve(other_site, job, 2, seed=50)
+    assert job.fetch().new == 2
+    message = (
+        f"robots.txt of {site.url} asks for {asked} s between two requests: left alone unless --delay is that long"
+    )
+    assert job.failures() == dict.fromkeys(names, message)
+    assert site.count() == {"/robots.txt": 1}
+    assert not any(failure.permanent for failure in job.fetch().failures)
+
+
+@pytest.mark.parametrize("line", [b"Disallow: //[", "Crawl-delay: \u00b2".encode()], ids=["address", "number"])
+def test_a_robots_txt_that_nobody_understands_allows_nothing(site, other_site, job, line):
+    site.answers["/robots.txt"] = [Answer(b"User-agent: *\n" + line)]
+    serve(site, job, 2)
+    serve(other_site, job, 2, seed=50)
+    done = job.fetch()
+    assert done.new == 2
+    assert done.failures[0].reason.startswith(f"robots.txt of {site.url} does not allow it: it could not be read (")
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_byte_order_mark_hides_no_rule(site, job, mark):
+    site.answers["/robots.txt"] = [Answer(mark + b"User-agent: *\nDisallow: /\n")]
+    serve(site, job, 1)
+    assert job.fetch().new == 0
+
+
+def test_a_robots_txt_that_never_ends_allows_nothing(site, job):
+    site.answers["/robots.txt"] = [Answer(b"#" * 3000)]
+    serve(site, job, 1)
+    assert "(longer than 2000 bytes)" in job.fetch(replace(HURRY, largest=2000)).failures[0].reason
 
 
 def test_two_sites_that_send_each_other_their_robots_txt_do_not_block_a_run(site, other_site, job):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 import re
+import struct
 import subprocess
 import sys
+import warnings
 import zipfile
 import zlib
 from collections import Counter
@@ -172,6 +175,20 @@ def test_corrupt_and_missing_images_are_named_and_counted_and_not_fatal(publishe
     for name, reason in images.left_out:
         assert re.match(expected[name], reason), (name, reason)
         assert "0x" not in reason, "an address in memory would make two runs differ"
+
+
+def test_what_the_system_refuses_is_named_without_a_path(published):
+    published.fill("112256")
+    (published.images / f"{'a' * 32}.jpg").mkdir()
+    (published.images / f"{'b' * 32}.jpg").symlink_to(published.folder / "nowhere")
+    (published.images / f"{'c' * 32}.jpg").symlink_to(f"{'c' * 32}.jpg")
+    for letter in "abc":
+        published.add(1, b"", name=letter * 32)
+    assert [left.reason for left in Fitzpatrick17k(published.write()).images(24).left_out] == [
+        f"corrupt: {os.strerror(errno.EISDIR)}",
+        "missing",
+        f"corrupt: {os.strerror(errno.ELOOP)}",
+    ]
 
 
 def test_the_md5_is_not_asked_for_on_request(published):
@@ -408,6 +425,49 @@ def test_an_image_that_claims_too_many_pixels_is_refused(monkeypatch):
     monkeypatch.setattr(photographs, "MOST_PIXELS", 24 * 24 - 1)
     with pytest.raises(ValueError, match="24 x 24 pixels, more than 575"):
         decoded(picture(1), 8)
+
+
+@pytest.mark.parametrize("edge", [9_500, 20_000], ids=["Pillow warns", "Pillow refuses"])
+def test_a_claim_that_pillow_warns_of_is_refused_without_a_word(published, edge):
+    published.fill("112256")
+    size = struct.pack(">II", edge, edge)
+    name = published.add(1, png(size + b"\x08\x02\0\0\0", bytes(100)))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        images = Fitzpatrick17k(published.write()).images(24)
+    assert [str(warning.message) for warning in said] == []
+    (left,) = images.left_out
+    assert left.name == name
+    assert left.reason.startswith(f"corrupt: Image size ({edge**2} pixels) exceeds limit of ")
+
+
+def png(header: bytes, lines: bytes) -> bytes:
+    """Return a PNG file, written by hand: Pillow writes no colour of 16 bits."""
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")):
+        content += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return content
+
+
+@pytest.mark.parametrize("colour_type", [0, 2, 4, 6], ids=["grey", "colour", "grey, alpha", "colour, alpha"])
+def test_sixteen_bits_become_the_upper_eight(colour_type):
+    channels, colours = {0: (1, 1), 2: (3, 3), 4: (2, 1), 6: (4, 3)}[colour_type]
+    values = np.random.default_rng(9).integers(0, 2**16, (24, 24, channels))
+    values[0, :2] = [[0] * channels, [2**16 - 1] * channels]
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in values)  # 0: no filter
+    pixels, _ = decoded(png(struct.pack(">IIBBBBB", 24, 24, 16, colour_type, 0, 0, 0), lines), 24)
+    np.testing.assert_array_equal(pixels, np.broadcast_to(values[..., :colours] // 256, (24, 24, 3)).transpose(2, 0, 1))
+
+
+def test_a_grey_picture_of_sixteen_bits_is_that_of_eight():
+    eight = np.random.default_rng(10).integers(0, 256, (40, 30), dtype=np.uint8)
+    files = []
+    for array in (eight, eight.astype(np.uint16) * 257):
+        file = io.BytesIO()
+        Image.fromarray(array).save(file, "PNG")
+        files.append(file.getvalue())
+    for size in (7, 30, 50):
+        np.testing.assert_array_equal(decoded(files[1], size)[0], decoded(files[0], size)[0])
 
 
 def test_only_numpy_pillow_and_filelock_are_needed():
