@@ -99,4 +99,5 @@ def world_of(name: str) -> World:
     evidence = functools.partial(_of_rows, Areas, draw_areas)
     if name == "mismatch":
         evidence = functools.partial(_of_rows, Mismatches, draw_mismatch)
-    return World(name, 0.1, BETTER_AREA - 0.01, (20, 40), evidence)
+    smallest = (10, 20) if name == "mismatch" else (20, 40)
+    return World(name, 0.1, BETTER_AREA - 0.01, smallest, evidence)

@@ -114,6 +114,50 @@ def test_equalized_odds_equal_fairlearn(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("selection_rate", fairlearn_metrics.demographic_parity_ratio),
+        ("equalized_odds", fairlearn_metrics.equalized_odds_ratio),
+    ],
+)
+def test_ratios_equal_fairlearn(name, theirs, seed):
+    y_true, y_pred, group = random_data(seed)
+    predictions = Predictions(y_true, y_pred, sensitive_features={"group": group})
+    record = audit(predictions, metric=name, min_ratio=0.01)
+    assert record.estimate == pytest.approx(theirs(y_true, y_pred, sensitive_features=group), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("limit", [0.01, 0.1, 0.99])
+@pytest.mark.parametrize("name", ["accuracy", "false_negative_rate", "selection_rate"])
+def test_disparities_equal_fairlearn_where_the_extreme_groups_prove_something(name, limit, seed):
+    y_true, y_pred, group = random_data(seed)
+    predictions = Predictions(y_true, y_pred, sensitive_features={"group": group})
+    record = audit(predictions, metric=name, max_difference=limit)
+    theirs = fairlearn_metrics.MetricFrame(
+        metrics=THEIRS[name], y_true=y_true, y_pred=y_pred, sensitive_features=group
+    ).difference()
+    assert record.low <= record.estimate <= theirs + 1e-9 <= record.high + 1e-8
+    if record.verdict != "fail":
+        assert record.estimate == pytest.approx(theirs, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["accuracy", "false_negative_rate", "selection_rate"])
+def test_strata_of_control_features_equal_fairlearn(name, seed):
+    y_true, y_pred, group = random_data(seed)
+    ward = np.random.default_rng(seed).choice(["east", "west"], size=len(group))
+    predictions = Predictions(y_true, y_pred, sensitive_features={"group": group, "ward": ward})
+    record = audit(predictions, metric=name, by="group", control_features="ward", max_difference=0.99)
+    frame = fairlearn_metrics.MetricFrame(
+        metrics=THEIRS[name], y_true=y_true, y_pred=y_pred, sensitive_features=group, control_features=ward
+    )
+    assert {g.name: g.rate for g in record.groups} == pytest.approx(frame.by_group.to_dict(), abs=1e-9)
+    assert record.estimate == pytest.approx(frame.difference().max(), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_a_mismatch_is_the_difference_of_two_mann_whitney_statistics(seed):
     rng = np.random.default_rng(seed)
     group = np.repeat(["a", "b"], [90, 60])
