@@ -51,7 +51,10 @@ SECTIONS: tuple[Section, ...] = get_args(Section)
 
 def _metric(name: str) -> str:
     if name not in METRICS:
-        raise ValueError(f"{shorten(repr(name))} is not a metric; {did_you_mean(name, METRICS)}")
+        raise ValueError(
+            f"{shorten(repr(name))} is not a metric; {did_you_mean(name, METRICS)}; a metric of your own is asked in a "
+            "test, `fairness.audit(predictions, metric=function, ...)`"
+        )
     return name
 
 
