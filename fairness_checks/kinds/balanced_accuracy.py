@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BalancedAccuracy"]
 
+_ROUNDING = 1e-9  # relative, of a count that was found by way of a design effect
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EffectiveCells:
@@ -91,8 +93,21 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
 
     def problem(self, measured: Measured[EffectiveCells], group: int) -> str | None:
         """Refuse a group with too few positives or negatives, counted as independent ones."""
-        if not balanced_accuracy_too_small(measured.statistics.counts)[group]:
+        # What is too small is no matter of a rounding error: a design effect of 1 + 1e-16 leaves 5 positives 5.
+        if not balanced_accuracy_too_small(measured.statistics.counts * (1.0 + _ROUNDING))[group]:
             return None
         tn, fp, fn, tp = measured.statistics.counts[group]
         worth = "" if measured.clusters is None else "worth "
-        return f"{worth}{tp + fn:.3g} positives and {worth}{tn + fp:.3g} negatives; {FEWEST} of each are needed"
+        return f"{worth}{_shown(tp + fn)} positives and {worth}{_shown(tn + fp)} negatives; {FEWEST} of each are needed"
+
+
+def _shown(count: float) -> str:
+    """Return a count in few digits, but a count that is too small as one that is seen to be.
+
+    >>> [_shown(count) for count in (3.0, 4.98, 4.9996, 5.0 - 1e-12, 21.44, 2140.0)]
+    ['3', '4.98', '4.9996', '5', '21.4', '2140']
+    """
+    if count >= 100.0:
+        return f"{count:.0f}"
+    small = count * (1.0 + _ROUNDING) < FEWEST
+    return next(text for digits in range(3, 18) if (float(text := f"{count:.{digits}g}") < FEWEST) == small)

@@ -92,7 +92,8 @@ class RatePairs:
         self.blocks = np.zeros(len(events), dtype=np.int64) if blocks is None else blocks
         self.first, self.second = block_pairs(self.blocks)
         self.rates = events / samples
-        self.pairs = Pairs(events[self.first], samples[self.first], events[self.second], samples[self.second])
+        pairs = Pairs(events[self.first], samples[self.first], events[self.second], samples[self.second])
+        self.pairs = pairs.ordered()  # the tests are the same either way round, up to rounding: here to the last digit
         high = np.maximum(self.rates[self.first], self.rates[self.second])
         low = np.minimum(self.rates[self.first], self.rates[self.second])
         # Two rates of zero are equal: their ratio is 1.

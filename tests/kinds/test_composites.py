@@ -11,18 +11,21 @@ from hypothesis import strategies as st
 
 from fairness_checks import Predictions, audit
 from fairness_checks.checks import Check, Settings
+from fairness_checks.kinds.balanced_accuracy import BalancedAccuracy, EffectiveCells
+from fairness_checks.kinds.measured import Measured
 from fairness_checks.verdict import audit_model
 
 COMPONENTS = ("true_positive_rate", "false_positive_rate")
 LIMITS = [("max_difference", 0.1), ("max_difference", 0.0), ("min_ratio", 0.8)]
 
 
-def counted(cells):
-    """Make predictions of {group: (tn, fp, fn, tp)}."""
+def counted(cells, *, alone=False):
+    """Make predictions of {group: (tn, fp, fn, tp)}; `alone` makes each sample a cluster."""
     rows = [(g, y, d) for g, (tn, fp, fn, tp) in cells.items()
             for y, d, n in ((0, 0, tn), (0, 1, fp), (1, 0, fn), (1, 1, tp)) for _ in range(n)]  # fmt: skip
     group, y_true, y_pred = (list(column) for column in zip(*rows, strict=True))
-    return Predictions(y_true, y_pred, sensitive_features={"sex": group})
+    cluster = np.arange(len(rows)) if alone else None
+    return Predictions(y_true, y_pred, cluster=cluster, sensitive_features={"sex": group})
 
 
 def drawn(seed, groups=2):
@@ -128,6 +131,24 @@ def test_balanced_accuracy_is_the_mean_of_its_rates():
     undefined = audit(counted({"f": (0, 0, 12, 28), "m": (90, 10, 20, 80)}), metric="balanced_accuracy", max_value=0.9)
     assert undefined.group(("f",)).rate is None
     assert "0 negatives" in undefined.reason
+
+
+@pytest.mark.parametrize("cell", [(4, 3, 2, 3), (3, 2, 10, 20), (2, 3, 1, 4), (1, 4, 2, 5)])
+def test_five_positives_or_negatives_are_enough_in_clusters_of_one_sample_too(cell):
+    cells = {"f": cell, "m": (30, 10, 10, 30)}
+    one, other = (
+        audit(counted(cells, alone=alone), metric="balanced_accuracy", max_difference=0.5) for alone in (False, True)
+    )
+    assert [group.problem for group in other.groups] == [None, None]
+    assert (one.verdict, one.reason) == (other.verdict, other.reason)
+    assert (one.p_violation, one.p_compliance) == pytest.approx((other.p_violation, other.p_compliance))
+
+
+@pytest.mark.parametrize(("hits", "shown"), [(1.98, "4.98"), (1.9996, "4.9996"), (2.0 - 1e-7, "4.9999999")])
+def test_a_count_that_is_refused_is_not_shown_as_enough(hits, shown):
+    worth = EffectiveCells(np.array([[20.0, 5.0, 3.0, hits]]))
+    problem = BalancedAccuracy().problem(Measured(worth, np.array([60]), np.array([30])), 0)
+    assert problem == f"worth {shown} positives and worth 25 negatives; 5 of each are needed"
 
 
 @pytest.mark.parametrize(

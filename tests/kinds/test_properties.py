@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from fairness_checks.checks import Check, Settings
@@ -100,6 +100,7 @@ def test_the_order_of_rows_changes_nothing(metric, seed, clustered):
 @every_metric
 @settings(max_examples=3)
 @given(seed=seeds, clustered=st.booleans(), order=st.permutations(range(len(NAMES))))
+@example(seed=18844, clustered=False, order=[0, 1, 3, 2])  # p-values of accuracy differed in the seventh digit
 def test_names_of_groups_change_nothing_but_names(metric, seed, clustered, order):
     rng = np.random.default_rng(seed)
     arrays, check = drawn(rng), check_of(metric, rng)

@@ -87,6 +87,17 @@ def test_the_order_of_the_groups_does_not_matter(data, limit, order):
     assert (again.low, again.high) == pytest.approx((found.low, found.high), abs=2 * PRECISION)
 
 
+@given(data=counts(), limit=limits, order=st.randoms(use_true_random=False))
+@settings(max_examples=20, deadline=None)
+def test_the_order_of_the_groups_does_not_change_a_digit_of_p(data, limit, order):
+    events, samples = data
+    places = list(range(len(events)))
+    order.shuffle(places)
+    found = judge(events, samples, limit[1], limit[0])
+    again = judge(events[places], samples[places], limit[1], limit[0])
+    assert (again.p_violation, again.p_compliance) == (found.p_violation, found.p_compliance)
+
+
 @given(data=counts(), limit=st.sampled_from([0.0, 0.05, 0.1, 0.3]))
 @settings(max_examples=20, deadline=None)
 def test_false_negative_and_true_positive_rates_differ_alike(data, limit):

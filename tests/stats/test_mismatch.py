@@ -195,6 +195,21 @@ def test_equal_errors_leave_the_direction_open():
     assert found.low < 0.0 < 0.1 < found.high
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_equal_errors_the_group_of_lower_uncertainty_comes_first_whatever_its_name(first):
+    codes = np.repeat([first, 1 - first], 60)
+    uncertainty = np.repeat([0.0, 1.0], 60) + 0.8 * np.random.default_rng(0).random(120)
+    tied = mismatch_by_group(codes, 2, np.ones(120), uncertainty)
+    # Three values of which the shares sum to 1/2 up to rounding.
+    rounded = mismatch_by_group(codes, 2, np.tile([0.1, 0.2, 0.3], 40), uncertainty)
+    for statistics in (tied, rounded):
+        assert statistics.error_auc[0, 1] == pytest.approx(0.5, abs=1e-15)
+        found = judge_mismatch(statistics, 0.4, 0.05)
+        assert (found.first, found.estimate) == (first, pytest.approx(0.5, abs=1e-15))
+        assert found.p_violation == pytest.approx(0.5)
+        assert found.low < -0.4
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("n", [(60, 60), (30, 40, 50)], ids=["one-pair", "three-pairs"])
 def test_verdict_and_interval_agree(seed, n):
