@@ -26,7 +26,7 @@ from scipy import special
 
 from fairness_checks.stats.estimates import upper_tail
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.mismatch import MismatchStatistics
+from fairness_checks.stats.mismatch import MismatchStatistics, comes_first
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.satterthwaite import two_sample_freedom
@@ -39,7 +39,6 @@ _BY_ERRORS = 0.01  # share of the level that may show which group is worse; the 
 # Share of a sample, or cluster, that is added to a group's variance; without, false alarms reach 0.17 of 0.05 (24
 # groups of 10 and 20 samples, areas 0.9 and 0.85); with a whole one, 24 groups of 100 and 200 detect 0.03 less.
 _PSEUDO_SAMPLE = 0.5
-_EQUAL = 1e-12  # areas this close to 1/2 are 1/2: a mean of shares of pairs is rounded
 _HALVINGS = 12  # until the share of a move is known; an interval's end is then exact to 1e-3 standard errors
 
 
@@ -62,7 +61,7 @@ class MismatchPairs:
     def __init__(self, statistics: MismatchStatistics, blocks: np.ndarray | None = None) -> None:
         self.blocks = np.zeros(len(statistics.units), dtype=np.intp) if blocks is None else np.asarray(blocks)
         i, j = block_pairs(self.blocks)
-        worse = _comes_first(statistics.error_auc[i, j], statistics.uncertainty_auc[i, j])
+        worse = comes_first(statistics.error_auc[i, j], statistics.uncertainty_auc[i, j])
         self.first, self.second = np.where(worse, i, j), np.where(worse, j, i)
         pair, turned = (self.first, self.second), (self.second, self.first)
         self.error_auc: Array = statistics.error_auc[pair]
@@ -178,13 +177,6 @@ class MismatchPairs:
 
     def _quantile(self, level: float) -> Array:
         return np.asarray(-special.stdtrit(self.freedom, level))
-
-
-def _comes_first(error_auc: Array, uncertainty_auc: Array) -> np.ndarray:
-    """Say which pairs stay as they are, the worse group first; of equal errors the one whose uncertainty is lower."""
-    # Its mismatch is the larger one of the two turns: otherwise the groups' names would choose the sign.
-    equal = np.abs(error_auc - 0.5) < _EQUAL
-    return np.asarray(np.where(equal, uncertainty_auc <= 0.5, error_auc > 0.5))
 
 
 def _shape(area: Array) -> Array:

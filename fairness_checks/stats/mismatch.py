@@ -27,11 +27,32 @@ from fairness_checks.stats.clusters import Cells
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.ranks import Ranks, floats, run_ends, same_length
 
-__all__ = ["FEWEST", "MismatchStatistics", "mismatch_by_group", "too_small"]
+__all__ = ["FEWEST", "MismatchStatistics", "comes_first", "mismatch_by_group", "too_small"]
 
 FEWEST = 10  # samples, or clusters, of a group from which on a test at a margin keeps its level
+_EQUAL = 1e-12  # areas this close to 1/2 are 1/2: a mean of shares of pairs is rounded
 
 Integers = npt.NDArray[np.int64]
+
+
+def comes_first(error_auc: npt.ArrayLike, uncertainty_auc: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Say of which pairs the first group is the worse one; of equal errors the one whose uncertainty is lower.
+
+    Its mismatch is the larger one of the two turns: otherwise the groups' names would choose the sign.
+
+    Parameters
+    ----------
+    error_auc, uncertainty_auc : array_like of float
+        Areas of the first group against the second, of one shape.
+
+    Examples
+    --------
+    >>> comes_first([0.7, 0.5, 0.5], [0.4, 0.2, 0.8]).tolist()
+    [True, True, False]
+    """
+    error = np.asarray(error_auc, dtype=np.float64)
+    equal = np.abs(error - 0.5) < _EQUAL
+    return np.asarray(np.where(equal, np.asarray(uncertainty_auc) <= 0.5, error > 0.5))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

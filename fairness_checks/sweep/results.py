@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from fairness_checks.errors import RecordError
 from fairness_checks.plain import canonical_json
+from fairness_checks.stats.mismatch import comes_first
 from fairness_checks.sweep.plan import Task
 
 __all__ = ["GroupResult", "PairResult", "RepeatResult", "SweepResults"]
@@ -64,7 +65,7 @@ class PairResult:
 
     @property
     def mismatch(self) -> float:
-        """A_error - A_uncertainty, with the group that has the higher error first.
+        """A_error - A_uncertainty, with the group that has the higher error first; see `comes_first`.
 
         Examples
         --------
@@ -72,7 +73,7 @@ class PairResult:
         0.25
         """
         difference = self.error_auc - self.uncertainty_auc
-        return difference if self.error_auc >= 0.5 else -difference
+        return difference if comes_first(self.error_auc, self.uncertainty_auc) else -difference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from fairness_checks.errors import ConfigurationError
 from fairness_checks.metrics import CELLS, Metric
 from fairness_checks.stats import gaps as asked
 from fairness_checks.stats.gaps import Gaps
+from fairness_checks.stats.mismatch import comes_first
 from fairness_checks.stats.repeats import rate_variance
 from fairness_checks.sweep.mixes import is_balanced
 from fairness_checks.sweep.plan import SweepPlan
@@ -141,7 +142,8 @@ def _mismatches(results: SweepResults, table: Table) -> Gaps:
                 pairs = [pairs.get((one, table.groups[j])) for pairs in repeats]
                 error = np.array([math.nan if p is None else p.error_auc for p in pairs])
                 gap = np.array([math.nan if p is None else p.error_auc - p.uncertainty_auc for p in pairs])
-                swap = bool(np.isfinite(error).any() and np.nanmean(error) < 0.5)
+                seen = np.isfinite(error)
+                swap = bool(seen.any() and not comes_first(error[seen].mean(), (error - gap)[seen].mean()))
                 value.append(-gap if swap else gap)
                 first.append(j if swap else i)
                 second.append(i if swap else j)
