@@ -15,9 +15,9 @@ from scipy import special
 from benchmarks.calibration_gates import ALPHA, RESAMPLES, Judged, cells_of, enough_clusters, p_violation, pairwise
 from benchmarks.calibration_worlds import Array, Design, Samples
 from fairness_checks.stats.disparity import RatePairs, p_outside, p_within
-from fairness_checks.stats.exact import Pairs
 from fairness_checks.stats.proportions import score_statistic
 from fairness_checks.stats.rao_scott import effective_counts
+from fairness_checks.stats.rate_pairs import Pairs
 
 __all__ = ["RateTable", "Rates"]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions, RecordError
     from fairness_checks.metrics import METRICS, Metric
     from fairness_checks.planning import SamplePlan, plan_sample_size
+    from fairness_checks.planning_detectable import plan_detectable
     from fairness_checks.predictions import Predictions
     from fairness_checks.records import CheckRecord, GroupRecord
     from fairness_checks.statistics import GroupStatistics
@@ -37,6 +38,7 @@ _HOMES = {
     "audit_uncertainty": "auditing",
     "fairness_model": "suite",
     "SamplePlan": "planning",
+    "plan_detectable": "planning_detectable",
     "plan_sample_size": "planning",
     "predictions_from_autoencoder": "adapters.autoencoder",
     "predictions_from_classifier": "adapters.classifier",
@@ -58,6 +60,7 @@ __all__ = [
     "audit",
     "audit_uncertainty",
     "fairness_model",
+    "plan_detectable",
     "plan_sample_size",
     "predictions_from_autoencoder",
     "predictions_from_classifier",

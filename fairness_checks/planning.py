@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from fairness_checks.checks import LimitKind, limit_problem, unfit_limit
-from fairness_checks.errors import ConfigurationError, did_you_mean
-from fairness_checks.metrics import METRICS, Metric
-from fairness_checks.stats.power import needed_factor, needed_factor_difference
-from fairness_checks.stats.proportions import Contrast
+from fairness_checks.checks import PAIRWISE
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.planning_arguments import Value, checked_values, design, second_values
+from fairness_checks.planning_needs import fewest, kept, needed, needed_of_components
 
 __all__ = ["SamplePlan", "plan_sample_size"]
 
@@ -22,7 +21,8 @@ class SamplePlan:
     Parameters
     ----------
     first, second : int
-        Samples of each group that count for the metric: positives for a false negative rate, samples for a mean.
+        Samples of the first and of every further group that count for the metric: positives for a false negative rate,
+        samples for a mean, positives and negatives together for equalized odds, areas and balanced accuracy.
     shows : {"violation", "compliance"}
         What these samples show with the planned power if the values are as assumed.
     """
@@ -34,39 +34,47 @@ class SamplePlan:
 
 def plan_sample_size(
     *,
-    first_value: float,
-    second_value: float,
+    first_value: Value,
+    second_value: Value | None = None,
     metric: str = "accuracy",
     max_difference: float | None = None,
     min_ratio: float | None = None,
+    max_value: float | None = None,
+    min_value: float | None = None,
     max_mismatch: float | None = None,
     standard_deviation: float | None = None,
     positives: float = 0.5,
+    correlation: float = -1.0,
     allocation: float = 1.0,
     cluster_size: float = 1.0,
     intra_cluster_correlation: float = 0.0,
     alpha: float = 0.05,
     power: float = 0.8,
     checks: int = 1,
+    groups: int = 2,
 ) -> SamplePlan:
-    """Plan the samples of two groups that settle a limit, before collecting them.
+    """Plan the samples of each group that settle a limit, before collecting them.
 
     Parameters
     ----------
-    first_value, second_value : float
-        The two groups' values that you expect. Equal ones ask for the samples that show a fair model to be fair. For
-        ``metric="uncertainty_mismatch"`` the areas A_error and A_uncertainty, the first group being the one with the
-        higher error.
+    first_value, second_value : float, or (float, float) for ``equalized_odds``
+        The values that you expect, in the metric's unit, of the two groups that differ most. Equal ones ask for the
+        samples that show a fair model to be fair. For ``equalized_odds`` each is (true positive rate, false positive
+        rate). For ``uncertainty_mismatch`` they are the areas A_error, 0.5 or more, and A_uncertainty of the pair whose
+        first group has the higher error. A ceiling or a floor takes `first_value` alone, of the worst group.
     metric : str
         A name of `fairness_checks.METRICS`. All rates are planned alike.
-    max_difference, min_ratio, max_mismatch : float, optional
+    max_difference, min_ratio, max_value, min_value, max_mismatch : float, optional
         The limit; exactly one of them.
     standard_deviation : float, optional
-        Of the value of one sample, for means; in the metric's unit.
+        Of the value of one sample, above 0, in the metric's unit; means need it.
     positives : float
-        Share of positives in both groups, in (0, 1), for ``roc_auc`` and ``balanced_accuracy``.
+        Share of positives in all groups, in (0, 1), for ``roc_auc``, ``balanced_accuracy`` and ``equalized_odds``.
+    correlation : float
+        Spearman's, of error and uncertainty within a group, in [-1, 1], for ``uncertainty_mismatch``. The default is
+        the worst case, about twice the samples of 0; a record of `audit_uncertainty` on a pilot holds it as "spearman".
     allocation : float
-        Samples of the second group for each one of the first, above 0.
+        Samples of every further group for each one of the first, above 0.
     cluster_size : float
         Mean number of samples of a cluster, 1 or more.
     intra_cluster_correlation : float
@@ -78,6 +86,8 @@ def plan_sample_size(
         Probability of settling the limit, in (0.5, 1).
     checks : int
         Checks of the same model over which violations are adjusted; the plan holds for the strictest step.
+    groups : int
+        Groups that are judged together, 2 or more; 1 or more for a ceiling or a floor.
 
     Returns
     -------
@@ -86,133 +96,72 @@ def plan_sample_size(
     Raises
     ------
     ConfigurationError
-        If an argument is impossible or missing, or the expected values lie on the limit.
+        If an argument is no number, impossible or missing, if the metric is ``expected_calibration_error``, whose bias
+        no argument says, or if the expected values lie on the limit.
 
     Notes
     -----
     Rates: normal approximation of the score test (Farrington and Manning, Stat. Med. 9 (1990) 1447-1454,
     doi:10.1002/sim.4780091208). Areas: the variance of Hanley and McNeil (Radiology 143 (1982) 29-36,
-    doi:10.1148/radiology.143.1.7063747), for large samples; for a mismatch without the correlation of error and
-    uncertainty, which makes the plan too large rather than too small. Plans of fewer than about 50 samples a group fall
-    short, and so do those for skewed errors: the tests are more careful there.
+    doi:10.1148/radiology.143.1.7063747), for large samples. Mismatches: the covariance of two areas of normal errors
+    and uncertainties of equal variances in all groups. Balanced accuracies: two equal rates.
+
+    No plan is smaller than the groups that the gate judges: 10 samples, of areas and balanced accuracies 5 of each
+    class. Plans of fewer than about 50 samples a group fall short, and so do those for skewed errors and nearly perfect
+    areas: the tests are more careful there. The power of the exact test of a rate against a ceiling rises and falls in
+    steps, by 0.05 or so around the planned one.
+
+    Several groups: a violation is that of the first group and one other, tested at the level of the strictest pair as
+    the gate's max-t test has it for these sizes, all further groups being like the second. For compliance all pairs
+    must succeed, however the groups' values lie between the two; that is planned for the worst such case with the
+    standard error of the least known pair, of mismatches with Bonferroni's bound. Both err towards too many samples.
 
     Examples
     --------
     >>> plan_sample_size(first_value=0.2, second_value=0.2, max_difference=0.05)
     SamplePlan(first=1100, second=1100, shows='compliance')
     >>> plan_sample_size(metric="roc_auc", first_value=0.9, second_value=0.8, max_difference=0.05)
-    SamplePlan(first=735, second=735, shows='violation')
+    SamplePlan(first=742, second=742, shows='violation')
+    >>> plan_sample_size(metric="false_negative_rate", first_value=0.15, max_value=0.1, groups=4)
+    SamplePlan(first=397, second=397, shows='violation')
     """
-    row = _metric(metric)
-    kind, limit = _limit(row, max_difference, min_ratio, max_mismatch)
-    _refuse_impossible(row, first_value, second_value)
-    ranges = {
-        "allocation": (allocation, 0.0, math.inf),
-        "alpha": (alpha, 0.0, 0.5),
-        "power": (power, 0.5, 1.0),
-        "positives": (positives, 0.0, 1.0),
-    }
-    for name, (value, low, high) in ranges.items():
-        if not low < value < high:
-            raise ConfigurationError(f"{name}: {value:g} is outside ({low:g}, {high:g})")
-    if checks < 1:
-        raise ConfigurationError(f"checks: {checks} must be at least 1")
-    if cluster_size < 1.0 or not 0.0 <= intra_cluster_correlation <= 1.0:
+    asked = design(
+        metric=metric,
+        limits={
+            "max_difference": max_difference,
+            "min_ratio": min_ratio,
+            "max_value": max_value,
+            "min_value": min_value,
+            "max_mismatch": max_mismatch,
+        },
+        standard_deviation=standard_deviation,
+        positives=positives,
+        correlation=correlation,
+        allocation=allocation,
+        cluster_size=cluster_size,
+        intra_cluster_correlation=intra_cluster_correlation,
+        alpha=alpha,
+        power=power,
+        checks=checks,
+        groups=groups,
+    )
+    first, second = checked_values("first_value", first_value, asked), second_values(second_value, asked)
+    several = asked.metric.components
+    size = needed_of_components(asked, first, second) if several else needed(asked, first[0], second[0])
+    if size is None:
+        pair = asked.limit_kind in PAIRWISE
+        values = f"values {_text(first)} and {_text(second)} lie" if pair else f"value {_text(first)} lies"
         raise ConfigurationError(
-            f"cluster_size: {cluster_size:g} must be at least 1, intra_cluster_correlation: "
-            f"{intra_cluster_correlation:g} within [0, 1]"
+            f"{values} on {asked.limit_kind} {asked.limit:g} or next to it: no number of samples settles it"
         )
-    kept = _kept(first_value, second_value, kind, limit)
-    level = alpha if kept else alpha / checks
-    if row.kind == "proportion":
-        factor = _rates_factor(first_value, second_value, allocation, kind, limit, level, power)
-    else:
-        error = math.sqrt(_variance(row, first_value, second_value, standard_deviation, positives, allocation))
-        difference = first_value - second_value if kind == "max_mismatch" else abs(first_value - second_value)
-        factor = needed_factor_difference(max(difference, 0.0), error, limit, level, alpha, power)
-    if factor is None:
-        raise ConfigurationError(
-            f"values {first_value:g} and {second_value:g} lie on {kind} {limit:g} or next to it: "
-            f"no number of samples settles it"
-        )
-    factor *= 1.0 + (cluster_size - 1.0) * intra_cluster_correlation
-    first, second = (max(1, math.ceil(share * factor)) for share in (1.0, allocation))
-    return SamplePlan(first, second, "compliance" if kept else "violation")
+    keeps = all(kept(asked, a, b) for a, b in zip(first, second, strict=True))
+    size, least = size * asked.design_effect, fewest(asked)
+    return SamplePlan(
+        first=math.ceil(max(size, least)),
+        second=math.ceil(max(size * asked.allocation, least)),
+        shows="compliance" if keeps else "violation",
+    )
 
 
-def _metric(name: str) -> Metric:
-    if name not in METRICS:
-        raise ConfigurationError(f"metric {name!r} does not exist; {did_you_mean(name, METRICS)}")
-    metric = METRICS[name]
-    if metric.components:
-        parts = " and ".join(metric.components)
-        raise ConfigurationError(
-            f"metric: plan {parts} instead of {name}, with `checks` times {len(metric.components)}"
-        )
-    if metric.kind == "calibration_error":
-        raise ConfigurationError(f"metric: {name} cannot be planned; its bias depends on how the scores fill the bins")
-    return metric
-
-
-def _limit(
-    metric: Metric, max_difference: float | None, min_ratio: float | None, max_mismatch: float | None
-) -> tuple[LimitKind, float]:
-    given: dict[LimitKind, float | None] = {
-        "max_difference": max_difference,
-        "min_ratio": min_ratio,
-        "max_mismatch": max_mismatch,
-    }
-    limits = {kind: value for kind, value in given.items() if value is not None}
-    if len(limits) != 1:
-        raise ConfigurationError(f"give exactly one of {', '.join(given)}")
-    ((kind, limit),) = limits.items()
-    if kind not in metric.limits:
-        raise ConfigurationError(unfit_limit(metric, kind))
-    if problem := limit_problem(kind, limit, metric):
-        raise ConfigurationError(problem)
-    return kind, float(limit)
-
-
-def _refuse_impossible(metric: Metric, first: float, second: float) -> None:
-    for name, value in (("first_value", first), ("second_value", second)):
-        if not metric.lowest <= value <= metric.highest:
-            raise ConfigurationError(f"{name}: {value:g} is outside [{metric.lowest:g}, {metric.highest:g}]")
-
-
-def _kept(first: float, second: float, kind: LimitKind, limit: float) -> bool:
-    if kind == "min_ratio":
-        return min(first, second) > limit * max(first, second)
-    return (first - second if kind == "max_mismatch" else abs(first - second)) < limit
-
-
-def _rates_factor(
-    first: float, second: float, allocation: float, kind: LimitKind, limit: float, level: float, power: float
-) -> float | None:
-    contrast: Contrast = "difference" if kind == "max_difference" else "ratio"
-    (higher, n_higher), (lower, n_lower) = sorted([(first, 1.0), (second, allocation)], reverse=True)
-    return needed_factor(higher, n_higher, lower, n_lower, limit, contrast, level, power)
-
-
-def _variance(
-    metric: Metric, first: float, second: float, deviation: float | None, positives: float, allocation: float
-) -> float:
-    """Variance of the difference for one sample of the first group and `allocation` samples of the second."""
-    if metric.kind == "mean":
-        if deviation is None or not deviation > 0.0:
-            raise ConfigurationError(f"standard_deviation: {metric.name} needs that of one sample's value, above 0")
-        return deviation**2 * (1.0 + 1.0 / allocation)
-    if metric.kind == "uncertainty_mismatch":
-        return _area_variance(first, 1.0, allocation) + _area_variance(second, 1.0, allocation)
-    if metric.kind == "ranking":
-        return sum(
-            _area_variance(area, n * positives, n * (1.0 - positives))
-            for area, n in ((first, 1.0), (second, allocation))
-        )
-    classes = (1.0 / positives + 1.0 / (1.0 - positives)) / 4.0  # balanced accuracy: two rates, half of each
-    return sum(value * (1.0 - value) * classes / n for value, n in ((first, 1.0), (second, allocation)))
-
-
-def _area_variance(area: float, m: float, n: float) -> float:
-    """Hanley and McNeil's variance of an area, positives m and negatives n, without the terms that vanish as 1 / mn."""
-    q1, q2 = area / (2.0 - area), 2.0 * area**2 / (1.0 + area)
-    return (q2 - area**2) / m + (q1 - area**2) / n
+def _text(values: tuple[float, ...]) -> str:
+    return f"{values[0]:g}" if len(values) == 1 else f"({', '.join(f'{value:g}' for value in values)})"

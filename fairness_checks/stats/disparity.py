@@ -12,10 +12,11 @@ from collections.abc import Callable
 import numpy as np
 from scipy import special
 
-from fairness_checks.stats.exact import Pairs, exact_outside, exact_within, is_small
+from fairness_checks.stats.exact import exact_outside, exact_within, is_small
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
 from fairness_checks.stats.proportions import Array, Contrast, score_statistic
+from fairness_checks.stats.rate_pairs import Pairs
 
 __all__ = ["judge_disparity"]
 

@@ -7,11 +7,13 @@ at the true rates under the alternative (Farrington and Manning, Stat. Med. 9 (1
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy import optimize, special
 
 from fairness_checks.stats.proportions import Contrast, restricted_rate
+from fairness_checks.stats.simultaneous import largest_exceeds
 
 __all__ = [
     "POWER",
@@ -21,6 +23,7 @@ __all__ = [
     "needed_factor",
     "needed_factor_difference",
     "needed_factor_value",
+    "smallest_factor",
 ]
 
 POWER = 0.8
@@ -95,8 +98,12 @@ def needed_factor(
     contrast: Contrast,
     alpha: float,
     power: float = POWER,
+    groups: int = 2,
 ) -> float | None:
     """Factor by which both groups must grow until these rates settle the limit, either way, with the given power.
+
+    With more groups than two, compliance is that of all pairs, whose rates differ as much as these two at most and
+    which are no smaller than these two. A violation is that of this pair, tested at `alpha`.
 
     Returns None where the rates lie on the limit, or so close that a million times the samples would not do.
     """
@@ -113,20 +120,47 @@ def needed_factor(
     ]
     if any(gap <= 0.0 for gap, _, _ in sides) or truth == 0.0:
         return _factor(distance, _critical(alpha, both_directions=False) * null + special.ndtri(power) * truth)
-    return _factor_of_both(sides, alpha, power)
+    return _factor_of_both(sides, alpha, power, groups)
 
 
-def _factor_of_both(sides: list[tuple[float, float, float]], alpha: float, power: float) -> float | None:
-    """Factor with which two one-sided tests of (gap, deviation under H0, under the alternative) succeed together."""
+def _factor_of_both(
+    sides: list[tuple[float, float, float]], alpha: float, power: float, groups: int = 2
+) -> float | None:
+    """Factor with which two one-sided tests of (gap, deviation under H0, under the alternative) succeed together.
+
+    Among several groups they succeed for all pairs. The values of all groups lie within the difference of the two; the
+    chance of a miss is largest where half of the groups lie at either end, see `fairness_checks.stats.simultaneous`.
+    """
     z = _critical(alpha, both_directions=False)
 
+    def missed(grown: float) -> float:
+        near, far = sorted((grown * gap - z * null) / truth for gap, null, truth in sides)
+        if groups == 2:
+            return float(special.ndtr(-near) + special.ndtr(-far))
+        return float(largest_exceeds(near, np.array([float(groups)]), np.array([(far - near) / math.sqrt(2.0)]))[0])
+
+    return smallest_factor(missed, power)
+
+
+def smallest_factor(missed: Callable[[float], float], power: float) -> float | None:
+    """Factor of the samples at which the probability of a miss has fallen to ``1 - power``.
+
+    `missed` takes the root of the factor, by which distances grow in terms of their standard errors, and returns the
+    probability, which falls. None where a million times the samples would not do.
+
+    Examples
+    --------
+    >>> round(smallest_factor(lambda grown: float(special.ndtr(1.6449 - 0.1 * grown)), 0.8), 1)
+    618.3
+    """
+
     def excess(log_factor: float) -> float:
-        grown = math.exp(log_factor / 2.0)
-        missed = sum(float(special.ndtr((z * null - grown * gap) / truth)) for gap, null, truth in sides)
-        return 1.0 - missed - power
+        return 1.0 - missed(math.exp(log_factor / 2.0)) - power
 
     least, most = -30.0, math.log(_MOST_SAMPLES_FACTOR)
-    return math.exp(float(optimize.brentq(excess, least, most, xtol=1e-9))) if excess(most) > 0.0 else None
+    if excess(most) <= 0.0:
+        return None
+    return math.exp(float(optimize.brentq(excess, least, most, xtol=1e-9))) if excess(least) < 0.0 else math.exp(least)
 
 
 def detectable_difference(error: float, limit: float, alpha: float) -> float:
@@ -141,7 +175,13 @@ def detectable_difference(error: float, limit: float, alpha: float) -> float:
 
 
 def needed_factor_difference(
-    difference: float, error: float, limit: float, level: float, alpha: float, power: float = POWER
+    difference: float,
+    error: float,
+    limit: float,
+    level: float,
+    alpha: float,
+    power: float = POWER,
+    groups: int = 2,
 ) -> float | None:
     """Factor by which the samples of a difference must grow until it settles the limit, either way.
 
@@ -157,6 +197,8 @@ def needed_factor_difference(
         Levels at which a violation and compliance are tested.
     power : float
         Probability of settling it.
+    groups : int
+        Among how many groups compliance must be shown, none of whose differences is larger or less well known.
 
     Returns
     -------
@@ -173,7 +215,8 @@ def needed_factor_difference(
         return _factor(difference - limit, z * error)
     if error == 0.0 or difference == limit:
         return None
-    return _factor_of_both([(limit - difference, error, error), (limit + difference, error, error)], alpha, power)
+    sides = [(limit - difference, error, error), (limit + difference, error, error)]
+    return _factor_of_both(sides, alpha, power, groups)
 
 
 def _factor(distance: float, deviation: float) -> float | None:
@@ -197,7 +240,7 @@ def detectable_value(n: float, limit: float, alpha: float) -> float | None:
     return None if excess(1.0) <= 0.0 else float(optimize.brentq(excess, limit + _PAST_EDGE, 1.0, xtol=1e-6))
 
 
-def needed_factor_value(rate: float, n: float, limit: float, alpha: float) -> float | None:
-    """Factor by which a group must grow until its rate settles a ceiling with 80 % power; None as `needed_factor`."""
+def needed_factor_value(rate: float, n: float, limit: float, alpha: float, power: float = POWER) -> float | None:
+    """Factor by which a group must grow until its rate settles a ceiling with the power; None as `needed_factor`."""
     null, truth = math.sqrt(limit * (1 - limit) / n), math.sqrt(rate * (1 - rate) / n)
-    return _factor(rate - limit, _critical(alpha, False) * null + special.ndtri(POWER) * truth)
+    return _factor(rate - limit, _critical(alpha, False) * null + special.ndtri(power) * truth)

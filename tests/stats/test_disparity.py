@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats import proportion as sm
 
 from fairness_checks.stats.disparity import judge_disparity, p_outside
-from fairness_checks.stats.exact import Pairs
+from fairness_checks.stats.rate_pairs import Pairs
 
 PRECISION = 2e-5  # of an interval's ends
 ALPHA = 0.05

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairness_checks.stats.exact import NUISANCE_DOUBT, Pairs, exact_outside, exact_within, is_small
+from fairness_checks.stats.exact import exact_outside, exact_within, is_small
+from fairness_checks.stats.nuisance import NUISANCE_DOUBT
 from fairness_checks.stats.proportions import score_statistic, score_test
+from fairness_checks.stats.rate_pairs import Pairs
 
 SIZES = [(5, 5), (3, 12), (8, 8), (10, 20), (12, 7), (20, 20), (15, 40)]
 LIMITS = [("difference", limit) for limit in (0.0, 0.05, 0.1, 0.3)] + [("ratio", limit) for limit in (0.5, 0.8, 1.0)]

@@ -11,6 +11,7 @@ from fairness_checks.stats.power import (
     detectable_disparity,
     detectable_value,
     needed_factor,
+    needed_factor_difference,
     needed_factor_value,
 )
 from fairness_checks.stats.proportions import score_statistic
@@ -128,3 +129,25 @@ def test_more_samples_detect_less():
     found = [detectable_disparity(0.2, n, n, 0.05, "difference", 0.05) for n in (50, 100, 400, 10_000, 10**7)]
     assert found == sorted(found, reverse=True)
     assert found[-1] == pytest.approx(0.05, abs=0.001)
+
+
+@pytest.mark.parametrize("groups", [2, 3, 6])
+def test_equal_groups_comply_together_with_the_power_of_the_studentized_range(groups):
+    factor = needed_factor_difference(0.0, 0.1, 0.2, 0.05, 0.05, 0.9, groups)
+    error = 0.1 / math.sqrt(factor)
+    widest = (0.2 - stats.norm.isf(0.05) * error) / (error / math.sqrt(2.0))  # range of the estimates, in their errors
+    assert stats.studentized_range.cdf(widest, groups, np.inf) == pytest.approx(0.9, abs=1e-4)
+
+
+def test_groups_at_both_ends_comply_together_with_that_power():
+    factor = needed_factor_difference(0.1, 0.1, 0.2, 0.05, 0.05, 0.8, 6)
+    error = 0.1 / math.sqrt(factor)
+    rng = np.random.default_rng(4)
+    values = rng.normal([0.1] * 3 + [0.0] * 3, error / math.sqrt(2.0), (RUNS, 6))
+    assert (np.ptp(values, axis=1) < 0.2 - stats.norm.isf(0.05) * error).mean() == ABOUT
+
+
+def test_more_power_for_one_group_needs_more_samples():
+    factor = needed_factor_value(0.55, 1.0, 0.5, 0.05, 0.9)
+    expected = ((stats.norm.isf(0.05) * 0.5 + stats.norm.isf(0.1) * math.sqrt(0.55 * 0.45)) / 0.05) ** 2
+    assert factor == pytest.approx(expected)

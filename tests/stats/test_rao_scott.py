@@ -9,8 +9,9 @@ from scipy import special, stats
 
 from fairness_checks.stats.clusters import find_cells
 from fairness_checks.stats.disparity import judge_disparity, p_outside, p_within
-from fairness_checks.stats.exact import Pairs, exact_outside
+from fairness_checks.stats.exact import exact_outside
 from fairness_checks.stats.rao_scott import ClusterSums, correlation, effective_counts, effective_samples
+from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.stats.worst_group import judge_worst_group
 
 ALPHA = 0.05
