@@ -22,30 +22,14 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.calibration import ORACLE
-from benchmarks.calibration_gates import ALPHA, Evidence, asymptotic_power, oracle_statistic
+from benchmarks.calibration_evidence import Means
+from benchmarks.calibration_gates import ALPHA, asymptotic_power, oracle_statistic
 from benchmarks.calibration_kinds import World, world_of
-from benchmarks.calibration_simulation import detectable, parts, simulate, true_deviations
+from benchmarks.calibration_simulation import detectable, parts, simulate, true_deviations, truths_at_limit
 from benchmarks.calibration_worlds import Array, Design
 
 SIZES, GROUPS = (100, 200), 24
 NAMES = ("normal", "exponential", "lognormal")
-
-
-def _welch(evidence: Evidence, groups: int, limit: float) -> Array:
-    """Return the largest t statistic over the limit, shape (S,); variances are those of clusters."""
-    rows = evidence.rows
-    assert rows is not None
-    units = np.arange(len(rows.codes)) if rows.clusters is None else rows.clusters
-    n = np.bincount(rows.codes).astype(np.float64)
-    mean = np.bincount(rows.codes, rows.values) / n
-    residuals = np.bincount(units, rows.values - mean[rows.codes])
-    group = rows.codes[np.flatnonzero(np.diff(units, prepend=-1))]
-    count = np.bincount(group)
-    variance = np.bincount(group, residuals**2) / n**2 * count / (count - 1.0)
-    mean, variance = mean.reshape(-1, groups), variance.reshape(-1, groups)
-    first, second = np.triu_indices(groups, 1)
-    excess = np.abs(mean[:, first] - mean[:, second]) - limit
-    return np.asarray((excess / np.sqrt(variance[:, first] + variance[:, second])).max(axis=1))
 
 
 def _statistics(world: World, design: Design, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -54,8 +38,9 @@ def _statistics(world: World, design: Design, n: int, rng: np.random.Generator) 
 
     def both() -> Iterator[tuple[Array, Array]]:
         for evidence in parts(world, design, n, rng):
+            assert isinstance(evidence, Means)
             known = oracle_statistic(evidence.disparity, deviations, world.limit)
-            yield known, _welch(evidence, design.groups, world.limit)
+            yield known, oracle_statistic(evidence.disparity, evidence.standard_errors, world.limit)
 
     known, welch = zip(*both(), strict=True)
     return np.concatenate(known), np.concatenate(welch)
@@ -67,11 +52,7 @@ def row(name: str, clustered: bool, n: int) -> str:
     base = Design(SIZES, GROUPS, clustered)
     worse = replace(base, disparity=detectable(world, base, 1_000, rng))
     power = asymptotic_power(worse, true_deviations(world, worse, ORACLE, rng), world.limit, rng)
-    truths = [
-        replace(base, disparity=world.limit, worse=parity, scaled=scaled)
-        for parity in (0, 1)
-        for scaled in ((False, True) if world.may_scale else (False,))
-    ]
+    truths = truths_at_limit(world, base)
     null = [_statistics(world, truth, n, rng) for truth in truths]
     found = _statistics(world, worse, n, rng)
     shares = [

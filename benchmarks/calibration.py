@@ -35,7 +35,7 @@ import numpy as np
 from benchmarks.calibration_check import check_against_audit
 from benchmarks.calibration_gates import ALPHA, asymptotic_power, normal_critical_value, oracle_statistic
 from benchmarks.calibration_kinds import KINDS, World, world_of
-from benchmarks.calibration_simulation import detectable, simulate, true_deviations
+from benchmarks.calibration_simulation import detectable, simulate, true_deviations, truths_at_limit
 from benchmarks.calibration_worlds import Array, Design
 
 GROUPS = (2, 3, 6, 24)
@@ -123,12 +123,7 @@ def run_cell(cell: Cell) -> str:
     )
     if not world.evidence(base, 20, rng).judged.any():
         return f"{label} inconclusive by rule"
-    assignments = (0, 1) if cell.sizes[0] != cell.sizes[1] else (0,)
-    truths = [
-        replace(base, disparity=world.limit, worse=worse, scaled=scaled)
-        for worse in assignments
-        for scaled in ((False, True) if world.may_scale else (False,))
-    ]
+    truths = truths_at_limit(world, base)
     limit = [simulate(world, truth, n, rng, peers=True) for truth in truths]
     fair = simulate(world, base, n, rng, peers=False)
     worse = replace(base, disparity=detectable(world, base, min(max(n // 4, 200), 1_000), rng))

@@ -64,6 +64,11 @@ class Means:
         """Standard deviations of the groups' estimates over the data sets, shape (G,)."""
         return np.asarray(self._moments.mean.reshape(-1, self._groups).std(axis=0))
 
+    @property
+    def standard_errors(self) -> Array:
+        """Standard errors of the groups' means as each data set has them, shape (S, G)."""
+        return np.sqrt(mean_estimates(self._moments).variance).reshape(-1, self._groups)
+
     def ours(self, limit: float) -> Judged:
         """Judge by our gate."""
         return judge(self._tests(plain=False), limit)

@@ -150,19 +150,20 @@ def resampled_largest(samples: Samples, data_set: int, value: Callable[[slice], 
 
 
 def oracle_statistic(disparity: Array, deviations: Array, limit: float) -> Array:
-    """Return the largest excess over the limit in true standard errors of the pairs, shape (S,).
+    """Return the largest excess over the limit in standard errors of the pairs, shape (S,).
 
     Parameters
     ----------
     disparity : ndarray of float64, shape (S, B)
         Observed disparities of all pairs.
-    deviations : ndarray of float64, shape (G,)
-        True standard errors of the groups' estimates.
+    deviations : ndarray of float64, shape (G,) or (S, G)
+        True standard errors of the groups' estimates; or those of each data set, which make it Welch's statistic.
     limit : float
         Largest disparity allowed.
     """
-    first, second = np.triu_indices(len(deviations), 1)
-    return np.asarray(((np.abs(disparity) - limit) / np.hypot(deviations[first], deviations[second])).max(axis=1))
+    first, second = np.triu_indices(deviations.shape[-1], 1)
+    scale = np.hypot(deviations[..., first], deviations[..., second])
+    return np.asarray(((np.abs(disparity) - limit) / scale).max(axis=1))
 
 
 def normal_critical_value(design: Design, deviations: Array, limit: float, rng: np.random.Generator) -> float:

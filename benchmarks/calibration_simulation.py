@@ -11,7 +11,7 @@ from benchmarks.calibration_gates import ALPHA, Evidence, asymptotic_power
 from benchmarks.calibration_kinds import World
 from benchmarks.calibration_worlds import Array, Design
 
-__all__ = ["Rate", "detectable", "simulate", "true_deviations"]
+__all__ = ["Rate", "detectable", "parts", "simulate", "true_deviations", "truths_at_limit"]
 
 _ROWS = 2_000_000  # of one part of the data sets, for memory
 _MOST_RESAMPLED = 300  # data sets given to the bootstrap gate
@@ -23,6 +23,15 @@ def parts(world: World, design: Design, data_sets: int, rng: np.random.Generator
     most = data_sets if world.by_samples and not design.clustered else max(_ROWS // rows, 1)
     for start in range(0, data_sets, most):
         yield world.evidence(design, min(most, data_sets - start), rng)
+
+
+def truths_at_limit(world: World, base: Design) -> list[Design]:
+    """Return the assignments of a design whose true disparity is the limit: either size worse, shifted or scaled."""
+    return [
+        replace(base, disparity=world.limit, worse=worse, scaled=scaled)
+        for worse in ((0, 1) if base.sizes[0] != base.sizes[1] else (0,))
+        for scaled in ((False, True) if world.may_scale else (False,))
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from scipy import special
 from fairness_checks.checks import PAIRWISE, Settings
 from fairness_checks.metrics import METRICS
 from fairness_checks.planning_arguments import Design
-from fairness_checks.planning_variances import area_covariance, mismatch_variance, of_group
+from fairness_checks.planning_variances import area_covariance, by_class, mismatch_variance, of_group
 from fairness_checks.stats.multiplicity import sidak_level
 from fairness_checks.stats.power import (
     needed_factor,
@@ -116,17 +116,12 @@ def _needed_pair(design: Design, first: float, second: float, level: float) -> f
     inwards = max(higher - 0.5, 0.0) / n_higher + max(0.5 - lower, 0.0) / n_lower
     if kept(design, first, second):
         inwards = max(0.5 - higher, 0.0) / n_higher + max(lower - 0.5, 0.0) / n_lower
-    return _made_up(found, inwards * _by_class(design), abs(abs(first - second) - limit))
+    return _made_up(found, inwards * by_class(design), abs(abs(first - second) - limit))
 
 
 def _pair_error(design: Design, first: float, second: float) -> float:
     """Return the standard error of a difference for one sample of the first group."""
     return math.sqrt(of_group(design, first) + of_group(design, second) / design.allocation)
-
-
-def _by_class(design: Design) -> float:
-    """By how much one sample of each class, shared out among a group's one sample, moves a mean of two rates."""
-    return 1.0 / design.positives + 1.0 / (1.0 - design.positives)
 
 
 def _made_up(size: float, loss: float, distance: float) -> float:
@@ -186,7 +181,7 @@ def _needed_value(design: Design, value: float) -> float | None:
         return None
     outwards = 1.0 if (design.limit_kind == "max_value") == keeps else -1.0  # where the truth may lie
     inwards = max(outwards * (0.5 - value), 0.0) if design.metric.kind == "balanced_accuracy" else 0.0
-    return _made_up((reach / distance) ** 2, inwards * _by_class(design), distance)
+    return _made_up((reach / distance) ** 2, inwards * by_class(design), distance)
 
 
 def components(design: Design) -> list[tuple[Design, float]]:

@@ -9,7 +9,7 @@ from scipy import special
 
 from fairness_checks.planning_arguments import Design
 
-__all__ = ["area_covariance", "mismatch_variance", "of_group"]
+__all__ = ["area_covariance", "by_class", "mismatch_variance", "of_group"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 _BEST = 0.995  # a perfect value would have no variance; the tests know that it has
@@ -27,7 +27,12 @@ def of_group(design: Design, value: float) -> float:
         q1, q2 = value / (2.0 - value), 2.0 * value**2 / (1.0 + value)
         return (q2 - value**2) / positives + (q1 - value**2) / (1.0 - positives)
     # Balanced accuracy: half of each of two rates; unequal rates with this mean have a smaller variance.
-    return value * (1.0 - value) * (1.0 / positives + 1.0 / (1.0 - positives)) / 4.0
+    return value * (1.0 - value) * by_class(design) / 4.0
+
+
+def by_class(design: Design) -> float:
+    """By how much one sample of each class, shared out among a group's one sample, moves a mean of two rates."""
+    return 1.0 / design.positives + 1.0 / (1.0 - design.positives)
 
 
 def mismatch_variance(error_auc: float, uncertainty_auc: float, correlation: float) -> float:

@@ -16,13 +16,12 @@ from fairness_checks import Predictions, predictions_from_autoencoder
 from fairness_checks.adapters import autoencoder, autoencoder_output, image_batches
 from fairness_checks.cache_keys import library_versions, source_digest
 from fairness_checks.sweep import DataSet, TrainableModel
-from models import perceptual as perceptual_module
 from models import train_vae as training
-from models import vae, vae_config, vae_device, vae_measure, vae_steps, vgg_weights
 from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.images import ImageSet
 from models.data.skin_phantom import skin_phantom
 from models.data.sources import DataUnavailable
+from models.vae_code import TRAINING
 from models.vae_config import VAEConfig
 from models.vae_device import one_thread
 
@@ -30,7 +29,6 @@ __all__ = ["skin_data", "skin_images", "skin_model"]
 
 # On whose code a cached evaluation depends.
 _JUDGING = (autoencoder, autoencoder_output, image_batches)
-_TRAINING = (perceptual_module, training, vae, vae_config, vae_device, vae_measure, vae_steps, vgg_weights)
 
 PHANTOMS = 400
 """Phantoms of each skin tone in the default gate."""
@@ -96,7 +94,7 @@ def skin_model(
 
     source = "none" if perceptual is None else str(getattr(perceptual, "source", type(perceptual).__name__))
     version = {
-        "code": source_digest(skin_model, *_JUDGING, *_TRAINING),
+        "code": source_digest(skin_model, *_JUDGING, *TRAINING),
         "config": config.describe(),
         "images": images.fingerprint(),
         "perceptual": source,

@@ -115,11 +115,13 @@ class MaximumTests:
 
     def proved(self, limit: float, alpha: float) -> npt.NDArray[np.bool_]:
         """Which s exceed every t by more than the limit, each at the level of one term, shape (S,)."""
-        level = self.of_new.level(alpha)
+        level, proved = self.of_new.level(alpha), self.x.value.min(axis=1) > limit
         if level <= 0.0:
-            return np.zeros(len(self.x.value), dtype=bool)
-        least = self.x.value - upper_quantile(level, self.x.freedom) * self.x.proven
-        return np.asarray(least.min(axis=1) > limit)
+            return np.zeros_like(proved)
+        rows = np.flatnonzero(proved)  # quantiles of t take longest here
+        least = self.x.value[rows] - upper_quantile(level, self.x.freedom[rows]) * self.x.proven[rows]
+        proved[rows] = least.min(axis=1) > limit
+        return np.asarray(proved)
 
     def p_violation(self, limit: float) -> float:
         """p-value of H0 "the limit is kept"."""

@@ -24,13 +24,14 @@ from pathlib import Path
 import torch
 
 from fairness_checks.cache_keys import source_digest
-from models import perceptual, train_vae, vae, vae_config, vae_device, vae_measure, vae_steps, vgg_weights
+from models import vae_device
 from models.data.images import ImageSet
 from models.perceptual import PerceptualLoss
 from models.studies import dermatology_one, dermatology_protocol
 from models.studies.dermatology_one import Setup, Task, measured, perceptual_of
 from models.studies.dermatology_protocol import images_per_test_set
 from models.studies.dermatology_store import read_arrays, write_arrays
+from models.vae_code import TRAINING
 from models.vae_config import MIXES, VAEConfig
 
 __all__ = ["Trainings", "run_trainings"]
@@ -135,9 +136,8 @@ def run_trainings(
 
 def _tasks(setup: Setup, fingerprint: str, source: str, folder: Path) -> list[Task]:
     folder.mkdir(parents=True, exist_ok=True)
-    modules = (perceptual, train_vae, vae, vae_config, vae_device, vae_measure, vae_steps, vgg_weights)
     depends_on = {
-        "code": source_digest(*modules, dermatology_protocol, dermatology_one),
+        "code": source_digest(*TRAINING, dermatology_protocol, dermatology_one),
         "config": setup.config.describe_training(),
         "train_images": setup.config.train_images,
         "test_images": setup.test_images,
