@@ -1,9 +1,9 @@
 """False-alarm and detection rates of the gate by simulation, beside the gates that it is compared with.
 
-``python -m benchmarks.calibration [--quick] [--only KIND] [--simulations N] [--jobs N]`` prints one table. The G
-groups alternate between two sizes, and every other one is worse by the true disparity (`benchmarks.calibration_worlds`
-draws the samples). Sizes count samples where samples are independent, and for proportions; elsewhere clusters of 2 to 5
-samples. Half the samples behind an area are positive. Columns:
+``python -m benchmarks.calibration [--quick] [--only KIND] [--cell TEXT] [--simulations N] [--jobs N]`` prints one
+table. The G groups alternate between two sizes, and every other one is worse by the true disparity
+(`benchmarks.calibration_worlds` draws the samples). Sizes count samples where samples are independent, and for
+proportions; elsewhere clusters of 2 to 5 samples. Half the samples behind an area are positive. Columns:
 
 - at limit, false fail: the true disparity is exactly the limit. Ours; a plain test adjusted over the pairs like ours
   (Welch's, for means); the point gate, which fails what exceeds the limit; the bootstrap gate, which fails when the
@@ -15,7 +15,7 @@ samples. Half the samples behind an area are positive. Columns:
   oracle, a test that knows the true variances, if estimates were normal: that disparity, the share of "fail", its ratio
   to the asymptotic power ("asym"). Where estimates are not normal, the oracle exceeds its level (column "oracle");
   "held" is the ratio to the oracle's detection with the critical value, simulated at the limit, that keeps the level in
-  every assignment. `benchmarks.attainable` looks closer at skewed errors; seconds
+  every assignment; seconds
 
 "!" marks rates of ours above alpha plus three standard errors of the simulation. Where the gate judges no group by its
 rules (too few clusters) there is nothing to simulate: "inconclusive by rule".
@@ -69,6 +69,12 @@ class Cell:
     simulations: int
     seed: tuple[int, ...]
 
+    @property
+    def title(self) -> str:
+        """First columns of its row: kind, unit, sizes and number of groups."""
+        unit = "clusters" if self.clustered else "samples"
+        return f"{self.name:<11} {unit:<8} {self.sizes[0]:>3}/{self.sizes[1]:<3} {self.groups:>2}"
+
 
 def _worst(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
@@ -117,10 +123,7 @@ def run_cell(cell: Cell) -> str:
     """Simulate a cell and return its row."""
     started, rng, world = time.perf_counter(), np.random.default_rng(cell.seed), world_of(cell.name)
     base, n = Design(cell.sizes, cell.groups, cell.clustered), cell.simulations
-    label = (
-        f"{cell.name:<11} {'clusters' if cell.clustered else 'samples':<8} {cell.sizes[0]:>3}/{cell.sizes[1]:<3} "
-        f"{cell.groups:>2} {n:>6} "
-    )
+    label = f"{cell.title} {n:>6} "
     if not world.evidence(base, 20, rng).judged.any():
         return f"{label} inconclusive by rule"
     truths = truths_at_limit(world, base)
@@ -176,6 +179,7 @@ def main() -> None:
         "--quick", action="store_true", help="200 simulations, no 500/500; compares p-values with audit()"
     )
     parser.add_argument("--only", choices=KINDS, help="one kind of metric")
+    parser.add_argument("--cell", metavar="TEXT", help='one row, as in --cell "auc samples 34/62 2"')
     parser.add_argument(
         "--simulations",
         type=int,
@@ -192,6 +196,10 @@ def main() -> None:
                 check_against_audit(world.evidence, world.limit, np.array([0.0, world.limit, world.highest / 2.0]))
         print("p-values of a few data sets of each kind are those of audit()")
     todo = cells(arguments.only, simulations, quick=arguments.quick)
+    if arguments.cell is not None:
+        todo = [cell for cell in todo if cell.title.split() == arguments.cell.split()]
+        if not todo:
+            parser.error(f"--cell: no row {arguments.cell!r}; give kind, unit, sizes and groups as the table has them")
     bounds = (f"{_bound(n):.4f} at n = {n:,}" for n in sorted({cell.simulations for cell in todo}))
     print(f"alpha {ALPHA}; bound alpha + 3 standard errors: {', '.join(bounds)}")
     print(header(), flush=True)

@@ -14,20 +14,19 @@ from fairness_checks.stats.estimates import estimates_outside, estimates_within
 from fairness_checks.stats.judge_estimates import EstimatePairs
 from fairness_checks.stats.judge_mismatch import MismatchPairs
 from fairness_checks.stats.means import (
-    can_be_judged,
     mean_estimates,
     means_outside,
     means_within,
-    moments_by_cluster,
-    moments_by_group,
 )
 from fairness_checks.stats.mismatch import MismatchStatistics, mismatch_by_group
 from fairness_checks.stats.mismatch import too_small as mismatch_too_small
+from fairness_checks.stats.moments import moments_by_cluster, moments_by_group
 from fairness_checks.stats.pairs import PairTests
 from fairness_checks.stats.ranking import auc_by_group, auc_estimates
 from fairness_checks.stats.ranking import too_small as areas_too_small
 from fairness_checks.stats.ranking_clusters import auc_by_cluster
 from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
+from fairness_checks.stats.skewness import can_be_judged
 
 __all__ = ["Areas", "Means", "Mismatches"]
 
@@ -63,11 +62,6 @@ class Means:
     def deviations(self) -> Array:
         """Standard deviations of the groups' estimates over the data sets, shape (G,)."""
         return np.asarray(self._moments.mean.reshape(-1, self._groups).std(axis=0))
-
-    @property
-    def standard_errors(self) -> Array:
-        """Standard errors of the groups' means as each data set has them, shape (S, G)."""
-        return np.sqrt(mean_estimates(self._moments).variance).reshape(-1, self._groups)
 
     def ours(self, limit: float) -> Judged:
         """Judge by our gate."""

@@ -156,13 +156,13 @@ def oracle_statistic(disparity: Array, deviations: Array, limit: float) -> Array
     ----------
     disparity : ndarray of float64, shape (S, B)
         Observed disparities of all pairs.
-    deviations : ndarray of float64, shape (G,) or (S, G)
-        True standard errors of the groups' estimates; or those of each data set, which make it Welch's statistic.
+    deviations : ndarray of float64, shape (G,)
+        True standard errors of the groups' estimates.
     limit : float
         Largest disparity allowed.
     """
-    first, second = np.triu_indices(deviations.shape[-1], 1)
-    scale = np.hypot(deviations[..., first], deviations[..., second])
+    first, second = np.triu_indices(len(deviations), 1)
+    scale = np.hypot(deviations[first], deviations[second])
     return np.asarray(((np.abs(disparity) - limit) / scale).max(axis=1))
 
 

@@ -11,13 +11,13 @@ from benchmarks.calibration_gates import ALPHA, Evidence, asymptotic_power
 from benchmarks.calibration_kinds import World
 from benchmarks.calibration_worlds import Array, Design
 
-__all__ = ["Rate", "detectable", "parts", "simulate", "true_deviations", "truths_at_limit"]
+__all__ = ["Rate", "detectable", "simulate", "true_deviations", "truths_at_limit"]
 
 _ROWS = 2_000_000  # of one part of the data sets, for memory
 _MOST_RESAMPLED = 300  # data sets given to the bootstrap gate
 
 
-def parts(world: World, design: Design, data_sets: int, rng: np.random.Generator) -> Iterator[Evidence]:
+def _parts(world: World, design: Design, data_sets: int, rng: np.random.Generator) -> Iterator[Evidence]:
     """Simulate data sets in parts that fit into memory."""
     rows = int(design.size.sum()) * (4 if design.clustered and not world.by_samples else 1)
     most = data_sets if world.by_samples and not design.clustered else max(_ROWS // rows, 1)
@@ -51,7 +51,7 @@ def simulate(world: World, design: Design, data_sets: int, rng: np.random.Genera
     """Judge data sets of one design; by the other gates too where `peers`."""
     ours, plain, resampled, disparity = [], [], [], []
     left = min(_MOST_RESAMPLED, data_sets // 4) // (3 if design.groups > 6 else 1) if peers else 0
-    for evidence in parts(world, design, data_sets, rng):
+    for evidence in _parts(world, design, data_sets, rng):
         if not evidence.judged.all():
             raise ValueError(f"{world.name}, {design}: some groups cannot be judged and others can")
         found = evidence.ours(world.limit)

@@ -10,8 +10,9 @@ from fairness_checks.metrics import Metric
 from fairness_checks.rows import Rows
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.means import can_be_judged, mean_estimates, means_outside, means_within
+from fairness_checks.stats.means import mean_estimates, means_outside, means_within
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
+from fairness_checks.stats.skewness import can_be_judged
 from fairness_checks.stats.worst_mean import judge_worst_mean
 
 __all__ = ["Mean"]

@@ -13,8 +13,8 @@ import numpy as np
 
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.means import unseen_variances
 from fairness_checks.stats.moments import MeanStatistics
+from fairness_checks.stats.skewness import unseen_variances
 from fairness_checks.stats.worst_estimate import judge_worst
 
 __all__ = ["judge_worst_mean"]
@@ -25,10 +25,10 @@ METHOD = "t test, widened against skewness"
 def judge_worst_mean(statistics: MeanStatistics, limit: float, alpha: float, *, ceiling: bool) -> Inference:
     """Judge the worst group's mean against a ceiling (``max_value``) or a floor (``min_value``).
 
-    One-sample t tests whose standard error is widened on the side that skewness endangers, as in
-    `fairness_checks.stats.means`: for compliance with a ceiling the mean may lie higher than was seen, for a violation
-    lower. Sidak over the groups for a violation (JASA 62 (1967) 626-633), nothing for compliance, which every group
-    must show. The interval is the inversion of these tests.
+    One-sample t tests whose standard error is widened on the side that skewness endangers (see the module `skewness`):
+    for compliance with a ceiling the mean may lie higher than was seen, for a violation lower. Sidak over the groups
+    for a violation (JASA 62 (1967) 626-633), nothing for compliance, which every group must show. The interval is the
+    inversion of these tests.
 
     Parameters
     ----------

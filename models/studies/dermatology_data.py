@@ -68,7 +68,8 @@ def study_images(data: str, config: VAEConfig, seed: int = 0) -> tuple[ImageSet,
 def halved(config: VAEConfig) -> VAEConfig:
     """Return the network for images of half the size: without its outermost block, with the same latent code.
 
-    A pixel stands for four of the original's, so that the divergence weighs a quarter; see `VAEConfig.kl_weight`.
+    A pixel stands for four of the original's, so that divergence and perceptual loss weigh a quarter; see
+    `VAEConfig.kl_weight`.
 
     Examples
     --------
@@ -76,8 +77,13 @@ def halved(config: VAEConfig) -> VAEConfig:
     >>> smaller.image_size, smaller.widths, smaller.latent_shape, smaller.kl_weight
     (64, (128, 256, 512), (64, 8, 8), 0.25)
     """
-    edge = config.image_size // 2
-    return replace(config, image_size=edge, widths=config.widths[1:], kl_weight=config.kl_weight / 4)
+    return replace(
+        config,
+        image_size=config.image_size // 2,
+        widths=config.widths[1:],
+        kl_weight=config.kl_weight / 4,
+        perceptual_weight=config.perceptual_weight / 4,
+    )
 
 
 def _photographs(config: VAEConfig) -> tuple[ImageSet, VAEConfig]:

@@ -95,3 +95,9 @@ def test_the_oracle_keeps_its_level_at_the_limit():
     seen = pairwise(rng.normal(size=(20_000, 4)) * deviations + np.where(design.is_worse, 0.05, 0.0), 4)
     critical = normal_critical_value(design, deviations, 0.05, rng)
     assert np.mean(oracle_statistic(seen, deviations, 0.05) > critical) == pytest.approx(0.05, abs=0.008)
+
+
+def test_titles_name_one_cell_each():
+    titles = {cell.title for cell in cells(None, 1_000, quick=False)}
+    assert len(titles) == 192
+    assert "lognormal   samples  500/500  3" in titles

@@ -200,8 +200,8 @@ def test_devices_and_precisions(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["small", "cpu"])
-def test_a_reduced_preset_keeps_two_proportions_of_the_paper(name):
+def test_a_reduced_preset_keeps_the_proportions_of_the_paper(name):
     paper, reduced = VAEConfig.preset("paper"), VAEConfig.preset(name)
     shares = [np.prod(each.latent_shape) / (3 * each.image_size**2) for each in (paper, reduced)]
     assert shares[0] == shares[1] == 1 / 12
-    assert reduced.kl_weight == (reduced.image_size / paper.image_size) ** 2
+    assert reduced.kl_weight == reduced.perceptual_weight == (reduced.image_size / paper.image_size) ** 2
