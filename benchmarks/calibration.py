@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.calibration [--quick] [--only KIND] [--cell TEXT] [--simulations N] [--jobs N]`` prints one
 table. The G groups alternate between two sizes, and every other one is worse by the true disparity
-(`benchmarks.calibration_worlds` draws the samples). Sizes count samples where samples are independent, and for
-proportions; elsewhere clusters of 2 to 5 samples. Half the samples behind an area are positive. Columns:
+(`benchmarks.calibration_worlds` draws the samples). Sizes count what is independent: samples, or clusters of 2 to 5
+samples. Half the samples behind an area are positive. Columns:
 
 - at limit, false fail: the true disparity is exactly the limit. Ours; a plain test adjusted over the pairs like ours
   (Welch's, for means); the point gate, which fails what exceeds the limit; the bootstrap gate, which fails when the

@@ -51,8 +51,8 @@ class World:
         The smallest pair of sizes.
     evidence : callable
         Takes a design, the number of data sets and a generator, and returns the data sets.
-    by_samples : bool
-        Whether sizes count samples in clustered designs, too.
+    counted : bool
+        Whether independent samples are drawn as counts, which need no memory for rows.
     may_scale : bool
         Whether worse groups may have larger errors by a factor.
     """
@@ -62,17 +62,18 @@ class World:
     highest: float
     smallest: tuple[int, int]
     evidence: Callable[[Design, int, np.random.Generator], Evidence]
-    by_samples: bool = False
+    counted: bool = False
     may_scale: bool = False
 
 
 def _draw_rates(table: RateTable, design: Design, data_sets: int, rng: np.random.Generator) -> Evidence:
     shape = (data_sets, design.groups)
-    samples = np.broadcast_to(design.size, shape).astype(np.float64)
     if design.clustered:
         rows = draw_events(design, data_sets, rng)
-        events = np.bincount(rows.codes, weights=rows.values, minlength=samples.size).astype(np.float64)
-        return Rates(design, events.reshape(shape), samples, table, rows)
+        counts = (np.bincount(rows.codes, weights=each) for each in (rows.values, None))
+        events, samples = (count.reshape(shape).astype(np.float64) for count in counts)
+        return Rates(design, events, samples, table, rows)
+    samples = np.broadcast_to(design.size, shape).astype(np.float64)
     rates = np.where(design.is_worse, LOW_RATE + design.disparity, LOW_RATE)
     return Rates(design, rng.binomial(design.size, rates, size=shape).astype(np.float64), samples, table, None)
 
@@ -91,7 +92,7 @@ def world_of(name: str) -> World:
     """Return a row's world: limits of 0.05 for rates, half a standard deviation for means, 0.1 for areas."""
     if name == "proportion":
         evidence: Callable[..., Evidence] = functools.partial(_draw_rates, RateTable(0.05))
-        return World(name, 0.05, 1.0 - LOW_RATE - 0.01, (10, 20), evidence, by_samples=True)
+        return World(name, 0.05, 1.0 - LOW_RATE - 0.01, (10, 20), evidence, counted=True)
     if name in MEANS:
         shape = MEANS[name]
         evidence = functools.partial(_of_rows, Means, functools.partial(draw_means, shape))

@@ -19,8 +19,8 @@ _MOST_RESAMPLED = 300  # data sets given to the bootstrap gate
 
 def _parts(world: World, design: Design, data_sets: int, rng: np.random.Generator) -> Iterator[Evidence]:
     """Simulate data sets in parts that fit into memory."""
-    rows = int(design.size.sum()) * (4 if design.clustered and not world.by_samples else 1)
-    most = data_sets if world.by_samples and not design.clustered else max(_ROWS // rows, 1)
+    rows = int(design.size.sum()) * (4 if design.clustered else 1)
+    most = data_sets if world.counted and not design.clustered else max(_ROWS // rows, 1)
     for start in range(0, data_sets, most):
         yield world.evidence(design, min(most, data_sets - start), rng)
 

@@ -3,7 +3,7 @@
 Groups alternate between two sizes and between better and worse, so that all groups of one parity are alike. No cluster
 lies in two groups. In clustered worlds a cluster has 2 to 5 samples, and the normal scores behind every value have
 correlation 0.45 within it: 0.33 for lognormal errors, 0.39 for exponential ones; events are beta-binomial with
-correlation 0.4. Sizes count samples in independent worlds and for proportions, else clusters.
+correlation 0.4. Sizes count what is independent: samples, or clusters in clustered worlds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOW_RATE = 0.3
 BETTER_AREA = 0.85  # of scores in better groups; of errors between worse and better groups
 _LATENT, _OF_EVENTS = 0.45, 0.4  # correlation within clusters
 _OF_UNCERTAINTY = 0.6  # correlation of error and uncertainty of a sample
-_CYCLE = (5, 4, 3, 2)  # sizes of the clusters of a proportion's samples; the last one is cut
+_CYCLE = np.array([5, 4, 3, 2])  # sizes of the clusters of a proportion's samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +138,13 @@ def _shift(area: float) -> float:
 def draw_events(design: Design, data_sets: int, rng: np.random.Generator) -> Samples:
     """Events of clustered samples."""
     rates = np.tile(np.where(design.is_worse, LOW_RATE + design.disparity, LOW_RATE), data_sets)
-    codes = np.repeat(np.arange(data_sets * design.groups), np.tile(design.size, data_sets))
-    position = np.arange(len(codes)) - np.searchsorted(codes, codes)
-    starts = np.isin(position % sum(_CYCLE), np.cumsum((0, *_CYCLE[:-1])))  # a group's first sample is one
-    clusters = np.cumsum(starts) - 1
+    code = np.repeat(np.arange(data_sets * design.groups), np.tile(design.size, data_sets))  # of each cluster
+    position = np.arange(len(code)) - np.searchsorted(code, code)
+    clusters = np.repeat(np.arange(len(code)), _CYCLE[position % len(_CYCLE)])
     shape = (1.0 - _OF_EVENTS) / _OF_EVENTS
-    of_cluster = rates[codes[starts]]
-    chance = rng.beta(of_cluster * shape, (1.0 - of_cluster) * shape)[clusters]
-    return Samples(design.groups, codes, (rng.random(len(codes)) < chance).astype(np.float64), None, clusters)
+    chance = rng.beta(rates[code] * shape, (1.0 - rates[code]) * shape)[clusters]
+    events = (rng.random(len(clusters)) < chance).astype(np.float64)
+    return Samples(design.groups, code[clusters], events, None, clusters)
 
 
 def draw_means(shape: ErrorShape, design: Design, data_sets: int, rng: np.random.Generator) -> Samples:

@@ -3,7 +3,7 @@
 The rates of false failures and wrong passes at the limit stay at alpha from 20 samples per group on, for errors of one
 shape in all groups, shifted or with a scale up to twice as large where the mean is higher (measured: normal,
 exponential, chi-square, Brier scores, lognormal). Where the *lower* mean belongs to errors spread twice as widely,
-lognormal ones are failed wrongly in up to 7.5 % at 20 and 40 samples (`benchmarks.shapes`). Symmetric errors lose next
+lognormal ones are failed wrongly in up to 7 % at 20 and 40 samples (`benchmarks.shapes`). Symmetric errors lose next
 to nothing. No method can promise this for *any* error [1]_: an event of probability q which no group has shown is
 missed with probability (1 - q)^n, so groups whose errors differ in shape need sizes beyond 3 / q.
 
