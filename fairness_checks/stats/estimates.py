@@ -22,6 +22,8 @@ from fairness_checks.stats.proportions import Array
 
 __all__ = ["Estimates", "estimates_outside", "estimates_within", "straightened", "upper_quantile", "upper_tail"]
 
+_FAR = 1e100  # the cube of a t beyond may leave the range of numbers
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimates:
@@ -80,7 +82,8 @@ def straightened(t: Array, skewness: Array | float) -> Array:
     >>> straightened(np.array([0.0, 3.0, 3.0]), np.array([0.3, 0.0, 0.3])).round(3).tolist()
     [0.05, 3.0, 4.04]
     """
-    return np.asarray(t + skewness * (t**2 / 3.0 + 1.0 / 6.0) + skewness**2 * t**3 / 27.0)
+    near = np.clip(t, -_FAR, _FAR)
+    return np.asarray(t + skewness * (near**2 / 3.0 + 1.0 / 6.0) + skewness**2 * near**3 / 27.0)
 
 
 def estimates_outside(

@@ -218,6 +218,8 @@ def test_hall_s_transformation_is_his_cube_and_rises(skewness):
     assert_allclose(bent, ((1.0 + skewness * t / 3.0) ** 3 - 1.0) / skewness + skewness / 6.0, atol=1e-12)
     assert np.all(np.diff(bent) > 0.0)
     assert_array_equal(straightened(t, 0.0), t)
+    assert_array_equal(straightened(np.array([-1e300, 1e300]), 0.0), [-1e300, 1e300])
+    assert np.all(np.isfinite(straightened(np.array([-1e300, 1e300]), skewness)))
 
 
 def test_hall_s_transformation_brings_skewed_means_to_student():
