@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.calibration_gates import ALPHA
-from benchmarks.calibration_worlds import MEANS, Array
+from benchmarks.calibration_worlds import MEANS, Array, ErrorShape
 from fairness_checks.stats.estimates import estimates_outside, estimates_within
 from fairness_checks.stats.means import mean_estimates, means_outside, means_within
 from fairness_checks.stats.moments import moments_by_group
@@ -29,21 +29,13 @@ SAME = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0))
 Draw = Callable[[tuple[int, int], np.random.Generator], Array]
 
 
-def _standard(name: str) -> Draw:
-    shape = MEANS[name]
+def _standard(shape: ErrorShape) -> Draw:
     return lambda size, rng: (shape.of_score(rng.standard_normal(size)) - shape.mean) / shape.deviation
 
 
-def _heavier(size: tuple[int, int], rng: np.random.Generator) -> Array:
-    """Lognormal with sigma 1.5: skewness 33."""
-    variance = 1.5**2
-    centred = np.exp(1.5 * rng.standard_normal(size)) - math.exp(variance / 2.0)
-    return np.asarray(centred / math.sqrt((math.exp(variance) - 1.0) * math.exp(variance)))
-
-
-def _squared(size: tuple[int, int], rng: np.random.Generator) -> Array:
-    """Squared normal errors: chi-square with one degree of freedom."""
-    return np.asarray((rng.standard_normal(size) ** 2 - 1.0) / math.sqrt(2.0))
+def _lognormal(sigma: float) -> ErrorShape:
+    growth = math.exp(sigma**2)
+    return ErrorShape(lambda z: np.exp(sigma * z), math.sqrt(growth), math.sqrt((growth - 1.0) * growth))
 
 
 def _mostly_zero(size: tuple[int, int], rng: np.random.Generator) -> Array:
@@ -52,13 +44,13 @@ def _mostly_zero(size: tuple[int, int], rng: np.random.Generator) -> Array:
 
 
 SHAPES: dict[str, Draw] = {
-    "normal": _standard("normal"),
+    "normal": _standard(MEANS["normal"]),
     "Student, 3 df": lambda size, rng: rng.standard_t(3, size) / math.sqrt(3.0),
-    "exponential": _standard("exponential"),
-    "chi-square": _squared,
+    "exponential": _standard(MEANS["exponential"]),
+    "chi-square": _standard(ErrorShape(np.square, 1.0, math.sqrt(2.0))),
     "70 % zero": _mostly_zero,
-    "lognormal": _standard("lognormal"),
-    "lognormal 1.5": _heavier,
+    "lognormal": _standard(MEANS["lognormal"]),
+    "lognormal 1.5": _standard(_lognormal(1.5)),  # skewness 33
 }
 MIXED = ("normal", "Student, 3 df", "exponential", "lognormal")
 

@@ -2,9 +2,9 @@
 
 The covariance is the sum over units (samples or clusters) of the products of their influence, between old and new where
 both models saw the same samples, and between groups where clusters lie in several. A contrast that skewness endangers
-has its standard error widened as in `means`: by 1.3 g, g the skewness of the contrast's own estimate, from the samples
-and the pseudo-samples that endanger the claim. Without it rates of which few samples change pass wrongly in up to 9 %:
-none of 50 samples has changed in 8 %, where 5 % of the patients would.
+has its standard error widened as in `skewness`: by 1.3 g, g the skewness of the contrast's own estimate, from the
+samples and the pseudo-samples that endanger the claim. Without it rates of which few samples change pass wrongly in up
+to 9 %: none of 50 samples has changed in 8 %, where 5 % of the patients would.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from scipy import sparse
 from fairness_checks.stats.clusters import Integers
 from fairness_checks.stats.influence import Influence
 from fairness_checks.stats.proportions import Array
+from fairness_checks.stats.skewness import WIDENING
 
 __all__ = ["Contrasts", "JointEstimates", "contrasts", "joint_estimates"]
-
-_WIDENING = 1.3  # twice (2 z^2 + 1) / (6 z) at z = 1.645, as in `means`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,7 +212,7 @@ def contrasts(joint: JointEstimates, new: Array, old: Array) -> Contrasts:
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = fewest if joint.spanning else np.maximum(np.where(spread > 0.0, total**2 / spread, fewest), 1.0)
         proven, possible = (
-            error * (1.0 + _WIDENING * np.where(total > 0.0, np.maximum(moment, 0.0) / (total * error), 0.0))
+            error * (1.0 + WIDENING * np.where(total > 0.0, np.maximum(moment, 0.0) / (total * error), 0.0))
             for moment in (falls, rises)
         )
     value = (new @ joint.centre[:count])[:, None] - old @ joint.centre[count:]

@@ -43,11 +43,11 @@ import numpy.typing as npt
 from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.stats.proportions import Array
 
-__all__ = ["can_be_judged", "unseen_variances", "variances", "violation_variances"]
+__all__ = ["WIDENING", "can_be_judged", "unseen_variances", "variances", "violation_variances"]
 
 _ROUNDING = 1e-14  # a standard deviation below this share of the mean is rounding of a constant
 # Twice (2 z^2 + 1) / (6 z) at z = 1.645, the shift of the quantile per g / sqrt(n) as a share of the quantile.
-_WIDENING = 1.3
+WIDENING = 1.3
 _WIDENING_PAIR = 1.84  # times the square root of 2: the same for two means that vary alike
 _WIDENING_ALONE = 4.0  # per g^2 / n: found by simulation, see `worst_mean`
 
@@ -136,7 +136,7 @@ def unseen_variances(statistics: MeanStatistics, *, alone: bool = False) -> tupl
 
     def unseen(harm: Array) -> Array:
         more = _WIDENING_ALONE * harm**2 if alone else 0.0
-        return shape.raised(harm, 1.0) / shape.n * (1.0 + _WIDENING * harm + more) ** 2
+        return shape.raised(harm, 1.0) / shape.n * (1.0 + WIDENING * harm + more) ** 2
 
     return unseen(np.maximum(shape.high, 0.0)), unseen(np.maximum(-shape.low, 0.0))
 
