@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,8 @@ def report(folder: Path) -> None:
 
 def _config(options: argparse.Namespace) -> VAEConfig:
     config = VAEConfig.preset(options.preset, **(QUICK if options.quick else {}))
-    if options.perceptual is not None:
-        config = replace(config, perceptual=options.perceptual)
-    return config if options.repeats is None else replace(config, repeats=options.repeats)
+    asked = {name: getattr(options, name) for name in ("perceptual", "kl_weight", "repeats")}
+    return replace(config, **{name: value for name, value in asked.items() if value is not None})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=_count, help="trainings side by side (default: 2 on a CPU, 1 on a GPU)")
     parser.add_argument("--compiled", action="store_true", help="translate the steps by torch.compile first")
     parser.add_argument("--perceptual", choices=PERCEPTUAL_KINDS, help="network of the loss (default: the preset's)")
+    parser.add_argument(
+        "--kl-weight", type=_weight, help="factor of the divergence, such as 1/256 (default: the preset's)"
+    )
     parser.add_argument("--repeats", type=_repeats, help="2 or more (default: the preset's)")
     parser.add_argument("--seed", type=int, default=0, help="of all draws (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="2 repeats of 2 epochs on 64 images: for tests and CI")
@@ -128,6 +131,16 @@ def _parser() -> argparse.ArgumentParser:
 def _count(text: str) -> int:
     if (value := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{value}: must be 1 or more")
+    return value
+
+
+def _weight(text: str) -> float:
+    try:
+        value = float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: must be a number above 0 and at most 1, such as 0.0625 or 1/16")
     return value
 
 

@@ -550,6 +550,21 @@ def test_the_command_refuses_what_cannot_be_done(tmp_path, capsys, monkeypatch):
             dermatology.main(wrong)
 
 
+@pytest.mark.parametrize("weight", ["0", "2", "1/0", "nan", "a sixteenth"])
+def test_the_command_refuses_a_weight_of_the_divergence_that_is_none(weight, capsys):
+    with pytest.raises(SystemExit):
+        dermatology.main(["--kl-weight", weight])
+    assert f"{weight}: must be a number above 0 and at most 1" in capsys.readouterr().err
+
+
+def test_the_weight_of_the_divergence_can_be_given_as_a_fraction(tmp_path, monkeypatch):
+    monkeypatch.setattr(dermatology, "report", lambda folder: None)
+    command = ["--quick", "--data", "phantoms", "--device", "cpu", "--kl-weight", "1/256", "--out", str(tmp_path)]
+    assert dermatology.main(command) == 0
+    record = json.loads((tmp_path / "study.json").read_text())
+    assert record["config"]["kl_weight"] == 1 / 256
+
+
 def test_a_bug_is_not_taken_for_a_missing_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "models.studies.dermatology_report", None)
     with pytest.raises(ModuleNotFoundError):
