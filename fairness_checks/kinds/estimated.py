@@ -54,7 +54,7 @@ class EstimatedKind(ABC, Generic[S]):
 
     @abstractmethod
     def problem(self, measured: Measured[S], group: int) -> str | None:
-        """Say why a group of enough samples and clusters cannot be judged."""
+        """Say why one of the groups of enough samples and clusters, which are all that are given, cannot be judged."""
 
     def measured(self, statistics: GroupStatistics, metric: Metric) -> Measured[S]:
         """Return what was measured of the metric."""
@@ -69,7 +69,12 @@ class EstimatedKind(ABC, Generic[S]):
             problem = settings.too_few(samples)
             if problem is None and measured.clusters is not None:
                 problem = few_clusters(int(measured.clusters[i]), samples)
-            problems.append(problem or self.problem(measured, i))
+            problems.append(problem)
+        # What a group can show may depend on the others (whether anything varies): on those alone that are judged.
+        enough = [i for i, problem in enumerate(problems) if problem is None]
+        some = measured.take(enough)
+        for place, i in enumerate(enough):
+            problems[i] = self.problem(some, place)
         return estimate_records(
             statistics.groups,
             measured.samples,
@@ -120,8 +125,7 @@ class EstimatedKind(ABC, Generic[S]):
 
 def select(estimates: Estimates, judged: Sequence[int]) -> Estimates:
     """Return the estimates at the given positions."""
-    at = np.asarray(judged, dtype=np.intp)
-    return Estimates(estimates.value[at], estimates.variance[at], estimates.freedom[at])
+    return estimates.take(np.asarray(judged, dtype=np.intp))
 
 
 def estimate_records(

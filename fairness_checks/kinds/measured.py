@@ -17,7 +17,8 @@ from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 __all__ = ["Measured", "few_clusters", "values_of"]
 
 Counts = npt.NDArray[np.int64]
-_LARGEST = 1e100  # the third powers of values must be numbers
+_LARGEST = 1e70  # the third powers of values, and what is made of them, must be numbers
+_SMALLEST_SPREAD = 1e-70  # and must not vanish
 
 
 class Takeable(Protocol):
@@ -106,5 +107,11 @@ def values_of(metric: Metric, predictions: Predictions) -> npt.NDArray[np.float6
         raise InvalidPredictions(
             f"{metric.name}: {int(outside.sum())} samples have a value outside [{lowest:g}, {highest:g}], "
             f"for instance {values[outside][0]:g}"
+        )
+    spread = float(np.nanmax(values) - np.nanmin(values)) if not np.isnan(values).all() else 0.0
+    if 0.0 < spread < _SMALLEST_SPREAD:
+        raise InvalidPredictions(
+            f"{metric.name}: the values differ by {spread:.0e} at most, of which no third power is left; give them in "
+            f"larger units, so that they differ by {_SMALLEST_SPREAD:g} or more"
         )
     return values

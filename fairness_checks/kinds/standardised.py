@@ -26,6 +26,7 @@ from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import judge_difference
 from fairness_checks.stats.means import means_outside, means_within
 from fairness_checks.stats.moments import MeanStatistics
+from fairness_checks.stats.skewness import can_be_judged
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 from fairness_checks.stats.worst_mean import judge_worst_mean
 
@@ -135,17 +136,18 @@ def standardise(
         np.where(present & compared.any(), parts.sum(axis=0), np.nan),
         _combined_freedom(parts, np.where(used, freedom, 1.0)),
     )
-    skewed = None
-    if moments is not None:
-        third = np.zeros(shape)  # third cumulants of the cells' means
-        third[*at] = moments.m3 / np.maximum(moments.n, 1) ** 3.0
-        skewed = _with_skewness(found, (share**3 * np.where(used, third, 0.0)).sum(axis=0))
     counted = np.where(used, n, 0.0).sum(axis=0).astype(np.int64)
     clusters = None
     if any(cell.clusters is not None for cell in cells):
         of_cell = np.zeros(shape, dtype=np.int64)
         of_cell[*at] = [cell.clusters or 0 for cell in cells]
         clusters = np.where(used, of_cell, 0).sum(axis=0)
+    skewed = None
+    if moments is not None:
+        third = np.zeros(shape)  # third cumulants of the cells' means
+        third[*at] = moments.m3 / np.maximum(moments.n, 1) ** 3.0
+        units = (counted if clusters is None else clusters) - used.sum(axis=0) + 1
+        skewed = _with_skewness(found, (share**3 * np.where(used, third, 0.0)).sum(axis=0), units)
     problems = []
     for i in range(len(names)):
         problem = settings.too_few(int(samples[:, i].sum()))
@@ -156,6 +158,11 @@ def standardise(
         if problem is None and clusters is not None:
             problem = few_clusters(int(clusters[i]), int(counted[i]))
         problems.append(problem)
+    if skewed is not None:
+        judged = [i for i, problem in enumerate(problems) if problem is None]
+        for place, i in enumerate(judged):
+            if not can_be_judged(skewed.take(judged))[place]:
+                problems[i] = f"its {counted[i]} samples do not vary"
     return Standardised(
         tuple(names),
         counted,
@@ -168,13 +175,19 @@ def standardise(
     )
 
 
-def _with_skewness(estimates: Estimates, third: npt.NDArray[np.float64]) -> MeanStatistics:
-    """Return moments of as many samples as there are degrees of freedom, whose mean has these cumulants."""
-    n = np.maximum(np.nan_to_num(estimates.freedom, nan=1.0, posinf=1.0) + 1.0, 2.0)
+def _with_skewness(
+    estimates: Estimates, third: npt.NDArray[np.float64], units: npt.NDArray[np.int64]
+) -> MeanStatistics:
+    """Return moments of as many samples as there are degrees of freedom, whose mean has these cumulants.
+
+    Of a group that does not vary in any stratum the degrees of freedom are those of its samples, `units` less one.
+    """
+    freedom = np.where(np.isinf(estimates.freedom), units - 1.0, np.nan_to_num(estimates.freedom, nan=1.0))
+    n = np.maximum(np.floor(freedom + 1.0), 2.0)
     known = np.isfinite(estimates.value)
     variance = np.where(known, estimates.variance, 0.0)
     m3 = np.where(known, third, 0.0) * n**3
-    return MeanStatistics(np.floor(n).astype(np.int64), estimates.value, variance * n * (n - 1.0), m3)
+    return MeanStatistics(n.astype(np.int64), estimates.value, variance * n * (n - 1.0), m3)
 
 
 def _combined_freedom(parts: npt.NDArray[np.float64], freedom: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -106,7 +106,10 @@ def _facing(
     groups, (low, high) = balanced_accuracy_estimates(counts), _ends(counts)
     swap = groups.value[second] > groups.value[first]
     higher, lower = np.where(swap, second, first), np.where(swap, first, second)
-    difference = high[higher] - low[lower] if within else np.maximum(low[higher] - high[lower], 0.0)
+    if within:  # two one-sided tests with one standard error: the larger difference decides
+        difference = np.maximum(high[first] - low[second], high[second] - low[first])
+    else:
+        difference = np.maximum(low[higher] - high[lower], 0.0)
     value = np.concatenate([difference, np.zeros(len(first))])
     rows = np.concatenate([higher, lower])
     return Estimates(value, groups.variance[rows], groups.freedom[rows]), np.arange(len(first))

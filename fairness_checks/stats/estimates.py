@@ -20,7 +20,15 @@ from scipy import special
 
 from fairness_checks.stats.proportions import Array
 
-__all__ = ["Estimates", "estimates_outside", "estimates_within", "straightened", "upper_quantile", "upper_tail"]
+__all__ = [
+    "Estimates",
+    "estimates_below",
+    "estimates_outside",
+    "estimates_within",
+    "straightened",
+    "upper_quantile",
+    "upper_tail",
+]
 
 _FAR = 1e100  # the cube of a t beyond may leave the range of numbers
 
@@ -43,14 +51,19 @@ class Estimates:
     variance: Array
     freedom: Array
 
+    def take(self, at: np.ndarray) -> Estimates:
+        """Return the groups at the given positions, any of them as often as it is there."""
+        return Estimates(self.value[at], self.variance[at], self.freedom[at])
 
-def _standardised(groups: Estimates, first: np.ndarray, second: np.ndarray) -> tuple[Array, Array, Array]:
-    """Return difference, standard error and Satterthwaite's degrees of freedom of each pair, shapes (B,)."""
-    v1, v2 = groups.variance[first], groups.variance[second]
-    total = v1 + v2
-    with np.errstate(divide="ignore"):  # two known variances leave infinite degrees of freedom
-        freedom = total**2 / (v1**2 / groups.freedom[first] + v2**2 / groups.freedom[second])
-    return groups.value[first] - groups.value[second], np.sqrt(total), freedom
+
+def _difference(first: Estimates, second: Estimates) -> tuple[Array, Array, Array]:
+    """Return differences, their standard errors and Satterthwaite's degrees of freedom, shapes (B,)."""
+    total = first.variance + second.variance
+    with np.errstate(divide="ignore", invalid="ignore"):  # two known variances leave infinite degrees of freedom
+        # By shares of the variance, whose squares neither overflow nor vanish in any unit.
+        share1, share2 = first.variance / total, second.variance / total
+        freedom = 1.0 / (share1**2 / first.freedom + share2**2 / second.freedom)
+    return first.value - second.value, np.sqrt(total), freedom
 
 
 def upper_tail(t: Array, freedom: Array) -> Array:
@@ -93,12 +106,18 @@ def estimates_outside(
 
     `skewness` is that of the differences, shape (B,): positive where t understates how far they are from the margin.
     """
-    difference, error, freedom = _standardised(groups, first, second)
+    difference, error, freedom = _difference(groups.take(first), groups.take(second))
     near, far = (np.abs(difference) - margin) / error, (np.abs(difference) + margin) / error
     return np.minimum(upper_tail(straightened(near, skewness), freedom) + upper_tail(far, freedom), 1.0)
 
 
 def estimates_within(groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,)."""
-    difference, error, freedom = _standardised(groups, first, second)
+    difference, error, freedom = _difference(groups.take(first), groups.take(second))
     return upper_tail((margin - np.abs(difference)) / error, freedom)
+
+
+def estimates_below(first: Estimates, second: Estimates, margin: float) -> Array:
+    """p-values of H0 first - second >= margin, shape (B,): one of two one-sided tests, where their variances differ."""
+    difference, error, freedom = _difference(first, second)
+    return upper_tail((margin - difference) / error, freedom)

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within
+from fairness_checks.stats.estimates import Estimates, estimates_below, estimates_outside
 from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.skewness import unseen_variances, variances, violation_variances
 
-__all__ = ["mean_estimates", "means_outside", "means_within", "pair_estimates"]
+__all__ = ["mean_estimates", "means_outside", "means_within"]
 
 
 def mean_estimates(statistics: MeanStatistics) -> Estimates:
@@ -41,48 +41,6 @@ def mean_estimates(statistics: MeanStatistics) -> Estimates:
     return Estimates(statistics.mean, variances(statistics) / np.maximum(n, 1.0), n - 1.0)
 
 
-def pair_estimates(
-    statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, *, within: bool
-) -> tuple[Estimates, Array]:
-    """Return the estimates that decide about the pairs (first[b], second[b]): B higher groups, then B lower ones.
-
-    Parameters
-    ----------
-    statistics : MeanStatistics
-        Of all groups.
-    first, second : ndarray of int, shape (B,)
-        Pairs of groups; the order within a pair does not matter.
-    within : bool
-        True for showing compliance, where the higher mean may be higher yet and the lower one lower; False for showing
-        a violation, the other way round.
-
-    Returns
-    -------
-    estimates : Estimates
-        Shapes (2 B,); variances are NaN where `can_be_judged` says no. Pair b compares rows b and B + b, e.g. by
-        ``estimates_within(estimates, np.arange(B), B + np.arange(B), margin)``.
-    skewness : ndarray of float64, shape (B,)
-        Of the differences, for `estimates_outside`; 0 for compliance.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.moments import moments_by_group
-    >>> statistics = moments_by_group(np.array([0, 0, 0, 1, 1, 1]), 2, np.array([0.0, 0.0, 1.0, 1.0, 2.0, 3.0]))
-    >>> pair_estimates(statistics, np.array([0]), np.array([1]), within=True)[0].value.round(3).tolist()
-    [2.0, 0.333]
-    """
-    swap = statistics.mean[second] > statistics.mean[first]
-    higher, lower = np.where(swap, second, first), np.where(swap, first, second)
-    if within:
-        above, below = unseen_variances(statistics)
-        of_higher, of_lower, skewness = above[higher], below[lower], np.zeros(len(higher))
-    else:
-        of_higher, of_lower, skewness = violation_variances(statistics, higher, lower)
-    rows = np.concatenate([higher, lower])
-    estimates = Estimates(statistics.mean[rows], np.concatenate([of_higher, of_lower]), statistics.n[rows] - 1.0)
-    return estimates, skewness
-
-
 def means_outside(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged.
 
@@ -93,13 +51,19 @@ def means_outside(statistics: MeanStatistics, first: np.ndarray, second: np.ndar
     >>> means_outside(statistics, np.array([0]), np.array([1]), 1.0).round(4).tolist()
     [0.0026]
     """
-    estimates, skewness = pair_estimates(statistics, first, second, within=False)
+    swap = statistics.mean[second] > statistics.mean[first]
+    rows = np.concatenate([np.where(swap, second, first), np.where(swap, first, second)])
     index = np.arange(len(first))
-    return np.nan_to_num(estimates_outside(estimates, index, index + len(first), margin, skewness), nan=1.0)
+    of_higher, of_lower, skewness = violation_variances(statistics, rows[index], rows[index + len(first)])
+    sides = Estimates(statistics.mean[rows], np.concatenate([of_higher, of_lower]), statistics.n[rows] - 1.0)
+    return np.nan_to_num(estimates_outside(sides, index, index + len(first), margin, skewness), nan=1.0)
 
 
 def means_within(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged.
+
+    The larger p-value of two one-sided tests. Each widens its own standard error, as the one mean may be higher yet and
+    the other lower, so that the order in which the means were seen does not say which of them has the larger one.
 
     Examples
     --------
@@ -108,6 +72,12 @@ def means_within(statistics: MeanStatistics, first: np.ndarray, second: np.ndarr
     >>> means_within(statistics, np.array([0]), np.array([1]), 8.0).round(4).tolist()
     [0.0083]
     """
-    estimates, _ = pair_estimates(statistics, first, second, within=True)
-    index = np.arange(len(first))
-    return np.nan_to_num(estimates_within(estimates, index, index + len(first), margin), nan=1.0)
+    freedom = statistics.n.astype(np.float64) - 1.0
+    may_be_higher, may_be_lower = (
+        Estimates(statistics.mean, variance, freedom) for variance in unseen_variances(statistics)
+    )
+    sides = [
+        estimates_below(may_be_higher.take(i), may_be_lower.take(j), margin)
+        for i, j in ((first, second), (second, first))
+    ]
+    return np.nan_to_num(np.maximum(*sides), nan=1.0)

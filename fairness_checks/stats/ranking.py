@@ -213,8 +213,8 @@ def auc_estimates(statistics: RankingStatistics) -> Estimates:
     with np.errstate(divide="ignore", invalid="ignore"):
         first, second = (statistics.s10 + distance / m) / m, (statistics.s01 + distance / n) / n
         freedom = two_sample_freedom(first, second, statistics.s11, m, n, statistics.shared)
-        # A negative covariance leaves the pseudo-samples' part; half a step of the area at least, so that a group whose
-        # scores are all equal can be compared.
-        lowest = np.maximum(distance * (m**-2 + n**-2), 0.25 / (m * n) ** 2)
+        # At least what the pseudo-samples add to a perfect area: a negative covariance cannot take more away, and where
+        # all scores are equal it may be that rare ones which are not have not been seen.
+        lowest = 0.25 * (m**-2 + n**-2)
         variance = np.maximum(first + second + statistics.s11, lowest)
     return Estimates(statistics.auc, variance, freedom)

@@ -11,9 +11,9 @@ from scipy import stats
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from fairness_checks.stats.estimates import estimates_outside, estimates_within, straightened
-from fairness_checks.stats.means import mean_estimates, means_outside, means_within, pair_estimates
+from fairness_checks.stats.means import mean_estimates, means_outside, means_within
 from fairness_checks.stats.moments import MeanStatistics, moments_by_group
-from fairness_checks.stats.skewness import can_be_judged
+from fairness_checks.stats.skewness import can_be_judged, unseen_variances, violation_variances
 
 FIRST, SECOND = np.array([0]), np.array([1])
 SEEDS = st.integers(0, 2**32 - 1)
@@ -118,7 +118,8 @@ def test_only_the_side_that_skewness_endangers_is_widened(sign, widened):
     rng = np.random.default_rng(10)
     statistics = of_groups(sign * rng.exponential(1.0, 200) + 5.0, sign * rng.exponential(1.0, 200))
     plain = mean_estimates(statistics).variance
-    sides = pair_estimates(statistics, FIRST, SECOND, within=True)[0].variance > plain * (1.0 + 1e-9)
+    may_be_higher, may_be_lower = unseen_variances(statistics)
+    sides = np.array([may_be_higher[0], may_be_lower[1]]) > plain * (1.0 + 1e-9)
     assert sides.tolist() == widened
 
 
@@ -130,8 +131,8 @@ def test_a_violation_is_widened_for_skewness_that_does_not_cancel(sign):
 
     def widening(higher, lower):
         statistics = of_groups(higher + 9.0, lower)
-        widened = pair_estimates(statistics, FIRST, SECOND, within=False)[0].variance
-        return float(np.sqrt(widened.sum() / mean_estimates(statistics).variance.sum()))
+        of_higher, of_lower, _ = violation_variances(statistics, FIRST, SECOND)
+        return float(np.sqrt((of_higher + of_lower).item() / mean_estimates(statistics).variance.sum()))
 
     endangered, safe = (symmetric, skewed), (skewed, symmetric)
     if sign < 0.0:
@@ -153,9 +154,37 @@ def test_nothing_is_shown_by_constants_single_samples_and_empty_groups():
 
 def test_a_constant_group_takes_the_pooled_variance():
     statistics = of_groups([0.0] * 20, mirrored(np.random.default_rng(11), 40, 1.0, 1.0))
-    variance = pair_estimates(statistics, FIRST, SECOND, within=True)[0].variance
     pooled = statistics.m2.sum() / 58
-    assert_allclose(variance, [statistics.m2[1] / 39 / 40, pooled / 20], rtol=1e-10)
+    for variance in unseen_variances(statistics):
+        assert_allclose(variance, [pooled / 20, statistics.m2[1] / 39 / 40], rtol=1e-10)
+
+
+def test_compliance_is_shown_in_both_directions_whichever_mean_was_seen_higher():
+    """A small group that missed its large errors looks lower, and may be far higher: its own side is widened."""
+    skewed, even = [0.0] * 16 + [5.0] * 4, [0.5, 1.5] * 100
+    for shift in (-1e-9, 0.0, 1e-9):  # the means are equal but for that
+        statistics = of_groups(np.add(skewed, shift), even)
+        may_be_higher, may_be_lower = unseen_variances(statistics)
+        sides = [stats.norm.sf(1.4 / math.sqrt(may_be_higher[i] + may_be_lower[j])) for i, j in ((0, 1), (1, 0))]
+        assert within(statistics, 1.4) > 0.9 * max(sides) > 2.0 * min(sides)
+        assert within(statistics, 1.4) == pytest.approx(means_within(statistics, SECOND, FIRST, 1.4)[0], rel=1e-12)
+        assert within(statistics, 1.4) == pytest.approx(0.0443, abs=1e-3)
+
+
+def test_means_of_very_different_shape_pass_wrongly_in_alpha_at_most():
+    """At the limit, with the skewed group the smaller one: 0.12 where only the direction seen was tested."""
+    rng, sets, limit = np.random.default_rng(1), 2_000, 1.078
+    draws = rng.lognormal(0.0, 1.5, (sets, 50)), rng.normal(math.exp(1.125) - limit, 0.3, (sets, 1000))
+    passes = [within(of_groups(x, y), limit) < 0.05 for x, y in zip(*draws, strict=True)]
+    assert np.mean(passes) < 0.05 + 3.0 * math.sqrt(0.05 * 0.95 / sets)
+
+
+@pytest.mark.parametrize("unit", [1e-60, 1e60])
+def test_the_unit_of_the_errors_does_not_matter(unit):
+    rng = np.random.default_rng(3)
+    x, y = rng.lognormal(0.0, 1.0, 80) + 0.5, rng.lognormal(0.0, 1.0, 120)
+    for test in (outside, within):
+        assert test(of_groups(x * unit, y * unit), 0.3 * unit) == pytest.approx(test(of_groups(x, y), 0.3), rel=1e-9)
 
 
 def test_normal_errors_keep_their_power():

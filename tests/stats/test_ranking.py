@@ -113,14 +113,25 @@ def test_a_group_without_variance_can_be_compared(scores):
     areas = auc_by_group(np.arange(80) // 40, 2, labels, values)
     estimates = auc_estimates(areas)
     first, second = np.array([0]), np.array([1])
-    # One pseudo-sample of each class, half an area from a perfect one; else half a step of the area, squared.
-    expected = 2 * 0.25 / 20**2 if scores == "perfect" else (0.5 / 20**2) ** 2
-    assert estimates.variance == pytest.approx(np.full(2, expected), rel=1e-12)
+    # One pseudo-sample of each class, half an area away.
+    assert estimates.variance == pytest.approx(np.full(2, 2 * 0.25 / 20**2), rel=1e-12)
     assert np.isfinite(estimates.freedom).all()
     assert estimates_outside(estimates, first, second, 0.05)[0] > 0.5
     assert estimates_within(estimates, first, second, 0.2)[0] < 0.01
     assert auc_outside(areas, first, second, 0.05)[0] > 0.5
     assert auc_within(areas, first, second, 0.3)[0] < 0.01
+
+
+@pytest.mark.parametrize(("per_class", "limit"), [(20, 0.05), (40, 0.05), (40, 0.025)])
+def test_rare_scores_that_rank_well_are_not_taken_for_none(per_class, limit):
+    """All scores are equal in one group; in the other some positives score higher: the difference is the limit."""
+    rng, sets = np.random.default_rng(4), 1_000
+    labels, codes = np.tile([True, False], 2 * per_class), np.repeat([0, 1], 2 * per_class)
+    passes = []
+    for _ in range(sets):
+        scores = ((codes == 1) & labels & (rng.random(len(codes)) < 2.0 * limit)).astype(float)
+        passes.append(auc_within(auc_by_group(codes, 2, labels, scores), np.array([0]), np.array([1]), limit)[0] < 0.05)
+    assert np.mean(passes) < 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / sets)
 
 
 def test_the_variance_approaches_delongs():
