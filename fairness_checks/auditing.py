@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -91,7 +90,8 @@ def audit(
         "max_value": max_value,
         "min_value": min_value,
     }
-    limits = {kind: _number(kind, value) for kind, value in given.items() if value is not None}
+    _require_predictions(predictions)
+    limits = {kind: value for kind, value in given.items() if value is not None}
     if len(limits) != 1:
         raise ConfigurationError(f"give exactly one of {', '.join(given)}; {len(limits)} given")
     if metric == MISMATCH:
@@ -135,7 +135,7 @@ def audit_uncertainty(
     -------
     CheckRecord
         ``record.also`` holds "error_auc" and "uncertainty_auc" of the deciding pair; each group's ``also`` holds its
-        "spearman" correlation of uncertainty with error, and its "risk_coverage_area".
+        "mean_absolute_error", its "spearman" correlation of uncertainty with error, and its "risk_coverage_area".
 
     Examples
     --------
@@ -149,16 +149,18 @@ def audit_uncertainty(
     >>> record.verdict, record.first, record.also["error_auc"]
     ('fail', ('dark',), 1.0)
     """
-    limit = _number("max_mismatch", max_mismatch)
-    check = Check(MISMATCH, _features(predictions, by), "max_mismatch", limit)
+    _require_predictions(predictions)
+    check = Check(MISMATCH, _features(predictions, by), "max_mismatch", max_mismatch)
     settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive)
     return audit_model(model, predictions, [check], settings)[0]
 
 
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ConfigurationError(f"{name}: {value!r} is not a number")
-    return float(value)
+def _require_predictions(given: object) -> None:
+    if not isinstance(given, Predictions):
+        raise ConfigurationError(
+            f"predictions: {type(given).__name__} is no Predictions; give "
+            f"Predictions(y_true, y_pred, sensitive_features=...)"
+        )
 
 
 def _names(argument: str, value: object) -> tuple[str, ...]:

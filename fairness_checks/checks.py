@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
+from fairness_checks.arguments import as_float, count, number
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS, Metric
 
@@ -63,8 +64,8 @@ class CheckKey(NamedTuple):
     of: str = ""
 
 
-def limit_problem(kind: str, limit: float, metric: Metric) -> str | None:
-    """Say what is wrong with a limit, or return None.
+def limit_problem(kind: str, limit: object, metric: Metric) -> str | None:
+    """Say what is wrong with a limit, or return None where it is a number that is possible.
 
     Examples
     --------
@@ -83,13 +84,15 @@ def limit_problem(kind: str, limit: float, metric: Metric) -> str | None:
         "max_worsening": (0.0, True, span, False),
     }
     low, low_allowed, high, high_allowed = ranges[kind]
-    above = low < limit or (low_allowed and limit == low)
-    if math.isfinite(limit) and above and (limit < high or (high_allowed and limit == high)):
-        return None
+    x = as_float(limit)
+    if x is not None and math.isfinite(x):
+        above = low < x or (low_allowed and x == low)
+        if above and (x < high or (high_allowed and x == high)):
+            return None
     lower = "" if math.isinf(low) else f"{low:g} {'<=' if low_allowed else '<'} "
     upper = "" if math.isinf(high) else f" {'<=' if high_allowed else '<'} {high:g}"
     allowed = f"{lower}{kind}{upper}" if lower or upper else "any finite number"
-    return f"{kind}: {limit:g} is impossible; allowed: {allowed}"
+    return f"{kind}: {f'{limit!r} is not a number' if x is None else f'{x:g} is impossible'}; allowed: {allowed}"
 
 
 def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = None) -> tuple[str, ...]:
@@ -205,6 +208,7 @@ class Check:
             raise ConfigurationError(unfit_limit(self.definition, self.limit_kind, self.gap, self.of))
         if problem := limit_problem(self.limit_kind, self.limit, self.definition):
             raise ConfigurationError(problem)
+        object.__setattr__(self, "limit", float(self.limit))  # a NumPy scalar cannot be written to a record
         if self.strata == "combined" and not self.control_features:
             raise ConfigurationError("strata: combined needs control_features, whose strata are combined")
         if self.strata == "combined" and (problem := combination_problem(self.definition, self.limit_kind)):
@@ -262,10 +266,8 @@ class Settings:
     missing_sensitive: MissingSensitive = "error"
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.alpha < 0.5:
-            raise ConfigurationError(f"alpha: {self.alpha:g} is outside (0, 0.5)")
-        if self.min_group_size < 1:
-            raise ConfigurationError(f"min_group_size: {self.min_group_size} must be at least 1")
+        object.__setattr__(self, "alpha", number("alpha", self.alpha, 0.0, 0.5, "()"))
+        object.__setattr__(self, "min_group_size", count("min_group_size", self.min_group_size, 1))
         allowed = (
             ("correction", Correction),
             ("burden_of_proof", Burden),

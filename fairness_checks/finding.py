@@ -95,7 +95,17 @@ def _find_each(statistics: GroupStatistics, check: Check, settings: Settings, al
         return _undefined(check, groups, summary(problems) or "no stratum has two groups; a disparity needs two")
     blocks = strata[judged] if check.control_features else None
     found = kind.judge(statistics, judged, check, alpha, blocks=blocks)
-    return Finding(check, metric, groups, _placed(found, judged), summary(problems))
+    return _answered(check, groups, found, judged, problems)
+
+
+def _answered(
+    check: Check, groups: tuple[GroupRecord, ...], found: Inference, judged: list[int], problems: list[str]
+) -> Finding:
+    """Return what was found of the judged groups; nothing where no limit would have been rejected."""
+    if not (np.isfinite(found.low) and np.isfinite(found.high)):
+        nothing = "the samples of the groups compared do not vary"
+        return _undefined(check, groups, "; ".join(filter(None, [nothing, summary(problems)])))
+    return Finding(check, check.definition, groups, _placed(found, judged), summary(problems))
 
 
 def _undefined(check: Check, groups: tuple[GroupRecord, ...], reason: str) -> Finding:
@@ -166,8 +176,10 @@ def _find_largest(statistics: GroupStatistics, check: Check, settings: Settings)
 def _find_combined(statistics: GroupStatistics, check: Check, settings: Settings) -> Finding:
     """Judge groups standardised over the strata."""
     if statistics.clusters_cross_groups:
+        by, over = ", ".join(check.by), ", ".join(check.control_features)
         raise ConfigurationError(
-            "strata: combined needs clusters that lie in one stratum and one group each; use `strata: each`"
+            f"{check.metric} by {by} over {over}: strata: combined needs clusters that lie in one stratum and one "
+            f"group each; use `strata: each`"
         )
     metric = check.definition
     kind = KINDS[metric.kind]
@@ -184,7 +196,7 @@ def _find_combined(statistics: GroupStatistics, check: Check, settings: Settings
         )
     found = judge_standardised(standardised, judged, check, settings.alpha)
     problems += [standardised.left_out] if standardised.left_out else []
-    return Finding(check, metric, groups, _placed(found, judged), summary(problems))
+    return _answered(check, groups, found, judged, problems)
 
 
 def settling(finding: Finding, family: int, settings: Settings) -> Settling:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass
 
+from fairness_checks.arguments import count, number
 from fairness_checks.checks import PAIRWISE, LimitKind, limit_problem, unfit_limit
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS, Metric
 
 __all__ = ["Design", "Value", "checked_values", "count", "design", "number", "second_values"]
-
-_MOST = 10**9  # groups, checks or samples
 
 Value = float | tuple[float, float]
 """A group's value; of equalized odds its true and its false positive rate."""
@@ -79,51 +77,6 @@ def design(
     )
 
 
-def number(name: str, value: object, low: float, high: float, ends: str) -> float:
-    """Return a finite number within a range; `ends` are its brackets, square where the end is allowed.
-
-    Examples
-    --------
-    >>> number("alpha", "a", 0.0, 0.5, "()")
-    Traceback (most recent call last):
-    fairness_checks.errors.ConfigurationError: alpha: 'a' is not a number; give one in (0, 0.5)
-    """
-    within = f"{ends[0]}{low:g}, {high:g}{ends[1]}"
-    x = _float(name, value, within)
-    allowed = low < x < high or (ends[0] == "[" and x == low) or (ends[1] == "]" and x == high)
-    if not (allowed and math.isfinite(x)):
-        raise ConfigurationError(f"{name}: {x:g} is outside {within}")
-    return x
-
-
-def _float(name: str, value: object, within: str) -> float:
-    """Return a number as a float, infinite where it is too large for one."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ConfigurationError(f"{name}: {value!r} is not a number; give one in {within}")
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
-def count(name: str, value: object, least: int) -> int:
-    """Return a whole number that is large enough.
-
-    Examples
-    --------
-    >>> count("groups", 1.5, 2)
-    Traceback (most recent call last):
-    fairness_checks.errors.ConfigurationError: groups: 1.5 is not a whole number; give 2 or more
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise ConfigurationError(f"{name}: {value!r} is not a whole number; give {least} or more")
-    whole = int(value)
-    if not least <= whole <= _MOST:
-        bound = f"at least {least}" if whole < least else f"at most {_MOST}"
-        raise ConfigurationError(f"{name}: {whole} must be {bound}")
-    return whole
-
-
 def checked_values(name: str, value: object, design: Design) -> tuple[float, ...]:
     """Return a group's value, or its values of the metric's components."""
     metric = design.metric
@@ -178,7 +131,6 @@ def _limit(metric: Metric, given: dict[LimitKind, float | None]) -> tuple[LimitK
     ((kind, limit),) = limits.items()
     if kind not in metric.limits:
         raise ConfigurationError(unfit_limit(metric, kind))
-    x = _float(kind, limit, f"the unit of {metric.name}")
-    if problem := limit_problem(kind, x, metric):
+    if problem := limit_problem(kind, limit, metric):
         raise ConfigurationError(problem)
-    return kind, x
+    return kind, float(limit)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from narwhals.exceptions import DuplicateError
 
+from fairness_checks.array_like import as_array
 from fairness_checks.encoding import MOST_DISTINCT, Coding, chunks, code_array, recode, small_integer
 from fairness_checks.errors import InvalidPredictions
 
@@ -48,14 +49,6 @@ def first_rows(mask: npt.NDArray[np.bool_]) -> str:
     rows = np.flatnonzero(mask)
     shown = ", ".join(str(int(row)) for row in rows[:5])
     return f"row {shown}" if rows.size == 1 else f"rows {shown}{', ...' if rows.size > 5 else ''}"
-
-
-def as_array(name: str, values: Any) -> np.ndarray:
-    """Read what is array_like; raise InvalidPredictions where it is not."""
-    try:
-        return np.asarray(values)
-    except (TypeError, ValueError) as error:  # rows of different lengths
-        raise InvalidPredictions(f"{name}: cannot be read as one array: {error}") from error
 
 
 def encode_features(features: Any) -> dict[str, SensitiveFeature]:
@@ -97,8 +90,8 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
 
 def _encode(name: str, column: Any) -> SensitiveFeature:
     coding, categories = _code(name, column)
-    blank = _is_missing(coding.values)
-    _refuse_namesakes(name, coding.values[~blank])
+    blank = are_missing(coding.values)
+    refuse_namesakes(f"sensitive_features[{name!r}]", coding.values[~blank])
     unique, place = np.unique(_sortable(coding.values[~blank]), return_inverse=True)
     names = [_name(value) for value in unique.tolist()]
     declared = {_name(value) for value in _sortable(categories).tolist()}
@@ -127,8 +120,6 @@ def _code(name: str, column: Any) -> tuple[Coding, np.ndarray]:
     if hasattr(column, "codes") and hasattr(column, "categories"):  # a pandas.Categorical
         return _code_categories(np.array(column.codes), np.asarray(column.categories))
     values = as_array(f"sensitive_features[{name!r}]", column)
-    if values.dtype.kind == "T":
-        values = values.astype(object)
     if isinstance(column, np.ma.MaskedArray) and values.ndim == 1:
         present = ~np.ma.getmaskarray(column)
         return _spread(_code_values(name, values[present]), present), none
@@ -181,11 +172,11 @@ def _code_values(name: str, values: np.ndarray) -> Coding:
         )
     if (coding := code_array(values)) is not None:
         return coding
-    _refuse_namesakes(name, values)
+    refuse_namesakes(f"sensitive_features[{name!r}]", values)
     return _sort_values(values)
 
 
-def _refuse_namesakes(name: str, values: np.ndarray) -> None:
+def refuse_namesakes(name: str, values: np.ndarray) -> None:
     """Refuse different values that a report would call the same, such as 1 and "1"."""
     if values.dtype.kind != "O":
         return
@@ -194,14 +185,14 @@ def _refuse_namesakes(name: str, values: np.ndarray) -> None:
         if not is_missing(value) and seen.setdefault(_name(value), value) != value:
             first = seen[_name(value)]
             raise InvalidPredictions(
-                f"sensitive_features[{name!r}]: the values {first!r} and {value!r} would both be called "
-                f"{_name(value)!r}; make them one, or give them different names"
+                f"{name}: the values {first!r} and {value!r} would both be called {_name(value)!r}; make them one, or "
+                f"give them different names"
             )
 
 
 def _sort_values(values: np.ndarray) -> Coding:
     """Code values by a sort: slow, but any will do."""
-    present = ~_is_missing(values)
+    present = ~are_missing(values)
     unique, inverse = np.unique(_sortable(values[present]), return_inverse=True)
     return _spread(Coding(inverse, unique), present)
 
@@ -229,7 +220,7 @@ def _name(value: object) -> str:
     return str(value)
 
 
-def _is_missing(values: np.ndarray) -> npt.NDArray[np.bool_]:
+def are_missing(values: np.ndarray) -> npt.NDArray[np.bool_]:
     """None, NaN, NaT, pandas.NA and blank text."""
     if values.dtype.kind in "fcmM":
         return np.asarray(np.isnan(values))

@@ -8,11 +8,15 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.array_like import as_array
 from fairness_checks.encoding import chunks
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.sensitive import as_array, first_rows, is_missing
+from fairness_checks.sensitive import are_missing, first_rows, is_missing, refuse_namesakes
 
 __all__ = ["frozen", "read_clusters", "read_ids", "read_labels", "read_measures", "read_scores"]
+
+_ABSENT = {"f": "NaN", "c": "NaN", "m": "NaT", "M": "NaT"}
+"""What a missing value of a kind of dtype is called."""
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
@@ -27,7 +31,7 @@ def _vector(name: str, values: Any) -> np.ndarray:
     if isinstance(series, nw.Series):
         if series.null_count():
             _refuse(name, np.asarray(series.is_null().to_numpy(), dtype=bool), "missing (null)")
-        array = np.asarray(series.to_numpy())
+        array = as_array(name, series.to_numpy())
     else:
         array = as_array(name, values)
     if array.ndim != 1:
@@ -35,20 +39,29 @@ def _vector(name: str, values: Any) -> np.ndarray:
         raise InvalidPredictions(f"{name}: shape {array.shape}; shape (n,) is needed{hint}")
     if isinstance(values, np.ma.MaskedArray):
         _refuse(name, np.ma.getmaskarray(values), "masked")
-    if array.dtype.kind == "O":
-        _refuse(
-            name,
-            np.array([is_missing(value) for value in array], dtype=bool),
-            "missing (None or NaN)",
-        )
-        texts = any(isinstance(value, str | bytes) for value in array)  # "1" is a label in words, not a number
-        # As floats, long ids that differ in their last digits would become one cluster.
-        ids = name in ("cluster", "sample_id") and all(isinstance(value, int | np.integer) for value in array)
-        try:
-            array = array.astype(str if texts else np.int64 if ids else np.float64)
-        except (TypeError, ValueError, OverflowError):
-            array = array.astype(str)
-    return array
+    return _read_objects(name, array) if array.dtype.kind == "O" else array
+
+
+def _read_objects(name: str, values: np.ndarray) -> np.ndarray:
+    """Turn Python objects into text, whole numbers or floats; refuse those that are missing."""
+    _refuse(name, np.array([is_missing(value) for value in values], dtype=bool), "missing (None or NaN)")
+    kinds = set(map(type, values))
+    if any(issubclass(kind, str | bytes) for kind in kinds):  # "1" is a label in words, not a number
+        if name == "cluster" and len(kinds) > 1:
+            refuse_namesakes(name, values)
+        if any(issubclass(kind, bytes) for kind in kinds):
+            values = np.array([_decoded(value) for value in values], dtype=object)
+        return values.astype(str)
+    # As floats, long ids that differ in their last digits would become one cluster.
+    ids = name in ("cluster", "sample_id") and all(issubclass(kind, int | np.integer) for kind in kinds)
+    try:
+        return values.astype(np.int64 if ids else np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return values.astype(str)
+
+
+def _decoded(value: object) -> object:
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 
 def _refuse(name: str, bad: npt.NDArray[np.bool_], what: str) -> None:
@@ -64,12 +77,7 @@ def read_labels(name: str, values: Any) -> npt.NDArray[np.bool_]:
     if array.dtype.kind == "b":
         return array.copy()
     if array.dtype.kind not in "iuf":
-        seen = ", ".join(repr(str(value)) for value in np.unique(array)[:4])
-        raise InvalidPredictions(
-            f"{name}: labels are not binary: {seen}; give 0/1 or bool, for instance `labels == {array[0]!s:.20}`"
-            if len(array)
-            else f"{name}: 0 rows; there is nothing to evaluate"
-        )
+        _refuse_words(name, array)
     labels = np.empty(len(array), dtype=bool)
     for rows in chunks(len(array)):
         part = array[rows]
@@ -83,6 +91,18 @@ def _is_binary(part: np.ndarray, positive: npt.NDArray[np.bool_]) -> bool:
     if part.dtype.kind == "f":
         return bool(np.all(positive | (part == 0)))
     return bool(part.view(f"u{part.dtype.itemsize}").max() <= 1)  # read as unsigned, a negative number is a large one
+
+
+def _refuse_words(name: str, array: np.ndarray) -> NoReturn:
+    """Say how labels in words become 0 and 1; which word is the positive class, only the user knows."""
+    if not len(array):
+        raise InvalidPredictions(f"{name}: 0 rows; there is nothing to evaluate")
+    words = np.unique(array)[:4]
+    seen = [repr(word) for word in (words.tolist() if array.dtype.kind in "US" else map(str, words))]
+    raise InvalidPredictions(
+        f"{name}: labels are not binary: {', '.join(seen)}; give 0/1 or bool, for instance "
+        f"`np.asarray({name}) == {seen[-1]}` if {seen[-1]} is your positive class"
+    )
 
 
 def _refuse_labels(name: str, array: np.ndarray) -> NoReturn:
@@ -125,15 +145,17 @@ def read_measures(name: str, values: Any, *, signed: bool) -> npt.NDArray[np.flo
 def read_clusters(values: Any) -> npt.NDArray[np.int64]:
     """Return the cluster of each sample as a whole number from 0 on; ids of any kind are taken."""
     array = _vector("cluster", values)
-    if array.dtype.kind == "f":
-        _refuse("cluster", np.isnan(array), "NaN")
-    return np.asarray(np.unique(array, return_inverse=True)[1], dtype=np.int64)
+    names, cluster = np.unique(array, return_inverse=True)
+    absent = are_missing(names)
+    if absent.any():
+        _refuse("cluster", absent[cluster], _ABSENT.get(array.dtype.kind, "blank"))
+    return np.asarray(cluster, dtype=np.int64)
 
 
 def read_ids(values: Any) -> npt.NDArray[np.str_]:
     """Return the id of each sample as text, a new array; whole numbers and text are taken."""
     array = _vector("sample_id", values)
-    if array.dtype.kind not in "iuSTU":
+    if array.dtype.kind not in "iuSU":
         hint = "; whole numbers turn into floats beside a missing value" if array.dtype.kind == "f" else ""
         raise InvalidPredictions(f"sample_id: dtype {array.dtype}; whole numbers or text are needed{hint}")
     decoded = np.char.decode(array, "utf-8", "backslashreplace") if array.dtype.kind == "S" else array.astype(str)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.adapters.autoencoder_output import name_of, read_output
+from fairness_checks.adapters.evaluation_mode import evaluating
 from fairness_checks.adapters.image_batches import as_input, batches, seen
 from fairness_checks.errors import InvalidPredictions, did_you_mean
 from fairness_checks.predictions import Predictions
@@ -42,7 +42,8 @@ def predictions_from_autoencoder(
     """Reconstruct held-out images; the error of each is its reconstruction's, the uncertainty its latent spread.
 
     The module runs in evaluation mode, without gradients, one batch on the device at a time. Afterwards each of its
-    parts is in the mode and on the device where it was.
+    parts is in the mode and on the device where it was. A module of ``torch.export`` runs as it was exported, which
+    must have been in evaluation mode.
 
     Parameters
     ----------
@@ -76,8 +77,8 @@ def predictions_from_autoencoder(
         The standard deviation ``exp(log_variance / 2)`` averaged over the latent code; None: only the reconstruction
         is read, the first of a tuple.
     transform : callable, optional
-        Replaces the scaling of uint8: called with each batch as it was given, on the device, returns what the module
-        takes.
+        Replaces the scaling of uint8: called with a copy of each batch as it was given, on the device, returns what
+        the module takes.
     seed : int
         A module that draws its latent code also in evaluation mode draws from this seed; its results then depend on
         `batch_size`. The global random state is as before afterwards.
@@ -93,8 +94,8 @@ def predictions_from_autoencoder(
     ------
     InvalidPredictions
         If the module is not one or returned something else than the above, the reconstruction's shape is not the
-        image's, anything is NaN or infinite, the numbers of images and of sensitive features differ, nothing was
-        given, or a DataLoader shuffles; the message says what was seen.
+        image's, anything is NaN, infinite or masked, the numbers of images and of sensitive features differ, nothing
+        was given, or a DataLoader shuffles; the message says what was seen.
 
     Examples
     --------
@@ -107,12 +108,12 @@ def predictions_from_autoencoder(
     """
     import torch
 
-    _check_arguments(module, batch_size, error, uncertainty)
+    _check_arguments(module, batch_size, error, uncertainty, device)
     expected = {name: len(feature.codes) for name, feature in encode_features(sensitive_features).items()}
     if isinstance(images, torch.Tensor | np.ndarray) and images.ndim:  # others are counted when all were read
         _refuse_lengths(len(images), expected)
     measured: list[Floats] = []
-    with _evaluating(module, device, seed) as place, torch.no_grad():
+    with evaluating(module, device, seed) as place, torch.no_grad():
         for number, raw in enumerate(batches(images, batch_size)):
             batch = as_input(raw.to(place), module, transform)
             try:
@@ -138,7 +139,7 @@ def predictions_from_autoencoder(
     )
 
 
-def _check_arguments(module: object, batch_size: object, error: str, uncertainty: str | None) -> None:
+def _check_arguments(module: object, batch_size: object, error: str, uncertainty: str | None, device: object) -> None:
     import torch
 
     if not isinstance(module, torch.nn.Module):
@@ -149,6 +150,8 @@ def _check_arguments(module: object, batch_size: object, error: str, uncertainty
         raise InvalidPredictions(f"error: {error!r}; {did_you_mean(str(error), _ERRORS)}")
     if uncertainty not in ("latent_sd", None):
         raise InvalidPredictions(f"uncertainty: {uncertainty!r}; allowed: 'latent_sd', None")
+    if not isinstance(device, str | int | torch.device) or isinstance(device, bool):
+        raise InvalidPredictions(f"device: {device!r}; give 'auto', a name such as 'cuda:0' or a torch.device")
 
 
 def _refuse_lengths(images: int, expected: dict[str, int]) -> None:
@@ -164,41 +167,6 @@ def _refuse_not_finite(columns: Floats, module: torch.nn.Module) -> None:
         if bad.any():
             counted = f"{np.count_nonzero(bad)} of {len(bad)} images"
             raise InvalidPredictions(f"{name}: NaN, infinite or too large in {counted}: {first_rows(bad)}")
-
-
-@contextlib.contextmanager
-def _evaluating(module: torch.nn.Module, device: torch.device | str, seed: int) -> Iterator[torch.device]:
-    """Set evaluation mode, device and random state; put all of them back."""
-    import torch
-
-    homes = {tensor.device for tensor in (*module.parameters(), *module.buffers())}
-    home = next(iter(homes), torch.device("cpu"))
-    training = {part: part.training for part in module.modules()}
-    try:
-        place = home if device == "auto" else torch.device(device)
-        if len(homes) > 1 and device != "auto":
-            raise InvalidPredictions(
-                f"device: {name_of(module)} is spread over {', '.join(sorted(map(str, homes)))}; leave it "
-                "there (device='auto')"
-            )
-        if place != home:
-            module.to(place)
-    except (RuntimeError, AssertionError, NotImplementedError) as problem:
-        module.to(home)
-        raise InvalidPredictions(f"device: {name_of(module)} cannot be run on {device!s}: {problem}") from problem
-    try:
-        with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
-            torch.default_generator.manual_seed(seed)
-            if place.type == "cuda":
-                with torch.cuda.device(place):
-                    torch.cuda.manual_seed(seed)
-            module.eval()
-            yield place
-    finally:
-        for part, flag in training.items():
-            part.training = flag
-        if place != home:
-            module.to(home)
 
 
 def _measure(batch: torch.Tensor, reconstruction: torch.Tensor, log_variance: torch.Tensor | None) -> Floats:

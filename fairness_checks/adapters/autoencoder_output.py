@@ -58,27 +58,45 @@ def _parts(output: Any, module: torch.nn.Module, uncertainty: str | None) -> dic
             return {"reconstruction": output[0]}
         if len(output) == len(NAMES):
             return dict(zip(NAMES, output, strict=True))
+        hint = "; or do without the last two: uncertainty=None" if output else ""
         raise InvalidPredictions(
             f"{name_of(module)} returned {len(output)} things ({', '.join(map(seen, output))}); return the "
-            "reconstruction, mean and log variance, in this order, or a mapping that names them"
+            f"reconstruction, mean and log variance, in this order, or a mapping that names them{hint}"
         )
-    named: Mapping[str, Any] = output if isinstance(output, Mapping) else _fields(output)
     wanted = ["reconstruction"] if uncertainty is None else list(NAMES)
-    found = {part: named[name] for part in wanted for name in NAMES[part] if named.get(name) is not None}
-    for part in wanted:
-        if part not in found and part != "mean":
+    named = {part: _named(output, part, module) for part in wanted}
+    for part, value in named.items():
+        if value is None and part != "mean":
             hint = "" if part == "reconstruction" else "; or do without it: uncertainty=None"
             raise InvalidPredictions(
-                f"{name_of(module)} returned {type(output).__name__} ({', '.join(map(str, named))}) without a {part}; "
+                f"{name_of(module)} returned {type(output).__name__} ({', '.join(_fields(output))}) without a {part}; "
                 f"name it one of {', '.join(NAMES[part])}{hint}"
             )
-    return found
+    return {part: value for part, value in named.items() if value is not None}
 
 
-def _fields(output: object) -> dict[str, Any]:
-    """Return the fields of a named tuple, of an object with slots or of any other."""
+def _named(output: object, part: str, module: torch.nn.Module) -> Any:
+    """Return what a mapping or an object has under one of the names of a part, None if it has none."""
+    if isinstance(output, Mapping):
+        values = {name: output.get(name) for name in NAMES[part]}
+    else:
+        values = {name: getattr(output, name, None) for name in NAMES[part]}
+        values = {name: value for name, value in values.items() if not callable(value)}  # such as an array's `mean`
+    found = {name: value for name, value in values.items() if value is not None}
+    if len({id(value) for value in found.values()}) > 1:
+        raise InvalidPredictions(
+            f"{name_of(module)} returned {type(output).__name__} with a {part} under each of {', '.join(found)}; keep "
+            "one of these names"
+        )
+    return next(iter(found.values()), None)
+
+
+def _fields(output: object) -> list[str]:
+    """Name the keys of a mapping, the fields of a named tuple, of an object with slots or of any other."""
+    if isinstance(output, Mapping):
+        return list(map(str, output))
     homes = (getattr(output, home, None) for home in ("_fields", "__slots__", "__dict__"))
-    return {name: getattr(output, name, None) for name in next(filter(None, homes), ())}
+    return list(next(filter(None, homes), ()))
 
 
 def name_of(module: object) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from fairness_checks.adapters.image_loaders import from_dataset, refuse_masked, require_order
 from fairness_checks.errors import InvalidPredictions
 
 if TYPE_CHECKING:
@@ -26,13 +29,20 @@ def batches(images: Any, batch_size: int) -> Iterator[torch.Tensor]:
                 f"images: a batch is {seen(whole)}; give tensors or arrays of shape (batch, ...), or tuples that "
                 "start with one"
             )
+        refuse_masked(whole)
         for start in range(0, len(whole), batch_size):
             part = whole[start : start + batch_size]
-            if isinstance(part, np.ndarray):  # copied, as torch takes neither a read-only array nor a swapped one
-                if part.dtype.kind not in "biuf":
-                    raise InvalidPredictions(f"images: dtype {part.dtype}; give uint8 or floats")
-                part = torch.from_numpy(np.array(part, dtype=part.dtype.newbyteorder("="), order="C"))
-            yield part
+            yield _tensor(part) if isinstance(part, np.ndarray) else part
+
+
+def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
+    """Copy an array into a tensor: torch takes neither a read-only array nor one of swapped bytes."""
+    import torch
+
+    if array.dtype.kind in "biuf":
+        with contextlib.suppress(TypeError):  # of longdouble
+            return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
+    raise InvalidPredictions(f"images: dtype {array.dtype}; give uint8 or floats of 16, 32 or 64 bits")
 
 
 def _wholes(images: Any, batch_size: int) -> Iterable[Any]:
@@ -42,16 +52,10 @@ def _wholes(images: Any, batch_size: int) -> Iterable[Any]:
     if isinstance(images, torch.Tensor | np.ndarray):
         return [images]
     if isinstance(images, data.DataLoader):
-        samplers = (images.sampler, getattr(images.batch_sampler, "sampler", None))
-        shuffling = (data.RandomSampler, data.SubsetRandomSampler, data.WeightedRandomSampler)
-        if any(isinstance(sampler, shuffling) for sampler in samplers):
-            raise InvalidPredictions(
-                "images: the DataLoader shuffles, and images would get the sensitive features of others; make it "
-                "with shuffle=False"
-            )
+        require_order(images)
         return images
     if isinstance(images, data.Dataset):
-        return data.DataLoader(images, batch_size=batch_size)
+        return from_dataset(images, batch_size)
     if isinstance(images, Iterable) and not isinstance(images, str | bytes | Mapping):
         return images
     raise InvalidPredictions(f"images: {seen(images)}; give a tensor, an array, a Dataset, a DataLoader or batches")
@@ -64,7 +68,7 @@ def as_input(
     import torch
 
     if transform is not None:
-        made: Any = transform(raw)
+        made: Any = transform(raw.clone())  # one that works in place must not change the caller's images
         if not isinstance(made, torch.Tensor) or not made.is_floating_point() or made.shape[:1] != raw.shape[:1]:
             raise InvalidPredictions(
                 f"transform: returned {seen(made)} for {seen(raw)}; a tensor of floats for the same images is needed"

@@ -66,7 +66,7 @@ class UncertaintyMismatch:
                 units = f"{samples} samples" if clusters is None else f"{clusters} clusters"
                 problem = f"{units}; {FEWEST} are needed"
             also = {
-                "mean_error": within.mean_error[i],
+                "mean_absolute_error": within.mean_error[i],
                 "spearman": within.spearman[i],
                 "risk_coverage_area": within.risk_coverage[i],
             }

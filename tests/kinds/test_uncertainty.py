@@ -71,10 +71,11 @@ def test_estimate_and_areas_by_hand():
         risks = np.cumsum(error[order]) / np.arange(1, rows.sum() + 1)
         assert group.also["spearman"] == pytest.approx(stats.spearmanr(error, uncertainty)[0])
         assert group.also["risk_coverage_area"] == pytest.approx(risks.mean(), rel=0.02)
-        assert group.also["mean_error"] == pytest.approx(error.mean())
+        assert group.also["mean_absolute_error"] == pytest.approx(error.mean())
         assert (group.rate, group.n) == (None, rows.sum())
     text = "\n".join(explanation(record))
-    assert re.search(r"  dark: \d+ samples, mean_error [\d.]+, spearman -?[\d.]+, risk_coverage_area [\d.]+", text)
+    shown = r"  dark: \d+ samples, mean_absolute_error [\d.]+, spearman -?[\d.]+, risk_coverage_area [\d.]+"
+    assert re.search(shown, text)
     assert CheckRecord.from_json(record.to_json()) == record
     assert record.key[1:5] == ("uncertainty", "uncertainty_mismatch", ("skin",), "max_mismatch")
 
@@ -142,7 +143,7 @@ def test_decisions_with_an_uncertainty_are_judged_by_their_mistakes():
     some = Predictions(~wrong, np.ones(600), uncertainty=rng.random(600), sensitive_features={"skin": skin})
     record = audit_uncertainty(some, max_mismatch=0.1)
     assert (record.verdict, record.first) == ("fail", ("dark",))
-    assert record.group(("dark",)).also["mean_error"] == pytest.approx(wrong[:300].mean())
+    assert record.group(("dark",)).also["mean_absolute_error"] == pytest.approx(wrong[:300].mean())
 
 
 def test_constant_uncertainty_and_constant_error():
