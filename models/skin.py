@@ -13,7 +13,13 @@ import numpy as np
 from torch import nn
 
 from fairness_checks import Predictions, predictions_from_autoencoder
-from fairness_checks.adapters import autoencoder, autoencoder_output, image_batches
+from fairness_checks.adapters import (
+    autoencoder,
+    autoencoder_output,
+    evaluation_mode,
+    image_batches,
+    image_loaders,
+)
 from fairness_checks.cache_keys import library_versions, source_digest
 from fairness_checks.sweep import DataSet, TrainableModel
 from models import train_vae as training
@@ -28,7 +34,7 @@ from models.vae_device import one_thread
 __all__ = ["skin_data", "skin_images", "skin_model"]
 
 # On whose code a cached evaluation depends.
-_JUDGING = (autoencoder, autoencoder_output, image_batches)
+_JUDGING = (autoencoder, autoencoder_output, evaluation_mode, image_batches, image_loaders)
 
 PHANTOMS = 400
 """Phantoms of each skin tone in the default gate."""
@@ -71,7 +77,7 @@ def skin_model(
     device : {"cpu", "cuda"}
         Where to train. On a CPU a training takes one thread, so that its numbers depend on nothing else.
     perceptual : Module, optional
-        The perceptual loss.
+        The perceptual loss; left out, also of the records, where its weight is 0.
     preset : str
         Name of the configuration, for the records.
     """
@@ -92,6 +98,8 @@ def skin_model(
                 fitted, pixels[rows], sensitive_features=test.sensitive_features, device=device
             )
 
+    if config.perceptual_weight == 0:  # as `train_vae` does; what never ran must not be on record
+        perceptual = None
     source = "none" if perceptual is None else str(getattr(perceptual, "source", type(perceptual).__name__))
     version = {
         "code": source_digest(skin_model, *_JUDGING, *TRAINING),

@@ -114,6 +114,25 @@ def test_flattened_digits_in_every_kind_of_output(flat):
         x_hat: torch.Tensor
         log_var: torch.Tensor
 
+    @dataclasses.dataclass(slots=True)
+    class MoreSlots(Slots):
+        loss: float
+
+    @dataclasses.dataclass
+    class Properties:
+        both: tuple
+
+        @property
+        def recon(self):
+            return self.both[0]
+
+        @property
+        def logvar(self):
+            return self.both[1]
+
+        def mean(self):  # a method, as an array has it
+            raise AssertionError
+
     shapes = {
         "tuple": lambda r, m, v: (r, m, v),
         "list": lambda r, m, v: [r, m, v],
@@ -121,6 +140,9 @@ def test_flattened_digits_in_every_kind_of_output(flat):
         "named tuple": lambda r, m, v: Coded(m, v, r),
         "attributes": lambda r, m, v: types.SimpleNamespace(recon_x=r, mu=m, z_logvar=v),
         "slots": lambda r, m, v: Slots(r, v),
+        "inherited slots": lambda r, m, v: MoreSlots(r, v, 1.0),
+        "properties": lambda r, m, v: Properties((r, v)),
+        "one under two names": lambda r, m, v: {"recon": r, "x_hat": r, "mu": m, "logvar": v},
     }
     errors, spreads = brute_force(seeded(FullyConnected), flat)
     for name, shape in shapes.items():
@@ -200,6 +222,17 @@ def test_a_transform_replaces_the_scaling_of_bytes(flat):
         module, pixels, sensitive_features=GROUPS, transform=lambda x: x.float() / 255
     )
     np.testing.assert_allclose(predictions.error, brute_force(module, pixels.astype(np.float32) / 255)[0], rtol=1e-5)
+
+
+def test_a_transform_that_works_in_place_does_not_change_the_callers_images(flat):
+    images = torch.from_numpy(flat.copy())
+    module = seeded(FullyConnected)
+    for _ in range(2):
+        predictions = predictions_from_autoencoder(
+            module, images, sensitive_features=GROUPS, transform=lambda x: x.mul_(2).sub_(1)
+        )
+        np.testing.assert_allclose(predictions.error, brute_force(module, flat * 2 - 1)[0], rtol=1e-5)
+    np.testing.assert_array_equal(images, flat)
 
 
 def test_modules_of_any_precision_and_without_parameters(flat):
@@ -337,12 +370,21 @@ def refused(message, module, images, **arguments):
         (lambda r, m, v: r.T, r"reconstruction of shape \(784, 30\) for images of shape \(30, 784\)"),
         (
             lambda r, m, v: (r, m),
-            r"returned 2 things \(Tensor of shape \(30, 784\), torch\.float32, Tensor .*; return the reconstruction, ",
+            r"returned 2 things \(Tensor of shape \(30, 784\), torch\.float32, Tensor .*; return the reconstruction, .*"
+            r"; or do without the last two: uncertainty=None$",
         ),
         (lambda r, m, v: (), r"returned 0 things \(\)"),
         (
             lambda r, m, v: {"reconstruction": r, "mean": m, "sigma": v},
             r"returned dict \(reconstruction, mean, sigma\) without a log_variance; name it one of .*None",
+        ),
+        (
+            lambda r, m, v: {"reconstruction": r, "x_hat": r * 2, "log_variance": v},
+            r"returned dict with a reconstruction under each of reconstruction, x_hat; keep one of these names$",
+        ),
+        (
+            lambda r, m, v: types.SimpleNamespace(recon=r, mu=m, logvar=v, log_var=v.exp()),
+            r"returned SimpleNamespace with a log_variance under each of log_var, logvar; keep one",
         ),
         (lambda r, m, v: types.SimpleNamespace(out=r), r"returned SimpleNamespace \(out\) without a reconstruction"),
         (lambda r, m, v: None, r"returned NoneType \(\) without a reconstruction"),
@@ -396,6 +438,7 @@ def test_lengths_that_differ_are_refused_before_the_module_runs_where_they_are_k
         ([{"image": 1}], r"^images: a batch is dict; give tensors or arrays of shape \(batch, \.\.\.\)"),
         (np.zeros((30, 784), dtype=np.int64), r"^images: dtype torch\.int64; give uint8 or floats, or a transform"),
         (np.full((30, 784), "x"), r"^images: dtype <U1; give uint8 or floats"),
+        (np.zeros((30, 784), dtype=np.longdouble), rf"^images: dtype {np.dtype('g')}; give uint8 or floats of 16, 32 "),
     ],
 )
 def test_what_is_no_image_is_refused(images, message):

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from benchmarks import vae as benchmark
-from models.vae import build_vae
+from models import vae_steps
+from models.vae import build_vae, loss_terms
 from models.vae_config import VAEConfig
 
 
@@ -33,10 +34,49 @@ def test_operations_are_those_of_the_convolutions():
     assert 2.7 * sum(sizes) < counted <= 3.0 * sum(sizes)
 
 
-def test_the_table_has_both_speeds(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["vae", "--device", "cpu", "--steps", "1"])
+def run(monkeypatch, *options):
+    monkeypatch.setattr(sys, "argv", ["vae", "--device", "cpu", "--steps", "1", *options])
     monkeypatch.setattr(benchmark, "STRETCHES", 1)
     benchmark.main()
+
+
+def test_the_table_has_both_speeds(monkeypatch, capsys):
+    run(monkeypatch)
     lines = capsys.readouterr().out.splitlines()
     speeds = {words[0]: [float(word.replace(",", "")) for word in words[1:]] for words in map(str.split, lines[4:6])}
     assert speeds["plain"][2] == pytest.approx(speeds["ours"][0] / speeds["plain"][0], abs=0.02)
+
+
+def test_each_loop_has_the_layout_and_the_library_that_it_would_have_outside_of_a_benchmark(monkeypatch, capsys):
+    def noting(seen):
+        def note(vae, x, noise, loss):
+            weights = loss.convolutions[0].weight
+            cudnn = torch.backends.cudnn
+            seen.add((weights.is_contiguous(memory_format=torch.channels_last), cudnn.enabled, cudnn.benchmark))
+            return loss_terms(vae, x, noise, loss)
+
+        return note
+
+    ours, plain = set(), set()
+    monkeypatch.setattr(vae_steps, "loss_terms", noting(ours))
+    monkeypatch.setattr(benchmark, "loss_terms", noting(plain))
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)  # whatever it is, it stays
+    run(monkeypatch, "--perceptual", "random")
+    assert ours == {(True, True, True)}
+    assert plain == {(False, True, True)}
+
+
+def test_tf32_is_switched_alone_and_back():
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled
+    for allowed in (False, True):
+        with benchmark._tf32(allowed):
+            assert torch.backends.cudnn.allow_tf32 is allowed
+            assert torch.backends.cudnn.enabled is before[1]
+        assert (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled) == before
+
+
+@pytest.mark.parametrize("steps", ["0", "-1"])
+def test_less_than_a_step_is_refused_by_name(steps, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, f"--steps={steps}")
+    assert f"argument --steps: {steps}: must be 1 or more" in capsys.readouterr().err
