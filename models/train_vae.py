@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +24,8 @@ from torch import nn
 
 from models.vae import VAE, VAEConfig
 from models.vae_device import fastest_convolutions, resolve_device, resolve_precision
-from models.vae_files import checkpoints_possible, load_vae, save_vae
-from models.vae_measure import ImageMeasurements, measure_images, reconstructions, require_pixels
+from models.vae_files import checkpoints_possible, load_vae, require_place, save_vae
+from models.vae_measure import ImageMeasurements, evaluation_mode, measure_images, reconstructions, require_pixels
 from models.vae_steps import Report, Training, TrainingDiverged
 
 __all__ = [
@@ -94,7 +96,7 @@ def train_vae(
     device: str = "auto",
     precision: str = "auto",
     perceptual: nn.Module | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     progress: Report | None = None,
     compiled: bool = False,
 ) -> TrainedVAE:
@@ -116,12 +118,12 @@ def train_vae(
     precision : {"auto", "float32", "bfloat16"}
         Of the convolutions; sums, losses and weights are float32 always. "auto" is bfloat16 on a GPU only.
     perceptual : Module, optional
-        Called with reconstruction and target, (B, 3, S, S) each, returns (B,). Moved to the device; not trained.
-        Left out where its weight is 0.
-    checkpoint : Path, optional
-        File that is rewritten after each epoch, and from which an interrupted training goes on. It stays after
-        the last epoch, so that the same call returns at once. Another training's or a damaged file is replaced, with
-        a warning. Without safetensors a warning says that none is kept.
+        Called with reconstruction and target, (B, 3, S, S) each, returns (B,). Moved to the device; not trained: in
+        evaluation mode for the time, and without gradients of its own. Left out where its weight is 0.
+    checkpoint : Path or str, optional
+        File that is rewritten after each epoch, and from which an interrupted training goes on; its folder must
+        exist. It stays after the last epoch, so that the same call returns at once. Another training's or a damaged
+        file is replaced, with a warning. Without safetensors a warning says that none is kept.
     progress : callable, optional
         Called with steps done, steps in all and the last loss, every few steps and after each epoch.
     compiled : bool
@@ -138,7 +140,9 @@ def train_vae(
     TrainingDiverged
         If a loss is NaN or infinite, or a weight is after the last step.
     ValueError
-        If pixels, seed, device or precision are not as described.
+        If pixels, seed, device or precision are not as described, or one image is all that a channel's mean is of.
+    FileNotFoundError, IsADirectoryError
+        If a checkpoint could not be written where it should be.
 
     Examples
     --------
@@ -150,21 +154,40 @@ def train_vae(
     require_pixels(pixels, config)
     if len(pixels) < 1 or seed < 0:
         raise ValueError(f"{len(pixels)} images and seed {seed}: give at least one image, and a seed of at least 0")
+    config.require_spread(min(config.batch_size, len(pixels)))
+    place = None if checkpoint is None else require_place(checkpoint)
     on = resolve_device(device)
     used_precision = resolve_precision(precision, on)
     perceptual = perceptual if config.perceptual_weight > 0 else None
     if perceptual is not None:
-        perceptual = perceptual.to(on).to(memory_format=torch.channels_last).eval()
-    kept = checkpoint if checkpoint is not None and checkpoints_possible() else None
+        perceptual = perceptual.to(on).to(memory_format=torch.channels_last)
+    kept = place if place is not None and checkpoints_possible() else None
     run = Training(pixels, config, seed, on, used_precision, perceptual, progress, compiled)
     identity = _identity(pixels, config, seed, on, used_precision, perceptual, compiled) if kept else {}
-    with fastest_convolutions(on):
+    with fastest_convolutions(on), _frozen(perceptual):
         run.finish(kept, identity)
     losses = tuple(EpochLosses(*row) for row in run.losses.tolist())
     steps = config.epochs * run.steps_an_epoch
     speed = steps * run.batch_size / run.seconds
     name = torch.cuda.get_device_name(on) if on.type == "cuda" else "cpu"
     return TrainedVAE(run.vae.eval(), losses, steps, run.seconds, speed, name, used_precision)
+
+
+@contextmanager
+def _frozen(network: nn.Module | None) -> Iterator[None]:
+    """Have a network neither learn nor gather gradients for a time; those of what it is called with still flow."""
+    if network is None:
+        yield
+        return
+    learning = [weights for weights in network.parameters() if weights.requires_grad]
+    with evaluation_mode(network):
+        try:
+            for weights in learning:
+                weights.requires_grad_(False)
+            yield
+        finally:
+            for weights in learning:
+                weights.requires_grad_(True)
 
 
 def _identity(

@@ -40,7 +40,7 @@ class VAEConfig:
     latent_channels : int
         Channels of the latent code.
     epochs, batch_size : int
-        Passes over the training images; images a step.
+        Passes over the training images; images a step: at least 2 where the latent map is one number a channel.
     learning_rate : float
         Of Adam, above 0 and below 1.
     train_images : int
@@ -95,6 +95,7 @@ class VAEConfig:
         for name in COUNTS:
             _require_count(name, getattr(self, name))
         self._require_widths()
+        self.require_spread(self.batch_size)
         _require_number("learning_rate", self.learning_rate, "above 0 and below 1", lambda value: 0 < value < 1)
         _require_number("kl_weight", self.kl_weight, "above 0 and at most 1", lambda value: 0 < value <= 1)
         weight = self.perceptual_weight
@@ -115,6 +116,27 @@ class VAEConfig:
             raise ValueError(
                 f"image_size is {self.image_size}, which {len(widths)} blocks (widths {widths}) cannot halve so often: "
                 f"give a multiple of {factor}, or fewer widths"
+            )
+
+    def require_spread(self, images: int) -> None:
+        """Refuse batches in which batch normalisation would have one value a channel, which has no variance.
+
+        Parameters
+        ----------
+        images : int
+            In a batch.
+
+        Raises
+        ------
+        ValueError
+            If it is one image, and its latent map one number a channel.
+        """
+        edge = self.latent_shape[-1]
+        if images * edge**2 < 2:
+            raise ValueError(
+                f"batch_size is {self.batch_size}, and a batch is of one image whose latent map is 1 x 1 "
+                f"(image_size {self.image_size}, {len(self.widths)} widths): batch normalisation needs two values a "
+                "channel, so give two images or more, a larger image_size or fewer widths"
             )
 
     @classmethod

@@ -20,7 +20,15 @@ from torch import Tensor
 
 from models.vae import VAE, VAEConfig, build_vae
 
-__all__ = ["Progress", "checkpoints_possible", "load_vae", "read_checkpoint", "save_vae", "write_checkpoint"]
+__all__ = [
+    "Progress",
+    "checkpoints_possible",
+    "load_vae",
+    "read_checkpoint",
+    "require_place",
+    "save_vae",
+    "write_checkpoint",
+]
 
 VERSION = "1"
 ADAM_KEYS = ("step", "exp_avg", "exp_avg_sq")
@@ -53,18 +61,38 @@ def checkpoints_possible() -> bool:
     return True
 
 
-def save_vae(vae: VAE, path: Path) -> None:
+def require_place(path: Path | str) -> Path:
+    """Return the path of a file that can be written: its folder is there, and it is no folder itself.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        Otherwise.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {path.parent}: make it first")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder: give the path of a file in it")
+    return path
+
+
+def save_vae(vae: VAE, path: Path | str) -> None:
     """Write a network with its configuration.
 
     Parameters
     ----------
     vae : VAE
-        On any device.
-    path : Path
+        On any device, in float32, in which alone it computes.
+    path : Path or str
         Replaced if present; its folder must exist.
 
     Raises
     ------
+    ValueError
+        If its weights have another precision, which `load_vae` would not bring back.
+    FileNotFoundError, IsADirectoryError
+        If there is no such folder, or a folder of that name.
     ModuleNotFoundError
         If safetensors is not installed.
 
@@ -78,15 +106,19 @@ def save_vae(vae: VAE, path: Path) -> None:
     >>> bool((vae.to_mean.weight == same.to_mean.weight).all())
     True
     """
-    _write(path, dict(vae.state_dict()), {"config": json.dumps(vae.config.describe())})
+    path, state = require_place(path), vae.state_dict()
+    others = {str(value.dtype) for value in state.values() if value.is_floating_point()} - {str(torch.float32)}
+    if others:
+        raise ValueError(f"{path}: the network's weights are {', '.join(sorted(others))}: save it as vae.float()")
+    _write(path, dict(state), {"config": json.dumps(vae.config.describe())})
 
 
-def load_vae(path: Path, device: str = "cpu") -> VAE:
-    """Return a network that `save_vae` wrote, in evaluation mode.
+def load_vae(path: Path | str, device: str = "cpu") -> VAE:
+    """Return a network that `save_vae` wrote, in float32 and evaluation mode.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
         The file.
     device : str
         A torch device.
@@ -100,6 +132,7 @@ def load_vae(path: Path, device: str = "cpu") -> VAE:
     ModuleNotFoundError
         If safetensors is not installed.
     """
+    path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     try:
@@ -152,7 +185,7 @@ def read_checkpoint(path: Path, vae: VAE, optimizer: torch.optim.Adam, identity:
                 raise _Unusable(f"it is of another {key.replace('_', ' ')}")
         progress = Progress(tensors.pop("losses"), float(metadata["seconds"]))
         _require_same_tensors(tensors, vae)
-    except (_Unusable, KeyError, ValueError) as problem:
+    except (_Unusable, KeyError, TypeError, ValueError) as problem:
         warnings.warn(f"{path}: checkpoint not used, the training starts anew: {problem}", stacklevel=3)
         return None
     vae.load_state_dict({name: tensors[f"model.{name}"] for name in vae.state_dict()})

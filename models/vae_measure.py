@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.vae import VAE, VAEConfig, kl_to_prior, scaled
 from models.vae_device import resolve_device
 
-__all__ = ["ImageMeasurements", "measure_images", "reconstructions", "require_pixels"]
+__all__ = ["ImageMeasurements", "evaluation_mode", "measure_images", "reconstructions", "require_pixels"]
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -47,7 +47,7 @@ def measure_images(vae: VAE, pixels: Pixels, *, device: str = "auto", batch_size
     Parameters
     ----------
     vae : VAE
-        Moved to the device and left there; its mode, training or evaluation, stays.
+        Moved to the device and left there; the mode of each part, training or evaluation, stays.
     pixels : ndarray of uint8
         (n, 3, S, S), 0 to 255; n may be 0.
     device : {"auto", "cpu", "cuda"}
@@ -126,14 +126,32 @@ def require_pixels(pixels: npt.NDArray[np.generic], config: VAEConfig) -> None:
 
 
 @contextmanager
-def _evaluation(vae: VAE, device: str) -> Iterator[None]:
-    training = vae.training
-    vae.to(resolve_device(device)).eval()
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Put a network in evaluation mode for a time; then each of its parts is in the mode that it was in before.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
+    >>> with evaluation_mode(network):
+    ...     [part.training for part in network.modules()]
+    [False, False, False]
+    >>> [part.training for part in network.modules()]
+    [True, True, False]
+    """
+    modes = [(part, part.training) for part in network.modules()]
+    network.eval()
     try:
-        with torch.no_grad():
-            yield
+        yield
     finally:
-        vae.train(training)
+        for part, training in modes:  # not `train`, which would set all parts of a part
+            part.training = training
+
+
+@contextmanager
+def _evaluation(vae: VAE, device: str) -> Iterator[None]:
+    vae.to(resolve_device(device))
+    with evaluation_mode(vae), torch.no_grad():
+        yield
 
 
 def _batches(vae: VAE, pixels: Pixels, batch_size: int) -> Iterator[Tensor]:

@@ -12,8 +12,7 @@ import io
 import os
 import re
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -84,7 +83,7 @@ def opened(root: str | os.PathLike[str] | None) -> Iterator[Store]:
             raise UnusableData(f"{archive}: another content: sha256 {digest}, expected {SAMPLE_SHA256}")
         if not zipfile.is_zipfile(archive):
             raise UnusableData(f"{archive}: not a zip archive; give the folder that holds {TABLE}, or an archive")
-        with zipfile.ZipFile(archive) as unpacked:
+        with _zip_file(archive) as unpacked:
             yield _archive_store(archive, unpacked)
     else:
         looked = given if root is not None else f"FAIRNESS_DATA={given}" if given else "FAIRNESS_DATA, which is not set"
@@ -171,6 +170,13 @@ def _folder_store(folder: Path) -> Store:
     return Store("folder of published files", True, (folder / TABLE).read_bytes(), read)
 
 
+def _zip_file(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except Exception as error:  # a damaged directory of members raises nearly anything
+        raise UnusableData(f"{path}: the archive is damaged ({error}): get it again") from None
+
+
 def _archive_store(path: Path, archive: zipfile.ZipFile) -> Store:
     members = {member.filename: member for member in archive.infolist()}
 
@@ -183,10 +189,23 @@ def _archive_store(path: Path, archive: zipfile.ZipFile) -> Store:
         names = (f"{place}{md5hash}.jpg" for place in IMAGE_FOLDERS)
         return content(next((name for name in names if name in members), f"{md5hash}.jpg"))
 
+    if TABLE not in members:
+        raise UnusableData(f"{path}: {TABLE} cannot be read: {_where_else(members)}")
     try:
-        return Store(path.name, False, content(TABLE), read)
-    except (KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise UnusableData(f"{path}: {TABLE} cannot be read: {error}") from None
+        table = content(TABLE)
+    except Exception as error:  # damaged, under a password, packed by a method that Python lacks
+        raise UnusableData(
+            f"{path}: {TABLE} cannot be read: {error}; get the archive again, or give the folder that it was made from"
+        ) from None
+    return Store(path.name, False, table, read)
+
+
+def _where_else(names: Collection[str]) -> str:
+    """Say where the table lies that is not at the top of an archive."""
+    nested = next((name for name in sorted(names) if name.endswith(f"/{TABLE}")), None)
+    if nested is None:
+        return "it is not in the archive; give another one, or a folder"
+    return f"found as {nested}: zip its content without the outer folder"
 
 
 def _sha256(path: Path) -> str:

@@ -1,7 +1,7 @@
 """The dermatology study, done again: ``python -m models.studies.dermatology [--preset NAME] [--data KIND]``.
 
 VAEs trained on three mixes of light and dark skin, ten times each, and how well they reconstruct either. First the
-trainings, which need torch, NumPy, SciPy and Pillow alone, so that they can be done on another machine; then the
+trainings, which need torch, NumPy and Pillow alone, so that they can be done on another machine; then the
 verdicts of this project, tables, figures and ``report.md``. What was trained is kept and not trained again. Images are
 photographs if ``FAIRNESS_DATA`` holds them, and generated phantoms else. See ``docs/dermatology.md``.
 """
@@ -18,6 +18,8 @@ from typing import Any
 
 from fairness_checks.errors import FairnessError
 from fairness_checks.sweep.progress import ProgressLine
+from models.data.images import ImageSet
+from models.studies.dermatology_record import changes_of
 from models.studies.dermatology_store import save_study
 from models.vae_config import PERCEPTUAL_KINDS, PRESETS, VAEConfig
 
@@ -31,11 +33,11 @@ _OURS = ("fairness_checks", "models")
 
 def measure(options: argparse.Namespace) -> Path:
     """Train and measure what is not there yet, and return the folder of the study."""
-    from models.studies.dermatology_data import data_record, study_images  # here and below: the report needs no torch
+    from models.studies.dermatology_data import data_record  # here and below: the report needs no torch
     from models.studies.dermatology_training import run_trainings
 
     asked = _config(options)
-    images, config = study_images(options.data, asked, options.seed)
+    images, config = _images(options, asked)
     kind = "phantoms" if images.synthetic else "photographs"
     folder: Path = options.out or Path("build/dermatology") / f"{kind}-{options.preset}"
     line = ProgressLine(sys.stderr, f"dermatology {options.preset}, {kind}")
@@ -51,7 +53,7 @@ def measure(options: argparse.Namespace) -> Path:
     )
     record = {
         "preset": options.preset,
-        "changed": options.quick,
+        "changed": changes_of(options.preset, asked.describe()),
         "asked": asked.describe(),
         "config": config.describe(),
         "test_images": done.test_images,
@@ -102,6 +104,14 @@ def _config(options: argparse.Namespace) -> VAEConfig:
     return replace(config, **{name: value for name, value in asked.items() if value is not None})
 
 
+def _images(options: argparse.Namespace, asked: VAEConfig) -> tuple[ImageSet, VAEConfig]:
+    """Return the images and the configuration at their size; a weight that was typed stays as it was typed."""
+    from models.studies.dermatology_data import study_images
+
+    images, config = study_images(options.data, asked, options.seed)
+    return images, config if options.kl_weight is None else replace(config, kl_weight=options.kl_weight)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.studies.dermatology", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--preset", choices=list(PRESETS), default="cpu", help="size of the study (default: cpu)")
@@ -117,10 +127,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--compiled", action="store_true", help="translate the steps by torch.compile first")
     parser.add_argument("--perceptual", choices=PERCEPTUAL_KINDS, help="network of the loss (default: the preset's)")
     parser.add_argument(
-        "--kl-weight", type=_weight, help="factor of the divergence, such as 1/256 (default: the preset's)"
+        "--kl-weight",
+        type=_weight,
+        help="factor of the divergence, such as 1/256, used as given whatever the size of the images (default: the "
+        "preset's, reduced with their size)",
     )
     parser.add_argument("--repeats", type=_repeats, help="2 or more (default: the preset's)")
-    parser.add_argument("--seed", type=int, default=0, help="of all draws (default: %(default)s)")
+    parser.add_argument("--seed", type=_seed, default=0, help="of all draws, 0 or more (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="2 repeats of 2 epochs on 64 images: for tests and CI")
     parser.add_argument(
         "--report-only", action="store_true", help="write the report from what --out holds, and train nothing"
@@ -131,6 +144,12 @@ def _parser() -> argparse.ArgumentParser:
 def _count(text: str) -> int:
     if (value := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{value}: must be 1 or more")
+    return value
+
+
+def _seed(text: str) -> int:
+    if (value := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{value}: must be 0 or more")
     return value
 
 
@@ -164,12 +183,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except ValueError as error:
             parser.error(str(error))
     try:
+        if options.out is not None and options.out.is_file():
+            parser.error(f"--out {options.out} is a file: give a folder")
         report(options.out if options.report_only else measure(options))
     except (FairnessError, RuntimeError) as error:
         # RuntimeError: weights that are missing, a training that diverged, a study that is not complete.
         if type(error).__module__.partition(".")[0] not in _OURS:  # an error of the program, not of what it was given
             raise
         sys.stderr.write(f"{error}\n")
+        return 2
+    except OSError as error:  # a full disk, a folder that may not be written: nothing that a traceback would tell
+        place = error.filename or options.out or "build/dermatology"  # a full disk names no file
+        sys.stderr.write(f"{place}: {error.strerror or error}; what was trained is kept: mend this and run it again\n")
         return 2
     return 0
 

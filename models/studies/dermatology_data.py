@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from models.data.fitzpatrick17k import Fitzpatrick17k
+from models.data.fitzpatrick17k_files import UnusableData
 from models.data.images import ImageSet
 from models.data.skin_phantom import skin_phantom
 from models.data.sources import DataUnavailable
@@ -89,9 +90,9 @@ def halved(config: VAEConfig) -> VAEConfig:
 def _photographs(config: VAEConfig) -> tuple[ImageSet, VAEConfig]:
     try:
         return Fitzpatrick17k().images(config.image_size), config
-    except ValueError:  # most are smaller than that
+    except ValueError as error:  # most are smaller than that
         if len(config.widths) < 2 or config.image_size // 2 < _SMALLEST:
-            raise
+            raise UnusableData(f"photographs too small for the study: {error}; or give --data phantoms") from None
         return _photographs(halved(config))
 
 

@@ -14,16 +14,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.errors import FairnessError
 from fairness_checks.sweep.apportion import largest_remainder
 from models.vae_config import MIXES
 
-__all__ = ["TONES", "Split", "fit_seed", "images_per_test_set", "split", "training_rows"]
+__all__ = ["TONES", "Split", "TooFewImages", "fit_seed", "images_per_test_set", "split", "training_rows"]
 
 TONES = ("light", "dark")
 """The groups, in the order of every array of the study."""
 
 _SPLIT, _DRAW, _FIT = range(3)  # random streams
 Rows = npt.NDArray[np.intp]
+
+
+class TooFewImages(FairnessError, ValueError):
+    """A group has too few images for a test set and a training set."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +62,7 @@ def images_per_test_set(tones: npt.NDArray[np.str_], asked: int) -> int:
 
     Raises
     ------
-    ValueError
+    TooFewImages
         If a group has fewer than six images, which leaves no test set of two.
 
     Examples
@@ -69,7 +74,10 @@ def images_per_test_set(tones: npt.NDArray[np.str_], asked: int) -> int:
     sizes = {tone: int(np.count_nonzero(tones == tone)) for tone in TONES}
     smaller = min(sizes, key=lambda tone: sizes[tone])
     if sizes[smaller] < 6:
-        raise ValueError(f"{sizes[smaller]} images of {smaller} skin: at least 6 of each skin tone are needed")
+        raise TooFewImages(
+            f"{sizes[smaller]} images of {smaller} skin: at least 6 of each skin tone are needed; add some, or run the "
+            "study with --data phantoms"
+        )
     return min(asked, sizes[smaller] // 3)
 
 

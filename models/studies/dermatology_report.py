@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
@@ -22,6 +23,8 @@ __all__ = ["study_tables", "write_report"]
 def write_report(folder: Path) -> list[str]:
     """Write ``report.md``, CSV tables and figures into the folder of the study; return the verdicts and findings.
 
+    All are written apart first and then put in place, so that a full disk leaves the report before as it was.
+
     Raises
     ------
     StudyIncomplete
@@ -32,10 +35,14 @@ def write_report(folder: Path) -> list[str]:
     records = verdicts(found, results)
     tables = study_tables(found)
     shown = findings(tables)
-    for name, frame in _frames(tables, records).items():
-        frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-    _draw(folder, found, tables)
-    (folder / "report.md").write_text(render(found, tables, records, shown), encoding="utf-8")
+    with TemporaryDirectory(prefix=".report.", suffix=".tmp", dir=folder) as apart:
+        new = Path(apart)
+        for name, frame in _frames(tables, records).items():
+            frame.to_csv(new / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+        _draw(new, found, tables)
+        (new / "report.md").write_text(render(found, tables, records, shown), encoding="utf-8")
+        for path in new.iterdir():
+            path.replace(folder / path.name)
     lines = [f"{record.verdict.upper()}: {headline(record)}" for record in records]
     return lines + [f"finding {item.name}, {'met' if item.met else 'NOT met'}: {item.ours}" for item in shown]
 

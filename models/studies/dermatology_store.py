@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from models.data.images import LEVELS, ImageSet
 from models.studies.dermatology_protocol import TONES
+from models.studies.dermatology_record import FORMAT, RECORD, REMEDY, StudyIncomplete, read_record
 
 __all__ = ["Measurements", "StudyIncomplete", "load_study", "read_arrays", "save_study", "write_arrays", "write_bytes"]
 
@@ -26,12 +27,7 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 _KEY = "key"
-_RECORD, _LABELS = "study.json", "labels.npz"
-_FORMAT = 1
-
-
-class StudyIncomplete(RuntimeError):
-    """The folder holds no finished measurements, or damaged ones; the message names the file and the remedy."""
+_LABELS = "labels.npz"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,8 +154,8 @@ def save_study(
         {"mix": mix, "repeat": repeat, "file": path.relative_to(folder).as_posix(), "sha256": _sha256(path)}
         for (mix, repeat), path in trainings.items()
     ]
-    text = json.dumps({"format": _FORMAT, **record, "trainings": files}, indent=1, sort_keys=True)
-    write_bytes(folder / _RECORD, f"{text}\n".encode())
+    text = json.dumps({"format": FORMAT, **record, "trainings": files}, indent=1, sort_keys=True)
+    write_bytes(folder / RECORD, f"{text}\n".encode())
 
 
 def load_study(folder: Path) -> Measurements:
@@ -170,10 +166,10 @@ def load_study(folder: Path) -> Measurements:
     StudyIncomplete
         A file is missing or is not what was measured.
     """
-    record = _record(folder)
+    record = read_record(folder)
     labels = read_arrays(folder / _LABELS, record["data"]["fingerprint"])
     if labels is None:
-        raise StudyIncomplete(f"{folder / _LABELS}: missing or damaged; run the study again, which trains nothing anew")
+        raise StudyIncomplete(f"{folder / _LABELS}: missing or damaged; {REMEDY}")
     mixes = tuple(dict.fromkeys(item["mix"] for item in record["trainings"]))
     found = {(item["mix"], item["repeat"]): _training(folder, item) for item in record["trainings"]}
     repeats = sorted({repeat for _, repeat in found})
@@ -204,19 +200,6 @@ def load_study(folder: Path) -> Measurements:
         precisions=words("precision"),
         examples={"original": firsts[mixes[0]]["original"], **examples} if firsts else {},
     )
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    path = folder / _RECORD
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if record["format"] != _FORMAT:
-            raise StudyIncomplete(f"{path}: format {record['format']!r}, not {_FORMAT}: run the study again")
-    except FileNotFoundError:
-        raise StudyIncomplete(f"{path}: not there; the study was not measured to its end: run it again") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise StudyIncomplete(f"{path}: damaged ({error}); run the study again, which trains nothing anew") from None
-    return record
 
 
 def _training(folder: Path, item: Mapping[str, Any]) -> dict[str, Array]:

@@ -11,6 +11,7 @@ from fairness_checks.records import CheckRecord
 from fairness_checks.report.text import headline
 from models.studies.dermatology_conditions import FEWEST
 from models.studies.dermatology_findings import Finding, StudyTables
+from models.studies.dermatology_record import preset_in_words
 from models.studies.dermatology_results import overlap
 from models.studies.dermatology_store import Measurements
 from models.studies.markdown import table
@@ -72,7 +73,7 @@ def _setting(found: Measurements) -> list[str]:
         ("source", data["source"]),
         ("licence", data["licence"]),
         ("left out", left_out),
-        ("preset", f"{record['preset']}{', shortened by --quick' if record['changed'] else ''}"),
+        ("preset", preset_in_words(record)),
         ("configuration", ", ".join(f"{name} {value}" for name, value in record["config"].items())),
         ("test sets", _test_sets(found)),
         ("perceptual loss", record["perceptual"]),

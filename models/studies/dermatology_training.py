@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_end
 from pathlib import Path
@@ -30,7 +31,7 @@ from models.perceptual import PerceptualLoss
 from models.studies import dermatology_one, dermatology_protocol
 from models.studies.dermatology_one import Setup, Task, measured, perceptual_of
 from models.studies.dermatology_protocol import images_per_test_set
-from models.studies.dermatology_store import read_arrays, write_arrays
+from models.studies.dermatology_store import StudyIncomplete, read_arrays, write_arrays
 from models.vae_code import TRAINING
 from models.vae_config import MIXES, VAEConfig
 
@@ -107,6 +108,8 @@ def run_trainings(
     ------
     TrainingDiverged
         A loss became NaN or infinite. What the other processes trained is kept.
+    StudyIncomplete
+        A process that trained was killed. What was trained before is kept.
     """
     start = time.monotonic()
     on = vae_device.resolve_device(device).type
@@ -127,7 +130,13 @@ def run_trainings(
     report()
     side_by_side = jobs if jobs is not None else 2 if on == "cpu" else 1
     if side_by_side > 1 and len(missing) > 1:
-        _train_apart(setup, missing, side_by_side, report)
+        try:
+            _train_apart(setup, missing, side_by_side, report)
+        except BrokenProcessPool:
+            raise StudyIncomplete(
+                f"{folder}: a process that trained was killed, perhaps for want of memory; run the same command again, "
+                "which trains only what is missing, with --jobs 1 if it happens again"
+            ) from None
     else:
         _train_here(setup, missing, loss, report)
     files = {(task.mix, task.repeat): task.path for task in tasks}

@@ -337,7 +337,41 @@ def test_what_is_no_archive_or_has_no_table_is_refused(tmp_path):
     published = Published(tmp_path / "published")
     published.fill()
     path = archived(tmp_path / "some.zip", published, {"fitzpatrick17k.csv": "other.csv"})
-    with pytest.raises(UnusableData, match=r"fitzpatrick17k\.csv cannot be read"):
+    with pytest.raises(UnusableData, match=r"fitzpatrick17k\.csv cannot be read: it is not in the archive"):
+        Fitzpatrick17k(path).images(24)
+
+
+def test_an_archive_with_an_outer_folder_is_told_from_one_without_the_table(tmp_path):
+    published = Published(tmp_path / "outer" / "published")
+    published.fill()
+    published.write()
+    path = tmp_path / "some.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(published.folder.rglob("*")):
+            archive.write(file, file.relative_to(tmp_path / "outer").as_posix())
+    told = r"found as published/fitzpatrick17k\.csv: zip its content without the outer folder"
+    with pytest.raises(UnusableData, match=told):
+        Fitzpatrick17k(path).images(24)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (3, b"\x03", r"some\.zip: the archive is damaged \(.*\): get it again"),
+        (8, b"\x01", r"some\.zip: fitzpatrick17k\.csv cannot be read: .*password.*; get the archive again"),
+        (10, b"\x09", r"some\.zip: fitzpatrick17k\.csv cannot be read: .*compression.*; get the archive again"),
+    ],
+    ids=["a byte of the directory", "a password", "Deflate64"],
+)
+def test_an_archive_that_cannot_be_unpacked_is_an_error_that_names_it(tmp_path, place, value, message):
+    published = Published(tmp_path / "published")
+    published.fill()
+    path = archived(tmp_path / "some.zip", published)
+    content = path.read_bytes()
+    entry = content.rindex(b"fitzpatrick17k.csv") - 46  # in the directory, whose entries have 46 bytes before the name
+    assert content[entry : entry + 4] == b"PK\x01\x02"
+    path.write_bytes(content[: entry + place] + value + content[entry + place + 1 :])
+    with pytest.raises(UnusableData, match=message):
         Fitzpatrick17k(path).images(24)
 
 

@@ -284,6 +284,21 @@ def test_the_checkpoint_of_another_training_is_replaced(images, tmp_path, change
     assert same(weights(trained), weights(train(**arguments, checkpoint=path)))  # without a warning now
 
 
+def test_a_place_where_no_checkpoint_can_be_is_told_before_the_training(images, tmp_path):
+    for path, error in ((tmp_path / "nope" / "x.safetensors", FileNotFoundError), (tmp_path, IsADirectoryError)):
+        with pytest.raises(error, match=r"there is no folder .*nope: make it first|is a folder: give the path of"):
+            train(images, checkpoint=path, progress=StopsAfter(0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_paths_may_be_text(images, tmp_path):
+    path = str(tmp_path / "vae.safetensors")
+    finished = train(images, checkpoint=path)
+    assert same(weights(finished), weights(train(images, checkpoint=path, progress=StopsAfter(0))))
+    save_vae(finished.vae, path)
+    assert same(finished.vae.state_dict(), load_vae(path).state_dict())
+
+
 def test_repeats_of_the_study_do_not_make_another_training(images, tmp_path):
     path = tmp_path / "vae.safetensors"
     train(images, checkpoint=path)
@@ -338,6 +353,39 @@ def test_a_loss_that_is_not_finite_stops_the_training(images, tmp_path, call, va
     with pytest.raises(TrainingDiverged, match=message):
         train(images, perceptual=broken, checkpoint=path)
     assert path.exists() == (epoch > 1)  # the broken epoch is never kept
+
+
+class Features(nn.Module):
+    """A perceptual loss with weights of its own, some of which learn, and parts in either mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 2, 3)
+        self.second = nn.Conv2d(2, 2, 1).requires_grad_(False)
+        self.dropped = nn.Dropout()
+        self.still = nn.Dropout().eval()
+
+    def forward(self, reconstruction, target):
+        one, other = (self.dropped(self.second(self.first(x))) for x in (reconstruction, target))
+        return (one - other).square().flatten(1).mean(1)
+
+
+@pytest.mark.parametrize("steps", [2, 99])
+def test_a_perceptual_loss_is_given_back_as_it_was(images, steps):
+    features = Features()
+    modes = [part.training for part in features.modules()]
+    before = copy.deepcopy(features.state_dict())
+    config = replace(SMALL, perceptual_weight=50.0)
+    try:
+        trained = train(images, config, perceptual=features, progress=StopsAfter(steps))
+    except Stopped:
+        assert steps == 2
+    else:
+        assert not same(weights(trained), weights(train(images, config)))  # its gradient reaches the network
+    assert [part.training for part in features.modules()] == modes
+    assert all(weight.grad is None for weight in features.parameters())
+    assert [weight.requires_grad for weight in features.parameters()] == [True, True, False, False]
+    assert same(features.state_dict(), before)
 
 
 def test_a_long_epoch_is_stopped_before_its_end():
@@ -425,6 +473,13 @@ def test_what_cannot_be_trained_is_named(pixels, seed, message):
         train(pixels, seed=seed)
 
 
+def test_one_image_with_a_latent_code_of_one_place_cannot_be_trained():
+    config = replace(SMALL, image_size=4)
+    with pytest.raises(ValueError, match="batch_size is 8, and a batch is of one image whose latent map is 1 x 1"):
+        train(discs(1)[..., :4, :4], config)
+    assert train(discs(9)[..., :4, :4], config).steps == 4  # the one left over waits for the next epoch
+
+
 def test_measurements_are_those_of_each_image_alone(images):
     vae = train(images).vae.train()
     measured = measure_images(vae, images, device="cpu", batch_size=10)
@@ -443,6 +498,18 @@ def test_measurements_are_those_of_each_image_alone(images):
         levels = np.clip(np.rint((image.numpy()[0] + 1) * 127.5), 0, 255)
         assert np.abs(reconstructions(vae, images[index : index + 1], device="cpu")[0] - levels).max() <= 1
     assert {values.dtype for values in (measured.mse, measured.latent_sd, measured.kl)} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("measure", [measure_images, reconstructions])
+def test_measuring_leaves_each_part_in_its_mode(images, measure):
+    vae = build_vae(SMALL, seed=0).train()
+    vae.down[0].first_norm.eval()  # somebody holds its statistics
+    modes = [part.training for part in vae.modules()]
+    measure(vae, images, device="cpu")
+    assert [part.training for part in vae.modules()] == modes
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        measure(vae, images, device="cpu", batch_size=0)
+    assert [part.training for part in vae.modules()] == modes
 
 
 def test_measuring_takes_a_batch_at_a_time(images):
@@ -469,6 +536,25 @@ def test_a_saved_network_measures_the_same(images, tmp_path):
     )
     with pytest.raises(FileNotFoundError, match="no such file"):
         load_vae(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_network_of_another_precision_is_not_saved(tmp_path, precision):
+    path = tmp_path / "vae.safetensors"
+    with pytest.raises(ValueError, match=rf"weights are {precision}: save it as vae\.float\(\)"):
+        save_vae(build_vae(SMALL, seed=0).to(precision), path)
+    assert not path.exists()
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        save_vae(build_vae(SMALL, seed=0), tmp_path / "nope" / "vae.safetensors")
+
+
+def test_a_file_of_tensors_that_numpy_lacks_is_replaced(images, tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "vae.safetensors"
+    save_file({"weight": torch.zeros(2, dtype=torch.bfloat16)}, path, {"version": vae_files.VERSION})
+    with pytest.warns(UserWarning, match="checkpoint not used, the training starts anew"):
+        train(images, checkpoint=path)
 
 
 def test_training_needs_no_more_than_torch_and_numpy():

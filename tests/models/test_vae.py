@@ -164,6 +164,10 @@ def test_a_configuration_survives_json(name):
         ({"widths": ()}, "widths is .*give a tuple"),
         ({"widths": (8, 0)}, "widths is 0: give a whole number"),
         ({"image_size": 30}, "image_size is 30, .*give a multiple of 4, or fewer widths"),
+        (
+            {"image_size": 4, "widths": (4, 8), "batch_size": 1},
+            r"batch_size is 1, .*latent map is 1 x 1 \(image_size 4, 2 widths\): .* give two images or more",
+        ),
         ({"learning_rate": 1.0}, "learning_rate is 1.0: give a number above 0 and below 1"),
         ({"learning_rate": "1e-3"}, "learning_rate is '1e-3': give a number"),
         ({"learning_rate": float("nan")}, "learning_rate is nan: give a number"),
@@ -176,6 +180,11 @@ def test_a_configuration_survives_json(name):
 def test_a_value_out_of_range_is_named(changes, message):
     with pytest.raises(ValueError, match=message):
         VAEConfig.preset("cpu", **changes)
+
+
+@pytest.mark.parametrize(("image_size", "batch_size"), [(4, 2), (8, 1)])
+def test_two_values_a_channel_are_enough(image_size, batch_size):
+    VAEConfig.preset("cpu", image_size=image_size, widths=(4, 8), batch_size=batch_size)
 
 
 def test_an_unknown_preset_is_named():

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import doctest
+import errno
 import hashlib
 import itertools
 import json
 import math
+import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -29,6 +32,7 @@ from models.studies import (
     dermatology_data,
     dermatology_findings,
     dermatology_protocol,
+    dermatology_record,
     dermatology_report,
     dermatology_results,
     dermatology_store,
@@ -37,6 +41,7 @@ from models.studies import (
 from models.studies.dermatology_conditions import FEWEST, condition_rows, distance_to_chance
 from models.studies.dermatology_data import data_record, study_images
 from models.studies.dermatology_protocol import fit_seed, images_per_test_set, split, training_rows
+from models.studies.dermatology_record import changes_of, preset_in_words
 from models.studies.dermatology_report import write_report
 from models.studies.dermatology_results import sweep_results
 from models.studies.dermatology_store import StudyIncomplete, load_study, save_study
@@ -78,7 +83,7 @@ def keep(folder, images, config=TINY, **options):
     done = run_trainings(images, config, folder, device="cpu", **options)
     record = {
         "preset": "cpu",
-        "changed": True,
+        "changed": changes_of("cpu", config.describe()),
         "asked": config.describe(),
         "config": config.describe(),
         "test_images": done.test_images,
@@ -112,6 +117,7 @@ def reported(study):
         dermatology_data,
         dermatology_findings,
         dermatology_protocol,
+        dermatology_record,
         dermatology_results,
         dermatology_store,
     ],
@@ -233,6 +239,19 @@ def test_a_killed_study_goes_on_and_a_whole_one_trains_nothing(study, tmp_path, 
     assert all(same_numbers(path, study / "trainings" / path.name) for path in (tmp_path / "trainings").iterdir())
     monkeypatch.setattr(dermatology_training, "measured", None)  # nothing is trained
     assert keep(tmp_path, images).trained == 0
+
+
+class Deadly:
+    """Ends the process that reads it from a pipe."""
+
+    def __reduce__(self):
+        return os._exit, (9,)
+
+
+def test_a_killed_process_is_told_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setattr(dermatology_training, "_work", Deadly())
+    with pytest.raises(StudyIncomplete, match=r"a process that trained was killed, perhaps.*with --jobs 1"):
+        run_trainings(phantoms(), TINY, tmp_path, device="cpu", jobs=2)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "of another training"])
@@ -513,7 +532,7 @@ def test_photographs_come_first_and_are_never_enlarged(tmp_path, monkeypatch):
 
 BLOCKED = """
 import sys
-for name in ("pandas", "matplotlib", "narwhals", "pydantic", "joblib", "sklearn"):
+for name in ("pandas", "matplotlib", "narwhals", "pydantic", "joblib", "scipy", "sklearn", "torchvision"):
     sys.modules[name] = None  # importing it raises ModuleNotFoundError
 from models.studies.dermatology import main
 sys.exit(main(sys.argv[1:]))
@@ -531,7 +550,8 @@ def test_trainings_travel_to_where_the_project_is_not_installed(tmp_path, capsys
     monkeypatch.setattr(dermatology_report, "_draw", lambda *_: None)  # figures take seconds, and others draw them
     assert dermatology.main(["--report-only", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out.endswith(f"{tmp_path / 'report.md'}\n")
-    assert "shortened by --quick" in (tmp_path / "report.md").read_text()
+    said = "| preset | cpu, with epochs 2, repeats 2, test_images 20, train_images 64 |"
+    assert said in (tmp_path / "report.md").read_text()
     reported = []
     monkeypatch.setattr(dermatology, "report", reported.append)
     assert dermatology.main(command) == 0  # the same command would write it too, and trains nothing
@@ -545,9 +565,38 @@ def test_the_command_refuses_what_cannot_be_done(tmp_path, capsys, monkeypatch):
     assert "not measured to its end" in capsys.readouterr().err
     assert dermatology.main(["--data", "photographs", "--out", str(tmp_path)]) == 2
     assert "FAIRNESS_DATA" in capsys.readouterr().err
-    for wrong in (["--report-only"], ["--repeats", "1"], ["--jobs", "0"]):
-        with pytest.raises(SystemExit):
+    (tmp_path / "file").write_text("no folder")
+    is_a_file = ["--out", str(tmp_path / "file")]
+    for wrong, said in (
+        (["--report-only"], "needs --out"),
+        (["--repeats", "1"], "2 or more"),
+        (["--jobs", "0"], "1 or more"),
+        (["--seed", "-1"], "-1: must be 0 or more"),
+        (is_a_file, "is a file: give a folder"),
+        (["--report-only", *is_a_file], "is a file: give a folder"),
+    ):
+        with pytest.raises(SystemExit) as refused:
             dermatology.main(wrong)
+        assert refused.value.code == 2
+        assert said in capsys.readouterr().err
+    below = tmp_path / "file" / "below"
+    assert dermatology.main(["--quick", "--data", "phantoms", "--device", "cpu", "--out", str(below)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(str(below))
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "message"),
+    [(32, 5, "5 images of light skin: at least 6 of each"), (8, 14, "photographs too small for the study")],
+)
+def test_photographs_that_cannot_be_used_are_told_in_a_line(tmp_path, monkeypatch, capsys, size, count, message):
+    photographs_in(tmp_path, size, count)
+    monkeypatch.setenv("FAIRNESS_DATA", str(tmp_path))
+    assert dermatology.main(["--quick", "--device", "cpu", "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
 
 
 @pytest.mark.parametrize("weight", ["0", "2", "1/0", "nan", "a sixteenth"])
@@ -563,6 +612,96 @@ def test_the_weight_of_the_divergence_can_be_given_as_a_fraction(tmp_path, monke
     assert dermatology.main(command) == 0
     record = json.loads((tmp_path / "study.json").read_text())
     assert record["config"]["kl_weight"] == 1 / 256
+    assert record["changed"] == {**dermatology.QUICK, "kl_weight": 1 / 256}
+
+
+def test_a_weight_that_was_given_is_that_of_smaller_photographs_too(tmp_path, monkeypatch):
+    photographs_in(tmp_path, size=32)
+    monkeypatch.setenv("FAIRNESS_DATA", str(tmp_path))
+    used = {}
+    for given in ([], ["--kl-weight", "1/256"]):
+        options = dermatology._parser().parse_args(["--preset", "small", *given])
+        used[len(given)] = dermatology._images(options, dermatology._config(options))[1]
+    assert {config.image_size for config in used.values()} == {32}
+    assert (used[0].kl_weight, used[2].kl_weight) == (1 / 16, 1 / 256)
+    assert used[2] == dataclasses.replace(used[0], kl_weight=1 / 256)
+
+
+def test_what_was_changed_in_a_preset_is_said():
+    asked = VAEConfig.preset("cpu", kl_weight=1 / 256, repeats=2).describe()
+    record = {"preset": "cpu", "changed": changes_of("cpu", asked), "asked": asked}
+    assert preset_in_words(record) == "cpu, with kl_weight 1/256, repeats 2"
+    for written_before in (True, False):
+        assert preset_in_words({**record, "changed": written_before}) == "cpu, with kl_weight 1/256, repeats 2"
+    plain = VAEConfig.preset("small").describe()
+    assert preset_in_words({"preset": "small", "changed": changes_of("small", plain), "asked": plain}) == "small"
+    assert preset_in_words({"preset": "small", "changed": {"learning_rate": 0.1}}) == "small, with learning_rate 0.1"
+
+
+def without(*keys):
+    def take_out(record):
+        for key in keys[:-1]:
+            record = record[key]
+        del record[keys[-1]]
+
+    return take_out
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (without("asked"), r"it lacks asked\.image_size, asked\.widths, asked\.test_images; run the study again"),
+        (without("data", "left_out"), r"it lacks data\.left_out; run the study again"),
+        (without("torch"), r"it lacks torch; run the study again"),
+        (without("trainings", 2), r"it lacks the training of mix C in repeat 0; run the study again"),
+        (without("trainings", 2, "sha256"), r"damaged \('sha256'\); run the study again"),
+        (without("format"), r"damaged \('format'\); run the study again"),
+        (lambda record: record.update(data=[]), r"it lacks data\.fingerprint, "),
+        (lambda record: record["trainings"][0].update(mix="D"), r"damaged \(trainings that are of no mix.*'D', 0"),
+        (lambda record: [record.pop(key) for key in set(record) - {"format"}], "it lacks preset, changed, seed"),
+    ],
+)
+def test_a_record_that_lacks_something_is_told_and_no_report_begun(study, tmp_path, capsys, damage, message):
+    record = json.loads((study / "study.json").read_text())
+    damage(record)
+    (tmp_path / "study.json").write_text(json.dumps(record))
+    assert dermatology.main(["--report-only", "--out", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    with pytest.raises(StudyIncomplete, match=message):
+        load_study(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["study.json"]
+
+
+def test_a_full_disk_leaves_the_report_before_and_is_told_in_a_line(study, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    monkeypatch.setattr(dermatology_report, "_draw", lambda *_: None)
+    write_report(folder)
+    for path in folder.glob("*.csv"):
+        path.write_text("of the report before")
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(dermatology_report, "render", full)
+    assert dermatology.main(["--report-only", "--out", str(folder)]) == 2
+    assert capsys.readouterr().err == (
+        f"{folder}: No space left on device; what was trained is kept: mend this and run it again\n"
+    )
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {"trainings"}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, TypeError, RuntimeError])
+def test_a_bug_shows_as_itself(monkeypatch, tmp_path, error):
+    def broken(folder):
+        raise error("a bug")
+
+    monkeypatch.setattr(dermatology, "report", broken)
+    with pytest.raises(error, match="a bug"):
+        dermatology.main(["--report-only", "--out", str(tmp_path)])
 
 
 def test_a_bug_is_not_taken_for_a_missing_library(monkeypatch):

@@ -1,0 +1,119 @@
+"""``study.json``, the record of a dermatology study: whether it is whole, and which preset it is of.
+
+Needs the standard library alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from models.vae_config import MIXES, PRESETS
+
+__all__ = ["FORMAT", "RECORD", "REMEDY", "StudyIncomplete", "changes_of", "preset_in_words", "read_record"]
+
+RECORD = "study.json"
+FORMAT = 1
+
+_KEYS = ("preset", "changed", "seed", "perceptual", "torch", "trainings")
+_KEYS_WITHIN: Mapping[str, tuple[str, ...]] = {
+    "data": ("fingerprint", "synthetic", "source", "licence", "image_size", "light", "dark", "left_out"),
+    "asked": ("image_size", "widths", "test_images"),
+    "config": ("image_size", "widths", "repeats"),
+}
+_KEYS_OF_A_TRAINING = ("mix", "repeat", "file", "sha256")
+_FINEST = 4096  # a weight that is a whole fraction down to this one is said as such
+REMEDY = "run the study again, which trains only what is missing"
+
+
+class StudyIncomplete(RuntimeError):
+    """The folder holds no finished measurements, or damaged ones; the message names the file and the remedy."""
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read the record of a study, which has all that the report reads, and a training of each mix in each repeat.
+
+    Raises
+    ------
+    StudyIncomplete
+        It is not there, is damaged, or lacks something.
+    """
+    path = folder / RECORD
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record["format"] != FORMAT:
+            raise StudyIncomplete(f"{path}: format {record['format']!r}, not {FORMAT}: run the study again")
+        lacking = _lacking(record) or _lacking_trainings(record)
+    except FileNotFoundError:
+        raise StudyIncomplete(f"{path}: not there; the study was not measured to its end: run it again") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise StudyIncomplete(f"{path}: damaged ({error}); {REMEDY}") from None
+    if lacking:
+        raise StudyIncomplete(f"{path}: it lacks {', '.join(lacking)}; {REMEDY}")
+    return record
+
+
+def _lacking(record: Mapping[str, Any]) -> list[str]:
+    """Name the keys that are missing."""
+    parts = {name: part if isinstance(part := record.get(name), dict) else {} for name in _KEYS_WITHIN}
+    within = [f"{name}.{key}" for name, keys in _KEYS_WITHIN.items() for key in keys if key not in parts[name]]
+    return [key for key in _KEYS if key not in record] + within
+
+
+def _lacking_trainings(record: Mapping[str, Any]) -> list[str]:
+    """Name the trainings that are missing: the tables have a row for each mix and repeat."""
+    there = {tuple(item[key] for key in _KEYS_OF_A_TRAINING)[:2] for item in record["trainings"]}
+    expected = list(itertools.product(MIXES, range(record["config"]["repeats"])))
+    if unknown := there - set(expected):
+        raise ValueError(f"trainings that are of no mix or repeat of this study: {min(map(str, unknown))}")
+    return [f"the training of mix {mix} in repeat {repeat}" for mix, repeat in expected if (mix, repeat) not in there]
+
+
+def changes_of(preset: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return in which fields a configuration is not the preset, and what it has there.
+
+    Parameters
+    ----------
+    preset : str
+        A name in `models.vae_config.PRESETS`.
+    asked : mapping of str to Any
+        `VAEConfig.describe`.
+
+    Examples
+    --------
+    >>> changes_of("cpu", {**PRESETS["cpu"].describe(), "repeats": 2})
+    {'repeats': 2}
+    """
+    plain = PRESETS[preset].describe()
+    return {name: value for name, value in asked.items() if name not in plain or value != plain[name]}
+
+
+def preset_in_words(record: Mapping[str, Any]) -> str:
+    """Return the preset of a study and what was changed in it.
+
+    Records once said only whether ``--quick`` had changed the preset: such a one is compared with the preset of today.
+
+    Examples
+    --------
+    >>> preset_in_words({"preset": "cpu", "changed": {"kl_weight": 1 / 256, "repeats": 2}})
+    'cpu, with kl_weight 1/256, repeats 2'
+    >>> preset_in_words({"preset": "cpu", "changed": False, "asked": PRESETS["cpu"].describe()})
+    'cpu'
+    """
+    preset, changed = record["preset"], record["changed"]
+    if isinstance(changed, bool):
+        changed = changes_of(preset, record["asked"]) if preset in PRESETS else {}
+    said = ", ".join(f"{name} {_in_words(value)}" for name, value in sorted(changed.items()))
+    return f"{preset}, with {said}" if said else str(preset)
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, float):
+        exact = Fraction(value)
+        if exact.numerator == 1 and exact.denominator <= _FINEST:
+            return str(exact)
+    return str(value)
