@@ -137,7 +137,8 @@ def calibration_by_cluster(
     where, residuals = _bin_codes(codes, labels, scores)
     plain = calibration_by_group(codes, groups, labels, scores)
     bins = moments_by_cluster(find_cells(where, groups * BINS, clusters), residuals)
-    error, sign = calibration_values(plain), np.append(np.sign(np.nan_to_num(bins.mean)), 0.0)
+    # A bin whose mean is 0 varies as much as the others: a sign of 0 would leave it out.
+    error, sign = calibration_values(plain), np.append(np.where(bins.mean < 0.0, -1.0, 1.0), 0.0)
     n, count = np.maximum(plain.samples.sum(axis=1), 1), cells.by_group()
     influence = cells.sums(np.where(where >= 0, sign[where] * residuals - np.append(error, 0.0)[codes], 0.0))
     influence /= n[cells.group]

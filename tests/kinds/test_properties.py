@@ -177,6 +177,7 @@ def test_a_twin_of_every_row_in_its_cluster_is_no_evidence(metric, seed, shuffle
 @every_metric
 @settings(max_examples=3)
 @given(seed=seeds)
+@example(seed=1476)  # a bin of the calibration error has a mean of 0
 def test_clusters_of_one_sample_are_independent_samples(metric, seed):
     rng = np.random.default_rng(seed)
     arrays, check = drawn(rng), check_of(metric, rng)
