@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from models.command_line import at_least
 from models.data.skin_phantom import skin_phantom
 from models.perceptual import perceptual_loss
 from models.train_vae import train_vae
@@ -117,19 +118,13 @@ def _tf32(allowed: bool) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-def _count(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{value}: must be 1 or more")
-    return value
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preset", choices=PRESETS, default="cpu")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--perceptual", choices=PERCEPTUAL_KINDS, help="network of the loss (default: the preset's)")
-    parser.add_argument("--steps", type=_count, default=30, metavar="N", help="of a stretch (default 30)")
+    parser.add_argument("--steps", type=at_least(1), default=30, metavar="N", help="of a stretch (default 30)")
     parser.add_argument("--compiled", action="store_true", help="translate our step by torch.compile first")
     arguments = parser.parse_args()
     config = VAEConfig.preset(arguments.preset)

@@ -10,7 +10,7 @@ from fairness_checks.checks import PAIRWISE, LimitKind, limit_problem, unfit_lim
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS, Metric
 
-__all__ = ["Design", "Value", "checked_values", "count", "design", "number", "second_values"]
+__all__ = ["Design", "Value", "checked_values", "design", "second_values"]
 
 Value = float | tuple[float, float]
 """A group's value; of equalized odds its true and its false positive rate."""

@@ -6,8 +6,9 @@ import math
 
 from scipy import optimize
 
+from fairness_checks.arguments import count
 from fairness_checks.checks import PAIRWISE
-from fairness_checks.planning_arguments import Design, Value, count, design, second_values
+from fairness_checks.planning_arguments import Design, Value, design, second_values
 from fairness_checks.planning_needs import components, fewest, kept, needed
 
 __all__ = ["plan_detectable"]

@@ -24,7 +24,7 @@ from fairness_checks.stats.judge_estimates import judge_difference
 if TYPE_CHECKING:
     from fairness_checks.statistics import GroupStatistics
 
-__all__ = ["EstimatedKind", "estimate_records", "select"]
+__all__ = ["EstimatedKind", "estimate_records"]
 
 Integers = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]
@@ -121,11 +121,6 @@ class EstimatedKind(ABC, Generic[S]):
     def estimates(self, statistics: GroupStatistics, metric: Metric) -> Estimates:
         """Return every group's value."""
         return self.value(self.measured(statistics, metric).statistics)
-
-
-def select(estimates: Estimates, judged: Sequence[int]) -> Estimates:
-    """Return the estimates at the given positions."""
-    return estimates.take(np.asarray(judged, dtype=np.intp))
 
 
 def estimate_records(

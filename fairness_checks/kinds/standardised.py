@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.checks import Check, Settings
-from fairness_checks.kinds.estimated import estimate_records, select
+from fairness_checks.kinds.estimated import estimate_records
 from fairness_checks.kinds.measured import few_clusters
 from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
@@ -160,8 +160,8 @@ def standardise(
         problems.append(problem)
     if skewed is not None:
         judged = [i for i, problem in enumerate(problems) if problem is None]
-        for place, i in enumerate(judged):
-            if not can_be_judged(skewed.take(judged))[place]:
+        for i, varies in zip(judged, can_be_judged(skewed.take(judged)), strict=True):
+            if not varies:
                 problems[i] = f"its {counted[i]} samples do not vary"
     return Standardised(
         tuple(names),
@@ -199,7 +199,7 @@ def _combined_freedom(parts: npt.NDArray[np.float64], freedom: npt.NDArray[np.fl
 
 def judge_standardised(standardised: Standardised, judged: Sequence[int], check: Check, alpha: float) -> Inference:
     """Judge standardised values against a limit; positions in the answer count among `judged`."""
-    metric, some = check.definition, select(standardised.estimates, judged)
+    metric, some = check.definition, standardised.estimates.take(np.asarray(judged, dtype=np.intp))
     moments = None if standardised.moments is None else standardised.moments.take(judged)
     if check.limit_kind == "max_difference":
         return judge_difference(

@@ -52,9 +52,9 @@ def means_outside(statistics: MeanStatistics, first: np.ndarray, second: np.ndar
     [0.0026]
     """
     swap = statistics.mean[second] > statistics.mean[first]
-    rows = np.concatenate([np.where(swap, second, first), np.where(swap, first, second)])
-    index = np.arange(len(first))
-    of_higher, of_lower, skewness = violation_variances(statistics, rows[index], rows[index + len(first)])
+    higher, lower = np.where(swap, second, first), np.where(swap, first, second)
+    of_higher, of_lower, skewness = violation_variances(statistics, higher, lower)
+    rows, index = np.concatenate([higher, lower]), np.arange(len(first))
     sides = Estimates(statistics.mean[rows], np.concatenate([of_higher, of_lower]), statistics.n[rows] - 1.0)
     return np.nan_to_num(estimates_outside(sides, index, index + len(first), margin, skewness), nan=1.0)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from fairness_checks.errors import FairnessError
 from fairness_checks.sweep.progress import ProgressLine
+from models.command_line import at_least
 from models.data.images import ImageSet
 from models.studies.dermatology_record import changes_of
 from models.studies.dermatology_store import save_study
@@ -123,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, help="where to write (default: build/dermatology/DATA-PRESET)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU, if any")
-    parser.add_argument("--jobs", type=_count, help="trainings side by side (default: 2 on a CPU, 1 on a GPU)")
+    parser.add_argument("--jobs", type=at_least(1), help="trainings side by side (default: 2 on a CPU, 1 on a GPU)")
     parser.add_argument("--compiled", action="store_true", help="translate the steps by torch.compile first")
     parser.add_argument("--perceptual", choices=PERCEPTUAL_KINDS, help="network of the loss (default: the preset's)")
     parser.add_argument(
@@ -132,25 +133,14 @@ def _parser() -> argparse.ArgumentParser:
         help="factor of the divergence, such as 1/256, used as given whatever the size of the images (default: the "
         "preset's, reduced with their size)",
     )
-    parser.add_argument("--repeats", type=_repeats, help="2 or more (default: the preset's)")
-    parser.add_argument("--seed", type=_seed, default=0, help="of all draws, 0 or more (default: %(default)s)")
+    repeats = at_least(2, "a spread over repeats needs 2 or more")
+    parser.add_argument("--repeats", type=repeats, help="2 or more (default: the preset's)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of all draws, 0 or more (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="2 repeats of 2 epochs on 64 images: for tests and CI")
     parser.add_argument(
         "--report-only", action="store_true", help="write the report from what --out holds, and train nothing"
     )
     return parser
-
-
-def _count(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{value}: must be 1 or more")
-    return value
-
-
-def _seed(text: str) -> int:
-    if (value := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"{value}: must be 0 or more")
-    return value
 
 
 def _weight(text: str) -> float:
@@ -160,12 +150,6 @@ def _weight(text: str) -> float:
         value = 0.0
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text}: must be a number above 0 and at most 1, such as 0.0625 or 1/16")
-    return value
-
-
-def _repeats(text: str) -> int:
-    if (value := int(text)) < 2:
-        raise argparse.ArgumentTypeError(f"{value}: a spread over repeats needs 2 or more")
     return value
 
 

@@ -21,7 +21,7 @@ from models.data.images import LEVELS, ImageSet
 from models.studies.dermatology_protocol import TONES
 from models.studies.dermatology_record import FORMAT, RECORD, REMEDY, StudyIncomplete, read_record
 
-__all__ = ["Measurements", "StudyIncomplete", "load_study", "read_arrays", "save_study", "write_arrays", "write_bytes"]
+__all__ = ["Measurements", "load_study", "read_arrays", "save_study", "write_arrays", "write_bytes"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]

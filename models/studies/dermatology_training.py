@@ -31,7 +31,8 @@ from models.perceptual import PerceptualLoss
 from models.studies import dermatology_one, dermatology_protocol
 from models.studies.dermatology_one import Setup, Task, measured, perceptual_of
 from models.studies.dermatology_protocol import images_per_test_set
-from models.studies.dermatology_store import StudyIncomplete, read_arrays, write_arrays
+from models.studies.dermatology_record import StudyIncomplete
+from models.studies.dermatology_store import read_arrays, write_arrays
 from models.vae_code import TRAINING
 from models.vae_config import MIXES, VAEConfig
 

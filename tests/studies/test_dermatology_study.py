@@ -41,10 +41,10 @@ from models.studies import (
 from models.studies.dermatology_conditions import FEWEST, condition_rows, distance_to_chance
 from models.studies.dermatology_data import data_record, study_images
 from models.studies.dermatology_protocol import fit_seed, images_per_test_set, split, training_rows
-from models.studies.dermatology_record import changes_of, preset_in_words
+from models.studies.dermatology_record import StudyIncomplete, changes_of, preset_in_words
 from models.studies.dermatology_report import write_report
 from models.studies.dermatology_results import sweep_results
-from models.studies.dermatology_store import StudyIncomplete, load_study, save_study
+from models.studies.dermatology_store import load_study, save_study
 from models.studies.dermatology_training import run_trainings
 from models.vae_config import MIXES, VAEConfig
 
