@@ -45,6 +45,8 @@ class Finding:
         Of a check against the baseline, what it was compared with.
     broken : bool
         Whether the check fails because it could not be made.
+    notes : tuple of str
+        What else a reader must know of the model or its data.
     """
 
     check: Check
@@ -56,6 +58,7 @@ class Finding:
     sweep: SweepRecord | None = None
     regression: RegressionRecord | None = None
     broken: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def find(statistics: GroupStatistics, check: Check, settings: Settings) -> Finding:

@@ -223,6 +223,8 @@ class CheckRecord:
         Set exactly where the verdict is "waived".
     about : dict of str to str
         What the model and its data are, as its fixture said; "data": "synthetic ..." for instance.
+    notes : tuple of str
+        What else a reader must know of the model or its data, a sentence each; decides nothing.
     schema : int
         Version of this layout.
     """
@@ -267,6 +269,7 @@ class CheckRecord:
     regression: RegressionRecord | None = None
     waiver: WaiverRecord | None = None
     about: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     @property

@@ -103,6 +103,7 @@ def _record(
         if waived and waiver is not None
         else None,
         about=dict(about),
+        notes=finding.notes,
         **(settling(finding, family, settings) if verdict == "inconclusive" else {}),
     )
 

@@ -56,6 +56,7 @@ def properties(record: CheckRecord) -> list[tuple[str, str]]:
         if value is not None:
             pairs.append((f"fairness.{name}", f"{value:.6g}" if type(value) is float else str(value)))
     pairs += [(f"fairness.about.{name}", text) for name, text in record.about.items()]
+    pairs += [("fairness.note", note) for note in record.notes]
     if record.waiver is not None:
         for name in ("reason", "approved_by", "expires"):
             pairs.append((f"fairness.waiver.{name}", getattr(record.waiver, name)))

@@ -135,8 +135,10 @@ def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | N
         yield "", None
         rows = list(group)
         yield _cut(printable(model), WIDTH), None
-        for line in textwrap.wrap(about_text(rows[0]), WIDTH - 2):
-            yield f"  {line}", None
+        notes = dict.fromkeys(f"note: {printable(note)}" for record in rows for note in record.notes)
+        for text in (about_text(rows[0]), *notes):  # a note is of the model: it is said once, not with every check
+            for line in textwrap.wrap(text, WIDTH - 2):
+                yield f"  {line}", None
         yield _line(_HEADER, widths), None
         for record in rows:
             for number, row in enumerate(table[id(record)]):

@@ -245,6 +245,7 @@ def explanation(record: CheckRecord) -> list[str]:
             f"alpha {record.alpha:g}, {_CORRECTIONS[record.correction]} over {record.family_size} {checks} "
             f"of {record.model}."
         )
+    lines.extend(f"Note: {printable(note)}." for note in record.notes)
     if record.about:
         lines.append(f"About {printable(record.model)}: {about_text(record)}.")
     return lines

@@ -180,3 +180,11 @@ def test_wide_characters_take_two_columns():
     }
     assert len([line for line in lines if "女性" in line]) == 1
     assert len(rate) == 1
+
+
+def test_notes_of_a_model_are_said_once_above_its_table(records):
+    noted = [dataclasses.replace(r, notes=("it was odd\n", "so was its split")) for r in records if r.model == "forest"]
+    lines = [line for line, _ in summary_lines([*noted, *(r for r in records if r.model == "boosting")])]
+    assert lines[1:5] == ["forest", "  note: it was odd\\n", "  note: so was its split", lines[4]]
+    assert lines[4].startswith("check")
+    assert sum("note:" in line for line in lines) == 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import date
 
@@ -8,6 +9,8 @@ import pytest
 from fairness_checks.auditing import audit
 from fairness_checks.checks import Check, Settings
 from fairness_checks.predictions import Predictions
+from fairness_checks.records import CheckRecord
+from fairness_checks.report.junit import properties
 from fairness_checks.report.text import explanation, headline, limit_text, p_text, settling_text
 from fairness_checks.verdict import audit_model
 from fairness_checks.waivers import Waiver
@@ -202,3 +205,10 @@ def test_a_name_cannot_break_or_reorder_the_line():
     assert line.isprintable()
     assert "fe\\nmale" in line
     assert "se\\tx" in line
+
+
+def test_notes_stand_in_the_explanation_and_among_the_properties():
+    record = dataclasses.replace(record_of(BIASED), notes=("one", "two"))
+    assert [line for line in explanation(record) if line.startswith("Note")] == ["Note: one.", "Note: two."]
+    assert [value for name, value in properties(record) if name == "fairness.note"] == ["one", "two"]
+    assert CheckRecord.from_json(record.to_json()).notes == ("one", "two")
