@@ -18,6 +18,7 @@ __all__ = [
     "Check",
     "CheckKey",
     "Correction",
+    "Decisions",
     "Gap",
     "LimitKind",
     "MissingSensitive",
@@ -35,6 +36,7 @@ LimitKind: TypeAlias = Literal[
 Correction: TypeAlias = Literal["holm", "benjamini_hochberg", "none"]
 Burden: TypeAlias = Literal["violation", "compliance"]
 MissingSensitive: TypeAlias = Literal["error", "group"]
+Decisions: TypeAlias = Literal["given", "threshold"]
 Strata: TypeAlias = Literal["each", "combined"]
 Section: TypeAlias = Literal["subgroups", "uncertainty", "sweep", "regression"]
 Gap: TypeAlias = Literal["each_mix", "equal_representation", "worst_case", "best_case", "dependence"]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy import special
 
 from fairness_checks.about import read_about
+from fairness_checks.checks import Decisions
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
 from fairness_checks.sensitive import SensitiveFeature, encode_features
 from fairness_checks.vectors import frozen, read_clusters, read_ids, read_labels, read_measures, read_scores
@@ -74,6 +75,7 @@ class Predictions:
 
     __slots__ = (
         *("about", "cluster", "error", "sample_id", "sensitive_features", "uncertainty"),
+        *("decided_by", "positive", "threshold"),
         *("y_pred", "y_score", "y_true"),
     )
 
@@ -86,6 +88,9 @@ class Predictions:
     sample_id: npt.NDArray[np.str_] | None
     sensitive_features: Mapping[str, SensitiveFeature]
     about: Mapping[str, str]
+    positive: str | None
+    decided_by: Decisions | None
+    threshold: float | None
 
     def __init__(
         self,
@@ -106,7 +111,7 @@ class Predictions:
         if not 0.0 <= threshold <= 1.0:
             raise InvalidPredictions(f"threshold: {threshold:g} is outside [0, 1], where the scores are")
         _refuse_halves(y_true, y_pred, y_score, error)
-        arrays: dict[str, np.ndarray | None] = dict.fromkeys(self.__slots__)
+        arrays: dict[str, np.ndarray | None] = dict.fromkeys((*ARRAYS, "cluster", "sample_id"))
         arrays["y_true"] = None if y_true is None else read_labels("y_true", y_true)
         arrays["y_score"] = score = None if y_score is None else read_scores(y_score)
         if y_pred is not None:
@@ -132,6 +137,10 @@ class Predictions:
             object.__setattr__(self, name, None if array is None else frozen(array))
         object.__setattr__(self, "sensitive_features", MappingProxyType(features))
         object.__setattr__(self, "about", MappingProxyType(read_about(about)))
+        object.__setattr__(self, "positive", None if y_true is None else "1")
+        decided_by = "given" if y_pred is not None else "threshold" if score is not None else None
+        object.__setattr__(self, "decided_by", decided_by)
+        object.__setattr__(self, "threshold", float(threshold) if decided_by == "threshold" else None)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Predictions is immutable; make a new one to change {name}")

@@ -9,12 +9,21 @@ from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from fairness_checks.checks import Burden, CheckKey, Correction, Gap, LimitKind, Strata, Worsening
+from fairness_checks.checks import Burden, CheckKey, Correction, Decisions, Gap, LimitKind, Strata, Worsening
 from fairness_checks.errors import RecordError
 from fairness_checks.names import printable
 from fairness_checks.plain import canonical_json
 
-__all__ = ["SCHEMA", "CheckRecord", "GroupRecord", "RegressionRecord", "SweepRecord", "Verdict", "WaiverRecord"]
+__all__ = [
+    "SCHEMA",
+    "CheckRecord",
+    "GroupRecord",
+    "InputRecord",
+    "RegressionRecord",
+    "SweepRecord",
+    "Verdict",
+    "WaiverRecord",
+]
 
 SCHEMA = 1
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -80,6 +89,27 @@ class WaiverRecord:
     reason: str
     approved_by: str
     expires: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputRecord:
+    """What the predictions mean that were judged.
+
+    Parameters
+    ----------
+    positive : str or None
+        Name of the positive class, "1" where labels are 0/1 or bool and nothing else was said; None without labels.
+    decisions : {"given", "threshold"} or None
+        Whether decisions were given, or are scores at or above the threshold; None where there are none.
+    threshold : float or None
+        From which score on a decision is positive; None unless it decides.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    positive: str | None = None
+    decisions: Decisions | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +255,8 @@ class CheckRecord:
         What the model and its data are, as its fixture said; "data": "synthetic ..." for instance.
     notes : tuple of str
         What else a reader must know of the model or its data, a sentence each; decides nothing.
+    inputs : InputRecord or None
+        What the predictions mean; None where none were judged.
     schema : int
         Version of this layout.
     """
@@ -270,6 +302,7 @@ class CheckRecord:
     waiver: WaiverRecord | None = None
     about: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    inputs: InputRecord | None = None
     schema: int = SCHEMA
 
     @property

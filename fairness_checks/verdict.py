@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from fairness_checks.checks import Check, Settings
@@ -10,7 +10,7 @@ from fairness_checks.errors import ConfigurationError
 from fairness_checks.evaluation import Evaluation
 from fairness_checks.finding import Finding, find, settling
 from fairness_checks.predictions import Predictions
-from fairness_checks.records import CheckRecord, Verdict, WaiverRecord
+from fairness_checks.records import CheckRecord, InputRecord, Verdict, WaiverRecord
 from fairness_checks.statistics import GroupStatistics
 from fairness_checks.stats import power
 from fairness_checks.stats.multiplicity import adjust
@@ -52,7 +52,7 @@ def _record(
     family: int,
     settings: Settings,
     waiver: Waiver | None,
-    about: Mapping[str, str],
+    asked: Evaluation,
 ) -> CheckRecord:
     check, inference = finding.check, finding.inference
     p_adjusted = adjusted if inference else None
@@ -102,10 +102,18 @@ def _record(
         waiver=WaiverRecord(reason=waiver.reason, approved_by=waiver.approved_by, expires=waiver.expires.isoformat())
         if waived and waiver is not None
         else None,
-        about=dict(about),
+        about=dict(asked.about),
+        inputs=_inputs(asked.predictions),
         notes=finding.notes,
         **(settling(finding, family, settings) if verdict == "inconclusive" else {}),
     )
+
+
+def _inputs(found: Predictions | None) -> InputRecord | None:
+    """Say what the predictions mean that are judged."""
+    if found is None:
+        return None
+    return InputRecord(positive=found.positive, decisions=found.decided_by, threshold=found.threshold)
 
 
 def audit_model(
@@ -173,7 +181,7 @@ def audit_model(
             len(checks),
             settings,
             find_waiver(waivers, model, finding.check.key, day),
-            asked.about,
+            asked,
         )
         for finding, adjusted in zip(findings, adjust(raw, settings.correction), strict=True)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from fairness_checks.records import CheckRecord
-from fairness_checks.report.text import headline
+from fairness_checks.report.text import headline, inputs_text
 
 __all__ = ["RECORD_PROPERTY", "properties", "records_of"]
 
@@ -55,6 +55,8 @@ def properties(record: CheckRecord) -> list[tuple[str, str]]:
         value = getattr(record, name)
         if value is not None:
             pairs.append((f"fairness.{name}", f"{value:.6g}" if type(value) is float else str(value)))
+    if inputs := inputs_text(record):
+        pairs.append(("fairness.inputs", inputs))
     pairs += [(f"fairness.about.{name}", text) for name, text in record.about.items()]
     pairs += [("fairness.note", note) for note in record.notes]
     if record.waiver is not None:

@@ -13,6 +13,7 @@ from fairness_checks.report.text import (
     SIGNS,
     about_text,
     disparity_text,
+    inputs_text,
     limit_text,
     settling_text,
     value_text,
@@ -136,7 +137,8 @@ def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | N
         rows = list(group)
         yield _cut(printable(model), WIDTH), None
         notes = dict.fromkeys(f"note: {printable(note)}" for record in rows for note in record.notes)
-        for text in (about_text(rows[0]), *notes):  # a note is of the model: it is said once, not with every check
+        # What is of the model is said once, not with every check.
+        for text in (inputs_text(rows[0]), about_text(rows[0]), *notes):
             for line in textwrap.wrap(text, WIDTH - 2):
                 yield f"  {line}", None
         yield _line(_HEADER, widths), None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairness_checks.names import printable
-from fairness_checks.records import CheckRecord, GroupRecord, SweepRecord
+from fairness_checks.records import CheckRecord, GroupRecord, InputRecord, SweepRecord
 from fairness_checks.report.regression_text import change_words, regression_lines, worsening_words
 from fairness_checks.report.sweep_text import gap_words, setting_words, sweep_lines
 
@@ -15,6 +15,7 @@ __all__ = [
     "disparity_text",
     "explanation",
     "headline",
+    "inputs_text",
     "limit_text",
     "p_text",
     "settling_text",
@@ -159,6 +160,16 @@ def about_text(record: CheckRecord) -> str:
     return printable("; ".join(f"{name.replace('_', ' ')}: {text}" for name, text in record.about.items()))
 
 
+def inputs_text(record: CheckRecord) -> str:
+    """Return what the judged predictions mean in one line; empty where there is nothing to say."""
+    inputs = record.inputs or InputRecord()
+    parts = [] if inputs.positive is None else [f"positive: {inputs.positive}"]
+    if inputs.decisions is not None:
+        decided = "decisions: given" if inputs.threshold is None else f"decided at score >= {inputs.threshold:g}"
+        parts.append(decided)
+    return printable("; ".join(parts))
+
+
 def _sizes(record: CheckRecord, sizes: tuple[int, ...]) -> str:
     names = [record.group(name).label for name in (record.first, record.second) if name is not None]
     parts = [f"{size:,} {record.unit} of {name}" for size, name in zip(sizes, names, strict=True)]
@@ -246,6 +257,8 @@ def explanation(record: CheckRecord) -> list[str]:
             f"of {record.model}."
         )
     lines.extend(f"Note: {printable(note)}." for note in record.notes)
+    if inputs := inputs_text(record):
+        lines.append(f"Predictions of {printable(record.model)}: {inputs}.")
     if record.about:
         lines.append(f"About {printable(record.model)}: {about_text(record)}.")
     return lines
