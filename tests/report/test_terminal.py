@@ -185,6 +185,7 @@ def test_wide_characters_take_two_columns():
 def test_notes_of_a_model_are_said_once_above_its_table(records):
     noted = [dataclasses.replace(r, notes=("it was odd\n", "so was its split")) for r in records if r.model == "forest"]
     lines = [line for line, _ in summary_lines([*noted, *(r for r in records if r.model == "boosting")])]
-    assert lines[1:5] == ["forest", "  note: it was odd\\n", "  note: so was its split", lines[4]]
+    inputs = "  positive: 1; decisions: given"
+    assert lines[1:5] == ["forest", inputs, "  note: it was odd\\n", "  note: so was its split"]
     assert lines[4].startswith("check")
     assert sum("note:" in line for line in lines) == 2
