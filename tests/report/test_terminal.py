@@ -187,5 +187,5 @@ def test_notes_of_a_model_are_said_once_above_its_table(records):
     lines = [line for line, _ in summary_lines([*noted, *(r for r in records if r.model == "boosting")])]
     inputs = "  positive: 1; decisions: given"
     assert lines[1:5] == ["forest", inputs, "  note: it was odd\\n", "  note: so was its split"]
-    assert lines[4].startswith("check")
+    assert lines[5].startswith("check")
     assert sum("note:" in line for line in lines) == 2
