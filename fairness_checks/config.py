@@ -23,6 +23,7 @@ from fairness_checks.config_schema import (
     WaiverSpec,
 )
 from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.storage.files import read_regular
 from fairness_checks.strict_yaml import read_yaml
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.waivers import Waiver
@@ -197,14 +198,9 @@ def _read_text(path: Path, source: str) -> str:
     try:
         if path.is_dir():
             raise ConfigurationError(f"{source}: this is a directory; give the file in it, such as thresholds.yaml")
-        if not path.exists():
-            raise ConfigurationError(f"{source}: there is no such file; write for example:\n\n{EXAMPLE}")
-        if not path.is_file():  # a pipe would keep the run waiting for ever
-            raise ConfigurationError(f"{source}: this is a device or a pipe; give a file")
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise ConfigurationError(f"{source}: {size} bytes are too many; at most {_MAX_BYTES} are read")
-        content = path.read_bytes()
+        content = read_regular(path, most=_MAX_BYTES)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{source}: there is no such file; write for example:\n\n{EXAMPLE}") from None
     except OSError as error:
         raise ConfigurationError(f"{source}: cannot be read: {error.strerror or error}") from error
     try:

@@ -1,9 +1,59 @@
-"""Hypothesis profiles: examples drawn anew at a desk, the same ones on every CI run; timing never fails a test."""
+"""What all tests share: hypothesis profiles, and things that can stand in the place of a file.
+
+Examples are drawn anew at a desk, and are the same ones on every CI run; timing never fails a test.
+"""
 
 import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@dataclass(frozen=True)
+class OddFile:
+    """Something that is no regular file.
+
+    `put` makes one at a path, after what is there has been removed; `says` is what an error calls it.
+    """
+
+    make: Callable[[Path], object]
+    says: str
+
+    def put(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self.make(path)
+
+
+def _socket(path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(path.parent)  # the address of a socket is short
+    try:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+ODD_FILES = {
+    "folder": OddFile(lambda path: path.mkdir(), "is a folder, not a regular file"),
+    "pipe": OddFile(os.mkfifo, "is a named pipe, not a regular file"),
+    "socket": OddFile(_socket, "is a socket, not a regular file"),
+    "zero": OddFile(lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
+    "null": OddFile(lambda path: path.symlink_to("/dev/null"), "is a device, not a regular file"),
+    "loop": OddFile(lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+    "nowhere": OddFile(lambda path: path.symlink_to("no-such-file"), "is a symbolic link that leads nowhere"),
+}
+
+
+@pytest.fixture(params=ODD_FILES)
+def odd_file(request: pytest.FixtureRequest) -> OddFile:
+    """Each thing that can stand in the place of a file."""
+    return ODD_FILES[request.param]

@@ -20,9 +20,9 @@ from fairness_checks.baseline.fingerprint import data_fingerprint, hashed_ids
 from fairness_checks.baseline.outcomes_file import BITS, HALVES, REMEDY, Arrays, packed, read_arrays
 from fairness_checks.baseline.reading import REWRITE
 from fairness_checks.baseline.rounding import Halves, as_distances, as_scores, halved
-from fairness_checks.cache import write_atomically
 from fairness_checks.errors import BaselineError
 from fairness_checks.predictions import Predictions
+from fairness_checks.storage.files import write_atomically
 
 __all__ = ["read_outcomes", "rounded", "write_outcomes"]
 
@@ -66,7 +66,7 @@ def write_outcomes(path: Path, predictions: Predictions, salt: bytes) -> Outcome
             arrays[name] = halves.values[order].astype("<f2")
             arrays[f"{name}_exponent"] = np.array(halves.exponent, dtype="<i2")
     content = packed(arrays)
-    write_atomically(path, lambda file: file.write(content))
+    write_atomically(path, content, durable=False)  # its place is taken by `store.update_baseline`, which is
     sha256 = hashlib.sha256(content).hexdigest()
     return OutcomesRef(file=path.name, samples=len(predictions), sha256=sha256, fingerprint=fingerprint)
 

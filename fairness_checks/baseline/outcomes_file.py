@@ -14,6 +14,7 @@ import numpy.typing as npt
 from fairness_checks.baseline.document import OutcomesRef
 from fairness_checks.baseline.reading import REWRITE
 from fairness_checks.errors import BaselineError
+from fairness_checks.storage.files import read_regular
 
 __all__ = ["BITS", "HALVES", "REMEDY", "Arrays", "packed", "read_arrays"]
 
@@ -36,10 +37,7 @@ def read_arrays(path: Path, ref: OutcomesRef) -> Arrays:
     """Return the arrays of a file; raise BaselineError unless it is the file named and holds what it must, no more."""
     most = 2 * (sum(_expected(name, ref.samples)[1] + _HEADER for name in _names()) + 1024)
     try:
-        size = path.stat().st_size
-        if size > most:
-            raise BaselineError(f"{path}: {size} bytes are too many for {ref.samples} samples; {REMEDY}")
-        content = path.read_bytes()
+        content = read_regular(path, most=most)
     except FileNotFoundError:
         raise BaselineError(f"{path}: the file is missing; {REMEDY}") from None
     except OSError as error:

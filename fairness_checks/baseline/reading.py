@@ -15,11 +15,13 @@ from fairness_checks.baseline.document import SCHEMA, Baseline, ModelBaseline, S
 from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.text import checksum, written_by
 from fairness_checks.errors import BaselineError
+from fairness_checks.storage.files import read_regular
 
 __all__ = ["REWRITE", "parse_baseline", "read_baseline"]
 
 REWRITE = "pytest --fairness --fairness-update-baseline"
 _REMEDY = f"restore the file with git, or delete it and write it anew: {REWRITE}"
+_MOST = 1 << 28  # bytes; a check takes about a thousand
 _MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 
 
@@ -55,7 +57,7 @@ def read_baseline(path: Path) -> Baseline | None:
     True
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_regular(path, most=_MOST).decode("utf-8")
     except FileNotFoundError:
         return None
     except OSError as error:

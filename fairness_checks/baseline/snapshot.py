@@ -15,6 +15,7 @@ from fairness_checks.baseline.reading import parse_baseline
 from fairness_checks.errors import BaselineError, RecordError
 from fairness_checks.records import CheckRecord
 from fairness_checks.report.junit import RECORD_PROPERTY
+from fairness_checks.storage.files import read_regular
 
 __all__ = ["Snapshot", "read_snapshot"]
 
@@ -52,7 +53,7 @@ def read_snapshot(path: Path) -> Snapshot:
         If it is missing, neither of them, damaged, or holds no checks of this gate.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         raise BaselineError(f"{path}: there is no such file") from None
     except OSError as error:

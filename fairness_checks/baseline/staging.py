@@ -23,6 +23,7 @@ from fairness_checks.kinds import KINDS
 from fairness_checks.predictions import Predictions
 from fairness_checks.rows import Rows
 from fairness_checks.statistics import GroupStatistics
+from fairness_checks.storage.files import read_regular
 
 __all__ = ["OUTCOMES", "Staged", "read_staged", "stage"]
 
@@ -76,7 +77,7 @@ def stage(predictions: Predictions, checks: Sequence[Check], settings: Settings,
 def read_staged(folder: Path) -> Staged:
     """Read what `stage` wrote; raise BaselineError if it is not there."""
     try:
-        return _staged().validate_json((folder / _STAGED).read_bytes())
+        return _staged().validate_json(read_regular(folder / _STAGED))
     except (OSError, ValidationError) as error:
         raise BaselineError(
             f"{folder}: what a worker left for the baseline cannot be read here ({type(error).__name__}); update the "

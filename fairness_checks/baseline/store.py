@@ -10,24 +10,25 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from fairness_checks.baseline.document import Baseline, OutcomesRef
 from fairness_checks.baseline.reading import parse_baseline, read_baseline
 from fairness_checks.baseline.text import baseline_text
-from fairness_checks.cache import write_atomically
 from fairness_checks.errors import BaselineError
 from fairness_checks.names import slug
+from fairness_checks.storage.files import read_regular, remove_leftovers, write_atomically
+from fairness_checks.storage.locks import locked
 
 __all__ = ["claim_salt", "outcomes_folder", "update_baseline"]
 
 LOCK_SECONDS = 30.0
-_OURS = re.compile(r"[A-Za-z0-9_]+-[0-9a-f]{12}\.npz(\.tmp)?")
+_OURS = re.compile(r"[A-Za-z0-9_]+-[0-9a-f]{12}\.npz")
 _NONE: Mapping[str, Path] = MappingProxyType({})
 
 Change = Callable[[Baseline | None], Baseline]
@@ -94,6 +95,7 @@ def update_baseline(
     """
     folder = outcomes_folder(path)
     with _locked(path, timeout):
+        remove_leftovers(path.parent, path.name)
         old = read_baseline(path)
         new, files = _placed(folder, old, change(old), outcomes)
         text = baseline_text(new)
@@ -101,7 +103,7 @@ def update_baseline(
         try:
             for name, content in files.items():
                 _keep(folder / name, content)
-            write_atomically(path, lambda file: file.write(text.encode()))
+            write_atomically(path, text.encode())
         except OSError as error:
             raise BaselineError(f"{path}: cannot be written: {error.strerror or error}") from error
         with suppress(OSError):  # the new baseline stands; what is left over goes next time
@@ -113,15 +115,17 @@ def update_baseline(
 def _locked(path: Path, timeout: float) -> Iterator[None]:
     """Hold the lock of a baseline. A killed process lets go; the empty file of the lock stays."""
     lock = path.with_name(f".{path.name}.lock")
+    held = ExitStack()
     try:
-        held = FileLock(lock).acquire(timeout=timeout)
+        held.enter_context(locked(lock, timeout))
     except Timeout:
         raise BaselineError(
             f"{lock}: another run has held the lock of the baseline for {timeout:g} s; wait until it has ended, then "
             "run the update again"
         ) from None
-    except (OSError, NotImplementedError) as error:
-        raise BaselineError(f"{lock}: the baseline cannot be locked: {error}; make its folder writable") from error
+    except OSError as error:
+        why = error.strerror or error
+        raise BaselineError(f"{lock}: the baseline cannot be locked: {why}; make its folder writable") from error
     with held:
         yield
 
@@ -137,7 +141,7 @@ def _placed(
         if ref is None:
             raise BaselineError(f"{staged}: outcomes of {name!r}, to which the changed baseline does not refer")
         try:
-            content = staged.read_bytes()
+            content = read_regular(staged)
         except OSError as error:
             raise BaselineError(f"{staged}: outcomes of {name!r} cannot be read: {error.strerror or error}") from error
         if hashlib.sha256(content).hexdigest() != ref.sha256:
@@ -160,14 +164,17 @@ def _refs(baseline: Baseline | None) -> dict[str, OutcomesRef]:
 def _keep(path: Path, content: bytes) -> None:
     """Write a file whose name says what is in it, unless it is there."""
     path.parent.mkdir(exist_ok=True)
-    if not path.exists() or path.read_bytes() != content:
-        write_atomically(path, lambda file: file.write(content))
+    with suppress(FileNotFoundError):
+        if read_regular(path) == content:
+            return
+    write_atomically(path, content)
 
 
 def _remove_unnamed(folder: Path, baseline: Baseline) -> None:
     """Remove outcome files that the baseline does not name, and what a killed process left of one."""
     named = {Path(ref.file).name for ref in _refs(baseline).values()}
-    for file in folder.glob("*.npz*"):
+    remove_leftovers(folder)
+    for file in folder.glob("*.npz"):
         if _OURS.fullmatch(file.name) and file.name not in named:
             file.unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):

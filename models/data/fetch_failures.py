@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from fairness_checks.cache import write_atomically
+from fairness_checks.storage.files import write_atomically
 from models.data.fitzpatrick17k_files import read_table
 
 __all__ = ["Failure", "read_failures", "write_failures"]
@@ -58,4 +58,4 @@ def write_failures(path: Path, failures: Iterable[Failure]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Failure._fields)
     writer.writerows((*failure[:-1], "yes" if failure.permanent else "no") for failure in failures)
-    write_atomically(path, lambda file: file.write(text.getvalue().encode()))
+    write_atomically(path, text.getvalue().encode())

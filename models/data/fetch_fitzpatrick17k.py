@@ -20,8 +20,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from fairness_checks.cache import write_atomically
 from fairness_checks.errors import FairnessError
+from fairness_checks.storage.files import remove_leftovers, write_atomically
 from models.data.fetch_failures import Failure, read_failures, write_failures
 from models.data.fetch_manners import Manners, host_of
 from models.data.fetch_progress import Fetched, Progress
@@ -81,8 +81,9 @@ def fetch(
     (folder / "images").mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".fetch.lock", timeout=0):
+            remove_leftovers(folder / "images")
             if not (kept := folder / TABLE).exists():
-                write_atomically(kept, lambda file: file.write(content))
+                write_atomically(kept, content)
             elif kept.read_bytes() != content:
                 raise UnusableData(f"{kept}: another table than the given one; choose another folder")
             return _fetch_all(wanted, folder, manners, again, report)
@@ -206,7 +207,7 @@ def _fetch_one(sites: Sites, path: Path, url: str) -> Failure | None:
         decoded(content, 8)
     except Exception as error:  # Pillow raises nearly anything
         return failed(f"not an image: {type(error).__name__}")
-    write_atomically(path, lambda file: file.write(content))
+    write_atomically(path, content)
     return None
 
 

@@ -24,8 +24,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from fairness_checks.cache import write_atomically
 from fairness_checks.errors import FairnessError
+from fairness_checks.storage.files import write_atomically
 
 __all__ = ["DataFile", "DataUnavailable", "Member", "read_verified"]
 
@@ -247,6 +247,6 @@ def _cache_lock(file: DataFile) -> FileLock | None:
 
 def _keep(file: DataFile, content: bytes) -> None:
     try:
-        write_atomically(cache_folder() / file.filename, lambda opened: opened.write(content))
+        write_atomically(cache_folder() / file.filename, content)
     except OSError as error:
         _log.warning("%s is not kept in the user cache: %s", file.filename, error)

@@ -365,3 +365,9 @@ def test_the_same_question_twice_in_a_run_is_two_checks(runs, tmp_path, diff):
     code, out, _ = diff(twice, runs[0])
     assert code == 1
     assert "max_difference (2)" in out
+
+
+def test_what_is_no_file_is_refused_and_nothing_waits_for_it(tmp_path, odd_file, capsys):
+    odd_file.put(tmp_path / "odd.json")
+    assert main(["diff", str(tmp_path / "odd.json"), str(tmp_path / "odd.json")]) == 2
+    assert odd_file.says in capsys.readouterr().err

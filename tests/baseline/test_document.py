@@ -278,3 +278,9 @@ def test_merging_keeps_other_models_and_other_checks(make):
     assert new.models["b"] is old.models["b"]
     with pytest.raises(BaselineError, match="run the update again"):
         merged(old, "f" * 32, {})
+
+
+def test_a_baseline_that_is_no_file_is_one_error(tmp_path, odd_file):
+    odd_file.put(tmp_path / "fairness-baseline.json")
+    with pytest.raises(BaselineError, match=rf"fairness-baseline\.json: cannot be read: {odd_file.says}"):
+        read_baseline(tmp_path / "fairness-baseline.json")

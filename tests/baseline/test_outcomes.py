@@ -262,7 +262,7 @@ def test_a_huge_file_is_not_read(stored):
     with (stored[0] / "o.npz").open("ab") as file:
         file.truncate(1_000_000_000)  # sparse
     started = time.perf_counter()
-    refused(stored, "1000000000 bytes are too many for 200 samples")
+    refused(stored, "holds more than .* bytes, which no such file does")
     assert time.perf_counter() - started < 1.0
 
 

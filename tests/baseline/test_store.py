@@ -241,13 +241,13 @@ def test_two_first_runs_at_a_time_both_survive(path, tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each step is killed in a fork")
 def test_killed_at_every_step_the_baseline_is_the_old_or_the_new_one(path, tmp_path, update, monkeypatch):
-    """A trace kills the process at its k-th line in store.py and cache.py, for every k until the update ends alive."""
+    """A trace kills the process at its k-th line in store.py and files.py, for every k until the update ends alive."""
     code = """
-        from fairness_checks import cache
         from fairness_checks.baseline import store
+        from fairness_checks.storage import files
         from shutil import copytree
         source, turns = Path(sys.argv[1]), Path(sys.argv[2])
-        watched = {store.__file__, cache.__file__}
+        watched = {store.__file__, files.__file__}
         os.fsync = lambda file: None  # against a loss of power, which this is not; it takes most of the time
 
         def killed_at(step, folder):
@@ -316,10 +316,11 @@ def test_killed_at_every_step_the_baseline_is_the_old_or_the_new_one(path, tmp_p
 
 
 def test_a_run_that_was_killed_as_the_first_one(path, update):
-    """What claim_salt leaves is a baseline without models; a half-written file beside it is overwritten."""
+    """What claim_salt leaves is a baseline without models; a half-written file beside it is removed."""
     assert claim_salt(path) == claim_salt(path)
     assert read_baseline(path) == Baseline(salt=claim_salt(path).hex())
-    path.with_name(f"{path.name}.tmp").write_bytes(b'{"half')
+    leftover = path.with_name(f".{path.name}.0123456789abcdef.tmp")
+    leftover.write_bytes(b'{"half')
     update(path, a=1)
     whole(path, {"a": 1})
-    assert f"{path.name}.tmp" not in files(path)
+    assert not leftover.exists()

@@ -1,0 +1,4 @@
+"""Files: one way to read them, one to write them, one to keep results under keys.
+
+``files``: regular files are read, whole files written, nothing else is opened. ``locks``: one process at a time.
+"""

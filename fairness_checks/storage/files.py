@@ -1,0 +1,177 @@
+"""Regular files, read with a bound and written whole or not at all. Needs the standard library alone.
+
+Whatever stands in a file's place, a folder, a pipe, a device, a socket, a loop of links, is an OSError whose
+`strerror` says what it is: nothing waits for a pipe, and nothing reads a device that never ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = [
+    "MOST",
+    "open_regular",
+    "read_regular",
+    "remove_leftovers",
+    "require_regular",
+    "write_atomically",
+]
+
+MOST = 1 << 30
+"""Bytes that `read_regular` reads unless it is told otherwise: 1 GiB."""
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_KINDS: dict[str, Callable[[int], bool]] = {
+    "a folder": stat.S_ISDIR,
+    "a named pipe": stat.S_ISFIFO,
+    "a socket": stat.S_ISSOCK,
+    "a device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
+    "a symbolic link that leads nowhere": stat.S_ISLNK,
+}
+
+
+def read_regular(path: Path, *, most: int = MOST) -> bytes:
+    """Return the content of a regular file, or of one that a symbolic link leads to.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    most : int
+        Bytes that it may hold.
+
+    Raises
+    ------
+    OSError
+        It is missing (FileNotFoundError), cannot be read, is no regular file, or is larger than `most`; `strerror`
+        says which.
+
+    Examples
+    --------
+    >>> read_regular(Path("/dev/null"))
+    Traceback (most recent call last):
+        ...
+    OSError: [Errno 22] is a device, not a regular file: '/dev/null'
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = b"" if size > most else file.read(most + 1)
+    if max(size, len(content)) > most:
+        raise OSError(errno.EFBIG, f"holds more than {most:,} bytes, which no such file does", str(path))
+    return content
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; raise OSError as `read_regular` does."""
+    require_regular(path)  # before it is opened: opening alone can do something to a device
+    file = os.fdopen(os.open(path, _READ | getattr(os, "O_CLOEXEC", 0)), "rb")
+    try:
+        _require(os.fstat(file.fileno()).st_mode, path)  # and of what was opened, whatever the path leads to by now
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def require_regular(path: Path) -> int:
+    """Return the permissions of a regular file, or of one that a link leads to.
+
+    Raises
+    ------
+    OSError
+        It is something else; FileNotFoundError where nothing is there at all.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = path.lstat().st_mode
+    _require(mode, path)
+    return stat.S_IMODE(mode)
+
+
+def _require(mode: int, path: Path) -> None:
+    if not stat.S_ISREG(mode):
+        kind = next((kind for kind, is_it in _KINDS.items() if is_it(mode)), "something else")
+        raise OSError(errno.EINVAL, f"is {kind}, not a regular file", str(path))
+
+
+def write_atomically(path: Path, content: bytes, *, durable: bool = True, mode: int | None = None) -> None:
+    """Write a file so that it is seen whole or not at all, even when the process is killed in the middle.
+
+    The content goes to a new file of another name in the same folder, which then takes the place of `path`; a file
+    that is replaced hands on its permissions. A killed process can leave the other name behind: see
+    `remove_leftovers`. Of two processes that write one path at a time, one wins, whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file; a regular file, or a link to one, is replaced.
+    content : bytes
+        All of it.
+    durable : bool
+        Whether it also survives a loss of power. What can be computed again, and is verified when it is read, need not.
+    mode : int, optional
+        Permissions of the file; by default those of the one that is replaced, else what the process' umask leaves.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written, the disk is full, or what is at `path` is no regular file: that is not replaced.
+    """
+    with suppress(FileNotFoundError):
+        before = require_regular(path)
+        mode = before if mode is None else mode
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(temporary, _CREATE, 0o666 if mode is None else mode & 0o700)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if mode is not None and hasattr(os, "fchmod"):
+                with suppress(PermissionError):  # some network file systems have one mode for all files
+                    os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
+    """Remove what processes that were killed while they wrote a file, or any in a folder, left.
+
+    The caller holds the lock of the file, or of the folder.
+
+    Leftovers that cannot be removed stay: they are in nobody's way.
+    """
+    ours = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[0-9a-f]{{16}}\.tmp")
+    with suppress(OSError):
+        for file in list(folder.iterdir()):
+            if ours.fullmatch(file.name):
+                with suppress(OSError):
+                    file.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a renaming survive a loss of power, where the system can; the file is in its place either way."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
