@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairness_checks.errors import BaselineError
+from fairness_checks.names import printable
 from fairness_checks.waiver_use import waiver_problems
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def close(
     records: Sequence[CheckRecord],
     staged: Mapping[str, Path],
     *,
+    incomplete: Collection[str] = (),
     unfiltered: bool,
     lost: bool,
 ) -> Closed:
@@ -48,6 +50,8 @@ def close(
         Of all tests that reported.
     staged : mapping of str to Path
         By model, what its evaluation left for the baseline.
+    incomplete : collection of str
+        Models of which some check could not be made: nothing of them is written.
     unfiltered : bool
         Whether nothing was deselected.
     lost : bool
@@ -63,7 +67,11 @@ def close(
         return Closed(tuple(disorder))
     if lost:
         return Closed((*disorder, "the baseline was not written: checks were lost"))
+    kept = [record for record in records if record.model not in incomplete]
     try:
-        return Closed(tuple(disorder), baseline.write(records, checks, staged, complete=complete))
+        written = baseline.write(kept, checks, staged, complete=complete)
     except BaselineError as error:
         return Closed((*disorder, f"the baseline was not written: {error}"))
+    if incomplete:
+        written += f". Not written, as a check could not be made: {printable(', '.join(sorted(incomplete)))}"
+    return Closed(tuple(disorder), written)

@@ -15,7 +15,8 @@ Every message names the place (file, key, array), the value seen, what is allowe
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 __all__ = [
     "BaselineError",
@@ -24,8 +25,11 @@ __all__ = [
     "FairnessError",
     "InvalidPredictions",
     "RecordError",
+    "attempted",
     "did_you_mean",
 ]
+
+T = TypeVar("T")
 
 
 class FairnessError(Exception):
@@ -50,6 +54,20 @@ class CacheError(FairnessError):
 
 class RecordError(FairnessError):
     """A record holds something other than plain builtins, or its JSON is not one of ours."""
+
+
+def attempted(make: Callable[[], T]) -> T | Exception:
+    """Return what is made, or the error that came instead: what does not need it goes on.
+
+    Examples
+    --------
+    >>> attempted(lambda: 1 / 2), attempted(lambda: 1 / 0)
+    (0.5, ZeroDivisionError('division by zero'))
+    """
+    try:
+        return make()
+    except Exception as error:
+        return error
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairness_checks.cache import FittedCache
 from fairness_checks.checks import Check
-from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.errors import ConfigurationError, InvalidPredictions, attempted
 from fairness_checks.predictions import ARRAYS, Predictions
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Evaluation:
         What the model and its data are.
     accepted : Accepted or None
         What the baseline holds of the model, where there are checks against it.
+    no_predictions, no_sweep : Exception or None
+        Why there are none, where they were wanted; only the checks that need them fail.
     """
 
     predictions: Predictions | None
@@ -45,6 +47,19 @@ class Evaluation:
     plan: SweepPlan | None = None
     about: Mapping[str, str] = field(default_factory=dict)
     accepted: Accepted | None = None
+    no_predictions: Exception | None = None
+    no_sweep: Exception | None = None
+
+    def lacking(self, check: Check) -> Exception | None:
+        """Return why what a check is asked of is not there; None where it is."""
+        if check.gap is not None:
+            there = self.sweep is not None and self.plan is not None
+            return None if there else self.no_sweep or ConfigurationError("there are no results of a sweep")
+        if self.predictions is None:
+            return self.no_predictions or ConfigurationError("there are no predictions of held-out samples")
+        if check.of is not None and self.accepted is None:
+            return ConfigurationError("a check against the baseline, but there is none to look in")
+        return None
 
 
 def evaluate(
@@ -58,7 +73,9 @@ def evaluate(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Evaluate what a model fixture returned, as far as the checks need it.
+    """Evaluate what a model fixture returned, as far as the checks need it, and as far as that is possible.
+
+    Out-of-fold predictions that cannot be made leave the sweep, and a sweep that fails leaves the predictions.
 
     Parameters
     ----------
@@ -83,19 +100,12 @@ def evaluate(
     Raises
     ------
     ConfigurationError
-        If the fixture returned something else, or predictions that cannot be trained again.
-    InvalidPredictions
-        If a model's predictions are not those of the rows it was given, or have features that the data set lacks.
+        If the fixture returned something else.
     """
     swept = plan is not None and any(check.gap is not None for check in checks)
     held_out = any(check.gap is None for check in checks)
     if isinstance(produced, Predictions):
-        if swept:
-            raise ConfigurationError(
-                "it has checks on a sweep, but its fixture returned Predictions, which cannot be trained again; "
-                "return a fairness_checks.sweep.TrainableModel"
-            )
-        return Evaluation(produced, about=produced.about)
+        return Evaluation(produced, about=produced.about, no_sweep=_not_trainable() if swept else None)
     if type(produced).__name__ != "TrainableModel":
         raise ConfigurationError(
             f"the fixture returned {type(produced).__name__}; return fairness_checks.Predictions, or a "
@@ -103,10 +113,26 @@ def evaluate(
         )
     from fairness_checks.sweep.runs import run_sweep
 
-    predictions = _out_of_fold(name, produced, seed, cache) if held_out else None
-    if plan is None or not swept:
-        return Evaluation(predictions, about=produced.about)
-    return Evaluation(predictions, run_sweep(name, produced, plan, cache, jobs, progress), plan, produced.about)
+    predictions = attempted(lambda: _out_of_fold(name, produced, seed, cache)) if held_out else None
+    no_predictions = predictions if isinstance(predictions, Exception) else None
+    asked = plan if swept else None
+    results = None if asked is None else attempted(lambda: run_sweep(name, produced, asked, cache, jobs, progress))
+    no_sweep = results if isinstance(results, Exception) else None
+    return Evaluation(
+        predictions=None if isinstance(predictions, Exception) else predictions,
+        sweep=None if isinstance(results, Exception) else results,
+        plan=asked,
+        about=produced.about,
+        no_predictions=no_predictions,
+        no_sweep=no_sweep,
+    )
+
+
+def _not_trainable() -> ConfigurationError:
+    return ConfigurationError(
+        "a check on a sweep, but the fixture returned Predictions, which cannot be trained again; return a "
+        "fairness_checks.sweep.TrainableModel"
+    )
 
 
 def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None) -> Predictions:

@@ -15,6 +15,7 @@ from fairness_checks.refusals import refuse_missing_checks, refuse_rerun_marks, 
 from fairness_checks.suite import (
     DECIDED,
     GATE,
+    INCOMPLETE,
     MODEL_MARK,
     RECORDS,
     STAGED,
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession
     from fairness_checks.checks import CheckKey, Settings
     from fairness_checks.config import GateConfig
-    from fairness_checks.records import CheckRecord
     from fairness_checks.sweep.runs import Progress
+    from fairness_checks.verdict import Answer
 
 __all__ = ["Gate"]
 
@@ -55,7 +56,7 @@ class Gate:
             raise pytest.UsageError("\n".join(problems))
         self.baseline = _baseline(self.path, config, {model.name for model in self.limits.models})
         self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
-        self._records: dict[str, dict[CheckKey, CheckRecord]] = {}
+        self._answers: dict[str, dict[CheckKey, Answer]] = {}
         self._failures: dict[str, Exception] = {}
         self._deselected: set[tuple[str, CheckKey]] = set()
         self._models: dict[str, tuple[str, ...] | None] = {}  # known once every conftest.py has been collected
@@ -159,22 +160,27 @@ class Gate:
             where = f" in {code.co_filename}:{code.co_firstlineno}" if code else ""
             raise ConfigurationError(f"the fixture{where} replaces the model {name}; give one of them another name")
 
-    def records(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, CheckRecord]:
+    def answers(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, Answer]:
         """Evaluate a model once: all its checks together, whatever was selected, for they are adjusted together."""
         if model in self._failures:  # what took long to fail is not tried again for the next check
             raise self._failures[model].with_traceback(None)
-        if model not in self._records:
+        if model not in self._answers:
             try:
-                self._records[model] = self._evaluate(model, request)
+                self._answers[model] = self._evaluate(model, request)
             except Exception as error:
                 self._failures[model] = error
                 raise
-        return self._records[model]
+        return self._answers[model]
 
-    def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, CheckRecord]:
+    def _is_incomplete(self, model: str) -> bool:
+        """Say whether some check of a model that was evaluated could not be made, selected or not."""
+        answers = self._answers.get(model, {}).values()
+        return model in self._failures or any(isinstance(answer, Exception) for answer in answers)
+
+    def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, Answer]:
         from fairness_checks.evaluation import evaluate
         from fairness_checks.plugin import cache_directory
-        from fairness_checks.verdict import audit_model
+        from fairness_checks.verdict import judge_model
 
         (configured,) = (each for each in self.limits.models if each.name == model)
         checks = [entry.check for entry in configured.checks]
@@ -192,10 +198,11 @@ class Gate:
             for feature in self._models[model] or ():
                 evaluation.predictions.feature(feature)
         evaluation = self.baseline.attached(model, evaluation, checks)
-        records = audit_model(model, evaluation, checks, self.settings, self.limits.waivers)
-        if (folder := self.baseline.staged(evaluation, checks, self.settings)) is not None:
-            self._staged[model] = folder
-        return {check.key: record for check, record in zip(checks, records, strict=True)}
+        answers = judge_model(model, evaluation, checks, self.settings, self.limits.waivers)
+        if not any(isinstance(answer, Exception) for answer in answers):
+            folder = self.baseline.staged(evaluation, checks, self.settings)
+            self._staged |= {} if folder is None else {model: folder}
+        return {check.key: answer for check, answer in zip(checks, answers, strict=True)}
 
     def _progress(self, model: str) -> Progress | None:
         """Return what shows how far a sweep is on a terminal; CI logs and workers stay quiet."""
@@ -225,8 +232,10 @@ class Gate:
         report = yield
         if report.when == "call":
             item.stash[DECIDED] = True
-        if isinstance(item, CheckTest) and item.model in self._staged:
-            report.__dict__[STAGED] = str(self._staged[item.model])  # pytest-xdist sends a report's whole __dict__
+        if isinstance(item, CheckTest):  # pytest-xdist sends a report's whole __dict__
+            report.__dict__[INCOMPLETE] = item.model if self._is_incomplete(item.model) else None
+            if item.model in self._staged:
+                report.__dict__[STAGED] = str(self._staged[item.model])
         verdict = outcome_of(item.stash.setdefault(RECORDS, []))
         if report.when == "call" and verdict in _STATUS and report.outcome != "failed":
             from fairness_checks.report.text import headline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.checks import MissingSensitive
-from fairness_checks.errors import ConfigurationError
+from fairness_checks.errors import ConfigurationError, attempted
 from fairness_checks.kinds import KINDS
 from fairness_checks.metrics import CELLS, METRICS, Metric
 from fairness_checks.predictions import Predictions
 from fairness_checks.rows import Rows, refuse_many
 
-__all__ = ["GroupStatistics"]
+__all__ = ["GroupStatistics", "measure_each"]
 
 Counts = npt.NDArray[np.int64]
 
@@ -83,7 +84,11 @@ class GroupStatistics:
         InvalidPredictions
             If sensitive values are missing and not declared a group, or an array is missing that a metric needs.
         """
-        rows = Rows(predictions, by, missing_sensitive)
+        return cls.from_rows(Rows(predictions, by, missing_sensitive), by, metrics)
+
+    @classmethod
+    def from_rows(cls, rows: Rows, by: Sequence[str], metrics: Iterable[Metric] = ()) -> GroupStatistics:
+        """Count and measure samples that are in their groups already; see `from_predictions`."""
         measured = {}
         for metric in _parts(metrics):
             found = KINDS[metric.kind].measure(rows, metric)
@@ -131,6 +136,23 @@ class GroupStatistics:
             if self.unlabelled is None or other.unlabelled is None
             else _aligned(self.unlabelled, order[0]) + _aligned(other.unlabelled, order[1]),
         )
+
+
+def measure_each(
+    predictions: Predictions, by: Sequence[str], missing_sensitive: MissingSensitive, metrics: Iterable[Metric]
+) -> dict[str, GroupStatistics | Exception]:
+    """Return the statistics of each metric by its name, or why there are none: those of the others are there.
+
+    The samples are placed in their groups once.
+    """
+    wanted = {metric.name: metric for metric in metrics}
+    rows = attempted(lambda: Rows(predictions, by, missing_sensitive))
+    if isinstance(rows, Exception):
+        return dict.fromkeys(wanted, rows)
+    return {
+        name: attempted(functools.partial(GroupStatistics.from_rows, rows, by, [metric]))
+        for name, metric in wanted.items()
+    }
 
 
 def _aligned(counts: Counts, order: Sequence[int]) -> Counts:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GATE",
+    "INCOMPLETE",
     "RECORDS",
     "STAGED",
     "FairnessFixture",
@@ -33,6 +34,7 @@ __all__ = [
 
 MODEL_MARK = "__fairness_model__"
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
+INCOMPLETE = "fairness_incomplete"  # of a test report: the model, where some check of it could not be made
 STAGED = "fairness_staged"  # of a test report: where its model left what the next baseline needs
 RECORDS: pytest.StashKey[list[CheckRecord]] = pytest.StashKey()
 _RESERVED = frozenset({"fairness", "fairness_cache", "fairness_device", "fairness_record", "request"})
@@ -162,14 +164,32 @@ class CheckTest(pytest.Function):
 
 
 def record_of(request: pytest.FixtureRequest) -> CheckRecord:
-    """Return the record of the check that is being run; an error of its model is an error of this test's set-up."""
-    item = request.node
+    """Return the record of the check that is being run; why there is none is an error of this test's set-up."""
+    item, gate = request.node, request.config.stash[GATE]
     try:
-        return request.config.stash[GATE].records(item.model, request)[item.check.key]
+        answer = gate.answers(item.model, request)[item.check.key]
     except pytest.exit.Exception as error:
-        pytest.fail(f"{item.model}: the fixture called pytest.exit: {error}", pytrace=False)
+        problem = f"{item.model}: the fixture called pytest.exit: {error}"
     except FairnessError as error:
-        pytest.fail(f"{item.model}: {error}", pytrace=False)
+        problem = f"{item.model}: {_told(error)}"
+    else:
+        if isinstance(answer, FairnessError):
+            from fairness_checks.baseline.keys import entry_key
+
+            place = f"{gate.node_prefix}:{item.line}: {item.model}, {entry_key(item.check.key)}"
+            problem = f"{place}: {_told(answer)}"
+        elif isinstance(answer, Exception):  # of a training that the project wrote: where it was raised says most
+            raise answer
+        else:
+            return answer
+    # Outside of the handlers: inside, pytest would print the error a second time, as the one being handled.
+    pytest.fail(problem, pytrace=False)
+
+
+def _told(error: Exception) -> str:
+    """Return an error's message with its notes, such as the mix that was trained with."""
+    notes = getattr(error, "__notes__", ())
+    return f"{error} ({'; '.join(notes)})" if notes else str(error)
 
 
 def _run_check(request: pytest.FixtureRequest, fairness_record: CheckRecord) -> None:

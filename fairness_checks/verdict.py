@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
+from typing import TypeAlias
 
 from fairness_checks.checks import Check, Settings
-from fairness_checks.errors import ConfigurationError
+from fairness_checks.errors import attempted
 from fairness_checks.evaluation import Evaluation
 from fairness_checks.finding import Finding, find, settling
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import CheckRecord, InputRecord, Verdict, WaiverRecord
-from fairness_checks.statistics import GroupStatistics
+from fairness_checks.statistics import GroupStatistics, measure_each
 from fairness_checks.stats import power
 from fairness_checks.stats.multiplicity import adjust
 from fairness_checks.waivers import Waiver, find_waiver
 
-__all__ = ["audit_model", "decide"]
+__all__ = ["Answer", "audit_model", "decide", "judge_model"]
+
+Answer: TypeAlias = CheckRecord | Exception
+"""The record of a check, or why it could not be made."""
 
 
 def decide(p_adjusted: float | None, p_compliance: float | None, alpha: float, *, complete: bool = True) -> Verdict:
@@ -116,15 +121,15 @@ def _inputs(found: Predictions | None) -> InputRecord | None:
     return InputRecord(positive=found.positive, decisions=found.decided_by, threshold=found.threshold)
 
 
-def audit_model(
+def judge_model(
     model: str,
     evaluation: Predictions | Evaluation,
     checks: Sequence[Check],
     settings: Settings,
     waivers: Sequence[Waiver] = (),
     today: date | None = None,
-) -> list[CheckRecord]:
-    """Decide all checks of one model, adjusted over them.
+) -> list[Answer]:
+    """Decide all checks of one model, adjusted over them; one that cannot be made leaves the others as they are.
 
     Parameters
     ----------
@@ -143,48 +148,75 @@ def audit_model(
 
     Returns
     -------
-    list of CheckRecord
-        In the order of `checks`.
+    list of (CheckRecord or Exception)
+        In the order of `checks`. An exception is why a check could not be made: a `FairnessError` such as a feature
+        that does not exist, missing values that are not declared a group, a score that was not given, one group where
+        two are compared; or what a training of a sweep raised.
+    """
+    asked = evaluation if isinstance(evaluation, Evaluation) else Evaluation(evaluation, about=evaluation.about)
+    findings = _findings(asked, checks, settings)
+    # A check that is undefined, or could not be made, is not shown to be violated, but it stays in the family: its
+    # size is the number configured.
+    raw = [f.inference.p_violation if isinstance(f, Finding) and f.inference else 1.0 for f in findings]
+    day = date.today() if today is None else today
+    answers: list[Answer] = []
+    for check, finding, adjusted in zip(checks, findings, adjust(raw, settings.correction), strict=True):
+        if isinstance(finding, Finding):
+            waiver = find_waiver(waivers, model, check.key, day)
+            answers.append(attempted(partial(_record, model, finding, adjusted, len(checks), settings, waiver, asked)))
+        else:
+            answers.append(finding)
+    return answers
+
+
+def audit_model(
+    model: str,
+    evaluation: Predictions | Evaluation,
+    checks: Sequence[Check],
+    settings: Settings,
+    waivers: Sequence[Waiver] = (),
+    today: date | None = None,
+) -> list[CheckRecord]:
+    """Decide all checks of one model as `judge_model` does, where all must be possible.
 
     Raises
     ------
-    ConfigurationError, InvalidPredictions
-        If a feature does not exist or holds missing values that are not declared a group.
+    FairnessError
+        The first reason why a check could not be made.
     """
-    asked = evaluation if isinstance(evaluation, Evaluation) else Evaluation(evaluation, about=evaluation.about)
-    statistics: dict[tuple[str, ...], GroupStatistics] = {}
-    held_out = [check for check in checks if check.gap is None and check.of is None]
-    for features in dict.fromkeys(_features(check) for check in held_out):
-        assert asked.predictions is not None  # for the type checker: evaluated because there are such checks
-        statistics[features] = GroupStatistics.from_predictions(
-            asked.predictions,
-            features,
-            settings.missing_sensitive,
-            [check.definition for check in held_out if _features(check) == features],
-        )
-    findings = [
-        _find_in_sweep(asked, check, settings)
-        if check.gap is not None
-        else _find_worsening(asked, check, settings)
-        if check.of is not None
-        else find(statistics[_features(check)], check, settings)
-        for check in checks
-    ]
-    # An undefined check cannot be violated, but it stays in the family: its size is the number configured.
-    raw = [finding.inference.p_violation if finding.inference else 1.0 for finding in findings]
-    day = date.today() if today is None else today
-    return [
-        _record(
-            model,
-            finding,
-            adjusted,
-            len(checks),
-            settings,
-            find_waiver(waivers, model, finding.check.key, day),
-            asked,
-        )
-        for finding, adjusted in zip(findings, adjust(raw, settings.correction), strict=True)
-    ]
+    records = []
+    for answer in judge_model(model, evaluation, checks, settings, waivers, today):
+        if isinstance(answer, Exception):
+            raise answer
+        records.append(answer)
+    return records
+
+
+def _findings(asked: Evaluation, checks: Sequence[Check], settings: Settings) -> list[Finding | Exception]:
+    """Find the answer to each check by itself, all of the same features with one pass over the rows."""
+    measured: dict[tuple[str, ...], dict[str, GroupStatistics | Exception]] = {}
+    if asked.predictions is not None:
+        held_out = [check for check in checks if check.gap is None and check.of is None]
+        for features in dict.fromkeys(_features(check) for check in held_out):
+            metrics = [check.definition for check in held_out if _features(check) == features]
+            measured[features] = measure_each(asked.predictions, features, settings.missing_sensitive, metrics)
+    return [_finding(asked, check, settings, measured) for check in checks]
+
+
+def _finding(
+    asked: Evaluation,
+    check: Check,
+    settings: Settings,
+    measured: Mapping[tuple[str, ...], Mapping[str, GroupStatistics | Exception]],
+) -> Finding | Exception:
+    if (lacking := asked.lacking(check)) is not None:
+        return lacking
+    if check.gap is not None:
+        return attempted(lambda: _find_in_sweep(asked, check, settings))
+    if check.of is not None:
+        return attempted(lambda: _find_worsening(asked, check, settings))
+    statistics = measured[_features(check)][check.metric]
+    return statistics if isinstance(statistics, Exception) else attempted(lambda: find(statistics, check, settings))
 
 
 def _features(check: Check) -> tuple[str, ...]:
@@ -194,14 +226,14 @@ def _features(check: Check) -> tuple[str, ...]:
 def _find_in_sweep(asked: Evaluation, check: Check, settings: Settings) -> Finding:
     from fairness_checks.sweep.analysis import find_in_sweep
 
-    if asked.sweep is None or asked.plan is None:
-        raise ConfigurationError(f"{check.metric}: a check on a sweep, but there are no results of one")
+    assert asked.sweep is not None  # for the type checker, as below: the caller has looked
+    assert asked.plan is not None
     return find_in_sweep(asked.sweep, asked.plan, check, settings)
 
 
 def _find_worsening(asked: Evaluation, check: Check, settings: Settings) -> Finding:
     from fairness_checks.regression import find_worsening
 
-    if asked.accepted is None or asked.predictions is None:
-        raise ConfigurationError(f"{check.metric}: a check against the baseline, but there is none to look in")
+    assert asked.accepted is not None  # for the type checker, as above
+    assert asked.predictions is not None
     return find_worsening(asked.accepted, asked.predictions, check, settings)

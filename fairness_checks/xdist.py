@@ -35,6 +35,7 @@ class Ledger:
         self._problems: list[str] = []
         self._closed = Closed(())
         self._staged: dict[str, Path] = {}
+        self._incomplete: set[str] = set()
         self.records: dict[str, list[CheckRecord]] = {}
 
     @property
@@ -70,9 +71,11 @@ class Ledger:
             return
         from fairness_checks.errors import RecordError
         from fairness_checks.report.junit import records_of
-        from fairness_checks.suite import STAGED, fails
+        from fairness_checks.suite import INCOMPLETE, STAGED, fails
 
         self._reported.add(report.nodeid)
+        if (model := getattr(report, INCOMPLETE, None)) is not None:
+            self._incomplete.add(model)
         try:
             records = records_of(report.user_properties)
         except RecordError as error:
@@ -122,6 +125,7 @@ class Ledger:
             gate.baseline,
             records,
             self._staged,
+            incomplete=self._incomplete,
             unfiltered=gate.unfiltered,
             lost=bool(self._problems),
         )

@@ -165,7 +165,6 @@ PRODUCT = 'TrainableModel(table(), fit, predict, version="1", folds=4)'
 @pytest.mark.parametrize(
     ("product", "message"),
     [
-        ("predict(1.0, table())", "it has checks on a sweep, but its fixture returned Predictions"),
         ("(table(), fit)", "the fixture returned tuple; return fairness_checks.Predictions, or"),
         (PRODUCT.replace('"1"', '""'), "version"),
     ],
@@ -176,6 +175,14 @@ def test_what_cannot_be_trained_again_is_named(sweep, product, message):
     assert (result.ret, result.parseoutcomes()) == (1, {"errors": 3})
     assert f"swept: {message}" in result.stdout.str() or message == "version"
     assert fits(sweep) == 0
+
+
+def test_predictions_answer_what_needs_no_sweep(sweep):
+    sweep.sweep(ACCURACY, SLOPE, more=SUBGROUPS, models=MODELS.replace(PRODUCT, "predict(1.0, table())"))
+    result = sweep.gate()
+    assert (result.ret, result.parseoutcomes()) == (1, {"errors": 2, "passed": 1})
+    message = "accuracy by sex, each_mix, max_difference: a check on a sweep, but the fixture returned Predictions"
+    assert f"thresholds.yaml:4: swept, sweep: {message}" in result.stdout.str()
 
 
 def test_a_fit_that_fails_is_located_and_the_next_run_goes_on(sweep):
@@ -202,7 +209,7 @@ def test_a_mix_of_a_group_that_does_not_exist_is_named(sweep):
 def test_a_metric_that_cannot_be_measured_is_named(sweep):
     sweep.sweep("{metric: mean_absolute_error, max_difference: 0.1}", ACCURACY)
     result = sweep.gate()
-    assert (result.ret, result.parseoutcomes()) == (1, {"errors": 2})
+    assert (result.ret, result.parseoutcomes()) == (1, {"errors": 1, "failed": 1})
     assert "mean_absolute_error cannot be measured from the model's predictions; these" in result.stdout.str()
 
 
@@ -279,4 +286,4 @@ def test_features_are_those_of_the_data_set_on_every_run(sweep):
     sweep.sweep(ACCURACY, more="subgroups: [{metric: accuracy, by: age, max_value: 0.99}]", models=more)
     first, second = (sweep.gate("-k", "age") for _ in range(2))
     assert first.parseoutcomes() == second.parseoutcomes() == {"errors": 1, "deselected": 1}
-    assert "swept: predict: sensitive feature 'age' is not in the data set" in first.stdout.str()
+    assert "max_value: predict: sensitive feature 'age' is not in the data set" in first.stdout.str()
