@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from fairness_checks.errors import InvalidPredictions
 
-__all__ = ["as_array"]
+__all__ = ["as_array", "column_of", "refuse_cells"]
 
 _LONGEST = 2**53
 """Whole numbers up to here are floats of their own; past it neighbours share one."""
+
+
+def column_of(name: str, values: Any) -> Any:
+    """Return a series of any library that narwhals reads, also the one column of a frame; else what was given."""
+    if isinstance(values, np.ma.MaskedArray) and values.ndim == 2 and values.shape[1] == 1:
+        return values[:, 0]
+    native = nw.from_native(values, pass_through=True, allow_series=True)
+    if isinstance(native, nw.Series) and isinstance(native.dtype, nw.List | nw.Array | nw.Struct):
+        raise InvalidPredictions(f"{name}: row 0 holds a {type(native.dtype).__name__}; one value a sample is needed")
+    if not isinstance(native, nw.DataFrame):
+        return native
+    if len(native.columns) != 1:
+        shown = ", ".join(repr(column) for column in native.columns[:5])
+        raise InvalidPredictions(f"{name}: a frame of {len(native.columns)} columns ({shown}); give one of them")
+    return native.get_column(native.columns[0])
+
+
+def refuse_cells(where: str, values: Iterable[Any]) -> None:
+    """Refuse lists, arrays and the like where one value a sample belongs; name the first row."""
+    for row, value in enumerate(values):
+        if isinstance(value, Collection) and not isinstance(value, str | bytes):
+            raise InvalidPredictions(f"{where}: row {row} holds a {type(value).__name__}; one value a sample is needed")
 
 
 def as_array(name: str, values: Any) -> np.ndarray:
@@ -23,12 +46,26 @@ def as_array(name: str, values: Any) -> np.ndarray:
     >>> as_array("cluster", ["p0", float("nan")]).tolist()
     ['p0', nan]
     """
+    if str(getattr(values, "dtype", "")).endswith("bfloat16"):
+        raise InvalidPredictions(
+            f"{name}: dtype {values.dtype}, which NumPy does not have; write {name}.float() of a torch tensor, "
+            f"{name}.astype('float32') of another array"
+        )
+    if hasattr(values, "detach") and hasattr(values, "cpu"):  # a torch tensor, which may have a gradient or a device
+        values = values.detach().cpu()
     try:
         array = np.asarray(values)
         if isinstance(values, Sequence) and _other_than_given(values, array):
             array = np.asarray(values, dtype=object)
-    except (TypeError, ValueError) as error:  # rows of different lengths
-        raise InvalidPredictions(f"{name}: cannot be read as one array: {error}") from error
+    except Exception as error:  # of the library that the values are of: rows of different lengths, lost devices
+        if isinstance(values, Sequence):
+            refuse_cells(f"{name}: cannot be read as one array", values)
+        raise InvalidPredictions(
+            f"{name}: {type(values).__name__} cannot be read as one array ({type(error).__name__}: {error}); give a "
+            "NumPy array, a list of plain values, or a column of a frame"
+        ) from None
+    if array.ndim == 2 and array.shape[1] == 1:  # a column, as Keras and DataFrame.to_numpy give it
+        array = array[:, 0]
     if array.dtype.kind == "T":  # may hold a missing value, which NumPy writes out as text
         return array.astype(object)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fairness_checks.cache import FittedCache
 from fairness_checks.checks import Check
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, attempted
-from fairness_checks.predictions import ARRAYS, Predictions
+from fairness_checks.predictions import ARRAYS, FACTS, Predictions, like
 
 if TYPE_CHECKING:
     from fairness_checks.regression import Accepted
@@ -147,7 +149,8 @@ def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None
                 raise InvalidPredictions(
                     f"predict: sensitive feature {feature!r} is not in the data set; give it to the DataSet"
                 )
-        return {key: getattr(made, key) for key in ARRAYS if getattr(made, key) is not None}
+        given = {key: getattr(made, key) for key in (*ARRAYS, *FACTS) if getattr(made, key) is not None}
+        return {key: np.asarray(value) for key, value in given.items()}
 
     features = {key: list(columns) for key, columns in model.feature_sets.items()}
     depends_on = {
@@ -160,10 +163,12 @@ def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None
     arrays: dict[str, Any] = FittedCache(cache).arrays(f"{slug(name)}.out_of_fold", depends_on, compute)
     data = model.data
     same = data.fingerprint()[:16]  # a row is the same sample as long as all of the data are the same
-    return Predictions(
+    facts = {key: arrays.pop(key).item() if key in arrays else None for key in FACTS}
+    whole = Predictions(
         **arrays,
         cluster=data.cluster,
         sensitive_features=data.sensitive_features,
         sample_id=[f"{same}-{row}" for row in range(len(data))],
         about=model.about,
     )
+    return like(whole, **facts)

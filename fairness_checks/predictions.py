@@ -14,13 +14,17 @@ from scipy import special
 from fairness_checks.about import read_about
 from fairness_checks.checks import Decisions
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
+from fairness_checks.inputs.classes import read_classes
 from fairness_checks.sensitive import SensitiveFeature, encode_features
-from fairness_checks.vectors import frozen, read_clusters, read_ids, read_labels, read_measures, read_scores
+from fairness_checks.vectors import decide, frozen, read_clusters, read_ids, read_measures, read_scores
 
-__all__ = ["ARRAYS", "Predictions"]
+__all__ = ["ARRAYS", "FACTS", "Predictions", "like"]
 
 ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
 """The arrays of `Predictions`, but for its clusters and groups."""
+
+FACTS = ("positive", "decided_by", "threshold")
+"""What the arrays of `Predictions` mean."""
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.bool_]
@@ -36,11 +40,11 @@ class Predictions:
     Parameters
     ----------
     y_true : array_like of {0, 1} or bool, shape (n,), optional
-        What happened; 1 is the positive class.
+        What happened; 1 is the positive class. With `positive`, any two classes.
     y_pred : array_like of {0, 1} or bool, shape (n,), optional
-        What the model decided. Default: ``y_score >= threshold``.
+        What the model decided; with `positive`, the same two classes. Default: ``y_score >= threshold``.
     y_score : array_like of float in [0, 1], shape (n,), optional
-        Probability of the positive class.
+        Probability of the positive class. A rounding past 0 or 1, of a few units in the last place, is clipped.
     error : array_like of float, shape (n,), optional
         Error of each sample, in any unit: a reconstruction error, or a residual with its sign.
     uncertainty : array_like of float, shape (n,), optional
@@ -54,8 +58,11 @@ class Predictions:
     sensitive_features : frame, mapping of str to array_like, series or array_like
         One row a sample; any frame that narwhals reads (pandas, polars, pyarrow, ...), eager or lazy. A single array
         without a name is called "sensitive_feature".
+    positive : object, optional
+        The positive class, where `y_true` and `y_pred` are not 0/1 or bool (text, 1/2, -1/1), or where it is the 0.
     threshold : float, optional
-        Where a score becomes a decision; default 0.5. Only used where `y_pred` is not given.
+        From which score on a decision is positive, in [0, 1], compared in the precision of the scores; default 0.5.
+        Not beside `y_pred`.
     about : mapping of str to str, optional
         What the model and its data are, such as ``{"data": "synthetic"}``: kept with every record, shown in every
         report. Names are small letters, digits and underscores.
@@ -63,9 +70,10 @@ class Predictions:
     Raises
     ------
     InvalidPredictions
-        If lengths differ, labels are not binary, anything is missing, an id is there twice, or scores or the
-        threshold lie outside [0, 1]; the message names the array, the number of rows and the first bad ones. Missing
-        sensitive values are kept: whether they are an error or a group is the check's setting.
+        If lengths differ, labels are not binary, which class is positive is a guess, anything is missing, an id is
+        there twice, or scores or the threshold lie outside [0, 1]; the message names the array, the number of rows and
+        the first bad ones. Missing sensitive values are kept: whether they are an error or a group is the check's
+        setting.
 
     Examples
     --------
@@ -103,21 +111,23 @@ class Predictions:
         cluster: Any = None,
         sample_id: Any = None,
         sensitive_features: Any,
-        threshold: float = 0.5,
+        positive: Any = None,
+        threshold: float | None = None,
         about: Mapping[str, str] | None = None,
     ) -> None:
-        if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real):
-            raise InvalidPredictions(f"threshold: {threshold!r} is not a number in [0, 1]")
-        if not 0.0 <= threshold <= 1.0:
-            raise InvalidPredictions(f"threshold: {threshold:g} is outside [0, 1], where the scores are")
-        _refuse_halves(y_true, y_pred, y_score, error)
+        _refuse_halves(y_true, y_pred, y_score, error, positive)
+        limit = _threshold(threshold, y_pred, y_score)
         arrays: dict[str, np.ndarray | None] = dict.fromkeys((*ARRAYS, "cluster", "sample_id"))
-        arrays["y_true"] = None if y_true is None else read_labels("y_true", y_true)
-        arrays["y_score"] = score = None if y_score is None else read_scores(y_score)
-        if y_pred is not None:
-            arrays["y_pred"] = read_labels("y_pred", y_pred)
-        elif score is not None:
-            arrays["y_pred"] = np.asarray(score >= threshold)
+        classes = {"y_true": y_true, "y_pred": y_pred}
+        labels, class_name = read_classes(
+            {key: values for key, values in classes.items() if values is not None}, positive
+        )
+        arrays |= labels
+        if y_score is not None:
+            score = read_scores(y_score)
+            arrays["y_score"] = score.astype(np.float64)
+            if limit is not None:
+                arrays["y_pred"] = decide(score, limit)
         arrays["error"] = None if error is None else read_measures("error", error, signed=True)
         if uncertainty is not None:
             arrays["uncertainty"] = read_measures("uncertainty", uncertainty, signed=False)
@@ -137,10 +147,11 @@ class Predictions:
             object.__setattr__(self, name, None if array is None else frozen(array))
         object.__setattr__(self, "sensitive_features", MappingProxyType(features))
         object.__setattr__(self, "about", MappingProxyType(read_about(about)))
-        object.__setattr__(self, "positive", None if y_true is None else "1")
-        decided_by = "given" if y_pred is not None else "threshold" if score is not None else None
-        object.__setattr__(self, "decided_by", decided_by)
-        object.__setattr__(self, "threshold", float(threshold) if decided_by == "threshold" else None)
+        object.__setattr__(self, "positive", None if y_true is None else class_name)
+        object.__setattr__(
+            self, "decided_by", "given" if y_pred is not None else "threshold" if limit is not None else None
+        )
+        object.__setattr__(self, "threshold", limit)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Predictions is immutable; make a new one to change {name}")
@@ -195,6 +206,17 @@ class Predictions:
         return np.asarray(self.labels() != self.decisions(), dtype=np.float64)
 
 
+def like(current: Predictions, **parts: Any) -> Predictions:
+    """Return predictions with some parts replaced by ones that need no checking."""
+    made = object.__new__(Predictions)
+    for name in Predictions.__slots__:
+        value = parts.get(name, getattr(current, name))
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        object.__setattr__(made, name, value)
+    return made
+
+
 _ORDER = (*ARRAYS, "cluster", "sample_id")
 
 
@@ -202,12 +224,30 @@ def _place(name: str) -> int:
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
-def _refuse_halves(y_true: Any, y_pred: Any, y_score: Any, error: Any) -> None:
+def _refuse_halves(y_true: Any, y_pred: Any, y_score: Any, error: Any, positive: Any) -> None:
     """Refuse labels without predictions, and predictions without labels."""
     if y_true is not None and y_pred is None and y_score is None and error is None:
         raise InvalidPredictions("y_pred: give y_pred, y_score or both")
+    if y_true is None and positive is not None:
+        raise InvalidPredictions("positive: given without y_true, of whose classes it is one")
     if y_true is None and (error is None or y_pred is not None):
         raise InvalidPredictions("y_true: give it with y_pred or y_score, or give the error of each sample")
+
+
+def _threshold(threshold: object, y_pred: Any, y_score: Any) -> float | None:
+    """Return the threshold that decides; None where decisions are given, or there is nothing to decide by."""
+    if threshold is None:
+        return 0.5 if y_pred is None and y_score is not None else None
+    if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real):
+        raise InvalidPredictions(f"threshold: {threshold!r} is not a number in [0, 1]")
+    limit = float(threshold)
+    if not 0.0 <= limit <= 1.0:
+        raise InvalidPredictions(f"threshold: {limit:g} is outside [0, 1], where the scores are")
+    if y_pred is not None:
+        raise InvalidPredictions("threshold: given beside y_pred, which are the decisions; leave one of them out")
+    if y_score is None:
+        raise InvalidPredictions("threshold: given without y_score, the scores that it makes decisions of")
+    return limit
 
 
 def _given(name: str, array: npt.NDArray[_Scalar] | None, why: str) -> npt.NDArray[_Scalar]:

@@ -11,11 +11,20 @@ import numpy as np
 import numpy.typing as npt
 from narwhals.exceptions import DuplicateError
 
-from fairness_checks.array_like import as_array
+from fairness_checks.array_like import as_array, column_of, refuse_cells
 from fairness_checks.encoding import MOST_DISTINCT, Coding, chunks, code_array, recode, small_integer
 from fairness_checks.errors import InvalidPredictions
 
-__all__ = ["MISSING", "SensitiveFeature", "encode_features"]
+__all__ = [
+    "MISSING",
+    "SensitiveFeature",
+    "are_missing",
+    "code_column",
+    "encode_features",
+    "first_rows",
+    "is_missing",
+    "refuse_namesakes",
+]
 
 MISSING = "(missing)"
 """Name of the group of samples without a value, where the configuration asks for one."""
@@ -76,9 +85,7 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
     elif isinstance(native, nw.Series):
         columns = {_UNNAMED if native.name in (None, "") else str(native.name): native}
     elif isinstance(features, Mapping):
-        columns = {
-            str(name): nw.from_native(value, pass_through=True, allow_series=True) for name, value in features.items()
-        }
+        columns = {str(name): value for name, value in features.items()}
     elif isinstance(features, np.ndarray) and features.dtype.names is not None:
         columns = {name: features[name] for name in features.dtype.names}
     else:
@@ -88,17 +95,26 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
     return {name: _encode(name, column) for name, column in columns.items()}
 
 
+def code_column(where: str, column: Any) -> Coding:
+    """Code one column of any library by its values as they are; `where` is what messages call it.
+
+    Missing samples have the code -1, or that of a value that is missing (`are_missing`).
+    """
+    return _code(where, column_of(where, column))[0]
+
+
 def _encode(name: str, column: Any) -> SensitiveFeature:
-    coding, categories = _code(name, column)
+    where = f"sensitive_features[{name!r}]"
+    coding, categories = _code(where, column_of(where, column))
     blank = are_missing(coding.values)
-    refuse_namesakes(f"sensitive_features[{name!r}]", coding.values[~blank])
+    refuse_namesakes(where, coding.values[~blank])
     unique, place = np.unique(_sortable(coding.values[~blank]), return_inverse=True)
     names = [_name(value) for value in unique.tolist()]
     declared = {_name(value) for value in _sortable(categories).tolist()}
     extra = sorted(label for label in declared - set(names) if label.strip())
     if len(names) + len(extra) > _MOST_GROUPS:
         raise InvalidPredictions(
-            f"sensitive_features[{name!r}]: {len(names) + len(extra)} different values; at most {_MOST_GROUPS} groups "
+            f"{where}: {len(names) + len(extra)} different values; at most {_MOST_GROUPS} groups "
             f"can be compared. Bin a continuous feature first (age to age bands)"
         )
     table = np.full(len(blank) + 1, -1)  # its last entry is where the code -1 leads
@@ -108,22 +124,22 @@ def _encode(name: str, column: Any) -> SensitiveFeature:
     return SensitiveFeature(name, codes, (*names, *extra))
 
 
-def _code(name: str, column: Any) -> tuple[Coding, np.ndarray]:
-    """Return the coding of a feature, and the categories that it declares."""
+def _code(where: str, column: Any) -> tuple[Coding, np.ndarray]:
+    """Return the coding of a column, and the categories that it declares."""
     none = np.array([], dtype=str)
     if isinstance(column, nw.Series):
         if column.implementation.is_pandas() and column.dtype == nw.Categorical:
-            return _code(name, column.to_native().array)
+            return _code(where, column.to_native().array)
         categorical = column.dtype in (nw.Categorical, nw.Enum)
         categories = np.asarray(column.cat.get_categories().to_numpy()) if categorical else none
-        return _code_series(name, column), categories
+        return _code_series(where, column), categories
     if hasattr(column, "codes") and hasattr(column, "categories"):  # a pandas.Categorical
         return _code_categories(np.array(column.codes), np.asarray(column.categories))
-    values = as_array(f"sensitive_features[{name!r}]", column)
+    values = as_array(where, column)
     if isinstance(column, np.ma.MaskedArray) and values.ndim == 1:
         present = ~np.ma.getmaskarray(column)
-        return _spread(_code_values(name, values[present]), present), none
-    return _code_values(name, values), none
+        return _spread(_code_values(where, values[present]), present), none
+    return _code_values(where, values), none
 
 
 def _code_categories(codes: np.ndarray, categories: np.ndarray) -> tuple[Coding, np.ndarray]:
@@ -136,19 +152,19 @@ def _code_categories(codes: np.ndarray, categories: np.ndarray) -> tuple[Coding,
     return Coding(recode(codes, table, small_integer(len(categories))), categories[met]), categories
 
 
-def _code_series(name: str, column: nw.Series[Any]) -> Coding:
+def _code_series(where: str, column: nw.Series[Any]) -> Coding:
     """Code a series; the missing values leave first.
 
     Left among the others, they turn integers, and the ends of intervals, into floats.
     """
     if column.null_count():
         null = column.is_null()
-        return _spread(_code_series(name, column.filter(~null)), ~np.asarray(null.to_numpy(), dtype=bool))
+        return _spread(_code_series(where, column.filter(~null)), ~np.asarray(null.to_numpy(), dtype=bool))
     if column.dtype == nw.String or (column.implementation.is_polars() and column.dtype in (nw.Categorical, nw.Enum)):
         coding = _code_text_series(column)
         if coding is not None:
             return coding
-    return _code_values(name, np.asarray(column.to_numpy()))
+    return _code_values(where, np.asarray(column.to_numpy()))
 
 
 def _code_text_series(column: nw.Series[Any]) -> Coding | None:
@@ -164,15 +180,17 @@ def _code_text_series(column: nw.Series[Any]) -> Coding | None:
     return Coding(np.asarray(codes), np.array(names, dtype=object))
 
 
-def _code_values(name: str, values: np.ndarray) -> Coding:
+def _code_values(where: str, values: np.ndarray) -> Coding:
     if values.ndim != 1:
         raise InvalidPredictions(
-            f"sensitive_features[{name!r}]: shape {values.shape}; one value a sample is needed, shape (n,). "
-            f"Several features go into a frame or a dict of arrays"
+            f"{where}: shape {values.shape}; one value a sample is needed, shape (n,)"
+            f"{'. Several features go into a frame or a dict of arrays' if where.startswith('sensitive') else ''}"
         )
     if (coding := code_array(values)) is not None:
         return coding
-    refuse_namesakes(f"sensitive_features[{name!r}]", values)
+    if values.dtype.kind == "O":
+        refuse_cells(where, values)
+    refuse_namesakes(where, values)
     return _sort_values(values)
 
 
@@ -193,8 +211,9 @@ def refuse_namesakes(name: str, values: np.ndarray) -> None:
 def _sort_values(values: np.ndarray) -> Coding:
     """Code values by a sort: slow, but any will do."""
     present = ~are_missing(values)
-    unique, inverse = np.unique(_sortable(values[present]), return_inverse=True)
-    return _spread(Coding(inverse, unique), present)
+    there = values[present]
+    _, first, inverse = np.unique(_sortable(there), return_index=True, return_inverse=True)
+    return _spread(Coding(inverse, there[first]), present)
 
 
 def _spread(coding: Coding, present: npt.NDArray[np.bool_]) -> Coding:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.array_like import as_array
+from fairness_checks.array_like import as_array, column_of, refuse_cells
 from fairness_checks.encoding import chunks
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.sensitive import are_missing, first_rows, is_missing, refuse_namesakes
 
-__all__ = ["frozen", "read_clusters", "read_ids", "read_labels", "read_measures", "read_scores"]
+__all__ = ["decide", "frozen", "read_clusters", "read_ids", "read_labels", "read_measures", "read_scores"]
+
+_ROUNDINGS = 4.0  # of a sum of a few probabilities, in units of the last place
+_NEAR = 1e-5  # no logit, but a probability that was rounded in another precision
+_FEW_ROWS = 1_000
 
 _ABSENT = {"f": "NaN", "c": "NaN", "m": "NaT", "M": "NaT"}
 """What a missing value of a kind of dtype is called."""
@@ -27,11 +32,11 @@ def frozen(array: np.ndarray) -> np.ndarray:
 
 def _vector(name: str, values: Any) -> np.ndarray:
     """Turn a series or array_like into a one-dimensional array without missing values."""
-    series = nw.from_native(values, pass_through=True, allow_series=True)
-    if isinstance(series, nw.Series):
-        if series.null_count():
-            _refuse(name, np.asarray(series.is_null().to_numpy(), dtype=bool), "missing (null)")
-        array = as_array(name, series.to_numpy())
+    values = column_of(name, values)
+    if isinstance(values, nw.Series):
+        if values.null_count():
+            _refuse(name, np.asarray(values.is_null().to_numpy(), dtype=bool), "missing (null)")
+        array = as_array(name, values.to_numpy())
     else:
         array = as_array(name, values)
     if array.ndim != 1:
@@ -44,14 +49,18 @@ def _vector(name: str, values: Any) -> np.ndarray:
 
 def _read_objects(name: str, values: np.ndarray) -> np.ndarray:
     """Turn Python objects into text, whole numbers or floats; refuse those that are missing."""
-    _refuse(name, np.array([is_missing(value) for value in values], dtype=bool), "missing (None or NaN)")
     kinds = set(map(type, values))
+    if any(issubclass(kind, Collection) for kind in kinds - {str, bytes}):
+        refuse_cells(name, values)
+    _refuse(name, np.array([is_missing(value) for value in values], dtype=bool), "missing (None or NaN)")
     if any(issubclass(kind, str | bytes) for kind in kinds):  # "1" is a label in words, not a number
         if name == "cluster" and len(kinds) > 1:
             refuse_namesakes(name, values)
         if any(issubclass(kind, bytes) for kind in kinds):
             values = np.array([_decoded(value) for value in values], dtype=object)
         return values.astype(str)
+    if len(kinds) == 1 and issubclass(kind := next(iter(kinds)), np.floating):
+        return values.astype(kind)  # a threshold is compared in their own precision
     # As floats, long ids that differ in their last digits would become one cluster.
     ids = name in ("cluster", "sample_id") and all(issubclass(kind, int | np.integer) for kind in kinds)
     try:
@@ -97,12 +106,16 @@ def _refuse_words(name: str, array: np.ndarray) -> NoReturn:
     """Say how labels in words become 0 and 1; which word is the positive class, only the user knows."""
     if not len(array):
         raise InvalidPredictions(f"{name}: 0 rows; there is nothing to evaluate")
-    words = np.unique(array)[:4]
+    words = np.unique(array)
     seen = [repr(word) for word in (words.tolist() if array.dtype.kind in "US" else map(str, words))]
-    raise InvalidPredictions(
-        f"{name}: labels are not binary: {', '.join(seen)}; give 0/1 or bool, for instance "
-        f"`np.asarray({name}) == {seen[-1]}` if {seen[-1]} is your positive class"
-    )
+    raise InvalidPredictions(f"{name}: labels are not 0/1 or bool: {', '.join(seen[:4])}; {_which(name, seen)}")
+
+
+def _which(name: str, classes: Sequence[str]) -> str:
+    """Say how to name the positive class."""
+    if len(classes) == 2 and name != "outcome":
+        return f"say which class is the positive one: positive={classes[0]} or positive={classes[1]}"
+    return f"give 0/1 or bool, for instance `np.asarray({name}) == {classes[-1]}` if that is your positive class"
 
 
 def _refuse_labels(name: str, array: np.ndarray) -> NoReturn:
@@ -112,22 +125,47 @@ def _refuse_labels(name: str, array: np.ndarray) -> NoReturn:
     bad = (array != 0) & (array != 1)
     seen = ", ".join(f"{value:g}" for value in np.unique(array[bad])[:4].tolist())
     count = int(np.count_nonzero(bad))
+    classes = np.unique(array[:_FEW_ROWS])
+    which = _which(name, [f"{value:g}" for value in classes.tolist()]) if len(classes) == 2 else ""
     raise InvalidPredictions(
-        f"{name}: labels are not binary: {count} of {len(array)} values are neither 0 nor 1 ({seen}): {first_rows(bad)}"
+        f"{name}: labels are not binary: {count} of {len(array)} values are neither 0 nor 1 ({seen}): "
+        f"{first_rows(bad)}{f'; {which}' if which else ''}"
     )
 
 
-def read_scores(values: Any) -> npt.NDArray[np.float64]:
-    """Return scores in [0, 1] as a new array."""
+def read_scores(values: Any) -> npt.NDArray[np.floating[Any]]:
+    """Return scores in [0, 1] in their own precision, in which they are compared with a threshold.
+
+    A rounding past an end is that end: the float32 softmax of a certain model may be 1.0000001.
+    """
     array = _vector("y_score", values)
     if array.dtype.kind not in "biuf":
         raise InvalidPredictions(f"y_score: dtype {array.dtype} is not numeric; probabilities in [0, 1] are needed")
-    score = array.astype(np.float64)
+    score = array if array.dtype in (np.float16, np.float32, np.float64) else array.astype(np.float64)
     # NaN compares as false, whichever side it is on.
-    if not all(score[rows].min() >= 0.0 and score[rows].max() <= 1.0 for rows in chunks(len(score))):
-        _refuse("y_score", np.isnan(score), "NaN")
-        _refuse("y_score", (score < 0.0) | (score > 1.0), "outside [0, 1] (give probabilities, not logits or margins)")
-    return score
+    if all(score[rows].min() >= 0.0 and score[rows].max() <= 1.0 for rows in chunks(len(score))):
+        return score
+    _refuse("y_score", np.isnan(score), "NaN")
+    rounding = _ROUNDINGS * np.finfo(score.dtype).eps
+    outside = (score < -rounding) | (score > 1.0 + rounding)
+    if outside.any():
+        far = (score < -_NEAR) | (score > 1.0 + _NEAR)
+        why = (
+            "give probabilities, not logits or margins" if far.any() else "by a rounding: write np.clip(y_score, 0, 1)"
+        )
+        _refuse("y_score", outside, f"outside [0, 1] ({why})")
+    return np.asarray(np.clip(score, 0.0, 1.0))
+
+
+def decide(score: npt.NDArray[np.floating[Any]], threshold: float) -> npt.NDArray[np.bool_]:
+    """Return ``score >= threshold``, as a model decides that computes in the precision of its scores.
+
+    Examples
+    --------
+    >>> decide(np.array([0.7], dtype=np.float32), 0.7).tolist()  # as float64 it is 0.699999988
+    [True]
+    """
+    return np.asarray(score >= score.dtype.type(threshold))
 
 
 def read_measures(name: str, values: Any, *, signed: bool) -> npt.NDArray[np.float64]:

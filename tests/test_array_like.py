@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from fairness_checks.array_like import as_array
@@ -110,7 +113,117 @@ def remedy(labels):
 )
 def test_the_remedy_for_labels_in_words_gives_labels(labels, expected):
     message = remedy(labels)
-    code, positive = message.split("`")[1], message.split("if ")[-1]
-    assert message.endswith(f"{positive.split()[0]} is your positive class")
-    made = eval(code, {"np": np, "y_true": labels})
-    assert predictions(y_true=made).y_true.tolist() == expected
+    for argument, meant in zip(message.split("one: ")[1].split(" or "), (False, True), strict=True):
+        positive = eval(argument.removeprefix("positive="))
+        made = predictions(y_true=labels, y_pred=labels, positive=positive)
+        assert made.y_true.tolist() == [label == meant for label in expected]
+        assert made.positive == (positive.decode() if isinstance(positive, bytes) else positive)
+
+
+COLUMNS = {
+    "array": lambda values: np.array(values)[:, None],
+    "objects": lambda values: np.array(values, dtype=object)[:, None],
+    "nested-list": lambda values: [[value] for value in values],
+    "masked": lambda values: np.ma.array(values)[:, None],
+    "pandas": lambda values: pd.DataFrame({"a": values}),
+    "polars": lambda values: pl.DataFrame({"a": values}),
+    "pyarrow": lambda values: pa.table({"a": values}),
+}
+ARGUMENTS = {
+    "y_true": [0, 1, 1],
+    "y_pred": [1, 0, 1],
+    "y_score": [0.25, 0.5, 0.75],
+    "error": [0.5, -1.0, 2.0],
+    "uncertainty": [0.5, 1.0, 2.0],
+    "cluster": ["a", "b", "a"],
+    "sample_id": ["p0", "p1", "p2"],
+    "sensitive_features": ["f", "m", "f"],
+}
+
+
+def plain(made, name):
+    if name != "sensitive_features":
+        return getattr(made, name).tolist()
+    ((_, feature),) = made.sensitive_features.items()
+    return [feature.groups[code] for code in feature.codes]
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_column_is_its_values(name, kind):
+    made = predictions(**{name: COLUMNS[kind](ARGUMENTS[name])})
+    assert plain(made, name) == plain(predictions(**{name: ARGUMENTS[name]}), name)
+
+
+def test_a_column_in_a_mapping_of_features_is_its_values():
+    for kind in COLUMNS.values():
+        assert groups_of(kind(["f", "m"])) == ["f", "m"]
+
+
+@pytest.mark.parametrize("library", [pd, pl], ids=["pandas", "polars"])
+@pytest.mark.parametrize("name", [name for name in ARGUMENTS if name != "sensitive_features"])
+def test_a_frame_of_several_columns_is_refused(name, library):
+    frame = library.DataFrame({"a": ARGUMENTS[name], "b": ARGUMENTS[name]})
+    with pytest.raises(InvalidPredictions, match=rf"^{name}: a frame of 2 columns \('a', 'b'\); give one of them"):
+        predictions(**{name: frame})
+
+
+def filled(cells):
+    array = np.empty(len(cells), dtype=object)
+    array[:] = cells
+    return array
+
+
+CELLS = {
+    "list": lambda value: filled([value, [value], value]),
+    "tuple": lambda value: filled([value, (value,), value]),
+    "array": lambda value: filled([value, np.array([value, value]), value]),
+    "array-of-none": lambda value: filled([value, np.array([]), value]),
+    "dict": lambda value: filled([value, {"a": value}, value]),
+    "set": lambda value: filled([value, {value}, value]),
+    "list-in-list": lambda value: [value, [value, value], value],
+    "pandas": lambda value: pd.Series([value, [value], value], dtype=object),
+    "tensor": lambda value: filled([value, pytest.importorskip("torch").zeros(2), value]),
+}
+ROWS_OF_LISTS = {
+    "polars-list": lambda value: pl.Series([[value], [value, value], [value]]),
+    "polars-struct": lambda value: pl.Series([{"a": value}] * 3),
+    "pyarrow-list": lambda value: pa.array([[value], [value, value], [value]]),
+}
+
+
+@pytest.mark.parametrize("kind", CELLS | ROWS_OF_LISTS)
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_cells_that_hold_several_values_are_refused_with_their_row(name, kind):
+    row = 1 if kind in CELLS else 0
+    with pytest.raises(InvalidPredictions, match=rf"^{name}.*: row {row} holds a \w+; one value a sample is needed$"):
+        predictions(**{name: (CELLS | ROWS_OF_LISTS)[kind](ARGUMENTS[name][1])})
+    if name in ("y_true", "y_pred"):
+        with pytest.raises(InvalidPredictions, match=f"row {row} holds a"):
+            predictions(**{name: (CELLS | ROWS_OF_LISTS)[kind](1), "positive": 1})
+
+
+class Lost:
+    """An array whose device is gone."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("INTERNAL: device is lost")
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_an_array_that_cannot_be_read_is_one_clear_error(name):
+    with pytest.raises(
+        InvalidPredictions, match=rf"^{name}.*: Lost cannot be .* device is lost\); give a NumPy"
+    ) as caught:
+        predictions(**{name: Lost()})
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("name", [name for name, values in ARGUMENTS.items() if not isinstance(values[0], str)])
+def test_tensors_are_taken_with_or_without_a_gradient(name):
+    torch = pytest.importorskip("torch")
+    values = torch.tensor(ARGUMENTS[name])
+    for tensor in (values, values[:, None], values.float().requires_grad_()):
+        assert plain(predictions(**{name: tensor}), name) == plain(predictions(**{name: ARGUMENTS[name]}), name)
+    with pytest.raises(InvalidPredictions, match=rf"^{name}: dtype torch.bfloat16, .*; write {name}.float\(\)"):
+        predictions(**{name: values.to(torch.bfloat16)})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from decimal import Decimal
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -118,8 +119,76 @@ def test_scores_become_decisions_at_the_threshold():
     assert half.y_pred.tolist() == [True, False, False, True, True, False]
     low = Predictions(Y_TRUE, y_score=SCORE, sensitive_features=SEX, threshold=0.2)
     assert low.y_pred.tolist() == [True, False, True, True, True, True]
-    given = Predictions(Y_TRUE, Y_PRED, SCORE, sensitive_features=SEX, threshold=0.2)
+    given = Predictions(Y_TRUE, Y_PRED, SCORE, sensitive_features=SEX)
     assert given.y_pred.tolist() == [bool(y) for y in Y_PRED]
+    facts = [(made.decided_by, made.threshold) for made in (half, low, given)]
+    assert facts == [("threshold", 0.5), ("threshold", 0.2), ("given", None)]
+
+
+PRECISE = {  # scores of exactly the threshold, in their own precision
+    "float16": lambda score: np.full(4, score, dtype=np.float16),
+    "float32": lambda score: np.full(4, score, dtype=np.float32),
+    "float32-big-endian": lambda score: np.full(4, score, dtype=">f4"),
+    "float32-column": lambda score: np.full((4, 1), score, dtype=np.float32),
+    "float32-objects": lambda score: np.array([np.float32(score)] * 4, dtype=object),
+    "float32-list": lambda score: [np.float32(score)] * 4,
+    "float64": lambda score: np.full(4, score),
+    "decimal": lambda score: [Decimal(str(score))] * 4,
+    "pandas-float32": lambda score: pd.Series(np.full(4, score, dtype=np.float32)),
+    "pandas-Float32": lambda score: pd.Series([score] * 4, dtype="Float32"),
+    "pandas-arrow-float": lambda score: pd.Series([score] * 4, dtype=pd.ArrowDtype(pa.float32())),
+    "polars-Float32": lambda score: pl.Series([score] * 4, dtype=pl.Float32),
+    "polars-Decimal": lambda score: pl.Series([Decimal(str(score))] * 4),
+    "pyarrow-float": lambda score: pa.array([score] * 4, type=pa.float32()),
+    "pyarrow-halffloat": lambda score: pa.array(np.full(4, score, dtype=np.float16)),
+    "pyarrow-decimal": lambda score: pa.array([Decimal(str(score))] * 4),
+    "torch-float32": lambda score: pytest.importorskip("torch").full((4,), score, requires_grad=True),
+}
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.7, 0.9])
+@pytest.mark.parametrize("kind", PRECISE)
+def test_a_score_of_the_threshold_is_a_positive_decision_in_any_precision(kind, threshold):
+    made = Predictions([0, 1, 0, 1], y_score=PRECISE[kind](threshold), sensitive_features=SEX[:4], threshold=threshold)
+    assert made.y_pred.all()
+    assert made.threshold == threshold
+    more = Predictions([0, 1, 0, 1], y_score=PRECISE[kind](threshold), sensitive_features=SEX[:4], threshold=0.95)
+    assert not more.y_pred.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_rounding_past_an_end_is_that_end(dtype):
+    above, below = np.nextafter(dtype(1), dtype(2)), -np.finfo(dtype).eps
+    made = Predictions([0, 1], y_score=np.array([below, above], dtype=dtype), sensitive_features=["f", "m"])
+    assert (made.y_score.tolist(), made.y_pred.tolist()) == ([0.0, 1.0], [False, True])
+    far = dtype(1) + 20 * np.finfo(dtype).eps
+    with pytest.raises(InvalidPredictions, match=r"outside \[0, 1\] \("):
+        Predictions([0, 1], y_score=np.array([0.5, far], dtype=dtype), sensitive_features=["f", "m"])
+
+
+def test_the_rounding_of_another_precision_is_no_logit():
+    score = np.array([0.5, np.nextafter(np.float32(1), np.float32(2))], dtype=np.float64)
+    with pytest.raises(InvalidPredictions, match=r"by a rounding: write np.clip\(y_score, 0, 1\)\): row 1"):
+        Predictions([0, 1], y_score=score, sensitive_features=["f", "m"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"y_pred": [0, 1], "threshold": 0.5}, "threshold: given beside y_pred, which are the decisions"),
+        ({"y_pred": [0, 1], "y_score": [0.2, 0.8], "threshold": 0.5}, "threshold: given beside y_pred"),
+        ({"error": [0.1, 0.2], "threshold": 0.5}, "threshold: given without y_score"),
+    ],
+)
+def test_a_threshold_that_decides_nothing_is_refused(given, message):
+    with pytest.raises(InvalidPredictions, match=message):
+        Predictions([0, 1], sensitive_features=["f", "m"], **given)
+
+
+def test_what_was_given_beside_a_score_is_kept_and_said():
+    made = Predictions([0, 1], [1, 0], [0.1, 0.9], sensitive_features=["f", "m"])
+    assert (made.y_pred.tolist(), made.decided_by, made.threshold) == ([True, False], "given", None)
+    assert Predictions([0, 1], error=[0.1, 0.9], sensitive_features=["f", "m"]).decided_by is None
 
 
 CATEGORICAL = {
@@ -285,11 +354,12 @@ BAD = {
     ),
     "labels-text": (
         lambda: Predictions(["no", "yes", "yes"], [0, 1, 1], **TWO),
-        "y_true: labels are not binary: 'no', 'yes'; give 0/1 or bool",
+        "y_true: labels are not 0/1 or bool: 'no', 'yes'; say which class is the positive one: positive='no' or "
+        "positive='yes'",
     ),
     "labels-polars-text": (
         lambda: Predictions(pl.Series(["no", "yes", "yes"]), [0, 1, 1], **TWO),
-        "y_true: labels are not binary: 'no', 'yes'; give 0/1 or bool",
+        "y_true: labels are not 0/1 or bool: 'no', 'yes'; say which class is the positive one",
     ),
     "score-above-1": (
         lambda: Predictions([0, 1, 1], y_score=[0.1, 1.5, 0.2], **TWO),
@@ -309,8 +379,8 @@ BAD = {
         "y_score: shape (3, 2); shape (n,) is needed; for scores pass predict_proba(X)[:, 1]",
     ),
     "labels-2d": (
-        lambda: Predictions([[0], [1], [1]], [0, 1, 1], **TWO),
-        "y_true: shape (3, 1); shape (n,) is needed",
+        lambda: Predictions([[0, 1], [1, 0], [1, 1]], [0, 1, 1], **TWO),
+        "y_true: shape (3, 2); shape (n,) is needed",
     ),
     "labels-none-at-all": (
         lambda: Predictions(None, [0, 1, 1], **TWO),
@@ -429,10 +499,10 @@ def test_equal_values_of_different_types_are_one_group():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"threshold": None}, "threshold: None is not a number"),
+        ({"threshold": True}, "threshold: True is not a number"),
         ({"threshold": "0.5"}, "threshold: '0.5' is not a number"),
         ({"y_true": [0, [0, 1]]}, "y_true: cannot be read as one array"),
-        ({"y_true": np.array(["0", "1"], dtype=object)}, "y_true: labels are not binary: '0', '1'"),
+        ({"y_true": np.array(["0", "1"], dtype=object)}, "y_true: labels are not 0/1 or bool: '0', '1'"),
         ({"sensitive_features": {"sex": [["f"], ["m", "m"]]}}, r"sensitive_features\['sex'\]: cannot be read as one"),
         (
             {"sensitive_features": pd.DataFrame([["f", "m"], ["m", "f"]], columns=["sex", "sex"])},

@@ -6,11 +6,28 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from fairness_checks.array_like import as_array
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.predictions import Predictions
+from fairness_checks.inputs.classes import class_name, code_classes, find_class, refuse_unplain
+from fairness_checks.predictions import Predictions, like
+from fairness_checks.sensitive import first_rows
 
 __all__ = ["predictions_from_classifier"]
+
+_OTHER = {  # the root of a type's module: what to write instead
+    "xgboost": "give the fitted xgboost.XGBClassifier, or Predictions(y, y_score=booster.predict(DMatrix(X)), ...)",
+    "lightgbm": "give the fitted lightgbm.LGBMClassifier, or Predictions(y, y_score=booster.predict(X), ...)",
+    "catboost": "give the fitted catboost.CatBoostClassifier",
+    "onnxruntime": (
+        "run it, and give Predictions(y, y_score=probabilities[:, 1], ...) of what session.run(None, {name: X}) returns"
+    ),
+    "torch": "give Predictions(y, y_score=torch.sigmoid(module(X)).detach(), ...), or whatever turns it into "
+    "probabilities of the positive class",
+    "keras": "give Predictions(y, y_score=model.predict(X), ...)",
+    "tensorflow": "give Predictions(y, y_score=model.predict(X), ...)",
+}
 
 
 def predictions_from_classifier(
@@ -19,6 +36,8 @@ def predictions_from_classifier(
     y: Any,
     *,
     sensitive_features: Any,
+    positive: Any = None,
+    threshold: float | None = None,
     cluster: Any = None,
     sample_id: Any = None,
     about: Mapping[str, str] | None = None,
@@ -28,14 +47,19 @@ def predictions_from_classifier(
     Parameters
     ----------
     estimator : object
-        With ``predict``, ``classes_`` of two values, and optionally ``predict_proba``; fitted. The second class is
-        the positive one, as in scikit-learn.
+        With ``predict``, ``classes_`` of two values, and optionally ``predict_proba``; fitted.
     X : array_like or frame, shape (n, p)
         Held-out samples, as the estimator takes them.
     y : array_like, shape (n,)
         Their true classes, values of ``estimator.classes_``.
     sensitive_features : frame, mapping, series or array_like
         One row a sample; see `Predictions`.
+    positive : object, optional
+        The positive class, one of ``estimator.classes_``; needed unless these are 0/1 or False/True, where it is the
+        1 or True. Their order says nothing: it is that of the alphabet.
+    threshold : float, optional
+        From which score on a decision is positive, in [0, 1]; needs ``predict_proba``. Default: the estimator's own
+        decisions.
     cluster, sample_id : array_like, shape (n,), optional
         Which samples belong together, and their names for comparisons with a baseline; see `Predictions`.
     about : mapping of str to str, optional
@@ -44,39 +68,87 @@ def predictions_from_classifier(
     Returns
     -------
     Predictions
-        With the estimator's own decisions, and scores where it gives probabilities.
+        With the estimator's own decisions, or those by the threshold, and the scores of the positive class where it
+        gives probabilities.
 
     Raises
     ------
     InvalidPredictions
-        If the estimator is not a fitted binary classifier, or `y` holds a value that is not one of its classes.
+        If the estimator is not a fitted binary classifier, which class is positive is a guess, or `y` or ``predict``
+        hold a value that is not one of its classes.
     """
     name = type(estimator).__name__
-    classes = getattr(estimator, "classes_", None)
-    if classes is None:
-        raise InvalidPredictions(f"{name} has no classes_: fit it first, and give a classifier")
-    classes = np.asarray(classes)
-    if classes.shape != (2,):
-        raise InvalidPredictions(
-            f"{name} knows {classes.size} classes ({', '.join(str(c) for c in classes.ravel()[:5])}); "
-            f"two are needed: one against the rest, for instance"
-        )
-    truth = np.asarray(y)
-    known = np.isin(truth, classes)
-    if not known.all():
-        rows = ", ".join(str(int(row)) for row in np.flatnonzero(~known)[:5])
-        raise InvalidPredictions(
-            f"y: {int((~known).sum())} of {truth.size} values are not among the classes of {name} "
-            f"({classes[0]}, {classes[1]}): rows {rows}"
-        )
-    score = np.asarray(estimator.predict_proba(X))[:, 1] if hasattr(estimator, "predict_proba") else None
-    decided = np.asarray(estimator.predict(X)) == classes[1]
-    return Predictions(
-        truth == classes[1],
+    classes = _classes(estimator, name)
+    if positive is None:
+        refuse_unplain(classes, name)
+        chosen = next(value for value in classes if value == 1)
+    else:
+        chosen = find_class(positive, classes, name)
+    truth = _are_positive("y", y, classes, chosen, name)
+    score = _scores(estimator, X, classes.index(chosen), name)
+    if threshold is not None and score is None:
+        raise InvalidPredictions(f"threshold: {name} has no predict_proba, whose scores it would make decisions of")
+    decided = None
+    if threshold is None:
+        decided = _are_positive(f"{name}.predict(X)", estimator.predict(X), classes, chosen, name)
+    made = Predictions(
+        truth,
         decided,
         score,
+        threshold=threshold,
         sensitive_features=sensitive_features,
         cluster=cluster,
         sample_id=sample_id,
         about=about,
     )
+    return like(made, positive=class_name(chosen))
+
+
+def _classes(estimator: Any, name: str) -> list[Any]:
+    """Return the two classes of a classifier; say of anything else what to write instead."""
+    try:
+        classes = getattr(estimator, "classes_", None)
+    except Exception:  # a property of a model that is not fitted may raise anything
+        classes = None
+    if classes is None:
+        other = _OTHER.get(type(estimator).__module__.split(".")[0])
+        if other is None or hasattr(estimator, "fit"):
+            other = "fit it first, and give a classifier"
+            if not hasattr(estimator, "fit"):
+                other += "; of any other model give Predictions(y, y_score=..., ...) with the scores that it computed"
+        raise InvalidPredictions(f"{name} has no classes_: {other}")
+    if isinstance(classes, list | tuple) and any(np.ndim(each) for each in classes):
+        raise InvalidPredictions(f"{name} has {len(classes)} outputs; give the predictions of one as Predictions(...)")
+    values: list[Any] = np.asarray(classes).ravel().tolist()
+    if len(values) != 2 or np.ndim(classes) != 1:
+        raise InvalidPredictions(
+            f"{name} knows {len(values)} classes ({', '.join(str(c) for c in values[:5])}); "
+            f"two are needed: one against the rest, for instance"
+        )
+    return values
+
+
+def _are_positive(where: str, values: Any, classes: list[Any], chosen: Any, name: str) -> npt.NDArray[np.bool_]:
+    """Return which samples are of the chosen class; refuse values that are none of the classes."""
+    codes, met = code_classes(where, values)
+    known = {value: value == chosen for value in classes}
+    bad = np.array([*(value not in known for value in met), True])[codes]
+    if bad.any():
+        shown = ", ".join(map(str, classes))
+        raise InvalidPredictions(
+            f"{where}: {int(bad.sum())} of {len(bad)} values are not among the classes of {name} ({shown}): "
+            f"{first_rows(bad)}"
+        )
+    return np.asarray(np.array([*(known.get(value, False) for value in met), False], dtype=bool)[codes])
+
+
+def _scores(estimator: Any, X: Any, column: int, name: str) -> npt.NDArray[Any] | None:
+    """Return the column of the chosen class, shape (n,); None where the estimator gives no probabilities."""
+    if not hasattr(estimator, "predict_proba"):
+        return None
+    probabilities = as_array(f"{name}.predict_proba(X)", estimator.predict_proba(X))
+    if probabilities.ndim != 2 or probabilities.shape[1] != 2:
+        raise InvalidPredictions(
+            f"{name}.predict_proba(X): shape {probabilities.shape}; one column for each of its two classes is needed"
+        )
+    return np.asarray(probabilities[:, column])

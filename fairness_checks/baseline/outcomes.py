@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from fairness_checks.baseline.outcomes_file import BITS, HALVES, REMEDY, Arrays,
 from fairness_checks.baseline.reading import REWRITE
 from fairness_checks.baseline.rounding import Halves, as_distances, as_scores, halved
 from fairness_checks.errors import BaselineError
-from fairness_checks.predictions import Predictions
+from fairness_checks.predictions import Predictions, like
 from fairness_checks.storage.files import write_atomically
 
 __all__ = ["read_outcomes", "rounded", "write_outcomes"]
@@ -87,7 +86,7 @@ def rounded(predictions: Predictions) -> Predictions:
         for name in HALVES
         if (numbers := getattr(predictions, name)) is not None
     }
-    return _like(predictions, **changed)
+    return like(predictions, **changed)
 
 
 def read_outcomes(folder: Path, ref: OutcomesRef, salt: bytes, current: Predictions) -> Predictions:
@@ -140,7 +139,7 @@ def read_outcomes(folder: Path, ref: OutcomesRef, salt: bytes, current: Predicti
     known = (old.get("y_true") is None) == (current.y_true is None)
     if not known or (current.y_true is not None and not np.array_equal(old["y_true"], current.y_true)):
         raise BaselineError(f"{path}: its labels are not those of this run's samples; {REMEDY}")
-    return _like(current, **dict.fromkeys((*BITS, *HALVES)) | old, about=MappingProxyType({}))
+    return like(current, **dict.fromkeys((*BITS, *HALVES)) | old, about=MappingProxyType({}))
 
 
 def _restored(name: str, halves: Halves) -> npt.NDArray[np.float64]:
@@ -152,14 +151,3 @@ def _check_range(path: Path, name: str, numbers: npt.NDArray[np.float64]) -> Non
     highest = 1.0 if name == "y_score" else np.inf
     if not (np.isfinite(numbers).all() and numbers.min() >= lowest and numbers.max() <= highest):
         raise BaselineError(f"{path}: {name}: holds values that are no {name}; {REMEDY}")
-
-
-def _like(current: Predictions, **parts: Any) -> Predictions:
-    """Return predictions with some parts replaced by ones that need no checking."""
-    made = object.__new__(Predictions)
-    for name in Predictions.__slots__:
-        value = parts.get(name, getattr(current, name))
-        if isinstance(value, np.ndarray):
-            value.flags.writeable = False
-        object.__setattr__(made, name, value)
-    return made

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.predictions import ARRAYS, Predictions
+from fairness_checks.predictions import ARRAYS, FACTS, Predictions, like
 from fairness_checks.sweep.dataset import DataSet
 
 __all__ = ["join_predictions"]
@@ -50,7 +50,14 @@ def join_predictions(parts: Sequence[tuple[npt.NDArray[np.intp], Predictions]], 
     if len(names) > 1:
         raise InvalidPredictions("predict: other sensitive features in some folds than in others; return the same")
     sensitive = {name: np.concatenate([_text(part, name) for _, part in parts])[place] for name in names.pop()}
-    return Predictions(**arrays, cluster=data.cluster, sensitive_features=sensitive)
+    facts = {tuple(getattr(part, name) for name in FACTS) for _, part in parts}
+    if len(facts) > 1:
+        raise InvalidPredictions(
+            "predict: another positive class, or decisions at another threshold, in some folds than in others; "
+            "return the same"
+        )
+    whole = Predictions(**arrays, cluster=data.cluster, sensitive_features=sensitive)
+    return like(whole, **dict(zip(FACTS, facts.pop(), strict=True)))
 
 
 def _text(part: Predictions, name: str) -> npt.NDArray[Any]:

@@ -40,7 +40,7 @@ _LIBRARIES = ("fairness-checks", "imbalanced-learn", "numpy", "pandas", "scikit-
 # What turns rows into the numbers of a result; what is made of these numbers afterwards is not among it.
 _CODE = (
     *(f"{name}.py" for name in ("counting", "encoding", "metrics", "predictions", "rows", "sensitive", "statistics")),
-    "vectors.py",
+    *("array_like.py", "vectors.py", "inputs/*.py"),
     "kinds/*.py",
     "stats/*.py",
     "sweep/*.py",

@@ -40,7 +40,9 @@ ESTIMATORS = {
 def test_a_classifier_keeps_its_own_decisions(data, kind, classes):
     X_train, y_train, X, y, sex = data
     estimator = ESTIMATORS[kind].fit(X_train, classes[y_train])
-    predictions = predictions_from_classifier(estimator, X, classes[y], sensitive_features={"sex": sex})
+    positive = {"positive": classes[1]} if set(classes.tolist()) != {0, 1} else {}
+    predictions = predictions_from_classifier(estimator, X, classes[y], sensitive_features={"sex": sex}, **positive)
+    assert (predictions.positive, predictions.decided_by) == ("1" if not positive else str(classes[1]), "given")
     assert predictions.y_true.tolist() == y.astype(bool).tolist()
     assert predictions.y_pred.tolist() == (estimator.predict(X) == classes[1]).tolist()
     accuracy = (predictions.y_true == predictions.y_pred).mean()
@@ -56,7 +58,9 @@ def test_a_classifier_keeps_its_own_decisions(data, kind, classes):
 def test_true_classes_of_any_library(data, library):
     X_train, y_train, X, y, sex = data
     estimator = LogisticRegression().fit(X_train, NAMES[y_train])
-    predictions = predictions_from_classifier(estimator, X, library(NAMES[y].tolist()), sensitive_features=sex)
+    predictions = predictions_from_classifier(
+        estimator, X, library(NAMES[y].tolist()), sensitive_features=sex, positive="dead"
+    )
     assert predictions.y_true.tolist() == y.astype(bool).tolist()
 
 
@@ -104,10 +108,12 @@ def test_a_label_that_is_no_class_is_named_with_its_rows(data, bad, value):
     X_train, y_train, X, y, sex = data
     labels = NAMES[y].astype(object)
     labels[[4, 9]] = value
-    message = "y: 2 of 60 values are not among the classes of LogisticRegression (alive, dead): rows 4, 9"
+    missing = "missing (None, NaN or blank)"
+    what = "not among the classes of LogisticRegression (alive, dead)" if value else missing
+    message = f"y: 2 of 60 values are {what}: rows 4, 9"
     estimator = LogisticRegression().fit(X_train, NAMES[y_train])
     with pytest.raises(InvalidPredictions, match="^" + re.escape(message)):
-        predictions_from_classifier(estimator, X, labels, sensitive_features=sex)
+        predictions_from_classifier(estimator, X, labels, sensitive_features=sex, positive="dead")
 
 
 def test_labels_of_another_type_than_the_classes_are_refused(data):
@@ -117,7 +123,7 @@ def test_labels_of_another_type_than_the_classes_are_refused(data):
         predictions_from_classifier(estimator, X, y.astype(str), sensitive_features=sex)
     with pytest.raises(InvalidPredictions, match="60 of 60 values are not among the classes"):
         predictions_from_classifier(
-            LogisticRegression().fit(X_train, y_train.astype(str)), X, y, sensitive_features=sex
+            LogisticRegression().fit(X_train, y_train.astype(str)), X, y, sensitive_features=sex, positive="1"
         )
 
 
@@ -139,3 +145,157 @@ def test_clusters_names_and_what_the_data_are_are_kept(data):
     assert predictions.about == {"data": "synthetic"}
     assert np.array_equal(predictions.cluster, direct.cluster)
     assert np.array_equal(predictions.sample_id, direct.sample_id)
+
+
+def shifted(X, y, words):
+    """A classifier of words, and the words."""
+    classes = np.array(words)
+    return LogisticRegression().fit(X, classes[y]), classes[y]
+
+
+@pytest.mark.parametrize("words", [("healthy", "disease"), ("healthy", "ill"), (2, 1), (-1, 1), (1, 0)], ids=str)
+def test_the_order_of_the_classes_decides_nothing(data, words):
+    X_train, y_train, X, y, sex = data
+    estimator, _ = shifted(X_train, y_train, words)
+    truth = np.array(words)[y]
+    made = predictions_from_classifier(estimator, X, truth, sensitive_features=sex, positive=words[1])
+    column = estimator.classes_.tolist().index(words[1])
+    assert made.y_true.tolist() == y.astype(bool).tolist()
+    assert made.y_pred.tolist() == (estimator.predict(X) == words[1]).tolist()
+    np.testing.assert_array_equal(made.y_score, estimator.predict_proba(X)[:, column])
+    assert made.positive == str(words[1])
+    by_score = predictions_from_classifier(
+        estimator, X, truth, sensitive_features=sex, positive=words[1], threshold=0.5
+    )
+    assert by_score.y_pred.tolist() == made.y_pred.tolist()
+    assert (by_score.decided_by, by_score.threshold) == ("threshold", 0.5)
+
+
+@pytest.mark.parametrize("words", [("healthy", "disease"), ("ill", "healthy"), (1, 2), ("0", "1")], ids=str)
+def test_classes_that_are_not_plain_need_the_positive_one(data, words):
+    X_train, y_train, X, y, sex = data
+    estimator, _ = shifted(X_train, y_train, words)
+    truth = np.array(words)[y]
+    with pytest.raises(InvalidPredictions, match=r"say which is the positive one: positive=.* or positive="):
+        predictions_from_classifier(estimator, X, truth, sensitive_features=sex)
+    wrong = f"{words[0]}s"
+    with pytest.raises(
+        InvalidPredictions, match=rf"^positive: '{wrong}' is not among the classes of Logistic.*: did|al"
+    ):
+        predictions_from_classifier(estimator, X, truth, sensitive_features=sex, positive=wrong)
+
+
+def test_one_class_in_the_held_out_rows_is_enough(data):
+    X_train, y_train, X, _, sex = data
+    estimator, _ = shifted(X_train, y_train, ("well", "ill"))
+    made = predictions_from_classifier(estimator, X, ["well"] * 60, sensitive_features=sex, positive="ill")
+    assert not made.y_true.any()
+
+
+class Rounded(LogisticRegression):
+    """In float32, certain at exactly 0.7 and a rounding past 1."""
+
+    def predict_proba(self, X):
+        score = np.where(np.arange(len(X)) % 2, 0.7, 0.5).astype(np.float32)
+        score[0] = np.nextafter(np.float32(1), np.float32(2))
+        return np.stack([1 - score, score], axis=1)
+
+
+def test_a_threshold_is_compared_in_the_precision_of_the_scores(data):
+    X_train, y_train, X, y, sex = data
+    estimator = Rounded().fit(X_train, y_train)
+    made = predictions_from_classifier(estimator, X, y, sensitive_features=sex, threshold=0.7)
+    assert made.y_pred.tolist() == [True, *(np.arange(1, 60) % 2).astype(bool).tolist()]
+    assert made.y_score.max() == 1.0
+    with pytest.raises(InvalidPredictions, match="threshold: LinearSVC has no predict_proba"):
+        predictions_from_classifier(LinearSVC().fit(X_train, y_train), X, y, sensitive_features=sex, threshold=0.7)
+
+
+class OfNumbers(LogisticRegression):
+    """Its decisions are text, its classes numbers."""
+
+    def predict(self, X):
+        return super().predict(X).astype(str)
+
+
+class OneColumn(LogisticRegression):
+    """Gives the probability of one class only."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:, 1:]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (OfNumbers, r"OfNumbers\.predict\(X\): 60 of 60 values are not among the classes"),
+        (OneColumn, r"OneColumn\.predict_proba\(X\): shape \(60,\); one column for each of its two classes is needed"),
+    ],
+)
+def test_a_classifier_that_answers_otherwise_than_its_classes_say_is_refused(data, kind, message):
+    X_train, y_train, X, y, sex = data
+    with pytest.raises(InvalidPredictions, match=message):
+        predictions_from_classifier(kind().fit(X_train, y_train), X, y, sensitive_features=sex)
+
+
+def test_several_outputs_are_refused(data):
+    X_train, y_train, X, y, sex = data
+    two = RandomForestClassifier(n_estimators=2).fit(X_train, np.stack([y_train, y_train], axis=1))
+    with pytest.raises(InvalidPredictions, match="RandomForestClassifier has 2 outputs; give the predictions of one"):
+        predictions_from_classifier(two, X, y, sensitive_features=sex)
+
+
+@pytest.mark.parametrize("module", ["xgboost", "lightgbm"])
+def test_a_booster_is_told_what_to_write(data, module):
+    library = pytest.importorskip(module)
+    X_train, y_train, X, y, sex = data
+    made = library.DMatrix if module == "xgboost" else library.Dataset
+    options = {"objective": "binary:logistic"} if module == "xgboost" else {"objective": "binary", "verbose": -1}
+    booster = library.train(options, made(X_train, label=y_train), num_boost_round=3)
+    with pytest.raises(InvalidPredictions) as caught:
+        predictions_from_classifier(booster, X, y, sensitive_features=sex)
+    message = str(caught.value)
+    assert "Booster has no classes_: give the fitted" in message
+    names = {"booster": booster, "X": X, "y": y, "DMatrix": made, "Predictions": Predictions, "sex": sex}
+    written = "Predictions(" + message.split("Predictions(")[1].replace("...", "sensitive_features=sex")
+    assert len(eval(written, names)) == 60
+
+
+@pytest.mark.parametrize("module", ["xgboost", "lightgbm"])
+def test_the_classifiers_of_boosting_libraries_are_taken(data, module):
+    library = pytest.importorskip(module)
+    X_train, y_train, X, y, sex = data
+    kind = {"xgboost": "XGBClassifier", "lightgbm": "LGBMClassifier"}[module]
+    estimator = getattr(library, kind)(n_estimators=3, **({"verbose": -1} if module == "lightgbm" else {}))
+    with pytest.raises(InvalidPredictions, match="has no classes_: fit it first"):
+        predictions_from_classifier(estimator, X, y, sensitive_features=sex)
+    made = predictions_from_classifier(estimator.fit(X_train, y_train), X, y, sensitive_features=sex)
+    np.testing.assert_array_equal(made.y_pred, estimator.predict(X) == 1)
+    np.testing.assert_allclose(made.y_score, estimator.predict_proba(X)[:, 1])
+
+
+def test_a_session_of_onnx_is_told_what_to_write(data):
+    runtime, skl2onnx = pytest.importorskip("onnxruntime"), pytest.importorskip("skl2onnx")
+    X_train, y_train, X, y, sex = data
+    X = X.astype(np.float32)
+    model = LogisticRegression().fit(X_train, y_train)
+    converted = skl2onnx.to_onnx(model, X[:1], options={"zipmap": False}).SerializeToString()
+    session = runtime.InferenceSession(converted, providers=["CPUExecutionProvider"])
+    with pytest.raises(
+        InvalidPredictions, match=r"InferenceSession has no classes_: run it, and give Predictions\(y, "
+    ):
+        predictions_from_classifier(session, X, y, sensitive_features=sex)
+    _, probabilities = session.run(None, {session.get_inputs()[0].name: X})
+    made = Predictions(y, y_score=probabilities[:, 1], sensitive_features=sex)
+    assert made.y_pred.tolist() == model.predict(X).astype(bool).tolist()
+
+
+def test_anything_else_is_told_what_to_write(data):
+    torch = pytest.importorskip("torch")
+    _, _, X, y, sex = data
+    with pytest.raises(InvalidPredictions, match=r"Linear has no classes_: give Predictions\(y, y_score=torch.sigmoid"):
+        predictions_from_classifier(torch.nn.Linear(3, 1), X, y, sensitive_features=sex)
+    with pytest.raises(
+        InvalidPredictions, match=r"function has no classes_: fit it first, .* any other model give Pred"
+    ):
+        predictions_from_classifier(lambda X: X, X, y, sensitive_features=sex)

@@ -53,7 +53,7 @@ def test_none_is_the_default_and_the_array_is_frozen():
         (pd.Series([1, None, 3], dtype="Int64"), "sample_id: 1 of 3 values is missing"),
         (["a", " ", ""], "sample_id: 2 of 3 values are blank: rows 1, 2"),
         ([True, False, True], "sample_id: dtype bool"),
-        ([[1], [2], [3]], r"sample_id: shape \(3, 1\)"),
+        ([[1, 1], [2, 2], [3, 3]], r"sample_id: shape \(3, 2\)"),
         ([1, 2], "lengths differ: y_true 3, y_pred 3, sample_id 2, "),
     ],
 )

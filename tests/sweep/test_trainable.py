@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from fairness_checks import Predictions
+from fairness_checks.checks import Check
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.evaluation import evaluate
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.trainable import TrainableModel
 
@@ -96,3 +98,38 @@ def test_the_first_feature_set_is_the_models_own(patients, age_model):
 
     sets = {"few": ["pressure", "age"], "all": tuple(data.features)}
     TrainableModel(data, fit, model.predict, version="1", feature_sets=sets).out_of_fold(0)
+
+
+def in_words(model, thresholds):
+    """The model, which speaks of the ill and the well, and decides at the next threshold of each fold."""
+    taken = iter(thresholds)
+
+    def predict(fitted, test):
+        found = model.predict(fitted, test)
+        words = np.where(test.outcome == 1, "ill", "well")
+        return Predictions(
+            words,
+            y_score=found.y_score,
+            positive="ill",
+            threshold=next(taken),
+            sensitive_features=test.sensitive_features,
+        )
+
+    return TrainableModel(model.data, model.fit, predict, version="1", folds=5)
+
+
+def test_what_predictions_mean_outlives_folds_and_the_cache(patients, age_model, tmp_path):
+    model = age_model(patients(200))
+    checks = [Check("false_negative_rate", ("sex",), "max_value", 0.9)]
+    made = in_words(model, [0.4] * 5)
+    for _ in range(2):  # the second time from the cache
+        found = evaluate("ages", made, checks, None, seed=0, cache=tmp_path).predictions
+        assert (found.positive, found.decided_by, found.threshold) == ("ill", "threshold", 0.4)
+        np.testing.assert_array_equal(found.y_true, model.data.outcome == 1)
+        np.testing.assert_array_equal(found.y_pred, found.y_score >= 0.4)
+
+
+def test_decisions_at_another_threshold_in_each_fold_are_refused(patients, age_model):
+    model = age_model(patients(200))
+    with pytest.raises(InvalidPredictions, match="decisions at another threshold, in some folds than in others"):
+        in_words(model, [0.4, 0.4, 0.5, 0.4, 0.4]).out_of_fold(0)

@@ -1,0 +1,1 @@
+"""What is given: read, checked and coded once."""
