@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,9 @@ from scipy import special
 from fairness_checks.about import read_about
 from fairness_checks.checks import Decisions
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
+from fairness_checks.inputs.alignment import RowLabels, require_aligned
 from fairness_checks.inputs.classes import read_classes
+from fairness_checks.inputs.frames import read_columns
 from fairness_checks.sensitive import SensitiveFeature, encode_features
 from fairness_checks.vectors import decide, frozen, read_clusters, read_ids, read_measures, read_scores
 
@@ -35,7 +37,8 @@ class Predictions:
     """A model's predictions for n held-out samples, checked and ready to be evaluated by group.
 
     A binary classifier gives `y_true` with `y_pred`, `y_score` or both; any other model gives the `error` of each
-    sample. Both may be given.
+    sample. Both may be given. Arrays are taken by position; those that carry row labels, such as pandas' index, must
+    have equal ones. A lazy frame goes in whole: `from_frame`.
 
     Parameters
     ----------
@@ -56,8 +59,8 @@ class Predictions:
         A name for each sample, none missing and none twice, by which a later run finds it again and compares its
         outcome with that of the baseline. Kept as text.
     sensitive_features : frame, mapping of str to array_like, series or array_like
-        One row a sample; any frame that narwhals reads (pandas, polars, pyarrow, ...), eager or lazy. A single array
-        without a name is called "sensitive_feature".
+        One row a sample; any frame that narwhals reads (pandas, polars, pyarrow, ...), but for lazy ones. A single
+        array without a name is called "sensitive_feature".
     positive : object, optional
         The positive class, where `y_true` and `y_pred` are not 0/1 or bool (text, 1/2, -1/1), or where it is the 0.
     threshold : float, optional
@@ -70,10 +73,10 @@ class Predictions:
     Raises
     ------
     InvalidPredictions
-        If lengths differ, labels are not binary, which class is positive is a guess, anything is missing, an id is
-        there twice, or scores or the threshold lie outside [0, 1]; the message names the array, the number of rows and
-        the first bad ones. Missing sensitive values are kept: whether they are an error or a group is the check's
-        setting.
+        If lengths or row labels differ, a frame is lazy, labels are not binary, which class is positive is a guess,
+        anything is missing, an id is there twice, or scores or the threshold lie outside [0, 1]; the message names the
+        array, the number of rows and the first bad ones. Missing sensitive values are kept: whether they are an error
+        or a group is the check's setting.
 
     Examples
     --------
@@ -83,7 +86,7 @@ class Predictions:
 
     __slots__ = (
         *("about", "cluster", "error", "sample_id", "sensitive_features", "uncertainty"),
-        *("decided_by", "positive", "threshold"),
+        *("decided_by", "positive", "row_labels", "threshold"),
         *("y_pred", "y_score", "y_true"),
     )
 
@@ -96,6 +99,7 @@ class Predictions:
     sample_id: npt.NDArray[np.str_] | None
     sensitive_features: Mapping[str, SensitiveFeature]
     about: Mapping[str, str]
+    row_labels: RowLabels | None
     positive: str | None
     decided_by: Decisions | None
     threshold: float | None
@@ -117,6 +121,8 @@ class Predictions:
     ) -> None:
         _refuse_halves(y_true, y_pred, y_score, error, positive)
         limit = _threshold(threshold, y_pred, y_score)
+        given = (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id)
+        rows = require_aligned(dict(zip(_ORDER, given, strict=True)) | {"sensitive_features": sensitive_features})
         arrays: dict[str, np.ndarray | None] = dict.fromkeys((*ARRAYS, "cluster", "sample_id"))
         classes = {"y_true": y_true, "y_pred": y_pred}
         labels, class_name = read_classes(
@@ -147,11 +153,68 @@ class Predictions:
             object.__setattr__(self, name, None if array is None else frozen(array))
         object.__setattr__(self, "sensitive_features", MappingProxyType(features))
         object.__setattr__(self, "about", MappingProxyType(read_about(about)))
+        object.__setattr__(self, "row_labels", rows)
         object.__setattr__(self, "positive", None if y_true is None else class_name)
         object.__setattr__(
             self, "decided_by", "given" if y_pred is not None else "threshold" if limit is not None else None
         )
         object.__setattr__(self, "threshold", limit)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        y_true: str | None = None,
+        y_pred: str | None = None,
+        y_score: str | None = None,
+        error: str | None = None,
+        uncertainty: str | None = None,
+        by: str | Sequence[str],
+        cluster: str | None = None,
+        sample_id: str | None = None,
+        positive: Any = None,
+        threshold: float | None = None,
+        about: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Take everything from one table, which may be lazy: a query is run once, with the columns that are named.
+
+        Parameters
+        ----------
+        frame : frame
+            One row a sample; any frame that narwhals reads (pandas, polars, pyarrow, a DuckDB relation, ...), eager
+            or lazy.
+        y_true, y_pred, y_score, error, uncertainty, cluster, sample_id : str, optional
+            Names of columns; what they hold is said above.
+        by : str or sequence of str
+            Names of the columns that are sensitive features.
+        positive, threshold, about
+            As above.
+
+        Raises
+        ------
+        InvalidPredictions
+            As above; or if a column is not in the frame, or the frame fails while it is collected.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> visits = pl.LazyFrame({"died": [0, 1, 1, 0], "p": [0.1, 0.7, 0.4, 0.2], "sex": ["f", "f", "m", "m"]})
+        >>> Predictions.from_frame(visits, y_true="died", y_score="p", by=["sex"])
+        Predictions(4 samples, sensitive features: sex (f, m))
+        """
+        features = [by] if isinstance(by, str | int) else by
+        if not isinstance(features, list | tuple) or not features or len(set(features)) < len(features):
+            raise InvalidPredictions(
+                f"by: {by!r} must be the name of a column, or a list of one or more different names"
+            )
+        named = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
+        roles = {role: name for role, name in named.items() if name is not None}
+        _refuse_one_column(roles)
+        columns = read_columns(frame, roles | {f"by[{place}]": name for place, name in enumerate(features)})
+        arrays = {role: columns[name] for role, name in roles.items()}
+        sensitive = {name: columns[name] for name in features}
+        return cls(**arrays, sensitive_features=sensitive, positive=positive, threshold=threshold, about=about)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Predictions is immutable; make a new one to change {name}")
@@ -248,6 +311,14 @@ def _threshold(threshold: object, y_pred: Any, y_score: Any) -> float | None:
     if y_score is None:
         raise InvalidPredictions("threshold: given without y_score, the scores that it makes decisions of")
     return limit
+
+
+def _refuse_one_column(roles: Mapping[str, str]) -> None:
+    """Refuse a column that would be compared with itself: a model without errors, or one that knows all of its own."""
+    for first, others in {"y_true": ARRAYS[1:], "error": ("uncertainty",)}.items():
+        for other in others:
+            if first in roles and roles.get(other) == roles[first]:
+                raise InvalidPredictions(f"{first}, {other}: both are column {roles[first]!r}; give each its own")
 
 
 def _given(name: str, array: npt.NDArray[_Scalar] | None, why: str) -> npt.NDArray[_Scalar]:

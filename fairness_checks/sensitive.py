@@ -66,7 +66,7 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
     Parameters
     ----------
     features : frame, mapping of str to array_like, series or array_like
-        Frames and series of any library that narwhals reads; a lazy frame is collected.
+        Frames and series of any library that narwhals reads, but for lazy ones.
 
     Raises
     ------
@@ -77,8 +77,6 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
         native = nw.from_native(features, pass_through=True, allow_series=True)
     except DuplicateError as error:
         raise InvalidPredictions(f"sensitive_features: a column is there twice; rename one ({error})") from error
-    if isinstance(native, nw.LazyFrame):
-        native = native.collect()
     columns: dict[str, Any]
     if isinstance(native, nw.DataFrame):
         columns = {str(name): native.get_column(name) for name in native.columns}

@@ -26,6 +26,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fairness_checks.errors import InvalidPredictions, did_you_mean
+from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.sensitive import encode_features, first_rows
 from models.adversaries import Adversary, LogisticAdversary, NeuralAdversary, Seen
 
@@ -189,9 +190,13 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Raises
         ------
         ValueError
-            A parameter is out of its range, or the data are not as above.
+            A parameter is out of its range, the data are not as above, or their row labels differ.
         """
         self._check_parameters()
+        try:
+            require_aligned({"X": X, "y": y, "sensitive_features": sensitive_features}, whole="")
+        except InvalidPredictions as error:
+            raise ValueError(str(error)) from error
         X, y = validate_data(self, X, y, dtype=np.float32)
         self.classes_, label = _binary_labels(y)
         stratum = label if self.constraint == "equalized_odds" else np.zeros_like(label)

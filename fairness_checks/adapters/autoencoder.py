@@ -12,6 +12,7 @@ from fairness_checks.adapters.autoencoder_output import name_of, read_output
 from fairness_checks.adapters.evaluation_mode import evaluating
 from fairness_checks.adapters.image_batches import as_input, batches, seen
 from fairness_checks.errors import InvalidPredictions, did_you_mean
+from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.predictions import Predictions
 from fairness_checks.sensitive import encode_features, first_rows
 
@@ -94,8 +95,8 @@ def predictions_from_autoencoder(
     ------
     InvalidPredictions
         If the module is not one or returned something else than the above, the reconstruction's shape is not the
-        image's, anything is NaN, infinite or masked, the numbers of images and of sensitive features differ, nothing
-        was given, or a DataLoader shuffles; the message says what was seen.
+        image's, anything is NaN, infinite or masked, the numbers or the row labels of images and of sensitive features
+        differ, nothing was given, or a DataLoader shuffles; the message says what was seen.
 
     Examples
     --------
@@ -109,6 +110,8 @@ def predictions_from_autoencoder(
     import torch
 
     _check_arguments(module, batch_size, error, uncertainty, device)
+    given = {"images": images, "cluster": cluster, "sample_id": sample_id, "sensitive_features": sensitive_features}
+    require_aligned(given)
     expected = {name: len(feature.codes) for name, feature in encode_features(sensitive_features).items()}
     if isinstance(images, torch.Tensor | np.ndarray) and images.ndim:  # others are counted when all were read
         _refuse_lengths(len(images), expected)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fairness_checks.array_like import as_array
 from fairness_checks.errors import InvalidPredictions
+from fairness_checks.inputs.alignment import RowLabels, require_aligned
 from fairness_checks.inputs.classes import class_name, code_classes, find_class, refuse_unplain
 from fairness_checks.predictions import Predictions, like
 from fairness_checks.sensitive import first_rows
@@ -74,8 +75,8 @@ def predictions_from_classifier(
     Raises
     ------
     InvalidPredictions
-        If the estimator is not a fitted binary classifier, which class is positive is a guess, or `y` or ``predict``
-        hold a value that is not one of its classes.
+        If the estimator is not a fitted binary classifier, which class is positive is a guess, `y` or ``predict``
+        hold a value that is not one of its classes, or row labels differ, those of what the estimator returns too.
     """
     name = type(estimator).__name__
     classes = _classes(estimator, name)
@@ -84,13 +85,16 @@ def predictions_from_classifier(
         chosen = next(value for value in classes if value == 1)
     else:
         chosen = find_class(positive, classes, name)
+    given = {"X": X, "y": y, "cluster": cluster, "sample_id": sample_id, "sensitive_features": sensitive_features}
+    rows = require_aligned(given)
     truth = _are_positive("y", y, classes, chosen, name)
-    score = _scores(estimator, X, classes.index(chosen), name)
+    score = _scores(estimator, X, rows, classes.index(chosen), name)
     if threshold is not None and score is None:
         raise InvalidPredictions(f"threshold: {name} has no predict_proba, whose scores it would make decisions of")
     decided = None
     if threshold is None:
-        decided = _are_positive(f"{name}.predict(X)", estimator.predict(X), classes, chosen, name)
+        values = _aligned(f"{name}.predict(X)", estimator.predict(X), rows)
+        decided = _are_positive(f"{name}.predict(X)", values, classes, chosen, name)
     made = Predictions(
         truth,
         decided,
@@ -101,7 +105,7 @@ def predictions_from_classifier(
         sample_id=sample_id,
         about=about,
     )
-    return like(made, positive=class_name(chosen))
+    return like(made, positive=class_name(chosen), row_labels=rows)
 
 
 def _classes(estimator: Any, name: str) -> list[Any]:
@@ -142,13 +146,20 @@ def _are_positive(where: str, values: Any, classes: list[Any], chosen: Any, name
     return np.asarray(np.array([*(known.get(value, False) for value in met), False], dtype=bool)[codes])
 
 
-def _scores(estimator: Any, X: Any, column: int, name: str) -> npt.NDArray[Any] | None:
+def _aligned(where: str, values: Any, rows: RowLabels | None) -> Any:
+    """Return what an estimator gave for X; refuse it in another order, as far as row labels tell."""
+    require_aligned({"X": rows, where: values})
+    return values
+
+
+def _scores(estimator: Any, X: Any, rows: RowLabels | None, column: int, name: str) -> npt.NDArray[Any] | None:
     """Return the column of the chosen class, shape (n,); None where the estimator gives no probabilities."""
     if not hasattr(estimator, "predict_proba"):
         return None
-    probabilities = as_array(f"{name}.predict_proba(X)", estimator.predict_proba(X))
+    where = f"{name}.predict_proba(X)"
+    probabilities = as_array(where, _aligned(where, estimator.predict_proba(X), rows))
     if probabilities.ndim != 2 or probabilities.shape[1] != 2:
         raise InvalidPredictions(
-            f"{name}.predict_proba(X): shape {probabilities.shape}; one column for each of its two classes is needed"
+            f"{where}: shape {probabilities.shape}; one column for each of its two classes is needed"
         )
     return np.asarray(probabilities[:, column])

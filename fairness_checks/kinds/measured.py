@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.metrics import Metric
 from fairness_checks.predictions import Predictions
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS
@@ -86,10 +87,11 @@ def values_of(metric: Metric, predictions: Predictions) -> npt.NDArray[np.float6
     Raises
     ------
     InvalidPredictions
-        If the metric's function returns something else.
+        If the metric's function returns something else, or for rows in another order as far as row labels tell.
     """
     assert metric.per_sample is not None  # for the type checker: rows of the table without it have other kinds
     values = metric.per_sample(predictions)
+    require_aligned({"predictions": predictions.row_labels, metric.name: values})
     if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
         raise InvalidPredictions(f"{metric.name}: its function returned masked values; give NaN where none counts")
     values = np.asarray(values)

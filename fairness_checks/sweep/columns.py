@@ -34,8 +34,6 @@ def read_features(features: Any) -> Any:
         native = nw.from_native(features, pass_through=True)
     except DuplicateError as error:
         raise InvalidPredictions(f"features: a column is there twice; rename one ({error})") from error
-    if isinstance(native, nw.LazyFrame):
-        native = native.collect()
     if isinstance(native, nw.DataFrame):
         if native.implementation.is_pandas():
             frame = native.to_native().reset_index(drop=True)
@@ -43,7 +41,7 @@ def read_features(features: Any) -> Any:
             frame = pd.DataFrame({name: native.get_column(name).to_numpy() for name in native.columns})
     elif isinstance(features, Mapping):
         try:
-            frame = pd.DataFrame(dict(features))
+            frame = pd.DataFrame({name: _unlabelled(column) for name, column in features.items()})
         except ValueError as error:
             raise InvalidPredictions(f"features: cannot be read as one table: {error}") from error
     else:
@@ -56,6 +54,11 @@ def read_features(features: Any) -> Any:
         if frame[name].dtype == object:
             _refuse_objects(name, frame[name])
     return frame
+
+
+def _unlabelled(column: Any) -> Any:
+    """Return a column by position: pandas would put others that carry labels in another order."""
+    return column.reset_index(drop=True) if isinstance(column, pd.Series) else column
 
 
 def _refuse_objects(name: str, column: Any) -> None:

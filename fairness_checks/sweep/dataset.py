@@ -14,6 +14,7 @@ import pandas as pd
 
 from fairness_checks.cache_keys import array_digest
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
+from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.sweep.columns import column_digest, is_number, read_features, read_sensitive
 from fairness_checks.vectors import frozen, read_clusters, read_labels
 
@@ -38,12 +39,13 @@ class Groups(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DataSet:
-    """n rows to train on and to test with.
+    """n rows to train on and to test with, in one order: by position, and where parts carry row labels, by these too.
 
     Parameters
     ----------
     features : frame or mapping of str to array_like, n rows, p columns
-        What a model may see; any frame that narwhals reads. Becomes a `pandas.DataFrame` with rows numbered from 0.
+        What a model may see; any eager frame that narwhals reads. Becomes a `pandas.DataFrame` with rows
+        numbered from 0.
         A model whose input is no table (images) has a column here that says where to find it; what that column
         leads to is then the business of `TrainableModel.version`.
     outcome : array_like of {0, 1} or bool, shape (n,), or None
@@ -59,8 +61,8 @@ class DataSet:
     Raises
     ------
     InvalidPredictions
-        If lengths differ, there is no row or no column, a column is there twice, a cell holds no number and no text,
-        the outcome is not binary, or a sensitive value is missing.
+        If lengths or row labels differ, a frame is lazy, there is no row or no column, a column is there twice, a cell
+        holds no number and no text, the outcome is not binary, or a sensitive value is missing.
     ConfigurationError
         If `categorical` names a column that is not there.
 
@@ -78,6 +80,8 @@ class DataSet:
     cluster: Any = None
 
     def __post_init__(self) -> None:
+        parts = ("features", "outcome", "sensitive_features", "cluster")
+        require_aligned({name: getattr(self, name) for name in parts}, whole="")
         features = read_features(self.features)
         sensitive = read_sensitive(self.sensitive_features)
         outcome = None if self.outcome is None else frozen(read_labels("outcome", self.outcome).astype(np.int8))

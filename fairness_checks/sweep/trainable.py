@@ -10,6 +10,7 @@ import numpy as np
 
 from fairness_checks.about import read_about
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.plain import JSON
 from fairness_checks.predictions import Predictions
 from fairness_checks.sweep.dataset import DataSet
@@ -101,13 +102,14 @@ class TrainableModel:
         Raises
         ------
         InvalidPredictions
-            If they are not of these rows in this order, as far as lengths, outcomes and groups tell.
+            If they are not of these rows in this order, as far as lengths, row labels, outcomes and groups tell.
         """
         found = self.predict(fitted, test)
         if not isinstance(found, Predictions):
             raise InvalidPredictions(f"predict returned {type(found).__name__}; it must return Predictions")
         if len(found) != len(test):
             raise InvalidPredictions(f"predict returned {len(found)} predictions for {len(test)} rows")
+        require_aligned({"test.features": test.features, "predict": found.row_labels})
         if found.y_true is not None and test.outcome is not None and not np.array_equal(found.y_true, test.outcome):
             raise InvalidPredictions(
                 "predict: y_true differs from the outcome of the rows that were to be predicted; keep their order"

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
@@ -18,7 +19,7 @@ COLUMNS = {"age": [40, 50, 60], "smoker": ["no", "yes", "no"]}
 
 
 @pytest.mark.parametrize(
-    "frame", [pd.DataFrame, pl.DataFrame, pl.LazyFrame, dict], ids=["pandas", "polars", "lazy", "dict"]
+    "frame", [pd.DataFrame, pl.DataFrame, pa.table, dict], ids=["pandas", "polars", "pyarrow", "dict"]
 )
 def test_any_frame_becomes_the_same_pandas_frame(frame):
     data = DataSet(frame(COLUMNS), [0, 1, 1], frame(SEX))

@@ -1,0 +1,186 @@
+"""Whether arrays given side by side have their rows in one order, as far as row labels tell.
+
+Arrays are taken by position. What carries row labels (the index of a pandas, Modin, cuDF or GeoPandas object, the
+coordinate of an xarray one) says more: two such inputs must have equal labels, row by row. The default index, which
+pandas gives to what has none (``pd.Series(scores)``), says nothing, and goes beside any other, unless that one holds
+the same labels 0 to n - 1 in another order: a table beside its own shuffled copy. A lazy frame has no order to be
+compared, and is refused.
+
+Equal labels of which some are there twice are taken as they are, as pandas does: labels cannot tell such rows apart.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+
+from fairness_checks.encoding import chunks
+from fairness_checks.errors import InvalidPredictions
+from fairness_checks.inputs.frames import is_lazy, library_name
+from fairness_checks.sensitive import is_missing
+
+__all__ = ["RowLabels", "require_aligned"]
+
+_WHOLE = 'Predictions.from_frame(frame, y_true="label", y_score="p", by=["sex"])'
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowLabels:
+    """The labels of n rows: an index as pandas has it. Stands for the inputs that carried it."""
+
+    index: Any
+
+
+def require_aligned(parts: Mapping[str, Any], *, whole: str = _WHOLE) -> RowLabels | None:
+    """Refuse inputs whose row labels differ; return the labels of the rows, None where no input carries any.
+
+    Parameters
+    ----------
+    parts : mapping of str to object
+        Inputs by name, such as "y_true"; None where one was not given. Of a mapping each value is an input.
+    whole : str
+        How a lazy frame is given whole; empty where only eager ones are taken.
+
+    Raises
+    ------
+    InvalidPredictions
+        If an input is lazy, or two carry different labels; the message names both, the first row that differs, and
+        the remedy. Inputs of different lengths are not compared.
+    """
+    inputs = dict(_inputs(parts))
+    for name, values in inputs.items():
+        _refuse_lazy(name, values, whole=whole)
+    indexes = {name: index for name, values in inputs.items() if (index := _index_of(values)) is not None}
+    default = {name: index for name, index in indexes.items() if _is_default(index)}
+    said = {name: index for name, index in indexes.items() if name not in default}
+    if not said:
+        return next((RowLabels(index) for index in default.values()), None)
+    first = next(iter(said))
+    shuffled = bool(default) and _is_shuffled(said[first])
+    for other in indexes if shuffled else said:
+        if len(indexes[other]) == len(said[first]):
+            row = _first_difference(said[first], indexes[other])
+            if row is not None:
+                pair = (name for name in indexes if name in (first, other))
+                raise InvalidPredictions(_differing({name: indexes[name] for name in pair}, row))
+    return RowLabels(said[first])
+
+
+def _refuse_lazy(name: str, values: Any, *, whole: str = _WHOLE) -> None:
+    """Refuse a frame, or a column of one, whose rows are yet to be computed."""
+    if is_lazy(values):
+        remedy = "collect the whole table once, and take every array from the result"
+        raise InvalidPredictions(
+            f"{name}: a {library_name(values)} is computed by itself, and its rows may then come in another order than "
+            f"those of the other arrays; {remedy}{f', or give it whole: `{whole}`' if whole else ''}"
+        )
+
+
+def _inputs(parts: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Name each input, those within a mapping too."""
+    found: list[tuple[str, Any]] = []
+    for name, values in parts.items():
+        if isinstance(values, Mapping):
+            found += [(f"{name}[{key!r}]", value) for key, value in values.items()]
+        elif values is not None:
+            found.append((name, values))
+    return found
+
+
+def _index_of(values: Any) -> Any:
+    """Return the row labels that an input carries, as an index of pandas; None if it carries none."""
+    native = nw.to_native(values, pass_through=True)
+    if hasattr(native, "get_index") and hasattr(native, "dims"):  # xarray
+        if not native.dims:
+            return None
+        return native.get_index(native.dims[0])
+    index = getattr(native, "index", None)  # a list has a method of this name
+    if index is None or callable(index) or not hasattr(index, "equals") or not hasattr(index, "__len__"):
+        return None
+    return index.to_pandas() if hasattr(index, "to_pandas") else index
+
+
+def _is_default(index: Any) -> bool:
+    """Say whether these are the labels 0 to n - 1 that pandas gives to what has none."""
+    return type(index).__name__ == "RangeIndex" and index.start == 0 and (index.step == 1 or len(index) <= 1)
+
+
+def _is_shuffled(index: Any) -> bool:
+    """Say whether labels are 0 to n - 1, each of them once, in another order."""
+    labels = np.asarray(index)
+    if labels.dtype.kind == "O":
+        if not isinstance(labels[0], numbers.Real):
+            return False
+        try:
+            labels = labels.astype(np.float64)
+        except (TypeError, ValueError):
+            return False
+    if labels.dtype.kind not in "iuf":
+        return False
+    seen = np.zeros(len(labels), dtype=bool)
+    ordered = True
+    for rows in chunks(len(labels)):
+        part = labels[rows]
+        if not (part.min() >= 0 and part.max() < len(labels)):  # NaN compares as false
+            return False
+        at = part.astype(np.intp)
+        if part.dtype.kind == "f" and not np.array_equal(at, part):
+            return False
+        seen[at] = True
+        ordered = ordered and np.array_equal(at, np.arange(rows.start, rows.stop))
+    return bool(seen.all()) and not ordered
+
+
+def _first_difference(first: Any, second: Any) -> int | None:
+    """Return the first row whose labels differ between two indexes of one length; None where none does."""
+    if first is second or (hasattr(first, "is_") and first.is_(second)) or first.equals(second):
+        return None
+    # `equals` also tells dtypes apart: whole numbers that may be missing from those that may not.
+    for rows in chunks(len(first)):
+        left, right = (np.asarray(index[rows], dtype=object).tolist() for index in (first, second))
+        try:
+            if left == right:
+                continue
+        except (TypeError, ValueError):  # pandas.NA is neither equal nor unequal
+            pass
+        for row, labels in enumerate(zip(left, right, strict=True), rows.start):
+            if not _is_same(*labels):
+                return row
+    return None
+
+
+def _is_same(left: Any, right: Any) -> bool:
+    if isinstance(left, tuple) and isinstance(right, tuple):  # a row of a MultiIndex
+        return len(left) == len(right) and all(map(_is_same, left, right))
+    if is_missing(left) or is_missing(right):
+        return is_missing(left) and is_missing(right)
+    return bool(left == right)
+
+
+def _differing(indexes: Mapping[str, Any], row: int) -> str:
+    """Say in which row two inputs differ, and what to do."""
+    labels = [f"{_label(index[row])} in {name}" for name, index in indexes.items()]
+    first = next(iter(indexes))
+    twice = not all(index.is_unique for index in indexes.values())
+    remedy = (
+        "labels that are there twice cannot say which rows belong together: put the whole table in order before its "
+        "columns are taken"
+        if twice
+        else f"put both in one order (`.loc[{first}.index]` or `.reindex({first}.index)`)"
+    )
+    return (
+        f"row labels differ: row {row} is labelled {' and '.join(labels)}; "
+        f"{remedy}, or, where position is meant, drop the labels with `.reset_index(drop=True)` or `.to_numpy()`"
+    )
+
+
+def _label(value: Any) -> str:
+    """Show a label as Python would, without NumPy's types around it."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_label, value))})"
+    return repr(value.item() if isinstance(value, np.generic) else value)

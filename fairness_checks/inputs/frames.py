@@ -1,0 +1,117 @@
+"""A frame given whole: collected once, so that its columns have their rows in one order."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import narwhals.stable.v2 as nw
+from narwhals.exceptions import DuplicateError
+
+from fairness_checks.errors import InvalidPredictions, did_you_mean
+
+__all__ = ["is_lazy", "library_name", "read_columns"]
+
+_LAZY_LIBRARIES = frozenset({"dask", "dask_expr", "duckdb", "ibis", "pyspark", "sqlframe"})
+"""Libraries of which not only whole frames are lazy: a column of Dask or Ibis is computed by itself, too."""
+
+
+def is_lazy(values: Any) -> bool:
+    """Say whether rows are yet to be computed, in an order that is known only then."""
+    native = nw.to_native(values, pass_through=True)
+    home = type(native).__module__
+    if home.partition(".")[0] in _LAZY_LIBRARIES:
+        return not home.startswith("dask.array")  # whose rows have positions
+    try:
+        return isinstance(nw.from_native(native, pass_through=True), nw.LazyFrame)
+    except DuplicateError:  # of an eager frame; said where it is read
+        return False
+
+
+def library_name(values: Any) -> str:
+    """Return library and type of a frame, such as "polars.LazyFrame"."""
+    kind = type(nw.to_native(values, pass_through=True))
+    library = kind.__module__.partition(".")[0]
+    return kind.__name__ if library == "builtins" else f"{library}.{kind.__name__}"
+
+
+def read_columns(frame: Any, roles: Mapping[str, Any]) -> dict[Any, nw.Series[Any]]:
+    """Collect the columns that are named, once and together.
+
+    Parameters
+    ----------
+    frame : frame
+        Of any library that narwhals reads, eager or lazy.
+    roles : mapping of str to str
+        What each column is for, such as "y_true" or "by", and its name.
+
+    Returns
+    -------
+    dict of str to Series
+        By the columns' names.
+
+    Raises
+    ------
+    InvalidPredictions
+        If this is no frame, a column is not in it or is there twice, or the frame fails while it is collected.
+    """
+    _refuse_arrays(roles)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # which of narwhals' parts will read Dask is not our user's
+            native = nw.from_native(frame)
+    except DuplicateError as error:
+        said = " ".join(str(error).split())
+        raise InvalidPredictions(f"frame: a column is there twice; rename one ({said})") from error
+    except TypeError as error:
+        raise InvalidPredictions(
+            f"frame: {library_name(frame)} is no frame that narwhals reads (pandas, polars, pyarrow, DuckDB, ...)"
+        ) from error
+    try:
+        _refuse_names(roles, native.columns, frame)
+        chosen = native.select(nw.col(*dict.fromkeys(roles.values())))
+        table = chosen.collect() if isinstance(chosen, nw.LazyFrame) else chosen
+        return {name: table.get_column(name) for name in table.columns}
+    except InvalidPredictions:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # how Polars' Rust gives up
+            raise
+        raise InvalidPredictions(
+            f"frame: {library_name(frame)} failed while it was collected: {type(error).__name__}: {_cause(error)}"
+        ) from error
+
+
+def _refuse_arrays(roles: Mapping[str, Any]) -> None:
+    for role, name in roles.items():
+        if not isinstance(name, str | int):
+            raise InvalidPredictions(
+                f"{role}: {type(name).__name__} is no name of a column; from_frame takes all arrays from the frame"
+            )
+
+
+def _refuse_names(roles: Mapping[str, Any], columns: list[Any], frame: Any) -> None:
+    """Refuse names of no column, all at once, and of several."""
+    absent = [(role, name) for role, name in roles.items() if name not in columns]
+    if absent:
+        labels = getattr(getattr(frame, "index", None), "names", None) or ()
+        said = [
+            f"{role}: {name!r} is in the index of the frame; make it a column with `.reset_index()`"
+            if name in labels
+            else f"{role}: column {name!r} is not in the frame; {_nearest(name, columns)}"
+            for role, name in absent
+        ]
+        raise InvalidPredictions("; ".join(said))
+    twice = [name for name in roles.values() if columns.count(name) > 1]
+    if twice:
+        raise InvalidPredictions(f"frame: column {twice[0]!r} is there twice; rename one")
+
+
+def _nearest(name: Any, columns: Iterable[Any]) -> str:
+    return did_you_mean(str(name), map(str, columns))
+
+
+def _cause(error: BaseException) -> str:
+    """Return the first line of an error's text that says something."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "it gave no reason")
