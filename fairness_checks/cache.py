@@ -1,33 +1,33 @@
 """Fitted work on disk, so that a second run of the gate does not fit again.
 
-One entry is one npz file, named by what was computed and by a digest of everything that the result depends
-on. Nothing is unpickled, nothing half-written is ever visible, and a file that cannot be read is computed
-again, never trusted. The caller says what the result depends on; `fairness_checks.cache_keys` helps to say it.
+One entry of a `fairness_checks.storage.keyed.KeyedStore` holds the arrays of one npz file, under a name and a digest
+of everything that the result depends on. Nothing is unpickled, nothing half-written is ever visible, and what cannot be
+read is computed again, never trusted. The caller says what the result depends on; `fairness_checks.cache_keys` helps to
+say it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
+import io
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
 
 from fairness_checks.errors import CacheError
 from fairness_checks.plain import JSON, canonical_json
+from fairness_checks.storage.keyed import KeyedStore
 
-__all__ = ["FittedCache", "write_atomically"]
+__all__ = ["FittedCache"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
-_KEY = "key"
-_PREFIX = "array."  # keeps a user's names apart from `_KEY` and from the parameters of numpy.savez
+_PREFIX = "array."  # keeps a user's names apart from the parameters of numpy.savez
 
 
 class FittedCache:
@@ -37,10 +37,16 @@ class FittedCache:
     ----------
     directory : Path or None
         Where entries are kept; made when the first one is stored. None stores nothing and always computes.
+
+    Attributes
+    ----------
+    read : dict of str to str
+        By name, when the entry was written that was last read instead of computed, as in 2027-06-30T12:00:00Z.
     """
 
     def __init__(self, directory: Path | None) -> None:
         self.directory = directory
+        self.read: dict[str, str] = {}
 
     def arrays(
         self, name: str, key: Mapping[str, JSON], compute: Callable[[], Mapping[str, Array]]
@@ -86,58 +92,32 @@ class FittedCache:
         text = canonical_json(dict(key), "cache key", CacheError)
         if self.directory is None:
             return _plain_arrays(name, compute())
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        path = self.directory / f"{name}-{digest[:16]}.npz"
+        store = KeyedStore(self.directory)
         # Entries appear by renaming, so a hit needs no lock, and a read-only folder can still be read.
-        if (stored := _load(path, text)) is not None:
+        if (stored := self._stored(store, name, text)) is not None:
             return stored
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(f"{path}.lock").acquire()
-        except (OSError, NotImplementedError) as error:  # read-only, or a file system without locks
-            _warn_not_kept(path, error)
-            return _plain_arrays(name, compute())
-        with lock:
-            if (stored := _load(path, text)) is not None:  # another process was first
+        with ExitStack() as held:
+            try:
+                held.enter_context(store.locked(name, text))
+            except OSError as error:  # read-only, a file system without locks, or something in the way
+                _warn_not_kept(store.path(name, text), error)
+                return _plain_arrays(name, compute())
+            if (stored := self._stored(store, name, text)) is not None:  # another process was first
                 return stored
             arrays = _plain_arrays(name, compute())
-            members: dict[str, Any] = {_KEY: np.array(text)} | {
-                _PREFIX + label: values for label, values in arrays.items()
-            }
             try:
-                write_atomically(path, lambda file: np.savez(file, **members))
+                store.write(name, text, _npz(arrays))
             except OSError as error:
-                _warn_not_kept(path, error)
+                _warn_not_kept(store.path(name, text), error)
             return arrays
 
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file so that it is seen whole or not at all, even when the process is killed in the middle.
-
-    The temporary name is fixed, ``<path>.tmp``, so that what a killed process left is overwritten by the next
-    one. The caller must therefore hold a lock for `path`.
-
-    Parameters
-    ----------
-    path : Path
-        The file; replaced when it exists.
-    write : callable
-        Writes the content to the open binary file that it is given.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be written, or the disk is full.
-    """
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    def _stored(self, store: KeyedStore, name: str, text: str) -> dict[str, Array] | None:
+        """Return what is stored, and remember that it was read; None where it must be computed."""
+        entry = store.read(name, text)
+        arrays = None if entry is None else _arrays(entry.body)
+        if entry is not None and arrays is not None:
+            self.read[name] = entry.date
+        return arrays
 
 
 def _plain_arrays(name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -155,24 +135,25 @@ def _plain_arrays(name: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return dict(arrays)
 
 
-def _load(path: Path, text: str) -> dict[str, Array] | None:
-    """Return the entry's arrays; None when it is missing, damaged, foreign or belongs to another key."""
+def _npz(arrays: Mapping[str, Array]) -> bytes:
+    members: dict[str, Any] = {_PREFIX + label: values for label, values in arrays.items()}
+    content = io.BytesIO()
+    np.savez(content, **members)
+    return content.getvalue()
+
+
+def _arrays(content: bytes) -> dict[str, Array] | None:
+    """Return the arrays of an npz file; None where it is none, which its digest makes all but impossible."""
     try:
-        with path.open("rb") as file:
-            entry = np.load(file, allow_pickle=False)
-            if not isinstance(entry, np.lib.npyio.NpzFile):
-                return None
-            with entry:
-                if str(entry[_KEY]) != text:
-                    return None
-                return {label.removeprefix(_PREFIX): entry[label] for label in entry.files if label != _KEY}
-    except Exception:  # damaged bytes raise nearly anything (zip, header, size); all of it means: compute again
+        with np.load(io.BytesIO(content), allow_pickle=False) as entry:
+            return {label.removeprefix(_PREFIX): entry[label] for label in entry.files}
+    except Exception:  # bytes that are no npz raise nearly anything (zip, header, size)
         return None
 
 
-def _warn_not_kept(path: Path, error: Exception) -> None:
+def _warn_not_kept(path: Path, error: OSError) -> None:
     warnings.warn(
-        f"cache folder {path.parent}: {error}; results are right but not kept. Make the folder writable, "
+        f"cache entry {path}: {error.strerror or error}; results are right but not kept. Make the folder writable, "
         "name another one, or switch the cache off",
         RuntimeWarning,
         stacklevel=3,

@@ -49,7 +49,9 @@ ODD_FILES = {
     "zero": OddFile(lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
     "null": OddFile(lambda path: path.symlink_to("/dev/null"), "is a device, not a regular file"),
     "loop": OddFile(lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
-    "nowhere": OddFile(lambda path: path.symlink_to("no-such-file"), "is a symbolic link that leads nowhere"),
+    "nowhere": OddFile(
+        lambda path: path.symlink_to("no-such-file"), "is a symbolic link that leads nowhere, not a regular file"
+    ),
 }
 
 

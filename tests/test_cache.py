@@ -17,6 +17,8 @@ from fairness_checks import cache as cache_module
 from fairness_checks.cache import FittedCache
 from fairness_checks.cache_keys import array_digest, library_versions, source_digest
 from fairness_checks.errors import CacheError
+from fairness_checks.storage import files
+from fairness_checks.storage.entries import packed, unpacked
 
 KEY = {"data": "abc", "code": "123", "parameters": {"depth": 3, "seed": None}, "libraries": {"numpy": "2.0"}}
 
@@ -102,14 +104,18 @@ def test_the_name_matters_and_the_order_of_the_key_does_not(tmp_path):
 def test_a_colliding_digest_is_not_a_hit(tmp_path):
     cache = FittedCache(tmp_path)
     cache.arrays("model", KEY, Counted())
-    (first,) = tmp_path.glob("*.npz")
+    (first,) = tmp_path.glob("*.entry")
     cache.arrays("model", KEY | {"data": "other"}, Counted())
-    (second,) = set(tmp_path.glob("*.npz")) - {first}
+    (second,) = set(tmp_path.glob("*.entry")) - {first}
     first.replace(second)  # as if both keys had the same first 16 digits
     assert cache.arrays("model", KEY | {"data": "other"}, Counted(y=np.ones(1))).keys() == {"y"}
 
 
 def damaged(kind: str, good: bytes, folder: Path) -> bytes:
+    if kind == "other layout":
+        return good.replace(b"entry 1 ", b"entry 2 ", 1)
+    if kind == "no npz":  # whole, and of this key
+        return packed(unpacked(good).key, b"no archive")
     if kind == "foreign npz":
         np.savez(folder / "foreign.npz", y_score=np.zeros(2))
         return (folder / "foreign.npz").read_bytes()
@@ -124,11 +130,13 @@ def damaged(kind: str, good: bytes, folder: Path) -> bytes:
     return {"empty": b"", "text": b"no archive", "half": good[: len(good) // 2], "bit": bytes(flipped)}[kind]
 
 
-@pytest.mark.parametrize("kind", ["empty", "text", "half", "bit", "foreign npz", "npy", "pickled objects"])
+@pytest.mark.parametrize(
+    "kind", ["empty", "text", "half", "bit", "other layout", "no npz", "foreign npz", "npy", "pickled objects"]
+)
 def test_a_damaged_file_is_computed_again_and_replaced(tmp_path, kind):
     cache, compute = FittedCache(tmp_path / "cache"), Counted()
     cache.arrays("model", KEY, compute)
-    (entry,) = (tmp_path / "cache").glob("*.npz")
+    (entry,) = (tmp_path / "cache").glob("*.entry")
     entry.write_bytes(damaged(kind, entry.read_bytes(), tmp_path))
     for _ in range(2):
         np.testing.assert_array_equal(cache.arrays("model", KEY, compute)["y_score"], [0.25, 0.75])
@@ -139,7 +147,7 @@ def test_a_damaged_file_is_computed_again_and_replaced(tmp_path, kind):
 def test_every_truncation_is_noticed(tmp_path):
     cache = FittedCache(tmp_path)
     cache.arrays("model", KEY, Counted())
-    (entry,) = tmp_path.glob("*.npz")
+    (entry,) = tmp_path.glob("*.entry")
     good = entry.read_bytes()
     for length in range(0, len(good), 7):
         entry.write_bytes(good[:length])
@@ -211,7 +219,7 @@ def test_a_full_disk_costs_the_entry_and_not_the_result(tmp_path, monkeypatch):
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache_module.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.warns(RuntimeWarning, match="No space left on device; results are right but not kept"):
         arrays = FittedCache(tmp_path).arrays("model", KEY, Counted())
     np.testing.assert_array_equal(arrays["y_score"], [0.25, 0.75])
@@ -223,6 +231,30 @@ def test_a_folder_that_cannot_be_made_costs_the_entry_and_not_the_result(tmp_pat
     with pytest.warns(RuntimeWarning, match="not kept"):
         arrays = FittedCache(tmp_path / "file").arrays("model", KEY, Counted())
     np.testing.assert_array_equal(arrays["y_score"], [0.25, 0.75])
+
+
+def test_what_stands_in_the_place_of_an_entry_costs_the_entry_and_not_the_result(tmp_path, odd_file):
+    cache, compute = FittedCache(tmp_path), Counted()
+    cache.arrays("model", KEY, compute)
+    (entry,) = tmp_path.glob("*.entry")
+    for path in (entry, entry.with_name(f"{entry.name}.lock")):
+        entry.unlink(missing_ok=True)
+        odd_file.put(path)
+        with pytest.warns(RuntimeWarning, match=f"{odd_file.says}; results are right but not kept"):
+            arrays = FittedCache(tmp_path).arrays("model", KEY, compute)
+        np.testing.assert_array_equal(arrays["y_score"], [0.25, 0.75])
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def test_what_was_read_is_known_by_its_date(tmp_path):
+    cache = FittedCache(tmp_path)
+    cache.arrays("model", KEY, Counted())
+    assert cache.read == {}
+    (entry,) = tmp_path.glob("*.entry")
+    old = unpacked(entry.read_bytes())
+    entry.write_bytes(packed(old.key, old.body, "2020-02-29T12:00:00Z"))
+    cache.arrays("model", KEY, Counted())
+    assert cache.read == {"model": "2020-02-29T12:00:00Z"}
 
 
 CHILD = """
@@ -287,11 +319,11 @@ def test_a_killed_process_leaves_no_half_file_and_no_lock(tmp_path, role):
     wait_for(tmp_path / f"computing-{role}")
     child.kill()
     assert child.wait(timeout=30) == -signal.SIGKILL
-    assert list((tmp_path / "cache").glob("*.npz")) == []
+    assert list((tmp_path / "cache").glob("*.entry")) == []
     compute = Counted()
     FittedCache(tmp_path / "cache").arrays("model", {"data": 1}, compute)
     assert compute.calls == 1
-    assert [Path(name).suffix for name in entries(tmp_path / "cache")] == [".npz"]
+    assert [Path(name).suffix for name in entries(tmp_path / "cache")] == [".entry"]
 
 
 def test_array_digest_sees_values_dtype_shape_and_order():

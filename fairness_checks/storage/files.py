@@ -30,6 +30,7 @@ MOST = 1 << 30
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_BLOCK = 1 << 16
 _KINDS: dict[str, Callable[[int], bool]] = {
     "a folder": stat.S_ISDIR,
     "a named pipe": stat.S_ISFIFO,
@@ -64,7 +65,10 @@ def read_regular(path: Path, *, most: int = MOST) -> bytes:
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        content = b"" if size > most else file.read(most + 1)
+        parts = [file.read(size + 1)] if size <= most else []  # one more, to see that this is the end
+        while size <= most and parts[-1] and sum(map(len, parts)) <= most:  # a file that grows, or tells no size
+            parts.append(file.read(_BLOCK))
+    content = b"".join(parts)
     if max(size, len(content)) > most:
         raise OSError(errno.EFBIG, f"holds more than {most:,} bytes, which no such file does", str(path))
     return content

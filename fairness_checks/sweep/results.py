@@ -131,6 +131,9 @@ class SweepResults:
         Sorted by mix, feature set and repeat.
     trained : int
         How many of them this run trained; the others were stored. Not part of what is written.
+    kept : str or None
+        When the oldest of those that were stored was written, as in 2027-06-30T12:00:00Z; None where none was. Not part
+        of what is written either.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -141,6 +144,7 @@ class SweepResults:
     repeated_rows: int
     results: tuple[RepeatResult, ...]
     trained: int = 0
+    kept: str | None = None
 
     def of(self, mix: str, feature_set: str) -> tuple[RepeatResult, ...]:
         """Return the repeats of one mix and feature set, in order; none if there are no such."""
@@ -151,9 +155,9 @@ class SweepResults:
         return [r.groups[group].values.get(metric) for r in self.of(mix, feature_set)]
 
     def to_json(self) -> str:
-        """Return everything but `trained` as canonical JSON: the same text for the same numbers."""
+        """Return everything but `trained` and `kept` as canonical JSON: the same text for the same numbers."""
         plain = dataclasses.asdict(self)
-        del plain["trained"]
+        del plain["trained"], plain["kept"]
         return canonical_json(plain, "sweep", RecordError)
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from fairness_checks.plain import JSON
 from fairness_checks.sweep.plan import SweepPlan, Task
 from fairness_checks.sweep.results import RepeatResult, SweepResults
 from fairness_checks.sweep.splits import blocks, repeated_rows
-from fairness_checks.sweep.store import SweepStore
+from fairness_checks.sweep.store import KeptTrainings, SweepStore
 from fairness_checks.sweep.trainable import TrainableModel
 from fairness_checks.sweep.training import Training
 
@@ -92,20 +91,23 @@ def run_sweep(
     columns = plan.chosen(model.feature_sets)
     plan.require_data(model.data)
     if cache_dir is None:
-        return _run(name, model, plan, columns, None, jobs, progress)
+        return _run(name, model, plan, columns, None, jobs, progress, [])
     store = SweepStore.of(Path(cache_dir), name, model.depends_on())
     key = _plan_key(plan, columns)
     with store.locked() as writable:
         if not writable:
-            return _run(name, model, plan, columns, None, jobs, progress)
+            return _run(name, model, plan, columns, None, jobs, progress, [])
         complete = store.read_all(key)
         if complete is not None:
             return complete
-        results = _run(name, model, plan, columns, store, jobs, progress)
+        problems: list[OSError] = []
+        results = _run(name, model, plan, columns, store, jobs, progress, problems)
         try:
             store.write_all(results, key)
         except OSError as error:
-            store.warn(error)
+            problems.append(error)
+        if problems:
+            store.warn(problems[0])
         return results
 
 
@@ -126,10 +128,14 @@ def _run(
     store: SweepStore | None,
     jobs: int | None,
     progress: Progress | None,
+    problems: list[OSError],
 ) -> SweepResults:
+    """Train what is not stored; what kept results from being stored is added to `problems`."""
     sweep = Training(name, model, plan, columns, blocks(model.data), store)
     tasks = list(plan.tasks(list(columns)))
-    found = {task: result for task in tasks if (result := sweep.stored(task)) is not None}
+    kept = None if store is None else KeptTrainings(store)
+    stored = {} if kept is None else {task: it for task in tasks if (it := kept.get(task, sweep.depends_on(task)))}
+    found = {task: result for task, (result, _) in stored.items()}
     todo = [task for task in tasks if task not in found]
     start = time.monotonic()
     if progress is not None and todo:
@@ -138,8 +144,11 @@ def _run(
     with threadpool_limits(1):
         for result in _in_parallel(sweep, todo, jobs):
             found[result.task] = result
-            with contextlib.suppress(OSError):  # `run_sweep` says so, once
-                sweep.keep(result)
+            if kept is not None:
+                try:
+                    kept.ensure(result, sweep.depends_on(result.task))
+                except OSError as error:  # `run_sweep` says so, once
+                    problems.append(error)
             if progress is not None:
                 progress(len(found), len(tasks), time.monotonic() - start)
     return SweepResults(
@@ -149,6 +158,7 @@ def _run(
         repeated_rows=repeated_rows(model.data),
         results=tuple(found[task] for task in sorted(found)),
         trained=len(todo),
+        kept=min((date for _, date in stored.values()), default=None),
     )
 
 

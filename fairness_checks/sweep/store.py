@@ -1,10 +1,9 @@
 """Results on disk: each as soon as it is there, whole or not at all, and never taken for those of another sweep.
 
-::
+In a `fairness_checks.storage.keyed.KeyedStore`::
 
-    <cache>/sweeps/<model>-<data, version, code, libraries>/
-        <mix>-<feature set>-<repeat>-<what this mix depends on>.json     one training
-        results-<plan>.json                                              all of a plan, once they are complete
+    <cache>/sweeps/<model>-<data, version, code, libraries>.log      a line a training
+    <cache>/sweeps/<model>-<the same, and the plan>.entry            all of a plan, once they are complete
 
 A training is kept under what it depends on itself, not under the plan that asked for it: more repeats, or one more
 mix, train only what is new.
@@ -13,28 +12,27 @@ mix, train only what is new.
 from __future__ import annotations
 
 import hashlib
-import re
 import sys
-import uuid
+import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from filelock import FileLock
-from pydantic import ValidationError
-
 import fairness_checks
-from fairness_checks.cache import write_atomically
 from fairness_checks.cache_keys import library_versions
 from fairness_checks.errors import CacheError
 from fairness_checks.plain import JSON, canonical_json
+from fairness_checks.storage.entries import Entry, key_digest
+from fairness_checks.storage.keyed import KeyedStore, Log, file_name
 from fairness_checks.sweep.plan import Task
 from fairness_checks.sweep.results import RepeatResult, SweepResults
 
-__all__ = ["SweepStore", "environment"]
+__all__ = ["KeptTrainings", "SweepStore", "environment"]
+
+_SYNC_SECONDS = 5.0  # of trainings that a loss of power, not a kill, may cost
 
 _LIBRARIES = ("fairness-checks", "imbalanced-learn", "numpy", "pandas", "scikit-learn", "scipy")
 # What turns rows into the numbers of a result; what is made of these numbers afterwards is not among it.
@@ -82,20 +80,28 @@ class SweepStore:
 
     Parameters
     ----------
-    directory : Path
-        Where they are; made by `locked`.
+    store : KeyedStore
+        Where they are.
+    name : str
+        Of the model, as part of a file's.
     key : str
-        sha256 of what they depend on.
+        What they depend on, as canonical JSON.
     """
 
-    directory: Path
+    store: KeyedStore
+    name: str
     key: str
 
     @classmethod
     def of(cls, cache_dir: Path, model: str, depends_on: Mapping[str, JSON]) -> SweepStore:
         """Return the store of a model whose results depend on the given plain builtins, and on the environment."""
-        key = _sha256(canonical_json([model, dict(depends_on), environment()], "sweep key", CacheError))
-        return cls(cache_dir / "sweeps" / f"{_file_name(model)}-{key[:16]}", key)
+        key = canonical_json([model, dict(depends_on), environment()], "sweep key", CacheError)
+        return cls(KeyedStore(cache_dir / "sweeps"), file_name(model), key)
+
+    @property
+    def log(self) -> Log:
+        """The trainings."""
+        return self.store.log(self.name, self.key)
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
@@ -106,101 +112,90 @@ class SweepStore:
         bool
             Whether there is a store at all. False, with a RuntimeWarning, where the folder cannot be written.
         """
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.directory / ".lock").acquire()
-        except (OSError, NotImplementedError) as error:  # read-only, or a file system without locks
-            self.warn(error)
-            yield False
-            return
-        with lock:
-            for left in self.directory.glob(".*.tmp*"):  # of a process that was killed while it wrote
-                left.unlink(missing_ok=True)
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.store.locked(self.name, self.key, "run"))
+            except OSError as error:  # read-only, a file system without locks, or something in the way
+                self.warn(error)
+                yield False
+                return
             yield True
 
-    def warn(self, error: Exception) -> None:
+    def warn(self, error: OSError) -> None:
         """Warn that results are not kept."""
         warnings.warn(
-            f"cache folder {self.directory}: {error}; the sweep's results are right but not kept, and an interrupted "
-            "run starts anew. Make the folder writable or name another one",
+            f"cache folder {self.store.directory}: {error.filename or self.log.path}: {error.strerror or error}; the "
+            "sweep's results are right but not kept, and an interrupted run starts anew. Make the folder writable or "
+            "name another one",
             RuntimeWarning,
             stacklevel=3,
         )
 
-    def read(self, task: Task, depends_on: Mapping[str, JSON]) -> RepeatResult | None:
-        """Return a stored training; None where it is missing, damaged, foreign or depends on something else."""
-        key = self._task_key(task, depends_on)
-        body = _read(self._path(task, key), key)
-        try:
-            return None if body is None else RepeatResult.from_json(body)
-        except ValidationError:
-            return None
-
-    def has(self, task: Task, depends_on: Mapping[str, JSON]) -> bool:
-        """Say whether there is a file for a training, whatever is in it."""
-        return self._path(task, self._task_key(task, depends_on)).exists()
-
     def write(self, result: RepeatResult, depends_on: Mapping[str, JSON]) -> None:
         """Store a training; raise OSError if that is impossible."""
-        key = self._task_key(result.task, depends_on)
-        _write(self._path(result.task, key), key, result.to_json())
+        self.log.append(self._task_key(result.task, depends_on), result.to_json().encode("ascii"))
 
     def read_all(self, plan: JSON) -> SweepResults | None:
-        """Return the results of a plan if they are complete; None as for `read`."""
-        key = self._plan_key(plan)
-        body = _read(self.results_path(plan), key)
+        """Return the results of a plan if they are complete; None where they are missing, damaged or foreign."""
+        entry = self.store.read(self.name, self._plan_key(plan))
         try:
-            return None if body is None else SweepResults.from_json(body)
-        except ValidationError:
+            return None if entry is None else replace(SweepResults.from_json(entry.body.decode()), kept=entry.date)
+        except ValueError:
             return None
 
     def write_all(self, results: SweepResults, plan: JSON) -> None:
-        """Store the results of a plan; raise OSError if that is impossible."""
-        _write(self.results_path(plan), self._plan_key(plan), results.to_json())
+        """Store the results of a plan, dated as the oldest of them; raise OSError if that is impossible."""
+        self.store.write(self.name, self._plan_key(plan), results.to_json().encode("ascii"), results.kept)
 
     def results_path(self, plan: JSON) -> Path:
         """Return where the results of a plan are."""
-        return self.directory / f"results-{self._plan_key(plan)[:12]}.json"
+        return self.store.path(self.name, self._plan_key(plan))
+
+    def task_digest(self, task: Task, depends_on: Mapping[str, JSON]) -> str:
+        """Return the key of a training, as a log has it."""
+        return key_digest(self._task_key(task, depends_on))
 
     def _task_key(self, task: Task, depends_on: Mapping[str, JSON]) -> str:
-        return _sha256(canonical_json([self.key, list(task), dict(depends_on)], "training", CacheError))
+        return canonical_json([self.key, list(task), dict(depends_on)], "training", CacheError)
 
     def _plan_key(self, plan: JSON) -> str:
-        return _sha256(canonical_json([self.key, plan], "plan", CacheError))
-
-    def _path(self, task: Task, key: str) -> Path:
-        mix, feature_set = _file_name(task.mix), _file_name(task.feature_set)
-        return self.directory / f"{mix}-{feature_set}-{task.repeat:04}-{key[:12]}.json"
+        return canonical_json([self.key, plan], "plan", CacheError)
 
 
-def _file_name(name: str) -> str:
-    """Return a name as part of a file's, for the reader of the folder; what tells files apart is their key."""
-    return re.sub(r"[^A-Za-z0-9_.]+", "_", name)[:40].strip(".")
+class KeptTrainings:
+    """The trainings in the log of a store, followed while it grows.
 
+    Parameters
+    ----------
+    store : SweepStore
+        Held by this run.
+    """
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    def __init__(self, store: SweepStore) -> None:
+        self._store = store
+        self._entries: dict[str, Entry] = {}
+        self._end = 0
+        self._synced = time.monotonic()
 
+    def get(self, task: Task, depends_on: Mapping[str, JSON]) -> tuple[RepeatResult, str] | None:
+        """Return a training and its date; None where it is missing, damaged, foreign or depends on something else."""
+        entry = self._entry(task, depends_on)
+        try:
+            return None if entry is None else (RepeatResult.from_json(entry.body.decode()), entry.date)
+        except ValueError:
+            return None
 
-def _around(key: str, digest: str) -> tuple[str, str]:
-    """Return what stands before and after the body, so that the whole is canonical JSON."""
-    return f'{{"key":"{key}","result":', f',"sha256":"{digest}"}}\n'
+    def ensure(self, result: RepeatResult, depends_on: Mapping[str, JSON]) -> None:
+        """Store a training unless the worker did, which may have had no shared folder; raise OSError if impossible."""
+        if self._entry(result.task, depends_on) is None:
+            self._store.write(result, depends_on)
+        if time.monotonic() - self._synced > _SYNC_SECONDS:
+            self._store.log.sync()
+            self._synced = time.monotonic()
 
-
-def _write(path: Path, key: str, body: str) -> None:
-    before, after = _around(key, _sha256(body))
-    # A worker that outlived its killed run may write the same file: each has a temporary name of its own.
-    own = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    write_atomically(own, lambda file: file.write(f"{before}{body}{after}".encode("ascii")))
-    own.replace(path)
-
-
-def _read(path: Path, key: str) -> str | None:
-    """Return the body of a file; None when it is missing, cut short, changed, or not written under this key."""
-    try:
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError):
-        return None
-    before, after = _around(key, "0" * 64)
-    body = text[len(before) : -len(after)]
-    return body if text == body.join(_around(key, _sha256(body))) else None
+    def _entry(self, task: Task, depends_on: Mapping[str, JSON]) -> Entry | None:
+        key = self._store.task_digest(task, depends_on)
+        if key not in self._entries:
+            new, self._end = self._store.log.read(self._end)
+            self._entries |= new
+        return self._entries.get(key)

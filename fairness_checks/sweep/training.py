@@ -55,17 +55,14 @@ class Training:
     blocks: npt.NDArray[np.intp]
     store: SweepStore | None
 
-    def _depends_on(self, task: Task) -> dict[str, JSON]:
+    def depends_on(self, task: Task) -> dict[str, JSON]:
+        """Return what a training depends on besides its model."""
         return {**self.plan.task_key(task.mix), "columns": list(self.columns[task.feature_set])}
-
-    def stored(self, task: Task) -> RepeatResult | None:
-        """Return the result if it is stored."""
-        return None if self.store is None else self.store.read(task, self._depends_on(task))
 
     def __call__(self, task: Task) -> RepeatResult:
         """Train, test, and store the result.
 
-        What a worker cannot store, for want of a shared folder or of space, is for `keep`.
+        What a worker cannot store, for want of a shared folder or of space, is for the process that asked for it.
         """
         try:
             with _threads(len(sys.modules)).limit(limits=1):
@@ -77,13 +74,8 @@ class Training:
             raise
         if self.store is not None:
             with contextlib.suppress(OSError):
-                self.store.write(result, self._depends_on(task))
+                self.store.write(result, self.depends_on(task))
         return result
-
-    def keep(self, result: RepeatResult) -> None:
-        """Store a result that its worker did not; raise OSError if that is impossible."""
-        if self.store is not None and not self.store.has(result.task, self._depends_on(result.task)):
-            self.store.write(result, self._depends_on(result.task))
 
     def _train(self, task: Task) -> RepeatResult:
         plan, data = self.plan, self.model.data

@@ -20,6 +20,8 @@ from joblib._parallel_backends import ThreadingBackend
 
 from fairness_checks import Predictions
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.storage.entries import packed, unpacked
+from fairness_checks.storage.keyed import Log
 from fairness_checks.sweep import store as store_module
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.mixes import Shares
@@ -40,13 +42,21 @@ def plan(**options):
     return SweepPlan(**{"by": "sex", "mixes": MIXES, "repeats": 3} | options)
 
 
-def trainings(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*.json") if not path.name.startswith("results-"))
+def logs(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.log"))
+
+
+def trainings(folder: Path) -> dict[str, bytes]:
+    return {key: entry.body for log in logs(folder) for key, entry in Log(log).read()[0].items()}
 
 
 def complete(folder: Path) -> Path:
-    (found,) = folder.rglob("results-*.json")
+    (found,) = folder.rglob("*.entry")
     return found
+
+
+def results(folder: Path) -> bytes:
+    return unpacked(complete(folder).read_bytes()).body
 
 
 def test_every_training_is_there_with_all_that_it_measured(patients, age_model, tmp_path):
@@ -73,8 +83,7 @@ def test_every_training_is_there_with_all_that_it_measured(patients, age_model, 
     over = found.of("over", "all")[0].groups
     assert over["female"].train == over["male"].train > over["female"].real
     assert {r.groups["female"].train for r in found.of("half", "all")} == {women["female"].train // 2}
-    again = json.loads(complete(tmp_path).read_text())
-    assert len(again["result"]["results"]) == 30
+    assert len(json.loads(results(tmp_path))["results"]) == 30
 
 
 def test_values_are_those_of_scikit_learn(patients, age_model):
@@ -224,8 +233,8 @@ def test_any_number_of_jobs_and_any_backend_give_the_same_bytes(patients, age_mo
     with joblib.parallel_config("mine", n_jobs=2):
         sweep("mine", None)
     assert Mine.calls
-    assert len({complete(tmp_path / name).read_bytes() for name in steps}) == 1
-    files = [{path.name: path.read_bytes() for path in trainings(tmp_path / name)} for name in steps]
+    assert len({results(tmp_path / name) for name in steps}) == 1
+    files = [trainings(tmp_path / name) for name in steps]
     assert all(one == files[0] for one in files)
     for calls in steps.values():
         assert [at[:2] for at in calls] == [(done, 15) for done in range(16)]
@@ -276,7 +285,7 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_same_bytes(patients, age_model
     first = (tmp_path / "log").read_text().split()
     stored = len(trainings(tmp_path / "killed"))
     assert 5 <= stored < 24
-    assert not list((tmp_path / "killed").rglob("results-*"))
+    assert not list((tmp_path / "killed").rglob("*.entry"))
 
     rest = subprocess.run(command("killed", "log", "0"), env=environment, capture_output=True, text=True, check=True)
     assert int(rest.stdout) == 24 - stored  # the counter
@@ -286,7 +295,7 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_same_bytes(patients, age_model
     assert times[first[-1]] <= 2  # what was in the middle when the process was killed
     undisturbed = SweepPlan(by="sex", mixes={name: MIXES[name] for name in ("as_is", "over", "half")}, repeats=8)
     assert run_sweep("m", age_model(patients()), undisturbed, tmp_path / "undisturbed").trained == 24
-    assert complete(tmp_path / "killed").read_bytes() == complete(tmp_path / "undisturbed").read_bytes()
+    assert results(tmp_path / "killed") == results(tmp_path / "undisturbed")
     assert run_sweep("m", age_model(patients()), undisturbed, tmp_path / "killed").trained == 0
     assert not list((tmp_path / "killed").rglob("*.tmp*"))
 
@@ -316,14 +325,15 @@ def test_what_is_stored_is_read(patients, age_model, tmp_path):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda path: path.write_bytes(path.read_bytes()[:-20]),
-        lambda path: path.write_bytes(b""),
-        lambda path: path.write_bytes(b"\xff\xfe not ours"),
-        lambda path: path.write_text("{}"),
-        lambda path: path.write_text(path.read_text().replace('"test":', '"test": ', 1)),
-        lambda path: path.write_text(path.read_text().replace("0.", "1.", 1)),
-        lambda path: path.write_text(path.read_text().replace('"key":"', '"key":"0', 1)),
-        lambda path: path.unlink(),
+        lambda content: content[:-20],
+        lambda content: b"",
+        lambda content: b"\xff\xfe not ours\n",
+        lambda content: b"{}\n",
+        lambda content: content.replace(b'"test":', b'"test": ', 1),
+        lambda content: content.replace(b"0.", b"1.", 1),
+        lambda content: content.replace(b"entry 1 20", b"entry 1 19", 1),
+        lambda content: content.replace(b"entry 1 ", b"entry 2 ", 1),
+        lambda content: content.replace(content.split(b" ")[3], b"0" * 64, 1),
     ],
     ids=[
         "truncated",
@@ -332,18 +342,24 @@ def test_what_is_stored_is_read(patients, age_model, tmp_path):
         "foreign JSON",
         "reformatted",
         "changed number",
+        "other date",
+        "other layout",
         "other key",
-        "deleted",
     ],
 )
-def test_a_damaged_file_is_done_again(patients, age_model, tmp_path, damage):
+def test_a_damaged_training_is_done_again_and_costs_no_other(patients, age_model, tmp_path, damage):
     run_sweep("m", age_model(patients()), plan(), tmp_path)
-    good, text = complete(tmp_path), complete(tmp_path).read_bytes()
-    damage(good)
-    damage(trainings(tmp_path)[4])
+    good, body, (log,) = complete(tmp_path), results(tmp_path), logs(tmp_path)
+    good.write_bytes(damage(good.read_bytes()))
+    lines = log.read_bytes().splitlines(keepends=True)
+    lines[4] = damage(lines[4])
+    log.write_bytes(b"".join(lines))
     found = run_sweep("m", age_model(patients()), plan(), tmp_path)
-    assert found.trained == 1
-    assert good.read_bytes() == text
+    # A line that lost its end has taken the next one along.
+    assert found.trained == (1 if lines[4].endswith(b"\n") or not lines[4] else 2)
+    assert results(tmp_path) == body
+    good.unlink()
+    assert run_sweep("m", age_model(patients()), plan(), tmp_path).trained == 0
 
 
 def test_two_runs_at_a_time_train_nothing_twice(patients, age_model, tmp_path):
@@ -359,12 +375,32 @@ def test_two_runs_at_a_time_train_nothing_twice(patients, age_model, tmp_path):
     assert found[0].to_json() == found[1].to_json()
 
 
-def test_a_file_of_another_training_is_done_again(patients, age_model, tmp_path):
-    run_sweep("m", age_model(patients()), plan(), tmp_path)
-    first, second, *_ = trainings(tmp_path)
-    first.write_bytes(second.read_bytes())
-    complete(tmp_path).unlink()
-    assert run_sweep("m", age_model(patients()), plan(), tmp_path).trained == 1
+def test_what_stands_in_the_place_of_results_costs_no_result(patients, age_model, tmp_path, odd_file):
+    small = plan(mixes={"as_is": "as_is"}, repeats=2)
+    right = run_sweep("m", age_model(patients()), small, None).results
+    run_sweep("m", age_model(patients()), small, tmp_path)
+    paths = [complete(tmp_path), *logs(tmp_path), *(tmp_path / "sweeps").glob("*.lock")]
+    assert len(paths) == 4
+    for path in paths:
+        odd_file.put(path)
+        complete(tmp_path).unlink() if path != paths[0] and complete(tmp_path).is_file() else None
+        with pytest.warns(RuntimeWarning, match=rf"{path.name}: {odd_file.says}; .*results are right but not kept"):
+            assert run_sweep("m", age_model(patients()), small, tmp_path).results == right
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        run_sweep("m", age_model(patients()), small, tmp_path)
+    assert run_sweep("m", age_model(patients()), small, tmp_path).trained == 0
+
+
+def test_the_date_is_that_of_the_oldest_training(patients, age_model, tmp_path):
+    assert run_sweep("m", age_model(patients()), plan(repeats=2), tmp_path).kept is None
+    (log,) = logs(tmp_path)
+    first, *rest = log.read_bytes().splitlines(keepends=True)
+    old = unpacked(first)
+    log.write_bytes(packed(old.key, old.body, "2020-02-29T12:00:00Z") + b"".join(rest))
+    for trained in (5, 0):  # from the log, then from all of them in one
+        found = run_sweep("m", age_model(patients()), plan(), tmp_path)
+        assert (found.trained, found.kept) == (trained, "2020-02-29T12:00:00Z")
+        assert "2020-02-29" not in found.to_json()
 
 
 STALE = {
