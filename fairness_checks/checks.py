@@ -20,6 +20,7 @@ __all__ = [
     "Correction",
     "Decisions",
     "Gap",
+    "IdenticalRows",
     "LimitKind",
     "MissingSensitive",
     "Settings",
@@ -37,6 +38,7 @@ Correction: TypeAlias = Literal["holm", "benjamini_hochberg", "none"]
 Burden: TypeAlias = Literal["violation", "compliance"]
 MissingSensitive: TypeAlias = Literal["error", "group"]
 Decisions: TypeAlias = Literal["given", "threshold"]
+IdenticalRows: TypeAlias = Literal["independent", "together"]
 Strata: TypeAlias = Literal["each", "combined"]
 Section: TypeAlias = Literal["subgroups", "uncertainty", "sweep", "regression"]
 Gap: TypeAlias = Literal["each_mix", "equal_representation", "worst_case", "best_case", "dependence"]

@@ -42,6 +42,8 @@ class Evaluation:
         What the baseline holds of the model, where there are checks against it.
     no_predictions, no_sweep : Exception or None
         Why there are none, where they were wanted; only the checks that need them fail.
+    model : TrainableModel or None
+        The model, where it was trained here; `predictions` are then out of fold.
     """
 
     predictions: Predictions | None
@@ -51,6 +53,7 @@ class Evaluation:
     accepted: Accepted | None = None
     no_predictions: Exception | None = None
     no_sweep: Exception | None = None
+    model: TrainableModel | None = None
 
     def lacking(self, check: Check) -> Exception | None:
         """Return why what a check is asked of is not there; None where it is."""
@@ -127,6 +130,7 @@ def evaluate(
         about=produced.about,
         no_predictions=no_predictions,
         no_sweep=no_sweep,
+        model=produced,
     )
 
 

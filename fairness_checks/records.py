@@ -9,7 +9,17 @@ from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from fairness_checks.checks import Burden, CheckKey, Correction, Decisions, Gap, LimitKind, Strata, Worsening
+from fairness_checks.checks import (
+    Burden,
+    CheckKey,
+    Correction,
+    Decisions,
+    Gap,
+    IdenticalRows,
+    LimitKind,
+    Strata,
+    Worsening,
+)
 from fairness_checks.errors import RecordError
 from fairness_checks.names import printable
 from fairness_checks.plain import canonical_json
@@ -103,6 +113,10 @@ class InputRecord:
         Whether decisions were given, or are scores at or above the threshold; None where there are none.
     threshold : float or None
         From which score on a decision is positive; None unless it decides.
+    repeated_rows : int or None
+        Rows of a data set that is trained on whose features are those of an earlier row; None of predictions alone.
+    identical_rows : {"independent", "together"} or None
+        Whether splits may part such rows; None of predictions alone.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -110,6 +124,8 @@ class InputRecord:
     positive: str | None = None
     decisions: Decisions | None = None
     threshold: float | None = None
+    repeated_rows: int | None = None
+    identical_rows: IdenticalRows | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+from fairness_checks.chance import chance_notes
 from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import attempted
 from fairness_checks.evaluation import Evaluation
@@ -57,7 +58,7 @@ def _record(
     family: int,
     settings: Settings,
     waiver: Waiver | None,
-    asked: Evaluation,
+    said: _Said,
 ) -> CheckRecord:
     check, inference = finding.check, finding.inference
     p_adjusted = adjusted if inference else None
@@ -107,18 +108,41 @@ def _record(
         waiver=WaiverRecord(reason=waiver.reason, approved_by=waiver.approved_by, expires=waiver.expires.isoformat())
         if waived and waiver is not None
         else None,
-        about=dict(asked.about),
-        inputs=_inputs(asked.predictions),
-        notes=finding.notes,
+        about=dict(said.about),
+        inputs=said.inputs,
+        notes=(*finding.notes, *(said.held_out if check.gap is None else said.swept)),
         **(settling(finding, family, settings) if verdict == "inconclusive" else {}),
     )
 
 
-def _inputs(found: Predictions | None) -> InputRecord | None:
-    """Say what the predictions mean that are judged."""
-    if found is None:
-        return None
-    return InputRecord(positive=found.positive, decisions=found.decided_by, threshold=found.threshold)
+class _Said(NamedTuple):
+    """What the records of a model say whatever was asked: of all of them, of held-out samples, of the sweep."""
+
+    about: Mapping[str, str]
+    inputs: InputRecord | None
+    held_out: tuple[str, ...]
+    swept: tuple[str, ...]
+
+    @classmethod
+    def of(cls, asked: Evaluation, checks: Sequence[Check], settings: Settings) -> _Said:
+        """Look at what there is of a model, as far as there are checks on it."""
+        inputs: dict[str, Any] = {}
+        held_out: tuple[str, ...] = ()
+        swept: tuple[str, ...] = ()
+        if (found := asked.predictions) is not None:
+            inputs |= {"positive": found.positive, "decisions": found.decided_by, "threshold": found.threshold}
+            if any(check.gap is None for check in checks):
+                held_out = chance_notes(found, settings, folds=None if asked.model is None else asked.model.folds)
+        if asked.model is not None:
+            from fairness_checks.sweep.splits import repeated_rows
+
+            data = asked.model.data
+            inputs |= {"repeated_rows": repeated_rows(data), "identical_rows": data.identical_rows}
+        if asked.sweep is not None and any(check.gap is not None for check in checks):
+            from fairness_checks.sweep.sweep_chance import sweep_chance_notes
+
+            swept = sweep_chance_notes(asked.sweep, settings.alpha)
+        return cls(asked.about, InputRecord(**inputs) if inputs else None, held_out, swept)
 
 
 def judge_model(
@@ -159,11 +183,12 @@ def judge_model(
     # size is the number configured.
     raw = [f.inference.p_violation if isinstance(f, Finding) and f.inference else 1.0 for f in findings]
     day = date.today() if today is None else today
+    said = _Said.of(asked, checks, settings)
     answers: list[Answer] = []
     for check, finding, adjusted in zip(checks, findings, adjust(raw, settings.correction), strict=True):
         if isinstance(finding, Finding):
             waiver = find_waiver(waivers, model, check.key, day)
-            answers.append(attempted(partial(_record, model, finding, adjusted, len(checks), settings, waiver, asked)))
+            answers.append(attempted(partial(_record, model, finding, adjusted, len(checks), settings, waiver, said)))
         else:
             answers.append(finding)
     return answers

@@ -167,6 +167,9 @@ def inputs_text(record: CheckRecord) -> str:
     if inputs.decisions is not None:
         decided = "decisions: given" if inputs.threshold is None else f"decided at score >= {inputs.threshold:g}"
         parts.append(decided)
+    if inputs.repeated_rows:
+        kept = "kept together in splits" if inputs.identical_rows == "together" else "independent in splits"
+        parts.append(f"{inputs.repeated_rows:,} rows repeat the features of an earlier one, {kept}")
     return printable("; ".join(parts))
 
 

@@ -6,19 +6,23 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from fairness_checks.cache_keys import array_digest
+from fairness_checks.checks import IdenticalRows
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
 from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.sweep.columns import column_digest, is_number, read_features, read_sensitive
 from fairness_checks.vectors import frozen, read_clusters, read_labels
 
-__all__ = ["DataSet", "Groups"]
+__all__ = ["TOGETHER", "DataSet", "Groups"]
+
+TOGETHER: IdenticalRows = "together"
+"""Of `DataSet.identical_rows`: rows with equal features are on one side of every split."""
 
 
 class Groups(NamedTuple):
@@ -57,6 +61,10 @@ class DataSet:
         text, bool or pandas' category dtype are added, because nothing between theirs does either.
     cluster : array_like, shape (n,), optional
         Which rows belong together (one patient's): they are never on both sides of a split. Becomes int64.
+    identical_rows : {"independent", "together"}
+        What rows with equal features are: patients who are alike, whom any split may part, or ("together") copies of
+        the same ones, which stay on one side of every split whatever their outcome. On a table of few coarse columns
+        the latter tests with combinations of values that no model was trained on. Either way their number is recorded.
 
     Raises
     ------
@@ -64,7 +72,7 @@ class DataSet:
         If lengths or row labels differ, a frame is lazy, there is no row or no column, a column is there twice, a cell
         holds no number and no text, the outcome is not binary, or a sensitive value is missing.
     ConfigurationError
-        If `categorical` names a column that is not there.
+        If `categorical` names a column that is not there, or `identical_rows` is neither word.
 
     Examples
     --------
@@ -78,6 +86,7 @@ class DataSet:
     sensitive_features: Any
     categorical: Sequence[str] = ()
     cluster: Any = None
+    identical_rows: IdenticalRows = "independent"
 
     def __post_init__(self) -> None:
         parts = ("features", "outcome", "sensitive_features", "cluster")
@@ -106,7 +115,12 @@ class DataSet:
         categorical = tuple(
             str(name) for name in features.columns if name in self.categorical or not is_number(features[name].dtype)
         )
-        self._set(features, outcome, sensitive, categorical, cluster)
+        if type(self.identical_rows) is not str or self.identical_rows not in get_args(IdenticalRows):
+            raise ConfigurationError(
+                f"identical_rows: {self.identical_rows!r} must be 'independent' (patients who are alike) or "
+                f"{TOGETHER!r} (copies of the same ones)"
+            )
+        self._set(features, outcome, sensitive, categorical, cluster, self.identical_rows)
 
     def _set(self, *values: Any) -> None:
         for item, value in zip(fields(self), values, strict=True):
@@ -201,5 +215,7 @@ class DataSet:
             ["outcome", None if self.outcome is None else array_digest(self.outcome)],
             ["cluster", None if self.cluster is None else array_digest(self.cluster.astype("<i8"))],
             ["categorical", list(self.categorical)],
+            # Only where it is asked: the rows of older results and baselines are known by the digest without it.
+            *([["identical_rows", TOGETHER]] if self.identical_rows == TOGETHER else []),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

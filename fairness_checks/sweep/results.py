@@ -126,7 +126,7 @@ class SweepResults:
     groups : dict of str to int
         Rows of each group in the data set.
     repeated_rows : int
-        Rows of the data set that are identical to an earlier one; they stayed on one side of every split.
+        Rows of the data set whose features are those of an earlier one.
     results : tuple of RepeatResult
         Sorted by mix, feature set and repeat.
     trained : int

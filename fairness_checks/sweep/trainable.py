@@ -16,7 +16,7 @@ from fairness_checks.predictions import Predictions
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.joining import join_predictions
 from fairness_checks.sweep.randomness import FIT, FOLDS, generator
-from fairness_checks.sweep.splits import blocks, folds
+from fairness_checks.sweep.splits import folds
 
 __all__ = ["ALL", "TrainableModel"]
 
@@ -125,9 +125,9 @@ class TrainableModel:
         return found
 
     def out_of_fold(self, seed: int) -> Predictions:
-        """Predict every row once, by a model that saw neither the row, nor one identical to it, nor one of its cluster.
+        """Predict every row once, by a model that saw neither the row nor one that stays with it.
 
-        Folds are stratified by outcome and by all sensitive features together. The first feature set is used.
+        See `fairness_checks.sweep.splits.folds`. The first feature set is used.
 
         Parameters
         ----------
@@ -140,10 +140,8 @@ class TrainableModel:
             If there are too few rows for the folds, or a fold would be trained on one outcome only.
         """
         data = self.data
-        together = data.sensitive_features.groupby(list(data.sensitive_features.columns), sort=True).ngroup()
-        strata = np.asarray(together, dtype=np.intp) * 2 + (0 if data.outcome is None else data.outcome)
         features = data.select(next(iter(self.feature_sets.values())))
-        fold = folds(strata, self.folds, blocks(data), generator(seed, FOLDS, 0))
+        fold = folds(data, self.folds, generator(seed, FOLDS, 0))
         parts = []
         for number in range(self.folds):
             unseen = np.flatnonzero(fold == number)

@@ -287,3 +287,13 @@ def test_features_are_those_of_the_data_set_on_every_run(sweep):
     first, second = (sweep.gate("-k", "age") for _ in range(2))
     assert first.parseoutcomes() == second.parseoutcomes() == {"errors": 1, "deselected": 1}
     assert "max_value: predict: sensitive feature 'age' is not in the data set" in first.stdout.str()
+
+
+def test_a_model_that_is_worse_than_chance_is_told_once_and_passes_as_it_would(sweep):
+    turned = MODELS.replace('np.where(sex == "male", x, -x)', "x").replace("-4", "4")
+    sweep.sweep(ACCURACY, LIKE, more=SUBGROUPS, models=turned)
+    result = sweep.gate("--junitxml=junit.xml")
+    lines = "\n".join(line.strip() for line in result.outlines)
+    assert lines.count("note: out of fold the model ranks and decides worse than chance: AUC 0.") == 1
+    assert lines.count("note: in the sweep (mix as_is, features all) the model ranks and decides worse") == 1
+    assert all(CheckRecord.from_json(text).notes for text in records(sweep))

@@ -88,6 +88,12 @@ def test_unknown_names_are_answered_with_the_nearest():
             data.select(columns)
 
 
+@pytest.mark.parametrize("word", ["apart", "Together", True, None, ["together"], np.array(["together"])])
+def test_identical_rows_are_one_of_two_words(word):
+    with pytest.raises(ConfigurationError, match=r"identical_rows: .* must be 'independent' .* or 'together'"):
+        DataSet(COLUMNS, [0, 1, 1], SEX, identical_rows=word)
+
+
 CHANGES = {
     "value": {"features": {"age": [40, 50, 61], "smoker": ["no", "yes", "no"]}},
     "dtype": {"features": {"age": [40.0, 50.0, 60.0], "smoker": ["no", "yes", "no"]}},
@@ -106,6 +112,7 @@ CHANGES = {
     "sensitive name": {"sensitive_features": {"gender": ["f", "m", "f"]}},
     "categorical": {"categorical": ["age"]},
     "cluster": {"cluster": [1, 1, 2]},
+    "identical rows": {"identical_rows": "together"},
 }
 
 

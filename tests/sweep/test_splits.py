@@ -36,6 +36,7 @@ def tables(draw):
         rng.integers(0, 2, n),
         {"sex": np.where(np.arange(n) % 3 == 0, "f", "m")},
         cluster=rng.integers(0, n, n) if draw(st.booleans()) else None,
+        identical_rows=draw(st.sampled_from(["independent", "together"])),
     )
 
 
@@ -51,9 +52,10 @@ def test_sides_are_disjoint_and_exhaustive_and_keep_rows_together(data, test, se
     assert not set(kept[train]) & set(kept[tested])
 
     def rows_of(side):
-        return set(zip(data.features["a"][side], data.features["b"][side], data.outcome[side], strict=True))
+        return set(zip(data.features["a"][side], data.features["b"][side], strict=True))
 
-    assert not rows_of(train) & rows_of(tested)
+    if data.identical_rows == "together":
+        assert not rows_of(train) & rows_of(tested)
     if data.cluster is not None:
         assert not set(data.cluster[train]) & set(data.cluster[tested])
 
@@ -70,12 +72,14 @@ def test_sizes_are_exact_where_no_rows_belong_together(n, seed):
     assert set(fixed.groups("sex").sizes().values()) == {3}
 
 
-def test_every_row_tests_equally_often():
+@pytest.mark.parametrize("identical_rows", ["independent", "together"])
+def test_every_row_tests_equally_often(identical_rows):
     n = 240
     data = DataSet(
         {"a": [*range(n - 4), 0, 0, 1, 1]},  # some rows are there three times
         [0, 1] * (n // 2 - 2) + [0, 0, 1, 1],
         {"sex": ["f", "f", "m", "m"] * (n // 4)},
+        identical_rows=identical_rows,
     )
     assert repeated_rows(data) == 4
     times = np.zeros(n)
@@ -86,18 +90,37 @@ def test_every_row_tests_equally_often():
     assert times.max() / 400 < 0.4
 
 
-def test_identical_means_features_and_outcome_and_missing_equals_missing():
+def test_identical_means_features_whatever_the_outcome_and_missing_equals_missing():
     data = DataSet(
         {"a": [1.0, np.nan, np.nan, 1.0, 1.0], "b": ["x", "y", "y", "x", "z"]},
         [0, 1, 1, 1, 0],
         {"sex": ["f", "f", "m", "m", "m"]},
     )
-    assert identical_rows(data).tolist() == [0, 1, 1, 2, 3]
+    assert identical_rows(data).tolist() == [0, 1, 1, 0, 2]
+    assert repeated_rows(data) == 2
 
 
-def test_blocks_link_identical_rows_and_clusters():
-    data = DataSet({"a": [1, 2, 2, 3, 4]}, [0] * 5, {"sex": ["f"] * 5}, cluster=["p", "p", "q", "r", "r"])
-    assert blocks(data).tolist() == [0, 0, 0, 1, 1]  # rows 1 and 2 are identical, which links p and q
+def test_rows_stay_together_by_cluster_and_by_features_only_where_that_is_asked():
+    features, cluster = {"a": [1, 2, 2, 3, 4]}, ["p", "p", "q", "r", "r"]
+
+    def kept(**given):
+        return blocks(DataSet(features, [0, 0, 1, 0, 1], {"sex": ["f"] * 5}, **given)).tolist()
+
+    assert kept() == [0, 1, 2, 3, 4]
+    assert kept(cluster=cluster) == [0, 0, 1, 2, 2]
+    assert kept(identical_rows="together") == [0, 1, 1, 2, 3]  # whatever their outcome
+    assert kept(identical_rows="together", cluster=cluster) == [0, 0, 0, 1, 1]  # equal rows link p and q
+
+
+@given(tables(), st.integers(0, 100))
+def test_the_outcome_decides_nothing_about_what_stays_together(data, seed):
+    outcome = np.random.default_rng(seed).integers(0, 2, len(data)).astype(np.int8)
+    assert blocks(data).tolist() == blocks(data.like(outcome=outcome)).tolist()
+    first, second = (
+        split(some, "sex", 0.3, np.random.default_rng(seed), np.arange(len(data)))
+        for some in (data, data.like(outcome=outcome))
+    )
+    assert first.test.tolist() == second.test.tolist()
 
 
 def test_a_cluster_across_groups_stays_on_one_side():
@@ -138,27 +161,79 @@ def test_a_group_that_cannot_be_parted_is_named():
     data = DataSet(
         {"a": [1, 1, 1, *range(9)]}, [1] * 12, {"sex": ["x"] * 3 + ["m"] * 9}, cluster=[0] * 3 + [*range(1, 10)]
     )
-    with pytest.raises(ConfigurationError, match="group 'x' of 'sex' has no row to test with, because"):
+    with pytest.raises(ConfigurationError, match="group 'x' of 'sex' has no row to test with, because rows of one cl"):
         split(data, "sex", 0.3, np.random.default_rng(0))
 
 
 @given(tables(), st.integers(2, 10), st.integers(0, 100))
 def test_folds_hold_every_row_once_and_keep_blocks(data, number, seed):
     kept = blocks(data)
-    if len(np.unique(kept)) < number:
+    sizes = np.bincount(kept)
+    if np.count_nonzero(sizes) < number or sizes.max() > len(data) / 2:
         return
-    fold = folds(np.asarray(data.outcome, dtype=np.intp), number, kept, np.random.default_rng(seed))
+    fold = folds(data, number, np.random.default_rng(seed))
     assert set(fold) <= set(range(number))
     assert len(set(zip(kept, fold, strict=True))) == len(np.unique(kept))
 
 
-def test_folds_are_alike_in_every_stratum():
-    strata = np.repeat([0, 1, 2], [50, 30, 20])
-    fold = folds(strata, 10, np.arange(100), np.random.default_rng(0))
-    for stratum, count in enumerate((5, 3, 2)):
-        assert np.bincount(fold[strata == stratum]).tolist() == [count] * 10
-    with pytest.raises(ConfigurationError, match="folds: 3 must be between 2 and the 2 rows"):
-        folds(np.array([0, 1]), 3, np.arange(2), np.random.default_rng(0))
+@given(st.integers(30, 200), st.sampled_from([1, 2, 40, 300]), st.integers(2, 10), st.integers(0, 1000))
+def test_folds_are_alike_in_every_outcome_and_every_group_of_it(n, groups, number, seed):
+    rng = np.random.default_rng(seed)
+    group, outcome = rng.integers(0, groups, n), rng.integers(0, 2, n)
+    data = DataSet({"a": np.arange(n)}, outcome, {"g": [f"g{g}" for g in group]})
+    fold = folds(data, number, rng)
+    for value in (0, 1):
+        assert np.ptp(np.bincount(fold[outcome == value], minlength=number)) <= 1
+        for some in range(groups):
+            assert np.ptp(np.bincount(fold[(outcome == value) & (group == some)], minlength=number)) <= 1
+    assert np.ptp(np.bincount(fold, minlength=number)) <= 1
+
+
+COARSE = {"features": {"band": [0, 1, 2] * 20}, "outcome": [0, 1] * 30, "sensitive_features": {"sex": ["f"] * 60}}
+PARTED = "must be between 2 and the"
+
+
+@pytest.mark.parametrize(
+    ("given", "number", "message"),
+    [
+        ({}, 61, f"folds: 61 {PARTED} 60 rows that can be parted; use fewer folds, or more rows"),
+        ({}, 1, f"folds: 1 {PARTED} 60 rows"),
+        (
+            {"cluster": [0, 1, 2, 3] * 15},
+            5,
+            f"folds: 5 {PARTED} 4 blocks of rows that can be parted, because rows of one cluster stay together; use "
+            "fewer folds, or more clusters",
+        ),
+        (
+            {"identical_rows": "together"},
+            10,
+            rf"folds: 10 {PARTED} 3 blocks of rows .* because rows with equal features stay together "
+            r"\(identical_rows='together'\); use fewer folds, or leave identical_rows='together' out unless the table",
+        ),
+        (
+            {"identical_rows": "together", "cluster": np.arange(60) // 2},
+            10,
+            f"folds: 10 {PARTED} 1 blocks of rows that can be parted, because .* and link clusters; use fewer folds",
+        ),
+        (
+            {"identical_rows": "together", "features": {"band": [0] * 45 + [*range(1, 16)]}},
+            10,
+            "folds: 10: 45 of 60 rows cannot be parted and leave 15 to train on, because rows with equal features stay",
+        ),
+    ],
+)
+def test_too_few_blocks_are_one_error_that_says_why_and_what_to_do(given, number, message):
+    with pytest.raises(ConfigurationError, match=message):
+        folds(DataSet(**COARSE | given), number, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("bands", "rows"), [([0] * 60, "no row"), ([0] * 58 + [1, 2], "only 2 rows")], ids=["one block", "a large one"]
+)
+def test_a_group_of_equal_rows_that_cannot_be_parted_is_told_the_remedy(bands, rows):
+    data = DataSet(**COARSE | {"features": {"band": bands}}, identical_rows="together")
+    with pytest.raises(ConfigurationError, match=rf"has {rows} to test with, because .*'together'.*leave identical_ro"):
+        split(data, "sex", 0.3, np.random.default_rng(0))
 
 
 def test_the_number_of_positives_that_test_varies_as_if_rows_were_drawn_at_random():

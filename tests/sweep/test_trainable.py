@@ -16,7 +16,13 @@ from fairness_checks.sweep.trainable import TrainableModel
 def test_every_row_is_predicted_by_a_model_that_did_not_see_it(patients):
     data = patients(100)
     data = data.joined(data.take(range(10)))
-    data = DataSet(data.features, data.outcome, data.sensitive_features, cluster=np.arange(110) // 2)
+    data = DataSet(
+        data.features,
+        data.outcome,
+        data.sensitive_features,
+        cluster=np.arange(110) // 2,
+        identical_rows="together",
+    )
 
     def predict(fitted, test):
         rows = [tuple(row) for row in test.features.to_numpy()]
