@@ -26,13 +26,14 @@ from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.storage.files import read_regular
 from fairness_checks.strict_yaml import read_yaml
 from fairness_checks.sweep.plan import SweepPlan
-from fairness_checks.waivers import Waiver
+from fairness_checks.waivers import Waiver, waiver_entry
 from fairness_checks.yaml_document import Document, Problem
 
 __all__ = ["ConfiguredCheck", "GateConfig", "ModelChecks", "check_names", "load_config"]
 
 _MAX_BYTES = 1 << 20  # some 10,000 checks; a larger file is not a thresholds.yaml, and PyYAML reads 100 kB a second
 _MAX_PROBLEMS = 100
+_MAX_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,18 +175,10 @@ def _idle_waiver(config: GateConfig, waiver: Waiver) -> str | None:
     metrics = [check.metric for check in checks]
     if waiver.metric not in metrics:
         return f"{waiver.model} has no check of {waiver.metric}; {did_you_mean(waiver.metric, metrics)}"
-    limit = f" with {waiver.limit}" if waiver.limit else ""
-    asked = f"{waiver.metric} by {', '.join(waiver.by)}{_within(waiver.control_features)}{limit}"
-    there = [
-        f"by {', '.join(check.by)}{_within(check.control_features)} with {check.limit_kind}"
-        for check in checks
-        if check.metric == waiver.metric
-    ]
-    return f"{waiver.model} has no check of {asked}; this file has: {'; '.join(there)}"
-
-
-def _within(control_features: tuple[str, ...]) -> str:
-    return f" within {', '.join(control_features)}" if control_features else ""
+    there = [waiver_entry(waiver.model, check.key) for check in checks if check.metric == waiver.metric]
+    more = f"; ... and {len(there) - _MAX_SHOWN} more" if len(there) > _MAX_SHOWN else ""
+    those = f"its checks of {waiver.metric} are waived by {'; '.join(there[:_MAX_SHOWN])}{more}"
+    return f"names no check of {waiver.model}; {those}"
 
 
 def _display(path: Path) -> str:

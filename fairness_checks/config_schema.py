@@ -97,7 +97,7 @@ def _section(name: str) -> str:
 
 def _not_null(value: Any) -> Any:
     if value is None:
-        raise ValueError("nothing is written here; name a limit, or remove the key to waive every limit")
+        raise ValueError("nothing is written here; write a value, or remove the key to waive whatever stands there")
     return value
 
 
@@ -225,8 +225,9 @@ class WaiverSpec(_Spec):
     metric: MetricName = MISMATCH
     by: Features
     control_features: Features = []
-    gap: Annotated[Gap | None, _one_of(Gap)] = None
-    of: Annotated[Worsening | None, _one_of(Worsening)] = None
+    strata: Annotated[Strata | None, _one_of(Strata), AfterValidator(_not_null)] = None
+    gap: Annotated[Gap | None, _one_of(Gap), AfterValidator(_not_null)] = None
+    of: Annotated[Worsening | None, _one_of(Worsening), AfterValidator(_not_null)] = None
     limit: Annotated[LimitKind | None, _one_of(LimitKind), AfterValidator(_not_null)] = None
     reason: Text
     approved_by: Text

@@ -21,6 +21,8 @@ from fairness_checks.suite import (
     STAGED,
     CheckTest,
     LimitsFile,
+    LimitsTest,
+    WaiverTest,
     discover_models,
     outcome_of,
 )
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from fairness_checks.config import GateConfig
     from fairness_checks.sweep.runs import Progress
     from fairness_checks.verdict import Answer
+    from fairness_checks.waivers import Waiver
 
 __all__ = ["Gate"]
 
@@ -59,6 +62,7 @@ class Gate:
         self._answers: dict[str, dict[CheckKey, Answer]] = {}
         self._failures: dict[str, Exception] = {}
         self._deselected: set[tuple[str, CheckKey]] = set()
+        self._deselected_waivers: list[Waiver] = []
         self._models: dict[str, tuple[str, ...] | None] = {}  # known once every conftest.py has been collected
         config.stash[GATE] = self
         self._add_to_arguments()
@@ -123,7 +127,9 @@ class Gate:
         self._models = discover_models(self._config, self.path)
         if problems := check_names(self.limits, self._models):
             raise usage_error(self._config, "\n".join(problems))
-        if not any(is_fairness_test(item) for item in items) and not session.testsfailed:
+        # Without models the file can still hold tests: of those that only the baseline knows.
+        asked = (is_fairness_test(i) and (self.limits.models or not isinstance(i, LimitsTest)) for i in items)
+        if not any(asked) and not session.testsfailed:
             raise usage_error(
                 self._config,
                 f"{self.node_prefix}: no check was collected; write at least one, for instance\n\n{EXAMPLE}\n"
@@ -133,6 +139,7 @@ class Gate:
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Remember what was left out on purpose."""
         self._deselected.update((i.model, i.check.key) for i in items if isinstance(i, CheckTest))
+        self._deselected_waivers += [i.waiver for i in items if isinstance(i, WaiverTest)]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Refuse a run without all configured checks, and re-run marks that a conftest adds to them.
@@ -140,6 +147,8 @@ class Gate:
         A check may be deselected, openly; one that an ignored path, a skipped folder or another plugin took away
         without a word would never be missed.
         """
+        from fairness_checks.waiver_use import waiver_text
+
         there = {(i.model, i.check.key) for i in session.items if isinstance(i, CheckTest)} | self._deselected
         missing = [
             f"{entry.check.metric} by {', '.join(entry.check.by)} of {model.name} (line {entry.line})"
@@ -147,6 +156,8 @@ class Gate:
             for entry in model.checks
             if (model.name, entry.check.key) not in there
         ]
+        waivers = [i.waiver for i in session.items if isinstance(i, WaiverTest)] + self._deselected_waivers
+        missing += [waiver_text(waiver) for waiver in self.limits.waivers if waiver not in waivers]
         if self._wants_all and not session.testsfailed:
             refuse_missing_checks(self._config, self.node_prefix, missing)
         refuse_rerun_marks(self._config, session.items)
@@ -226,16 +237,16 @@ class Gate:
         capture = self._config.pluginmanager.getplugin("capturemanager")
         return capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)  # reporters that wrap it, such as Allure's, see the outcome given here
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Give a test whose records are inconclusive or waived that outcome, located where its limit stands."""
         report = yield
         if report.when == "call":
             item.stash[DECIDED] = True
-        if isinstance(item, CheckTest):  # pytest-xdist sends a report's whole __dict__
+        if isinstance(item, LimitsTest):  # pytest-xdist sends a report's whole __dict__
             report.__dict__[INCOMPLETE] = item.model if self._is_incomplete(item.model) else None
             if item.model in self._staged:
-                report.__dict__[STAGED] = str(self._staged[item.model])
+                report.__dict__[STAGED] = [item.model, str(self._staged[item.model])]
         verdict = outcome_of(item.stash.setdefault(RECORDS, []))
         if report.when == "call" and verdict in _STATUS and report.outcome != "failed":
             from fairness_checks.report.text import headline

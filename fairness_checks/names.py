@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 
 from fairness_checks.checks import Check
+from fairness_checks.waivers import Waiver
 
-__all__ = ["node_id", "printable", "slug"]
+__all__ = ["node_id", "printable", "slug", "waiver_ids"]
 
 _LENGTH = 40
 _DIGITS = 10  # 40 bits: a clash within a thousand names has probability 5e-7
@@ -67,10 +70,37 @@ def node_id(model: str, check: Check) -> str:
         parts += [check.of] if check.of != "disparity" else []
     elif check.limit_kind not in ("max_difference", "max_mismatch"):
         parts.append(check.limit_kind)
-    if check.control_features:
-        within = "combined_over" if check.strata == "combined" else "within"
-        parts.append(f"{within}+{'+'.join(slug(feature) for feature in check.control_features)}")
-    return "-".join(parts)
+    return "-".join([*parts, *_within(check.control_features, check.strata)])
+
+
+def waiver_ids(waivers: Iterable[Waiver]) -> list[str]:
+    """Return the id of each waiver, with which ``-k`` finds it as it finds the checks that it names.
+
+    Waivers that name the same are told apart by their number.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> mine = Waiver(model="m", metric="accuracy", by=("sex",), reason="CAPA 12", approved_by="A. Auditor",
+    ...               expires=date(2027, 6, 30))
+    >>> waiver_ids([mine, mine])
+    ['subgroups-m-sex-accuracy', 'subgroups-m-sex-accuracy-2']
+    """
+    seen: Counter[str] = Counter()
+    ids = []
+    for waiver in waivers:
+        parts = [waiver.check, slug(waiver.model), "+".join(map(slug, waiver.by))]
+        parts += [] if waiver.check == "uncertainty" else [waiver.metric]
+        parts += [word for word in (waiver.gap, waiver.of, waiver.limit) if word]
+        name = "-".join([*parts, *_within(waiver.control_features, waiver.strata)])
+        seen[name] += 1
+        ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return ids
+
+
+def _within(control_features: Iterable[str], strata: str | None) -> list[str]:
+    features = "+".join(map(slug, control_features))
+    return [f"{'combined_over' if strata == 'combined' else 'within'}+{features}"] if features else []
 
 
 def printable(text: str) -> str:

@@ -129,6 +129,14 @@ def fairness_record(request: pytest.FixtureRequest) -> CheckRecord:
     return record_of(request)
 
 
+@pytest.fixture
+def fairness_waiver(request: pytest.FixtureRequest) -> str | None:
+    """Return what is wrong with the waiver of thresholds.yaml that is being run; None where it is in order."""
+    from fairness_checks.suite import waiver_problem_of
+
+    return waiver_problem_of(request)
+
+
 @pytest.fixture(scope="session")
 def fairness_device(pytestconfig: pytest.Config) -> str:
     """Device that torch computes on, "cpu" or "cuda": what ``--fairness-device`` says."""

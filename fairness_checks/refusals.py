@@ -43,7 +43,7 @@ def refuse_missing_checks(config: pytest.Config, limits: str, missing: Sequence[
     if missing:
         raise usage_error(
             config,
-            f"{limits}: {len(missing)} configured checks were not collected: {'; '.join(missing[:5])}"
+            f"{limits}: {len(missing)} configured checks or waivers were not collected: {'; '.join(missing[:5])}"
             f"{'; ...' if len(missing) > 5 else ''}. Something ignores the file or takes its tests away "
             f"(--ignore, collect_ignore, a skip in a conftest.py, another plugin); deselect with -k instead",
         )

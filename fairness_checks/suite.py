@@ -6,7 +6,8 @@ Importing this module imports pytest and nothing heavy; statistics are imported 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -15,29 +16,42 @@ import pytest
 from fairness_checks.errors import FairnessError
 
 if TYPE_CHECKING:
-    from fairness_checks.checks import Check
+    from fairness_checks.checks import Check, CheckKey
     from fairness_checks.gate import Gate
     from fairness_checks.records import CheckRecord
+    from fairness_checks.verdict import Answer
+    from fairness_checks.waivers import Waiver
 
 __all__ = [
     "GATE",
     "INCOMPLETE",
+    "IN_ORDER",
     "RECORDS",
     "STAGED",
+    "STATE",
+    "CheckTest",
     "FairnessFixture",
     "LimitsFile",
+    "LimitsTest",
+    "WaiverTest",
     "discover_models",
     "fails",
     "fairness_model",
     "outcome_of",
+    "waiver_problem_of",
 ]
 
 MODEL_MARK = "__fairness_model__"
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 INCOMPLETE = "fairness_incomplete"  # of a test report: the model, where some check of it could not be made
-STAGED = "fairness_staged"  # of a test report: where its model left what the next baseline needs
+STAGED = "fairness_staged"  # of a test report: its model, and where that left what the next baseline needs
+STATE = "fairness.state"  # property of a test that has no record: what is wrong, or that nothing is
+IN_ORDER = "in order"
 RECORDS: pytest.StashKey[list[CheckRecord]] = pytest.StashKey()
-_RESERVED = frozenset({"fairness", "fairness_cache", "fairness_device", "fairness_record", "request"})
+_RESERVED = frozenset(
+    {"fairness", "fairness_cache", "fairness_device", "fairness_record", "fairness_waiver", "request"}
+)
+_WAIVER_SHOWN = ("reason", "approved_by", "expires")
 DECIDED: pytest.StashKey[bool] = pytest.StashKey()  # the call of the test is over
 
 
@@ -130,13 +144,15 @@ def _failure(record: CheckRecord) -> str | None:
 
 
 class LimitsFile(pytest.File):
-    """The file of limits: one test per check."""
+    """The file of limits: a test for each check, each waiver, and each model that only the baseline knows."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Yield the tests in the order of the file."""
-        from fairness_checks.names import node_id
+        """Yield each model's tests in the order of the file, its waivers behind its checks: they ask it again."""
+        from fairness_checks.names import node_id, slug, waiver_ids
 
-        for model in self.config.stash[GATE].limits.models:
+        gate = self.config.stash[GATE]
+        waivers = list(zip(gate.limits.waivers, waiver_ids(gate.limits.waivers), strict=True))
+        for model in gate.limits.models:
             for entry in model.checks:
                 yield CheckTest.from_parent(
                     self,
@@ -146,42 +162,66 @@ class LimitsFile(pytest.File):
                     check=entry.check,
                     line=entry.line,
                 )
+            for waiver, name in waivers:
+                if waiver.model == model.name:
+                    yield WaiverTest.from_parent(
+                        self,
+                        name=f"test_waiver[{name}]",
+                        callobj=_run_waiver,
+                        model=model.name,
+                        waiver=waiver,
+                        line=waiver.line,
+                    )
+        for model_name in gate.baseline.strangers():
+            yield LimitsTest.from_parent(
+                self,
+                name=f"test_baseline[{slug(model_name)}]",
+                callobj=_run_stranger,
+                model=model_name,
+                line=1,
+            )
 
 
-class CheckTest(pytest.Function):
-    """One check of thresholds.yaml as a test that requests its model's fixture."""
+class LimitsTest(pytest.Function):
+    """Something that thresholds.yaml, or the baseline beside it, says of a model, as a test."""
 
-    def __init__(self, *, model: str, check: Check, line: int, **keywords: Any) -> None:
+    def __init__(self, *, model: str, line: int, **keywords: Any) -> None:
         super().__init__(**keywords)
-        self.model, self.check, self.line = model, check, line
+        self.model, self.line = model, line
         self.add_marker("fairness")
         if hasattr(self, "_id"):  # pytest 9.2 keeps ids in parts, and --lf looks for those that the text parses to
             self._id = type(self._id).parse(self.nodeid)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Locate the test where its limit is written."""
+        """Locate the test where the file says so."""
         return self.path, self.line - 1, self.name
 
 
-def record_of(request: pytest.FixtureRequest) -> CheckRecord:
-    """Return the record of the check that is being run; why there is none is an error of this test's set-up."""
-    item, gate = request.node, request.config.stash[GATE]
+class CheckTest(LimitsTest):
+    """One check as a test that requests its model's fixture."""
+
+    def __init__(self, *, check: Check, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.check = check
+
+
+class WaiverTest(LimitsTest):
+    """One waiver as a test: passed where it is in order."""
+
+    def __init__(self, *, waiver: Waiver, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.waiver = waiver
+
+
+def _answers_of(request: pytest.FixtureRequest) -> Mapping[CheckKey, Answer]:
+    """Return the answers to all checks of a test's model; why there are none is an error of this test's set-up."""
+    item = request.node
     try:
-        answer = gate.answers(item.model, request)[item.check.key]
+        return request.config.stash[GATE].answers(item.model, request)
     except pytest.exit.Exception as error:
         problem = f"{item.model}: the fixture called pytest.exit: {error}"
     except FairnessError as error:
         problem = f"{item.model}: {_told(error)}"
-    else:
-        if isinstance(answer, FairnessError):
-            from fairness_checks.baseline.keys import entry_key
-
-            place = f"{gate.node_prefix}:{item.line}: {item.model}, {entry_key(item.check.key)}"
-            problem = f"{place}: {_told(answer)}"
-        elif isinstance(answer, Exception):  # of a training that the project wrote: where it was raised says most
-            raise answer
-        else:
-            return answer
     # Outside of the handlers: inside, pytest would print the error a second time, as the one being handled.
     pytest.fail(problem, pytrace=False)
 
@@ -192,10 +232,58 @@ def _told(error: Exception) -> str:
     return f"{error} ({'; '.join(notes)})" if notes else str(error)
 
 
+def record_of(request: pytest.FixtureRequest) -> CheckRecord:
+    """Return the record of the check that is being run; why there is none is an error of this test's set-up."""
+    item, answer = request.node, _answers_of(request)[request.node.check.key]
+    if isinstance(answer, FairnessError):
+        from fairness_checks.baseline.keys import entry_key
+
+        place = f"{request.config.stash[GATE].node_prefix}:{item.line}: {item.model}, {entry_key(item.check.key)}"
+        pytest.fail(f"{place}: {_told(answer)}", pytrace=False)
+    if isinstance(answer, Exception):  # of a training that the project wrote: where it was raised says most
+        raise answer
+    return answer
+
+
+def waiver_problem_of(request: pytest.FixtureRequest) -> str | None:
+    """Say what is wrong with the waiver that is being run; its model is asked only where the day is in order.
+
+    Every process comes to the same answer, as a model's checks are evaluated together whatever was selected.
+    """
+    from fairness_checks.waiver_use import day_problem, use_problem
+
+    waiver, today = request.node.waiver, date.today()
+    if problem := day_problem(waiver, today):
+        return problem
+    return use_problem(waiver, request.config.stash[GATE].limits.waivers, _answers_of(request), today)
+
+
 def _run_check(request: pytest.FixtureRequest, fairness_record: CheckRecord) -> None:
     _attach(request.node, fairness_record)
     if text := _failure(fairness_record):
         pytest.fail(text, pytrace=False)
+
+
+def _run_waiver(request: pytest.FixtureRequest, fairness_waiver: str | None) -> None:
+    from fairness_checks.waiver_use import waiver_text
+
+    waiver = request.node.waiver
+    shown = [(f"fairness.waiver.{name}", str(getattr(waiver, name))) for name in _WAIVER_SHOWN]
+    request.node.user_properties.extend(shown)
+    _end(request.node, fairness_waiver and f"{fairness_waiver}\n{waiver_text(waiver)}")
+
+
+def _run_stranger(request: pytest.FixtureRequest) -> None:
+    gate = request.config.stash[GATE]
+    removed = gate.baseline.updating and gate.unfiltered  # by this run
+    _end(request.node, None if removed else gate.baseline.strangers()[request.node.model])
+
+
+def _end(item: pytest.Item, problem: str | None) -> None:
+    """End a test that has no record; its state tells the controller whether its outcome is its own."""
+    item.user_properties.append((STATE, problem or IN_ORDER))
+    if problem:
+        pytest.fail(problem, pytrace=False)
 
 
 class FairnessFixture:

@@ -1,69 +1,31 @@
-"""Whether the waivers of a run are in order: none expired, none without use, none wider than what it waives."""
+"""Whether a waiver is in order: not expired, not without use, and no wider than what it waives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from fairness_checks.checks import CheckKey
 from fairness_checks.names import printable
 from fairness_checks.records import CheckRecord
-from fairness_checks.waivers import Waiver, find_waiver
+from fairness_checks.waivers import Waiver, find_waiver, waiver_entry
 
-__all__ = ["LONGEST", "waiver_problems"]
+__all__ = ["LONGEST", "day_problem", "use_problem", "waiver_text"]
 
 LONGEST = timedelta(days=366)
 """A debt is accepted for a year at most; then somebody looks at it again."""
 
 
-def waiver_problems(
-    waivers: Sequence[Waiver],
-    records: Iterable[CheckRecord],
-    configured: Iterable[tuple[str, CheckKey]],
-    today: date,
-) -> list[str]:
-    """Say which waivers are expired, unused or too broad; each such waiver fails the run.
-
-    Parameters
-    ----------
-    waivers : sequence of Waiver
-        All waivers of the file.
-    records : iterable of CheckRecord
-        Of the checks of the file that ran.
-    configured : iterable of (str, CheckKey)
-        Model and key of every check of the file: a waiver is called unused only where all that it names has run.
-    today : datetime.date
-        The day of the run.
-
-    Returns
-    -------
-    list of str
-        One text a problem: the waiver, what is wrong with it, and the remedy.
+def day_problem(waiver: Waiver, today: date) -> str | None:
+    """Say that a waiver has expired, or runs for too long; None where its day is in order.
 
     Examples
     --------
     >>> waiver = Waiver(model="m", metric="accuracy", by=("sex",), reason="CAPA 12", approved_by="A. Auditor",
     ...                 expires=date(2026, 6, 30))
-    >>> waiver_problems([waiver], [], [], date(2026, 7, 1))
-    ['waiver of subgroups accuracy by sex of m: expired on 2026-06-30; mend the model, or have it approved again']
+    >>> day_problem(waiver, date(2026, 7, 1))
+    'expired on 2026-06-30; mend the model, or have it approved again'
     """
-    ran = {(record.model, record.check_key): record for record in records}
-    everything = list(configured)
-    problems = []
-    for waiver in waivers:
-        named = [(model, key) for model, key in everything if waiver.covers(model, key)]
-        if problem := _problem(waiver, waivers, named, ran, today):
-            problems.append(f"{_subject(waiver)}: {problem}")
-    return problems
-
-
-def _problem(
-    waiver: Waiver,
-    waivers: Sequence[Waiver],
-    named: list[tuple[str, CheckKey]],
-    ran: dict[tuple[str, CheckKey], CheckRecord],
-    today: date,
-) -> str | None:
     if waiver.expires < today:
         return f"expired on {waiver.expires}; mend the model, or have it approved again"
     if waiver.expires > today + LONGEST:
@@ -71,31 +33,56 @@ def _problem(
             f"too broad: it expires on {waiver.expires}; a debt is accepted for {LONGEST.days} days at most, until "
             f"{today + LONGEST}"
         )
-    there = [(model, key) for model, key in named if (model, key) in ran]
-    own = [find_waiver(waivers, model, key, today) is waiver for model, key in there]
-    used = [mine and ran[each].verdict == "waived" for each, mine in zip(there, own, strict=True)]
-    if any(used):
-        needless = [_check(key) for (_, key), use in zip(there, used, strict=True) if not use]
-        return (
-            f"too broad: it also covers {'; '.join(needless)}, which needs no waiver; narrow it with `limit`, `gap` or "
-            "`control_features`"
-            if needless
-            else None
-        )
-    if len(there) < len(named):  # a filtered run cannot tell
+    return None
+
+
+def use_problem(
+    waiver: Waiver, waivers: Sequence[Waiver], answers: Mapping[CheckKey, CheckRecord | Exception], today: date
+) -> str | None:
+    """Say that a waiver waives nothing, or more than it must; None where it is in order.
+
+    Parameters
+    ----------
+    waiver : Waiver
+        One that holds today.
+    waivers : sequence of Waiver
+        All waivers of the file.
+    answers : mapping of CheckKey to (CheckRecord or Exception)
+        Of all checks of the waiver's model; of one that could not be made, why.
+    today : datetime.date
+        The day of the run.
+
+    Returns
+    -------
+    str or None
+        What is wrong, and the remedy.
+    """
+    named = {key: answer for key, answer in answers.items() if waiver.covers(waiver.model, key)}
+    # No waiver covers what could not be checked; whether it would be needed is not known.
+    broken = [str(a if isinstance(a, Exception) else a.reason) for a in named.values() if _is_broken(a)]
+    judged = {key: a for key, a in named.items() if isinstance(a, CheckRecord) and not _is_broken(a)}
+    own = [key for key in judged if find_waiver(waivers, waiver.model, key, today) is waiver]
+    used = [key for key in own if judged[key].verdict == "waived"]
+    if used and len(used) < len(judged):
+        needless = "; ".join(waiver_entry(waiver.model, key) for key in judged if key not in used)
+        needed = "; ".join(waiver_entry(waiver.model, key) for key in used)
+        return f"too broad: it also covers {needless}, which it need not; narrow it to {needed}"
+    if used:
         return None
-    verdicts = sorted({ran[each].verdict for each in there})
-    if there and not any(own):
-        return "unused: another waiver of the same checks expires later; remove one of them"
+    if broken:
+        return f"unused: what it names could not be checked: {broken[0]}"
+    if not own:
+        return "unused: another waiver of the same checks holds as long; remove one of them"
+    verdicts = sorted({record.verdict for record in judged.values()})
     return f"unused: what it names is not failing ({', '.join(verdicts)}); remove it"
 
 
-def _subject(waiver: Waiver) -> str:
-    line = f" (line {waiver.line})" if waiver.line else ""
-    return printable(f"waiver of {waiver.check} {waiver.metric} by {', '.join(waiver.by)} of {waiver.model}{line}")
+def _is_broken(answer: CheckRecord | Exception) -> bool:
+    """Say whether a check could not be made; what fails though a waiver holds is that, too."""
+    return isinstance(answer, Exception) or answer.verdict == "fail"
 
 
-def _check(key: CheckKey) -> str:
-    gap = f", {key.gap}" if key.gap else ""
-    control = f" within {', '.join(key.control_features)}" if key.control_features else ""
-    return printable(f"{key.metric} by {', '.join(key.by)}{control}{gap} with {key.limit_kind}")
+def waiver_text(waiver: Waiver) -> str:
+    """Return what a waiver accepts, who accepted it, why, and until when, in one line."""
+    subject = f"{waiver.check} {waiver.metric} by {', '.join(waiver.by)} of {waiver.model}"
+    return printable(f"waiver of {subject}, until {waiver.expires} by {waiver.approved_by}: {waiver.reason}")

@@ -5,14 +5,17 @@ A waiver never turns a failure green. It turns it into an outcome of its own, un
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from fairness_checks.checks import CheckKey, Gap, LimitKind, Worsening
+import yaml
+
+from fairness_checks.checks import CheckKey, Gap, LimitKind, Strata, Worsening
 from fairness_checks.errors import ConfigurationError
 
-__all__ = ["Waiver", "expired", "find_waiver"]
+__all__ = ["Waiver", "expired", "find_waiver", "waiver_entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,9 @@ class Waiver:
         The kind of limit waived, such as "max_difference"; None waives every limit on this metric by these features.
     control_features : tuple of str
         Control features of the waived check, in any order.
+    strata : {"each", "combined"} or None
+        With control features, whether the waived limit holds in each stratum or for standardised values; None waives
+        both.
     gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence"} or None
         Of a check on a sweep, the gap waived; None waives every gap.
     of : {"disparity", "worst_group", "each_group"} or None
@@ -59,6 +65,7 @@ class Waiver:
     check: str = "subgroups"
     limit: LimitKind | None = None
     control_features: tuple[str, ...] = ()
+    strata: Strata | None = None
     gap: Gap | None = None
     of: Worsening | None = None
     line: int = 0
@@ -74,8 +81,31 @@ class Waiver:
         """Say whether this waiver, expired or not, names a check."""
         same_check = (self.model, self.check, self.metric) == (model, key.check, key.metric)
         same_groups = set(self.by) == set(key.by) and set(self.control_features) == set(key.control_features)
-        narrowed = ((self.limit, key.limit_kind), (self.gap, key.gap), (self.of, key.of))
+        narrowed = ((self.limit, key.limit_kind), (self.strata, key.strata), (self.gap, key.gap), (self.of, key.of))
         return same_check and same_groups and all(given in (None, its) for given, its in narrowed)
+
+
+def waiver_entry(model: str, key: CheckKey) -> str:
+    """Return the entry of ``waivers:`` that names one check and no other, but for its reason, approval and expiry.
+
+    Examples
+    --------
+    >>> waiver_entry("m", CheckKey("regression", "accuracy", ("sex",), "max_worsening", of="worst_group"))
+    '{model: m, check: regression, metric: accuracy, by: [sex], of: worst_group, limit: max_worsening}'
+    """
+    named = {
+        "model": model,
+        "check": key.check,
+        "metric": key.metric,
+        "by": list(key.by),
+        "control_features": list(key.control_features),
+        "strata": key.strata if key.control_features else "",
+        "gap": key.gap,
+        "of": key.of,
+        "limit": key.limit_kind,
+    }
+    given = {name: value for name, value in named.items() if value}
+    return str(yaml.safe_dump(given, default_flow_style=True, sort_keys=False, width=math.inf)).strip()
 
 
 def find_waiver(waivers: Iterable[Waiver], model: str, key: CheckKey, today: date) -> Waiver | None:

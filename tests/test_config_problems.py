@@ -366,10 +366,11 @@ GOOD_WAIVER = {
         ),
         ({"expires": "never"}, "expires: expected a day such as 2027-06-30; found the text 'never'"),
         ({"limit": "min_rato"}, "limit: 'min_rato' is not known; did you mean 'min_ratio'?"),
-        (
-            {"limit": "null"},
-            "limit: nothing is written here; name a limit, or remove the key to waive every limit",
+        *(
+            ({key: "null"}, f"{key}: nothing is written here; write a value, or remove the key to waive whatever")
+            for key in ("limit", "strata", "gap", "of")
         ),
+        ({"strata": "combine"}, "strata: 'combine' is not known; did you mean 'combined'?"),
         ({"check": "regresion"}, "check: 'regresion' is not a section of a model; did you mean 'regression'?"),
         ({"check": "subgroup"}, "check: 'subgroup' is not a section of a model; did you mean 'subgroups'?"),
         ({"expiry": "2027-06-30"}, "expiry: unknown key; did you mean 'expires'?"),

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from fairness_checks.checks import Check
+from fairness_checks.checks import Check, CheckKey
+from fairness_checks.config import load_config
+from fairness_checks.config_schema import WaiverSpec
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.waivers import Waiver, expired, find_waiver
+from fairness_checks.names import waiver_ids
+from fairness_checks.waivers import Waiver, expired, find_waiver, waiver_entry
 
 LAST_DAY = date(2027, 6, 30)
 
@@ -70,3 +76,76 @@ def test_of_several_the_one_that_expires_last_is_found():
 def test_a_waiver_needs_a_reason_a_name_and_features(changes, message):
     with pytest.raises(ConfigurationError, match=f"^{message}"):
         waiver(**changes)
+
+
+CHECKS = [
+    *(
+        Check(metric, by, kind, limit, control, strata)
+        for metric, kind, limit in (("accuracy", "max_difference", 0.1), ("accuracy", "max_value", 0.9))
+        for by in (("sex",), ("sex", "age"))
+        for control, strata in (((), "each"), (("ward",), "each"), (("ward",), "combined"), (("ward", "a"), "each"))
+    ),
+    Check("uncertainty_mismatch", ("sex",), "max_mismatch", 0.1),
+    *(
+        Check("accuracy", ("sex",), "max_slope" if gap == "dependence" else "max_difference", 0.1, gap=gap)
+        for gap in ("each_mix", "equal_representation", "worst_case", "best_case", "dependence")
+    ),
+    *(Check("accuracy", ("sex",), "max_worsening", 0.1, of=of) for of in ("disparity", "worst_group", "each_group")),
+]
+# What no report can show is refused in the file.
+NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=8).filter(str.strip)
+KEYS = st.builds(
+    lambda key, by, control: key._replace(by=tuple(by), control_features=tuple(control)) if control else key,
+    st.sampled_from([check.key for check in CHECKS]),
+    st.lists(NAMES, min_size=1, max_size=2, unique=True),
+    st.lists(NAMES, max_size=2, unique=True),
+)
+
+
+def question(key):
+    """Different questions differ here: the order of features makes no other groups."""
+    return key._replace(by=frozenset(key.by), control_features=frozenset(key.control_features))
+
+
+def parsed(path, entries):
+    lines = [entry.removesuffix("}") + ", reason: CAPA 12, approved_by: A, expires: 2027-06-30}" for entry in entries]
+    path.write_text("version: 1\nmodels: {}\nwaivers:\n" + "".join(f"- {line}\n" for line in lines), encoding="utf-8")
+    return load_config(path).waivers
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(model=NAMES, keys=st.lists(KEYS, min_size=1, max_size=12, unique_by=question))
+def test_of_any_different_checks_each_is_waived_alone_by_the_entry_that_messages_print(tmp_path, model, keys):
+    waivers = parsed(tmp_path / "thresholds.yaml", [waiver_entry(model, key) for key in keys])
+    for mine, own in zip(waivers, keys, strict=True):
+        assert [key for key in keys if mine.covers(model, key)] == [own]
+    ids = waiver_ids(waivers)
+    assert len(set(ids)) == len(keys)
+    assert all(re.fullmatch(r"[A-Za-z0-9_+-]+", name) for name in ids)
+
+
+def test_no_two_checks_that_can_be_configured_are_waived_together(tmp_path):
+    keys = [check.key for check in CHECKS]
+    waivers = parsed(tmp_path / "thresholds.yaml", [waiver_entry("m", key) for key in keys])
+    covered = [[key for key in keys if mine.covers("m", key)] for mine in waivers]
+    assert covered == [[key] for key in keys]
+
+
+def test_a_waiver_has_every_field_that_identifies_a_check():
+    """A new field of `CheckKey` must be one of waivers too, or checks that differ in it alone cannot be told apart."""
+    renamed = {"limit_kind": "limit"}
+    named = {renamed.get(name, name) for name in CheckKey._fields}
+    assert named <= set(WaiverSpec.model_fields)
+    for name, kind in (("strata", "combined"), ("gap", "each_mix"), ("of", "disparity"), ("limit", "max_value")):
+        field = {"limit": "limit_kind"}.get(name, name)
+        mine = waiver(**{name: kind})
+        assert mine.covers("sepsis_model", key()._replace(**{field: kind}))
+        assert not mine.covers("sepsis_model", key()._replace(**{field: "other"}))
+
+
+def test_equal_waivers_have_ids_of_their_own():
+    assert waiver_ids([waiver(), waiver(), waiver(limit="min_ratio")]) == [
+        "subgroups-sepsis_model-sex+age_band-selection_rate",
+        "subgroups-sepsis_model-sex+age_band-selection_rate-2",
+        "subgroups-sepsis_model-sex+age_band-selection_rate-min_ratio",
+    ]

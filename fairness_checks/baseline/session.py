@@ -66,17 +66,17 @@ class BaselineSession:
 
         return stage(evaluation.predictions, against, settings, claim_salt(self.path))
 
-    def strangers(self) -> list[str]:
-        """Say which models the baseline holds that the file of limits does not have: renamed or removed unnoticed."""
+    def strangers(self) -> dict[str, str]:
+        """Return the models that the file of limits does not have, and why each is a problem: renamed or removed."""
         held = () if self._baseline is None else self._baseline.models
-        return [
-            printable(
+        return {
+            name: printable(
                 f"{self.path.name} holds the model {name!r}, of which the file of limits has no checks; if it was "
                 f"renamed, give it its old name, or accept the new one in a whole run: {REWRITE}"
             )
             for name in held
             if name not in self._models
-        ]
+        }
 
     def write(
         self,

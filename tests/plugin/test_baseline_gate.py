@@ -104,7 +104,10 @@ def test_a_waiver_does_not_cover_a_missing_baseline(gate):
     waiver = f"  - {{model: sepsis_model, check: regression, metric: false_negative_rate, by: sex, reason: r, approved_by: a, expires: {day}}}\n"  # noqa: E501
     gate.limits(more=f"waivers:\n{waiver}")
     result = gate.run()
-    assert result.parseoutcomes() == {"passed": 2, "failed": 2}
+    assert result.parseoutcomes() == {"passed": 2, "failed": 3}
+    result.stdout.fnmatch_lines(
+        ["unused: what it names could not be checked: fairness-baseline.json does not have it*"]
+    )
 
 
 def test_the_same_model_passes_paired_with_a_change_of_zero(written):
@@ -158,7 +161,8 @@ def test_a_model_that_is_renamed_is_red_and_named(written):
     written.project.write("conftest.py", text)
     written.limits(names=("sepsis_model", "apoplexy_model"))
     result = written.run()
-    assert result.ret == 1
+    assert (result.ret, result.parseoutcomes()["failed"]) == (1, 2)  # the new model's check, and the old one itself
+    assert "FAILED thresholds.yaml::test_baseline[stroke_model]" in result.stdout.str()
     result.stdout.fnmatch_lines(["*holds the model 'stroke_model', of which the file of limits has no checks*"])
     again = written.run(UPDATE)
     assert again.ret == 0

@@ -131,12 +131,16 @@ SABOTAGE = {
 def test_a_check_that_is_lost_or_turned_is_red_and_named(project, text, message, model, verdict):
     project.write("conftest.py", project.MODELS + text)
     project.limits(model)
-    result = project.gate("--fairness-burden=compliance")
-    assert result.ret == 1
-    assert "failed" not in result.parseoutcomes()  # but for the ledger this run would be green
+    result = project.gate("--fairness-burden=compliance", "--junitxml=junit.xml")
+    assert (result.ret, sum(result.parseoutcomes().values())) == (1, 1)
+    assert set(result.parseoutcomes()) <= {"failed", "errors"}
     place = result.outlines.index(next(line for line in result.outlines if "fairness: lost checks" in line))
     (line,) = (line for line in result.outlines[place:] if line.startswith(f"{project.check_id(model)}: "))
     assert message.format(verdict=verdict) in line
+    ((name, case),) = project.junit().items()
+    assert project.check_id(model).endswith(name)
+    (found,) = [child for child in case if child.tag in ("failure", "error")]
+    assert message.format(verdict=verdict) in found.get("message") + found.text
 
 
 @pytest.mark.parametrize("name", ["runs nothing", "turned green", "spoils the record"])
@@ -145,7 +149,7 @@ def test_a_check_that_a_worker_loses_is_red_and_named(project, name):
     project.write("conftest.py", project.MODELS + text)
     project.limits("biased_model")
     result = project.gate_in_subprocess("-n", "1")
-    assert result.ret == 1
+    assert (result.ret, result.parseoutcomes()) == (1, {"failed": 1})
     assert "fairness: lost checks" in result.stdout.str()
     assert message.format(verdict="fail") in result.stdout.str()
 
