@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from fairness_checks.predictions import ARRAYS, FACTS, Predictions, like
 
 if TYPE_CHECKING:
     from fairness_checks.regression import Accepted
+    from fairness_checks.storage.identity import Identity
     from fairness_checks.sweep.plan import SweepPlan
     from fairness_checks.sweep.results import SweepResults
     from fairness_checks.sweep.runs import Progress
@@ -118,10 +120,16 @@ def evaluate(
         )
     from fairness_checks.sweep.runs import run_sweep
 
-    predictions = attempted(lambda: _out_of_fold(name, produced, seed, cache)) if held_out else None
+    identity = produced.identity()  # before anything is trained, which may change what the model holds
+    if cache is not None and (reason := identity.reason()) is not None:
+        warnings.warn(f"{name}: {reason}", RuntimeWarning, stacklevel=2)
+        cache = None
+    predictions = attempted(lambda: _out_of_fold(name, produced, seed, cache, identity)) if held_out else None
     no_predictions = predictions if isinstance(predictions, Exception) else None
     asked = plan if swept else None
-    results = None if asked is None else attempted(lambda: run_sweep(name, produced, asked, cache, jobs, progress))
+    results = (
+        None if asked is None else attempted(lambda: run_sweep(name, produced, asked, cache, jobs, progress, identity))
+    )
     no_sweep = results if isinstance(results, Exception) else None
     return Evaluation(
         predictions=None if isinstance(predictions, Exception) else predictions,
@@ -141,10 +149,9 @@ def _not_trainable() -> ConfigurationError:
     )
 
 
-def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None) -> Predictions:
+def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None, identity: Identity) -> Predictions:
     """Return out-of-fold predictions, from the cache if nothing that they depend on has changed."""
     from fairness_checks.names import slug
-    from fairness_checks.sweep.store import environment
 
     def compute() -> dict[str, Any]:
         made = model.out_of_fold(seed)
@@ -158,11 +165,10 @@ def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None
 
     features = {key: list(columns) for key, columns in model.feature_sets.items()}
     depends_on = {
-        **model.depends_on(),
+        **identity.key,
         "seed": seed,
         "folds": model.folds,
         "feature_sets": features,
-        "environment": environment(),
     }
     arrays: dict[str, Any] = FittedCache(cache).arrays(f"{slug(name)}.out_of_fold", depends_on, compute)
     data = model.data

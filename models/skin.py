@@ -6,35 +6,22 @@ says which.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 from torch import nn
 
 from fairness_checks import Predictions, predictions_from_autoencoder
-from fairness_checks.adapters import (
-    autoencoder,
-    autoencoder_output,
-    evaluation_mode,
-    image_batches,
-    image_loaders,
-)
-from fairness_checks.cache_keys import library_versions, source_digest
 from fairness_checks.sweep import DataSet, TrainableModel
 from models import train_vae as training
 from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.images import ImageSet
 from models.data.skin_phantom import skin_phantom
 from models.data.sources import DataUnavailable
-from models.vae_code import TRAINING
 from models.vae_config import VAEConfig
 from models.vae_device import one_thread
 
 __all__ = ["skin_data", "skin_images", "skin_model"]
-
-# On whose code a cached evaluation depends.
-_JUDGING = (autoencoder, autoencoder_output, evaluation_mode, image_batches, image_loaders)
 
 PHANTOMS = 400
 """Phantoms of each skin tone in the default gate."""
@@ -101,14 +88,6 @@ def skin_model(
     if config.perceptual_weight == 0:  # as `train_vae` does; what never ran must not be on record
         perceptual = None
     source = "none" if perceptual is None else str(getattr(perceptual, "source", type(perceptual).__name__))
-    version = {
-        "code": source_digest(skin_model, *_JUDGING, *TRAINING),
-        "config": config.describe(),
-        "images": images.fingerprint(),
-        "perceptual": source,
-        "device": device,
-        "libraries": library_versions("torch", "torchvision"),
-    }
     about = {
         "data": f"{'synthetic' if images.synthetic else 'photographs'}, {images.source}",
         "images": f"{len(images):,} of {images.size} x {images.size} pixels, {len(images.left_out)} left out",
@@ -117,4 +96,4 @@ def skin_model(
     }
     if preset:
         about["preset"] = preset
-    return TrainableModel(skin_data(images), fit, predict, json.dumps(version, sort_keys=True), folds=5, about=about)
+    return TrainableModel(skin_data(images), fit, predict, folds=5, about=about)

@@ -15,7 +15,7 @@ import pytest
 
 from fairness_checks import cache as cache_module
 from fairness_checks.cache import FittedCache
-from fairness_checks.cache_keys import array_digest, library_versions, source_digest
+from fairness_checks.cache_keys import array_digest, library_versions
 from fairness_checks.errors import CacheError
 from fairness_checks.storage import files
 from fairness_checks.storage.entries import packed, unpacked
@@ -335,25 +335,6 @@ def test_array_digest_sees_values_dtype_shape_and_order():
     assert array_digest(["a", "b"]) != array_digest(["ab", ""])
     with pytest.raises(CacheError, match="array 1 has dtype object"):
         array_digest(base, np.array([None]))
-
-
-def test_source_digest_changes_with_the_source_only(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
-    source = tmp_path / "some_model_of_a_test.py"
-    source.write_text("def build():\n    return 1\n")
-    import some_model_of_a_test as module
-
-    before = source_digest(module)
-    assert before == source_digest(module.build) == source_digest(module, module.build)
-    assert source_digest(module, cache_module) == source_digest(cache_module, module) != before
-    source.write_text("def build():\n    return 2\n")
-    assert source_digest(module) != before
-
-
-@pytest.mark.parametrize("item", [sys, len, 3, "numpy"], ids=str)
-def test_source_digest_needs_a_source(item):
-    with pytest.raises(CacheError, match="source_digest"):
-        source_digest(item)
 
 
 def test_library_versions_names_what_is_missing():

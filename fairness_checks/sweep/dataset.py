@@ -200,6 +200,15 @@ class DataSet:
             return None
         return next((value for value in (0, 1) if not (self.outcome == value).any()), None)
 
+    def beside_values(self) -> dict[str, Any]:
+        """Return what of the data may change a result and is not in the `fingerprint`, which says which samples."""
+        told = {"features", "outcome", "sensitive_features", "cluster", "categorical"}
+        return {
+            "attrs": dict(self.features.attrs),
+            "dtypes": [str(dtype) for dtype in self.features.dtypes],
+            **{item.name: getattr(self, item.name) for item in fields(self) if item.name not in told},
+        }
+
     def fingerprint(self) -> str:
         """Return the sha256 of names, dtypes and values, 64 hexadecimal digits; the same on every machine.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -13,6 +14,7 @@ from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
 
 from fairness_checks.plain import JSON
+from fairness_checks.storage.identity import Identity
 from fairness_checks.sweep.plan import SweepPlan, Task
 from fairness_checks.sweep.results import RepeatResult, SweepResults
 from fairness_checks.sweep.splits import blocks, repeated_rows
@@ -35,6 +37,7 @@ def run_sweep(
     cache_dir: Path | None,
     jobs: int | None = 1,
     progress: Progress | None = None,
+    identity: Identity | None = None,
 ) -> SweepResults:
     """Train a model with every mix and feature set of a plan, as often as it says.
 
@@ -57,6 +60,8 @@ def run_sweep(
     progress : callable, optional
         Called with (trainings that are there, all trainings, seconds): once before the first, and after each. Not
         called where everything is stored.
+    identity : Identity, optional
+        What the model's results depend on, where it was asked for before.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def run_sweep(
     Warns
     -----
     RuntimeWarning
-        If results cannot be stored.
+        If results cannot be stored, or what they depend on cannot be seen.
 
     Examples
     --------
@@ -92,7 +97,11 @@ def run_sweep(
     plan.require_data(model.data)
     if cache_dir is None:
         return _run(name, model, plan, columns, None, jobs, progress, [])
-    store = SweepStore.of(Path(cache_dir), name, model.depends_on())
+    identity = model.identity() if identity is None else identity
+    if (reason := identity.reason()) is not None:
+        warnings.warn(f"sweep of {name}: {reason}", RuntimeWarning, stacklevel=2)
+        return _run(name, model, plan, columns, None, jobs, progress, [])
+    store = SweepStore.of(Path(cache_dir), name, identity.key)
     key = _plan_key(plan, columns)
     with store.locked() as writable:
         if not writable:

@@ -11,67 +11,24 @@ mix, train only what is new.
 
 from __future__ import annotations
 
-import hashlib
-import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
-import fairness_checks
-from fairness_checks.cache_keys import library_versions
 from fairness_checks.errors import CacheError
 from fairness_checks.plain import JSON, canonical_json
 from fairness_checks.storage.entries import Entry, key_digest
 from fairness_checks.storage.keyed import KeyedStore, Log, file_name
+from fairness_checks.storage.own_code import environment
 from fairness_checks.sweep.plan import Task
 from fairness_checks.sweep.results import RepeatResult, SweepResults
 
-__all__ = ["KeptTrainings", "SweepStore", "environment"]
+__all__ = ["KeptTrainings", "SweepStore"]
 
 _SYNC_SECONDS = 5.0  # of trainings that a loss of power, not a kill, may cost
-
-_LIBRARIES = ("fairness-checks", "imbalanced-learn", "numpy", "pandas", "scikit-learn", "scipy")
-# What turns rows into the numbers of a result; what is made of these numbers afterwards is not among it.
-_CODE = (
-    *(f"{name}.py" for name in ("counting", "encoding", "metrics", "predictions", "rows", "sensitive", "statistics")),
-    *("array_like.py", "vectors.py", "inputs/*.py"),
-    "kinds/*.py",
-    "stats/*.py",
-    "sweep/*.py",
-)
-_NOT_CODE = frozenset(  # what is made of the results, and how they are kept
-    [
-        *("stats/gaps.py", "stats/judge_repeats.py", "stats/mismatch_repeats.py", "stats/published_test.py"),
-        *("stats/repeats.py", "sweep/analysis.py", "sweep/progress.py", "sweep/runs.py", "sweep/store.py"),
-        "sweep/tables.py",
-    ]
-)
-
-
-@cache
-def environment() -> dict[str, JSON]:
-    """Return what every result depends on besides its model: libraries, Python, and this package's own code.
-
-    Examples
-    --------
-    >>> sorted(environment())
-    ['code', 'libraries', 'python']
-    """
-    package = Path(fairness_checks.__file__).parent
-    files = sorted({path.relative_to(package).as_posix() for pattern in _CODE for path in package.glob(pattern)})
-    code = hashlib.sha256()
-    for file in files:
-        if file not in _NOT_CODE:
-            code.update(f"{file} {hashlib.sha256((package / file).read_bytes()).hexdigest()}\n".encode())
-    return {
-        "code": code.hexdigest(),
-        "libraries": library_versions(*_LIBRARIES),
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.plain import JSON
 from fairness_checks.predictions import Predictions
+from fairness_checks.storage.identity import Declared, Identity, identity_of, read_declared
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.joining import join_predictions
 from fairness_checks.sweep.randomness import FIT, FOLDS, generator
@@ -37,22 +38,26 @@ class TrainableModel:
     predict : callable
         Takes what `fit` returned, and a DataSet; returns Predictions of its rows, in their order.
     version : str
-        Changes when `fit`, `predict` or their parameters do: results of another version are never used again.
-        `fairness_checks.cache_keys.source_digest` makes one of source files. Part of it must be what else the results
-        depend on: libraries other than numpy, scipy, pandas, scikit-learn and imbalanced-learn, and data that
-        `data` only refers to.
+        One more word in the key of what is kept. Nothing needs it: the code of `fit` and `predict`, all that they
+        reference in the project, parameters, data and libraries are seen, and results of other ones never used.
     feature_sets : mapping of str to sequence of str
         Columns of each feature set, the model's own first; empty: one set, "all", with every column.
     folds : int
         Of `out_of_fold`.
     about : mapping of str to str
         What the model and its data are, as `Predictions` takes it; kept with every record.
+    depends_on : sequence, or mapping of str to Any
+        What cannot be seen, and only that: files that `fit` or `predict` read, also those that a column names, as
+        `pathlib.Path` (the content of the file, or of all files in a folder); variables of the environment; the seed
+        of a global random state. Anything but a Path counts by its value. Where `fit` references something that
+        cannot be read (a connection, a lock), results are not kept, unless a mapping says what stands for the
+        variable of that name: ``{"session": url}``. So too for what `fit` writes to and no result depends on.
 
     Raises
     ------
     ConfigurationError
-        If a feature set names a column that is not in the data, the version is empty, or something is of the wrong
-        kind.
+        If a feature set names a column that is not in the data, the version is empty, a file of `depends_on` is
+        missing, or something is of the wrong kind.
 
     Examples
     --------
@@ -62,25 +67,25 @@ class TrainableModel:
     >>> def predict(fitted, test):
     ...     score = [fitted] * len(test)
     ...     return Predictions(test.outcome, y_score=score, sensitive_features=test.sensitive_features)
-    >>> TrainableModel(data, fit, predict, version="1", folds=5).out_of_fold(seed=0)
+    >>> TrainableModel(data, fit, predict, folds=5).out_of_fold(seed=0)
     Predictions(20 samples, sensitive features: sex (f, m))
     """
 
     data: DataSet
     fit: Callable[[DataSet, np.random.Generator], Any]
     predict: Callable[[Any, DataSet], Predictions]
-    version: str
+    version: str = "1"
     feature_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     folds: int = 10
     about: Mapping[str, str] = field(default_factory=dict)
+    depends_on: Declared = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.data, DataSet):
             raise ConfigurationError(f"data: {type(self.data).__name__} must be a fairness_checks.sweep DataSet")
         if type(self.version) is not str or not self.version:
             raise ConfigurationError(
-                f"version: {self.version!r} must be text that changes when fit, predict or their parameters change, "
-                "such as source_digest(module)"
+                f"version: {self.version!r} must be text, or be left out: code and parameters are seen anyway"
             )
         sets = {name: tuple(columns) for name, columns in self.feature_sets.items()}
         sets = sets or {ALL: tuple(self.data.features.columns)}
@@ -91,10 +96,19 @@ class TrainableModel:
                 raise ConfigurationError(f"feature_sets.{name}: {error}") from None
         object.__setattr__(self, "feature_sets", sets)
         object.__setattr__(self, "about", read_about(self.about))
+        object.__setattr__(self, "depends_on", read_declared(self.depends_on))
 
-    def depends_on(self) -> dict[str, JSON]:
-        """Return what the model's results depend on, libraries aside, as plain builtins for the key of a cache."""
-        return {"data": self.data.fingerprint(), "version": self.version}
+    def identity(self) -> Identity:
+        """Return all that the model's results depend on, as it is now: for the key of what is kept.
+
+        Raises
+        ------
+        ConfigurationError
+            If a file of `depends_on` is gone.
+        """
+        found = identity_of((self.fit, self.predict), self.depends_on, self.data.beside_values())
+        own: dict[str, JSON] = {"data": self.data.fingerprint(), "version": self.version}
+        return Identity(own | found.key, found.unseen)
 
     def tested(self, fitted: Any, test: DataSet) -> Predictions:
         """Return the predictions of test rows.

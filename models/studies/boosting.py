@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import models.adversaries
-from fairness_checks.cache_keys import source_digest
 from fairness_checks.sweep import DataSet, SweepResults, TrainableModel
 from models.fagtb import fair_boosting
 from models.gradient_boosting import gradient_boosting
@@ -47,7 +45,6 @@ def trainable_boosting(learner: str, data: DataSet, feature_sets: Mapping[str, S
         data=data,
         fit=LEARNERS[learner],
         predict=predict,
-        version=source_digest(LEARNERS[learner], predict, gradient_boosting, fair_boosting, models.adversaries),
         feature_sets=feature_sets,
     )
 

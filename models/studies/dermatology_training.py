@@ -24,7 +24,7 @@ from pathlib import Path
 
 import torch
 
-from fairness_checks.cache_keys import source_digest
+from fairness_checks.storage.code_digest import code_digest
 from models import vae_device
 from models.data.images import ImageSet
 from models.perceptual import PerceptualLoss
@@ -147,7 +147,7 @@ def run_trainings(
 def _tasks(setup: Setup, fingerprint: str, source: str, folder: Path) -> list[Task]:
     folder.mkdir(parents=True, exist_ok=True)
     depends_on = {
-        "code": source_digest(*TRAINING, dermatology_protocol, dermatology_one),
+        "code": code_digest(*TRAINING, dermatology_protocol, dermatology_one),
         "config": setup.config.describe_training(),
         "train_images": setup.config.train_images,
         "test_images": setup.test_images,

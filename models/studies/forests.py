@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-import models.random_forest
 from fairness_checks import Predictions
-from fairness_checks.cache_keys import source_digest
 from fairness_checks.sweep import DataSet, TrainableModel
 from models.random_forest import random_forest
 
@@ -68,6 +65,5 @@ def trainable_forest(
         data=data,
         fit=fit,
         predict=predict,
-        version=source_digest(FitForest, models.random_forest) + json.dumps({**parameters}, sort_keys=True),
         feature_sets=feature_sets,
     )

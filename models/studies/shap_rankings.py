@@ -16,8 +16,9 @@ import pandas as pd
 from scipy import stats
 
 from fairness_checks.cache import FittedCache
-from fairness_checks.cache_keys import library_versions, source_digest
+from fairness_checks.cache_keys import library_versions
 from fairness_checks.plain import JSON
+from fairness_checks.storage.code_digest import code_digest
 from fairness_checks.sweep import DataSet, TrainableModel
 from fairness_checks.sweep.randomness import FIT, SPLIT, generator
 from fairness_checks.sweep.splits import split
@@ -55,9 +56,9 @@ def shap_rankings(
     """
     columns = list(model.feature_sets[feature_set])
     key: dict[str, JSON] = {
-        "model": model.depends_on(),
+        "model": model.identity().key,
         "columns": [str(name) for name in columns],
-        "code": source_digest(shap_rankings, split),
+        "code": code_digest(shap_rankings),
         "libraries": library_versions("numpy", "scikit-learn", "shap"),
         "split": {"test": test, "seed": seed},
     }

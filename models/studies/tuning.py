@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold
 
-import models.random_forest
 from fairness_checks.cache import FittedCache
-from fairness_checks.cache_keys import library_versions, source_digest
+from fairness_checks.cache_keys import library_versions
 from fairness_checks.plain import JSON
+from fairness_checks.storage.code_digest import code_digest
 from fairness_checks.sweep import DataSet
 from fairness_checks.sweep.splits import split
 from models.random_forest import random_forest
@@ -63,7 +63,7 @@ def tuned_parameters(
     """
     key: dict[str, JSON] = {
         "data": data.select(columns).fingerprint(),
-        "code": source_digest(tuned_parameters, models.random_forest, split),
+        "code": code_digest(tuned_parameters),
         "libraries": library_versions("numpy", "pandas", "scikit-learn", "scipy"),
         "seed": seed,
     }

@@ -45,7 +45,7 @@ def age_model(data: DataSet, seen: list | None = None, version: str = "1", **opt
         score = 1 / (1 + np.exp(-(test.features["age"].to_numpy() - fitted) / 20))
         return Predictions(test.outcome, y_score=score, sensitive_features=test.sensitive_features)
 
-    return TrainableModel(data, fit, predict, version=version, **options)
+    return TrainableModel(data, fit, predict, version=version, depends_on={"seen": "a log"}, **options)
 
 
 @pytest.fixture(name="patients", scope="session")

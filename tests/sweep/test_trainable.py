@@ -83,7 +83,7 @@ def test_what_is_missing_is_said(patients, age_model):
     data = patients()
     with pytest.raises(ConfigurationError, match=r"feature_sets\.few: feature 'agee' is not in the data set; did you"):
         age_model(data, feature_sets={"few": ["agee"]})
-    with pytest.raises(ConfigurationError, match="version: '' must be text that changes when fit"):
+    with pytest.raises(ConfigurationError, match="version: '' must be text, or be left out"):
         age_model(data, version="")
     with pytest.raises(ConfigurationError, match="data: DataFrame must be a"):
         age_model(data.features)

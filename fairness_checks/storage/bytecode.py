@@ -1,0 +1,127 @@
+"""What a code object does, apart from where it stands: its instructions, and the names that it reaches for.
+
+Line numbers, file names, docstrings and the numbering of constants are left out: they change with a comment, another
+folder or a blank line, and no result does.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType
+
+__all__ = ["Constant", "Import", "Listing", "listing_of"]
+
+_NOTHING = frozenset({"CACHE", "EXTENDED_ARG", "NOP", "RESUME"})
+_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+_ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_ABOUT_SOURCE = frozenset({"__doc__", "__firstlineno__", "__static_attributes__"})  # that a class body stores
+_HAS_DOCSTRING = 0x4000000  # a flag of code objects from Python 3.14 on
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A constant among the operands; also a nested function's code."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Import:
+    """An import statement inside a function: as many levels up, the module, and what is taken from it."""
+
+    level: int
+    module: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a code object does, and what it reaches for.
+
+    Parameters
+    ----------
+    header : tuple
+        Arguments, flags and the table of exceptions.
+    steps : list of tuple
+        Each instruction's name and operand: text, a number, None or a `Constant`.
+    globals : list of tuple of str
+        Each global with the attributes that are read off it at once: ``("np", "random", "default_rng")``. Sorted.
+    imports : list of Import
+        Sorted.
+    """
+
+    header: tuple[str, ...]
+    steps: list[tuple[str, object]]
+    globals: list[tuple[str, ...]]
+    imports: list[Import]
+
+
+def listing_of(code: CodeType) -> Listing:
+    """Return what a code object does; nested code is an operand of its own."""
+    arguments = code.co_argcount + code.co_kwonlyargcount
+    arguments += bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)  # *args, **kwargs
+    header = (
+        f"{code.co_argcount} {code.co_posonlyargcount} {code.co_kwonlyargcount} {code.co_flags & ~_HAS_DOCSTRING}",
+        " ".join(code.co_varnames[:arguments]),
+        " ".join(code.co_cellvars),
+        " ".join(code.co_freevars),
+        code.co_exceptiontable.hex(),
+    )
+    steps = list(_steps(code))
+    return Listing(header, steps, sorted(set(_chains(steps))), sorted(set(_imports(steps))))
+
+
+def _steps(code: CodeType) -> Iterator[tuple[str, object]]:
+    kept = [step for step in dis.get_instructions(code) if step.opname not in _NOTHING]
+    position = _positions(code)
+    for at, step in enumerate(kept):
+        stored = kept[at + 1] if at + 1 < len(kept) else None
+        if stored is not None and stored.opname == "STORE_NAME" and stored.argval in _ABOUT_SOURCE:
+            continue
+        if step.opname == "STORE_NAME" and step.argval in _ABOUT_SOURCE:
+            continue
+        if step.opcode in dis.hasconst:
+            yield step.opname, Constant(step.argval)
+        elif step.opcode in dis.hasjrel or step.opcode in dis.hasjabs:
+            yield step.opname, position[step.argval]
+        elif step.opcode in _NAMED:
+            yield step.opname, step.argval if isinstance(step.argval, str) else str(step.argval)
+        else:
+            yield step.opname, step.arg
+
+
+_NAMED = frozenset([*dis.hasname, *dis.haslocal, *dis.hasfree, *dis.hascompare])
+
+
+def _positions(code: CodeType) -> dict[int, int]:
+    """Return how many instructions that do something stand before each offset: what a jump leads to."""
+    positions, count = {}, 0
+    for step in dis.get_instructions(code):
+        positions[step.offset] = count
+        count += step.opname not in _NOTHING
+    return positions
+
+
+def _chains(steps: list[tuple[str, object]]) -> Iterator[tuple[str, ...]]:
+    chain: list[str] = []
+    for name, operand in [*steps, ("", None)]:
+        if chain and name in _ATTRIBUTE:
+            chain.append(str(operand))
+            continue
+        if chain:
+            yield tuple(chain)
+        chain = [str(operand)] if name in _GLOBAL else []
+
+
+def _imports(steps: list[tuple[str, object]]) -> Iterator[Import]:
+    for at, (name, operand) in enumerate(steps):
+        if name == "IMPORT_NAME":  # after the constants of its level and of what is taken
+            level, names = (_constant(steps[at - back][1]) for back in (2, 1))
+            taken = tuple(str(each) for each in names) if isinstance(names, tuple) else ()
+            yield Import(level if isinstance(level, int) else 0, str(operand), taken)
+
+
+def _constant(operand: object) -> object:
+    return operand.value if isinstance(operand, Constant) else operand

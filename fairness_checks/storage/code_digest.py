@@ -1,0 +1,617 @@
+"""A digest of functions and of all that they reference: what a kept result depends on besides its data.
+
+What is followed is live where a name is bound before the function is called (globals, closures, default arguments,
+attributes), by value at the time of asking, and source where a module is imported inside a function. Libraries are
+known by version and recorded files. What cannot be followed (an open file, a lock, a generator) is said, never guessed.
+"""
+
+from __future__ import annotations
+
+import builtins
+import copyreg
+import enum
+import functools
+import hashlib
+import os
+import re
+import struct
+import sys
+import types
+import warnings
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from fairness_checks.errors import CacheError
+from fairness_checks.storage.bytecode import Constant, Listing, listing_of
+from fairness_checks.storage.contents import contents_of
+from fairness_checks.storage.origin import Origin, library_identities, origin_of, root_of
+from fairness_checks.storage.own_code import own_code, takes_part
+from fairness_checks.storage.source import COMPUTED, Sources, absolute, imported_by, replaced_since
+
+__all__ = ["Digest", "code_digest", "digest_of"]
+
+_OWN_NAMESPACE = frozenset({"globals", "eval", "exec"})  # builtins that reach any global
+_USES = frozenset({"PRECALL", "CALL", "BINARY_SUBSCR", "BINARY_OP"})  # of a name as it is
+_IMPORTERS = frozenset({"importlib", "runpy", "pkgutil"})
+_HARMLESS = frozenset({"importlib.metadata", "importlib.resources"})
+_OF_SYNTAX = frozenset(  # of a class, what only says where and how it was written
+    {
+        *("__dict__", "__doc__", "__firstlineno__", "__module__", "__qualname__", "__static_attributes__"),
+        *("__slotnames__", "__weakref__", "_abc_impl", "__annotate__", "__annotate_func__", "__annotations_cache__"),
+        *("__pydantic_core_schema__", "__pydantic_serializer__", "__pydantic_validator__", "__signature__"),
+        *("__class_vars__", "__pydantic_parent_namespace__", "__pydantic_complete__"),
+    }
+)
+_DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType)
+_BUILTIN = (types.BuiltinFunctionType, types.MethodWrapperType, types.MethodDescriptorType, *_DESCRIPTORS)
+_WEAK = (weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
+_UNREADABLE = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.FrameType, types.TracebackType)
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What objects are and reference.
+
+    Parameters
+    ----------
+    value : str
+        sha256 of all of it, libraries aside.
+    libraries : dict of str to str
+        Version and digest of the files of each library that is referenced, and of what it requires.
+    own : frozenset of str
+        Modules of this package that are referenced.
+    unseen : tuple of str
+        What could not be digested, a line each, as its reader finds it; empty where all is seen.
+    """
+
+    value: str
+    libraries: dict[str, str]
+    own: frozenset[str]
+    unseen: tuple[str, ...]
+
+
+def code_digest(*objects: object) -> str:
+    """Return the sha256 of functions, classes or values, and of all that they reference in the user's project.
+
+    Bytecode, constants, default arguments, closures, globals, helper functions and modules, also those that are
+    imported inside functions; estimators by their parameters, arrays by their values, libraries by version. The same
+    on every run and in every folder, and after changes of comments, blank lines and docstrings.
+
+    Raises
+    ------
+    CacheError
+        If something that they reference cannot be digested.
+
+    Examples
+    --------
+    >>> rate = 0.5
+    >>> first = code_digest(lambda x: x > rate)
+    >>> first == code_digest(lambda x: x > rate), first == code_digest(lambda x: x >= rate)
+    (True, False)
+    """
+    found = digest_of(objects)
+    if found.unseen:
+        raise CacheError(f"code_digest: {found.unseen[0]}")
+    own = own_code(whole=not all(takes_part(module) for module in found.own)) if found.own else ""
+    text = repr((found.value, sorted(found.libraries.items()), own))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_of(objects: Collection[object], declared: Collection[str] = (), beside: Collection[object] = ()) -> Digest:
+    """Return what objects are and reference.
+
+    Parameters
+    ----------
+    objects : collection
+        Functions, classes, instances or values; their order matters.
+    declared : collection of str
+        Names of references (globals, closure variables, default arguments) that are not followed: something else
+        stands for them.
+    beside : collection of object
+        Other objects of the same project, whose folder texts of paths are told without.
+    """
+    walk = _Walk(declared, _roots([*objects, *beside]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of objects that say what they hold in a way that is going out of use
+        try:
+            for each in objects:
+                walk.value(each)
+            walk.sources_too()
+        except RecursionError:
+            walk.unseen["is nested too deeply to be read"] = None
+    return Digest(walk.hexdigest(), library_identities(walk.libraries), frozenset(walk.own), tuple(walk.unseen))
+
+
+def _roots(objects: Iterable[object]) -> list[str]:
+    """Return the folders of the project that objects are defined in, which texts of paths are told without."""
+    roots = set()
+    for each in objects:
+        while isinstance(each, functools.partial | types.MethodType):
+            each = each.func if isinstance(each, functools.partial) else each.__func__
+        module = getattr(each, "__module__", None) or type(each).__module__
+        file = getattr(sys.modules.get(module), "__file__", None) if isinstance(module, str) else None
+        if isinstance(file, str):
+            root = str(root_of(module, Path(file)))
+            roots |= {root, os.path.realpath(root)} if len(root) > 1 else set()
+    return sorted(roots, key=len, reverse=True)
+
+
+class _Walk:
+    """One walk over objects and all that they reference."""
+
+    def __init__(self, declared: Collection[str], roots: list[str]) -> None:
+        self._declared, self._roots = frozenset(declared), roots
+        self._hash = hashlib.sha256()
+        self._numbers: dict[int, int] = {}  # by id, in the order of first sight
+        self._held: list[object] = []  # so that no id is given away twice
+        self._where: list[str] = []  # references, in words, from the outermost on
+        self.libraries: set[str] = set()
+        self.own: set[str] = set()
+        self.unseen: dict[str, None] = {}
+        self._sources = Sources()
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+    def _put(self, tag: str, *parts: str | bytes) -> None:
+        for part in (tag, *parts):
+            data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+            self._hash.update(b"%d:" % len(data))
+            self._hash.update(data)
+        self._hash.update(b";")
+
+    # ---- values
+
+    def value(self, value: Any) -> None:
+        """Digest any object."""
+        kind = type(value)
+        if (write := _ATOMS.get(kind)) is not None:
+            self._put(kind.__name__, write(value))
+        elif kind is str:
+            self._put("str", self._placed(value))
+        elif kind is tuple:
+            self._items("tuple", value)
+        elif kind is frozenset:
+            self._set("frozenset", value)
+        elif id(value) in self._numbers:
+            self._put("again", str(self._numbers[id(value)]))
+        else:
+            self._numbers[id(value)] = len(self._numbers)
+            self._held.append(value)
+            self._object(value, kind)
+
+    def _object(self, value: Any, kind: type) -> None:
+        if kind in _HANDLERS:
+            _HANDLERS[kind](self, value)
+        elif isinstance(value, type):
+            self._class(value)
+        elif isinstance(value, types.ModuleType):
+            self._module(value)
+        elif isinstance(value, _BUILTIN):
+            self._builtin(value)
+        elif isinstance(value, PurePath):
+            self._put("path", self._placed(str(value)))
+        elif isinstance(value, enum.Enum) and not isinstance(value, enum.Flag):
+            self._put("member", value.name)
+            self.value(value.value)
+            self.value(kind)
+        elif isinstance(value, (*_WEAK, *_UNREADABLE)):
+            self._cannot(value)
+        elif kind.__module__.partition(".")[0] == "numba" and hasattr(value, "py_func"):
+            self._put("compiled", kind.__qualname__)  # such functions name themselves anew in each process
+            self._refer("py_func", "compiled function", value.py_func)
+        else:
+            try:
+                parts = contents_of(value)
+            except Exception:  # anything that a framework raises: it cannot be read
+                self._cannot(value)
+                return
+            if parts is None:
+                self._instance(value, kind)
+            else:
+                self._items("contents", parts)
+
+    def _items(self, tag: str, values: Collection[object]) -> None:
+        self._put(tag, str(len(values)))
+        for each in values:
+            self.value(each)
+
+    def _mapping(self, tag: str, values: Mapping[Any, Any]) -> None:
+        self._put(tag, str(len(values)))
+        for key, each in values.items():
+            self.value(key)
+            self.value(each)
+
+    def _set(self, tag: str, values: Collection[object]) -> None:
+        """Digest a set: each element on its own, in the order of the digests and not of the hashes."""
+        digests = []
+        for each in values:
+            outer, self._hash, known = self._hash, hashlib.sha256(), dict(self._numbers)
+            self.value(each)
+            digests.append(self._hash.digest())
+            self._hash, self._numbers = outer, known
+        self._put(tag, *sorted(digests))
+
+    def _placed(self, text: str) -> str:
+        """Return a text without the folder of the project: another checkout is the same project."""
+        if os.sep in text:
+            for root in self._roots:
+                if text == root or root + os.sep in text:
+                    text = text.replace(root, "<project>")
+        return text
+
+    # ---- instances
+
+    def _instance(self, value: Any, kind: type) -> None:
+        """Digest an object by what it would be copied from: its class, arguments and state."""
+        try:
+            registered = copyreg.dispatch_table.get(kind)
+            reduced = value.__reduce_ex__(4) if registered is None else registered(value)
+        except Exception:
+            self._cannot(value)
+            return
+        if isinstance(reduced, str):
+            self._put("name", kind.__module__, kind.__qualname__, reduced)
+            self._note(self._origin_of_name(kind.__module__), kind.__module__)
+            return
+        self._put("instance")
+        self.value(kind)
+        for part in reduced[:3]:
+            self.value(part)
+        for items in reduced[3:5]:  # iterators over items of a list and of a mapping
+            self._items("items", [] if items is None else list(items))
+        own_state = getattr(kind, "__getstate__", None) is not getattr(object, "__getstate__", None)
+        if own_state and self._origin_of_name(kind.__module__).kind == "project":
+            self.value(object.__getstate__(value))  # its methods see what its copies may not
+
+    def _cannot(self, value: Any) -> None:
+        kind = type(value)
+        self._put("unseen", kind.__module__, kind.__qualname__)
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        self._unseen(f"is or holds a {name}, which cannot be read")
+
+    def _unseen(self, problem: str) -> None:
+        place = next((words for words in reversed(self._where) if words), "it")
+        self.unseen[f"{place} {problem}"] = None
+
+    @contextmanager
+    def _at(self, words: str) -> Iterator[None]:
+        self._where.append(words)
+        try:
+            yield
+        finally:
+            self._where.pop()
+
+    def _refer(self, name: str, words: str, value: Any) -> None:
+        self._put("reference", name)
+        with self._at(words):
+            self.value(value)
+
+    def _variable(self, name: str, words: str, value: Any) -> None:
+        """Digest what a function knows by a name, unless something else stands for it."""
+        if name in self._declared:
+            self._put("declared", name)
+        else:
+            self._refer(name, words, value)
+
+    # ---- functions
+
+    def _function(self, function: types.FunctionType) -> None:
+        origin = self._origin_of_globals(function.__globals__)
+        module, code = str(function.__globals__.get("__name__")), function.__code__
+        if origin.kind not in ("project", "absent"):
+            self._put(origin.kind, module, function.__qualname__)
+            self._note(origin, module)
+            if not _is_named(function, module):
+                self._library_function(function, code)
+            return
+        self._put("function")
+        listing = self._code(code)
+        here = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
+        self._defaults(function, here)
+        self._closure(function, here)
+        for name, value in sorted(vars(function).items()):
+            self._refer(name, f"attribute `{name}` of {function.__qualname__} ({here})", value)
+        self._globals(function.__globals__, listing, code, here)
+
+    def _library_function(self, function: types.FunctionType, code: types.CodeType) -> None:
+        """Digest what a library made of the project's functions: a decorated one, a dispatcher."""
+        self._put("made", code.co_code, repr(code.co_names))
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            self._held_by_library(name, f"what {function.__qualname__} holds as `{name}`", _cell(cell))
+        for name, value in sorted(vars(function).items()):
+            self._held_by_library(name, f"attribute `{name}` of {function.__qualname__}", value)
+
+    def _held_by_library(self, name: str, words: str, value: Any) -> None:
+        if not isinstance(value, _WEAK) and not isinstance(getattr(value, "__self__", None), _WEAK):
+            self._refer(name, words, value)  # all but a library's memory of what it has seen
+
+    def _defaults(self, function: types.FunctionType, here: str) -> None:
+        code = function.__code__
+        names = code.co_varnames[: code.co_argcount]
+        given = function.__defaults__ or ()
+        pairs = [*zip(names[len(names) - len(given) :], given, strict=False), *(function.__kwdefaults__ or {}).items()]
+        self._put("defaults", str(len(given)), str(len(pairs)))
+        for name, value in pairs:
+            self._variable(name, f"default of `{name}` of {function.__qualname__} ({here})", value)
+
+    def _closure(self, function: types.FunctionType, here: str) -> None:
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            self._variable(name, f"`{name}` around {function.__qualname__} ({here})", _cell(cell))
+
+    def _code_object(self, code: types.CodeType) -> None:
+        self._code(code)
+
+    def _code(self, code: types.CodeType) -> Listing:
+        listing = _listing(code)
+        self._put("code", *listing.header)
+        for name, operand in listing.steps:
+            if isinstance(operand, Constant):
+                self._put(name)
+                if isinstance(operand.value, types.CodeType):
+                    self._code(operand.value)
+                else:
+                    self.value(operand.value)
+            else:
+                self._put(name, type(operand).__name__, str(operand))
+        return listing
+
+    def _globals(self, namespace: dict[str, Any], listing: Listing, code: types.CodeType, here: str) -> None:
+        """Digest what code reaches for by name: globals with their attributes, and imports."""
+        chains, imports = set(listing.globals), set(listing.imports)
+        for inner in _nested(code):
+            chains.update(_listing(inner).globals)
+            imports.update(_listing(inner).imports)
+        package = str(namespace.get("__package__") or "")
+        for statement in sorted(imports):
+            self._import(absolute(statement.level, statement.module, statement.names, package))
+            if _imports_by_text(statement.module, statement.names):
+                self._computed(namespace, code, here)
+        for name, *attributes in sorted(chains):
+            if name.startswith("@"):  # pytest's, in an assert statement that it has rewritten
+                continue
+            if name in namespace:
+                self._put("global", name, *attributes)
+                if name in self._declared:
+                    continue
+                with self._at(f"global `{name}` of {code.co_name} ({here})"):
+                    if self._through(namespace[name], attributes):
+                        self._computed(namespace, code, here)
+            elif hasattr(builtins, name):
+                self._put("builtin", name)
+                if name in _OWN_NAMESPACE:
+                    self._namespace(namespace)
+                    self._import(module for text in _texts(code) for module in imported_by(text, package))
+                elif name == "__import__":
+                    self._computed(namespace, code, here)
+            else:
+                self._put("nowhere", name)
+
+    def _through(self, value: Any, chain: list[str]) -> bool:
+        """Digest what is read off a global: off modules only what is asked for, of anything else all.
+
+        Returns whether it is something that imports what a text names.
+        """
+        while isinstance(value, types.ModuleType):
+            origin = self._origin_of_module(value)
+            inside = origin.kind == "project"
+            self._put("module", origin.kind, value.__name__)
+            self._note(origin, value.__name__)
+            if (value is sys and chain[:1] == ["modules"]) or _imports_by_text(value.__name__, chain[:1]):
+                return True
+            if not chain or chain[0] not in vars(value):  # it goes elsewhere, or makes its attributes
+                if inside:
+                    self.value(value)
+                return False
+            value, chain = vars(value)[chain[0]], chain[1:]
+            if not inside and not isinstance(value, types.ModuleType):
+                self._replaced(value)
+                return False
+        self.value(value)
+        return isinstance(value, types.FunctionType) and value.__name__ in COMPUTED
+
+    def _replaced(self, value: Any) -> None:
+        """Digest what a library's attribute is where that says more than the library's version."""
+        module = value.__globals__.get("__name__") if isinstance(value, types.FunctionType) else None
+        module = value.__module__ if isinstance(value, type) else module
+        if type(value) in _ATOMS or type(value) is str or (module and self._origin_of_name(module).kind == "project"):
+            self.value(value)
+
+    # ---- modules
+
+    def _module(self, module: types.ModuleType) -> None:
+        origin = self._origin_of_module(module)
+        self._put("module", origin.kind, module.__name__)
+        self._note(origin, module.__name__)
+        if origin.kind == "project":
+            self._namespace(vars(module))
+            if origin.package:
+                self._sources.package(module.__name__)
+
+    def _namespace(self, namespace: dict[str, Any]) -> None:
+        """Digest all of a module's globals, but for modules inside it, which may or may not be loaded yet."""
+        if id(namespace) in self._numbers:
+            return
+        self._numbers[id(namespace)] = len(self._numbers)
+        name = str(namespace.get("__name__"))
+        for key, value in sorted(namespace.items()):
+            inner = isinstance(value, types.ModuleType) and value.__name__.startswith(f"{name}.")
+            if not inner and not key.startswith("@") and not (key.startswith("__") and key != "__getattr__"):
+                self._refer(key, f"`{key}` of module {name}", value)
+
+    def _import(self, names: Iterable[str]) -> None:
+        self._sources.follow(names)
+
+    def _computed(self, namespace: Mapping[str, Any], code: types.CodeType, here: str) -> None:
+        """Follow imports of modules that a text names, where the function says the text."""
+        texts = [text for each in (code, *_nested(code)) for text in _texts_of_imports(_listing(each), namespace)]
+        self._import(text.partition(":")[0] for text in texts if text is not None)
+        if None in texts or not texts:
+            self._unseen_import(f"{code.co_name} ({here})")
+
+    def _unseen_import(self, place: str) -> None:
+        with self._at(place):
+            self._unseen("imports a module whose name is not written in it, so that its code cannot be read")
+
+    def sources_too(self) -> None:
+        """Digest the modules that were followed by their source, and what of them was replaced since."""
+        for module in self._sources.computed:
+            self._unseen_import(f"module {module}")
+        self.libraries |= self._sources.libraries
+        self.own |= self._sources.own
+        for module, digest in sorted(self._sources.digests.items()):
+            self._put("source", module, digest)
+            loaded = sys.modules.get(module)
+            for name, value in () if loaded is None else replaced_since(module, vars(loaded)):
+                self._refer(name, f"`{name}` of module {module}", value)
+
+    # ---- classes and what is built in
+
+    def _class(self, cls: type) -> None:
+        origin = self._origin_of_name(cls.__module__)
+        self._put("class", cls.__module__ if origin.kind != "project" else "", cls.__qualname__)
+        self._note(origin, cls.__module__)
+        if origin.kind != "project":
+            return
+        self.value(type(cls))
+        self._items("bases", cls.__bases__)
+        for name, value in sorted(vars(cls).items()):
+            if name in _OF_SYNTAX:
+                continue
+            if name == "__annotations__":
+                self._put(name, re.sub(r" at 0x[0-9a-f]+", "", repr(value)))
+            elif isinstance(value, _DESCRIPTORS):
+                self._put("slot", name)
+            else:
+                self._refer(name, f"`{name}` of class {cls.__qualname__}", value)
+
+    def _builtin(self, value: Any) -> None:
+        owner = getattr(value, "__self__", None)
+        module = getattr(value, "__module__", None) or getattr(getattr(value, "__objclass__", None), "__module__", "")
+        self._put("builtin", str(module), value.__qualname__)
+        if owner is not None and not isinstance(owner, types.ModuleType):
+            self.value(owner)
+        self._note(self._origin_of_name(str(module)), str(module))
+
+    # ---- where from
+
+    def _note(self, origin: Origin, module: str) -> None:
+        if origin.kind == "library" and origin.library is not None:
+            self.libraries.add(origin.library)
+        elif origin.kind == "own":
+            self.own.add(module)
+
+    def _origin_of_globals(self, namespace: Mapping[str, Any]) -> Origin:
+        file = namespace.get("__file__")
+        return origin_of(str(namespace.get("__name__")), file if isinstance(file, str) else None)
+
+    def _origin_of_module(self, module: types.ModuleType) -> Origin:
+        file = getattr(module, "__file__", None)
+        if file is None and module.__name__.partition(".")[0] not in sys.stdlib_module_names:
+            spec = getattr(module, "__spec__", None)
+            return Origin("project", package=getattr(spec, "submodule_search_locations", None) is not None)
+        return origin_of(module.__name__, file)
+
+    def _origin_of_name(self, name: str) -> Origin:
+        if name == "builtins":
+            return Origin("python")
+        module = sys.modules.get(name)
+        if module is None:  # as compiled classes may say
+            top = sys.modules.get(name.partition(".")[0])
+            return Origin("project") if top is None else self._origin_of_module(top)
+        return self._origin_of_module(module)
+
+
+def _is_named(function: types.FunctionType, module: str) -> bool:
+    """Say whether a function is what its module has under its name, and not made by a call."""
+    found: object = sys.modules.get(module)
+    for name in function.__qualname__.split("."):
+        found = vars(found).get(name) if hasattr(found, "__dict__") else None
+    return found is function
+
+
+class _Empty:
+    """What stands for a closure variable that has no value yet."""
+
+
+def _cell(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return _Empty
+
+
+@functools.lru_cache(maxsize=4096)
+def _listing(code: types.CodeType) -> Listing:
+    return listing_of(code)
+
+
+def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield constant
+            yield from _nested(constant)
+
+
+def _texts(code: types.CodeType) -> list[str]:
+    return [text for each in (code, *_nested(code)) for text in each.co_consts if isinstance(text, str)]
+
+
+def _imports_by_text(module: str, names: Collection[str]) -> bool:
+    """Say whether a module, or what is taken from it, imports what a text names."""
+    return module.partition(".")[0] in _IMPORTERS and not (
+        module in _HARMLESS or (names and all(f"{module}.{name}" in _HARMLESS for name in names))
+    )
+
+
+def _texts_of_imports(listing: Listing, namespace: Mapping[str, Any]) -> Iterator[str | None]:
+    """Yield the texts that are handed to `importlib.import_module` and its like; None for one that is not known."""
+    steps = [step for step in listing.steps if step[0] != "PUSH_NULL"]
+    ends: list[tuple[str, object]] = [("", None)] * 2
+    for (_, name), (loads, operand), (uses, _) in zip(steps, [*steps[1:], *ends], [*steps[2:], *ends], strict=False):
+        if name in COMPUTED or name == "modules":
+            given = namespace.get(str(operand)) if loads == "LOAD_GLOBAL" else _constant(operand)
+            whole = uses in _USES and isinstance(given, str) and not given.startswith(".")
+            yield given if whole and isinstance(given, str) else None
+
+
+def _constant(operand: object) -> object:
+    return operand.value if isinstance(operand, Constant) else None
+
+
+def _double(value: float) -> bytes:
+    return struct.pack("<d", value)
+
+
+_ATOMS: dict[type, Callable[[Any], str | bytes]] = {
+    int: lambda value: f"{value:x}",
+    bool: str,
+    float: _double,
+    complex: lambda value: _double(value.real) + _double(value.imag),
+    bytes: bytes,
+    type(None): str,
+    type(Ellipsis): str,
+    type(NotImplemented): str,
+}
+
+_HANDLERS: dict[type, Callable[[_Walk, Any], None]] = {
+    types.FunctionType: _Walk._function,
+    types.MethodType: lambda walk, value: walk._items("method", (value.__func__, value.__self__)),
+    staticmethod: lambda walk, value: walk._items("staticmethod", (value.__func__,)),
+    classmethod: lambda walk, value: walk._items("classmethod", (value.__func__,)),
+    property: lambda walk, value: walk._items("property", (value.fget, value.fset, value.fdel)),
+    functools.cached_property: lambda walk, value: walk._items("cached_property", (value.func,)),
+    functools._lru_cache_wrapper: lambda walk, value: walk._items("lru_cache", (value.__wrapped__,)),
+    list: lambda walk, value: walk._items("list", value),
+    dict: lambda walk, value: walk._mapping("dict", value),
+    types.MappingProxyType: lambda walk, value: walk._mapping("mappingproxy", value),
+    set: lambda walk, value: walk._set("set", value),
+    bytearray: lambda walk, value: walk._put("bytearray", bytes(value)),
+    memoryview: lambda walk, value: walk._put("memoryview", value.format, str(value.shape), value.tobytes()),
+    types.CodeType: lambda walk, value: walk._code_object(value),
+    type(os.environ): lambda walk, value: walk._put("environ"),  # is declared
+}

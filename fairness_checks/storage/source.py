@@ -1,0 +1,206 @@
+"""Modules of the project that are imported inside functions: known by their source, read without importing them.
+
+Comments, docstrings, positions and the order of plain functions are left out. What such a module imports is followed,
+wherever in it that stands.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from fairness_checks.storage.origin import Origin, find_module
+
+__all__ = ["COMPUTED", "Sources", "absolute", "imported_by", "replaced_since"]
+
+COMPUTED = frozenset({"__import__", "import_module", "run_module", "resolve_name", "resolve_module"})
+"""Functions that import what a text names."""
+
+
+@dataclass(slots=True)
+class Sources:
+    """Modules of a project that were followed from imports inside functions.
+
+    Parameters
+    ----------
+    digests : dict of str to str
+        Of each module, by name.
+    libraries : set of str
+        Installed libraries that they import: see `Origin.library`.
+    own : set of str
+        Modules of this package that they import.
+    computed : list of str
+        Modules that import others by names that are not written in them.
+    """
+
+    digests: dict[str, str] = field(default_factory=dict)
+    libraries: set[str] = field(default_factory=set)
+    own: set[str] = field(default_factory=set)
+    computed: list[str] = field(default_factory=list)
+    _met: set[str] = field(default_factory=set)
+
+    def follow(self, names: Iterable[str]) -> None:
+        """Add modules and all that they import."""
+        todo = list(names)
+        while todo:
+            name = todo.pop()
+            for module in _with_parents(name):
+                if module in self._met:
+                    continue
+                self._met.add(module)
+                origin = find_module(module)
+                if origin.kind == "library" and origin.library is not None:
+                    self.libraries.add(origin.library)
+                elif origin.kind == "own":
+                    self.own.add(module)
+                elif origin.kind in ("absent", "project"):
+                    if (read := _read(module, origin)) is None:
+                        continue
+                    self.digests[module] = read.digest
+                    todo += read.imports
+                    if read.computed:
+                        self.computed.append(module)
+
+    def package(self, name: str) -> None:
+        """Add every module of a package of the project."""
+        origin = find_module(name)
+        if origin.file is None or not origin.package:
+            return
+        folder = origin.file.parent
+        for file in sorted(folder.rglob("*.py")):
+            parts = file.relative_to(folder).with_suffix("").parts
+            self.follow([".".join([name, *(part for part in parts if part != "__init__")])])
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    digest: str
+    imports: tuple[str, ...]
+    computed: bool
+
+
+def _with_parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def _read(module: str, origin: Origin) -> _Read | None:
+    """Return what a module's file says; None where there is no such module, as for an attribute of a package."""
+    if origin.kind == "absent":
+        parent = find_module(module.rpartition(".")[0]) if "." in module else None
+        return None if parent is not None and parent.kind != "absent" else _Read("absent", (), False)
+    if origin.file is None:  # a folder without __init__.py
+        return _Read("folder", (), False)
+    try:
+        source = origin.file.read_bytes()
+    except OSError as error:
+        return _Read(f"unreadable {type(error).__name__}", (), True)
+    if origin.file.suffix != ".py":  # compiled
+        return _Read(hashlib.sha256(source).hexdigest(), (), False)
+    return _parsed(module, origin.package, source)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(module: str, package: bool, source: bytes) -> _Read:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return _Read(hashlib.sha256(source).hexdigest(), (), False)
+    imports = tuple(dict.fromkeys(_imports(tree, module if package else module.rpartition(".")[0])))
+    named, computed = _by_text(tree)
+    _without_docstrings(tree)
+    plain = [node for node in tree.body if isinstance(node, ast.FunctionDef) and _is_plain(node)]
+    if len({node.name for node in plain}) == len(plain):  # where each stands makes no difference
+        rest: list[ast.stmt] = [node for node in tree.body if node not in plain]
+        tree.body = [*sorted(plain, key=lambda node: node.name), *rest]
+    digest = hashlib.sha256(ast.dump(tree, annotate_fields=False).encode("utf-8", "surrogatepass")).hexdigest()
+    return _Read(digest, (*imports, *named), computed)
+
+
+def _is_plain(node: ast.FunctionDef) -> bool:
+    defaults = [*node.args.defaults, *(each for each in node.args.kw_defaults if each is not None)]
+    return not node.decorator_list and all(isinstance(each, ast.Constant) for each in defaults)
+
+
+def _without_docstrings(tree: ast.AST) -> None:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        first = node.body[0] if node.body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            node.body[:1] = [] if len(node.body) > 1 or isinstance(node, ast.Module) else [ast.Pass()]
+
+
+def _imports(tree: ast.AST, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from absolute(node.level, node.module or "", [each.name for each in node.names], package)
+
+
+def absolute(level: int, module: str, names: Iterable[str], package: str) -> list[str]:
+    """Return the modules that a statement ``from module import names`` may import; `level` counts its dots."""
+    if level:
+        try:
+            module = importlib.util.resolve_name("." * level + module, package)
+        except ImportError:  # beyond the top: the statement fails
+            return []
+    return [module, *(f"{module}.{name}" for name in names if name != "*")]
+
+
+def _by_text(tree: ast.AST) -> tuple[list[str], bool]:
+    """Return the modules that are imported by a text, and whether some are by one that is not written there."""
+    known, mentioned = [], 0
+    for node in ast.walk(tree):
+        mentioned += (isinstance(node, ast.Name) and node.id in COMPUTED) or (
+            isinstance(node, ast.Attribute) and node.attr in COMPUTED
+        )
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+        given = node.args[0]
+        if name in COMPUTED and isinstance(given, ast.Constant) and isinstance(given.value, str):
+            known.append(given.value.partition(":")[0])
+    return known, mentioned > len(known)
+
+
+def imported_by(text: str, package: str) -> list[str]:
+    """Return the modules that a text would import if it were run."""
+    try:
+        return list(_imports(ast.parse(text), package))
+    except (SyntaxError, ValueError):
+        return []
+
+
+def replaced_since(module: str, namespace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what a loaded module of the project holds in place of what its source says: literals and functions.
+
+    Its other values cannot be told without running it, and are what its source makes of them.
+    """
+    origin = find_module(module)
+    if origin.file is None or origin.file.suffix != ".py":
+        return
+    try:
+        tree = ast.parse(origin.file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+            found = namespace.get(node.name)
+            if getattr(found, "__globals__", None) is not namespace or getattr(found, "__name__", "") != node.name:
+                yield node.name, found
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                found = namespace.get(target.id) if isinstance(target, ast.Name) else None
+                if isinstance(target, ast.Name) and (type(found), repr(found)) != (
+                    type(node.value.value),
+                    repr(node.value.value),
+                ):
+                    yield target.id, found

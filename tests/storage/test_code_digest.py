@@ -1,0 +1,500 @@
+"""code_digest: what changes it, what does not, and what it refuses to pass over."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import importlib
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairness_checks.errors import CacheError
+from fairness_checks.storage.code_digest import code_digest, digest_of
+
+MODULES = {"helper", "helpers", "later", "model", "other", "package"}
+
+
+class Project:
+    """A folder of modules that is imported anew each time that it is asked."""
+
+    def __init__(self, folder: Path, monkeypatch) -> None:
+        self.folder, self._patch = folder, monkeypatch
+
+    def write(self, **files: str) -> None:
+        for name, text in files.items():
+            path = self.folder / f"{name}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text))
+
+    def digest(self, expression: str = "fit"):
+        """Import `model` in this state of the files, and digest what an expression in it gives."""
+        self._patch.syspath_prepend(self.folder)
+        self._patch.setattr(sys, "dont_write_bytecode", True)
+        importlib.invalidate_caches()
+        for name in [name for name in sys.modules if name.partition(".")[0] in MODULES]:
+            del sys.modules[name]
+        model = importlib.import_module("model")
+        assert Path(model.__file__).parent == self.folder
+        found = digest_of([eval(expression, vars(model))])
+        return found.unseen or found.value
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    return Project(tmp_path / "project", monkeypatch)
+
+
+BASE = {
+    "model": """
+        import functools
+        import re
+        from dataclasses import dataclass
+        from enum import Enum
+        import numpy as np
+        import helpers
+        from helpers import rate as imported
+
+        LIMIT = 0.5
+        TABLE = np.array([1.0, 2.0, 3.0])
+        NAMES = {"alpha", "beta", "gamma", "delta"}
+
+        class Kind(Enum):
+            SOFT = 1
+            HARD = 2
+
+        @dataclass(frozen=True)
+        class Config:
+            depth: int = 3
+            kind: Kind = Kind.SOFT
+
+        class Base:
+            scale = 2.0
+            def step(self, x):
+                return x * self.scale
+
+        class Learner(Base):
+            def __init__(self, depth=3):
+                self.depth = depth
+            def __call__(self, x):
+                return self.step(x) + self.depth
+            @property
+            def twice(self):
+                return 2 * self.depth
+            @staticmethod
+            def fixed():
+                return 7
+
+        def decorated(function):
+            @functools.wraps(function)
+            def inner(*args):
+                return function(*args) + 1
+            return inner
+
+        @decorated
+        def ready(x):
+            return x - 1
+
+        @functools.lru_cache
+        def remembered(x):
+            return x * 11
+
+        def around(offset):
+            def inner(x, *, power=2):
+                return x ** power + offset
+            return inner
+
+        shifted = around(4)
+        CONFIG = Config()
+        LEARNER = Learner()
+        PATTERN = re.compile("a+")
+
+        def recursive(n):
+            return 1 if n < 2 else n * recursive(n - 1)
+
+        def fit(x, share=0.25):
+            from later import deferred
+            import package.inner as inner
+            if x in {"one", "two", "three"}:
+                return None
+            try:
+                y = imported(x) + helpers.shift(x) + helpers.OFFSET
+            except ValueError:
+                y = 9
+            total = shifted(y) + ready(y) + remembered(y) + recursive(3) + share + deferred(y) + inner.value(y)
+            chosen = [n for n in NAMES if PATTERN.match(n)]
+            return LEARNER(total) if total > LIMIT else (CONFIG.depth, TABLE.sum(), chosen, f"{total:.3f}")
+        """,
+    "helpers": """
+        OFFSET = 10
+        UNUSED = 1
+        def rate(x):
+            return x * factor()
+        def factor():
+            return 3
+        def shift(x):
+            return x + 100
+        def unused():
+            return 0
+        """,
+    "later": """
+        from other import constant
+        SHIFT = 5
+        def deferred(x):
+            return x + SHIFT + constant()
+        def second(x):
+            return x
+        """,
+    "other": "def constant():\n    return 8\n",
+    "package/__init__": "",
+    "package/inner": "from . import deep\ndef value(x):\n    return deep.VALUE + x\n",
+    "package/deep": "VALUE = 1\n",
+}
+
+SEEN = {
+    "code": ("model", "y = 9", "y = 10"),
+    "an operator": ("model", "total > LIMIT", "total >= LIMIT"),
+    "a constant": ("model", "recursive(3)", "recursive(4)"),
+    "the type of a constant": ("model", "recursive(3)", "recursive(3.0)"),
+    "the sign of zero": ("model", "y = 9", "y = -0.0"),
+    "a constant set": ("model", '"three"', '"four"'),
+    "an exception that is caught": ("model", "except ValueError", "except KeyError"),
+    "the format of a text": ("model", ":.3f", ":.2f"),
+    "a global": ("model", "LIMIT = 0.5", "LIMIT = 0.6"),
+    "the type of a global": ("model", "LIMIT = 0.5", "LIMIT = True"),
+    "an array": ("model", "2.0, 3.0", "2.0, 3.5"),
+    "a set": ("model", '"delta"', '"epsilon"'),
+    "a default argument": ("model", "share=0.25", "share=0.5"),
+    "a keyword's default": ("model", "power=2", "power=3"),
+    "a closure value": ("model", "around(4)", "around(5)"),
+    "code in a closure": ("model", "x ** power + offset", "x ** power - offset"),
+    "a decorated function": ("model", "return x - 1", "return x - 2"),
+    "a decorator": ("model", "function(*args) + 1", "function(*args) + 2"),
+    "a remembered function": ("model", "x * 11", "x * 12"),
+    "a recursive function": ("model", "if n < 2", "if n < 3"),
+    "a method": ("model", "self.step(x) + self.depth", "self.step(x) - self.depth"),
+    "a property": ("model", "2 * self.depth", "3 * self.depth"),
+    "a static method": ("model", "return 7", "return 8"),
+    "a base class": ("model", "x * self.scale", "x + self.scale"),
+    "a class attribute": ("model", "scale = 2.0", "scale = 2.5"),
+    "an instance's attribute": ("model", "LEARNER = Learner()", "LEARNER = Learner(4)"),
+    "a field's default": ("model", "depth: int = 3", "depth: int = 4"),
+    "a member of an enumeration": ("model", "kind: Kind = Kind.SOFT", "kind: Kind = Kind.HARD"),
+    "a member's value": ("model", "SOFT = 1", "SOFT = 4"),
+    "a pattern": ("model", '"a+"', '"a*"'),
+    "a helper": ("helpers", "return x * factor()", "return x / factor()"),
+    "a helper's helper": ("helpers", "return 3", "return 4"),
+    "a helper by its module": ("helpers", "x + 100", "x + 101"),
+    "a global of a helper module": ("helpers", "OFFSET = 10", "OFFSET = 11"),
+    "a helper imported inside": ("later", "x + SHIFT +", "x - SHIFT +"),
+    "a global of a module imported inside": ("later", "SHIFT = 5", "SHIFT = 6"),
+    "what a module imported inside imports": ("other", "return 8", "return 9"),
+    "a package imported inside": ("package/inner", "deep.VALUE + x", "deep.VALUE - x"),
+    "what a package imports from itself": ("package/deep", "VALUE = 1", "VALUE = 2"),
+    "what a package runs when it is imported": ("package/__init__", "", "import numpy\nnumpy.seterr(all='raise')\n"),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_a_change_is_seen(project, name):
+    project.write(**BASE)
+    before = project.digest()
+    assert project.digest() == before
+    file, old, new = SEEN[name]
+    assert old in BASE[file]
+    project.write(**{file: textwrap.dedent(BASE[file]).replace(old, new, 1) if old else new})
+    assert project.digest() != before
+
+
+NOT_SEEN = {
+    "a comment": ("model", "LIMIT = 0.5", "# a remark\nLIMIT = 0.5  # another"),
+    "a blank line": ("model", "y = 9", "\n\n\n                y = 9"),
+    "a docstring": ("model", "def ready(x):", 'def ready(x):\n    """Say."""'),
+    "a docstring of a class": ("model", "class Base:", 'class Base:\n    """Say."""'),
+    "a comment in a module imported inside": ("later", "SHIFT = 5", "\n# why\nSHIFT = 5"),
+    "a docstring in one": ("later", "def deferred(x):", 'def deferred(x):\n    """Say."""'),
+    "a function moved in one": (
+        "later",
+        "def deferred(x):\n    return x + SHIFT + constant()\ndef second(x):\n    return x\n",
+        "def second(x):\n    return x\ndef deferred(x):\n    return x + SHIFT + constant()\n",
+    ),
+    "a function moved": (
+        "helpers",
+        "def factor():\n    return 3\ndef shift(x):\n    return x + 100\n",
+        "def shift(x):\n    return x + 100\ndef factor():\n    return 3\n",
+    ),
+    "a helper that nothing uses": ("helpers", "return 0", "return 1"),
+    "a global that nothing uses": ("helpers", "UNUSED = 1", "UNUSED = 2"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_SEEN)
+def test_a_change_of_no_result_is_not_seen(project, name):
+    project.write(**BASE)
+    before = project.digest()
+    file, old, new = NOT_SEEN[name]
+    base = textwrap.dedent(BASE[file])
+    assert old in base
+    project.write(**{file: base.replace(old, new, 1)})
+    assert project.digest() == before
+
+
+def test_another_folder_and_what_is_loaded_make_no_difference(tmp_path, monkeypatch):
+    digests = []
+    placed = textwrap.dedent(BASE["model"]).replace("LIMIT = 0.5", "from pathlib import Path\nLIMIT = Path(__file__)")
+    for name in ("one", "another"):
+        project = Project(tmp_path / name, monkeypatch)
+        project.write(**BASE | {"model": placed})
+        digests.append(project.digest())
+        project.digest("__import__('later') and fit")  # now the module is loaded
+        digests.append(project.digest("__import__('later') and __import__('package.inner') and fit"))
+    assert len(set(digests)) == 1
+
+
+def test_neither_the_hash_seed_nor_the_process_nor_bytecode_on_disk_makes_a_difference(project):
+    project.write(**BASE)
+    script = "import model; from fairness_checks.storage.code_digest import digest_of; print(digest_of([model.fit]))"
+    folders = os.pathsep.join([str(project.folder), *sys.path])
+    found = {
+        subprocess.check_output(
+            [sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": folders}, text=True
+        )
+        for seed in ("0", "1", "7")
+    }
+    assert len(found) == 1
+
+
+def test_a_loaded_module_that_was_changed_since_is_seen(project):
+    project.write(**BASE)
+    before = project.digest()
+    changes = ("later.SHIFT = 6", "later.deferred = later.second", "later.SHIFT = 5")
+    seen = [project.digest(f"[exec('import later; {change}'), fit][1]") for change in changes]
+    assert before not in (seen[0], seen[1])
+    assert seen[2] == project.digest("[exec('import later'), fit][1]")
+
+
+DYNAMIC = {
+    "import_module": 'import importlib\ndef fit(x):\n    return importlib.import_module("helper").rate(x)\n',
+    "__import__": 'def fit(x):\n    return __import__("helper").rate(x)\n',
+    "an imported import_module": (
+        'from importlib import import_module\ndef fit(x):\n    return import_module("helper").rate(x)\n'
+    ),
+    "a name in a global": (
+        'import importlib\nNAME = "helper"\ndef fit(x):\n    return importlib.import_module(NAME).rate(x)\n'
+    ),
+    "globals": 'import helper as h\ndef fit(x):\n    return globals()["h"].rate(x)\n',
+    "eval": 'import helper\ndef fit(x):\n    return eval("helper.rate")(x)\n',
+    "exec of an import": 'def fit(x):\n    exec("import helper")\n    return x\n',
+    "getattr of a module": 'import helper\ndef fit(x, name="rate"):\n    return getattr(helper, name)(x)\n',
+    "a module under another name": "import helper\ndef fit(x):\n    h = helper\n    return h.rate(x)\n",
+    "sys.modules": 'import helper, sys\ndef fit(x):\n    return sys.modules["helper"].rate(x)\n',
+    "a partial": "import functools, helper\nfit = functools.partial(helper.rate, 2)\n",
+    "a method": "import helper\nclass C:\n    def m(self, x):\n        return helper.rate(x)\nfit = C().m\n",
+    "a lambda": "import helper\nfit = lambda x: helper.rate(x)\n",
+    "a table of functions": 'import helper\nTABLE = {"a": [helper.rate]}\ndef fit(x):\n    return TABLE["a"][0](x)\n',
+    "a dispatcher": (
+        "import functools, helper\n@functools.singledispatch\ndef fit(x):\n    return 0\n"
+        "fit.register(int)(helper.rate)\n"
+    ),
+    "a replaced attribute of a library": (
+        "import helper, json\njson.rate = helper.rate\ndef fit(x):\n    return json.rate(x)\n"
+    ),
+    "a base class in another module": (
+        "import helper\nclass C(helper.Base):\n    pass\ndef fit(x):\n    return C().go(x)\n"
+    ),
+    "a metaclass": (
+        "import helper\nclass M(type):\n    def go(cls, x):\n        return helper.rate(x)\n"
+        "class C(metaclass=M):\n    pass\ndef fit(x):\n    return C.go(x)\n"
+    ),
+    "a generator expression": "import helper\ndef fit(x):\n    return sum(helper.rate(y) for y in x)\n",
+    "a class in a function": "def fit(x):\n    class C:\n        from helper import rate\n    return C.rate(x)\n",
+    "an estimator": (
+        "import helper\nfrom sklearn.pipeline import make_pipeline\n"
+        "from sklearn.preprocessing import FunctionTransformer\n"
+        "PIPE = make_pipeline(FunctionTransformer(helper.rate))\ndef fit(x):\n    return PIPE.fit(x)\n"
+    ),
+    "a mutated default": (
+        "import helper\ndef fit(x, given=[]):\n    return given[0](x)\nfit.__defaults__[0].append(helper.rate)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DYNAMIC)
+def test_a_helper_is_found_however_it_is_reached(project, name):
+    helper = "class Base:\n    def go(self, x):\n        return rate(x)\ndef rate(x):\n    return x + 1\n"
+    project.write(model=DYNAMIC[name], helper=helper)
+    before = project.digest()
+    assert isinstance(before, str), before
+    assert project.digest() == before
+    project.write(helper=helper.replace("x + 1", "x + 2"))
+    assert project.digest() != before
+
+
+UNREADABLE = {
+    "an open file": "FILE = open(__file__)\ndef fit(x):\n    return FILE.read()\n",
+    "a lock": "import threading\nLOCK = threading.Lock()\ndef fit(x):\n    with LOCK:\n        return x\n",
+    "a generator": "ITEMS = (n for n in range(3))\ndef fit(x):\n    return next(ITEMS)\n",
+    "a connection": 'import sqlite3\nBASE = sqlite3.connect(":memory:")\ndef fit(x):\n    return BASE\n',
+    "one deep inside": (
+        "import threading\nclass Session:\n    def __init__(self):\n        self.inner = {'a': [threading.Lock()]}\n"
+        "session = Session()\ndef fit(x):\n    return session\n"
+    ),
+    "one that its copies leave out": (
+        "import threading\nclass Session:\n    def __init__(self):\n        self.lock = threading.Lock()\n"
+        "    def __getstate__(self):\n        return {}\nsession = Session()\ndef fit(x):\n    return session\n"
+    ),
+    "an import by a computed name": ("import importlib\ndef fit(x):\n    return importlib.import_module('hel' + x)\n"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read_is_said(project, name):
+    project.write(model=UNREADABLE[name])
+    with_it = project.digest()
+    for name in ("FILE", "BASE"):
+        if (opened := getattr(sys.modules["model"], name, None)) is not None:
+            opened.close()
+    assert isinstance(with_it, tuple)
+    assert re.search(r"global `\w+` of fit \(model\.py:\d+\) is or holds a|fit \(model\.py:\d+\) imports a", with_it[0])
+
+
+def test_what_is_declared_is_not_followed():
+    lock = threading.Lock()
+
+    def fit(x):
+        with lock:
+            return x
+
+    assert "`lock` around" in digest_of([fit]).unseen[0]
+    assert digest_of([fit], declared=["lock"]).unseen == ()
+    with pytest.raises(CacheError, match=r"code_digest: `lock` around .*_thread\.lock, which cannot be read"):
+        code_digest(fit)
+
+
+class Colour(enum.Flag):
+    RED = 1
+    BLUE = 2
+
+
+@dataclass
+class Pair:
+    first: object
+    second: object
+
+
+VALUES = [
+    *(0, 1, True, False, 1.0, 0.0, -0.0, float("nan"), float("inf"), 1 + 0j, 2**200, -(2**200), "1", b"1", None, ...),
+    *((), (1,), [1], {1}, frozenset({1}), {1: 1}, {1: 2}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, ("ab", "c"), ("a", "bc")),
+    *(range(3), slice(1, 2), bytearray(b"1"), Path("a"), Path("b"), re.compile("a"), re.compile("a", re.I)),
+    *(Colour.RED, Colour.RED | Colour.BLUE, Pair(1, 2), Pair(1, 3), Pair([1], [1]), np.float64(1), np.int64(1)),
+    *(np.array([1]), np.array([1.0]), np.array([[1]]), np.array(["a"]), np.array(["a", None], object)),
+    *(np.random.default_rng(0), np.random.default_rng(1), np.random.RandomState(0), np.dtype("f4"), np.mean, np.exp),
+    *(pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1.0]}), pd.DataFrame({"b": [1]}), pd.DataFrame({"a": ["1"]})),
+    *(pd.DataFrame({"a": [1]}, index=[5]), pd.Series([1]), pd.Series([1], name="a"), pd.Series([1], dtype="Int64")),
+    *(pd.Series(["a"], dtype="category"), pd.Series(["a"]), pd.Index([1]), pd.Timestamp("2020"), pd.NaT, pd.NA),
+    *(functools.partial(int, base=2), functools.partial(int, base=3), int, len, "".join, [1, 2].append),
+]
+
+
+def test_values_that_differ_have_digests_that_differ():
+    digests = [digest_of([value]) for value in VALUES]
+    assert [d.unseen for d in digests if d.unseen] == []
+    same: dict[str, list[object]] = {}
+    for value, digest in zip(VALUES, digests, strict=True):
+        same.setdefault(digest.value, []).append(value)
+    assert [values for values in same.values() if len(values) > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.arange(6).reshape(2, 3), np.asfortranarray(np.arange(6).reshape(2, 3))),
+        (np.arange(6), np.arange(12)[::2] // 2),
+        (np.arange(3, dtype="<i4"), np.arange(3, dtype=">i4")),
+        (pd.DataFrame({"a": [1, 2], "b": [3, 4]}), pd.DataFrame(np.array([[1, 3], [2, 4]]), columns=["a", "b"])),
+        ({"alpha", "beta", "gamma"}, {"gamma", "alpha", "beta"}),
+        ({(1, "a"), (2, "b"), "c"}, {"c", (2, "b"), (1, "a")}),
+    ],
+    ids=["order", "strides", "byte order", "blocks", "set", "set of tuples"],
+)
+def test_memory_layout_is_not_seen(one, other):
+    assert digest_of([one]).value == digest_of([other]).value
+
+
+def test_frames_of_every_kind_are_read_by_content():
+    import polars as pl
+    import pyarrow as pa
+
+    for make, join in ((pl.DataFrame, pl.concat), (pa.table, pa.concat_tables)):
+        whole, halves = make({"a": [1, 2], "b": ["x", None]}), []
+        for position in range(2):
+            halves.append(make({"a": [1, 2], "b": ["x", None]})[position : position + 1])
+        chunked = join(halves, rechunk=False) if make is pl.DataFrame else join(halves)
+        other = make({"a": [1, 3], "b": ["x", None]})
+        assert digest_of([whole]).value == digest_of([chunked]).value != digest_of([other]).value
+    frame = pd.DataFrame({"a": [1]})
+    frame.attrs["unit"] = "mmHg"
+    assert digest_of([frame]).value != digest_of([pd.DataFrame({"a": [1]})]).value
+
+
+def test_modules_and_tensors_of_torch_are_read_by_content():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    layer = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
+    before = digest_of([layer, torch.float32, torch.bfloat16, torch.zeros(2, dtype=torch.bfloat16)])
+    assert before.unseen == ()
+    assert "torch" in before.libraries
+    again = [layer, torch.float32, torch.bfloat16, torch.zeros(2, dtype=torch.bfloat16)]
+    assert digest_of(again).value == before.value
+    with torch.no_grad():
+        layer[0].bias[0] += 1
+    assert digest_of(again).value != before.value
+
+
+def test_estimators_are_read_by_class_and_parameters():
+    from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+    from sklearn.pipeline import make_pipeline
+
+    pipes = [
+        make_pipeline(RandomForestClassifier()),
+        make_pipeline(RandomForestClassifier(max_depth=3)),
+        make_pipeline(GradientBoostingClassifier()),
+        make_pipeline(RandomForestClassifier(max_depth=3).fit([[0], [1]], [0, 1])),
+    ]
+    digests = [digest_of([pipe]) for pipe in pipes]
+    assert len({digest.value for digest in digests}) == 4
+    assert {"scikit-learn", "numpy", "scipy", "joblib"} <= set(digests[0].libraries)
+    assert digest_of([make_pipeline(RandomForestClassifier())]).value == digests[0].value
+
+
+def test_cycles_end():
+    ring: list[object] = [1]
+    ring.append({"ring": ring})
+
+    def even(n):
+        return n == 0 or odd(n - 1)
+
+    def odd(n):
+        return n != 0 and even(n - 1)
+
+    even.itself, odd.ring = even, ring
+    assert digest_of([even, odd, ring]).unseen == ()
+    before = digest_of([even]).value
+    ring[0] = 2
+    assert digest_of([even]).value != before
+
+
+def test_a_structure_too_deep_is_said():
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert "nested too deeply" in digest_of([deep]).unseen[0]
