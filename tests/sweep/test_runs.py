@@ -379,7 +379,7 @@ def test_what_stands_in_the_place_of_results_costs_no_result(patients, age_model
     small = plan(mixes={"as_is": "as_is"}, repeats=2)
     right = run_sweep("m", age_model(patients()), small, None).results
     run_sweep("m", age_model(patients()), small, tmp_path)
-    paths = [complete(tmp_path), *logs(tmp_path), *(tmp_path / "sweeps").glob("*.lock")]
+    paths = [complete(tmp_path), *logs(tmp_path), *sorted((tmp_path / "sweeps").glob("*.lock"))]
     assert len(paths) == 4
     for path in paths:
         odd_file.put(path)

@@ -121,7 +121,7 @@ def in_words(model, thresholds):
             sensitive_features=test.sensitive_features,
         )
 
-    return TrainableModel(model.data, model.fit, predict, version="1", folds=5)
+    return TrainableModel(model.data, model.fit, predict, folds=5, depends_on={"taken": thresholds})
 
 
 def test_what_predictions_mean_outlives_folds_and_the_cache(patients, age_model, tmp_path):
