@@ -7,10 +7,11 @@ Fairlearn's bootstrap, which takes minutes). Nothing is asserted. Peers:
 - np.unique: a sort of the same feature with return_inverse, which is what coding by a sort costs at least
 - np.bincount: one count of the same rows' groups, as int64
 - np.argsort: one sort of the same scores
+- Predictions: made of the same columns of pandas, of which the comparison of row labels is a part
 - 1e5 rows: the same inference, at the smallest number of rows
 
 Memory is the highest trace of tracemalloc during one call, in shares of its input arrays: those given to Predictions,
-or those that Predictions holds (three bytes a row).
+or those that Predictions holds (three bytes a row). That of row labels is in shares of the peer's.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from sklearn.metrics import accuracy_score
 
 from fairness_checks.auditing import audit
 from fairness_checks.checks import Check, LimitKind, Settings
+from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.metrics import METRICS
 from fairness_checks.predictions import Predictions
 from fairness_checks.statistics import GroupStatistics
@@ -185,6 +187,42 @@ def against_bincount(rows: int) -> None:
         line(f"{name}, 24 groups, n={rows:.0e}", seconds, "np.bincount", theirs, ratio, memory)
 
 
+def against_predictions(rows: int) -> None:
+    """Comparison of the row labels of labels, scores and two features, beside the Predictions made of them."""
+    data, rng = Data.draw(rows, 5), np.random.default_rng(2)
+    score, sex = rng.random(rows), np.where(data.y_pred == 1, "male", "female")
+    numbers, order = pd.Index(rng.permutation(2 * rows)[:rows]), rng.permutation(rows)
+
+    def apart(index: pd.Index) -> list[pd.Index]:
+        """Take the rows three times; in their own order, or copied, text would be shared, and not compared."""
+        return [index.take(order) for _ in range(3)]
+
+    def columns(labels: list[pd.Index]) -> dict[str, Any]:
+        return {
+            "y_true": pd.Series(data.y_true, labels[0]),
+            "y_score": pd.Series(score, labels[1]),
+            "sensitive_features": pd.DataFrame({"sex": sex, "age": data.group}, labels[2]),
+        }
+
+    table = pd.DataFrame({"y_true": data.y_true, "y_score": score, "sex": sex, "age": data.group}, numbers)
+    of_one = {"y_true": table["y_true"], "y_score": table["y_score"], "sensitive_features": table[["sex", "age"]]}
+    three = columns(apart(numbers))
+    cases = {
+        "one table": of_one,
+        "default labels": columns([pd.RangeIndex(rows)] * 3),
+        "numbers, pd.Series(scores)": three | {"y_score": pd.Series(score)},
+        "3 indexes of numbers": three,
+        "3 indexes of text": columns(apart(pd.Index([f"p{label}" for label in numbers.tolist()]))),
+    }
+    for name, given in cases.items():
+        Predictions(**given)
+        theirs = median_time(lambda given=given: Predictions(**given), 9)  # type: ignore[misc]
+        seconds = median_time(lambda given=given: require_aligned(given), 9)  # type: ignore[misc]
+        held = peak(lambda given=given: require_aligned(given)) / peak(lambda given=given: Predictions(**given))  # type: ignore[misc]
+        share = f"{seconds / theirs:.1%} of peer"
+        line(f"row labels: {name}, n={rows:.0e}", seconds, "Predictions", theirs, share, f"{held:.2f}")
+
+
 def against_argsort(rows: int) -> None:
     """Areas under ROC curves of 24 groups, and how errors and uncertainties order them, beside one sort of the scores.
 
@@ -246,6 +284,7 @@ def main() -> None:
     small, large = (10_000, 1_000_000) if options.quick else (100_000, 10_000_000)
     coding(small)
     against_bincount(large)
+    against_predictions(large // 2)
     against_argsort(100_000 if options.quick else 1_000_000)
     growth([rows for rows in (100_000, 1_000_000, 10_000_000) if rows <= large])
     if runs:

@@ -112,18 +112,19 @@ def _is_default(index: Any) -> bool:
 
 def _is_shuffled(index: Any) -> bool:
     """Say whether labels are 0 to n - 1, each of them once, in another order."""
+    if not len(index) or not isinstance(index[0], numbers.Real):  # text need not become Python objects
+        return False
     labels = np.asarray(index)
     if labels.dtype.kind == "O":
-        if not isinstance(labels[0], numbers.Real):
-            return False
         try:
             labels = labels.astype(np.float64)
         except (TypeError, ValueError):
             return False
     if labels.dtype.kind not in "iuf":
         return False
+    if all(np.array_equal(labels[rows], np.arange(rows.start, rows.stop)) for rows in chunks(len(labels))):
+        return False
     seen = np.zeros(len(labels), dtype=bool)
-    ordered = True
     for rows in chunks(len(labels)):
         part = labels[rows]
         if not (part.min() >= 0 and part.max() < len(labels)):  # NaN compares as false
@@ -132,8 +133,7 @@ def _is_shuffled(index: Any) -> bool:
         if part.dtype.kind == "f" and not np.array_equal(at, part):
             return False
         seen[at] = True
-        ordered = ordered and np.array_equal(at, np.arange(rows.start, rows.stop))
-    return bool(seen.all()) and not ordered
+    return bool(seen.all())
 
 
 def _first_difference(first: Any, second: Any) -> int | None:

@@ -66,6 +66,7 @@ GIVEN = {
     "frame": lambda table, name: table[[name]],
     "mapping": lambda table, name: {name: table[name]},
     "xarray": lambda table, name: xr.DataArray(table[name].to_numpy(), dims="row", coords={"row": table.index}),
+    "xarray-dataset": lambda table, name: xr.Dataset({name: ("row", table[name].to_numpy())}, {"row": table.index}),
 }
 
 
@@ -93,7 +94,7 @@ def test_one_input_in_another_order_is_refused(column, kind):
 @pytest.mark.parametrize("made", GIVEN)
 def test_groups_that_carry_labels_are_compared_however_they_are_given(made):
     table = drawn(index=[f"p{i}" for i in range(40)])
-    if made == "xarray":
+    if made.startswith("xarray"):
         table["sex"] = table["sex"].astype(object)
     groups = GIVEN[made](table, "sex")
     found = Predictions(table["y_true"], table["y_pred"], sensitive_features=groups)
@@ -174,7 +175,8 @@ def test_positions_in_order_are_the_default_in_other_words(kind):
 @pytest.mark.parametrize(
     "labels",
     [np.arange(40) + 1, np.arange(40) * 2, [0.5, *range(1, 40)], [np.nan, *range(1, 40)], [*range(39), 38],
-     [f"{i}" for i in range(40)], [True, False] * 20, [*range(39), "last"]],
+     [f"{i}" for i in range(40)], [True, False] * 20, [*range(39), "last"], pd.date_range("2026", periods=40),
+     pd.MultiIndex.from_product([range(8), range(5)]), pd.Index([*range(39), None], dtype="Int64")],
 )  # fmt: skip
 def test_other_labels_than_positions_go_beside_the_default(labels):
     table, fresh = drawn(index=pd.Index(labels)[::-1]), drawn()
@@ -243,6 +245,13 @@ def test_the_first_row_that_differs_is_found_among_many():
     other[[550_000, 550_001]] = other[[550_001, 550_000]]
     with pytest.raises(InvalidPredictions, match="row 550000 is labelled 550001 in a and 550002 in b"):
         require_aligned({"a": pd.Series(0, index=labels), "b": pd.Series(0, index=other)})
+
+
+def test_no_rows_are_said_as_no_rows():
+    empty = drawn()[:0]
+    for index in (pd.Index([], dtype=object), pd.Index([]), pd.RangeIndex(0), pd.MultiIndex.from_arrays([[], []])):
+        with pytest.raises(InvalidPredictions, match=r"^y_true: 0 rows; there is nothing to evaluate"):
+            Predictions(empty["y_true"], empty["y_pred"], sensitive_features=empty[["sex"]].set_axis(index))
 
 
 def test_lengths_that_differ_are_said_as_lengths():

@@ -86,6 +86,14 @@ def test_the_threshold_and_one_feature_by_its_name():
     assert list(found.sensitive_features) == ["sex"]
 
 
+def test_classes_in_words():
+    table = {"label": ["ill", "well", "ill"], "said": ["ill", "well", "well"], "sex": ["f", "m", "f"]}
+    found = Predictions.from_frame(pl.LazyFrame(table), y_true="label", y_pred="said", by="sex", positive="ill")
+    assert found.y_true.tolist() == [True, False, True]
+    assert found.y_pred.tolist() == [True, False, False]
+    assert found.positive == "ill"
+
+
 def test_a_query_is_run_once_for_the_columns_that_are_named():
     read = []
 
