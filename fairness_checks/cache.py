@@ -2,8 +2,8 @@
 
 One entry of a `fairness_checks.storage.keyed.KeyedStore` holds the arrays of one npz file, under a name and a digest
 of everything that the result depends on. Nothing is unpickled, nothing half-written is ever visible, and what cannot be
-read is computed again, never trusted. The caller says what the result depends on; `fairness_checks.cache_keys` helps to
-say it.
+read is computed again, never trusted. The code that computes is seen; the caller says what it does not show, which
+`fairness_checks.cache_keys` helps to say.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ import numpy.typing as npt
 
 from fairness_checks.errors import CacheError
 from fairness_checks.plain import JSON, canonical_json
+from fairness_checks.storage.identity import identity_of
 from fairness_checks.storage.keyed import KeyedStore
 
 __all__ = ["FittedCache"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
+_CUT = "Leave it out of the function, and give its result what it is made from."
 _PREFIX = "array."  # keeps a user's names apart from the parameters of numpy.savez
 
 
@@ -37,6 +39,9 @@ class FittedCache:
     ----------
     directory : Path or None
         Where entries are kept; made when the first one is stored. None stores nothing and always computes.
+    code : bool
+        Whether every key holds the code of `compute` too, and all that it references, as it is when it is asked for.
+        False where the caller's key says all of that.
 
     Attributes
     ----------
@@ -44,8 +49,8 @@ class FittedCache:
         By name, when the entry was written that was last read instead of computed, as in 2027-06-30T12:00:00Z.
     """
 
-    def __init__(self, directory: Path | None) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path | None, *, code: bool = True) -> None:
+        self.directory, self._code = directory, code
         self.read: dict[str, str] = {}
 
     def arrays(
@@ -61,7 +66,8 @@ class FittedCache:
         name : str
             What the arrays are, for the reader of the folder: letters, digits, ``_``, ``.`` and ``-``.
         key : mapping of str to JSON
-            All that the result depends on, in plain builtins: data, code, parameters, library versions.
+            What the result depends on and `compute` does not show, in plain builtins: the files that it reads,
+            variables of the environment.
         compute : callable
             Called without arguments when there is no usable entry; returns arrays by name (identifiers).
             What it raises is passed on, and nothing is stored.
@@ -79,7 +85,8 @@ class FittedCache:
         Warns
         -----
         RuntimeWarning
-            The folder cannot be written. The result is right all the same, only not kept.
+            The folder cannot be written, or `compute` references something that cannot be read. The result is
+            right all the same, only not kept.
 
         Examples
         --------
@@ -92,6 +99,12 @@ class FittedCache:
         text = canonical_json(dict(key), "cache key", CacheError)
         if self.directory is None:
             return _plain_arrays(name, compute())
+        if self._code:
+            identity = identity_of([compute])
+            if (reason := identity.reason(_CUT)) is not None:
+                warnings.warn(f"cache entry {name!r}: {reason}", RuntimeWarning, stacklevel=2)
+                return _plain_arrays(name, compute())
+            text = canonical_json([dict(key), identity.key], "cache key", CacheError)
         store = KeyedStore(self.directory)
         # Entries appear by renaming, so a hit needs no lock, and a read-only folder can still be read.
         if (stored := self._stored(store, name, text)) is not None:

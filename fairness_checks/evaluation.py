@@ -170,7 +170,7 @@ def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None
         "folds": model.folds,
         "feature_sets": features,
     }
-    arrays: dict[str, Any] = FittedCache(cache).arrays(f"{slug(name)}.out_of_fold", depends_on, compute)
+    arrays: dict[str, Any] = FittedCache(cache, code=False).arrays(f"{slug(name)}.out_of_fold", depends_on, compute)
     data = model.data
     same = data.fingerprint()[:16]  # a row is the same sample as long as all of the data are the same
     facts = {key: arrays.pop(key).item() if key in arrays else None for key in FACTS}

@@ -6,6 +6,7 @@ import enum
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 from pathlib import Path
@@ -35,6 +36,11 @@ class Counted:
         return self.arrays
 
 
+def kept(folder: Path | None) -> FittedCache:
+    """A cache of computations that remember how often they were asked, which their keys must not hold."""
+    return FittedCache(folder, code=False)
+
+
 def entries(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
@@ -48,8 +54,8 @@ def test_second_request_loads_the_same_arrays(tmp_path):
         "key": np.array(7),
     }
     compute = Counted(**arrays)
-    fresh = FittedCache(tmp_path / "made" / "here").arrays("model", KEY, compute)
-    stored = FittedCache(tmp_path / "made" / "here").arrays("model", KEY, compute)
+    fresh = kept(tmp_path / "made" / "here").arrays("model", KEY, compute)
+    stored = kept(tmp_path / "made" / "here").arrays("model", KEY, compute)
     assert compute.calls == 1
     for given in (fresh, stored):
         assert list(given) == list(arrays)
@@ -62,7 +68,7 @@ def test_without_a_folder_nothing_is_stored(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     compute = Counted()
     for _ in range(2):
-        FittedCache(None).arrays("model", KEY, compute)
+        kept(None).arrays("model", KEY, compute)
     assert compute.calls == 2
     assert list(tmp_path.iterdir()) == []
 
@@ -82,7 +88,7 @@ def test_without_a_folder_nothing_is_stored(tmp_path, monkeypatch):
     ids=str,
 )
 def test_each_part_of_the_key_matters(tmp_path, change):
-    cache, compute = FittedCache(tmp_path), Counted()
+    cache, compute = kept(tmp_path), Counted()
     cache.arrays("model", KEY, compute)
     cache.arrays("model", KEY | change, compute)
     assert compute.calls == 2
@@ -92,7 +98,7 @@ def test_each_part_of_the_key_matters(tmp_path, change):
 
 
 def test_the_name_matters_and_the_order_of_the_key_does_not(tmp_path):
-    cache, compute = FittedCache(tmp_path), Counted()
+    cache, compute = kept(tmp_path), Counted()
     cache.arrays("model", KEY, compute)
     cache.arrays("model", dict(reversed(KEY.items())), compute)
     cache.arrays("model", types.MappingProxyType(KEY), compute)
@@ -102,7 +108,7 @@ def test_the_name_matters_and_the_order_of_the_key_does_not(tmp_path):
 
 
 def test_a_colliding_digest_is_not_a_hit(tmp_path):
-    cache = FittedCache(tmp_path)
+    cache = kept(tmp_path)
     cache.arrays("model", KEY, Counted())
     (first,) = tmp_path.glob("*.entry")
     cache.arrays("model", KEY | {"data": "other"}, Counted())
@@ -134,7 +140,7 @@ def damaged(kind: str, good: bytes, folder: Path) -> bytes:
     "kind", ["empty", "text", "half", "bit", "other layout", "no npz", "foreign npz", "npy", "pickled objects"]
 )
 def test_a_damaged_file_is_computed_again_and_replaced(tmp_path, kind):
-    cache, compute = FittedCache(tmp_path / "cache"), Counted()
+    cache, compute = kept(tmp_path / "cache"), Counted()
     cache.arrays("model", KEY, compute)
     (entry,) = (tmp_path / "cache").glob("*.entry")
     entry.write_bytes(damaged(kind, entry.read_bytes(), tmp_path))
@@ -145,7 +151,7 @@ def test_a_damaged_file_is_computed_again_and_replaced(tmp_path, kind):
 
 
 def test_every_truncation_is_noticed(tmp_path):
-    cache = FittedCache(tmp_path)
+    cache = kept(tmp_path)
     cache.arrays("model", KEY, Counted())
     (entry,) = tmp_path.glob("*.entry")
     good = entry.read_bytes()
@@ -168,7 +174,7 @@ def test_every_truncation_is_noticed(tmp_path):
     ids=["object", "masked", "list", "label"],
 )
 def test_what_npz_cannot_hold_is_refused(tmp_path, directory, arrays, message):
-    cache = FittedCache(tmp_path if directory else None)
+    cache = kept(tmp_path if directory else None)
     with pytest.raises(CacheError, match=message):
         cache.arrays("model", KEY, lambda: arrays)
     assert entries(tmp_path) == []
@@ -191,18 +197,18 @@ def test_what_npz_cannot_hold_is_refused(tmp_path, directory, arrays, message):
 def test_a_key_of_anything_but_builtins_is_refused_before_computing(tmp_path, value, where):
     compute = Counted()
     with pytest.raises(CacheError, match=where):
-        FittedCache(tmp_path).arrays("model", value, compute)
+        kept(tmp_path).arrays("model", value, compute)
     assert compute.calls == 0
 
 
 @pytest.mark.parametrize("name", ["", "../escape", "a/b", ".hidden", "a b"])
 def test_a_name_stays_inside_the_folder(tmp_path, name):
     with pytest.raises(CacheError, match="entry name"):
-        FittedCache(tmp_path).arrays(name, KEY, Counted())
+        kept(tmp_path).arrays(name, KEY, Counted())
 
 
 def test_a_failing_computation_stores_nothing_and_frees_the_lock(tmp_path):
-    cache = FittedCache(tmp_path)
+    cache = kept(tmp_path)
 
     def fail() -> dict[str, np.ndarray]:
         raise ValueError("no convergence")
@@ -221,7 +227,7 @@ def test_a_full_disk_costs_the_entry_and_not_the_result(tmp_path, monkeypatch):
 
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.warns(RuntimeWarning, match="No space left on device; results are right but not kept"):
-        arrays = FittedCache(tmp_path).arrays("model", KEY, Counted())
+        arrays = kept(tmp_path).arrays("model", KEY, Counted())
     np.testing.assert_array_equal(arrays["y_score"], [0.25, 0.75])
     assert entries(tmp_path) == []
 
@@ -229,25 +235,25 @@ def test_a_full_disk_costs_the_entry_and_not_the_result(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_made_costs_the_entry_and_not_the_result(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.warns(RuntimeWarning, match="not kept"):
-        arrays = FittedCache(tmp_path / "file").arrays("model", KEY, Counted())
+        arrays = kept(tmp_path / "file").arrays("model", KEY, Counted())
     np.testing.assert_array_equal(arrays["y_score"], [0.25, 0.75])
 
 
 def test_what_stands_in_the_place_of_an_entry_costs_the_entry_and_not_the_result(tmp_path, odd_file):
-    cache, compute = FittedCache(tmp_path), Counted()
+    cache, compute = kept(tmp_path), Counted()
     cache.arrays("model", KEY, compute)
     (entry,) = tmp_path.glob("*.entry")
     for path in (entry, entry.with_name(f"{entry.name}.lock")):
         entry.unlink(missing_ok=True)
         odd_file.put(path)
         with pytest.warns(RuntimeWarning, match=f"{odd_file.says}; results are right but not kept"):
-            arrays = FittedCache(tmp_path).arrays("model", KEY, compute)
+            arrays = kept(tmp_path).arrays("model", KEY, compute)
         np.testing.assert_array_equal(arrays["y_score"], [0.25, 0.75])
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def test_what_was_read_is_known_by_its_date(tmp_path):
-    cache = FittedCache(tmp_path)
+    cache = kept(tmp_path)
     cache.arrays("model", KEY, Counted())
     assert cache.read == {}
     (entry,) = tmp_path.glob("*.entry")
@@ -287,7 +293,7 @@ if role == "stuck in write":
         time.sleep(60)
     os.fsync = fsync
 touch("asked-" + role)
-values = FittedCache(folder / "cache").arrays("model", {"data": 1}, compute)["y"]
+values = FittedCache(folder / "cache", code=False).arrays("model", {"data": 1}, compute)["y"]
 assert values.tolist() == [0, 1, 2, 3, 4]
 """
 
@@ -321,7 +327,7 @@ def test_a_killed_process_leaves_no_half_file_and_no_lock(tmp_path, role):
     assert child.wait(timeout=30) == -signal.SIGKILL
     assert list((tmp_path / "cache").glob("*.entry")) == []
     compute = Counted()
-    FittedCache(tmp_path / "cache").arrays("model", {"data": 1}, compute)
+    kept(tmp_path / "cache").arrays("model", {"data": 1}, compute)
     assert compute.calls == 1
     assert [Path(name).suffix for name in entries(tmp_path / "cache")] == [".entry"]
 
@@ -341,3 +347,27 @@ def test_library_versions_names_what_is_missing():
     assert library_versions("numpy") == {"numpy": np.__version__}
     with pytest.raises(CacheError, match="'no-such-library' is not installed"):
         library_versions("numpy", "no-such-library")
+
+
+def scores(limit: float, handle: object = None):
+    def compute() -> dict[str, np.ndarray]:
+        assert handle is None or handle
+        return {"y": np.array([limit])}
+
+    return compute
+
+
+def test_the_code_that_computes_and_what_it_references_is_in_the_key(tmp_path):
+    cache = FittedCache(tmp_path)
+    assert [cache.arrays("y", {}, scores(limit))["y"][0] for limit in (0.5, 0.6, 0.5)] == [0.5, 0.6, 0.5]
+    assert len(list(tmp_path.glob("*.entry"))) == 2
+    (date,) = cache.read.values()
+    assert date.endswith("Z")
+
+
+def test_what_references_something_unreadable_is_not_kept_and_says_so(tmp_path):
+    with pytest.warns(
+        RuntimeWarning, match=r"cache entry 'y': `handle` around .*_thread\.lock, .*results are not kept"
+    ):
+        assert FittedCache(tmp_path).arrays("y", {}, scores(0.5, threading.Lock()))["y"] == [0.5]
+    assert list(tmp_path.iterdir()) == []

@@ -20,6 +20,8 @@ __all__ = ["Declared", "Identity", "identity_of", "read_declared"]
 Declared: TypeAlias = Sequence[Any] | Mapping[str, Any]
 T = TypeVar("T")
 
+DECLARE = "Leave it out of the function, or say what stands for the variable: depends_on={name: value}."
+
 _BLOCK = 1 << 20
 
 
@@ -38,15 +40,12 @@ class Identity:
     key: dict[str, JSON]
     unseen: tuple[str, ...] = ()
 
-    def reason(self) -> str | None:
-        """Return why nothing is kept, with the remedy; None where results may be kept."""
+    def reason(self, remedy: str = DECLARE) -> str | None:
+        """Return why nothing is kept, and the remedy; None where results may be kept."""
         if not self.unseen:
             return None
         more = f" (and {len(self.unseen) - 1} more)" if len(self.unseen) > 1 else ""
-        return (
-            f"{self.unseen[0]}{more}; results are not kept. Leave it out of the function, or say what stands for it "
-            "by its name: depends_on={name: value}"
-        )
+        return f"{self.unseen[0]}{more}; results are not kept. {remedy}"
 
 
 def identity_of(code: Collection[object], declared: Declared = (), values: Mapping[str, Any] | None = None) -> Identity:

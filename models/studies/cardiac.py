@@ -84,7 +84,7 @@ class Study:
 
     def __init__(self, out: Path, scale: Scale = FULL, jobs: int = 2) -> None:
         self.out, self.scale, self.jobs = out, scale, jobs
-        self.cache = FittedCache(out / "cache")
+        self.cache = FittedCache(out / "cache", code=False)
         self.data = {name: load_table(name) for name in TABLES}
         self.trained: dict[str, int] = {}
 

@@ -63,7 +63,7 @@ def test_a_forest_has_the_parameters_of_its_feature_set(heart_failure):
 
 def test_tuning_is_kept_and_takes_the_first_of_equals(heart_failure, tmp_path, monkeypatch):
     monkeypatch.setattr("models.studies.tuning.GRID", {"max_depth": [2], "min_samples_leaf": [200, 250]})
-    cache = FittedCache(tmp_path)
+    cache = FittedCache(tmp_path, code=False)
     found = tuned_parameters(cache, "heart_failure", heart_failure, ["age"])
     assert found == {"max_depth": 2, "min_samples_leaf": 200}  # neither can split at all
     monkeypatch.setattr("models.studies.tuning.GridSearchCV", None)
