@@ -262,6 +262,10 @@ def _run_check(request: pytest.FixtureRequest, fairness_record: CheckRecord) -> 
     _attach(request.node, fairness_record)
     if text := _failure(fairness_record):
         pytest.fail(text, pytrace=False)
+    if fairness_record.verdict != "pass":  # not green, and reporters that read the exception show why
+        from fairness_checks.report.text import headline
+
+        pytest.skip(headline(fairness_record))
 
 
 def _run_waiver(request: pytest.FixtureRequest, fairness_waiver: str | None) -> None:

@@ -66,15 +66,16 @@ class Ledger:
         if message := getattr(node, "workeroutput", {}).get(USAGE_ERROR):
             raise pytest.UsageError(message)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a test off; before any reporter sees it, fail it where its outcome is not the one that it came to."""
-        if hasattr(report, "context"):  # a part of a test that reports for itself
-            return
-        if self._is_worker or (report.when in ("setup", "teardown") and not report.failed and not report.skipped):
-            return
-        if report.when == "teardown":  # an error of its own; the test itself has reported
-            return
+    @pytest.hookimpl(wrapper=True)  # so that it begins before any other
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """Count a test off, and fail it where its outcome is not the one that it came to."""
+        passing = report.when in ("setup", "teardown") and not report.failed and not report.skipped
+        # Of a part of a test that reports for itself, and of a tear-down's own error, the test itself has reported.
+        if not (self._is_worker or passing or report.when == "teardown" or hasattr(report, "context")):
+            self._count(report)
+        yield
+
+    def _count(self, report: pytest.TestReport) -> None:
         from fairness_checks.suite import INCOMPLETE, STAGED
 
         self._reported.add(report.nodeid)
