@@ -30,6 +30,7 @@ def audit(
     min_value: float | None = None,
     control_features: str | Sequence[str] = (),
     strata: Strata = "each",
+    absent: Sequence[Sequence[str]] = (),
     alpha: float = 0.05,
     min_group_size: int = 10,
     burden_of_proof: Burden = "violation",
@@ -54,6 +55,9 @@ def audit(
         Sensitive features within whose strata groups are compared.
     strata : {"each", "combined"}
         With control features: whether the limit holds in each stratum, or for values standardised over the strata.
+    absent : sequence of sequence of str
+        Groups that cannot exist, such as ``[["male", "yes"]]`` by sex and pregnancy: a value for each of
+        `control_features` and then of `by`. They are not judged; one that has samples is an error.
     alpha : float
         Significance level of each direction; nothing is adjusted, as there is one check.
     min_group_size : int
@@ -101,7 +105,8 @@ def audit(
     control = _names("control_features", control_features)
     if strata == "combined" and not control:
         raise ConfigurationError(f"strata: {strata!r} has no control_features to make strata of")
-    check = Check(name, _features(predictions, by, control), kind, limit, control, strata, custom)
+    features = _features(predictions, by, control)
+    check = Check(name, features, kind, limit, control, strata, custom, absent=_cells(absent))
     settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive)
     return audit_model(model, predictions, [check], settings)[0]
 
@@ -111,6 +116,7 @@ def audit_uncertainty(
     *,
     max_mismatch: float,
     by: str | Sequence[str] | None = None,
+    absent: Sequence[Sequence[str]] = (),
     alpha: float = 0.05,
     min_group_size: int = 10,
     burden_of_proof: Burden = "violation",
@@ -128,7 +134,7 @@ def audit_uncertainty(
         With `error` and `uncertainty`; a classifier's scores give both: ``|y_true - y_score|`` and the score's entropy.
     max_mismatch : float
         Largest mismatch allowed, in [0, 1).
-    by, alpha, min_group_size, burden_of_proof, missing_sensitive, model
+    by, absent, alpha, min_group_size, burden_of_proof, missing_sensitive, model
         As for `audit`.
 
     Returns
@@ -150,7 +156,7 @@ def audit_uncertainty(
     ('fail', ('dark',), 1.0)
     """
     _require_predictions(predictions)
-    check = Check(MISMATCH, _features(predictions, by), "max_mismatch", max_mismatch)
+    check = Check(MISMATCH, _features(predictions, by), "max_mismatch", max_mismatch, absent=_cells(absent))
     settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive)
     return audit_model(model, predictions, [check], settings)[0]
 
@@ -168,6 +174,16 @@ def _names(argument: str, value: object) -> tuple[str, ...]:
     if not all(isinstance(name, str) for name in names):
         raise ConfigurationError(f"{argument}: {value!r} must be the name of a sensitive feature, or a list of names")
     return tuple(str(name) for name in names)
+
+
+def _cells(value: object) -> tuple[tuple[str, ...], ...]:
+    """Read `absent`: cells as tuples of names."""
+    cells = tuple(value) if isinstance(value, list | tuple) else None
+    if cells is None or not all(isinstance(cell, list | tuple) for cell in cells):
+        raise ConfigurationError(f'absent: {value!r} must be a list of cells such as [["male", "yes"]]')
+    if wrong := [name for cell in cells for name in cell if not isinstance(name, str)]:
+        raise ConfigurationError(f"absent: {wrong[0]!r} must be the name of a group as records have it, such as '1'")
+    return tuple(tuple(str(name) for name in cell) for cell in cells)
 
 
 def _features(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
@@ -26,6 +27,7 @@ __all__ = [
     "Settings",
     "Strata",
     "Worsening",
+    "absent_problem",
     "limit_problem",
     "limits_of",
     "unfit_limit",
@@ -163,6 +165,9 @@ class Check:
         of the worst group, or the value of any group.
     ratchet : bool
         Of a check against the baseline, whether a proved improvement tightens the limit that the baseline holds.
+    absent : tuple of tuple of str
+        Groups that cannot exist, such as pregnant men: a value for each of `control_features` and then of `by`. They
+        are not judged; one that has samples is an error. No part of the check's identity.
 
     Raises
     ------
@@ -185,6 +190,7 @@ class Check:
     gap: Gap | None = None
     of: Worsening | None = None
     ratchet: bool = False
+    absent: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.custom is None and self.metric not in METRICS:
@@ -194,6 +200,10 @@ class Check:
         features = (*self.control_features, *self.by)
         if len(set(features)) != len(features):
             raise ConfigurationError(f"control_features: {list(self.control_features)!r} repeats a feature")
+        if problem := absent_problem(self.absent, features):
+            raise ConfigurationError(f"absent: {problem}")
+        if self.absent and self.gap is not None:
+            raise ConfigurationError("absent: the groups of a check on a sweep all have rows; remove it")
         if self.strata not in get_args(Strata):
             raise ConfigurationError(f"strata: {self.strata!r}; {did_you_mean(self.strata, get_args(Strata))}")
         if self.limit_kind not in LIMIT_KINDS:
@@ -233,6 +243,23 @@ class Check:
             section = "regression"
         control, strata, gap, of = self.control_features, self.strata, self.gap or "", self.of or ""
         return CheckKey(section, self.metric, self.by, self.limit_kind, control, strata, gap, of)
+
+
+def absent_problem(cells: Sequence[Sequence[object]], features: Sequence[str]) -> str | None:
+    """Say what is wrong with cells that are said to be impossible; None where each has a value for each feature.
+
+    Examples
+    --------
+    >>> absent_problem([["male"]], ["sex", "pregnant"])
+    "['male'] has 1 value; give one for each of sex, pregnant"
+    """
+    for i, cell in enumerate(cells):
+        if len(cell) != len(features):
+            given = f"{len(cell)} {'value' if len(cell) == 1 else 'values'}"
+            return f"{list(cell)!r} has {given}; give one for each of {', '.join(features)}"
+        if cell in cells[:i]:
+            return f"{list(cell)!r} stands here twice; name each cell once"
+    return None
 
 
 def combination_problem(metric: Metric, limit_kind: str) -> str | None:

@@ -5,8 +5,10 @@ Nothing here needs a model: a misspelt name is found before the first one is fit
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -27,13 +29,14 @@ from fairness_checks.storage.files import read_regular
 from fairness_checks.strict_yaml import read_yaml
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.waivers import Waiver, waiver_entry
-from fairness_checks.yaml_document import Document, Problem
+from fairness_checks.yaml_document import Document, KeyPath, Problem, as_written
 
 __all__ = ["ConfiguredCheck", "GateConfig", "ModelChecks", "check_names", "load_config"]
 
 _MAX_BYTES = 1 << 20  # some 10,000 checks; a larger file is not a thresholds.yaml, and PyYAML reads 100 kB a second
 _MAX_PROBLEMS = 100
 _MAX_SHOWN = 5
+_Entry = TypeVar("_Entry", CheckSpec, UncertaintySpec, RegressionSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,24 +208,31 @@ def _read_text(path: Path, source: str) -> str:
 
 
 def _model(document: Document, name: str, spec: ModelSpec, seed: int) -> ModelChecks:
-    sections = {
-        "subgroups": [_check(e) for e in spec.subgroups],
-        "uncertainty": [_mismatch(e) for e in spec.uncertainty],
-        "regression": [_worsening(e) for e in spec.regression],
-    }
     checks = (
-        ConfiguredCheck(check, document.lines["models", name, section, index])
-        for section, entries in sections.items()
-        for index, check in enumerate(entries)
+        *_checks(document, ("models", name, "subgroups"), spec.subgroups, _check),
+        *_checks(document, ("models", name, "uncertainty"), spec.uncertainty, _mismatch),
+        *_checks(document, ("models", name, "regression"), spec.regression, _worsening),
     )
     line, sweep = document.lines["models", name], spec.sweep
     if sweep is None:
-        return ModelChecks(name, tuple(checks), line)
+        return ModelChecks(name, checks, line)
     swept = (
         ConfiguredCheck(_sweep_check(sweep.by, entry), document.lines["models", name, "sweep", "checks", index])
         for index, entry in enumerate(sweep.checks)
     )
     return ModelChecks(name, (*checks, *swept), line, SweepPlan(**sweep.model_dump(exclude={"checks"}), seed=seed))
+
+
+def _checks(
+    document: Document, path: KeyPath, entries: Sequence[_Entry], make: Callable[[_Entry], Check]
+) -> Iterator[ConfiguredCheck]:
+    """Yield the checks of a section, the names of groups in them as they are written."""
+    for index, entry in enumerate(entries):
+        cells = tuple(
+            tuple(as_written(document, (*path, index, "absent", i, j), value) for j, value in enumerate(cell))
+            for i, cell in enumerate(entry.absent)
+        )
+        yield ConfiguredCheck(replace(make(entry), absent=cells), document.lines[(*path, index)])
 
 
 def _sweep_check(by: str, spec: SweepCheckSpec) -> Check:

@@ -20,6 +20,7 @@ from fairness_checks.checks import (
     Gap,
     LimitKind,
     Worsening,
+    absent_problem,
     combination_problem,
     limit_problem,
     limits_of,
@@ -29,7 +30,7 @@ from fairness_checks.config_schema import SECTIONS, spec_at
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS, Metric
 from fairness_checks.sweep.mixes import Mix, is_balanced, parse_mix
-from fairness_checks.yaml_document import UNREAD, Document, KeyPath, Problem, key_path, shorten
+from fairness_checks.yaml_document import UNREAD, Document, KeyPath, Problem, as_written, key_path, shorten
 
 __all__ = ["EXAMPLE", "checks_of", "problems_between_keys", "schema_problems"]
 
@@ -175,12 +176,33 @@ def _unfit_problems(
         if entry.get("strata") == "combined" and (problem := combination_problem(metric, kind)):
             yield document.problem((*path, "strata"), problem)
     by, control = _listed(entry.get("by")), _listed(entry.get("control_features", []))
+    if by is not None and control is not None:
+        yield from _absent_problems(document, (*path, "absent"), entry.get("absent"), [*control, *by])
     if both := [name for name in control or () if name in (by or ())]:
         yield document.problem(
             (*path, "control_features"), f"{shorten(repr(both[0]))} stands under `by` too; keep it in one place"
         )
     if "strata" in entry and not control:
         yield document.problem((*path, "strata"), "has no control_features to make strata of; name some, or remove it")
+
+
+def _absent_problems(document: Document, path: KeyPath, cells: Any, features: list[str]) -> Iterator[Problem]:
+    """Yield what is wrong with cells that are said to be impossible, as far as no model need be known."""
+    if not isinstance(cells, list) or not all(isinstance(cell, list) for cell in cells):
+        return  # the schema says so
+    for i, cell in enumerate(cells):
+        for j, value in enumerate(cell):
+            if value is None and not document.plain.get((*path, i, j)):
+                yield document.problem((*path, i, j), "nothing is written here; name a group")
+                return
+            if isinstance(value, dict | list):
+                yield document.problem(
+                    (*path, i, j), f"expected the name of a group; found {_shown(document, (), value)}"
+                )
+                return
+    written = [[as_written(document, (*path, i, j), value) for j, value in enumerate(c)] for i, c in enumerate(cells)]
+    if problem := absent_problem(written, features):
+        yield document.problem(path, problem)
 
 
 def checks_of(data: Any) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
@@ -235,6 +257,8 @@ def _message(document: Document, detail: ErrorDetails) -> str:
         rest = "the model" if last == "subgroups" else "the section"
         return f"names no check; write for example `{_WRITE[str(last)]}`, or remove {rest}"
     expected = "a feature's name or a list of names" if last in ("by", "control_features") else _EXPECTED.get(kind)
+    if "absent" in path[3:]:
+        expected = "a list of cells, each with a group of every feature, such as [[male, yes]]"
     if kind == "greater_than_equal":
         expected = f"a number of at least {detail['ctx']['ge']:g}"
     if expected is None:  # literal_error is the only one known

@@ -135,6 +135,7 @@ Limit = Annotated[
 ]  # whether it is possible depends on the metric: see `config_messages`
 Features = Annotated[list[str], BeforeValidator(_list_of_one), AfterValidator(_features)]
 MetricName = Annotated[str, AfterValidator(_metric)]
+Cells = list[list[Any]]  # of values that name groups: `config` takes them as they are written, 1 as "1", yes as "yes"
 Text = Annotated[str, AfterValidator(_not_blank)]
 _FEWEST_REPEATS = 5  # a variance over fewer says next to nothing
 _NOT_GIVEN = (
@@ -167,6 +168,7 @@ class CheckSpec(_Spec):
     min_value: Limit = _NOT_GIVEN
     control_features: Features = []
     strata: Annotated[Strata, _one_of(Strata)] = "each"
+    absent: Cells = []
 
 
 class UncertaintySpec(_Spec):
@@ -174,6 +176,7 @@ class UncertaintySpec(_Spec):
 
     by: Features
     max_mismatch: Limit
+    absent: Cells = []
 
 
 class SweepCheckSpec(_Spec):
@@ -206,6 +209,7 @@ class RegressionSpec(_Spec):
     max_worsening: Limit
     of: Annotated[Worsening, _one_of(Worsening)] = "disparity"
     ratchet: bool = False
+    absent: Cells = []
 
 
 class ModelSpec(_Spec):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fairness_checks.checks import PAIRWISE, Check, Settings
+from fairness_checks.compared_groups import compared, empty_cells
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.kinds import KINDS
 from fairness_checks.kinds.kind import Blocks
@@ -18,7 +19,7 @@ from fairness_checks.records import GroupRecord, RegressionRecord, SweepRecord
 from fairness_checks.statistics import GroupStatistics
 from fairness_checks.stats.inference import Inference, deciding
 
-__all__ = ["Finding", "find", "settling", "summary"]
+__all__ = ["Finding", "find", "settling", "summary", "with_remedy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,26 @@ def find(statistics: GroupStatistics, check: Check, settings: Settings) -> Findi
         The question.
     settings : Settings
         Level and the smallest group.
+
+    Raises
+    ------
+    ConfigurationError, InvalidPredictions
+        As `fairness_checks.compared_groups.compared`; and if clusters cross strata that are to be combined.
     """
+    some = compared(statistics, check)
     if check.definition.components:
-        return _find_largest(statistics, check, settings)
-    if check.strata == "combined":
-        return _find_combined(statistics, check, settings)
-    return _find_each(statistics, check, settings, settings.alpha)
+        found = _find_largest(some, check, settings)
+    elif check.strata == "combined":
+        found = _find_combined(some, check, settings)
+    else:
+        found = _find_each(some, check, settings, settings.alpha)
+    return with_remedy(found, some)
+
+
+def with_remedy(finding: Finding, statistics: GroupStatistics) -> Finding:
+    """Return a finding whose reason, if it has one, says what to do about groups without a sample."""
+    remedy = None if finding.reason is None else empty_cells(statistics)
+    return finding if remedy is None else dataclasses.replace(finding, reason=f"{finding.reason}; {remedy}")
 
 
 def _find_each(statistics: GroupStatistics, check: Check, settings: Settings, alpha: float) -> Finding:
@@ -89,13 +104,11 @@ def _find_each(statistics: GroupStatistics, check: Check, settings: Settings, al
     judged = [i for i, group in enumerate(groups) if group.problem is None]
     problems = [f"group {group.label}: {group.problem}" for group in groups if group.problem is not None]
     if check.limit_kind in PAIRWISE:
-        if len(groups) == 1:
-            return _undefined(check, groups, f"only one group ({groups[0].label}); a disparity needs two")
         # A group alone in its stratum has nobody to be compared with.
         there = np.bincount(strata[judged], minlength=len(groups))
         judged = [i for i in judged if there[strata[i]] > 1]
     if not judged:
-        return _undefined(check, groups, summary(problems) or "no stratum has two groups; a disparity needs two")
+        return _undefined(check, groups, problems)
     blocks = strata[judged] if check.control_features else None
     found = kind.judge(statistics, judged, check, alpha, blocks=blocks)
     return _answered(check, groups, found, judged, problems)
@@ -106,13 +119,12 @@ def _answered(
 ) -> Finding:
     """Return what was found of the judged groups; nothing where no limit would have been rejected."""
     if not (np.isfinite(found.low) and np.isfinite(found.high)):
-        nothing = "the samples of the groups compared do not vary"
-        return _undefined(check, groups, "; ".join(filter(None, [nothing, summary(problems)])))
+        return _undefined(check, groups, ["the samples of the groups compared do not vary", *problems])
     return Finding(check, check.definition, groups, _placed(found, judged), summary(problems))
 
 
-def _undefined(check: Check, groups: tuple[GroupRecord, ...], reason: str) -> Finding:
-    return Finding(check, check.definition, groups, None, reason)
+def _undefined(check: Check, groups: tuple[GroupRecord, ...], problems: list[str]) -> Finding:
+    return Finding(check, check.definition, groups, None, summary(problems))
 
 
 def _strata(groups: tuple[GroupRecord, ...], features: int) -> Blocks:
@@ -194,9 +206,7 @@ def _find_combined(statistics: GroupStatistics, check: Check, settings: Settings
     judged = [i for i, group in enumerate(groups) if group.problem is None]
     problems = [f"group {group.label}: {group.problem}" for group in groups if group.problem is not None]
     if len(judged) < (2 if check.limit_kind in PAIRWISE else 1):
-        return _undefined(
-            check, groups, summary(problems) or f"only one group ({groups[0].label}); a disparity needs two"
-        )
+        return _undefined(check, groups, problems)
     found = judge_standardised(standardised, judged, check, settings.alpha)
     problems += [standardised.left_out] if standardised.left_out else []
     return _answered(check, groups, found, judged, problems)

@@ -273,6 +273,9 @@ class CheckRecord:
         What else a reader must know of the model or its data, a sentence each; decides nothing.
     inputs : InputRecord or None
         What the predictions mean; None where none were judged.
+    absent : tuple of tuple of str
+        Groups that were left out, as the check says that they cannot exist: a value for each of `control_features` and
+        then of `by`.
     schema : int
         Version of this layout.
     """
@@ -319,6 +322,7 @@ class CheckRecord:
     about: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     inputs: InputRecord | None = None
+    absent: tuple[tuple[str, ...], ...] = ()
     schema: int = SCHEMA
 
     @property

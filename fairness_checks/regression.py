@@ -16,8 +16,9 @@ from fairness_checks.baseline.moments import stored_influence
 from fairness_checks.baseline.outcomes import read_outcomes, rounded
 from fairness_checks.baseline.reading import REWRITE
 from fairness_checks.checks import Check, LimitKind, Settings
+from fairness_checks.compared_groups import compared
 from fairness_checks.errors import BaselineError, InvalidPredictions
-from fairness_checks.finding import Finding, find, summary
+from fairness_checks.finding import Finding, find, summary, with_remedy
 from fairness_checks.influences import group_influences
 from fairness_checks.kinds import KINDS
 from fairness_checks.names import printable
@@ -80,15 +81,23 @@ def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, s
     Returns
     -------
     Finding
-        Broken, which is red, where the baseline lacks the check or holds a group that is gone.
+        Broken, which is red, where the baseline lacks the check or the value of a group, or holds a group that is gone.
+
+    Raises
+    ------
+    ConfigurationError, InvalidPredictions
+        As `fairness_checks.compared_groups.compared`; and if the predictions lack what the metric needs.
+    BaselineError
+        If the stored outcomes cannot be read.
     """
     metric = check.definition
-    statistics = GroupStatistics.from_predictions(predictions, check.by, settings.missing_sensitive, [metric])
-    groups = KINDS[metric.kind].groups(statistics, metric, settings)
+    measured = GroupStatistics.from_predictions(predictions, check.by, settings.missing_sensitive, [metric])
     entry = None if accepted.model is None else accepted.model.checks.get(entry_key(check.key))
+    old = {} if entry is None else {group.name: group for group in entry.groups}
+    statistics = compared(measured, check)
+    groups = KINDS[metric.kind].groups(statistics, metric, settings)
     if entry is None:
         return _missing(accepted, check, groups)
-    old = {group.name: group for group in entry.groups}
     shown = tuple(
         dataclasses.replace(group, also={**group.also, "baseline": old[group.name].value})
         if group.name in old
@@ -97,30 +106,40 @@ def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, s
     )
     there = {group.name for group in groups if group.samples > 0}
     if gone := [", ".join(name) for name in old if name not in there and old[name].n > 0]:
-        reason = f"the baseline has a group that is gone: {printable('; '.join(gone))}; bring it back, or {REWRITE}"
+        reason = (
+            f"the baseline has a group that is gone: {printable('; '.join(gone))}; bring it back, or delete the file "
+            f"and write it anew: {REWRITE}"
+        )
         return _broken(check, shown, reason, entry)
-    judged, problems = _judged(shown, old)
+    judged, problems, new = _judged(shown, old)
+    if new and not accepted.updating:  # the group has a value: no more samples, but a new baseline settles it
+        reason = f"the baseline has no value of the group {printable('; '.join(new))}; accept it: {REWRITE}"
+        return _broken(check, shown, reason, entry)
     names = [shown[i].name for i in judged]
     pairing, joint = _compared(accepted, predictions, check, settings, [old[name] for name in names])
+    if new:
+        pairing = dataclasses.replace(pairing, why=f"{pairing.why}; new, and written by this run: {'; '.join(new)}")
     if joint is None or len(judged) < (2 if check.of == "disparity" else 1):
-        reason = summary(problems) or f"only one group ({shown[0].label}); a disparity needs two"
-        return Finding(check, metric, shown, None, reason, regression=_record(check, entry, pairing))
-    found = _worsening(joint, check, settings.alpha)
-    inference = _placed(found.inference, judged)
+        if new and not problems:
+            return _missing(accepted, check, shown)
+        record = _record(check, entry, pairing)
+        return with_remedy(Finding(check, metric, shown, None, summary(problems), regression=record), statistics)
+    worsening = _worsening(joint, check, settings.alpha)
+    inference = _placed(worsening.inference, judged)
     held = entry.ratchet_limit if check.ratchet else None
     if held is not None:
         inference = _with_held_limit(inference, statistics, check, held, settings)
     record = dataclasses.replace(
         _record(check, entry, pairing),
-        before=found.old,
-        after=found.new,
-        old_first=shown[judged[found.old_first]].name,
-        old_second=shown[judged[found.old_second]].name if found.old_second >= 0 else None,
+        before=worsening.old,
+        after=worsening.new,
+        old_first=shown[judged[worsening.old_first]].name,
+        old_second=shown[judged[worsening.old_second]].name if worsening.old_second >= 0 else None,
         levelling_down=_levelling(joint, check, [shown[i].label for i in judged], settings.alpha),
         held_limit=held,
-        suggested_limit=_suggested(joint, found, check, settings.alpha, held),
+        suggested_limit=_suggested(joint, worsening, check, settings.alpha, held),
     )
-    return Finding(check, metric, shown, inference, summary(problems), regression=record)
+    return with_remedy(Finding(check, metric, shown, inference, summary(problems), regression=record), statistics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +177,22 @@ def _record(check: Check, entry: Entry | None, pairing: _Pairing) -> RegressionR
     )
 
 
-def _judged(groups: Sequence[GroupRecord], old: dict[tuple[str, ...], GroupEntry]) -> tuple[list[int], list[str]]:
-    """Return the positions of the groups that both models have a value for, and why the others have none."""
-    judged, problems = [], []
+def _judged(
+    groups: Sequence[GroupRecord], old: dict[tuple[str, ...], GroupEntry]
+) -> tuple[list[int], list[str], list[str]]:
+    """Return the positions of the groups that both models have a value for, why others have none, and the new ones.
+
+    New is a group of which only the model as it is now has a value.
+    """
+    judged, problems, new = [], [], []
     for i, group in enumerate(groups):
-        problem = group.problem
-        if problem is None and group.name not in old:
-            problem = "new, not in the baseline"
-        elif problem is None and old[group.name].df is None:
-            problem = "not judged in the baseline"
-        if problem is None:
-            judged.append(i)
+        if group.problem is not None:
+            problems.append(f"group {group.label}: {group.problem}")
+        elif group.name not in old or old[group.name].df is None:
+            new.append(group.label)
         else:
-            problems.append(f"group {group.label}: {problem}")
-    return judged, problems
+            judged.append(i)
+    return judged, problems, new
 
 
 def _compared(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,16 @@ class GroupStatistics:
         numerator = [CELLS.index(cell) for cell in metric.numerator]
         denominator = [CELLS.index(cell) for cell in metric.denominator]
         return self.counts[:, numerator].sum(axis=1), self.counts[:, denominator].sum(axis=1)
+
+    def take(self, order: Sequence[int]) -> GroupStatistics:
+        """Return the statistics of the groups at the given positions."""
+        return replace(
+            self,
+            groups=tuple(self.groups[i] for i in order),
+            counts=_aligned(self.counts, order),
+            measured={name: found.take(order) for name, found in self.measured.items()},
+            unlabelled=None if self.unlabelled is None else _aligned(self.unlabelled, order),
+        )
 
     def __add__(self, other: GroupStatistics) -> GroupStatistics:
         if not isinstance(other, GroupStatistics):

@@ -111,6 +111,7 @@ def _record(
         about=dict(said.about),
         inputs=said.inputs,
         notes=(*finding.notes, *(said.held_out if check.gap is None else said.swept)),
+        absent=check.absent,
         **(settling(finding, family, settings) if verdict == "inconclusive" else {}),
     )
 

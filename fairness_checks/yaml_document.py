@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-__all__ = ["UNREAD", "Document", "KeyPath", "Problem", "key_path", "shorten"]
+__all__ = ["UNREAD", "Document", "KeyPath", "Problem", "as_written", "key_path", "shorten"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -41,6 +41,11 @@ def key_path(path: KeyPath) -> str:
         else:
             parts.append(f"[{shorten(repr(step))}]")
     return "".join(parts).removeprefix(".")
+
+
+def as_written(document: Document, path: KeyPath, value: object) -> str:
+    """Return a scalar as the author wrote it: the group `yes`, where data say True, and `1`, where they say 1."""
+    return document.plain.get(path, str(value))
 
 
 @dataclass(frozen=True, slots=True)

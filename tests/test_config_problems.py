@@ -269,7 +269,7 @@ ONE_LIMIT = "max_difference, min_ratio, max_value, min_value"
         ),
         (
             "{metric: accuracy, by: a, max_vale: 0.3}",
-            ".max_vale: unknown key; did you mean 'max_value'? (allowed: by, ",
+            ".max_vale: unknown key; did you mean 'max_value'? (allowed: absent, by, ",
         ),
         (
             "{metric: accuracy, by: a, max_difference: 1}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from fairness_checks.baseline.moments import group_entries, stored_influence
 from fairness_checks.baseline.outcomes import write_outcomes
 from fairness_checks.baseline.staging import stage
 from fairness_checks.checks import Check, Settings
-from fairness_checks.errors import ConfigurationError
+from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.evaluation import Evaluation
 from fairness_checks.influences import group_influences
 from fairness_checks.metrics import METRICS
@@ -121,11 +123,47 @@ def test_pairing_finds_what_independent_samples_do_not():
     assert wins >= 3
 
 
-def test_a_new_group_keeps_the_check_from_passing(tmp_path):
-    check = Check("accuracy", BY, "max_worsening", 0.2, of="each_group")
-    found = find_worsening(accepted(tmp_path, predictions(groups=2), [check]), predictions(groups=3), check, SETTINGS)
-    assert found.reason == "group c: new, not in the baseline"
-    assert found.inference is not None
+@pytest.mark.parametrize("of", ["disparity", "worst_group", "each_group"])
+def test_a_new_group_breaks_the_check_until_a_run_writes_it(tmp_path, of):
+    """More samples never give it a value in the baseline; a new baseline does."""
+    check = Check("accuracy", BY, "max_worsening", 0.2, of=of)
+    old, new = accepted(tmp_path, predictions(groups=2), [check]), predictions(groups=3)
+    found = find_worsening(old, new, check, SETTINGS)
+    assert (found.broken, found.inference) == (True, None)
+    assert found.reason.startswith("the baseline has no value of the group c; accept it: pytest --fairness --fair")
+    found = find_worsening(dataclasses.replace(old, updating=True), new, check, SETTINGS)
+    assert (found.broken, found.reason) == (False, None)
+    assert found.inference.p_compliance < 0.05
+    assert found.regression.pairing.endswith("; new, and written by this run: c")
+
+
+def test_a_group_that_was_too_small_for_the_baseline_is_accepted_by_a_run_that_writes_it(tmp_path):
+    check = Check("accuracy", BY, "max_worsening", 0.2, of="disparity")
+    few = predictions(groups=2).sensitive_features["sex"].codes
+    kept = np.flatnonzero((few == 0) | (np.arange(len(few)) < 10))
+    whole = predictions(groups=2)
+    small = Predictions(
+        whole.y_true[kept],
+        y_score=whole.y_score[kept],
+        sensitive_features={"sex": np.array(["a", "b"])[few[kept]]},
+        sample_id=kept,
+    )
+    old = accepted(tmp_path, small, [check])
+    assert find_worsening(old, whole, check, SETTINGS).reason.startswith("the baseline has no value of the group b; ")
+    found = find_worsening(dataclasses.replace(old, updating=True), whole, check, SETTINGS)
+    assert (found.broken, found.regression.baseline_date) == (False, None)  # written, as what has nothing before it
+    assert found.reason.endswith("this run writes it")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_one_group_has_no_disparity_that_could_get_worse(tmp_path, there):
+    check = Check("accuracy", BY, "max_worsening", 0.2, of="disparity")
+    old = accepted(tmp_path, predictions(groups=2), [check])
+    with pytest.raises(InvalidPredictions, match=r"'sex'\]: one group only, 'a', which all 600 samples"):
+        find_worsening(old if there else dataclasses.replace(old, model=None), predictions(groups=1), check, SETTINGS)
+    alone = Check("accuracy", BY, "max_worsening", 0.2, of="each_group")
+    old = accepted(tmp_path, predictions(groups=1), [alone])
+    assert find_worsening(old, predictions(groups=1), alone, SETTINGS).inference.estimate == 0.0
 
 
 def test_a_group_that_is_gone_breaks_the_check(tmp_path):

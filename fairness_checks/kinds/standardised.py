@@ -48,7 +48,7 @@ class Standardised:
     problems : tuple of str or None
         Why each group cannot be judged.
     compared, strata : int
-        Strata compared, and strata that have samples.
+        Strata compared, and strata that have samples and in which every group can exist.
     clusters : ndarray of int64, shape (G,), optional
         Clusters of each group in the strata compared; None where samples are independent.
     moments : MeanStatistics, optional
@@ -104,7 +104,8 @@ def standardise(
     Parameters
     ----------
     cells : sequence of GroupRecord
-        Groups within strata; the first `control_features` parts of a name are the stratum.
+        Groups within strata; the first `control_features` parts of a name are the stratum. One that is not there cannot
+        exist: its stratum is left out.
     estimates : Estimates
         Of the cells.
     control_features : int
@@ -118,9 +119,9 @@ def standardise(
     names = list(dict.fromkeys(cell.name[control_features:] for cell in cells))
     shape = (len(strata), len(names))
     at = np.array([[strata.index(c.name[:control_features]), names.index(c.name[control_features:])] for c in cells]).T
-    n, samples = np.zeros(shape), np.zeros(shape)
+    n, samples, can_be = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
     value, variance, freedom = (np.full(shape, np.nan) for _ in range(3))
-    n[*at], samples[*at] = [c.n for c in cells], [c.samples for c in cells]
+    n[*at], samples[*at], can_be[*at] = [c.n for c in cells], [c.samples for c in cells], True
     value[*at], variance[*at], freedom[*at] = estimates.value, estimates.variance, estimates.freedom
     present = n.sum(axis=0) > 0  # a group that is nowhere does not keep the others from being compared
     usable = np.isfinite(value) & np.isfinite(variance) & (freedom > 0)
@@ -169,7 +170,7 @@ def standardise(
         found,
         tuple(problems),
         int(compared.sum()),
-        int((samples.sum(axis=1) > 0).sum()),
+        int(((samples.sum(axis=1) > 0) & can_be[:, present].all(axis=1)).sum()),
         clusters,
         skewed,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from fairness_checks.records import CheckRecord
-from fairness_checks.report.text import headline, inputs_text
+from fairness_checks.report.text import absent_text, headline, inputs_text
 
 __all__ = ["RECORD_PROPERTY", "properties", "records_of"]
 
@@ -45,6 +45,8 @@ def properties(record: CheckRecord) -> list[tuple[str, str]]:
     pairs = [("fairness.by", ", ".join(record.by))]
     if record.control_features:
         pairs.append(("fairness.control_features", ", ".join(record.control_features)))
+    if absent := absent_text(record):
+        pairs.append(("fairness.absent", absent))
     if record.sweep is not None:
         pairs.append(("fairness.gap", record.sweep.gap))
     if record.regression is not None:

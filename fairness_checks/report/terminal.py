@@ -12,6 +12,7 @@ from fairness_checks.records import CheckRecord, GroupRecord
 from fairness_checks.report.text import (
     SIGNS,
     about_text,
+    absent_text,
     disparity_text,
     inputs_text,
     limit_text,
@@ -111,7 +112,9 @@ def _line(row: Row, widths: Sequence[int]) -> str:
 
 
 def _notes(record: CheckRecord) -> Iterator[str]:
-    """Say who paid for an improvement, and what it would allow."""
+    """Say what was left out, who paid for an improvement, and what it would allow."""
+    if absent := absent_text(record):
+        yield f"left out, as it cannot exist: {absent}"
     found = record.regression
     if found is not None and found.levelling_down is not None:
         yield f"levelling down: {found.levelling_down}"

@@ -12,6 +12,7 @@ from fairness_checks.report.sweep_text import gap_words, setting_words, sweep_li
 __all__ = [
     "SIGNS",
     "about_text",
+    "absent_text",
     "disparity_text",
     "explanation",
     "headline",
@@ -160,6 +161,11 @@ def about_text(record: CheckRecord) -> str:
     return printable("; ".join(f"{name.replace('_', ' ')}: {text}" for name, text in record.about.items()))
 
 
+def absent_text(record: CheckRecord) -> str:
+    """Return the groups that were left out as they cannot exist, in one line; empty where there are none."""
+    return printable("; ".join(", ".join(cell) for cell in record.absent))
+
+
 def inputs_text(record: CheckRecord) -> str:
     """Return what the judged predictions mean in one line; empty where there is nothing to say."""
     inputs = record.inputs or InputRecord()
@@ -245,6 +251,8 @@ def explanation(record: CheckRecord) -> list[str]:
         lines.append(f"Not judged: {record.reason}.")
     for group in record.groups[:_MOST_GROUPS_SHOWN]:
         lines.append(f"  {_group_text(group, record.unit)}")
+    if absent := absent_text(record):
+        lines.append(f"Left out, as it cannot exist: {absent}.")
     if record.sweep is not None:
         lines.extend(sweep_lines(record.sweep))
     if record.regression is not None:

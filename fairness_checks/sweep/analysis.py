@@ -127,8 +127,6 @@ def _reason(table: Table, gaps: Gaps, left_out: npt.NDArray[np.bool_], check: Ch
         under = {table.configurations[c][0] for _, c in pair if c >= 0}
         where = f" under {' and '.join(sorted(under))}" if under and check.gap != "dependence" else ""
         why = f"undefined in {missing} of {repeats} repeats" if missing else f"the same in all {repeats} repeats"
-        if missing and not np.isnan(table.values[:, :, pair[0][0]]).any() and check.gap == "dependence":
-            why = "its share of the training rows is the same under every mix"
         problems[f"{names}{where}: {why}"] = None
     return summary([printable(problem) for problem in problems])
 

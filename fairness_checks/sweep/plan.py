@@ -88,8 +88,13 @@ class SweepPlan:
         return {name: feature_sets[name] for name in self.feature_sets or feature_sets}
 
     def require_data(self, data: DataSet) -> None:
-        """Raise ConfigurationError where the data set lacks a group that the plan names."""
+        """Raise ConfigurationError where the data set lacks a group that the plan names, or has one group only."""
         groups = data.groups(self.by).names
+        if len(groups) == 1:
+            raise ConfigurationError(
+                f"sweep: {self.by!r} has one group only, {groups[0]!r}, which all {len(data):,} rows belong to; there "
+                "is nobody to mix it or compare it with. Were the others lost in a join or a filter?"
+            )
         for name, mix in self.mixes.items():
             require_groups(name, mix, self.by, groups)
 

@@ -61,7 +61,8 @@ def find_gaps(results: SweepResults, plan: SweepPlan, check: Check, table: Table
     Raises
     ------
     ConfigurationError
-        If no mix gives the groups equal shares where that is asked.
+        If no mix gives the groups equal shares where that is asked, or all give a group the same where it is asked how
+        it depends on its share.
     """
     if check.metric != MISMATCH:
         return _gaps(results, plan, check, table)
@@ -127,7 +128,13 @@ def _slopes(results: SweepResults, table: Table, at: np.ndarray) -> Gaps:
         [[[r.groups[g].train for g in table.groups] for r in results.of(*table.configurations[i])] for i in at],
         dtype=np.float64,
     ).mean(axis=1)
-    slope = asked.dependence(table.values[at], trained / trained.sum(axis=1, keepdims=True))
+    shares = trained / trained.sum(axis=1, keepdims=True)
+    if (same := np.flatnonzero(np.ptp(shares, axis=0) == 0.0)).size:
+        raise ConfigurationError(
+            f"gap: dependence: the share of {table.groups[same[0]]} of the training rows is {shares[0, same[0]]:.3g} "
+            "under every mix, so that no amount of data shows what it does; add a mix that gives it another share"
+        )
+    slope = asked.dependence(table.values[at], shares)
     group, none = np.arange(len(table.groups)), np.full(len(table.groups), -1)
     return Gaps(slope, group, none, np.full_like(none, at[0]), none, None)
 

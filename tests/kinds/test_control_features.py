@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fairness_checks import ConfigurationError, Predictions, audit
+from fairness_checks import ConfigurationError, InvalidPredictions, Predictions, audit
 from fairness_checks.config import load_config
 from fairness_checks.verdict import audit_model
 
@@ -149,7 +149,7 @@ def test_a_stratum_with_a_single_group_never_passes_in_silence():
             assert "group womens, male: 0 samples" in record.reason
         else:
             assert (record.verdict, record.p_compliance < 0.05) == ("inconclusive", True)
-            assert record.reason == "1 of 3 strata left out, where some group has no value"
+            assert record.reason.startswith("1 of 3 strata left out, where some group has no value; ")
             assert "standardised over 2 of 3 strata" in record.method
             assert [g.n for g in record.groups] == [900, 900]
 
@@ -165,20 +165,25 @@ def test_a_small_cell_leaves_others_to_be_judged():
 
 
 @pytest.mark.parametrize("strata", ["each", "combined"])
-def test_nothing_to_compare_says_why(strata):
-    apart = {("easy", "female"): (50, 100), ("hard", "male"): (50, 100)}
-    alone = {("easy", "female"): (50, 100), ("hard", "female"): (50, 100)}
-    for cells, reason in ((apart, ("0 samples", "no stratum")), (alone, ["two"])):
-        record = audit(
-            counted(cells),
-            metric="selection_rate",
-            by="sex",
-            max_difference=0.3,
-            control_features="ward",
-            strata=strata,
-        )
-        assert (record.verdict, record.estimate) == ("inconclusive", None)
-        assert any(word in record.reason for word in reason)
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            {("easy", "female"): (50, 100), ("hard", "male"): (50, 100)},
+            r"each stratum of ward .*\(easy: female, \.\.\.",
+        ),
+        (
+            {("easy", "female"): (50, 100), ("hard", "female"): (50, 100)},
+            r"'sex'\]: one group only, 'female', .* 200 sam",
+        ),
+    ],
+    ids=["apart", "alone"],
+)
+def test_strata_of_one_group_each_are_an_error(cells, message, strata):
+    question = {"metric": "selection_rate", "by": "sex", "control_features": "ward", "strata": strata}
+    with pytest.raises(InvalidPredictions, match=message):
+        audit(counted(cells), **question, max_difference=0.3)
+    assert audit(counted(cells), **question | {"strata": "each"}, max_value=0.9).verdict in ("pass", "inconclusive")
 
 
 def test_the_samples_that_are_compared_must_be_enough():

@@ -167,7 +167,10 @@ def test_small_and_missing_groups_are_undefined():
     assert (record.verdict, record.estimate) == ("inconclusive", None)
     assert record.reason == "group light: 5 samples, fewer than min_group_size 10"
     alone = Predictions(error=[1.0] * 30, uncertainty=[0.5] * 30, sensitive_features={"skin": ["dark"] * 30})
-    assert audit_uncertainty(alone, max_mismatch=0.1).reason == "only one group (dark); a disparity needs two"
+    with pytest.raises(
+        InvalidPredictions, match=r"'skin'\]: one group only, 'dark', which all 30 samples .* remove the"
+    ):
+        audit_uncertainty(alone, max_mismatch=0.1)
 
 
 @pytest.mark.parametrize("limit", [-0.1, 1.0, float("nan"), "0.1", True, None])

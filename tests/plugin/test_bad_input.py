@@ -179,7 +179,6 @@ def test_bad_arrays_are_an_error_of_that_models_checks(project, arguments, expec
 UNDEFINED = {
     "no positives": ("{'f': (0, 40), 'm': (40, 40)}", "[0] * 80 + [1] * 80", "group f: no positives among its 80"),
     "below min_group_size": ("{'f': (0, 4), 'm': (40, 40)}", None, "group f: 8 samples, fewer than min_group_size 10"),
-    "one group": ("{'f': (40, 40)}", None, "only one group (f)"),
 }
 
 

@@ -157,6 +157,36 @@ def test_invalid_predictions_of_a_fixture_are_said_once_a_check(project, gate):
     assert "During handling" not in result.stdout.str()
 
 
+def test_one_group_is_an_error_of_its_checks_alone(project, gate):
+    """By site there is one group: nobody to be compared with, but a ceiling holds for it as for any other."""
+    alone = ["{metric: accuracy, by: site, max_difference: 0.1}", "{metric: accuracy, by: [sex, site], min_ratio: 0.5}"]
+    result = gate(checks=[*alone, "{metric: accuracy, by: site, min_value: 0.1}"])
+    assert (result.ret, result.parseoutcomes()) == (1, {"failed": 1, "errors": 2, "passed": 1})
+    message = "sensitive_features['site']: one group only, 'only', which all 1,600 samples belong to"
+    assert [message in text for text in errors(project)] == [True, True]
+    assert {record.family_size for record in records(project)} == {4}
+
+
+@pytest.mark.parametrize(("written", "outcome"), [("", "inconclusive"), (", absent: [[male, yes]]", "passed")])
+def test_a_cell_that_cannot_exist(project, gate, written, outcome):
+    """YAML calls `yes` true; the group is meant."""
+    body = """
+
+@fairness_model
+def model():
+    made = predictions({"female": (40, 400), "male": (40, 400)})
+    features = {"sex": ["female"] * 800 + ["male"] * 800, "pregnant": ["yes", "no"] * 400 + ["no"] * 800}
+    return Predictions(made.y_true, made.y_pred, sensitive_features=features)
+"""
+    project.write("conftest.py", project.MODELS + body)
+    result = gate(judged=[f"{{metric: accuracy, by: [sex, pregnant], max_difference: 0.9{written}}}"])
+    assert (result.ret, result.parseoutcomes()) == (0, {outcome: 1})
+    (record,) = records(project)
+    assert record.absent == ((("male", "yes"),) if written else ())
+    text = " ".join(result.stdout.str().split())
+    assert ("left out, as it cannot exist: male, yes" if written else "write `absent: [[male, yes]]` in the") in text
+
+
 SWEPT = """
 import numpy as np
 from fairness_checks.sweep import DataSet, TrainableModel

@@ -232,9 +232,10 @@ def test_a_group_whose_worst_mix_may_be_one_that_is_undefined_is_named_with_it()
 
 
 def test_a_share_that_never_changes_has_no_slope_and_says_so():
-    record = verdict(swept(near(0.8, 0.7)), plan(), "dependence")
-    assert record.verdict == "inconclusive"
-    assert record.reason.startswith("f: its share of the training rows is the same under every mix; m: its share")
+    with pytest.raises(
+        ConfigurationError, match=r"the share of f of the training rows is 0\.\d+ under every mix, .* add"
+    ):
+        verdict(swept(near(0.8, 0.7)), plan(), "dependence")
 
 
 def test_a_tenth_of_undefined_repeats_is_left_out():

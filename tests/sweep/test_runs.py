@@ -473,6 +473,15 @@ def test_a_plan_that_does_not_fit_is_one_clear_error(patients, age_model, name):
         run_sweep("m", age_model(patients()), plan(**options), None)
 
 
+def test_a_data_set_of_one_group_is_never_trained_on(patients, age_model):
+    data, seen = patients(), []
+    women = data.take(np.flatnonzero(data.sensitive_features["sex"] == "female"))
+    message = rf"sweep: 'sex' has one group only, 'female', which all {len(women)} rows belong to; .* in a join"
+    with pytest.raises(ConfigurationError, match=message):
+        run_sweep("m", age_model(women, seen), plan(mixes={"as_is": "as_is"}), None)
+    assert seen == []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
