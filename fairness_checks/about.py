@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from fairness_checks.errors import InvalidPredictions
+from fairness_checks.plain import half_character
 
 __all__ = ["read_about"]
 
@@ -35,4 +36,6 @@ def read_about(about: Mapping[str, str] | None) -> dict[str, str]:
             raise InvalidPredictions(f"about: name {name!r} must be small letters, digits and underscores: 'preset'")
         if type(text) is not str or not text.strip():
             raise InvalidPredictions(f"about[{name!r}]: {text!r} must be text that is not empty")
+        if (half := half_character(text)) is not None:
+            raise InvalidPredictions(f"about[{name!r}]: {text!r} holds half a character, {half!r}; write another text")
     return dict(sorted((about or {}).items()))

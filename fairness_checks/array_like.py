@@ -75,7 +75,9 @@ def _other_than_given(values: Sequence[Any], array: np.ndarray) -> bool:
     """Say whether NumPy made of a list what it does not hold: text of NaN or of numbers, or floats of long ids."""
     if array.dtype.kind in "US":
         given = str if array.dtype.kind == "U" else bytes
-        return not all(issubclass(kind, given) for kind in set(map(type, values)))
+        if not all(issubclass(kind, given) for kind in set(map(type, values))):
+            return True
+        return "\0" in "".join(values) if given is str else b"\0" in b"".join(values)  # at an end NumPy cuts it off
     if array.dtype.kind == "f" and np.any(np.abs(array) >= _LONGEST):
         return any(isinstance(value, int | np.integer) and abs(int(value)) >= _LONGEST for value in values)
     return False

@@ -35,6 +35,7 @@ def audit(
     min_group_size: int = 10,
     burden_of_proof: Burden = "violation",
     missing_sensitive: MissingSensitive = "error",
+    missing_text: Sequence[str] | None = None,
     model: str = "predictions",
 ) -> CheckRecord:
     """Check one metric by group against one limit: the verdict of ``pytest --fairness`` without pytest or YAML.
@@ -66,6 +67,10 @@ def audit(
         Kept in the record; it decides what pytest makes of an inconclusive verdict.
     missing_sensitive : {"error", "group"}
         What to do with samples without a sensitive value.
+    missing_text : sequence of str, optional
+        Every text that means a missing value, such as "NA" or "?"; all others are names of groups. Where it is not
+        given, text that programs write for a missing value ("nan", "None", "NA", "?", ...) is an error, or a missing
+        value where these are a group.
     model : str
         Name in the record.
 
@@ -107,7 +112,7 @@ def audit(
         raise ConfigurationError(f"strata: {strata!r} has no control_features to make strata of")
     features = _features(predictions, by, control)
     check = Check(name, features, kind, limit, control, strata, custom, absent=_cells(absent))
-    settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive)
+    settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive, missing_text)
     return audit_model(model, predictions, [check], settings)[0]
 
 
@@ -121,6 +126,7 @@ def audit_uncertainty(
     min_group_size: int = 10,
     burden_of_proof: Burden = "violation",
     missing_sensitive: MissingSensitive = "error",
+    missing_text: Sequence[str] | None = None,
     model: str = "predictions",
 ) -> CheckRecord:
     """Check whether a model's uncertainty warns of the group in which its errors are higher.
@@ -134,7 +140,7 @@ def audit_uncertainty(
         With `error` and `uncertainty`; a classifier's scores give both: ``|y_true - y_score|`` and the score's entropy.
     max_mismatch : float
         Largest mismatch allowed, in [0, 1).
-    by, absent, alpha, min_group_size, burden_of_proof, missing_sensitive, model
+    by, absent, alpha, min_group_size, burden_of_proof, missing_sensitive, missing_text, model
         As for `audit`.
 
     Returns
@@ -157,7 +163,7 @@ def audit_uncertainty(
     """
     _require_predictions(predictions)
     check = Check(MISMATCH, _features(predictions, by), "max_mismatch", max_mismatch, absent=_cells(absent))
-    settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive)
+    settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive, missing_text)
     return audit_model(model, predictions, [check], settings)[0]
 
 

@@ -14,6 +14,7 @@ from fairness_checks.metrics import METRICS, Metric
 __all__ = [
     "LIMIT_KINDS",
     "MISMATCH",
+    "MISSING_IS_ERROR",
     "PAIRWISE",
     "Burden",
     "Check",
@@ -23,6 +24,7 @@ __all__ = [
     "Gap",
     "IdenticalRows",
     "LimitKind",
+    "Missing",
     "MissingSensitive",
     "Settings",
     "Strata",
@@ -272,6 +274,37 @@ def combination_problem(metric: Metric, limit_kind: str) -> str | None:
 _VALUES = ("max_value", "min_value")
 
 
+def _texts(name: str, value: object) -> tuple[str, ...] | None:
+    """Return texts as a tuple; None as itself."""
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+        raise ConfigurationError(f"{name}: {value!r} is no list of texts; write ['NA', '?'], or [] for none")
+    if any(not text.strip() for text in value):
+        raise ConfigurationError(f"{name}: holds a blank text, which is missing in any case; leave it out")
+    return tuple(str(text) for text in value)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Which sensitive values are missing beyond those without any, and what becomes of them.
+
+    Parameters
+    ----------
+    sensitive : {"error", "group"}
+        Whether samples without a value are an error or a group called "(missing)".
+    text : tuple of str or None
+        Every text that means a missing value; all others are names. None: text that programs write for a missing value
+        (`MISSING_TEXT`) is an error, until somebody says what it is; where missing values are a group, it is of it.
+    """
+
+    sensitive: MissingSensitive = "error"
+    text: tuple[str, ...] | None = None
+
+
+MISSING_IS_ERROR = Missing()
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How a question is decided; the ``defaults`` of thresholds.yaml.
@@ -288,6 +321,9 @@ class Settings:
         Groups with fewer samples are not judged; they leave the check inconclusive unless the others violate it.
     missing_sensitive : {"error", "group"}
         Whether samples without a sensitive value are an error or a group of their own.
+    missing_text : sequence of str or None
+        Every text that means a missing value, such as "NA"; all others are names of groups. None: text such as "nan" is
+        an error, but where missing values are a group.
     """
 
     alpha: float = 0.05
@@ -295,6 +331,12 @@ class Settings:
     burden_of_proof: Burden = "violation"
     min_group_size: int = 10
     missing_sensitive: MissingSensitive = "error"
+    missing_text: Sequence[str] | None = None
+
+    @property
+    def missing(self) -> Missing:
+        """How missing sensitive values are treated."""
+        return Missing(self.missing_sensitive, None if self.missing_text is None else tuple(self.missing_text))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", number("alpha", self.alpha, 0.0, 0.5, "()"))
@@ -308,6 +350,7 @@ class Settings:
             value = getattr(self, name)
             if value not in get_args(values):
                 raise ConfigurationError(f"{name}: {value!r}; {did_you_mean(str(value), get_args(values))}")
+        object.__setattr__(self, "missing_text", _texts("missing_text", self.missing_text))
 
     def too_few(self, samples: int) -> str | None:
         """Say that a group has too few samples to be judged; None if it has enough."""

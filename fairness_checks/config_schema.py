@@ -155,6 +155,7 @@ class DefaultsSpec(_Spec):
     burden_of_proof: Annotated[Burden, _one_of(Burden)] = Settings().burden_of_proof
     min_group_size: Annotated[int, AfterValidator(_possible_setting)] = Settings().min_group_size
     missing_sensitive: Annotated[MissingSensitive, _one_of(MissingSensitive)] = Settings().missing_sensitive
+    missing_text: Annotated[list[str], BeforeValidator(_list_of_one), AfterValidator(_possible_setting)] | None = None
 
 
 class CheckSpec(_Spec):

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairness_checks.cache import FittedCache
-from fairness_checks.checks import Check
+from fairness_checks.checks import MISSING_IS_ERROR, Check, Missing
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, attempted
 from fairness_checks.predictions import ARRAYS, FACTS, Predictions, like
+from fairness_checks.rows import without_missing_text
+from fairness_checks.sensitive import encode_features
 
 if TYPE_CHECKING:
     from fairness_checks.regression import Accepted
     from fairness_checks.storage.identity import Identity
+    from fairness_checks.sweep.dataset import DataSet
     from fairness_checks.sweep.plan import SweepPlan
     from fairness_checks.sweep.results import SweepResults
     from fairness_checks.sweep.runs import Progress
@@ -79,6 +82,7 @@ def evaluate(
     cache: Path | None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    missing: Missing = MISSING_IS_ERROR,
 ) -> Evaluation:
     """Evaluate what a model fixture returned, as far as the checks need it, and as far as that is possible.
 
@@ -103,6 +107,8 @@ def evaluate(
         Trainings at a time.
     progress : callable, optional
         See `fairness_checks.sweep.runs.run_sweep`.
+    missing : Missing
+        Whether text such as "NA" in the data of a sweep is a missing value, which they may not hold.
 
     Raises
     ------
@@ -127,9 +133,14 @@ def evaluate(
     predictions = attempted(lambda: _out_of_fold(name, produced, seed, cache, identity)) if held_out else None
     no_predictions = predictions if isinstance(predictions, Exception) else None
     asked = plan if swept else None
-    results = (
-        None if asked is None else attempted(lambda: run_sweep(name, produced, asked, cache, jobs, progress, identity))
-    )
+
+    def trained() -> SweepResults | None:
+        if asked is None:
+            return None
+        _refuse_missing_text(produced.data, asked.by, missing)  # before hours of training, not after them
+        return run_sweep(name, produced, asked, cache, jobs, progress, identity)
+
+    results = attempted(trained)
     no_sweep = results if isinstance(results, Exception) else None
     return Evaluation(
         predictions=None if isinstance(predictions, Exception) else predictions,
@@ -140,6 +151,16 @@ def evaluate(
         no_sweep=no_sweep,
         model=produced,
     )
+
+
+def _refuse_missing_text(data: DataSet, by: str, missing: Missing) -> None:
+    """Refuse groups of a sweep that are text for a missing value; where missing values are a group, they are groups."""
+    if by in data.sensitive_features.columns and missing.sensitive == "error":
+        feature = encode_features(data.sensitive_features[[by]])[by]
+        if len(without_missing_text(feature, missing).groups) < len(feature.groups):
+            raise InvalidPredictions(
+                f"sensitive_features[{by!r}]: the data set holds text that `missing_text` calls missing; fill it in"
+            )
 
 
 def _not_trainable() -> ConfigurationError:

@@ -204,6 +204,7 @@ class Gate:
             cache=cache_directory(self._config),
             jobs=self._config.getoption("fairness_jobs"),
             progress=self._progress(model) if configured.sweep else None,
+            missing=self.settings.missing,
         )
         if evaluation.predictions is not None:
             for feature in self._models[model] or ():

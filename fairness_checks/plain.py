@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from fairness_checks.errors import FairnessError
 
-__all__ = ["JSON", "canonical_json"]
+__all__ = ["JSON", "canonical_json", "half_character"]
 
 JSON: TypeAlias = "str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None"
 
@@ -36,17 +36,34 @@ def canonical_json(value: JSON, where: str, error: type[FairnessError]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+def half_character(text: str) -> str | None:
+    r"""Return a lone surrogate, which no file in UTF-8 can hold; None where there is none.
+
+    Examples
+    --------
+    >>> half_character("\ud83d\ude00" + "f"), half_character("\U0001f600")
+    ('\ud83d', None)
+    """
+    if text.isascii():
+        return None
+    return next((character for character in text if "\ud800" <= character <= "\udfff"), None)
+
+
 def _require_plain(value: object, where: str, error: type[FairnessError]) -> None:
     if type(value) is dict:
         for label, item in value.items():
             if type(label) is not str:
                 raise error(f"{where}: mapping key {label!r} is {type(label).__name__}, must be str")
+            _require_plain(label, f"{where}: mapping key", error)
             _require_plain(item, f"{where}.{label}", error)
     elif isinstance(value, list | tuple) and type(value) in (list, tuple):
         for position, item in enumerate(value):
             _require_plain(item, f"{where}[{position}]", error)
     elif type(value) is float and not math.isfinite(value):
         raise error(f"{where}: {value!r} cannot be written as JSON; use None for what is undefined")
+    elif type(value) is str:
+        if half_character(value) is not None:
+            raise error(f"{where}: {value!r} holds half a character, which no reader of JSON takes; write another text")
     elif value is not None and type(value) not in (bool, int, float, str):
         raise error(
             f"{where}: {value!r} is {type(value).__module__}.{type(value).__qualname__}; "

@@ -91,7 +91,7 @@ def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, s
         If the stored outcomes cannot be read.
     """
     metric = check.definition
-    measured = GroupStatistics.from_predictions(predictions, check.by, settings.missing_sensitive, [metric])
+    measured = GroupStatistics.from_predictions(predictions, check.by, settings.missing, [metric])
     entry = None if accepted.model is None else accepted.model.checks.get(entry_key(check.key))
     old = {} if entry is None else {group.name: group for group in entry.groups}
     statistics = compared(measured, check)
@@ -199,7 +199,7 @@ def _compared(
     accepted: Accepted, predictions: Predictions, check: Check, settings: Settings, old: list[GroupEntry]
 ) -> tuple[_Pairing, JointEstimates | None]:
     """Return whether the samples are the same, and the estimates of both models in the groups of `old`."""
-    rows = Rows(predictions, check.by, settings.missing_sensitive)
+    rows = Rows(predictions, check.by, settings.missing)
     some = [rows.groups.index(group.name) for group in old]
     ref = None if accepted.model is None else accepted.model.outcomes
     why = _cannot_pair(predictions, None if ref is None else ref.fingerprint)

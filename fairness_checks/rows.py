@@ -9,14 +9,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.checks import MissingSensitive
+from fairness_checks.checks import MISSING_IS_ERROR, Missing
 from fairness_checks.counting import count_cells, place_intersections
+from fairness_checks.encoding import recode
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.inputs.group_names import MISSING_TEXT, clean
 from fairness_checks.predictions import Predictions
 from fairness_checks.sensitive import MISSING, SensitiveFeature, first_rows
 from fairness_checks.stats.clusters import Cells, find_cells
 
-__all__ = ["Rows", "refuse_many"]
+__all__ = ["Rows", "refuse_many", "without_missing_text"]
 
 Counts = npt.NDArray[np.int64]
 _MOST_INTERSECTIONS = 100_000
@@ -31,8 +33,8 @@ class Rows:
         n samples.
     by : sequence of str
         One or more sensitive features.
-    missing_sensitive : {"error", "group"}
-        Whether a missing value is refused or a group called "(missing)".
+    missing : Missing
+        Which values are missing, and whether they are refused or a group called "(missing)".
 
     Attributes
     ----------
@@ -47,9 +49,9 @@ class Rows:
         If sensitive values are missing and not declared a group.
     """
 
-    def __init__(self, predictions: Predictions, by: Sequence[str], missing_sensitive: MissingSensitive) -> None:
+    def __init__(self, predictions: Predictions, by: Sequence[str], missing: Missing = MISSING_IS_ERROR) -> None:
         self.predictions = predictions
-        features = [_complete(predictions.feature(name), missing_sensitive) for name in by]
+        features = [_complete(predictions.feature(name), missing) for name in by]
         self._sizes = [len(feature.groups) for feature in features]
         refuse_many(by, math.prod(self._sizes))
         self._codes = [feature.codes for feature in features]
@@ -109,15 +111,37 @@ def refuse_many(by: Sequence[str], intersections: int) -> None:
         raise ConfigurationError(f"by: {list(by)} has {intersections:,} intersections; at most {_MOST_INTERSECTIONS:,}")
 
 
-def _complete(feature: SensitiveFeature, missing_sensitive: MissingSensitive) -> SensitiveFeature:
+def without_missing_text(feature: SensitiveFeature, missing: Missing) -> SensitiveFeature:
+    """Return the feature with text that means a missing value as missing; refuse it where nobody said what it is."""
+    texts = MISSING_TEXT if missing.text is None else {clean(text) for text in missing.text}
+    found = [position for position, name in enumerate(feature.groups) if name in texts]
+    if not found:
+        return feature
+    if missing.text is None and missing.sensitive == "error":
+        name = feature.groups[found[0]]
+        rows = feature.codes == found[0]
+        raise InvalidPredictions(
+            f"sensitive_features[{feature.name!r}]: {int(rows.sum())} of {len(rows)} values are the text {name!r}, "
+            f"which means a missing value{f': {first_rows(rows)}' if rows.any() else ''}; fill them in, or say what it "
+            f"is: `missing_text: [{name!r}]` for a missing value, `missing_text: []` for a group of that name"
+        )
+    kept = [position for position in range(len(feature.groups)) if position not in found]
+    table = np.full(len(feature.groups) + 1, -1)
+    table[kept] = np.arange(len(kept))
+    codes = recode(feature.codes, table, feature.codes.dtype)
+    return SensitiveFeature(feature.name, codes, tuple(feature.groups[position] for position in kept))
+
+
+def _complete(feature: SensitiveFeature, missing: Missing) -> SensitiveFeature:
     """Refuse missing values, or make them a group: the last one, which a code of -1 is counted for."""
+    feature = without_missing_text(feature, missing)
     if not len(feature.codes) or feature.codes.min() >= 0:
         return feature
-    if missing_sensitive == "error":
-        missing = feature.codes < 0
+    if missing.sensitive == "error":
+        absent = feature.codes < 0
         raise InvalidPredictions(
-            f"sensitive_features[{feature.name!r}]: {int(missing.sum())} of {len(missing)} values are missing: "
-            f"{first_rows(missing)}; fill them in, or set `missing_sensitive: group` to make them a group of their own"
+            f"sensitive_features[{feature.name!r}]: {int(absent.sum())} of {len(absent)} values are missing: "
+            f"{first_rows(absent)}; fill them in, or set `missing_sensitive: group` to make them a group of their own"
         )
     if MISSING in feature.groups:
         raise InvalidPredictions(

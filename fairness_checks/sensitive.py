@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from narwhals.exceptions import DuplicateError
 from fairness_checks.array_like import as_array, column_of, refuse_cells
 from fairness_checks.encoding import MOST_DISTINCT, Coding, chunks, code_array, recode, small_integer
 from fairness_checks.errors import InvalidPredictions
+from fairness_checks.inputs.group_names import clean, refuse_look_alikes
+from fairness_checks.plain import half_character
 
 __all__ = [
     "MISSING",
@@ -79,18 +81,33 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
         raise InvalidPredictions(f"sensitive_features: a column is there twice; rename one ({error})") from error
     columns: dict[str, Any]
     if isinstance(native, nw.DataFrame):
-        columns = {str(name): native.get_column(name) for name in native.columns}
+        columns = _named((name, native.get_column(name)) for name in native.columns)
     elif isinstance(native, nw.Series):
         columns = {_UNNAMED if native.name in (None, "") else str(native.name): native}
     elif isinstance(features, Mapping):
-        columns = {str(name): value for name, value in features.items()}
+        columns = _named(features.items())
     elif isinstance(features, np.ndarray) and features.dtype.names is not None:
         columns = {name: features[name] for name in features.dtype.names}
     else:
         columns = {_UNNAMED: features}
     if not columns:
         raise InvalidPredictions("sensitive_features: no feature given; pass a frame, a dict of arrays or one array")
+    for name in columns:
+        if (half := half_character(name)) is not None:
+            raise InvalidPredictions(
+                f"sensitive_features: the name {name!r} holds half a character, {half!r}; rename it"
+            )
     return {name: _encode(name, column) for name, column in columns.items()}
+
+
+def _named(columns: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
+    """Return columns by their names as text; refuse two of one name, such as 1 and "1"."""
+    named: dict[str, Any] = {}
+    for name, column in columns:
+        if str(name) in named:
+            raise InvalidPredictions(f"sensitive_features: two are called {str(name)!r}; rename one")
+        named[str(name)] = column
+    return named
 
 
 def code_column(where: str, column: Any) -> Coding:
@@ -106,9 +123,10 @@ def _encode(name: str, column: Any) -> SensitiveFeature:
     coding, categories = _code(where, column_of(where, column))
     blank = are_missing(coding.values)
     refuse_namesakes(where, coding.values[~blank])
+    _refuse_look_alikes(where, coding, blank, categories)
     unique, place = np.unique(_sortable(coding.values[~blank]), return_inverse=True)
-    names = [_name(value) for value in unique.tolist()]
-    declared = {_name(value) for value in _sortable(categories).tolist()}
+    names = [clean(_name(value)) for value in unique.tolist()]
+    declared = {clean(_name(value)) for value in _sortable(categories).tolist()}
     extra = sorted(label for label in declared - set(names) if label.strip())
     if len(names) + len(extra) > _MOST_GROUPS:
         raise InvalidPredictions(
@@ -120,6 +138,18 @@ def _encode(name: str, column: Any) -> SensitiveFeature:
     codes = recode(coding.codes, table, small_integer(len(names) + len(extra)))
     codes.flags.writeable = False
     return SensitiveFeature(name, codes, (*names, *extra))
+
+
+def _refuse_look_alikes(where: str, coding: Coding, blank: npt.NDArray[np.bool_], categories: np.ndarray) -> None:
+    """Refuse groups that a reader could not tell apart, those that are only declared among them."""
+    there = np.flatnonzero(~blank)
+    names = [_name(value) for value in coding.values[there].tolist()]
+    declared = [name for value in categories.tolist() if (name := _name(value)) not in names and name.strip()]
+
+    def row(position: int) -> int | None:
+        return int(np.argmax(coding.codes == there[position])) if position < len(there) else None
+
+    refuse_look_alikes(where, [*names, *dict.fromkeys(declared)], row)
 
 
 def _code(where: str, column: Any) -> tuple[Coding, np.ndarray]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.checks import MissingSensitive
+from fairness_checks.checks import MISSING_IS_ERROR, Missing
 from fairness_checks.errors import ConfigurationError, attempted
 from fairness_checks.kinds import KINDS
 from fairness_checks.metrics import CELLS, METRICS, Metric
@@ -61,7 +61,7 @@ class GroupStatistics:
         cls,
         predictions: Predictions,
         by: Sequence[str],
-        missing_sensitive: MissingSensitive = "error",
+        missing: Missing = MISSING_IS_ERROR,
         metrics: Iterable[Metric] = (),
     ) -> GroupStatistics:
         """Count the confusion table of each group, and measure what the metrics need beyond it.
@@ -72,8 +72,8 @@ class GroupStatistics:
             n samples.
         by : sequence of str
             One or more sensitive features.
-        missing_sensitive : {"error", "group"}
-            Whether a missing value is refused or a group called "(missing)".
+        missing : Missing
+            Which values are missing, and whether they are refused or a group called "(missing)".
         metrics : iterable of Metric
             Metrics that are wanted. Areas cost one sort of the scores, clusters one sort of the clusters.
 
@@ -84,7 +84,7 @@ class GroupStatistics:
         InvalidPredictions
             If sensitive values are missing and not declared a group, or an array is missing that a metric needs.
         """
-        return cls.from_rows(Rows(predictions, by, missing_sensitive), by, metrics)
+        return cls.from_rows(Rows(predictions, by, missing), by, metrics)
 
     @classmethod
     def from_rows(cls, rows: Rows, by: Sequence[str], metrics: Iterable[Metric] = ()) -> GroupStatistics:
@@ -149,14 +149,14 @@ class GroupStatistics:
 
 
 def measure_each(
-    predictions: Predictions, by: Sequence[str], missing_sensitive: MissingSensitive, metrics: Iterable[Metric]
+    predictions: Predictions, by: Sequence[str], missing: Missing, metrics: Iterable[Metric]
 ) -> dict[str, GroupStatistics | Exception]:
     """Return the statistics of each metric by its name, or why there are none: those of the others are there.
 
     The samples are placed in their groups once.
     """
     wanted = {metric.name: metric for metric in metrics}
-    rows = attempted(lambda: Rows(predictions, by, missing_sensitive))
+    rows = attempted(lambda: Rows(predictions, by, missing))
     if isinstance(rows, Exception):
         return dict.fromkeys(wanted, rows)
     return {

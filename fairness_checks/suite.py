@@ -315,6 +315,7 @@ class FairnessFixture:
             "alpha": settings.alpha,
             "min_group_size": settings.min_group_size,
             "missing_sensitive": settings.missing_sensitive,
+            "missing_text": settings.missing_text,
             "burden_of_proof": settings.burden_of_proof,
             "model": self._item.name,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 
 import narwhals.stable.v2 as nw
@@ -12,10 +12,12 @@ import numpy.typing as npt
 from fairness_checks.array_like import as_array, column_of, refuse_cells
 from fairness_checks.encoding import chunks
 from fairness_checks.errors import InvalidPredictions
+from fairness_checks.inputs.group_names import MISSING_TEXT
 from fairness_checks.sensitive import are_missing, first_rows, is_missing, refuse_namesakes
 
 __all__ = ["decide", "frozen", "read_clusters", "read_ids", "read_labels", "read_measures", "read_scores"]
 
+_NUL = "text with a NUL character, which NumPy would cut off"
 _ROUNDINGS = 4.0  # of a sum of a few probabilities, in units of the last place
 _NEAR = 1e-5  # no logit, but a probability that was rounded in another precision
 _FEW_ROWS = 1_000
@@ -36,6 +38,8 @@ def _vector(name: str, values: Any) -> np.ndarray:
     if isinstance(values, nw.Series):
         if values.null_count():
             _refuse(name, np.asarray(values.is_null().to_numpy(), dtype=bool), "missing (null)")
+        if values.implementation.is_polars() and values.dtype == nw.String:  # which NumPy's own text is made of
+            _refuse(name, np.asarray(values.str.contains("\0", literal=True).to_numpy(), dtype=bool), _NUL)
         array = as_array(name, values.to_numpy())
     else:
         array = as_array(name, values)
@@ -58,6 +62,9 @@ def _read_objects(name: str, values: np.ndarray) -> np.ndarray:
             refuse_namesakes(name, values)
         if any(issubclass(kind, bytes) for kind in kinds):
             values = np.array([_decoded(value) for value in values], dtype=object)
+        if "\0" in "".join(map(str, values)):
+            holds = np.array(["\0" in str(value) for value in values], dtype=bool)
+            _refuse(name, holds, _NUL)
         return values.astype(str)
     if len(kinds) == 1 and issubclass(kind := next(iter(kinds)), np.floating):
         return values.astype(kind)  # a threshold is compared in their own precision
@@ -187,6 +194,9 @@ def read_clusters(values: Any) -> npt.NDArray[np.int64]:
     absent = are_missing(names)
     if absent.any():
         _refuse("cluster", absent[cluster], _ABSENT.get(array.dtype.kind, "blank"))
+    if names.dtype.kind in "US":
+        ids = np.char.decode(names, "utf-8", "backslashreplace") if names.dtype.kind == "S" else names
+        _refuse_names("cluster", ids.tolist(), lambda position: cluster == position)
     return np.asarray(cluster, dtype=np.int64)
 
 
@@ -206,4 +216,20 @@ def read_ids(values: Any) -> npt.NDArray[np.str_]:
             f"sample_id: {ids[row]!r} is repeated, in rows {first[ids[row]]} and {row}; each sample needs an id of its "
             "own (a patient with several samples is a cluster)"
         )
+    _refuse_names("sample_id", ids, lambda position: np.arange(len(ids)) == position)
     return np.array(ids, dtype=str)
+
+
+def _refuse_names(name: str, ids: Sequence[str], rows: Callable[[int], npt.NDArray[np.bool_]]) -> None:
+    """Refuse ids that mean that there is none, and two that differ in the blanks around them only."""
+    for text in sorted(MISSING_TEXT.intersection(ids)):  # of such a cluster would be every sample without an id
+        what = f"the text {text!r}, which means a missing value (give each an id of its own)"
+        _refuse(name, rows(ids.index(text)), what)
+    if len({text.strip() for text in ids}) < len(ids):
+        first: dict[str, int] = {}
+        for position, text in enumerate(ids):
+            before = first.setdefault(text.strip(), position)
+            if before != position:
+                found = sorted((int(np.argmax(rows(at))), ids[at]) for at in (before, position))
+                one, other = (f"{seen!r} (row {row})" for row, seen in found)
+                raise InvalidPredictions(f"{name}: {one} and {other} differ only in the blanks around them; strip them")

@@ -225,7 +225,7 @@ def _findings(asked: Evaluation, checks: Sequence[Check], settings: Settings) ->
         held_out = [check for check in checks if check.gap is None and check.of is None]
         for features in dict.fromkeys(_features(check) for check in held_out):
             metrics = [check.definition for check in held_out if _features(check) == features]
-            measured[features] = measure_each(asked.predictions, features, settings.missing_sensitive, metrics)
+            measured[features] = measure_each(asked.predictions, features, settings.missing, metrics)
     return [_finding(asked, check, settings, measured) for check in checks]
 
 

@@ -87,7 +87,7 @@ def test_one_problem_of_the_file(problems, text, expected):
         (
             "alfa: 0.1",
             "alfa: unknown key; did you mean 'alpha'? "
-            "(allowed: alpha, burden_of_proof, correction, min_group_size, missing_sensitive)",
+            "(allowed: alpha, burden_of_proof, correction, min_group_size, missing_sensitive, missing_text)",
         ),
         ("off: 1", "off: the key 'off' is a boolean to YAML, not text; write \"off\""),
         ("min_group_size: 0", "min_group_size: 0 must be at least 1"),

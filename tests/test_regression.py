@@ -54,7 +54,7 @@ def accepted(tmp_path, old, checks, *, ids=True):
     part = stage(old, checks, SETTINGS, salt)
     entries = {}
     for check in checks:
-        rows = Rows(old, check.by, "error")
+        rows = Rows(old, check.by)
         found = group_influences(old, rows, check.definition)
         fresh = Accepted(tmp_path / "fairness-baseline.json", salt, None, updating=True)
         (record,) = audit_model("m", Evaluation(old, accepted=fresh), [check], SETTINGS)
@@ -85,7 +85,7 @@ def test_what_is_stored_gives_the_same_answer_as_the_samples(tmp_path, metric, o
     check = Check(metric, BY, "max_worsening", 0.02, of=of)
     found = find_worsening(accepted(tmp_path, old, [check], ids=False), new, check, SETTINGS)
     assert not found.regression.paired
-    both = [group_influences(p, Rows(p, BY, "error"), check.definition) for p in (new, old)]
+    both = [group_influences(p, Rows(p, BY), check.definition) for p in (new, old)]
     apart = None if not clusters else [codes + 10_000 for codes in both[1].clusters]
     joint = joint_estimates(
         both[0].influences, both[1].influences, paired=False, clusters=both[0].clusters, old_clusters=apart
@@ -116,7 +116,7 @@ def test_pairing_finds_what_independent_samples_do_not():
         p = []
         for paired in (True, False):
             metric = METRICS["false_negative_rate"]
-            both = [group_influences(each, Rows(each, BY, "error"), metric) for each in (new, old)]
+            both = [group_influences(each, Rows(each, BY), metric) for each in (new, old)]
             joint = joint_estimates(both[0].influences, both[1].influences, paired=paired)
             p.append(judge_disparity(joint, 0.01, 0.05).inference.p_violation)
         wins += p[0] < 0.05 <= p[1]
@@ -203,7 +203,7 @@ def test_third_moments_of_any_sign_survive():
     for draw in (rng.lognormal(size=40), -rng.lognormal(size=40), rng.normal(size=40)):
         old = Predictions(error=draw, sensitive_features={"sex": ["a"] * 40})
         check = Check("mean_error", BY, "max_worsening", 0.1, of="disparity")
-        rows = Rows(old, BY, "error")
+        rows = Rows(old, BY)
         found = group_influences(old, rows, check.definition)
         (influence,) = found.influences
         records = audit_model("m", old, [Check("mean_error", BY, "max_value", 9.0)], SETTINGS)[0].groups

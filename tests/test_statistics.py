@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairness_checks.checks import Missing
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.metrics import METRICS
 from fairness_checks.predictions import Predictions
@@ -135,7 +136,7 @@ def test_missing_sensitive_values_are_an_error_unless_declared_a_group():
         InvalidPredictions, match=r"^sensitive_features\['sex'\]: 2 of 4 values are missing: rows 1, 3;"
     ):
         GroupStatistics.from_predictions(predictions, ["sex"])
-    statistics = GroupStatistics.from_predictions(predictions, ["sex"], missing_sensitive="group")
+    statistics = GroupStatistics.from_predictions(predictions, ["sex"], missing=Missing("group"))
     assert as_dict(statistics) == {("(missing)",): [1, 0, 1, 0], ("f",): [0, 0, 0, 1], ("m",): [0, 1, 0, 0]}
 
 
@@ -147,7 +148,7 @@ def test_missing_values_of_a_feature_that_is_not_asked_for_do_no_harm():
 def test_a_group_called_missing_is_not_mixed_with_the_missing():
     predictions = Predictions([1, 0], [1, 0], sensitive_features={"sex": ["(missing)", None]})
     with pytest.raises(InvalidPredictions, match=r"a group is called '\(missing\)' already; rename it"):
-        GroupStatistics.from_predictions(predictions, ["sex"], missing_sensitive="group")
+        GroupStatistics.from_predictions(predictions, ["sex"], missing=Missing("group"))
 
 
 def test_too_many_intersections_are_refused():

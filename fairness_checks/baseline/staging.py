@@ -87,9 +87,9 @@ def read_staged(folder: Path) -> Staged:
 
 def _groups(predictions: Predictions, check: Check, settings: Settings) -> tuple[GroupEntry, ...]:
     metric = check.definition
-    statistics = GroupStatistics.from_predictions(predictions, check.by, settings.missing_sensitive, [metric])
+    statistics = GroupStatistics.from_predictions(predictions, check.by, settings.missing, [metric])
     records = KINDS[metric.kind].groups(statistics, metric, settings)
-    found = group_influences(predictions, Rows(predictions, check.by, settings.missing_sensitive), metric)
+    found = group_influences(predictions, Rows(predictions, check.by, settings.missing), metric)
     places = [statistics.groups.index(record.name) for record in records]
     some = found.take(places)
     return group_entries(records, some.influences, some.clusters)

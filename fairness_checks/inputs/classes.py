@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fairness_checks.encoding import recode
 from fairness_checks.errors import InvalidPredictions, did_you_mean
+from fairness_checks.inputs.group_names import MISSING_TEXT, refuse_look_alikes
 from fairness_checks.sensitive import are_missing, code_column, first_rows
 from fairness_checks.vectors import read_labels
 
@@ -59,6 +60,7 @@ def read_classes(given: Mapping[str, Any], positive: Any) -> tuple[dict[str, Lab
         chosen, met = int(positive), [0, 1]
     else:
         _refuse_kinds(classes)
+        _refuse_names(codings)
         _refuse_more(classes, met)
         chosen = find_class(positive, met, " and ".join(given))
     found = {
@@ -154,6 +156,23 @@ def _refuse_kinds(classes: Mapping[str, Sequence[Any]]) -> None:
             f"{name} holds {' and '.join(each)} ({_listed(classes[name])})" for name, each in kinds.items()
         )
         raise InvalidPredictions(f"{seen}; give them as the same two classes")
+
+
+def _refuse_names(codings: Mapping[str, tuple[npt.NDArray[Any], Sequence[Any]]]) -> None:
+    """Refuse classes that mean a missing label, and those that no reader could tell apart."""
+    names, places = [], []
+    for where, (codes, values) in codings.items():
+        for position, value in enumerate(values):
+            text = class_name(value)
+            if isinstance(value, str) and value.strip() in MISSING_TEXT:
+                raise InvalidPredictions(
+                    f"{where}: the text {value!r} means a missing value: {first_rows(codes == position)}; leave these "
+                    "samples out, or give the class another name"
+                )
+            if text not in names:
+                names.append(text)
+                places.append((codes, position))
+    refuse_look_alikes(" and ".join(codings), names, lambda at: int(np.argmax(places[at][0] == places[at][1])))
 
 
 def _refuse_more(classes: Mapping[str, Sequence[Any]], met: Sequence[Any]) -> None:

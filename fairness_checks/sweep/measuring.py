@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairness_checks.checks import MISMATCH, Settings
+from fairness_checks.checks import MISMATCH, Missing, Settings
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.kinds import KINDS
 from fairness_checks.metrics import METRICS, Metric
@@ -16,6 +16,7 @@ from fairness_checks.sweep.results import GroupResult, PairResult
 
 __all__ = ["measure"]
 
+_NAMED = Missing(text=())  # what the data set's groups are has been decided before training
 _SETTINGS = Settings(min_group_size=1)  # a small group is judged, or not, when the repeats are put together
 
 
@@ -38,7 +39,7 @@ def measure(
     tuple of (dict of str to GroupResult, tuple of PairResult)
     """
     metrics = [metric for metric in METRICS.values() if not metric.components and _allowed(predictions, metric)]
-    statistics = GroupStatistics.from_predictions(predictions, (by,), metrics=metrics)
+    statistics = GroupStatistics.from_predictions(predictions, (by,), _NAMED, metrics)
     names = [name for (name,) in statistics.groups]
     values: dict[str, dict[str, float | None]] = {name: {} for name in names}
     for metric in metrics:
