@@ -2,7 +2,8 @@
 
 Out of fold, K models that share most of their training rows are judged as one, and what they make of rows that they
 have not seen is correlated. As that of a mean over repeats (`fairness_checks.stats.repeats`), the variance is therefore
-taken K (1 / K + 1 / (K - 1)) times as large [1]_.
+taken K (1 / K + 1 / (K - 1)) times as large [1]_, and the level half as high, as areas of models that found nothing lie
+a little below 0.5 (`fairness_checks.sweep.splits.folds`).
 
 References
 ----------
@@ -59,7 +60,7 @@ def chance_notes(predictions: Predictions, settings: Settings, *, folds: int | N
     if predictions.y_true is None:
         return ()
     drawn = _drawn(predictions)
-    level = dataclasses.replace(settings, alpha=settings.alpha / len(SKILLS))
+    level = dataclasses.replace(settings, alpha=settings.alpha / len(SKILLS) / (1 if folds is None else 2))
     asked = [name for name in SKILLS if name != "roc_auc" or drawn.y_score is not None]
     widened = 1.0 if folds is None else math.sqrt(1.0 + folds / (folds - 1.0))
     answers = {name: _below_chance(drawn, name, level, widened) for name in asked if drawn.y_pred is not None}

@@ -98,6 +98,11 @@ def test_heart_disease_is_reduced_to_the_rows_of_the_study():
 
 
 @pytest.mark.parametrize("load", [load_heart_failure, load_heart_disease])
+def test_no_row_has_the_features_of_another(load):
+    assert not load().features.duplicated().any()
+
+
+@pytest.mark.parametrize("load", [load_heart_failure, load_heart_disease])
 def test_a_table_is_aligned_complete_and_says_where_it_comes_from(load):
     table = load()
     assert dataclasses.is_dataclass(table)
