@@ -112,7 +112,7 @@ class InputRecord:
     decisions : {"given", "threshold"} or None
         Whether decisions were given, or are scores at or above the threshold; None where there are none.
     threshold : float or None
-        From which score on a decision is positive; None unless it decides.
+        From which score on a decision is positive; None unless it decides, and in all trainings of a sweep.
     repeated_rows : int or None
         Rows of a data set that is trained on whose features are those of an earlier row; None of predictions alone.
     identical_rows : {"independent", "together"} or None

@@ -134,6 +134,9 @@ class _Said(NamedTuple):
             inputs |= {"positive": found.positive, "decisions": found.decided_by, "threshold": found.threshold}
             if any(check.gap is None for check in checks):
                 held_out = chance_notes(found, settings, folds=None if asked.model is None else asked.model.folds)
+        elif (results := asked.sweep) is not None:
+            inputs |= {"positive": results.fact("positive"), "decisions": results.fact("decided_by")}
+            inputs |= {"threshold": results.fact("threshold")}
         if asked.model is not None:
             from fairness_checks.sweep.splits import repeated_rows
 

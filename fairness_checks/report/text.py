@@ -171,8 +171,8 @@ def inputs_text(record: CheckRecord) -> str:
     inputs = record.inputs or InputRecord()
     parts = [] if inputs.positive is None else [f"positive: {inputs.positive}"]
     if inputs.decisions is not None:
-        decided = "decisions: given" if inputs.threshold is None else f"decided at score >= {inputs.threshold:g}"
-        parts.append(decided)
+        at = "thresholds of their own" if inputs.threshold is None else f"score >= {inputs.threshold:g}"
+        parts.append("decisions: given" if inputs.decisions == "given" else f"decided at {at}")
     if inputs.repeated_rows:
         kept = "kept together in splits" if inputs.identical_rows == "together" else "independent in splits"
         parts.append(f"{inputs.repeated_rows:,} rows repeat the features of an earlier one, {kept}")

@@ -54,7 +54,7 @@ def join_predictions(parts: Sequence[tuple[npt.NDArray[np.intp], Predictions]], 
     if len(facts) > 1:
         raise InvalidPredictions(
             "predict: another positive class, or decisions at another threshold, in some folds than in others; "
-            "return the same"
+            "return the same, or y_pred where each fold has a threshold of its own"
         )
     whole = Predictions(**arrays, cluster=data.cluster, sensitive_features=sensitive)
     return like(whole, **dict(zip(FACTS, facts.pop(), strict=True)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter
 
+from fairness_checks.checks import Decisions
 from fairness_checks.errors import RecordError
 from fairness_checks.plain import canonical_json
 from fairness_checks.stats.mismatch import comes_first
@@ -88,6 +89,8 @@ class RepeatResult:
         Every group of the data set.
     pairs : tuple of PairResult
         Every pair of groups; empty where the predictions have no uncertainty.
+    positive, decided_by, threshold
+        What the predictions mean; see `Predictions`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -97,6 +100,9 @@ class RepeatResult:
     repeat: int
     groups: dict[str, GroupResult]
     pairs: tuple[PairResult, ...] = ()
+    positive: str | None = None
+    decided_by: Decisions | None = None
+    threshold: float | None = None
 
     @property
     def task(self) -> Task:
@@ -149,6 +155,11 @@ class SweepResults:
     def of(self, mix: str, feature_set: str) -> tuple[RepeatResult, ...]:
         """Return the repeats of one mix and feature set, in order; none if there are no such."""
         return tuple(r for r in self.results if (r.mix, r.feature_set) == (mix, feature_set))
+
+    def fact(self, name: str) -> Any:
+        """Return `positive`, `decided_by` or `threshold` of all trainings; None where they do not agree."""
+        first, *others = {getattr(result, name) for result in self.results} or {None}
+        return None if others else first
 
     def values(self, metric: str, group: str, mix: str, feature_set: str) -> list[float | None]:
         """Return a metric of one group over the repeats; None where it is undefined or was not measured."""

@@ -90,7 +90,16 @@ class Training:
         real = available.take(np.unique(part.source[part.source >= 0])).sizes()
         sizes = {name: (trained.get(name, 0), real[name]) for name in groups.names}
         found, pairs = measure(predictions, plan.by, sizes)
-        return RepeatResult(mix=task.mix, feature_set=task.feature_set, repeat=task.repeat, groups=found, pairs=pairs)
+        return RepeatResult(
+            mix=task.mix,
+            feature_set=task.feature_set,
+            repeat=task.repeat,
+            groups=found,
+            pairs=pairs,
+            positive=predictions.positive,
+            decided_by=predictions.decided_by,
+            threshold=predictions.threshold,
+        )
 
     def _mixed(self, task: Task, train: DataSet, available: Mapping[str, int]) -> TrainingPart:
         """Return what is trained on; the same rows for every feature set, synthetic ones aside."""

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from fairness_checks import Predictions
-from fairness_checks.checks import Check
+from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.evaluation import evaluate
+from fairness_checks.report.text import inputs_text
 from fairness_checks.sweep.dataset import DataSet
+from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.trainable import TrainableModel
+from fairness_checks.verdict import audit_model
 
 
 def test_every_row_is_predicted_by_a_model_that_did_not_see_it(patients):
@@ -139,3 +142,22 @@ def test_decisions_at_another_threshold_in_each_fold_are_refused(patients, age_m
     model = age_model(patients(200))
     with pytest.raises(InvalidPredictions, match="decisions at another threshold, in some folds than in others"):
         in_words(model, [0.4, 0.4, 0.5, 0.4, 0.4]).out_of_fold(0)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "expected", "line"),
+    [
+        ([0.4] * 10, 0.4, "positive: ill; decided at score >= 0.4"),
+        ([0.4, 0.5] * 5, None, "positive: ill; decided at thresholds of their own"),
+    ],
+)
+def test_a_sweep_alone_says_what_its_predictions_mean(patients, age_model, tmp_path, thresholds, expected, line):
+    model = in_words(age_model(patients(200)), thresholds)
+    checks = [Check("accuracy", ("sex",), "max_difference", 0.5, gap="each_mix")]
+    plan = SweepPlan(by="sex", mixes={"as_is": "as_is"}, repeats=10)
+    for _ in range(2):  # the second time from the store
+        found = evaluate("ages", model, checks, plan, seed=0, cache=tmp_path)
+        (record,) = audit_model("ages", found, checks, Settings())
+        inputs = record.inputs
+        assert (inputs.positive, inputs.decisions, inputs.threshold) == ("ill", "threshold", expected)
+        assert inputs_text(record).startswith(line)
