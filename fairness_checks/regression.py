@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fairness_checks.baseline.document import Entry, GroupEntry, ModelBaseline
-from fairness_checks.baseline.fingerprint import data_fingerprint
+from fairness_checks.baseline.document import Entry, GroupEntry, ModelBaseline, OutcomesRef
+from fairness_checks.baseline.fingerprint import Pseudonyms
 from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.moments import stored_influence
 from fairness_checks.baseline.outcomes import read_outcomes, rounded
@@ -47,25 +47,28 @@ class Accepted:
     ----------
     path : Path
         The baseline's JSON.
-    salt : bytes
-        Of its hashed ids.
     model : ModelBaseline or None
         None where the baseline, or the model in it, does not exist.
     updating : bool
         Whether this run writes a baseline, so that one that is missing is no failure.
+    pseudonyms : Pseudonyms or None
+        What finds its samples again; None where it has none, or `unpaired` says why not.
+    unpaired : str or None
+        See there.
     """
 
     path: Path
-    salt: bytes
     model: ModelBaseline | None
     updating: bool = False
+    pseudonyms: Pseudonyms | None = None
+    unpaired: str | None = None
 
 
 def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, settings: Settings) -> Finding:
     """Judge one check against the baseline.
 
-    Paired where the samples are the same, by `data_fingerprint`; else the two models' samples count as independent,
-    which is safe: samples that they share make the difference better known than that.
+    Paired where the samples are the same, by `Pseudonyms.fingerprint`; else the two models' samples count as
+    independent, which is safe: samples that they share make the difference better known than that.
 
     Parameters
     ----------
@@ -202,13 +205,13 @@ def _compared(
     rows = Rows(predictions, check.by, settings.missing)
     some = [rows.groups.index(group.name) for group in old]
     ref = None if accepted.model is None else accepted.model.outcomes
-    why = _cannot_pair(predictions, None if ref is None else ref.fingerprint)
-    if ref is not None and why is None:
+    why = _cannot_pair(accepted, predictions, ref)
+    if ref is not None and accepted.pseudonyms is not None and why is None:
         pairing = _Pairing(True, f"the same {ref.samples:,} samples as in the baseline")
         if not some:
             return pairing, None
         file = accepted.path.parent / ref.file
-        before = read_outcomes(accepted.path.parent, ref, accepted.salt, predictions)
+        before = read_outcomes(accepted.path.parent, ref, accepted.pseudonyms, predictions)
         try:
             then = group_influences(before, rows, check.definition).take(some)
         except InvalidPredictions as error:
@@ -224,12 +227,14 @@ def _compared(
     return pairing, joint_estimates(now.influences, stored, paired=False, clusters=now.clusters, old_clusters=apart)
 
 
-def _cannot_pair(predictions: Predictions, fingerprint: str | None) -> str | None:
+def _cannot_pair(accepted: Accepted, predictions: Predictions, ref: OutcomesRef | None) -> str | None:
     if predictions.sample_id is None:
         return "the predictions have no sample_id, by which samples could be paired"
-    if fingerprint is None:
+    if ref is None:
         return "the baseline has no outcomes of single samples; its predictions had no sample_id"
-    if data_fingerprint(predictions) != fingerprint:
+    if accepted.pseudonyms is None:
+        return accepted.unpaired or "there is nothing that finds its samples again"
+    if accepted.pseudonyms.fingerprint(predictions) != ref.fingerprint:
         return "other samples than in the baseline (ids, labels, groups or clusters differ)"
     return None
 

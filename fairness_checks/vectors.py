@@ -213,8 +213,8 @@ def read_ids(values: Any) -> npt.NDArray[np.str_]:
         first: dict[str, int] = {}
         row = next(row for row, name in enumerate(ids) if first.setdefault(name, row) != row)
         raise InvalidPredictions(
-            f"sample_id: {ids[row]!r} is repeated, in rows {first[ids[row]]} and {row}; each sample needs an id of its "
-            "own (a patient with several samples is a cluster)"
+            f"sample_id: rows {first[ids[row]]} and {row} have the same; each sample needs an id of its own (a patient "
+            "with several samples is a cluster)"
         )
     _refuse_names("sample_id", ids, lambda position: np.arange(len(ids)) == position)
     return np.array(ids, dtype=str)

@@ -10,9 +10,11 @@ import pytest
 from fairness_checks import Predictions
 from fairness_checks.baseline.document import GroupEntry, ModelBaseline
 from fairness_checks.baseline.entries import entry_of
+from fairness_checks.baseline.fingerprint import Pseudonyms
 from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.moments import group_entries, stored_influence
 from fairness_checks.baseline.outcomes import write_outcomes
+from fairness_checks.baseline.secret_key import SecretKey
 from fairness_checks.baseline.staging import stage
 from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
@@ -50,21 +52,22 @@ def predictions(seed=0, n=600, worse=0.0, groups=3, clusters=False, ids=True):
 
 def accepted(tmp_path, old, checks, *, ids=True):
     """Write a baseline of `old` as a run would, and return it as it is looked in."""
-    salt = bytes(16)
-    part = stage(old, checks, SETTINGS, salt)
+    key = SecretKey(bytes(32), "a test")
+    part = stage(old, checks, SETTINGS, key)
     entries = {}
     for check in checks:
         rows = Rows(old, check.by)
         found = group_influences(old, rows, check.definition)
-        fresh = Accepted(tmp_path / "fairness-baseline.json", salt, None, updating=True)
+        fresh = Accepted(tmp_path / "fairness-baseline.json", None, updating=True)
         (record,) = audit_model("m", Evaluation(old, accepted=fresh), [check], SETTINGS)
         assert record.verdict == "inconclusive"
         groups = group_entries(record.groups, found.influences, found.clusters)
         entry = entry_of(record, versions={}, git_commit=None, date="2026-01-01", groups=groups)
         entries[entry_key(check.key)] = entry
     assert part.exists()
-    outcomes = write_outcomes(tmp_path / "m.npz", old, salt) if ids else None
-    return Accepted(tmp_path / "fairness-baseline.json", salt, ModelBaseline(checks=entries, outcomes=outcomes))
+    outcomes = write_outcomes(tmp_path / "m.npz", old, Pseudonyms(key)) if ids else None
+    model = ModelBaseline(checks=entries, outcomes=outcomes)
+    return Accepted(tmp_path / "fairness-baseline.json", model, pseudonyms=Pseudonyms(key))
 
 
 @pytest.mark.parametrize("metric", COMPARABLE)

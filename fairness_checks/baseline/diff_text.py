@@ -69,7 +69,8 @@ def diff_json(old: Snapshot, new: Snapshot, changes: Sequence[CheckChange]) -> s
 
 def _other_samples(old: Snapshot, new: Snapshot) -> list[str]:
     both = sorted({*old.fingerprints} & {*new.fingerprints})
-    return [model for model in both if old.fingerprints[model] != new.fingerprints[model]]
+    pairs = {model: (old.fingerprints[model], new.fingerprints[model]) for model in both}
+    return [model for model, (before, after) in pairs.items() if before[0] == after[0] and before[1] != after[1]]
 
 
 def _source(label: str, snapshot: Snapshot) -> str:

@@ -12,7 +12,6 @@ Nothing here loads NumPy. `entries` makes it of records, `text` writes it, `read
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
@@ -30,11 +29,12 @@ __all__ = [
     "OutcomesRef",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Salt: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+KeyId: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,10 @@ class OutcomesRef:
     sha256 : str
         Of the file.
     fingerprint : str
-        Of the samples: `fairness_checks.baseline.fingerprint.data_fingerprint`.
+        Of the samples: `fairness_checks.baseline.fingerprint.Pseudonyms.fingerprint`.
+    key : str or None
+        Which key the pseudonyms and the fingerprint were made with: `fairness_checks.baseline.secret_key.SecretKey.id`.
+        None where it was the salt of a baseline of schema 1.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -143,6 +146,7 @@ class OutcomesRef:
     samples: Annotated[int, Field(ge=1)]
     sha256: Sha256
     fingerprint: Sha256
+    key: KeyId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,10 +178,9 @@ class Baseline:
     ----------
     schema : int
         Version of this layout.
-    salt : str
-        32 hexadecimal digits: the key under which sample ids are hashed, drawn once for a baseline. It is committed
-        beside the hashes: it keeps tables made in advance from being of use, not somebody who has the baseline and
-        a list of possible ids.
+    salt : str or None
+        32 hexadecimal digits: of a baseline of schema 1, in which it stood beside the ids that were hashed under it, so
+        that they could be found by trying. It stays until the last outcomes that need it have been written anew.
     models : dict of str to ModelBaseline
         By the model's name.
     """
@@ -185,5 +188,5 @@ class Baseline:
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     schema: int = SCHEMA
-    salt: Salt = field(default_factory=lambda: secrets.token_hex(16))
+    salt: Salt | None = None
     models: dict[str, ModelBaseline] = field(default_factory=dict)

@@ -1,15 +1,13 @@
-"""Entries of a baseline: made of records, and laid over those that are there."""
+"""Entries of a baseline: made of records."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from fairness_checks.baseline.document import Baseline, Entry, GroupEntry, ModelBaseline
-from fairness_checks.errors import BaselineError
+from fairness_checks.baseline.document import Entry, GroupEntry
 from fairness_checks.records import CheckRecord
 
-__all__ = ["entry_of", "merged"]
+__all__ = ["entry_of"]
 
 
 def entry_of(
@@ -56,40 +54,3 @@ def entry_of(
         git_commit=git_commit,
         date=date,
     )
-
-
-def merged(old: Baseline | None, salt: str, models: Mapping[str, ModelBaseline]) -> Baseline:
-    """Return a baseline with new entries over the old ones: other models, and other checks of these models, stay.
-
-    Parameters
-    ----------
-    old : Baseline or None
-        What is there; None for nothing.
-    salt : str
-        That the new outcomes were hashed with.
-    models : mapping of str to ModelBaseline
-        What is new. Its outcomes and fingerprint replace the old ones, also where they are None.
-
-    Raises
-    ------
-    BaselineError
-        If the old outcomes were hashed with another salt.
-
-    Examples
-    --------
-    >>> first = merged(None, "0" * 32, {"a": ModelBaseline(checks={})})
-    >>> sorted(merged(first, "0" * 32, {"b": ModelBaseline(checks={})}).models)
-    ['a', 'b']
-    """
-    if old is None:
-        return Baseline(salt=salt, models=dict(models))
-    if old.salt != salt:
-        raise BaselineError(
-            "salt: the baseline was replaced while this run hashed its sample ids with the salt of the one before; "
-            "run the update again"
-        )
-    kept = dict(old.models)
-    for name, model in models.items():
-        before = kept[name].checks if name in kept else {}
-        kept[name] = replace(model, checks={**before, **model.checks})
-    return replace(old, models=kept)

@@ -1,8 +1,8 @@
 """What a model said about each sample, in a small file for paired tests: no features, no groups, no ids.
 
-An npz file of hashed ids in ascending order and, in the same order, labels and decisions as bits, scores, errors and
-uncertainties as float16 (`rounding`): 8 to 15 bytes a sample, the hashes most of it. The same predictions under the
-same salt give the same bytes.
+An npz file of pseudonyms in ascending order and, in the same order, labels and decisions as bits, scores, errors and
+uncertainties as float16 (`rounding`): 8 to 15 bytes a sample, the pseudonyms most of it. The same predictions under
+the same key give the same bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.baseline.document import OutcomesRef
-from fairness_checks.baseline.fingerprint import data_fingerprint, hashed_ids
+from fairness_checks.baseline.fingerprint import Pseudonyms
 from fairness_checks.baseline.outcomes_file import BITS, HALVES, REMEDY, Arrays, packed, read_arrays
 from fairness_checks.baseline.reading import REWRITE
 from fairness_checks.baseline.rounding import Halves, as_distances, as_scores, halved
@@ -26,7 +26,7 @@ from fairness_checks.storage.files import write_atomically
 __all__ = ["read_outcomes", "rounded", "write_outcomes"]
 
 
-def write_outcomes(path: Path, predictions: Predictions, salt: bytes) -> OutcomesRef:
+def write_outcomes(path: Path, predictions: Predictions, pseudonyms: Pseudonyms) -> OutcomesRef:
     """Write the outcomes of a model's samples.
 
     Parameters
@@ -35,8 +35,8 @@ def write_outcomes(path: Path, predictions: Predictions, salt: bytes) -> Outcome
         The file, replaced if it exists; `store.update_baseline` takes it to its place.
     predictions : Predictions
         n samples with `sample_id`.
-    salt : bytes
-        The baseline's: ``bytes.fromhex(baseline.salt)``.
+    pseudonyms : Pseudonyms
+        Of the sample ids.
 
     Returns
     -------
@@ -46,14 +46,14 @@ def write_outcomes(path: Path, predictions: Predictions, salt: bytes) -> Outcome
     Raises
     ------
     BaselineError
-        If the samples have no ids, or two hashes collide.
+        If the samples have no ids, or two pseudonyms collide.
     OSError
         The folder cannot be written, or the disk is full.
     """
-    fingerprint = data_fingerprint(predictions)
+    fingerprint = pseudonyms.fingerprint(predictions)
     if fingerprint is None or predictions.sample_id is None:
         raise BaselineError("sample_id: not given; without ids, samples cannot be found again: Predictions(sample_id=)")
-    hashes = hashed_ids(predictions.sample_id, salt)
+    hashes = pseudonyms.of(predictions.sample_id)
     order = np.argsort(hashes)
     arrays: Arrays = {"ids": hashes[order].astype("<u8")}
     for name in BITS:
@@ -67,7 +67,13 @@ def write_outcomes(path: Path, predictions: Predictions, salt: bytes) -> Outcome
     content = packed(arrays)
     write_atomically(path, content, durable=False)  # its place is taken by `store.update_baseline`, which is
     sha256 = hashlib.sha256(content).hexdigest()
-    return OutcomesRef(file=path.name, samples=len(predictions), sha256=sha256, fingerprint=fingerprint)
+    return OutcomesRef(
+        file=path.name,
+        samples=len(predictions),
+        sha256=sha256,
+        fingerprint=fingerprint,
+        key=pseudonyms.key_id,
+    )
 
 
 def rounded(predictions: Predictions) -> Predictions:
@@ -89,7 +95,7 @@ def rounded(predictions: Predictions) -> Predictions:
     return like(predictions, **changed)
 
 
-def read_outcomes(folder: Path, ref: OutcomesRef, salt: bytes, current: Predictions) -> Predictions:
+def read_outcomes(folder: Path, ref: OutcomesRef, pseudonyms: Pseudonyms, current: Predictions) -> Predictions:
     """Return what the model of the baseline said about the samples of a run, row by row.
 
     Parameters
@@ -98,10 +104,10 @@ def read_outcomes(folder: Path, ref: OutcomesRef, salt: bytes, current: Predicti
         Where the baseline's JSON is.
     ref : OutcomesRef
         What must be in the file.
-    salt : bytes
-        As for `write_outcomes`.
+    pseudonyms : Pseudonyms
+        As for `write_outcomes`, with the same key: ``pseudonyms.key_id == ref.key``.
     current : Predictions
-        n samples; the same as the baseline's, in any order: ``data_fingerprint(current) == ref.fingerprint``.
+        n samples; the same as the baseline's, in any order: ``pseudonyms.fingerprint(current) == ref.fingerprint``.
 
     Returns
     -------
@@ -115,16 +121,16 @@ def read_outcomes(folder: Path, ref: OutcomesRef, salt: bytes, current: Predicti
         or holds anything else than expected. The message names the file and the remedy.
     """
     path = folder / ref.file
-    if data_fingerprint(current) != ref.fingerprint or current.sample_id is None:
+    if pseudonyms.fingerprint(current) != ref.fingerprint or current.sample_id is None:
         raise BaselineError(
             f"{path}: its samples are not those of this run (other ids, labels, groups or clusters, or no sample_id); "
             f"compare unpaired, or accept the new samples: {REWRITE}"
         )
     arrays = read_arrays(path, ref)
-    hashes = hashed_ids(current.sample_id, salt)
+    hashes = pseudonyms.of(current.sample_id)
     order = np.argsort(hashes)
     if not np.array_equal(arrays["ids"], hashes[order]):
-        raise BaselineError(f"{path}: its ids are not those of this run's samples under the baseline's salt; {REMEDY}")
+        raise BaselineError(f"{path}: its ids are not those of this run's samples under its key; {REMEDY}")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     old: Arrays = {}

@@ -8,8 +8,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-__all__ = ["git_commit", "package_versions"]
+__all__ = ["git_commit", "git_status", "package_versions"]
 
 _ALWAYS = ("fairness-checks", "numpy", "scipy")
 _IF_IMPORTED = {"pandas": "pandas", "sklearn": "scikit-learn", "torch": "torch"}
@@ -56,11 +57,39 @@ def git_commit(folder: Path, ignore: Sequence[str] = ()) -> str | None:
     return commit.strip() + ("" if changed == "" else "+dirty")
 
 
+def git_status(file: Path) -> Literal["hidden", "tracked", "not ignored"] | None:
+    """Say whether git tracks a file, would offer to, or ignores it, whether it exists or not.
+
+    Returns
+    -------
+    str or None
+        None without git, without a repository, or where git refuses to read it.
+
+    Examples
+    --------
+    >>> git_status(Path("no-such-folder/file")) is None
+    True
+    """
+    ignored = _ran(file.parent, "check-ignore", "--quiet", "--", file.name)
+    if ignored is None or ignored.returncode not in (0, 1):
+        return None
+    if ignored.returncode == 0:  # what is tracked is never said to be ignored
+        return "hidden"
+    tracked = _ran(file.parent, "ls-files", "--error-unmatch", "--", file.name)
+    return "tracked" if tracked is not None and tracked.returncode == 0 else "not ignored"
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
-    """Return what git says; None if it fails. It takes no lock, so that it disturbs nobody."""
+    """Return what git says; None if it fails."""
+    done = _ran(folder, *arguments)
+    return None if done is None or done.returncode else done.stdout
+
+
+def _ran(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+    """Run git and return how it ended; None if it cannot be run. It takes no lock, so that it disturbs nobody."""
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", *arguments],
             cwd=folder,
             env=environment,
@@ -69,8 +98,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
             text=True,
             errors="replace",
             timeout=_SECONDS,
-            check=True,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout

@@ -33,7 +33,7 @@ class _File:
 
     checksum: Sha256
     models: dict[str, ModelBaseline]
-    salt: Salt
+    salt: Salt | None = None
     schema: int
     written_by: str
 
@@ -85,17 +85,17 @@ def parse_baseline(text: str, source: str) -> Baseline:
     Examples
     --------
     >>> from fairness_checks.baseline.text import baseline_text
-    >>> baseline = Baseline(salt="0" * 32)
+    >>> baseline = Baseline()
     >>> parse_baseline(baseline_text(baseline), "fairness-baseline.json") == baseline
     True
     """
     document = _parsed(text, source)
     schema = document.get("schema")
-    if type(schema) is int and schema != SCHEMA:
+    if type(schema) is int and schema not in (1, SCHEMA):
         by = document.get("written_by", "another version")
         raise BaselineError(
-            f"{source}: schema: {schema}, written by {by!s:.60}; this is {written_by()}, which reads schema {SCHEMA}: "
-            "upgrade fairness-checks"
+            f"{source}: schema: {schema}, written by {by!s:.60}; this is {written_by()}, which reads schema 1 to "
+            f"{SCHEMA}: upgrade fairness-checks"
         )
     try:
         file = _adapter().validate_json(text, strict=True)
@@ -160,6 +160,8 @@ def _check_keys(baseline: Baseline, source: str) -> None:
         for key, entry in model.checks.items():
             if key != entry_key(entry):
                 raise BaselineError(f"{source}: models.{name}: {key!r} holds {entry_key(entry)!r}; {_REMEDY}")
+        if model.outcomes is not None and model.outcomes.key is None and baseline.salt is None:
+            raise BaselineError(f"{source}: models.{name}: its outcomes have neither a key nor a salt; {_REMEDY}")
         if model.outcomes is not None and model.outcomes.fingerprint != model.data_fingerprint:
             raise BaselineError(f"{source}: models.{name}: outcomes are of other samples than the checks; {_REMEDY}")
 

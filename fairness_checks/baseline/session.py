@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairness_checks.baseline.reading import REWRITE, read_baseline
+from fairness_checks.baseline.secret_key import VARIABLE, find_key, key_file
 from fairness_checks.names import printable
 
 if TYPE_CHECKING:
+    from fairness_checks.baseline.document import OutcomesRef
+    from fairness_checks.baseline.fingerprint import Pseudonyms
     from fairness_checks.checks import Check, Settings
     from fairness_checks.evaluation import Evaluation
     from fairness_checks.records import CheckRecord
@@ -37,12 +40,18 @@ class BaselineSession:
     Raises
     ------
     BaselineError
-        If the file is there and cannot be read.
+        If the file is there and cannot be read, or the key of its pseudonyms is none, or not kept as one.
     """
 
     def __init__(self, path: Path, models: Collection[str], *, updating: bool) -> None:
         self.path, self.updating, self._models = path, updating, models
         self._baseline = read_baseline(path)
+        needed = updating or any(ref.key is not None for ref in self._outcomes())
+        self._key = find_key(path) if needed else None
+
+    def _outcomes(self) -> list[OutcomesRef]:
+        models = {} if self._baseline is None else self._baseline.models
+        return [model.outcomes for model in models.values() if model.outcomes is not None]
 
     def attached(self, model: str, evaluation: Evaluation, checks: Sequence[Check]) -> Evaluation:
         """Return an evaluation with what the baseline holds of its model, if some check asks for that."""
@@ -50,11 +59,26 @@ class BaselineSession:
             return evaluation
         from fairness_checks.regression import Accepted
 
-        accepted = Accepted(self.path, b"", None, self.updating)
-        if self._baseline is not None:
-            salt = bytes.fromhex(self._baseline.salt)
-            accepted = dataclasses.replace(accepted, salt=salt, model=self._baseline.models.get(model))
+        there = None if self._baseline is None else self._baseline.models.get(model)
+        accepted = Accepted(self.path, there, self.updating)
+        if there is not None and there.outcomes is not None:
+            pseudonyms, unpaired = self._pseudonyms(there.outcomes)
+            accepted = dataclasses.replace(accepted, pseudonyms=pseudonyms, unpaired=unpaired)
         return dataclasses.replace(evaluation, accepted=accepted)
+
+    def _pseudonyms(self, outcomes: OutcomesRef) -> tuple[Pseudonyms | None, str | None]:
+        """Return what finds samples in an outcomes file again, or why there is nothing that does."""
+        from fairness_checks.baseline.fingerprint import Pseudonyms
+
+        if outcomes.key is None:
+            return Pseudonyms(bytes.fromhex((self._baseline and self._baseline.salt) or "")), None
+        if self._key is None:
+            where = f"${VARIABLE} or {key_file(self.path).name}"
+            return None, f"the key {outcomes.key} of the baseline's pseudonyms is not here; give it by {where}"
+        if self._key.id != outcomes.key:
+            other = f"{self._key.source} holds the key {self._key.id}"
+            return None, f"the baseline's pseudonyms were made with the key {outcomes.key}, and {other}"
+        return Pseudonyms(self._key), None
 
     def staged(self, evaluation: Evaluation, checks: Sequence[Check], settings: Settings) -> Path | None:
         """Leave what the next baseline needs of a model in a temporary folder; None where it needs nothing."""
@@ -62,9 +86,10 @@ class BaselineSession:
         if not self.updating or not against or evaluation.predictions is None:
             return None
         from fairness_checks.baseline.staging import stage
-        from fairness_checks.baseline.store import claim_salt
+        from fairness_checks.baseline.store import claim_key
 
-        return stage(evaluation.predictions, against, settings, claim_salt(self.path))
+        key = None if evaluation.predictions.sample_id is None else claim_key(self.path)
+        return stage(evaluation.predictions, against, settings, key)
 
     def strangers(self) -> dict[str, str]:
         """Return the models that the file of limits does not have, and why each is a problem: renamed or removed."""
@@ -101,4 +126,19 @@ class BaselineSession:
         )
         gone = f"; gone with their models: {', '.join(done.dropped)}" if done.dropped else ""
         checks = "check" if done.written == 1 else "checks"
-        return printable(f"{self.path.name}: {done.written} {checks} written{kept}{gone}; commit it")
+        line = f"{self.path.name}: {done.written} {checks} written{kept}{gone}; commit it"
+        return printable(f"{line}{self._about_the_key()}")
+
+    def _about_the_key(self) -> str:
+        """Say that a key was made, or that it is another one than before; nothing where neither is so."""
+        now = find_key(self.path)
+        if now is None:
+            return ""
+        if self._key is None:
+            file = key_file(self.path).name
+            return (
+                f". Its pseudonyms have a new key, {now.id}, in {file}: keep a copy, never commit it, and give it to "
+                f"CI as ${VARIABLE}"
+            )
+        before = sorted({ref.key for ref in self._outcomes() if ref.key is not None} - {now.id})
+        return f". Its pseudonyms have another key now: {now.id}, was {' and '.join(before)}" if before else ""

@@ -34,14 +34,15 @@ class Snapshot:
         What it is; the JUnit XML has no fingerprints and no ratchets.
     models : dict of str to (dict of str to Entry)
         By model and `entry_key`.
-    fingerprints : dict of str to str
-        Of the models' samples, where known.
+    fingerprints : dict of str to (str or None, str)
+        Of the models' samples, where known, behind the key that they were made with; those of two keys cannot be
+        compared.
     """
 
     source: str
     kind: Literal["baseline", "junit"]
     models: Mapping[str, Mapping[str, Entry]]
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, tuple[str | None, str]] = field(default_factory=dict)
 
 
 def read_snapshot(path: Path) -> Snapshot:
@@ -65,7 +66,11 @@ def read_snapshot(path: Path) -> Snapshot:
         baseline = parse_baseline(content.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
         raise BaselineError(f"{path}: neither a baseline nor a JUnit XML: not UTF-8 at byte {error.start}") from error
-    fingerprints = {name: m.data_fingerprint for name, m in baseline.models.items() if m.data_fingerprint is not None}
+    fingerprints = {
+        name: (None if model.outcomes is None else model.outcomes.key, model.data_fingerprint)
+        for name, model in baseline.models.items()
+        if model.data_fingerprint is not None
+    }
     models = {name: model.checks for name, model in baseline.models.items()}
     return Snapshot(source=str(path), kind="baseline", models=models, fingerprints=fingerprints)
 

@@ -13,9 +13,11 @@ from typing import ClassVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fairness_checks.baseline.document import GroupEntry, OutcomesRef
+from fairness_checks.baseline.fingerprint import Pseudonyms
 from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.moments import group_entries
 from fairness_checks.baseline.outcomes import write_outcomes
+from fairness_checks.baseline.secret_key import SecretKey
 from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import BaselineError
 from fairness_checks.influences import group_influences
@@ -49,7 +51,7 @@ class Staged:
     groups: dict[str, tuple[GroupEntry, ...]]
 
 
-def stage(predictions: Predictions, checks: Sequence[Check], settings: Settings, salt: bytes) -> Path:
+def stage(predictions: Predictions, checks: Sequence[Check], settings: Settings, key: SecretKey | None) -> Path:
     """Write what the baseline needs of a model to a new temporary folder, and return the folder.
 
     Parameters
@@ -60,13 +62,28 @@ def stage(predictions: Predictions, checks: Sequence[Check], settings: Settings,
         Those against the baseline.
     settings : Settings
         For groups that are too small to be judged.
-    salt : bytes
-        Of the baseline.
+    key : SecretKey or None
+        Of the baseline's pseudonyms; None where the samples have no ids.
+
+    Raises
+    ------
+    BaselineError
+        If the temporary folder cannot be written.
     """
+    try:
+        return _stage(predictions, checks, settings, key)
+    except OSError as error:
+        raise BaselineError(
+            f"{tempfile.gettempdir()}: what the baseline needs cannot be written: {error.strerror or error}; make "
+            "room, or name another folder by TMPDIR"
+        ) from error
+
+
+def _stage(predictions: Predictions, checks: Sequence[Check], settings: Settings, key: SecretKey | None) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="fairness-baseline-"))
     outcomes = None
-    if predictions.sample_id is not None:
-        ref = write_outcomes(folder / OUTCOMES, predictions, salt)
+    if predictions.sample_id is not None and key is not None:
+        ref = write_outcomes(folder / OUTCOMES, predictions, Pseudonyms(key))
         outcomes = dataclasses.replace(ref, file=f"staged/outcomes-{ref.sha256[:12]}.npz")  # until it is in its place
     groups = {entry_key(check.key): _groups(predictions, check, settings) for check in checks}
     content = _staged().dump_json(Staged(outcomes=outcomes, groups=groups))

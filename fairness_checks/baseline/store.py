@@ -17,15 +17,16 @@ from types import MappingProxyType
 
 from filelock import Timeout
 
-from fairness_checks.baseline.document import Baseline, OutcomesRef
+from fairness_checks.baseline.document import SCHEMA, Baseline, OutcomesRef
 from fairness_checks.baseline.reading import parse_baseline, read_baseline
+from fairness_checks.baseline.secret_key import VARIABLE, SecretKey, find_key, key_file, make_key
 from fairness_checks.baseline.text import baseline_text
 from fairness_checks.errors import BaselineError
 from fairness_checks.names import slug
 from fairness_checks.storage.files import read_regular, remove_leftovers, write_atomically
 from fairness_checks.storage.locks import locked
 
-__all__ = ["claim_salt", "outcomes_folder", "update_baseline"]
+__all__ = ["claim_key", "outcomes_folder", "update_baseline"]
 
 LOCK_SECONDS = 30.0
 _OURS = re.compile(r"[A-Za-z0-9_]+-[0-9a-f]{12}\.npz")
@@ -47,19 +48,28 @@ def outcomes_folder(path: Path) -> Path:
     return path.with_suffix("")
 
 
-def claim_salt(path: Path, *, timeout: float = LOCK_SECONDS) -> bytes:
-    """Return the salt of the baseline; make one without models where there is none.
-
-    A run that will write outcomes asks first, so that of two first runs at a time the second hashes its ids as the
-    first does.
+def claim_key(path: Path, *, timeout: float = LOCK_SECONDS) -> SecretKey:
+    """Return the key of the baseline's pseudonyms; make one where none was ever used.
 
     Raises
     ------
     BaselineError
-        As for `update_baseline`.
+        As for `find_key`, `make_key` and `update_baseline`; and where the baseline has pseudonyms but this run has no
+        key: another would make them other patients.
     """
-    baseline = read_baseline(path) or update_baseline(path, lambda old: old or Baseline(), timeout=timeout)
-    return bytes.fromhex(baseline.salt)
+    if (key := find_key(path)) is not None:
+        return key
+    with _locked(path, timeout):
+        if (key := find_key(path)) is not None:  # another process was first
+            return key
+        used = sorted({ref.key for ref in _refs(read_baseline(path)).values() if ref.key is not None})
+        if used:
+            raise BaselineError(
+                f"{path}: its pseudonyms were made with the key {' and '.join(used)}, which is not here. Give it as "
+                f"${VARIABLE} or in {key_file(path).name}; where it is lost, give a new one, under which this run's "
+                "samples are written: until then nothing is paired"
+            )
+        return make_key(path)
 
 
 def update_baseline(
@@ -72,9 +82,8 @@ def update_baseline(
     path : Path
         The JSON; its folder exists.
     change : callable
-        Takes what is there now, None for nothing, and returns what shall be there: see
-        `fairness_checks.baseline.entries.merged`. Called under the lock, after the file has been read again. What it
-        raises is passed on, and nothing is written.
+        Takes what is there now, None for nothing, and returns what shall be there. Called under the lock,
+        after the file has been read again. What it raises is passed on, and nothing is written.
     outcomes : mapping of str to Path
         For each model with new outcomes the file from `write_outcomes`; the changed baseline refers to it by what that
         returned. It is copied.
@@ -105,7 +114,8 @@ def update_baseline(
                 _keep(folder / name, content)
             write_atomically(path, text.encode())
         except OSError as error:
-            raise BaselineError(f"{path}: cannot be written: {error.strerror or error}") from error
+            what = "" if error.filename in (None, str(path)) else f"{error.filename}: "
+            raise BaselineError(f"{path}: cannot be written: {what}{error.strerror or error}") from error
         with suppress(OSError):  # the new baseline stands; what is left over goes next time
             _remove_unnamed(folder, new)
     return new
@@ -153,7 +163,9 @@ def _placed(
     for name, ref in _refs(replace(new, models=models)).items():
         if name not in outcomes and there.get(name) != ref:
             raise BaselineError(f"{folder}: new outcomes of {name!r} without a file")
-    return replace(new, models=models), files
+    # The salt of a baseline of schema 1 goes with the last outcomes that need it.
+    salted = any(ref.key is None for ref in _refs(replace(new, models=models)).values())
+    return replace(new, models=models, schema=SCHEMA, salt=new.salt if salted else None), files
 
 
 def _refs(baseline: Baseline | None) -> dict[str, OutcomesRef]:

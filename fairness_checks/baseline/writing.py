@@ -68,7 +68,7 @@ def write_baseline(
     BaselineError
         As `update_baseline`.
     """
-    commit = git_commit(path.parent, ignore=[path.name, outcomes_folder(path).name])
+    commit = git_commit(path.parent, ignore=[path.name, outcomes_folder(path).name, ".gitignore"])
     written = _Written(package_versions(), commit, date.today().isoformat())
     accepted: dict[str, dict[str, Entry]] = {}
     compared: dict[str, Staged] = {}

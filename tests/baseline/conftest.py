@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fairness_checks.baseline.document import Baseline, Entry, GroupEntry, ModelBaseline
+from fairness_checks.baseline.fingerprint import Pseudonyms
 from fairness_checks.baseline.keys import entry_key
+from fairness_checks.baseline.secret_key import SecretKey
 
-SALT = "00112233445566778899aabbccddeeff"
+KEY = SecretKey(bytes(range(32)), "a test")
 
 
 def make_entry(**changed) -> Entry:
@@ -38,11 +42,22 @@ def make_model(*entries: Entry, **more) -> ModelBaseline:
 
 
 def make_baseline(**models: ModelBaseline) -> Baseline:
-    return Baseline(salt=SALT, models=models or {"sepsis_model": make_model()})
+    return Baseline(models=models or {"sepsis_model": make_model()})
+
+
+def merged(old: Baseline | None, models: dict[str, ModelBaseline]) -> Baseline:
+    """Return a baseline with new entries over the old ones."""
+    kept = {} if old is None else dict(old.models)
+    for name, model in models.items():
+        before = kept[name].checks if name in kept else {}
+        kept[name] = replace(model, checks={**before, **model.checks})
+    return replace(old or Baseline(), models=kept)
 
 
 class Make:
-    salt = SALT
+    key = KEY
+    pseudonyms = Pseudonyms(KEY)
+    merged = staticmethod(merged)
     entry = staticmethod(make_entry)
     model = staticmethod(make_model)
     baseline = staticmethod(make_baseline)

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairness_checks.baseline.document import Baseline, GroupEntry, OutcomesRef
-from fairness_checks.baseline.entries import merged
 from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.reading import parse_baseline, read_baseline
 from fairness_checks.baseline.text import baseline_text
@@ -27,7 +26,11 @@ FLOATS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 @pytest.fixture
 def baseline(make):
     ref = OutcomesRef(
-        file="fairness-baseline/sepsis_model-0123456789ab.npz", samples=3, sha256="0" * 64, fingerprint=FINGERPRINT
+        file="fairness-baseline/sepsis_model-0123456789ab.npz",
+        samples=3,
+        sha256="0" * 64,
+        fingerprint=FINGERPRINT,
+        key="0123456789abcdef",
     )
     entries = (make.entry(), make.entry(metric="accuracy", limit_kind="min_value", verdict="inconclusive"))
     return make.baseline(
@@ -172,7 +175,7 @@ def test_a_number_that_was_edited_by_hand(path):
         ('"verdict": "inconclusive"', '"verdict": "pass"'),
         ('"samples": 3', '"samples": 4'),
         ('"numpy": "2.4.6"', '"numpy": "2.4.7"'),
-        ('"salt": "00', '"salt": "01'),
+        ('"key": "01', '"key": "02'),
     ]:
         assert before in text
         path.write_text(text.replace(before, after, 1), encoding="utf-8")
@@ -183,10 +186,11 @@ def test_a_number_that_was_edited_by_hand(path):
 
 
 def test_a_newer_schema(path):
-    text = path.read_text(encoding="utf-8").replace('"schema": 1', '"schema": 2')
+    text = path.read_text(encoding="utf-8").replace('"schema": 2', '"schema": 3')
     path.write_text(re.sub(r'"written_by": ".*"', '"written_by": "fairness-checks 3.1.0", "x": 0', text))
     refused(
-        path, r"schema: 2, written by fairness-checks 3\.1\.0; this is fairness-checks \S+, which reads schema 1: upgr"
+        path,
+        r"schema: 3, written by fairness-checks 3\.1\.0; this is fairness-checks \S+, which reads schema 1 to 2",
     )
 
 
@@ -198,23 +202,24 @@ def test_a_newer_schema(path):
             '"limit": 0.05, "limit": 0.06',
             r"the key 'limit' stands twice in one object \(found on lines",
         ),
-        ('"salt":', '"models": {}, "salt":', "the key 'models' stands twice"),
+        ('"schema":', '"models": {}, "schema":', "the key 'models' stands twice"),
         ('"limit": 0.05', '"limit": "0.05"', r"models\.other\.checks\..*\.limit: Input should be a valid number"),
         ('"n": 412', '"n": 412.0', r"groups\.0\.n: Input should be a valid integer"),
         ('"n": 412', '"n": true', r"groups\.0\.n: Input should be a valid integer"),
         ('"limit": 0.05', '"limit": NaN', "not readable as JSON: NaN"),
         ('"limit": 0.05', '"limit": 1e999', "limit: Input should be a finite number"),
         ('"limit": 0.05', '"limit": 0.05, "note": 1', r"\.note: Unexpected keyword argument"),
-        ('"salt":', '"note": 1, "salt":', "note: Unexpected keyword argument"),
+        ('"schema":', '"note": 1, "schema":', "note: Unexpected keyword argument"),
         ('"verdict": "pass"', '"verdict": "passed"', r"\.verdict: Input should be 'pass'"),
-        ('"salt": "00', '"salt": "0', "salt: String should match pattern"),
-        ('"schema": 1', '"schema": "1"', "schema: Input should be a valid integer"),
-        ('"schema": 1,', "", "schema: Field required"),
+        ('"schema":', '"salt": "0", "schema":', "salt: String should match pattern"),
+        ('"key": "01', '"key": "0', "outcomes.key: String should match pattern"),
+        ('"schema": 2', '"schema": "2"', "schema: Input should be a valid integer"),
+        (',\n  "schema": 2', "", "schema: Field required"),
         ('"fairness-baseline/sepsis', '"../sepsis', r"outcomes\.file: String should match pattern"),
         ('"fairness-baseline/sepsis', '"/etc/sepsis', r"outcomes\.file: String should match pattern"),
         ('"fairness-baseline/sepsis', '"a/../sepsis', r"outcomes\.file: String should match pattern"),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_what_else_is_refused(path, before, after, message):
     text = path.read_text(encoding="utf-8")
@@ -261,23 +266,17 @@ def test_an_entry_under_another_key(make, path):
 
 def test_outcomes_of_other_samples(path, baseline):
     model = replace(baseline.models["sepsis_model"], data_fingerprint="e" * 64)
-    path.write_text(baseline_text(Baseline(salt=baseline.salt, models={"m": model})), encoding="utf-8")
+    path.write_text(baseline_text(Baseline(models={"m": model})), encoding="utf-8")
     refused(path, "outcomes are of other samples")
 
 
-# --- merging
-
-
-def test_merging_keeps_other_models_and_other_checks(make):
-    fnr, accuracy = make.entry(), make.entry(metric="accuracy")
-    old = make.baseline(a=make.model(fnr, accuracy), b=make.model(fnr))
-    better = replace(fnr, estimate=0.01)
-    new = merged(old, make.salt, {"a": make.model(better), "c": make.model(fnr)})
-    assert list(new.models) == ["a", "b", "c"]
-    assert new.models["a"].checks == {entry_key(fnr): better, entry_key(accuracy): accuracy}
-    assert new.models["b"] is old.models["b"]
-    with pytest.raises(BaselineError, match="run the update again"):
-        merged(old, "f" * 32, {})
+def test_outcomes_whose_pseudonyms_nothing_made(path, baseline):
+    model = baseline.models["sepsis_model"]
+    model = replace(model, outcomes=replace(model.outcomes, key=None))
+    path.write_text(baseline_text(Baseline(models={"m": model})), encoding="utf-8")
+    refused(path, "models.m: its outcomes have neither a key nor a salt")
+    path.write_text(baseline_text(Baseline(salt="0" * 32, models={"m": model})), encoding="utf-8")
+    assert read_baseline(path).models == {"m": model}
 
 
 def test_a_baseline_that_is_no_file_is_one_error(tmp_path, odd_file):

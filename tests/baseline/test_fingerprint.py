@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from fairness_checks import Predictions
 from fairness_checks.baseline import fingerprint
-from fairness_checks.baseline.fingerprint import data_fingerprint, hashed_ids
+from fairness_checks.baseline.fingerprint import Pseudonyms, data_fingerprint
+from fairness_checks.baseline.secret_key import SecretKey
 from fairness_checks.errors import BaselineError
 
 ROWS = {
@@ -87,30 +89,40 @@ def test_a_model_without_labels_has_one():
     assert data_fingerprint(model([1, 2])) == data_fingerprint(model([2, 1])) != data_fingerprint(model([1, 3]))
 
 
-def test_hashes_are_blake2b():
-    ids = np.array(["patient 1", "Müller", "7"])
+IDS = np.array(["patient 1", "Müller", "7", "\ud800", "x" * 500])
+
+
+def of(salt_or_key, ids):
+    return Pseudonyms(salt_or_key).of(ids).tolist()
+
+
+@pytest.mark.parametrize("secret", [bytes(range(32)), bytes(32), b"\xff" * 32])
+def test_pseudonyms_are_hmac_sha256(secret):
+    names = [name.encode("utf-8", "surrogatepass") for name in IDS.tolist()]
+    macs = [hmac.new(secret, b"fairness-checks baseline id " + name, "sha256").digest() for name in names]
+    assert of(SecretKey(secret, "a test"), IDS) == [int.from_bytes(mac[:8], "little") for mac in macs]
+
+
+def test_those_of_a_salt_are_blake2b():
     salt = bytes(range(16))
-    expected = [int.from_bytes(hashlib.blake2b(i.encode(), key=salt).digest()[:8], "little") for i in ids.tolist()]
-    assert hashed_ids(ids, salt).tolist() == expected
-    assert hashed_ids(ids, bytes(16)).tolist() != expected
+    names = [name.encode("utf-8", "surrogatepass") for name in IDS.tolist()]
+    expected = [int.from_bytes(hashlib.blake2b(name, key=salt).digest()[:8], "little") for name in names]
+    assert of(salt, IDS) == expected
+    assert of(bytes(16), IDS) != expected
 
 
-def test_a_collision_is_an_error(monkeypatch):
-    class Coarse:
-        """A hash of the length alone."""
+def test_fingerprints_of_two_keys_share_nothing_and_that_of_a_salt_is_the_plain_one():
+    one, other = (SecretKey(bytes([number]) * 32, "a test") for number in (1, 2))
+    found = [Pseudonyms(key).fingerprint(made()) for key in (one, other, bytes(16))]
+    assert len({*found, one.id, other.id}) == 5
+    assert found[2] == data_fingerprint(made())
+    message = f"fairness-checks baseline samples {found[2]}".encode()
+    assert found[0] == hmac.new(one.secret, message, "sha256").hexdigest()
+    assert Pseudonyms(one).fingerprint(made(sample_id=None)) is None
 
-        def __init__(self, length=0):
-            self.length = length
 
-        def copy(self):
-            return Coarse()
-
-        def update(self, name):
-            self.length = len(name)
-
-        def digest(self):
-            return self.length.to_bytes(8, "little")
-
-    monkeypatch.setattr(fingerprint.hashlib, "blake2b", lambda key: Coarse())
-    with pytest.raises(BaselineError, match="'ab' and 'cd' have the same hash"):
-        hashed_ids(np.array(["ab", "x", "cd"]), bytes(16))
+def test_a_collision_is_an_error_that_names_no_patient(monkeypatch):
+    monkeypatch.setattr(fingerprint, "_keyed", lambda secret, names: [str(len(name)).encode() * 8 for name in names])
+    with pytest.raises(BaselineError, match="the ids of rows 0 and 2 have the same pseudonym") as caught:
+        of(SecretKey(bytes(32), "a test"), np.array(["ab", "x", "cd"]))
+    assert "ab" not in str(caught.value).replace("baseline", "")

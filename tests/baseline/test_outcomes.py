@@ -15,11 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairness_checks import Predictions
+from fairness_checks.baseline.fingerprint import Pseudonyms
 from fairness_checks.baseline.outcomes import read_outcomes, rounded, write_outcomes
 from fairness_checks.baseline.rounding import as_distances, as_scores, halved
+from fairness_checks.baseline.secret_key import SecretKey
 from fairness_checks.errors import BaselineError
 
-SALT = bytes(range(16))
+PSEUDONYMS = Pseudonyms(SecretKey(bytes(range(32)), "a test"))
+OTHER = Pseudonyms(SecretKey(bytes(32), "a test"))
 FINITE = st.floats(-1e300, 1e300)
 
 
@@ -59,7 +62,7 @@ def test_each_sample_finds_its_own_outcome(tmp_path_factory, data):
     errors = data.draw(st.none() | st.lists(FINITE, min_size=n, max_size=n))
     sex = [str(i % 3) for i in range(n)]
     old = Predictions(truth, data.draw(labels), scores, error=errors, sample_id=ids, sensitive_features={"sex": sex})
-    ref = write_outcomes(folder / "o.npz", old, SALT)
+    ref = write_outcomes(folder / "o.npz", old, PSEUDONYMS)
     order = data.draw(st.permutations(range(n)))
     current = Predictions(
         [truth[i] for i in order],
@@ -67,7 +70,7 @@ def test_each_sample_finds_its_own_outcome(tmp_path_factory, data):
         sample_id=[ids[i] for i in order],
         sensitive_features={"sex": [sex[i] for i in order]},
     )
-    found = read_outcomes(folder, ref, SALT, current)
+    found = read_outcomes(folder, ref, PSEUDONYMS, current)
     expected = rounded(old)
     place = {name: row for row, name in enumerate(ids)}
     rows = [place[name] for name in current.sample_id.tolist()]
@@ -83,9 +86,9 @@ def test_each_sample_finds_its_own_outcome(tmp_path_factory, data):
 
 def test_an_unchanged_model_shows_no_change_at_all(tmp_path):
     old = classifier()
-    ref = write_outcomes(tmp_path / "o.npz", old, SALT)
+    ref = write_outcomes(tmp_path / "o.npz", old, PSEUDONYMS)
     current = rounded(shuffled(old, np.random.default_rng(1).permutation(len(old))))
-    found = read_outcomes(tmp_path, ref, SALT, current)
+    found = read_outcomes(tmp_path, ref, PSEUDONYMS, current)
     for name in ("y_true", "y_pred", "y_score", "error", "uncertainty"):
         np.testing.assert_array_equal(getattr(found, name), getattr(current, name))
     assert ref.samples == 200
@@ -133,16 +136,16 @@ def test_rounding_keeps_the_order_of_scores(scores):
 
 
 def test_the_same_predictions_give_the_same_bytes(tmp_path):
-    first = write_outcomes(tmp_path / "a.npz", classifier(), SALT)
+    first = write_outcomes(tmp_path / "a.npz", classifier(), PSEUDONYMS)
     other = shuffled(classifier(), np.random.default_rng(5).permutation(200))
-    assert write_outcomes(tmp_path / "b.npz", other, SALT).sha256 == first.sha256
-    assert write_outcomes(tmp_path / "c.npz", classifier(), bytes(16)).sha256 != first.sha256
+    assert write_outcomes(tmp_path / "b.npz", other, PSEUDONYMS).sha256 == first.sha256
+    assert write_outcomes(tmp_path / "c.npz", classifier(), OTHER).sha256 != first.sha256
     with zipfile.ZipFile(tmp_path / "a.npz") as archive:
         assert {item.date_time for item in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_no_id_no_group_no_feature_is_in_the_file(tmp_path):
-    write_outcomes(tmp_path / "o.npz", classifier(sample_id=[f"patient-{i}" for i in range(200)]), SALT)
+    write_outcomes(tmp_path / "o.npz", classifier(sample_id=[f"patient-{i}" for i in range(200)]), PSEUDONYMS)
     with np.load(tmp_path / "o.npz", allow_pickle=False) as entry:
         exponents = {"y_score_exponent", "error_exponent", "uncertainty_exponent"}
         assert set(entry.files) == {"ids", "y_true", "y_pred", "y_score", "error", "uncertainty"} | exponents
@@ -152,20 +155,20 @@ def test_no_id_no_group_no_feature_is_in_the_file(tmp_path):
 
 def test_without_ids_nothing_is_written(tmp_path):
     with pytest.raises(BaselineError, match="sample_id: not given"):
-        write_outcomes(tmp_path / "o.npz", classifier(sample_id=None), SALT)
+        write_outcomes(tmp_path / "o.npz", classifier(sample_id=None), PSEUDONYMS)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
 def stored(tmp_path):
     current = classifier()
-    return tmp_path, write_outcomes(tmp_path / "o.npz", current, SALT), current
+    return tmp_path, write_outcomes(tmp_path / "o.npz", current, PSEUDONYMS), current
 
 
 def refused(stored, message, **changed):
     folder, ref, current = stored
     with pytest.raises(BaselineError, match=message) as caught:
-        read_outcomes(folder, replace(ref, **changed), SALT, current)
+        read_outcomes(folder, replace(ref, **changed), PSEUDONYMS, current)
     assert "o.npz" in str(caught.value)
     assert "--fairness-update-baseline" in str(caught.value)
 
@@ -184,19 +187,19 @@ def test_a_changed_byte_and_a_cut_file(stored):
 
 
 def test_a_swapped_file(stored):
-    write_outcomes(stored[0] / "o.npz", classifier(seed=1), SALT)
+    write_outcomes(stored[0] / "o.npz", classifier(seed=1), PSEUDONYMS)
     refused(stored, "is not the file that the baseline names")
 
 
 def test_a_swapped_file_with_its_own_sha256(stored):
-    ref = write_outcomes(stored[0] / "o.npz", classifier(seed=1), SALT)
+    ref = write_outcomes(stored[0] / "o.npz", classifier(seed=1), PSEUDONYMS)
     refused(stored, "its ids are not those of this run's samples", sha256=ref.sha256)
 
 
-def test_another_salt(stored):
+def test_another_key(stored):
     folder, ref, current = stored
-    with pytest.raises(BaselineError, match="under the baseline's salt"):
-        read_outcomes(folder, ref, bytes(16), current)
+    with pytest.raises(BaselineError, match="its samples are not those of this run"):
+        read_outcomes(folder, ref, OTHER, current)
 
 
 @pytest.mark.parametrize(
@@ -207,15 +210,15 @@ def test_another_salt(stored):
 def test_other_samples(stored, changed):
     folder, ref, _ = stored
     with pytest.raises(BaselineError, match=r"are not those of this run .*compare unpaired"):
-        read_outcomes(folder, ref, SALT, classifier(**changed))
+        read_outcomes(folder, ref, PSEUDONYMS, classifier(**changed))
 
 
 def test_other_labels_in_the_file(stored):
     """The fingerprint is that of the run, the file is another's: a baseline that somebody put together."""
     folder, ref, current = stored
-    other = write_outcomes(folder / "o.npz", classifier(y_true=~current.y_true), SALT)
+    other = write_outcomes(folder / "o.npz", classifier(y_true=~current.y_true), PSEUDONYMS)
     with pytest.raises(BaselineError, match="its labels are not those"):
-        read_outcomes(folder, replace(other, fingerprint=ref.fingerprint), SALT, current)
+        read_outcomes(folder, replace(other, fingerprint=ref.fingerprint), PSEUDONYMS, current)
 
 
 def repacked(stored, change):

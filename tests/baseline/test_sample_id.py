@@ -44,9 +44,9 @@ def test_none_is_the_default_and_the_array_is_frozen():
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        ([7, 8, 7], "sample_id: '7' is repeated, in rows 0 and 2"),
-        (["a", "a", "b"], "sample_id: 'a' is repeated, in rows 0 and 1"),
-        (np.array([7, "7", 8], dtype=object), "sample_id: '7' is repeated, in rows 0 and 1"),
+        ([7, 8, 7], "sample_id: rows 0 and 2 have the same"),
+        (["a", "a", "b"], "sample_id: rows 0 and 1 have the same"),
+        (np.array([7, "7", 8], dtype=object), "sample_id: rows 0 and 1 have the same"),
         ([1.0, 2.0, 3.0], "sample_id: dtype float64; whole numbers or text"),
         ([1, None, 3], r"sample_id: 1 of 3 values is missing \(None or NaN\): row 1"),
         (["a", None, "b"], "sample_id: 1 of 3 values is missing"),

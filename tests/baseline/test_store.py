@@ -16,11 +16,11 @@ from filelock import FileLock
 
 from fairness_checks import Predictions
 from fairness_checks.baseline import store
-from fairness_checks.baseline.document import Baseline
-from fairness_checks.baseline.entries import merged
+from fairness_checks.baseline.fingerprint import Pseudonyms
 from fairness_checks.baseline.outcomes import read_outcomes, rounded, write_outcomes
 from fairness_checks.baseline.reading import read_baseline
-from fairness_checks.baseline.store import claim_salt, update_baseline
+from fairness_checks.baseline.secret_key import find_key
+from fairness_checks.baseline.store import claim_key, update_baseline
 from fairness_checks.errors import BaselineError
 
 
@@ -45,11 +45,11 @@ class Updating:
         self.make, self.staging = make, staging
 
     def __call__(self, path, **seeds):
-        salt = claim_salt(path)
+        key = claim_key(path)
         staged = {name: self.staging / f"{name}.npz" for name in seeds}
-        refs = {name: write_outcomes(staged[name], outcomes(seed), salt) for name, seed in seeds.items()}
+        refs = {name: write_outcomes(staged[name], outcomes(seed), Pseudonyms(key)) for name, seed in seeds.items()}
         models = {name: self.make.model(outcomes=ref, data_fingerprint=ref.fingerprint) for name, ref in refs.items()}
-        return update_baseline(path, lambda old: merged(old, salt.hex(), models), staged)
+        return update_baseline(path, lambda old: self.make.merged(old, models), staged)
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def update(make, tmp_path):
 
 
 def files(path):
-    """Return all files of the project but the lock."""
+    """Return all files of the project but the lock, the key and what keeps that from git."""
     found = (file.relative_to(path.parent).as_posix() for file in path.parent.rglob("*") if file.is_file())
-    return sorted(name for name in found if not name.endswith(".lock"))
+    return sorted(name for name in found if not name.endswith((".lock", ".key", ".gitignore")))
 
 
 def whole(path, seeds):
@@ -68,7 +68,7 @@ def whole(path, seeds):
     baseline = read_baseline(path)
     assert set(baseline.models) == set(seeds)
     for name, seed in seeds.items():
-        found = read_outcomes(path.parent, baseline.models[name].outcomes, bytes.fromhex(baseline.salt), outcomes(seed))
+        found = read_outcomes(path.parent, baseline.models[name].outcomes, Pseudonyms(find_key(path)), outcomes(seed))
         np.testing.assert_array_equal(found.y_score, rounded(outcomes(seed)).y_score)
 
 
@@ -83,7 +83,7 @@ def test_files_have_names_of_their_content_and_go_when_no_longer_named(path, upd
     whole(path, {"a": 3, "b": 2})
     kept = ["fairness-baseline/notes.txt", names[1], second.models["a"].outcomes.file]
     assert files(path) == sorted(["fairness-baseline.json", *kept])
-    assert second.salt == first.salt
+    assert {model.outcomes.key for model in second.models.values()} == {find_key(path).id}
 
 
 def test_the_same_again_changes_no_byte(path, update):
@@ -135,8 +135,8 @@ def test_nothing_is_written_when_the_change_raises_or_cannot_be_written(path, ma
     unread = make.model(make.entry(date="yesterday"))
     for change in (
         lambda old: 1 // 0,
-        lambda old: merged(old, old.salt, {"b": wrong}),
-        lambda old: merged(old, old.salt, {"b": unread}),
+        lambda old: make.merged(old, {"b": wrong}),
+        lambda old: make.merged(old, {"b": unread}),
     ):
         with pytest.raises((BaselineError, ZeroDivisionError)):
             update_baseline(path, change)
@@ -145,11 +145,10 @@ def test_nothing_is_written_when_the_change_raises_or_cannot_be_written(path, ma
 
 
 def test_outcomes_that_are_not_what_is_referred_to(path, make, tmp_path):
-    salt = claim_salt(path)
     staged = tmp_path / "a.npz"
-    ref = write_outcomes(staged, outcomes(1), salt)
+    ref = write_outcomes(staged, outcomes(1), make.pseudonyms)
     model = make.model(outcomes=ref, data_fingerprint=ref.fingerprint)
-    change = lambda old: merged(old, salt.hex(), {"a": model})  # noqa: E731
+    change = lambda old: make.merged(old, {"a": model})  # noqa: E731
     for given, message in [
         ({}, "new outcomes of 'a' without a file"),
         ({"a": staged, "b": staged}, "outcomes of 'b', to which the changed baseline does not refer"),
@@ -157,10 +156,10 @@ def test_outcomes_that_are_not_what_is_referred_to(path, make, tmp_path):
     ]:
         with pytest.raises(BaselineError, match=message):
             update_baseline(path, change, given)
-    write_outcomes(staged, outcomes(2), salt)
+    write_outcomes(staged, outcomes(2), make.pseudonyms)
     with pytest.raises(BaselineError, match="is not the file that was written for 'a'"):
         update_baseline(path, change, {"a": staged})
-    assert files(path) == ["fairness-baseline.json"]
+    assert files(path) == []
 
 
 def test_a_lock_that_is_held(path, make):
@@ -316,11 +315,37 @@ def test_killed_at_every_step_the_baseline_is_the_old_or_the_new_one(path, tmp_p
 
 
 def test_a_run_that_was_killed_as_the_first_one(path, update):
-    """What claim_salt leaves is a baseline without models; a half-written file beside it is removed."""
-    assert claim_salt(path) == claim_salt(path)
-    assert read_baseline(path) == Baseline(salt=claim_salt(path).hex())
+    """What claim_key leaves is a key; a half-written file beside the baseline is removed."""
+    assert claim_key(path) == claim_key(path)
+    assert read_baseline(path) is None
     leftover = path.with_name(f".{path.name}.0123456789abcdef.tmp")
     leftover.write_bytes(b'{"half')
     update(path, a=1)
     whole(path, {"a": 1})
     assert not leftover.exists()
+
+
+# --- things in the way
+
+
+def test_what_stands_in_the_place_of_an_outcomes_file_or_the_lock_is_one_error(path, update, odd_file):
+    baseline = update(path, a=1)
+    file = path.parent / baseline.models["a"].outcomes.file
+    before = path.read_bytes()
+    odd_file.put(file)
+    with pytest.raises(BaselineError, match=rf"{file.name}: cannot be read: {odd_file.says}.*restore it with git"):
+        whole(path, {"a": 1})
+    with pytest.raises(BaselineError, match=rf"cannot be written: .*{file.name}.*{odd_file.says}"):
+        update(path, a=1)
+    lock = path.with_name(".fairness-baseline.json.lock")
+    odd_file.put(lock)
+    with pytest.raises(BaselineError, match=rf"the baseline cannot be locked: {odd_file.says}"):
+        update(path, b=1)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_of_outcomes_that_is_a_file_is_one_error(path, update):
+    path.with_suffix("").write_text("in the way")
+    with pytest.raises(BaselineError, match=r"cannot be written: .*fairness-baseline.*File exists"):
+        update(path, a=1)
+    assert not path.exists()
