@@ -133,8 +133,9 @@ def enough_clusters(samples: Samples, cells: Cells | None, codes: int) -> Flags:
     """Say which groups have enough clusters, by the gate's rule."""
     if cells is None:
         return np.ones(codes, dtype=bool)
-    counts = zip(cells.by_group().tolist(), np.bincount(samples.codes, minlength=codes).tolist(), strict=True)
-    return np.array([few_clusters(int(clusters), n) is None for clusters, n in counts])
+    sizes = np.bincount(samples.codes, minlength=codes).tolist()
+    counts = zip(cells.by_group().tolist(), sizes, cells.effective().tolist(), strict=True)
+    return np.array([few_clusters(int(clusters), n, effective) is None for clusters, n, effective in counts])
 
 
 def weights(rows: int, rng: np.random.Generator) -> Array:

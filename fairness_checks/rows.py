@@ -102,7 +102,7 @@ class Rows:
     def clusters_cross_groups(self) -> bool:
         """Whether some cluster has samples in more than one group."""
         cells = self.cells()
-        return cells is not None and len(np.unique(cells.cluster)) < len(cells.cluster)
+        return cells is not None and cells.spanning
 
 
 def refuse_many(by: Sequence[str], intersections: int) -> None:

@@ -188,16 +188,21 @@ def read_measures(name: str, values: Any, *, signed: bool) -> npt.NDArray[np.flo
 
 
 def read_clusters(values: Any) -> npt.NDArray[np.int64]:
-    """Return the cluster of each sample as a whole number from 0 on; ids of any kind are taken."""
+    """Return the cluster of each sample as a whole number from 0 on, in order of appearance; ids of any kind are taken.
+
+    The order in which clusters are added up must not hang on what they are called: no digit of a result does.
+    """
     array = _vector("cluster", values)
-    names, cluster = np.unique(array, return_inverse=True)
+    names, first, cluster = np.unique(array, return_index=True, return_inverse=True)
     absent = are_missing(names)
     if absent.any():
         _refuse("cluster", absent[cluster], _ABSENT.get(array.dtype.kind, "blank"))
     if names.dtype.kind in "US":
         ids = np.char.decode(names, "utf-8", "backslashreplace") if names.dtype.kind == "S" else names
         _refuse_names("cluster", ids.tolist(), lambda position: cluster == position)
-    return np.asarray(cluster, dtype=np.int64)
+    place = np.empty(len(names), dtype=np.int64)
+    place[np.argsort(first)] = np.arange(len(names))
+    return np.asarray(place[cluster], dtype=np.int64)
 
 
 def read_ids(values: Any) -> npt.NDArray[np.str_]:

@@ -21,6 +21,7 @@ from fairness_checks.stats.balanced_accuracy import (
     balanced_accuracy_within,
     judge_worst_balanced_accuracy,
 )
+from fairness_checks.stats.clusters import cluster_evidence, take_shared
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 
@@ -34,14 +35,34 @@ _ROUNDING = 1e-9  # relative, of a count that was found by way of a design effec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EffectiveCells:
-    """Confusion counts that clustered samples are worth as independent ones, shape (G, 4)."""
+    """Confusion counts of G groups, as independent samples.
+
+    Parameters
+    ----------
+    counts : ndarray of float64, shape (G, 4)
+        tn, fp, fn, tp; what clustered samples are worth.
+    freedom : ndarray of float64, shape (G,), or None
+        Degrees of freedom that clusters leave at most.
+    shared : ndarray of float64, shape (G, G), or None
+        See `fairness_checks.stats.clusters.ClusterEvidence`.
+    """
 
     counts: npt.NDArray[np.float64]
+    freedom: npt.NDArray[np.float64] | None = None
+    shared: npt.NDArray[np.float64] | None = None
 
     def take(self, order: Sequence[int]) -> EffectiveCells:
         """Return the groups at the given positions; -1 is an empty group."""
         at = np.asarray(order, dtype=np.intp)
-        return EffectiveCells(np.where(at[:, None] < 0, 0.0, self.counts[at]))
+        freedom = None if self.freedom is None else np.where(at < 0, 0.0, self.freedom[at])
+        return EffectiveCells(np.where(at[:, None] < 0, 0.0, self.counts[at]), freedom, take_shared(self.shared, at))
+
+    @property
+    def estimates(self) -> Estimates:
+        """The balanced accuracies."""
+        found = balanced_accuracy_estimates(self.counts)
+        freedom = found.freedom if self.freedom is None else np.minimum(found.freedom, np.maximum(self.freedom, 1.0))
+        return Estimates(found.value, found.variance, freedom, self.shared)
 
 
 class BalancedAccuracy(EstimatedKind[EffectiveCells]):
@@ -60,14 +81,14 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         rate = {False: tn / samples[False], True: tp / samples[True]}
         codes, right = rows.codes, labels == decisions
         weight = np.where(labels, 0.5 / samples[True][codes], 0.5 / samples[False][codes])
-        influence = cells.sums(weight * (right - np.where(labels, rate[True][codes], rate[False][codes])))
-        clustered = cells.by_group(influence**2) * cells.dependence(influence)
+        found = cluster_evidence(cells, weight * (right - np.where(labels, rate[True][codes], rate[False][codes])))
         independent = sum(rate[c] * (1.0 - rate[c]) / (4.0 * samples[c]) for c in (False, True))
         with np.errstate(divide="ignore", invalid="ignore"):
-            effect = np.where(independent > 0.0, clustered / independent, rows.samples / cells.by_group())
+            variance = found.variance * (1.0 - 1.0 / found.effective)  # binomial ones, too, count no unit less
+            effect = np.where(independent > 0.0, variance / independent, rows.samples / found.effective)
         effect = np.maximum(np.nan_to_num(effect, nan=1.0), 1.0)
-        worth = EffectiveCells(counts / effect[:, None])
-        return Measured(worth, rows.samples, cells.by_group().astype(np.int64))
+        worth = EffectiveCells(counts / effect[:, None], found.effective - 1.0, found.shared)
+        return Measured(worth, rows.samples, cells.by_group().astype(np.int64), found.effective)
 
     def measured(self, statistics: GroupStatistics, metric: Metric) -> Measured[EffectiveCells]:
         """Return the confusion counts, or what they are worth where samples come in clusters."""
@@ -77,19 +98,19 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
 
     def value(self, some: EffectiveCells) -> Estimates:
         """Return the balanced accuracies."""
-        return balanced_accuracy_estimates(some.counts)
+        return some.estimates
 
     def outside(self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair keeps the margin"."""
-        return balanced_accuracy_outside(some.counts, first, second, margin)
+        return balanced_accuracy_outside(some.counts, first, second, margin, some.estimates)
 
     def within(self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair exceeds or meets the margin"."""
-        return balanced_accuracy_within(some.counts, first, second, margin)
+        return balanced_accuracy_within(some.counts, first, second, margin, some.estimates)
 
     def judge_value(self, some: EffectiveCells, limit: float, alpha: float, *, ceiling: bool) -> Inference:
         """Judge the worst balanced accuracy."""
-        return judge_worst_balanced_accuracy(some.counts, limit, alpha, ceiling=ceiling)
+        return judge_worst_balanced_accuracy(some.counts, limit, alpha, ceiling=ceiling, groups=some.estimates)
 
     def problem(self, measured: Measured[EffectiveCells], group: int) -> str | None:
         """Refuse a group with too few positives or negatives, counted as independent ones."""

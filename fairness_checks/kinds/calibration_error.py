@@ -35,7 +35,7 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
         if cells is None or rows.clusters is None:
             return Measured(calibration_by_group(rows.codes, len(rows.groups), labels, scores), rows.samples)
         found = calibration_by_cluster(cells, rows.clusters, labels, scores)
-        return Measured(found, rows.samples, found.clusters)
+        return Measured(found, rows.samples, cells.by_group().astype(np.int64), cells.effective())
 
     def value(self, some: CalibrationStatistics) -> Estimates:
         """Return the errors, biased upwards as they are."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fairness_checks.checks import Check, Settings
 from fairness_checks.kinds.kind import Blocks
-from fairness_checks.kinds.measured import Measured, Takeable, few_clusters
+from fairness_checks.kinds.measured import Measured, Takeable
 from fairness_checks.kinds.settling import Settling, settle_estimates
 from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
@@ -67,8 +67,8 @@ class EstimatedKind(ABC, Generic[S]):
         problems = []
         for i, samples in enumerate(measured.samples.tolist()):
             problem = settings.too_few(samples)
-            if problem is None and measured.clusters is not None:
-                problem = few_clusters(int(measured.clusters[i]), samples)
+            if problem is None:
+                problem = measured.few_clusters(i)
             problems.append(problem)
         # What a group can show may depend on the others (whether anything varies): on those alone that are judged.
         enough = [i for i, problem in enumerate(problems) if problem is None]

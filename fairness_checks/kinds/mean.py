@@ -33,8 +33,9 @@ class Mean(EstimatedKind[MeanStatistics]):
         if cells is None:
             moments = moments_by_group(codes, groups, values)
             return Measured(moments, moments.n)
-        moments = moments_by_cluster(cells, values)
-        return Measured(moments, np.bincount(codes[kept], minlength=groups).astype(np.int64), moments.n)
+        samples = np.bincount(codes[kept], minlength=groups).astype(np.int64)
+        clusters = cells.by_group().astype(np.int64)
+        return Measured(moments_by_cluster(cells, values), samples, clusters, cells.effective())
 
     def value(self, some: MeanStatistics) -> Estimates:
         """Return the means."""

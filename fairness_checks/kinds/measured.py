@@ -13,7 +13,7 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.metrics import Metric
 from fairness_checks.predictions import Predictions
-from fairness_checks.stats.clusters import FEWEST_CLUSTERS
+from fairness_checks.stats.clusters import FEWEST_CLUSTERS, FEWEST_EFFECTIVE
 
 __all__ = ["Measured", "few_clusters", "values_of"]
 
@@ -31,6 +31,7 @@ class Takeable(Protocol):
 
 
 S = TypeVar("S", bound=Takeable)
+N = TypeVar("N", bound=np.number[Any])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,16 +46,26 @@ class Measured(Generic[S]):
         Samples that count for the metric.
     clusters : ndarray of int64, shape (G,), optional
         Their clusters; None where samples are independent.
+    effective : ndarray of float64, shape (G,), optional
+        Effective clusters: fewer, where a few clusters hold most of the samples.
     """
 
     statistics: S
     samples: Counts
     clusters: Counts | None = None
+    effective: npt.NDArray[np.float64] | None = None
 
     def take(self, order: Sequence[int]) -> Measured[S]:
         """Return the groups at the given positions; -1 is an empty group."""
         clusters = None if self.clusters is None else _taken(self.clusters, order)
-        return Measured(self.statistics.take(order), _taken(self.samples, order), clusters)
+        effective = None if self.effective is None else _taken(self.effective, order)
+        return Measured(self.statistics.take(order), _taken(self.samples, order), clusters, effective)
+
+    def few_clusters(self, group: int) -> str | None:
+        """Say that a group has too few clusters; None if it has enough, or samples are independent."""
+        if self.clusters is None or self.effective is None:
+            return None
+        return few_clusters(int(self.clusters[group]), int(self.samples[group]), float(self.effective[group]))
 
     def __add__(self, other: Measured[S]) -> Measured[S]:
         if self.clusters is not None or other.clusters is not None:
@@ -66,19 +77,26 @@ class Measured(Generic[S]):
         return Measured(self.statistics + other.statistics, self.samples + other.samples)
 
 
-def _taken(counts: Counts, order: Sequence[int]) -> Counts:
+def _taken(counts: npt.NDArray[N], order: Sequence[int]) -> npt.NDArray[N]:
     at = np.asarray(order, dtype=np.intp)
-    return np.where(at < 0, 0, counts[at])
+    return np.where(at < 0, counts.dtype.type(0), counts[at])
 
 
-def few_clusters(clusters: int, samples: int) -> str | None:
+def few_clusters(clusters: int, samples: int, effective: float) -> str | None:
     """Say that a group has too few clusters for their variance to be known; None if it has enough.
 
     Clusters of one sample each are independent samples, to which no such rule applies.
     """
-    if clusters == samples or clusters >= FEWEST_CLUSTERS:
+    if clusters == samples:
         return None
-    return f"{samples} samples in {clusters} clusters; {FEWEST_CLUSTERS} clusters are needed"
+    if clusters < FEWEST_CLUSTERS:
+        return f"{samples} samples in {clusters} clusters; {FEWEST_CLUSTERS} clusters are needed"
+    if effective < FEWEST_EFFECTIVE:
+        return (
+            f"{samples} samples in {clusters} clusters so unequal that they count as {effective:.1f}; "
+            f"{FEWEST_EFFECTIVE:g} are needed"
+        )
+    return None
 
 
 def values_of(metric: Metric, predictions: Predictions) -> npt.NDArray[np.float64]:

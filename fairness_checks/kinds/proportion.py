@@ -9,7 +9,7 @@ import numpy as np
 
 from fairness_checks.checks import Check, Settings
 from fairness_checks.kinds.kind import Blocks
-from fairness_checks.kinds.measured import Measured, few_clusters
+from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.rates import Rates, measure_rates, rates_of
 from fairness_checks.kinds.settling import Settling, grown
 from fairness_checks.metrics import Metric
@@ -48,8 +48,8 @@ class Proportion:
             problem = settings.too_few(samples)
             if problem is None and n == 0:
                 problem = f"no {metric.unit} among its {samples} samples"
-            if problem is None and clusters is not None:
-                problem = few_clusters(clusters, n)
+            if problem is None:
+                problem = measured.few_clusters(i)
             known = n > 0 and evidence[i] > 0.0
             interval = wilson_interval(evidence_events[i], evidence[i], 1.0 - 2.0 * settings.alpha) if known else None
             records.append(
@@ -78,9 +78,13 @@ class Proportion:
     ) -> Inference:
         """Judge counts; see `fairness_checks.kinds.kind.Kind`."""
         some = np.asarray(judged, dtype=np.intp)
-        events, samples = (counts[some] for counts in rates_of(statistics, check.definition).statistics.evidence)
+        rates = rates_of(statistics, check.definition).statistics.take(some.tolist())
+        events, samples = rates.evidence
         if check.limit_kind in _CONTRASTS:
-            return judge_disparity(events, samples, check.limit, _CONTRASTS[check.limit_kind], alpha, blocks=blocks)
+            shared = None if rates.effective is None else rates.effective.shared
+            return judge_disparity(
+                events, samples, check.limit, _CONTRASTS[check.limit_kind], alpha, blocks=blocks, shared=shared
+            )
         return judge_worst_group(events, samples, check.limit, alpha, ceiling=check.limit_kind == "max_value")
 
     def settle(

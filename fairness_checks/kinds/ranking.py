@@ -30,7 +30,7 @@ class Ranking(EstimatedKind[RankingStatistics]):
         if cells is None or rows.clusters is None:
             return Measured(auc_by_group(rows.codes, groups, labels, scores), rows.samples)
         found = auc_by_cluster(rows.codes, groups, labels, scores, rows.clusters)
-        return Measured(found, rows.samples, cells.by_group().astype(np.int64))
+        return Measured(found, rows.samples, cells.by_group().astype(np.int64), cells.effective())
 
     def value(self, some: RankingStatistics) -> Estimates:
         """Return the areas."""

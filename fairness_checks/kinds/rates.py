@@ -13,6 +13,7 @@ from fairness_checks.errors import InvalidPredictions
 from fairness_checks.kinds.measured import Measured, values_of
 from fairness_checks.metrics import CELLS, Metric
 from fairness_checks.rows import Rows
+from fairness_checks.stats.clusters import take_shared
 from fairness_checks.stats.rao_scott import EffectiveCounts, effective_counts
 
 if TYPE_CHECKING:
@@ -46,11 +47,13 @@ class Rates:
         """Return the groups at the given positions; -1 is an empty group."""
         at = np.asarray(order, dtype=np.intp)
         columns: list[npt.NDArray[Any]] = [self.events, self.samples]
-        if self.effective is not None:
-            worth = self.effective
+        worth = self.effective
+        if worth is not None:
             columns += [worth.events, worth.samples, worth.clusters, worth.design_effect]
         events, samples, *rest = (np.where(at < 0, 0, column[at]) for column in columns)
-        return Rates(events, samples, EffectiveCounts(*rest) if rest else None)
+        if worth is None:
+            return Rates(events, samples)
+        return Rates(events, samples, EffectiveCounts(*rest, take_shared(worth.shared, at)))  # type: ignore[call-arg]
 
     def __add__(self, other: Rates) -> Rates:
         return Rates(self.events + other.events, self.samples + other.samples)
@@ -90,7 +93,7 @@ def measure_rates(rows: Rows, metric: Metric) -> Measured[Rates] | None:
     if cells is None:
         return Measured(Rates(events, samples), samples)
     effective = effective_counts(cells, event)
-    return Measured(Rates(events, samples, effective), samples, effective.clusters)
+    return Measured(Rates(events, samples, effective), samples, effective.clusters, cells.effective())
 
 
 def rates_of(statistics: GroupStatistics, metric: Metric) -> Measured[Rates]:

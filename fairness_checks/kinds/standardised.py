@@ -157,7 +157,7 @@ def standardise(
         if problem is None and (few := settings.too_few(int(samples[compared, i].sum()))):
             problem = f"in the strata compared, {few}"
         if problem is None and clusters is not None:
-            problem = few_clusters(int(clusters[i]), int(counted[i]))
+            problem = few_clusters(int(clusters[i]), int(counted[i]), float(found.freedom[i]) + 1.0)
         problems.append(problem)
     if skewed is not None:
         judged = [i for i, problem in enumerate(problems) if problem is None]

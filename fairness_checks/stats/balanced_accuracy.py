@@ -26,10 +26,12 @@ References
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within
+from fairness_checks.stats.estimates import Estimates, differences_outside, estimates_below
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.worst_estimate import judge_worst
@@ -100,23 +102,26 @@ def _ends(counts: npt.ArrayLike) -> tuple[Array, Array]:
 
 
 def _facing(
-    counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, *, within: bool
-) -> tuple[Estimates, np.ndarray]:
-    """Return estimates of B pairs, B rows that hold the difference that counts, then B zeros; and 0 .. B - 1."""
-    groups, (low, high) = balanced_accuracy_estimates(counts), _ends(counts)
+    counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, groups: Estimates | None, *, within: bool
+) -> tuple[Estimates, Estimates]:
+    """Return the two sides of B pairs; the first one has the difference that counts, the second one 0."""
+    groups, (low, high) = balanced_accuracy_estimates(counts) if groups is None else groups, _ends(counts)
     swap = groups.value[second] > groups.value[first]
     higher, lower = np.where(swap, second, first), np.where(swap, first, second)
     if within:  # two one-sided tests with one standard error: the larger difference decides
         difference = np.maximum(high[first] - low[second], high[second] - low[first])
     else:
         difference = np.maximum(low[higher] - high[lower], 0.0)
-    value = np.concatenate([difference, np.zeros(len(first))])
-    rows = np.concatenate([higher, lower])
-    return Estimates(value, groups.variance[rows], groups.freedom[rows]), np.arange(len(first))
+    one, other = groups.pairs(higher, lower)
+    return replace(one, value=difference), replace(other, value=np.zeros(len(first)))
 
 
-def balanced_accuracy_outside(counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def balanced_accuracy_outside(
+    counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, margin: float, groups: Estimates | None = None
+) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged.
+
+    `groups` are the `balanced_accuracy_estimates`, where clusters leave them fewer degrees of freedom.
 
     Examples
     --------
@@ -124,12 +129,16 @@ def balanced_accuracy_outside(counts: npt.ArrayLike, first: np.ndarray, second: 
     >>> balanced_accuracy_outside(counts, np.array([0]), np.array([1]), 0.1).round(4).tolist()
     [0.0027]
     """
-    facing, index = _facing(counts, first, second, within=False)
-    return np.nan_to_num(estimates_outside(facing, index, index + len(index), margin), nan=1.0)
+    sides = _facing(counts, first, second, groups, within=False)
+    return np.nan_to_num(differences_outside(*sides, margin), nan=1.0)
 
 
-def balanced_accuracy_within(counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def balanced_accuracy_within(
+    counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, margin: float, groups: Estimates | None = None
+) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged.
+
+    `groups` as for `balanced_accuracy_outside`.
 
     Examples
     --------
@@ -137,12 +146,12 @@ def balanced_accuracy_within(counts: npt.ArrayLike, first: np.ndarray, second: n
     >>> balanced_accuracy_within(counts, np.array([0]), np.array([1]), 0.1).round(4).tolist()
     [0.0329]
     """
-    facing, index = _facing(counts, first, second, within=True)
-    return np.nan_to_num(estimates_within(facing, index, index + len(index), margin), nan=1.0)
+    sides = _facing(counts, first, second, groups, within=True)
+    return np.nan_to_num(estimates_below(*sides, margin), nan=1.0)
 
 
 def judge_worst_balanced_accuracy(
-    counts: npt.ArrayLike, limit: float, alpha: float, *, ceiling: bool = False
+    counts: npt.ArrayLike, limit: float, alpha: float, *, ceiling: bool = False, groups: Estimates | None = None
 ) -> Inference:
     """Judge the worst group's balanced accuracy against a floor (``min_value``) or a ceiling.
 
@@ -158,6 +167,8 @@ def judge_worst_balanced_accuracy(
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
     ceiling : bool
         Whether the highest value is limited, or the lowest.
+    groups : Estimates, optional
+        As for `balanced_accuracy_outside`.
 
     Examples
     --------
@@ -165,7 +176,7 @@ def judge_worst_balanced_accuracy(
     >>> round(found.estimate, 3), found.p_violation < 0.05
     (0.65, True)
     """
-    groups, (low, high) = balanced_accuracy_estimates(counts), _ends(counts)
+    groups, (low, high) = balanced_accuracy_estimates(counts) if groups is None else groups, _ends(counts)
     if np.isnan(groups.variance).any():
         raise ValueError("a group has fewer than two positives or negatives")
     proven, possible = (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import Cells, find_cells
+from fairness_checks.stats.clusters import Cells, ClusterEvidence, cluster_evidence, find_cells
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
 from fairness_checks.stats.proportions import Array
 
@@ -37,16 +37,13 @@ class CalibrationStatistics:
         Samples in each bin.
     bins : MeanStatistics
         Moments of y - score in the bins of group 0, then of group 1, and so on; shapes (10 G,).
-    clusters : ndarray of int64, shape (G,), or None
-        Clusters of each group; None where samples are independent.
-    variance : ndarray of float64, shape (G,), or None
-        Sum of the clusters' squared influences on each group's error; None where samples are independent.
+    clusters : ClusterEvidence, optional
+        Of each group's error; None where samples are independent.
     """
 
     samples: npt.NDArray[np.int64]
     bins: MeanStatistics
-    clusters: npt.NDArray[np.int64] | None = None
-    variance: Array | None = None
+    clusters: ClusterEvidence | None = None
 
     def take(self, order: Sequence[int]) -> CalibrationStatistics:
         """Return the groups at the given positions; -1 stands for a group without samples."""
@@ -59,8 +56,7 @@ class CalibrationStatistics:
         return CalibrationStatistics(
             pick(self.samples),
             self.bins.take(rows.tolist()),
-            None if self.clusters is None else pick(self.clusters),
-            None if self.variance is None else pick(self.variance),
+            None if self.clusters is None else self.clusters.take(at),
         )
 
     def __add__(self, other: CalibrationStatistics) -> CalibrationStatistics:
@@ -129,8 +125,8 @@ def calibration_by_cluster(
     >>> labels, scores = np.array([True, False, True, True]), np.array([0.5, 0.5, 0.8, 1.0])
     >>> codes, patients = np.zeros(4, dtype=int), np.array([0, 0, 1, 2])
     >>> statistics = calibration_by_cluster(find_cells(codes, 1, patients), patients, labels, scores)
-    >>> calibration_values(statistics).round(3).tolist(), statistics.clusters.tolist()
-    ([0.05], [3])
+    >>> calibration_values(statistics).round(3).tolist(), statistics.clusters.effective.round(3).tolist()
+    ([0.05], [2.667])
     """
     groups = cells.groups
     codes = np.append(cells.group, -1)[cells.of_row]
@@ -139,11 +135,9 @@ def calibration_by_cluster(
     bins = moments_by_cluster(find_cells(where, groups * BINS, clusters), residuals)
     # A bin whose mean is 0 varies as much as the others: a sign of 0 would leave it out.
     error, sign = calibration_values(plain), np.append(np.where(bins.mean < 0.0, -1.0, 1.0), 0.0)
-    n, count = np.maximum(plain.samples.sum(axis=1), 1), cells.by_group()
-    influence = cells.sums(np.where(where >= 0, sign[where] * residuals - np.append(error, 0.0)[codes], 0.0))
-    influence /= n[cells.group]
-    variance = cells.by_group(influence**2) * cells.dependence(influence)
-    return CalibrationStatistics(plain.samples, bins, count.astype(np.int64), variance)
+    n = np.append(np.maximum(plain.samples.sum(axis=1), 1), 1)[codes]
+    influence = np.where(where >= 0, sign[where] * residuals - np.append(error, 0.0)[codes], 0.0) / n
+    return CalibrationStatistics(plain.samples, bins, cluster_evidence(cells, influence))
 
 
 def bin_shares(statistics: CalibrationStatistics) -> tuple[Array, Array]:

@@ -57,7 +57,7 @@ _UNKNOWN = 0.25  # the variance of y at a probability of 1/2; counted as one mor
 def _bin_variances(statistics: CalibrationStatistics) -> Array:
     """Variances of the bins' means, never 0; shape (G, 10)."""
     n = np.maximum(statistics.bins.n, 1).astype(np.float64)
-    return ((statistics.bins.m2 + _UNKNOWN) / n**2).reshape(statistics.samples.shape)
+    return np.asarray((statistics.bins.m2 + _UNKNOWN) / n**2).reshape(statistics.samples.shape)
 
 
 def calibration_excess(statistics: CalibrationStatistics) -> Array:
@@ -82,7 +82,7 @@ def calibration_estimates(statistics: CalibrationStatistics) -> Estimates:
     """Return the errors with variances and degrees of freedom; biased upwards by up to `calibration_excess`.
 
     The variance is that within the bins, and that of the bins' shares. Its degrees of freedom are the group's
-    samples, or clusters, less one.
+    samples, or effective clusters, less one.
 
     Examples
     --------
@@ -95,13 +95,16 @@ def calibration_estimates(statistics: CalibrationStatistics) -> Estimates:
     value, total = calibration_values(statistics), np.maximum(statistics.samples.sum(axis=1), 1)
     within = (share**2 * _bin_variances(statistics)).sum(axis=1)
     between = np.maximum((share * distance**2).sum(axis=1) - np.nan_to_num(value) ** 2, 0.0) / total
-    variance, observations = within + between, total
-    if statistics.clusters is not None and statistics.variance is not None:
-        # The samples that were added to the bins belong to this variance too.
-        added = (share**2 * _UNKNOWN / np.maximum(statistics.bins.n, 1).reshape(share.shape) ** 2).sum(axis=1)
-        variance, observations = np.maximum(statistics.variance + added, within), statistics.clusters
-    freedom = np.maximum(observations - 1.0, 1.0)
-    return Estimates(value, variance * (freedom + 1.0) / freedom, freedom)
+    found = statistics.clusters
+    if found is None:
+        freedom = np.maximum(total - 1.0, 1.0)
+        return Estimates(value, (within + between) * (freedom + 1.0) / freedom, freedom)
+    # The samples that were added to the bins belong to this variance too.
+    added = (share**2 * _UNKNOWN / np.maximum(statistics.bins.n, 1).reshape(share.shape) ** 2).sum(axis=1)
+    freedom = np.maximum(found.effective - 1.0, 1.0)
+    less_one = (freedom + 1.0) / freedom
+    variance = np.maximum(np.nan_to_num(found.variance) + added * less_one, within * less_one)
+    return Estimates(value, variance, freedom, found.shared)
 
 
 def _pair_tests(
@@ -109,9 +112,10 @@ def _pair_tests(
 ) -> tuple[Array, Array, Array, Array, Array]:
     """Return E1 - E2, its standard error and degrees of freedom, and what may be excess in E1 and in E2."""
     groups, excess = calibration_estimates(statistics), calibration_excess(statistics)
-    v1, v2 = groups.variance[first], groups.variance[second]
-    freedom = (v1 + v2) ** 2 / (v1**2 / groups.freedom[first] + v2**2 / groups.freedom[second])
-    return groups.value[first] - groups.value[second], np.sqrt(v1 + v2), freedom, excess[first], excess[second]
+    one, other = groups.pairs(first, second)
+    v1, v2 = one.variance, other.variance
+    freedom = (v1 + v2) ** 2 / (v1**2 / one.freedom + v2**2 / other.freedom)
+    return one.value - other.value, np.sqrt(v1 + v2), freedom, excess[first], excess[second]
 
 
 def ece_outside(statistics: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:

@@ -88,12 +88,22 @@ class RatePairs:
     largest = _LARGEST_TOLERANCE
     step = 2e-5  # a tenth of what reports show
 
-    def __init__(self, events: Array, samples: Array, contrast: Contrast, blocks: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        events: Array,
+        samples: Array,
+        contrast: Contrast,
+        blocks: np.ndarray | None = None,
+        shared: Array | None = None,
+    ) -> None:
         self._contrast: Contrast = contrast
         self.blocks = np.zeros(len(events), dtype=np.int64) if blocks is None else blocks
         self.first, self.second = block_pairs(self.blocks)
         self.rates = events / samples
+        self.independent = shared is None
         pairs = Pairs(events[self.first], samples[self.first], events[self.second], samples[self.second])
+        if shared is not None:
+            pairs = pairs.joined(shared[self.first, self.second])
         self.pairs = pairs.ordered()  # the tests are the same either way round, up to rounding: here to the last digit
         high = np.maximum(self.rates[self.first], self.rates[self.second])
         low = np.minimum(self.rates[self.first], self.rates[self.second])
@@ -152,6 +162,7 @@ def judge_disparity(
     contrast: Contrast,
     alpha: float,
     blocks: np.ndarray | None = None,
+    shared: Array | None = None,
 ) -> Inference:
     """Judge the largest difference or the smallest ratio of the rates ``events / samples`` against a limit.
 
@@ -167,6 +178,8 @@ def judge_disparity(
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
     blocks : ndarray of int, shape (G,), optional
         The stratum of each group; groups are compared within strata only. Default one stratum.
+    shared : ndarray of float64, shape (G, G), optional
+        Correlations of the rates, where clusters lie in several groups. Default independent.
 
     Returns
     -------
@@ -175,7 +188,8 @@ def judge_disparity(
         violation, otherwise the pair with the largest disparity.
     """
     is_ratio = contrast == "ratio"
-    tests = RatePairs(np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64), contrast, blocks)
+    counts = np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64)
+    tests = RatePairs(*counts, contrast, blocks, shared)
     found = judge_pairs(tests, 1.0 - limit if is_ratio else limit, alpha)
     pair = (int(tests.first[found.shown]), int(tests.second[found.shown]))
     higher, lower = pair if tests.rates[pair[0]] >= tests.rates[pair[1]] else pair[::-1]
@@ -191,10 +205,10 @@ def judge_disparity(
         second=higher if is_ratio else lower,
         comparisons=len(tests.first),
         level=found.level,
-        method=_method(is_small(tests.pairs), len(tests.first)),
+        method=_method(is_small(tests.pairs), len(tests.first), "max-t" if tests.independent else "Bonferroni"),
     )
 
 
-def _method(exact: np.ndarray, count: int) -> str:
+def _method(exact: np.ndarray, count: int, way: str) -> str:
     name = EXACT if exact.all() else ASYMPTOTIC if not exact.any() else f"{EXACT}; {ASYMPTOTIC} for the larger pairs"
-    return name if count == 1 else f"{name}, max-t over {count} pairs"
+    return name if count == 1 else f"{name}, {way} over {count} pairs"

@@ -22,9 +22,12 @@ from fairness_checks.stats.proportions import Array
 
 __all__ = [
     "Estimates",
+    "correlation_of",
+    "differences_outside",
     "estimates_below",
     "estimates_outside",
     "estimates_within",
+    "joined",
     "straightened",
     "upper_quantile",
     "upper_tail",
@@ -45,15 +48,49 @@ class Estimates:
         Their variances, positive where the group can be judged.
     freedom : ndarray of float64, shape (G,)
         Degrees of freedom of the variances; inf where they are taken as known.
+    shared : ndarray of float64, shape (G, G), or None
+        Correlations of the estimates, where clusters lie in several groups; None where they are independent.
     """
 
     value: Array
     variance: Array
     freedom: Array
+    shared: Array | None = None
 
     def take(self, at: np.ndarray) -> Estimates:
         """Return the groups at the given positions, any of them as often as it is there."""
         return Estimates(self.value[at], self.variance[at], self.freedom[at])
+
+    def pairs(self, first: np.ndarray, second: np.ndarray) -> tuple[Estimates, Estimates]:
+        """Return the two sides of pairs (first[b], second[b]), `joined` where they share clusters."""
+        return joined(self.take(first), self.take(second), correlation_of(self.shared, first, second))
+
+
+def correlation_of(shared: Array | None, first: np.ndarray, second: np.ndarray) -> Array | None:
+    """Return the correlation of each pair's estimates, shape (B,); None where all are independent."""
+    return None if shared is None else shared[first, second]
+
+
+def joined(first: Estimates, second: Estimates, correlation: Array | None) -> tuple[Estimates, Estimates]:
+    """Return two sides of B pairs as if they were independent, so that their difference varies as it does.
+
+    What a cluster adds to both sides is no difference between them. The variances shrink, or grow, alike; the
+    difference has as many degrees of freedom as the side that has fewer, and the correlation counts as known from
+    one unit less than that: two sides that always agree still differ by something.
+    """
+    if correlation is None:
+        return first, second
+    v1, v2, fewest = first.variance, second.variance, np.minimum(first.freedom, second.freedom)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = v1 / (v1 + v2)
+        factor = 1.0 - 2.0 * correlation * np.sqrt(share * (1.0 - share))
+        factor = np.nan_to_num(np.maximum(factor, 1.0 / (fewest + 1.0)), nan=1.0)
+        freedom = fewest * (share**2 + (1.0 - share) ** 2)  # of which Satterthwaite makes the fewest
+    shares = correlation != 0.0
+    return (
+        Estimates(first.value, np.where(shares, v1 * factor, v1), np.where(shares, freedom, first.freedom)),
+        Estimates(second.value, np.where(shares, v2 * factor, v2), np.where(shares, freedom, second.freedom)),
+    )
 
 
 def _difference(first: Estimates, second: Estimates) -> tuple[Array, Array, Array]:
@@ -106,14 +143,19 @@ def estimates_outside(
 
     `skewness` is that of the differences, shape (B,): positive where t understates how far they are from the margin.
     """
-    difference, error, freedom = _difference(groups.take(first), groups.take(second))
+    return differences_outside(*groups.pairs(first, second), margin, skewness)
+
+
+def differences_outside(first: Estimates, second: Estimates, margin: float, skewness: Array | float = 0.0) -> Array:
+    """p-values of H0 |first - second| <= margin, shape (B,), of independent sides."""
+    difference, error, freedom = _difference(first, second)
     near, far = (np.abs(difference) - margin) / error, (np.abs(difference) + margin) / error
     return np.minimum(upper_tail(straightened(near, skewness), freedom) + upper_tail(far, freedom), 1.0)
 
 
 def estimates_within(groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,)."""
-    difference, error, freedom = _difference(groups.take(first), groups.take(second))
+    difference, error, freedom = _difference(*groups.pairs(first, second))
     return upper_tail((margin - np.abs(difference)) / error, freedom)
 
 

@@ -36,13 +36,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import Integers
+from fairness_checks.stats.clusters import Integers, cluster_evidence, find_cells
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.ranking import beaten_by
 from fairness_checks.stats.ranks import floats, same_length
 from fairness_checks.stats.satterthwaite import two_sample_freedom
 
-__all__ = ["Influence", "area_influence", "balanced_accuracy_influence", "mean_influence", "rate_influence"]
+__all__ = [
+    "Influence",
+    "area_influence",
+    "balanced_accuracy_influence",
+    "hidden_factor",
+    "mean_influence",
+    "rate_influence",
+]
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -77,6 +84,28 @@ def _units(counted: Booleans, clusters: Integers | None) -> int:
     return int(counted.sum()) if clusters is None else len(np.unique(clusters[counted]))
 
 
+def _freedom(counted: Booleans, clusters: Integers | None) -> float:
+    """Return the effective number of units less one."""
+    if clusters is None:
+        return float(counted.sum()) - 1.0
+    return float(find_cells(np.where(counted, 0, -1), 1, clusters).effective()[0]) - 1.0
+
+
+def hidden_factor(psi: Array, clusters: Integers | None) -> float:
+    """Return the factor, 1 or more, by which influence must grow for what unequal clusters hide of its variance.
+
+    1 where clusters are of one size; see `fairness_checks.stats.clusters.cluster_evidence`.
+    """
+    if clusters is None:
+        return 1.0
+    cells = find_cells(np.where(psi != 0.0, 0, -1), 1, clusters)
+    units, seen = len(cells.cluster), float(np.sum(cells.sums(psi) ** 2))
+    if units < 2 or seen == 0.0:
+        return 1.0
+    # Both count the units less one: influence comes scaled for them.
+    return float(np.sqrt(max(1.0, cluster_evidence(cells, psi).variance[0] * (units - 1.0) / units / seen)))
+
+
 def _two_class_freedom(of_positives: Array, of_negatives: Array, labels: Booleans, clusters: Integers | None) -> float:
     """Satterthwaite's degrees of freedom of an estimate from positives and negatives."""
     codes = np.arange(len(labels)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
@@ -84,7 +113,8 @@ def _two_class_freedom(of_positives: Array, of_negatives: Array, labels: Boolean
     has, lacks = (np.bincount(codes, weights=mine) > 0.0 for mine in (labels, ~labels))
     common = 2.0 * (first @ second)
     m, n, shared = has.sum(), lacks.sum(), np.sum(has & lacks)
-    return float(two_sample_freedom(first @ first, second @ second, common, m, n, shared))
+    freedom = float(two_sample_freedom(first @ first, second @ second, common, m, n, shared))
+    return min(freedom, max(_freedom(np.ones(len(labels), dtype=np.bool_), clusters), 1.0))
 
 
 def _nothing(value: float, n: int, extras: int) -> Influence:
@@ -127,7 +157,9 @@ def rate_influence(
     independent = units + 2.0 * bool(pseudo)
     scale = np.sqrt(independent / (independent - 1.0)) / total
     psi = np.where(counted, events - centre, 0.0) * scale
-    return Influence(value, centre, psi, np.array([1.0 - centre, -centre]) * (weight * scale), units - 1.0)
+    psi *= hidden_factor(psi, clusters)
+    extra = np.array([1.0 - centre, -centre]) * (weight * scale)
+    return Influence(value, centre, psi, extra, _freedom(counted, clusters))
 
 
 def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, pseudo: bool = True) -> Influence:
@@ -161,7 +193,8 @@ def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, p
     spread = 0.5 * float(np.sqrt(psi @ psi / n)) if pseudo else 0.0
     # A cluster of mean size, all of it half a standard deviation away.
     more = spread * (n / units)
-    return Influence(value, value, psi, np.array([more, -more]), units - 1.0)
+    psi *= hidden_factor(psi, clusters)
+    return Influence(value, value, psi, np.array([more, -more]), _freedom(counted, clusters))
 
 
 def area_influence(
@@ -205,6 +238,7 @@ def area_influence(
     above, below = np.repeat(beaten / (2.0 * n), p + q) - area, np.repeat(beating / (2.0 * m), p + q) - area
     psi[order] = np.where(labels[order], above * scale[0], below * scale[1])
     chance = (0.5 - area) / units if pseudo else np.zeros(2)
+    psi *= hidden_factor(psi, clusters)
     freedom = _two_class_freedom(psi * labels, psi * ~labels, labels, clusters)
     return Influence(area, area, psi, np.append(chance, [0.0, 0.0]), freedom)
 

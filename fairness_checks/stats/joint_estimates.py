@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from fairness_checks.stats.clusters import Integers
-from fairness_checks.stats.influence import Influence
+from fairness_checks.stats.influence import Influence, hidden_factor
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.skewness import WIDENING
 
@@ -111,6 +111,8 @@ def joint_estimates(
     else:
         old_clusters = clusters if paired or old_clusters is None else old_clusters
         table = _by_cluster([*new, *old], [*clusters, *old_clusters])
+        if paired:
+            table = table @ sparse.diags_array(_growth(new, old, clusters))
         covariance = (table.T @ table).toarray()
         new_sums, old_sums = ([table[:, [g]].toarray()[:, 0] for g in at] for at in np.split(np.arange(2 * count), 2))
         spanning = _spans([*clusters] if paired else [*clusters, *old_clusters])
@@ -133,6 +135,12 @@ def _by_cluster(influences: Sequence[Influence], clusters: Sequence[Integers]) -
     column = np.repeat(np.arange(len(influences)), [len(one.psi) for one in influences])
     psi = np.concatenate([one.psi for one in influences])
     return sparse.csc_array((psi, (row, column)))
+
+
+def _growth(new: Sequence[Influence], old: Sequence[Influence], clusters: Sequence[Integers]) -> Array:
+    """Factors of the influence on paired estimates, for what unequal clusters hide of their change; shape (2 G,)."""
+    change = [n.psi - o.psi for n, o in zip(new, old, strict=True)]
+    return np.tile([hidden_factor(psi, codes) for psi, codes in zip(change, clusters, strict=True)], 2)
 
 
 def _spans(clusters: Sequence[Integers]) -> bool:

@@ -37,6 +37,7 @@ class EstimatePairs:
         self.first, self.second = block_pairs(self.blocks)
         self.disparity: Array = np.abs(groups.value[self.first] - groups.value[self.second])
         self.deviations: Array = np.sqrt(groups.variance)
+        self.independent = groups.shared is None
         self.largest = largest
         self.step = min(2e-5, 1e-3 * float(self.deviations.max()))
 
@@ -109,5 +110,7 @@ def judge_difference(
         second=lower,
         comparisons=count,
         level=found.level,
-        method=method if count == 1 else f"{method}, max-t over {count} pairs",
+        method=method
+        if count == 1
+        else f"{method}, {'max-t' if tests.independent else 'Bonferroni'} over {count} pairs",
     )

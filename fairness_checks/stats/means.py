@@ -17,7 +17,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fairness_checks.stats.estimates import Estimates, estimates_below, estimates_outside
+from fairness_checks.stats.estimates import (
+    Estimates,
+    correlation_of,
+    differences_outside,
+    estimates_below,
+    joined,
+)
 from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.skewness import unseen_variances, variances, violation_variances
@@ -38,7 +44,7 @@ def mean_estimates(statistics: MeanStatistics) -> Estimates:
     ([2.0], [2.0])
     """
     n = statistics.n.astype(np.float64)
-    return Estimates(statistics.mean, variances(statistics) / np.maximum(n, 1.0), n - 1.0)
+    return Estimates(statistics.mean, variances(statistics) / np.maximum(n, 1.0), n - 1.0, statistics.shared)
 
 
 def means_outside(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
@@ -54,9 +60,15 @@ def means_outside(statistics: MeanStatistics, first: np.ndarray, second: np.ndar
     swap = statistics.mean[second] > statistics.mean[first]
     higher, lower = np.where(swap, second, first), np.where(swap, first, second)
     of_higher, of_lower, skewness = violation_variances(statistics, higher, lower)
-    rows, index = np.concatenate([higher, lower]), np.arange(len(first))
-    sides = Estimates(statistics.mean[rows], np.concatenate([of_higher, of_lower]), statistics.n[rows] - 1.0)
-    return np.nan_to_num(estimates_outside(sides, index, index + len(first), margin, skewness), nan=1.0)
+    correlation = correlation_of(statistics.shared, higher, lower)
+    if correlation is not None:  # the skewness of the difference is then another one
+        skewness = np.where(correlation == 0.0, skewness, 0.0)
+    sides = joined(_side(statistics, higher, of_higher), _side(statistics, lower, of_lower), correlation)
+    return np.nan_to_num(differences_outside(*sides, margin, skewness), nan=1.0)
+
+
+def _side(statistics: MeanStatistics, at: np.ndarray, variance: Array) -> Estimates:
+    return Estimates(statistics.mean[at], variance, statistics.n[at] - 1.0)
 
 
 def means_within(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
@@ -72,12 +84,12 @@ def means_within(statistics: MeanStatistics, first: np.ndarray, second: np.ndarr
     >>> means_within(statistics, np.array([0]), np.array([1]), 8.0).round(4).tolist()
     [0.0083]
     """
-    freedom = statistics.n.astype(np.float64) - 1.0
+    freedom, correlation = statistics.n.astype(np.float64) - 1.0, correlation_of(statistics.shared, first, second)
     may_be_higher, may_be_lower = (
         Estimates(statistics.mean, variance, freedom) for variance in unseen_variances(statistics)
     )
     sides = [
-        estimates_below(may_be_higher.take(i), may_be_lower.take(j), margin)
+        estimates_below(*joined(may_be_higher.take(i), may_be_lower.take(j), correlation), margin)
         for i, j in ((first, second), (second, first))
     ]
     return np.nan_to_num(np.maximum(*sides), nan=1.0)

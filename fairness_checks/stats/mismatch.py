@@ -209,7 +209,7 @@ def mismatch_by_group(
     row_starts = None if cells is None or not len(rows) else np.append(0, run_ends(unit_of_row[rows])[:-1] + 1)
     position = np.repeat(np.arange(len(present)), n)
     siblings = None
-    if cells is not None and len(np.unique(cells.cluster)) < len(cells.cluster):
+    if cells is not None and cells.spanning:
         siblings = _Siblings(cells, np.searchsorted(present, cells.group))
 
     means, spreads = np.full((2, 3, len(present), len(present)), np.nan)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import Cells
+from fairness_checks.stats.clusters import Cells, cluster_evidence, take_shared
 from fairness_checks.stats.proportions import Array
 
 __all__ = ["MeanStatistics", "moments_by_cluster", "moments_by_group"]
@@ -24,20 +24,23 @@ class MeanStatistics:
     Parameters
     ----------
     n : ndarray of int64, shape (G,)
-        Independent observations: samples, or clusters where `clustered`.
+        Independent observations: samples, or effective clusters (float64) where `clustered`.
     mean : ndarray of float64, shape (G,)
         Means over the samples in the values' unit; NaN where a group is empty.
     m2, m3 : ndarray of float64, shape (G,)
         Sums of the squared and of the cubed deviations from the group's mean; 0 where a group is empty.
     clustered : bool
         Whether the observations are clusters. Such statistics are not merged: a cluster may lie in both parts.
+    shared : ndarray of float64, shape (G, G), or None
+        Correlations of the means through clusters that lie in several groups; None where none does.
     """
 
-    n: npt.NDArray[np.int64]
+    n: npt.NDArray[Any]
     mean: Array
     m2: Array
     m3: Array
     clustered: bool = False
+    shared: Array | None = None
 
     def take(self, order: Sequence[int]) -> MeanStatistics:
         """Return the groups at the given positions; -1 stands for a group without samples."""
@@ -49,7 +52,7 @@ class MeanStatistics:
             return np.append(values, np.asarray(nothing, dtype=values.dtype))[at]  # -1 is what was appended
 
         picked = pick(self.n, 0), pick(self.mean, np.nan), pick(self.m2, 0.0), pick(self.m3, 0.0)
-        return MeanStatistics(*picked, self.clustered)
+        return MeanStatistics(*picked, self.clustered, take_shared(self.shared, at))
 
     def __add__(self, other: MeanStatistics) -> MeanStatistics:
         """Merge the same groups' statistics over other rows by the parallel update formulas [1]_, [2]_.
@@ -132,14 +135,10 @@ def moments_by_group(codes: npt.NDArray[np.integer], groups: int, values: npt.ND
 def moments_by_cluster(cells: Cells, values: npt.NDArray[np.generic]) -> MeanStatistics:
     """Moments of groups whose samples come in clusters, such as images of patients.
 
-    The mean is over a group's n samples. As a ratio, of the clusters' sums to their sizes, it deviates from the truth
-    by about the mean of ``u_c = (S_c - n_c mean) k / n`` over the k clusters of the group [1]_, where S_c is the sum
-    of cluster c and n_c its size. The clusters are independent: their u, of mean zero, take the place of the samples'
-    deviations, and every test of means becomes cluster-robust with k - 1 degrees of freedom. Clusters of one sample
-    give `moments_by_group`.
-
-    Where clusters lie in several groups with influence of opposite sign, m2 grows by `Cells.dependence`, m3 by its
-    power 3/2: the skewness stays.
+    The mean is over a group's n samples: as a ratio, of the clusters' sums to their sizes [1]_, it deviates from the
+    truth by about the sum of its samples' deviations over n. Its variance and its skewness are those of
+    `cluster_evidence`; they are given as those of as many independent observations as there are effective clusters, so
+    that every test of means becomes cluster-robust. Clusters of one sample give `moments_by_group`.
 
     Parameters
     ----------
@@ -158,17 +157,17 @@ def moments_by_cluster(cells: Cells, values: npt.NDArray[np.generic]) -> MeanSta
     >>> cells = find_cells(np.zeros(4, dtype=int), 1, np.array([0, 0, 1, 1]))
     >>> statistics = moments_by_cluster(cells, np.array([1.0, 1.0, 3.0, 3.0]))
     >>> statistics.n.tolist(), statistics.mean.tolist(), statistics.m2.tolist()
-    ([2], [2.0], [2.0])
+    ([2.0], [2.0], [2.0])
     """
     if values.shape != cells.of_row.shape:
         raise ValueError(f"one value per sample: {cells.of_row.shape} samples, values of shape {values.shape}")
     codes = np.append(cells.group, -1)[cells.of_row]  # cell -1 has the group -1
     samples = moments_by_group(codes, cells.groups, values)
-    n, k = np.maximum(samples.n, 1).astype(np.float64), cells.by_group()
     kept = codes >= 0
-    deviation = np.zeros(len(values))
-    deviation[kept] = values[kept].astype(np.float64) - samples.mean[codes[kept]]
-    u = cells.sums(deviation) * (k / n)[cells.group]
-    factor = cells.dependence(u / k[cells.group])
-    m2, m3 = cells.by_group(u**2) * factor, cells.by_group(u**3) * factor**1.5
-    return MeanStatistics(k.astype(np.int64), samples.mean, m2, m3, clustered=True)
+    influence = np.zeros(len(values))
+    deviation = values[kept].astype(np.float64) - samples.mean[codes[kept]]
+    influence[kept] = deviation / np.maximum(samples.n, 1)[codes[kept]]
+    found = cluster_evidence(cells, influence)
+    n = found.effective
+    m2 = np.nan_to_num(found.variance) * n * np.maximum(n - 1.0, 0.0)
+    return MeanStatistics(n, samples.mean, m2, found.skewness * m2**1.5, clustered=True, shared=found.shared)

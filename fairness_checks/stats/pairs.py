@@ -59,9 +59,9 @@ def block_pairs(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class PairTests(Protocol):
     """All B pairs of G groups, and their tests at any tolerance.
 
-    Two more attributes are optional: `blocks`, ndarray of int of shape (G,), the stratum of each group, where pairs
-    exist within strata only (default one stratum); and `smallest`, float, below which no tolerance is searched
-    (default 0; a signed disparity may have -1).
+    Three more attributes are optional: `blocks`, ndarray of int of shape (G,), the stratum of each group, where pairs
+    exist within strata only (default one stratum); `smallest`, float, below which no tolerance is searched
+    (default 0; a signed disparity may have -1); and `independent`, bool, False where clusters lie in several groups.
 
     Attributes
     ----------
@@ -135,7 +135,8 @@ def judge_pairs(tests: PairTests, tolerance: float, alpha: float) -> PairsInfere
     """
     everyone = np.arange(len(tests.first))
     scale = np.hypot(tests.deviations[tests.first], tests.deviations[tests.second])
-    family = Family(tests.deviations, tests.scaled(tolerance), getattr(tests, "blocks", None))
+    blocks, independent = getattr(tests, "blocks", None), getattr(tests, "independent", True)
+    family = Family(tests.deviations, tests.scaled(tolerance), blocks, independent=independent)
     outside, within = tests.outside(everyone, tolerance), tests.within(everyone, tolerance)
 
     def violates(index: np.ndarray, t: float, p: Array | None = None) -> Array:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.stats.clusters import ClusterEvidence
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.ranks import floats, run_ends, same_length
@@ -70,6 +71,7 @@ class RankingStatistics:
     shared: npt.NDArray[np.int64]
     positive_samples: npt.NDArray[np.int64]
     negative_samples: npt.NDArray[np.int64]
+    clusters: ClusterEvidence | None = None
 
     def take(self, order: Sequence[int]) -> RankingStatistics:
         """Return the groups at the given positions; -1 stands for an empty group."""
@@ -91,6 +93,7 @@ class RankingStatistics:
             count(self.shared),
             count(self.positive_samples),
             count(self.negative_samples),
+            None if self.clusters is None else self.clusters.take(at),
         )
 
 
@@ -217,4 +220,7 @@ def auc_estimates(statistics: RankingStatistics) -> Estimates:
         # all scores are equal it may be that rare ones which are not have not been seen.
         lowest = 0.25 * (m**-2 + n**-2)
         variance = np.maximum(first + second + statistics.s11, lowest)
-    return Estimates(statistics.auc, variance, freedom)
+    if statistics.clusters is None:
+        return Estimates(statistics.auc, variance, freedom)
+    most = np.maximum(statistics.clusters.effective - 1.0, 1.0)
+    return Estimates(statistics.auc, variance, np.minimum(freedom, most), statistics.clusters.shared)

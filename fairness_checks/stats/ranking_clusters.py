@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.clusters import cluster_evidence, find_cells
 from fairness_checks.stats.ranking import RankingStatistics, beaten_by, sorted_groups
 from fairness_checks.stats.ranks import same_length
 
@@ -32,9 +32,9 @@ def auc_by_cluster(
 ) -> RankingStatistics:
     """Area under the ROC curve by group, and its variance where samples come in clusters [1]_.
 
-    The area is that of all samples; a cluster contributes the sum of its samples' components. Where a cluster lies in
-    several groups, their variances grow so that every pair of groups is covered (`Cells.dependence`). Clusters of one
-    sample give `auc_by_group`; repeating every sample within its cluster changes nothing.
+    The area is that of all samples; a cluster contributes the sum of its samples' components. What groups have in
+    common where clusters lie in several is found for each pair. Clusters of one sample give `auc_by_group`; repeating
+    every sample within its cluster changes nothing.
 
     Parameters
     ----------
@@ -79,22 +79,26 @@ def auc_by_cluster(
     samples, other_samples = cells.sums(positive), cells.sums(~positive)
     has, lacks = (samples > 0).astype(np.float64), (other_samples > 0).astype(np.float64)
     units, other_units, k = cells.by_group(has), cells.by_group(lacks), cells.by_group()
-    factor = np.where(np.isnan(auc), np.nan, cells.dependence(of_positives + of_negatives))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        s10 = np.where(units > 1, factor * units**2 / (units - 1.0) * cells.by_group(of_positives**2), np.nan)
-        s01 = np.where(
-            other_units > 1, factor * other_units**2 / (other_units - 1.0) * cells.by_group(of_negatives**2), np.nan
-        )
-        s11 = np.where(k > 1, factor * 2.0 * k / (k - 1.0) * cells.by_group(of_positives * of_negatives), 0.0)
+    found, known = cluster_evidence(cells, influence), np.where(np.isnan(auc), np.nan, 1.0)
     shared = cells.by_group(has * lacks)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        s10 = np.where(units > 1, known * units**2 / (units - 1.0) * cells.by_group(of_positives**2), np.nan)
+        s01 = np.where(
+            other_units > 1, known * other_units**2 / (other_units - 1.0) * cells.by_group(of_negatives**2), np.nan
+        )
+        s11 = np.where(shared > 0, 2.0 * k / (k - 1.0) * cells.by_group(of_positives * of_negatives), 0.0)
+        # Where clusters are unequal, Obuchowski's variance does not see the one that pulls the area to itself.
+        factor = np.fmax(found.variance / (s10 / units + s01 / other_units + s11), 1.0)
+        s10, s01, s11 = s10 * factor, s01 * factor, s11 * factor
     return RankingStatistics(
         auc,
         units.astype(np.int64),
         other_units.astype(np.int64),
         s10,
         s01,
-        np.where(shared > 0, s11, 0.0),
+        s11,
         shared.astype(np.int64),
         cells.by_group(samples).astype(np.int64),
         cells.by_group(other_samples).astype(np.int64),
+        found,
     )

@@ -83,7 +83,8 @@ def _standardised(
     """Return t of first - second at a difference, and its degrees of freedom, shapes (B,)."""
     estimates = auc_estimates(statistics)
     a1, a2 = statistics.auc[first], statistics.auc[second]
-    v1, v2 = estimates.variance[first], estimates.variance[second]
+    one, other = estimates.pairs(first, second)
+    v1, v2 = one.variance, other.variance
     # A perfect area is moved inwards by half a unit of its smaller class, so that its variance can be moved too.
     step = 0.5 / (np.minimum(statistics.positives, statistics.negatives) + 1.0)
     step1, step2 = step[first], step[second]
@@ -96,7 +97,7 @@ def _standardised(
             v1 * _shape(np.clip(a1 - move * w1, step1, 1.0 - step1)) / g1,
             v2 * _shape(np.clip(a2 + move * w2, step2, 1.0 - step2)) / g2,
         )
-    freedom = (w1 + w2) ** 2 / (w1**2 / estimates.freedom[first] + w2**2 / estimates.freedom[second])
+    freedom = (w1 + w2) ** 2 / (w1**2 / one.freedom + w2**2 / other.freedom)
     return excess / np.sqrt(w1 + w2), freedom
 
 

@@ -10,8 +10,9 @@ clusters are few, of unequal size, or hold few events (measured in docs/statisti
   second is larger, what it adds counts with weight min(1, (10 / f)^2): with few degrees of freedom f the larger one
   decides, with many the robust one. f is Satterthwaite's [3]_, times 2 p q / (1 - 4 p q) where that is below 1: as the
   sample variance of k events, whose kurtosis is (1 - 3 p q) / (p q), has 2 k p q / (1 - 4 p q), rare ones say less.
-- A few events say little about their correlation. With n p (1 - p) = e m events, m the mean size of a sample's
-  cluster, the estimate is drawn towards 1, the safe end, with weight 1 / (1 + 4 e^2).
+- A few events say little about their correlation. Clusters with y events and m - y others count as
+  e = min((sum y)^2 / sum y^2, (sum m - y)^2 / sum (m - y)^2) that hold either, 1 if all events are in one; the estimate
+  is drawn towards 1, the safe end, with weight 1 / (1 + (e / 1.5)^2).
 - The variance is itself an estimate. The effective size shrinks by the ratio of squared t quantiles [2]_, with
   Satterthwaite's degrees of freedom for clusters of unequal size [3]_ instead of the number of clusters less one.
 
@@ -37,13 +38,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from fairness_checks.stats.clusters import Cells
+from fairness_checks.stats.clusters import Cells, shared_correlation
 from fairness_checks.stats.proportions import Array
 
 __all__ = ["ClusterSums", "EffectiveCounts", "effective_counts", "effective_samples"]
 
 _FEW = 10.0  # degrees of freedom up to which the larger estimate decides; the fewest clusters that are judged
-_SAFE_EVENTS = 0.5  # clusters' worth of events at which a correlation of 1 weighs as much as the estimate
+_SAFE_EVENTS = 1.5  # effective clusters that hold events, at which a correlation of 1 weighs 1/2; found by simulation
 _WHOLE = 1e-9  # relative; counts this close to a whole number are that number, computed along another path
 
 
@@ -60,12 +61,15 @@ class EffectiveCounts:
     design_effect : ndarray of float64, shape (G,)
         Variance of the rate over that of as many independent samples; 1 or more. ``samples`` is smaller than
         ``n / design_effect``, for the degrees of freedom.
+    shared : ndarray of float64, shape (G, G), or None
+        Correlations of the rates through clusters that lie in several groups; None where none does.
     """
 
     events: Array
     samples: Array
     clusters: npt.NDArray[np.int64]
     design_effect: Array
+    shared: Array | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +88,8 @@ class ClusterSums:
         Samples in clusters of two or more.
     squares, cubes, fourths : ndarray
         Sums of m^2, m^3 and m^4.
+    event_squares, other_squares : ndarray
+        Sums of y^2 and of (m - y)^2.
     """
 
     samples: Array
@@ -94,6 +100,8 @@ class ClusterSums:
     squares: Array
     cubes: Array
     fourths: Array
+    event_squares: Array
+    other_squares: Array
 
 
 def correlation(sums: ClusterSums) -> Array:
@@ -115,7 +123,9 @@ def correlation(sums: ClusterSums) -> Array:
         # The larger one leaves the fewer degrees of freedom; p q / (1 - 4 p q) grows without end towards p = 1/2.
         known_by = degrees_of_freedom(sums, larger) * np.minimum(2.0 * binomial / (1.0 - 4.0 * binomial), 1.0)
         estimate = robust + np.minimum(_FEW / known_by, 1.0) ** 2 * (larger - robust)
-        safe = 1.0 / (1.0 + (n * binomial / mean_size / _SAFE_EVENTS) ** 2)
+        # Effective clusters that hold events, and that hold others; all in one is one.
+        held = np.minimum(sums.events**2 / sums.event_squares, (n - sums.events) ** 2 / sums.other_squares)
+        safe = 1.0 / (1.0 + (held / _SAFE_EVENTS) ** 2)
     known = np.isfinite(estimate) & (binomial > 0.0)
     estimate = np.where(known, estimate, 1.0)
     return np.asarray(np.where(estimate < 1.0, estimate + safe * (1.0 - estimate), estimate))
@@ -130,11 +140,11 @@ def degrees_of_freedom(sums: ClusterSums, rho: Array) -> Array:
     return np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0.0)
 
 
-def effective_samples(sums: ClusterSums, dependence: Array | float, alpha: float) -> tuple[Array, Array]:
+def effective_samples(sums: ClusterSums, alpha: float) -> tuple[Array, Array]:
     """Return effective samples and design effects, of the shape of the sums."""
     n, rho = sums.samples, correlation(sums)
     mean_size = np.divide(sums.squares, n, out=np.ones_like(n), where=n > 0.0)
-    effect = (1.0 + (mean_size - 1.0) * rho) * dependence
+    effect = 1.0 + (mean_size - 1.0) * rho
     size = n / effect
     ratio = _quantile(size, alpha) / _quantile(degrees_of_freedom(sums, rho), alpha)
     samples = np.minimum(np.maximum(size * np.minimum(ratio, 1.0) ** 2, 1.0), n)
@@ -195,7 +205,9 @@ def effective_counts(cells: Cells, event: npt.NDArray[Any], alpha: float = 0.05)
         squares=cells.by_group(m**2),
         cubes=cells.by_group(m**3),
         fourths=cells.by_group(m**4),
+        event_squares=cells.by_group(y**2),
+        other_squares=cells.by_group((m - y) ** 2),
     )
-    dependence = cells.dependence(residual / n[cells.group])
-    samples, effect = effective_samples(sums, dependence, alpha)
-    return EffectiveCounts(_whole(rate * samples), samples, cells.by_group().astype(np.int64), effect)
+    samples, effect = effective_samples(sums, alpha)
+    shared = shared_correlation(cells, residual / n[cells.group])
+    return EffectiveCounts(_whole(rate * samples), samples, cells.by_group().astype(np.int64), effect, shared)

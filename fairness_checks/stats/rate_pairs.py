@@ -35,6 +35,20 @@ class Pairs:
         """Return a subset of the pairs."""
         return Pairs(self.x1[index], self.n1[index], self.x2[index], self.n2[index])
 
+    def joined(self, correlation: Array) -> Pairs:
+        """Scale the counts of pairs whose rates share clusters, so that their difference varies as it does.
+
+        What a cluster adds to both rates is no difference between them; see `fairness_checks.stats.estimates.joined`.
+        """
+        drawn = ((self.x1 + 1.0) / (self.n1 + 2.0), (self.x2 + 1.0) / (self.n2 + 2.0))
+        v1, v2 = (p * (1.0 - p) / n for p, n in zip(drawn, (self.n1, self.n2), strict=True))
+        factor = 1.0 - 2.0 * correlation * np.sqrt(v1 * v2) / (v1 + v2)
+        factor = np.maximum(factor, 1.0 / np.minimum(self.n1, self.n2))
+        counts = (self.x1, self.n1, self.x2, self.n2)
+        x1, n1, x2, n2 = (np.where(correlation == 0.0, count, count / factor) for count in counts)
+        least = np.maximum(1.0 / np.minimum(n1, n2), 1.0)  # tests of two rates need a sample of each
+        return Pairs(x1 * least, n1 * least, x2 * least, n2 * least)
+
     def swapped(self) -> Pairs:
         """Return the pairs with first and second group exchanged."""
         return Pairs(self.x2, self.n2, self.x1, self.n1)

@@ -106,9 +106,13 @@ class Family:
         Largest disparity allowed; below 0 the critical value is that of 0.
     blocks : ndarray of int, shape (G,), optional
         The stratum of each group; default one for all.
+    independent : bool
+        False where estimates depend on each other; then Bonferroni's bound is all that is used.
     """
 
-    def __init__(self, deviations: Array, limit: float, blocks: np.ndarray | None = None) -> None:
+    def __init__(
+        self, deviations: Array, limit: float, blocks: np.ndarray | None = None, *, independent: bool = True
+    ) -> None:
         self._limit = max(limit, 0.0)
         names = np.zeros(len(deviations), dtype=np.intp) if blocks is None else np.asarray(blocks)
         _, position = np.unique(names, return_inverse=True)
@@ -117,6 +121,7 @@ class Family:
         with np.errstate(over="ignore", under="ignore"):
             scale = np.sqrt(np.bincount(position[order], np.square(deviations)[order]) / sizes)
             known = np.bincount(position, (deviations > 0.0) & np.isfinite(deviations)) == sizes
+        known &= independent
         known &= np.isfinite(scale) & (scale > 0.0)  # squares may leave the range of numbers
         compared = sizes > 1
         pairs = sizes * (sizes - 1) // 2

@@ -99,7 +99,7 @@ def test_clusters_of_one_sample_and_samples_written_twice(rows):
     assert_allclose(calibration_estimates(twice).variance, calibration_estimates(one).variance, rtol=1e-9)
     with pytest.raises(ValueError, match="both parts"):
         one + one
-    assert_array_equal(one.take([1, -1]).clusters, [one.clusters[1], 0])
+    assert_array_equal(one.take([1, -1]).clusters.effective, [one.clusters.effective[1], 0.0])
 
 
 def test_pairs_do_not_depend_on_their_order_and_empty_groups_show_nothing(rows):

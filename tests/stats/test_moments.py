@@ -14,6 +14,7 @@ from scipy import stats
 
 from fairness_checks.stats import moments
 from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.estimates import estimates_outside
 from fairness_checks.stats.means import mean_estimates
 from fairness_checks.stats.moments import moments_by_cluster, moments_by_group
 
@@ -135,37 +136,56 @@ def test_clusters_of_one_sample_are_samples(patients):
     assert one.clustered
 
 
-def test_writing_every_sample_twice_changes_nothing(patients):
+@pytest.mark.parametrize(("alone", "tolerance"), [(True, 1e-9), (False, 0.05)], ids=["samples", "clusters"])
+def test_writing_every_sample_twice_adds_nothing(patients, alone, tolerance):
+    """But for what the copies say of the spread within clusters, of which few samples say little."""
     codes, patient, values = patients
+    patient = np.arange(len(codes)) if alone else patient
     one = moments_by_cluster(find_cells(codes, 3, patient), values)
     order = np.random.default_rng(22).permutation(2 * len(codes))
     codes, patient, values = (np.tile(array, 2)[order] for array in (codes, patient, values))
-    assert_same_moments(one, moments_by_cluster(find_cells(codes, 3, patient), values), rtol=1e-9)
+    two = moments_by_cluster(find_cells(codes, 3, patient), values)
+    assert_allclose(two.n, one.n, rtol=1e-12)
+    assert_allclose(two.mean, one.mean, rtol=1e-12)
+    assert_allclose(mean_estimates(two).variance, mean_estimates(one).variance, rtol=tolerance)
 
 
-def test_variance_agrees_with_the_sandwich_of_statsmodels(patients):
-    codes, patient, values = patients
+def test_with_clusters_of_one_size_the_variance_is_the_sandwich_of_statsmodels():
+    rng = np.random.default_rng(24)
+    patient = np.repeat(np.arange(90), 4)
+    codes, values = patient % 3, rng.exponential(1.0, 90)[patient] + rng.exponential(1.0, 360)
     estimates = mean_estimates(moments_by_cluster(find_cells(codes, 3, patient), values))
     for group in range(3):
         some = codes == group
         settings = {"groups": patient[some], "use_correction": False, "df_correction": False}
         fit = sm.OLS(values[some], np.ones(some.sum())).fit(cov_type="cluster", cov_kwds=settings)
-        clusters = len(np.unique(patient[some]))
         assert estimates.value[group] == pytest.approx(fit.params[0], rel=1e-12)
-        assert estimates.variance[group] == pytest.approx(fit.cov_params()[0, 0] * clusters / (clusters - 1), rel=1e-9)
-        assert estimates.freedom[group] == clusters - 1
+        assert estimates.variance[group] == pytest.approx(fit.cov_params()[0, 0] * 30 / 29, rel=1e-9)
+        assert estimates.freedom[group] == 29
 
 
-def test_clusters_in_two_groups_with_opposite_influence():
-    """Per patient one sample in each group, one high where the other is low: the difference varies most."""
-    half = np.random.default_rng(23).normal(0.0, 1.0, 50)
-    values, patient = np.concatenate([half, -half]), np.tile(np.arange(50), 2)
-    codes = np.repeat([0, 1], 50)
-    estimates = mean_estimates(moments_by_cluster(find_cells(codes, 2, patient), values))
-    assert estimates.variance.sum() == pytest.approx(stats.sem(2.0 * half) ** 2, rel=1e-9)
-    # With influence of one sign, the groups count as if they were independent.
-    estimates = mean_estimates(moments_by_cluster(find_cells(codes, 2, patient), np.tile(half, 2)))
-    assert estimates.variance.sum() == pytest.approx(2.0 * stats.sem(half) ** 2, rel=1e-9)
+def test_with_unequal_clusters_the_variance_is_the_sandwich_or_more_and_the_freedom_less(patients):
+    codes, patient, values = patients
+    estimates = mean_estimates(moments_by_cluster(find_cells(codes, 3, patient), values))
+    for group in range(3):
+        some = codes == group
+        settings = {"groups": patient[some], "use_correction": True, "df_correction": False}
+        fit = sm.OLS(values[some], np.ones(some.sum())).fit(cov_type="cluster", cov_kwds=settings)
+        assert 1.0 <= estimates.variance[group] / fit.cov_params()[0, 0] < 1.3
+        sizes = np.unique(patient[some], return_counts=True)[1]
+        assert estimates.freedom[group] == pytest.approx(sizes.sum() ** 2 / np.sum(sizes**2) - 1.0)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0], ids=["opposed", "alike"])
+def test_clusters_in_two_groups_are_compared_as_pairs(sign):
+    """Per patient one sample in each group: the paired t test."""
+    rng = np.random.default_rng(23)
+    patient, codes = np.tile(np.arange(50), 2), np.repeat([0, 1], 50)
+    one = rng.normal(0.0, 1.0, 50)
+    other = sign * one + rng.normal(0.3, 1.0, 50)
+    statistics = moments_by_cluster(find_cells(codes, 2, patient), np.concatenate([one, other]))
+    p = estimates_outside(mean_estimates(statistics), np.array([0]), np.array([1]), 0.0)
+    assert p[0] == pytest.approx(stats.ttest_rel(one, other).pvalue, rel=1e-9)
 
 
 def test_samples_left_out_and_empty_groups_of_clusters():

@@ -46,6 +46,8 @@ def sums_of(sizes, events):
         squares=(m**2).sum(-1),
         cubes=(m**3).sum(-1),
         fourths=(m**4).sum(-1),
+        event_squares=(y**2).sum(-1),
+        other_squares=((m - y) ** 2).sum(-1),
     )
 
 
@@ -62,7 +64,7 @@ def draw(rng, simulations, samples, mean, rate, rho):
 
 
 def effective(sums):
-    samples, _ = effective_samples(sums, 1.0, ALPHA)
+    samples, _ = effective_samples(sums, ALPHA)
     return sums.events / sums.samples * samples, samples
 
 
@@ -172,7 +174,9 @@ def direct_effect(event, cluster):
     freedom *= min(2.0 / (stats.kurtosis(event, fisher=False) - 1.0), 1.0)
     weight = min((10.0 / freedom) ** 2, 1.0)
     rho = robust + weight * (larger - robust)
-    safe = 1.0 / (1.0 + (2.0 * n * variance / mean_size) ** 2)
+    events, others = np.bincount(cluster, event), np.bincount(cluster, ~event)
+    held = min(y.sum() ** 2 / (y**2).sum() for y in (events, others))
+    safe = 1.0 / (1.0 + (held / 1.5) ** 2)
     return 1.0 + (mean_size - 1.0) * max(rho, rho + safe * (1.0 - rho)), weight
 
 
@@ -213,14 +217,21 @@ def test_an_empty_group_and_a_single_cluster():
     assert found.events[0] == pytest.approx(2.0 / 3.0)
 
 
-def test_clusters_that_lie_in_two_groups_with_opposite_events_count_for_less():
-    rng = np.random.default_rng(5)
-    first = rng.random(200) < 0.4
-    event, codes = np.concatenate([first, ~first]), np.repeat([0, 1], 200)
-    shared = counts(event, np.tile(np.arange(200), 2), codes, 2)
-    apart = counts(event, np.arange(400), codes, 2)
-    # The difference of two perfectly opposed rates has twice the variance of independent ones.
-    np.testing.assert_allclose(shared.design_effect, 2.0 * apart.design_effect, rtol=1e-9)
+@pytest.mark.parametrize(("opposed", "correlation"), [(True, -1.0), (False, 1.0)])
+def test_clusters_that_lie_in_two_groups_correlate_the_rates(opposed, correlation):
+    """The difference of two opposed rates varies twice as much as that of independent ones, of two alike not at all."""
+    first = np.random.default_rng(5).random(200) < 0.4
+    event, codes = np.concatenate([first, first ^ opposed]), np.repeat([0, 1], 200)
+    found = counts(event, np.tile(np.arange(200), 2), codes, 2)
+    assert found.shared[0, 1] == pytest.approx(correlation)
+    assert counts(event, np.arange(400), codes, 2).shared is None
+    pairs = Pairs(found.events[:1], found.samples[:1], found.events[1:], found.samples[1:])
+    joined = pairs.joined(found.shared[:1, 1])
+    if opposed:
+        np.testing.assert_allclose([joined.n1, joined.n2], [pairs.n1 / 2.0, pairs.n2 / 2.0], rtol=1e-2)
+    else:
+        assert joined.n1[0] > 50.0 * pairs.n1[0]
+    np.testing.assert_allclose([joined.x1 / joined.n1, joined.x2 / joined.n2], [pairs.x1 / 200, pairs.x2 / 200])
 
 
 def test_a_smaller_level_makes_few_clusters_cost_more():
