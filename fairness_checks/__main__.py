@@ -19,9 +19,10 @@ and vanished, and each group's value, better or worse by what is limited and by 
 _CODES = """\
 exit codes:
   0  nothing got worse
-  1  something got worse: a verdict, a check or a group that vanished, a value that is no longer
-     defined, a limit or ratchet that was loosened. That an estimate moved is shown, but is no
-     reason: whether it moved by more than chance, its verdict says.
+  1  something got worse: a verdict, a check or a group that vanished, a new check that fails, a
+     value that is no longer defined, a limit or ratchet that was loosened. Each line that is such
+     a reason ends in "worse", and the last line counts them. That an estimate moved is shown, but
+     is no reason: whether it moved by more than chance, its verdict says.
   2  a file cannot be read, or the command is wrong
 
 to see what a pull request does to the baseline:

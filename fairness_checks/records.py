@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from functools import cache
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -20,6 +20,7 @@ from fairness_checks.checks import (
     Strata,
     Worsening,
 )
+from fairness_checks.decision import Verdict, contradictions
 from fairness_checks.errors import RecordError
 from fairness_checks.names import printable
 from fairness_checks.plain import canonical_json
@@ -37,8 +38,6 @@ __all__ = [
 
 SCHEMA = 1
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-Verdict: TypeAlias = Literal["pass", "fail", "inconclusive", "waived"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,7 +361,7 @@ class CheckRecord:
         Raises
         ------
         RecordError
-            If the text is not JSON of this layout and schema version.
+            If the text is not JSON of this layout and schema version, or its verdict is not what its p-values decide.
         """
         try:
             record = _adapter().validate_json(text, strict=True)
@@ -372,6 +371,8 @@ class CheckRecord:
             raise RecordError(f"{where}: {first['msg']} ({error.error_count()} problems in all)") from error
         if record.schema != SCHEMA:
             raise RecordError(f"schema: {record.schema}; this version reads schema {SCHEMA}")
+        for problem in contradictions(record):
+            raise RecordError(f"{problem}; a record is written by a run, not by hand")
         return record
 
 

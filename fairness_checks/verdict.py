@@ -1,4 +1,4 @@
-"""GroupStatistics + limit -> CheckRecord. One function decides a verdict; pytest and the Python API call that one."""
+"""GroupStatistics + limit -> CheckRecord, decided by `fairness_checks.decision.decide`."""
 
 from __future__ import annotations
 
@@ -9,46 +9,21 @@ from typing import Any, NamedTuple, TypeAlias
 
 from fairness_checks.chance import chance_notes
 from fairness_checks.checks import Check, Settings
+from fairness_checks.decision import decide
 from fairness_checks.errors import attempted
 from fairness_checks.evaluation import Evaluation
 from fairness_checks.finding import Finding, find, settling
 from fairness_checks.predictions import Predictions
-from fairness_checks.records import CheckRecord, InputRecord, Verdict, WaiverRecord
+from fairness_checks.records import CheckRecord, InputRecord, WaiverRecord
 from fairness_checks.statistics import GroupStatistics, measure_each
 from fairness_checks.stats import power
 from fairness_checks.stats.multiplicity import adjust
 from fairness_checks.waivers import Waiver, find_waiver
 
-__all__ = ["Answer", "audit_model", "decide", "judge_model"]
+__all__ = ["Answer", "audit_model", "judge_model"]
 
 Answer: TypeAlias = CheckRecord | Exception
 """The record of a check, or why it could not be made."""
-
-
-def decide(p_adjusted: float | None, p_compliance: float | None, alpha: float, *, complete: bool = True) -> Verdict:
-    """Decide a verdict before waivers.
-
-    Parameters
-    ----------
-    p_adjusted : float or None
-        p-value of "the limit is kept", adjusted over the model's checks; None where undefined.
-    p_compliance : float or None
-        p-value of "the limit is exceeded or met"; None where undefined.
-    alpha : float
-        Significance level.
-    complete : bool
-        False where some group could not be judged: the others can prove a violation, but never compliance.
-
-    Examples
-    --------
-    >>> decide(0.001, 0.999, 0.05), decide(0.9, 0.01, 0.05), decide(0.3, 0.4, 0.05), decide(None, None, 0.05)
-    ('fail', 'pass', 'inconclusive', 'inconclusive')
-    """
-    if p_adjusted is not None and p_adjusted < alpha:
-        return "fail"
-    if complete and p_compliance is not None and p_compliance < alpha:
-        return "pass"
-    return "inconclusive"
 
 
 def _record(

@@ -14,7 +14,7 @@ from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import CheckRecord
-from fairness_checks.verdict import audit_model, decide
+from fairness_checks.verdict import audit_model
 from fairness_checks.waivers import Waiver
 
 TODAY = date(2026, 7, 1)
@@ -37,26 +37,6 @@ def missing_positives(feature="sex", **groups):
 
 def fnr(predictions, limit=0.1, **given):
     return audit(predictions, metric="false_negative_rate", max_difference=limit, **given)
-
-
-@pytest.mark.parametrize(
-    ("p_adjusted", "p_compliance", "complete", "verdict"),
-    [
-        (0.01, 0.99, True, "fail"),
-        (0.01, 0.99, False, "fail"),
-        (0.9, 0.01, True, "pass"),
-        (0.9, 0.01, False, "inconclusive"),
-        (0.3, 0.4, True, "inconclusive"),
-        (0.05, 0.9, True, "inconclusive"),
-        (0.9, 0.05, True, "inconclusive"),
-        (None, None, True, "inconclusive"),
-        (None, None, False, "inconclusive"),
-        (None, 0.01, False, "inconclusive"),
-        (0.01, None, False, "fail"),
-    ],
-)
-def test_decide(p_adjusted, p_compliance, complete, verdict):
-    assert decide(p_adjusted, p_compliance, 0.05, complete=complete) == verdict
 
 
 def test_a_violation_a_pass_and_an_unsettled_check():

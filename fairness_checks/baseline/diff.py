@@ -102,8 +102,7 @@ def compare(old: Snapshot, new: Snapshot) -> tuple[CheckChange, ...]:
 
 def _facts(old: Entry | None, new: Entry | None, ratchets: bool) -> Iterator[Fact]:
     if old is None or new is None:
-        # A new check can bring no bad news about what there was, also where it fails.
-        way: Way = "worse" if new is None else "neutral"
+        way: Way = "worse" if new is None or new.verdict == "fail" else "neutral"
         verdicts = (None if entry is None else entry.verdict for entry in (old, new))
         yield Fact(subject="check", old=next(verdicts), new=next(verdicts), way=way)
         return
@@ -173,10 +172,13 @@ def _groups(old: Entry, new: Entry) -> Iterator[Fact]:
         if one is None or other is None:
             way: Way = "worse" if other is None else "neutral"
             yield Fact(subject="group", name=name, old=_there(one), new=_there(other), way=way)
+        elif (one.value is None) is not (other.value is None):
+            way = "worse" if other.value is None else "neutral"
+            yield Fact(subject="group", name=name, old=_there(one), new=_there(other), way=way)
         else:
             yield from _number("group", one.value, other.value, lower, name=name, moves_count=False)
 
 
 def _there(group: GroupEntry | None) -> str | float | None:
-    """Return what is shown of a group that came or went."""
+    """Return what is shown of a group that came or went, or whose value did."""
     return None if group is None else f"n={group.n}" if group.value is None else group.value

@@ -17,7 +17,7 @@ from fairness_checks.report.text import limit_text, value_text
 __all__ = ["diff_json", "diff_text"]
 
 _WIDTH = 100
-_LABEL, _VALUE = 22, 25
+_LABEL, _VALUE = 22, 23
 
 
 def diff_text(old: Snapshot, new: Snapshot, changes: Sequence[CheckChange]) -> str:
@@ -90,9 +90,9 @@ def _summary(changes: Sequence[CheckChange]) -> str:
 
 
 def _reason(fact: Fact) -> str:
-    if fact.new is None:
-        return f"{fact.subject} vanished" if fact.subject in ("check", "group") else f"{fact.subject} gone"
-    return {"limit": "limit loosened", "ratchet": "ratchet loosened"}.get(fact.subject, f"{fact.subject} worse")
+    if fact.subject == "verdict":
+        return "verdict worse"
+    return "failing check added" if fact.subject == "check" and fact.old is None else f"{fact.subject} {_event(fact)}"
 
 
 def _row(fact: Fact, change: CheckChange) -> Iterator[str]:
@@ -125,16 +125,24 @@ def _cell(fact: Fact, value: str | float | None, entry: Entry | None) -> str:
 
 
 def _words(fact: Fact) -> str:
-    limits = fact.subject in ("limit", "ratchet")
+    """Say what happened; "worse" stands at the end of a reason to stop, and nowhere else."""
+    moved = "" if fact.change is None else f"{'+' if fact.change > 0 else ''}{value_text(fact.change)}"
+    text = ", ".join(part for part in (moved, _event(fact)) if part)
+    return f"{text}: worse" if fact.stops else text
+
+
+def _event(fact: Fact) -> str:
     if fact.old is None:
         return "now defined" if fact.subject == "estimate" else "added"
     if fact.new is None:
-        return {"estimate": "undefined: worse", "ratchet": "removed: worse"}.get(fact.subject, "vanished: worse")
-    way = {"better": "tightened", "worse": "loosened"}.get(fact.way, "") if limits else fact.way
-    if fact.change is None:
-        return "changed" if fact.way == "neutral" else way
-    moved = f"{'+' if fact.change > 0 else ''}{value_text(fact.change)}"
-    return moved if fact.way == "neutral" else f"{moved}, {way}"
+        return {"estimate": "undefined", "ratchet": "removed"}.get(fact.subject, "vanished")
+    if fact.change is not None:
+        limits = fact.subject in ("limit", "ratchet")
+        words = ("tightened", "loosened") if limits else ("favourable", "unfavourable")
+        return dict(zip(("better", "worse"), words, strict=True)).get(fact.way, "")
+    if fact.subject == "group":
+        return "undefined" if fact.way == "worse" else "now defined"
+    return "better" if fact.way == "better" else "changed"
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fairness_checks.__main__ import main
+from fairness_checks.baseline.diff import compare
+from fairness_checks.baseline.diff_text import diff_text
+from fairness_checks.baseline.document import GroupEntry
+from fairness_checks.baseline.keys import entry_key
+from fairness_checks.baseline.snapshot import Snapshot
 from fairness_checks.baseline.text import baseline_text
 
 CONFTEST = """
@@ -102,22 +110,22 @@ def test_a_run_that_got_worse(runs, diff):
         "",
         "sepsis_model",
         "subgroups: accuracy by sex, min_value",
-        "limit 0.80 0.60 -0.200, loosened",
+        "limit 0.80 0.60 -0.200, loosened: worse",
         lines[4],
-        "group female 0.950 (n=800) 0.800 (n=800) -0.150, worse",
+        "group female 0.950 (n=800) 0.800 (n=800) -0.150, unfavourable",
         "group other 0.950 (n=600) - vanished: worse",
         "subgroups: false_negative_rate by sex, max_difference",
-        "verdict pass fail worse",
+        "verdict pass fail changed: worse",
         lines[9],
-        "group female 0.100 (n=400) 0.400 (n=400) +0.300, worse",
+        "group female 0.100 (n=400) 0.400 (n=400) +0.300, unfavourable",
         "group other 0.100 (n=300) - vanished: worse",
         "",
         "2 checks changed, 2 got worse: group vanished 2, limit loosened 1, verdict worse 1",
     ]
     assert lines[4].startswith("estimate 0.950 [0.9")
-    assert lines[4].endswith("-0.150, worse")
+    assert lines[4].endswith("-0.150, unfavourable")
     assert lines[9].startswith("estimate 0.000 [")
-    assert lines[9].endswith("+0.300, worse")
+    assert lines[9].endswith("+0.300, unfavourable")
 
 
 def test_the_other_way_round_everything_is_better(runs, diff):
@@ -172,7 +180,7 @@ def test_help_names_the_exit_codes_and_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0
     assert "exit codes:" in done.stdout
-    assert "1  something got worse: a verdict, a check or a group that vanished" in done.stdout
+    assert "1  something got worse: a verdict, a check or a group that vanished, a new check that fails" in done.stdout
     assert "loaded []" in done.stdout
 
 
@@ -273,15 +281,87 @@ def test_models_and_checks_that_come_and_go(write, make, diff):
         write("large.json", m=make.model(one, two), n=make.model(one)),
     )
     code, out, _ = diff(small, large)
-    assert code == 0
-    assert out.count("added") == 2
+    assert code == 1  # one of the new ones fails
+    assert out.count("added") == 3
+    assert out.endswith("2 checks changed, 1 got worse: failing check added 1\n")
     code, out, _ = diff(large, small)
     assert code == 1
     assert out.endswith("2 checks changed, 2 got worse: check vanished 2\n")
 
 
+@pytest.mark.parametrize(("verdict", "code"), [("fail", 1), ("waived", 0), ("inconclusive", 0), ("pass", 0)])
+def test_a_new_check_is_worse_where_it_fails(write, make, diff, verdict, code):
+    new = make.entry(metric="accuracy", verdict=verdict)
+    files = write("old.json", m=make.model(make.entry())), write("new.json", m=make.model(make.entry(), new))
+    found, out, _ = diff(*files)
+    assert found == code
+    assert ("added: worse" in out) is bool(code)
+
+
+def test_a_group_whose_value_is_no_longer_defined_has_not_vanished(write, make, diff):
+    entry = make.entry()
+    undefined = replace(entry, groups=(replace(entry.groups[0], value=None), entry.groups[1]))
+    files = write("old.json", m=make.model(entry)), write("new.json", m=make.model(undefined))
+    code, out, _ = diff(*files)
+    assert code == 1
+    assert "vanished" not in out
+    assert out.endswith("1 check changed, 1 got worse: group undefined 1\n")
+    code, out, _ = diff(*reversed(files))
+    assert (code, "now defined" in out) == (0, True)
+
+
+VERDICTS = st.sampled_from(["pass", "fail", "inconclusive", "waived"])
+VALUES = st.none() | st.sampled_from([0.01, 0.02, 0.3])
+GROUPS = st.dictionaries(st.sampled_from(["f", "m", "x"]), VALUES, max_size=3)
+CHECK = st.fixed_dictionaries(
+    {
+        "metric": st.sampled_from(["accuracy", "selection_rate", "false_negative_rate"]),
+        "limit_kind": st.sampled_from(["max_difference", "min_value"]),
+        "limit": st.sampled_from([0.05, 0.1]),
+        "verdict": VERDICTS,
+        "estimate": VALUES,
+        "ratchet_limit": VALUES,
+        "groups": GROUPS,
+    }
+)
+STATE = st.dictionaries(st.sampled_from("abc"), st.lists(CHECK, max_size=4), max_size=3)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(old=STATE, new=STATE)
+def test_the_counts_are_those_of_the_lines_and_the_exit_code_is_theirs(make, old, new):
+    def snapshot(state):
+        models = {}
+        for model, checks in state.items():
+            made = []
+            for asked in checks:
+                groups = [GroupEntry(name=(n,), n=9, events=None, value=v, variance=None, df=None)
+                          for n, v in sorted(asked["groups"].items())]  # fmt: skip
+                low = high = asked["estimate"]
+                made.append(make.entry(**(asked | {"groups": tuple(groups), "low": low, "high": high})))
+            models[model] = {entry_key(entry): entry for entry in made}
+        return Snapshot(source="a.json", kind="baseline", models=models)
+
+    before, after = snapshot(old), snapshot(new)
+    changes = compare(before, after)
+    lines = diff_text(before, after, changes).splitlines()
+    if not changes:
+        assert lines[-1] == "nothing changed"
+        return
+    worse = [line for line in lines[2:-1] if line.endswith(": worse")]
+    changed, got_worse, reasons = re.fullmatch(r"(\d+) checks? changed, (\d+) got worse(?:: (.*))?", lines[-1]).groups()
+    assert int(changed) == sum(line.startswith("  ") and not line.startswith("   ") for line in lines[2:-1])
+    assert sum(int(reason.rsplit(" ", 1)[1]) for reason in (reasons or "").split(", ") if reason) == len(worse)
+    assert int(got_worse) == sum(change.worse for change in changes) <= len(worse)
+    assert all("worse" not in line for line in lines[2:-1] if line not in worse)
+
+
 def test_the_direction_of_a_group_is_that_of_its_metric(write, make, diff):
-    for metric, word in (("false_negative_rate", "worse"), ("accuracy", "better"), ("selection_rate", "+0.100")):
+    for metric, word in (
+        ("false_negative_rate", ", unfavourable"),
+        ("accuracy", ", favourable"),
+        ("selection_rate", "+0.100"),
+    ):
         entry = make.entry(metric=metric)
         group = replace(entry.groups[0], value=entry.groups[0].value + 0.1)
         old = write("old.json", m=make.model(entry))
