@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +48,10 @@ class Evaluation:
         Why there are none, where they were wanted; only the checks that need them fail.
     model : TrainableModel or None
         The model, where it was trained here; `predictions` are then out of fold.
+    read : mapping of str to str
+        What was read instead of being computed, with the date of its oldest part, as in 2027-06-30T12:00:00Z.
+    not_kept : str or None
+        Why nothing could be kept, though there is a cache.
     """
 
     predictions: Predictions | None
@@ -59,6 +62,8 @@ class Evaluation:
     no_predictions: Exception | None = None
     no_sweep: Exception | None = None
     model: TrainableModel | None = None
+    read: Mapping[str, str] = field(default_factory=dict)
+    not_kept: str | None = None
 
     def lacking(self, check: Check) -> Exception | None:
         """Return why what a check is asked of is not there; None where it is."""
@@ -126,11 +131,12 @@ def evaluate(
         )
     from fairness_checks.sweep.runs import run_sweep
 
-    identity = produced.identity()  # before anything is trained, which may change what the model holds
-    if cache is not None and (reason := identity.reason()) is not None:
-        warnings.warn(f"{name}: {reason}", RuntimeWarning, stacklevel=2)
-        cache = None
-    predictions = attempted(lambda: _out_of_fold(name, produced, seed, cache, identity)) if held_out else None
+    # Before anything is trained, which may change what the model holds.
+    identity = None if cache is None else produced.identity()
+    not_kept = None if identity is None else identity.reason()
+    cache = cache if not_kept is None else None
+    fitted = FittedCache(cache, code=False)  # the identity says what the code is
+    predictions = attempted(lambda: _out_of_fold(name, produced, seed, fitted, identity)) if held_out else None
     no_predictions = predictions if isinstance(predictions, Exception) else None
     asked = plan if swept else None
 
@@ -142,6 +148,8 @@ def evaluate(
 
     results = attempted(trained)
     no_sweep = results if isinstance(results, Exception) else None
+    swept_on = None if results is None or isinstance(results, Exception) else results.kept
+    dates = {"out-of-fold predictions": next(iter(fitted.read.values()), None), "sweep": swept_on}
     return Evaluation(
         predictions=None if isinstance(predictions, Exception) else predictions,
         sweep=None if isinstance(results, Exception) else results,
@@ -150,6 +158,8 @@ def evaluate(
         no_predictions=no_predictions,
         no_sweep=no_sweep,
         model=produced,
+        read={what: date for what, date in dates.items() if date is not None},
+        not_kept=not_kept,
     )
 
 
@@ -170,7 +180,9 @@ def _not_trainable() -> ConfigurationError:
     )
 
 
-def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None, identity: Identity) -> Predictions:
+def _out_of_fold(
+    name: str, model: TrainableModel, seed: int, cache: FittedCache, identity: Identity | None
+) -> Predictions:
     """Return out-of-fold predictions, from the cache if nothing that they depend on has changed."""
     from fairness_checks.names import slug
 
@@ -186,12 +198,12 @@ def _out_of_fold(name: str, model: TrainableModel, seed: int, cache: Path | None
 
     features = {key: list(columns) for key, columns in model.feature_sets.items()}
     depends_on = {
-        **identity.key,
+        **({} if identity is None else identity.key),
         "seed": seed,
         "folds": model.folds,
         "feature_sets": features,
     }
-    arrays: dict[str, Any] = FittedCache(cache, code=False).arrays(f"{slug(name)}.out_of_fold", depends_on, compute)
+    arrays: dict[str, Any] = cache.arrays(f"{slug(name)}.out_of_fold", depends_on, compute)
     data = model.data
     same = data.fingerprint()[:16]  # a row is the same sample as long as all of the data are the same
     facts = {key: arrays.pop(key).item() if key in arrays else None for key in FACTS}

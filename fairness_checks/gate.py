@@ -12,6 +12,7 @@ import pytest
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.refusals import refuse_missing_checks, refuse_rerun_marks, refuse_reruns, usage_error
+from fairness_checks.run_cache import RUN_CACHE
 from fairness_checks.suite import (
     DECIDED,
     GATE,
@@ -209,6 +210,7 @@ class Gate:
         if evaluation.predictions is not None:
             for feature in self._models[model] or ():
                 evaluation.predictions.feature(feature)
+        self._config.stash[RUN_CACHE].of_model(model, evaluation.read, evaluation.not_kept)
         evaluation = self.baseline.attached(model, evaluation, checks)
         answers = judge_model(model, evaluation, checks, self.settings, self.limits.waivers)
         if not any(isinstance(answer, Exception) for answer in answers):

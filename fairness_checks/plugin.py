@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--fairness-no-cache",
         action="store_true",
-        help="fit every model again instead of reading the `fairness_cache`",
+        help="fit every model again: read and keep nothing",
     )
 
 
@@ -75,10 +75,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fairness: a hand-written fairness check; runs only under --fairness")
     if config.getoption("fairness"):
         from fairness_checks.gate import Gate
+        from fairness_checks.run_cache import RunCache
         from fairness_checks.xdist import Ledger
 
         gate = Gate(config)
-        for name, hooks in (("fairness-gate", gate), ("fairness-ledger", Ledger(config, gate.node_prefix))):
+        hooks_of = {
+            "fairness-gate": gate,
+            "fairness-ledger": Ledger(config, gate.node_prefix),
+            "fairness-cache": RunCache(config),
+        }
+        for name, hooks in hooks_of.items():
             if config.pluginmanager.register(hooks, name) is None:
                 raise pytest.UsageError(f"-p no:{name} cannot be combined with --fairness: nothing would be judged")
 
@@ -107,10 +113,10 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 def cache_directory(config: pytest.Config) -> Path | None:
     """Return the folder of fitted work; None where nothing is kept."""
-    store = getattr(config, "cache", None)  # absent under -p no:cacheprovider
-    if store is None or config.getoption("fairness_no_cache"):
-        return None
-    return Path(store.mkdir("fairness"))
+    from fairness_checks.run_cache import RUN_CACHE, RunCache
+
+    run = config.stash.get(RUN_CACHE, None)
+    return (RunCache(config) if run is None else run).directory  # none yet in a plain run
 
 
 @pytest.fixture
@@ -149,5 +155,7 @@ def fairness_device(pytestconfig: pytest.Config) -> str:
 def fairness_cache(pytestconfig: pytest.Config) -> FittedCache:
     """Fitted work that survives the run: a `fairness_checks.FittedCache` in pytest's cache directory."""
     from fairness_checks.cache import FittedCache
+    from fairness_checks.run_cache import RUN_CACHE
 
-    return FittedCache(cache_directory(pytestconfig))
+    cache = FittedCache(cache_directory(pytestconfig))
+    return pytestconfig.stash[RUN_CACHE].watch(cache)

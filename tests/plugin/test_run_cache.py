@@ -1,0 +1,189 @@
+"""Kept results in a run: what is read is said everywhere, and no baseline is written from it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+# As in conftest.py: pytester forgets what a run in this process imported.
+import fairness_checks.sweep.analysis
+import fairness_checks.sweep.runs
+import fairness_checks.sweep.synthetic  # noqa: F401 - for its side effect, as the others
+
+MODELS = """
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fairness_checks import Predictions, fairness_model
+from fairness_checks.sweep import DataSet, TrainableModel
+
+
+def trace():
+    with Path(__file__).with_name("fitted.txt").open("a", encoding="utf-8") as file:
+        file.write("fit\\n")
+
+
+def table(n=240):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=n)
+    sex = np.where(np.arange(n) % 2 == 0, "female", "male")
+    return DataSet({"x": x}, (x + 0.3 * rng.normal(size=n) > 0).astype(int), {"sex": sex})
+
+
+def fit(train, rng):
+    trace()
+    return train.features["x"][train.outcome == 1].mean()
+
+
+def predict(mean, test):
+    return Predictions(test.outcome, test.features["x"] > mean - 0.5, sensitive_features=test.sensitive_features)
+
+
+@fairness_model
+def swept():
+    return TrainableModel(table(), fit, predict, folds=4)
+
+
+@pytest.fixture(scope="session")
+def scores(fairness_cache):
+    def compute():
+        trace()
+        return {"y": np.tile([0.0, 1.0], 100)}
+
+    return fairness_cache.arrays("scores", {}, compute)["y"]
+
+
+@fairness_model
+def cached(scores):
+    return Predictions(scores, scores, sensitive_features={"sex": ["f", "m"] * 50 + ["m", "f"] * 50})
+"""
+LIMITS = """
+version: 1
+models:
+  swept:
+    subgroups: [{metric: accuracy, by: sex, max_difference: 0.9}]
+    regression: [{metric: accuracy, by: sex, max_worsening: 0.5}]
+    sweep:
+      by: sex
+      mixes: {as_is: as_is}
+      repeats: 5
+      checks: [{metric: accuracy, gap: each_mix, max_difference: 0.9}]
+  cached:
+    subgroups: [{metric: accuracy, by: sex, max_difference: 0.9}]
+"""
+REGRESSION = "    regression: [{metric: accuracy, by: sex, max_worsening: 0.5}]\n"
+TRAININGS = 4 + 5 + 1
+DATE = r"from the cache of \d{4}-\d\d-\d\d \d\d:\d\d UTC: "
+UPDATE = "--fairness-update-baseline"
+
+
+@pytest.fixture
+def kept(project):
+    """A project whose baseline is written, and whose results are kept and then a day old."""
+    project.write("conftest.py", MODELS)
+    project.write("thresholds.yaml", LIMITS)
+    first = project.gate_in_subprocess(UPDATE, "--junitxml=first.xml")
+    assert first.ret == 0, first.stdout.str()
+    assert len(project.fitted()) == TRAININGS
+    assert "kept results" not in first.stdout.str()
+    return project
+
+
+def said(project, name: str) -> dict[str, str]:
+    return {
+        case: words
+        for case, element in project.junit(name).items()
+        if (words := project.properties(element).get("fairness.cache")) is not None
+    }
+
+
+def later(project) -> None:
+    """Wait for the second in which the last run wrote to be over: dates are as fine as that."""
+    import time
+
+    time.sleep(1.1)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "two workers"])
+def test_what_is_read_is_said_in_header_summary_and_junit(kept, workers):
+    later(kept)
+    result = kept.gate_in_subprocess("--junitxml=second.xml", *workers)
+    text = result.stdout.str()
+    assert len(kept.fitted()) == TRAININGS
+    assert re.search(
+        r"fairness: results may be read from the cache, the latest of \d{4}-.* UTC; --fairness-no-cache", text
+    )
+    assert "fairness: kept results" in text
+    assert re.search(rf"^swept: {DATE}out-of-fold predictions, sweep$", text, re.M)
+    assert re.search(rf"^cached: {DATE}scores$", text, re.M)
+    found = said(kept, "second.xml")
+    assert len(found) == 4
+    assert all(re.fullmatch(DATE + "(scores|out-of-fold predictions, sweep)", words) for words in found.values())
+    records = [kept.properties(case).get("fairness.record", "") for case in kept.junit("second.xml").values()]
+    assert not any("from the cache" in record for record in records)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "two workers"])
+def test_a_baseline_is_written_from_what_its_run_computes(kept, workers):
+    later(kept)
+    result = kept.gate_in_subprocess(UPDATE, "--junitxml=update.xml", *workers)
+    assert result.ret == 0
+    assert len(kept.fitted()) == 2 * TRAININGS  # once more, and once only on two workers
+    text = result.stdout.str()
+    assert "fairness: nothing that was kept is read: the baseline is written from what this run computes" in text
+    assert "kept results" not in text
+    assert said(kept, "update.xml") == {}
+    folder = kept.path / ".pytest_cache" / "d" / "fairness"
+    assert not list((folder / "runs").glob("*"))  # what it computed has taken its place
+    kept.gate_in_subprocess()
+    assert len(kept.fitted()) == 2 * TRAININGS
+
+
+def test_without_the_cache_nothing_is_read_and_nothing_said(kept):
+    later(kept)
+    result = kept.gate_in_subprocess("--fairness-no-cache")
+    assert len(kept.fitted()) == 2 * TRAININGS
+    assert not re.search("from the cache|kept results", result.stdout.str())
+
+
+def test_a_changed_model_is_computed_and_what_it_is_not_made_of_is_read(kept):
+    later(kept)
+    kept.write("conftest.py", MODELS.replace("mean - 0.5", "mean - 0.4"))
+    text = kept.gate_in_subprocess().stdout.str()
+    assert len(kept.fitted()) == 2 * TRAININGS - 1
+    assert re.search(rf"^cached: {DATE}scores$", text, re.M)
+    assert "swept: from the cache" not in text
+
+
+def test_what_cannot_be_read_is_not_kept_and_the_run_says_so(project):
+    lock = MODELS.replace("def fit(", "import threading\nLOCK = threading.Lock()\n\n\ndef fit(").replace(
+        "    trace()\n    return train", "    with LOCK:\n        trace()\n    return train"
+    )
+    project.write("conftest.py", lock)
+    project.write("thresholds.yaml", LIMITS.replace(REGRESSION, ""))
+    for runs in (1, 2):
+        text = project.gate("--junitxml=junit.xml").stdout.str()
+        assert len(project.fitted()) == runs * (TRAININGS - 1) + 1
+        line = (
+            r"computed in this run, and not kept: global `LOCK` of fit \(conftest\.py:\d+\) is or holds a "
+            r"_thread\.lock, which cannot be read; results are not kept\. Leave it out of the function, or say "
+            r"what stands for the variable: depends_on=\{name: value\}\."
+        )
+        assert re.search(f"^swept: {line}$", text, re.M)
+        assert any(re.fullmatch(line, words) for words in said(project, "junit.xml").values())
+
+
+def test_a_cache_that_cannot_be_made_is_said_and_costs_no_result(project):
+    project.write("conftest.py", MODELS)
+    project.write("thresholds.yaml", LIMITS.replace(REGRESSION, ""))
+    project.write(".pytest_cache/d", "in the way")
+    result = project.gate("-p", "no:stepwise", "-W", "ignore::pytest.PytestCacheWarning")
+    text = result.stdout.str()
+    assert (
+        len(re.findall(r"nothing is kept: .*\.pytest_cache/d/fairness: Not a directory; make it a folder", text)) == 2
+    )
+    assert "Traceback" not in text
+    result.assert_outcomes(passed=3)
