@@ -62,6 +62,7 @@ class Gate:
         self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
         self._answers: dict[str, dict[CheckKey, Answer]] = {}
         self._failures: dict[str, Exception] = {}
+        self._raised: list[Exception] = []  # errors of trainings that a check has shown
         self._deselected: set[tuple[str, CheckKey]] = set()
         self._deselected_waivers: list[Waiver] = []
         self._models: dict[str, tuple[str, ...] | None] = {}  # known once every conftest.py has been collected
@@ -183,6 +184,12 @@ class Gate:
                 self._failures[model] = error
                 raise
         return self._answers[model]
+
+    def is_news(self, error: Exception) -> bool:
+        """Say whether an error is asked about for the first time: of several checks one shows its traceback."""
+        known = any(error is each for each in self._raised)
+        self._raised += [] if known else [error]
+        return not known
 
     def _is_incomplete(self, model: str) -> bool:
         """Say whether some check of a model that was evaluated could not be made, selected or not."""

@@ -116,7 +116,10 @@ def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, s
         return _broken(check, shown, reason, entry)
     judged, problems, new = _judged(shown, old)
     if new and not accepted.updating:  # the group has a value: no more samples, but a new baseline settles it
-        reason = f"the baseline has no value of the group {printable('; '.join(new))}; accept it: {REWRITE}"
+        reason = (
+            f"the baseline has no value of the group {printable('; '.join(new))}; accept it: {REWRITE}, which writes "
+            "what passes; delete the file first to write it all"
+        )
         return _broken(check, shown, reason, entry)
     names = [shown[i].name for i in judged]
     pairing, joint = _compared(accepted, predictions, check, settings, [old[name] for name in names])

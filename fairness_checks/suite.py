@@ -235,14 +235,17 @@ def _told(error: Exception) -> str:
 def record_of(request: pytest.FixtureRequest) -> CheckRecord:
     """Return the record of the check that is being run; why there is none is an error of this test's set-up."""
     item, answer = request.node, _answers_of(request)[request.node.check.key]
-    if isinstance(answer, FairnessError):
-        from fairness_checks.baseline.keys import entry_key
+    if not isinstance(answer, Exception):
+        return answer
+    gate, kind = request.config.stash[GATE], ""
+    if not isinstance(answer, FairnessError):
+        if gate.is_news(answer):
+            raise answer  # of a training that the project wrote: where it was raised says most
+        kind = f"{type(answer).__name__}: "
+    from fairness_checks.baseline.keys import entry_key
 
-        place = f"{request.config.stash[GATE].node_prefix}:{item.line}: {item.model}, {entry_key(item.check.key)}"
-        pytest.fail(f"{place}: {_told(answer)}", pytrace=False)
-    if isinstance(answer, Exception):  # of a training that the project wrote: where it was raised says most
-        raise answer
-    return answer
+    place = f"{gate.node_prefix}:{item.line}: {item.model}, {entry_key(item.check.key)}"
+    pytest.fail(f"{place}: {kind}{_told(answer)}", pytrace=False)
 
 
 def waiver_problem_of(request: pytest.FixtureRequest) -> str | None:

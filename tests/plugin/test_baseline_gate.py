@@ -154,6 +154,44 @@ def test_a_group_that_is_gone_is_red_and_named(written):
     result = written.run(rename="men")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*the baseline has a group that is gone: male; bring it back*"])
+    assert written.run(UPDATE, rename="men").ret == 1  # what the model lost is not accepted in passing
+    written.file.unlink()  # as the message says
+    assert written.run(UPDATE, rename="men").ret == 0
+    assert written.run(rename="men").ret == 0
+
+
+def test_a_new_group_is_red_until_an_update_writes_it(written):
+    """More samples give it no value in the baseline: without an error the check would wait for ever."""
+    text = MODELS.replace(
+        "    kept = sex != drop\n",
+        "    sex = np.where((np.arange(2000) % 5 == 0) & ('rare' in os.environ['SEPSIS']), 'other', sex)\n"
+        "    kept = sex != drop\n",
+    ).replace("better=0.0)", "better=0.0, rare=False)")
+    written.project.write("conftest.py", text)
+    written.limits(*[CHECK.replace("0.02", "0.30")] * 2)
+    assert written.run(UPDATE).ret == 0
+    before = written.document()["models"]["sepsis_model"]
+    red = written.run(rare=True)
+    assert red.ret == 1
+    red.stdout.fnmatch_lines([f"*the baseline has no value of the group other; accept it: pytest --fairness {UPDATE}*"])
+    result = written.run(UPDATE, rare=True)
+    assert (result.ret, written.record().verdict) == (0, "pass")
+    assert written.record().regression.pairing.endswith("new, and written by this run: other")
+    after = written.document()["models"]["sepsis_model"]
+    names = [[g["name"] for key in m["checks"] if key.startswith("regr") for g in m["checks"][key]["groups"]]
+             for m in (before, after)]  # fmt: skip
+    assert names == [[["female"], ["male"]], [["female"], ["male"], ["other"]]]
+    assert written.run(rare=True).ret == 0
+    assert written.record().group(("other",)).also["baseline"] == written.record().group(("other",)).rate
+
+
+@pytest.mark.parametrize("arguments", [(), (UPDATE,)])
+def test_one_group_is_an_error_and_writes_nothing(written, arguments):
+    before = written.document()["models"]["sepsis_model"]
+    result = written.run(*arguments, drop="male")
+    assert result.ret == 1
+    assert "'sex']: one group only, 'female', which all 1,000 samples belong to" in result.stdout.str()
+    assert written.document()["models"]["sepsis_model"] == before
 
 
 def test_a_model_that_is_renamed_is_red_and_named(written):

@@ -234,6 +234,10 @@ def test_a_sweep_that_fails_leaves_the_other_checks(project, gate, failure, show
     assert result.parseoutcomes() == {"passed": 1, "inconclusive": 1, "errors": 2}
     assert all(shown in text and "mix 'men'" in text for text in errors(project))
     assert {record.family_size for record in records(project)} == {4}
+    # A traceback for what the project's code raised, once a process; none for a message that says it all.
+    located = sum("conftest.py" in text for text in errors(project))
+    assert located in ((0,) if "Fairness" in failure else (1, 2) if workers else (1,))
+    assert all("_pytest" not in text for text in errors(project))
     assert "Not written, as a check could not be made: model" in result.stdout.str()
 
 
