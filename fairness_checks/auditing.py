@@ -9,6 +9,7 @@ import numpy as np
 
 from fairness_checks.checks import MISMATCH, Burden, Check, LimitKind, MissingSensitive, Settings, Strata
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.inputs.group_names import clean
 from fairness_checks.metrics import METRICS, Metric
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import CheckRecord
@@ -189,7 +190,7 @@ def _cells(value: object) -> tuple[tuple[str, ...], ...]:
         raise ConfigurationError(f'absent: {value!r} must be a list of cells such as [["male", "yes"]]')
     if wrong := [name for cell in cells for name in cell if not isinstance(name, str)]:
         raise ConfigurationError(f"absent: {wrong[0]!r} must be the name of a group as records have it, such as '1'")
-    return tuple(tuple(str(name) for name in cell) for cell in cells)
+    return tuple(tuple(clean(str(name)) for name in cell) for cell in cells)
 
 
 def _features(

@@ -25,6 +25,7 @@ from fairness_checks.config_schema import (
     WaiverSpec,
 )
 from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.inputs.group_names import clean
 from fairness_checks.storage.files import read_regular
 from fairness_checks.strict_yaml import read_yaml
 from fairness_checks.sweep.plan import SweepPlan
@@ -229,7 +230,7 @@ def _checks(
     """Yield the checks of a section, the names of groups in them as they are written."""
     for index, entry in enumerate(entries):
         cells = tuple(
-            tuple(as_written(document, (*path, index, "absent", i, j), value) for j, value in enumerate(cell))
+            tuple(clean(as_written(document, (*path, index, "absent", i, j), value)) for j, value in enumerate(cell))
             for i, cell in enumerate(entry.absent)
         )
         yield ConfiguredCheck(replace(make(entry), absent=cells), document.lines[(*path, index)])

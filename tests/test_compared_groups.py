@@ -135,6 +135,14 @@ def test_what_was_left_out_is_said_everywhere():
     assert "    left out, as it cannot exist: male, yes" in [line for line, _ in summary_lines([record])]
 
 
+def test_names_are_those_that_groups_are_kept_under():
+    """Blanks around a name, and an accent written apart, are gone from groups: so they are from cells."""
+    some = drawn(sex=[" male\r"] * 60 + ["sœur e\u0301"] * 120, pregnant=["no"] * 120 + ["yes "] * 60)
+    record = audit(some, metric="accuracy", by=["sex", "pregnant"], max_difference=0.9, absent=[["male ", "yes"]])
+    assert record.absent == (("male", "yes"),)
+    assert [group.name for group in record.groups] == [("male", "no"), ("sœur é", "no"), ("sœur é", "yes")]
+
+
 @pytest.mark.parametrize(
     ("absent", "error", "message"),
     [
@@ -207,7 +215,7 @@ def test_cells_are_written_as_yaml_reads_them(names):
     assert plain == [names]
 
 
-ODD = [("m\nn", "yes"), ("18-25", "no"), ("off", "1"), ("a, b", "null"), ("größe", "[x]")]
+ODD = [('m "n" \\', "yes"), ("18-25", "no"), ("off", "1"), ("a, b", "none"), ("größe", "[x]")]
 
 
 def test_what_the_message_says_can_be_pasted_into_thresholds_yaml(tmp_path):
