@@ -230,7 +230,8 @@ def _refuse_names(name: str, ids: Sequence[str], rows: Callable[[int], npt.NDArr
     for text in sorted(MISSING_TEXT.intersection(ids)):  # of such a cluster would be every sample without an id
         what = f"the text {text!r}, which means a missing value (give each an id of its own)"
         _refuse(name, rows(ids.index(text)), what)
-    if len({text.strip() for text in ids}) < len(ids):
+    edges = {text[0] for text in ids} | {text[-1] for text in ids}  # most ids have no blank there, and need no more
+    if any(edge.isspace() for edge in edges) and len({text.strip() for text in ids}) < len(ids):
         first: dict[str, int] = {}
         for position, text in enumerate(ids):
             before = first.setdefault(text.strip(), position)

@@ -154,3 +154,28 @@ def test_the_record_names_the_positive_class_and_the_false_negatives_are_the_ill
     record = audit(predictions, metric="false_negative_rate", max_value=0.9)
     assert [group.rate for group in record.groups] == [0.5, 0.5]
     assert (record.inputs.positive, record.inputs.decisions, record.inputs.threshold) == ("disease", "given", None)
+
+
+FRAMES = {
+    "pandas": pd.DataFrame,
+    "pandas-arrow": lambda columns: pa.table(columns).to_pandas(types_mapper=pd.ArrowDtype),
+    "polars": pl.DataFrame,
+    "polars-lazy": pl.LazyFrame,
+    "pyarrow": pa.table,
+}
+
+
+@pytest.mark.parametrize("library", FRAMES)
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_frame_given_whole_names_its_positive_class_too(pair, library):
+    negative, positive = PAIRS[pair]
+    columns = {"y": [positive, negative, negative, positive], "p": [0.7, 0.1, 0.7, 0.1], "sex": SEX}
+    made = Predictions.from_frame(
+        FRAMES[library](columns), y_true="y", y_score="p", by="sex", positive=positive, threshold=0.7
+    )
+    assert made.y_true.tolist() == [True, False, False, True]
+    assert made.y_pred.tolist() == [True, False, True, False]
+    assert (made.decided_by, made.threshold) == ("threshold", 0.7)
+    if set(PAIRS[pair]) != {0, 1}:
+        with pytest.raises(InvalidPredictions, match="say which class is the positive one"):
+            Predictions.from_frame(FRAMES[library](columns), y_true="y", y_score="p", by="sex")
