@@ -236,6 +236,7 @@ def _refuse_names(name: str, ids: Sequence[str], rows: Callable[[int], npt.NDArr
         for position, text in enumerate(ids):
             before = first.setdefault(text.strip(), position)
             if before != position:
-                found = sorted((int(np.argmax(rows(at))), ids[at]) for at in (before, position))
-                one, other = (f"{seen!r} (row {row})" for row, seen in found)
-                raise InvalidPredictions(f"{name}: {one} and {other} differ only in the blanks around them; strip them")
+                one, other = sorted(int(np.argmax(rows(at))) for at in (before, position))
+                raise InvalidPredictions(
+                    f"{name}: the ids of rows {one} and {other} differ only in the blanks around them; strip them"
+                )

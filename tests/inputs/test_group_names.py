@@ -218,7 +218,7 @@ IDS = {
     "missing": (["nan", "p1", "nan"], "2 of 3 values are the text 'nan', which means a missing value"),
     "one-missing": (["?", "p1", "p2"], "1 of 3 values is the text '?', which means a missing value"),
     "nul": (["p\0", "p", "q"], "1 of 3 values is text with a NUL character"),
-    "blanks": (["p ", "p", "q"], "'p ' (row 0) and 'p' (row 1) differ only in the blanks around them; strip them"),
+    "blanks": (["p ", "p", "q"], "the ids of rows 0 and 1 differ only in the blanks around them; strip them"),
 }
 
 
@@ -228,7 +228,7 @@ IDS = {
 def test_ids_that_are_none_or_would_merge_are_refused(name, kind, library):
     ids, message = IDS[kind]
     if (name, kind) == ("sample_id", "missing"):
-        message = "'nan' is repeated"
+        message = "rows 0 and 2 have the same"
     with pytest.raises(InvalidPredictions, match=re.escape(f"{name}: ") + ".*" + re.escape(message)):
         Predictions([0, 1, 1], [0, 1, 1], sensitive_features=["f", "m", "f"], **{name: LIBRARIES[library](ids)})
 
