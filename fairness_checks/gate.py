@@ -44,11 +44,12 @@ _STATUS = {"inconclusive": ("inconclusive", "?", "INCONCLUSIVE"), "waived": ("wa
 class Gate:
     """The hooks of a run under ``--fairness``."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, runs_nothing: str | None = None) -> None:
         from fairness_checks.config import check_names, load_config
 
         refuse_reruns(config)
         self._config = config
+        self._runs_nothing = runs_nothing
         self.path = _config_path(config)
         self.node_prefix = _node_prefix(config, self.path)
         models = discover_models(config, self.path) if self._conftest_is_loaded() else None
@@ -107,6 +108,7 @@ class Gate:
             f"fairness: config {self.node_prefix}, seed {self.limits.seed}, "
             f"burden of proof {self.settings.burden_of_proof}",
             f"fairness: {found}",
+            *([f"fairness: {option}: no check is run, nothing is judged"] if (option := self._runs_nothing) else []),
         ]
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -1,11 +1,13 @@
 """The pytest plugin: options, marker and fixtures. With ``--fairness`` off it imports nothing and prints nothing.
 
-What runs under ``--fairness`` is in `fairness_checks.gate` (the hooks), `fairness_checks.suite` (the tests) and
-`fairness_checks.xdist` (every check that was expected must report, on any number of workers).
+What runs under ``--fairness`` is in `fairness_checks.gate` (the hooks), `fairness_checks.suite` (the tests),
+`fairness_checks.xdist` (every check that was expected must report, on any number of workers) and
+`fairness_checks.exits` (no other exit is green).
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from fairness_checks.cache import FittedCache
+    from fairness_checks.exits import LastWords
     from fairness_checks.records import CheckRecord
     from fairness_checks.suite import FairnessFixture
 
@@ -70,23 +73,56 @@ def _jobs(text: str) -> int:
     return jobs
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
+    """See an exit at the import of a conftest.py; what comes later, the last words see."""
+    if not getattr(early_config.known_args_namespace, "fairness", False):
+        return (yield)
+    words = _last_words(early_config)
+    with words.seeing_exits("at the import of a conftest.py"):
+        result = yield
+    _register(early_config, words, "fairness-last-words")  # now, outside the hooks of every conftest.py
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Have the last word also where a conftest.py brought the plugin, too late for the hook above."""
+    if not config.getoption("fairness") or config.pluginmanager.has_plugin("fairness-last-words"):
+        return (yield)
+    return (yield from _last_words(config).pytest_cmdline_main(config))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; start the gate where it is asked for."""
     config.addinivalue_line("markers", "fairness: a hand-written fairness check; runs only under --fairness")
-    if config.getoption("fairness"):
-        from fairness_checks.gate import Gate
-        from fairness_checks.run_cache import RunCache
-        from fairness_checks.xdist import Ledger
+    if not config.getoption("fairness"):
+        return
+    words = _last_words(config)
+    if words.opens_no_gate:
+        return
+    from fairness_checks.gate import Gate
+    from fairness_checks.run_cache import RunCache
+    from fairness_checks.xdist import Ledger
 
-        gate = Gate(config)
-        hooks_of = {
-            "fairness-gate": gate,
-            "fairness-ledger": Ledger(config, gate.node_prefix),
-            "fairness-cache": RunCache(config),
-        }
-        for name, hooks in hooks_of.items():
-            if config.pluginmanager.register(hooks, name) is None:
-                raise pytest.UsageError(f"-p no:{name} cannot be combined with --fairness: nothing would be judged")
+    gate = Gate(config, words.runs_nothing)
+    words.ledger = Ledger(config, gate.node_prefix, words.runs_nothing)
+    _register(config, gate, "fairness-gate")
+    _register(config, words.ledger, "fairness-ledger")
+    _register(config, RunCache(config), "fairness-cache")
+
+
+def _last_words(config: pytest.Config) -> LastWords:
+    from fairness_checks.exits import LAST_WORDS, LastWords
+
+    if LAST_WORDS not in config.stash:
+        config.stash[LAST_WORDS] = LastWords(config)
+    return config.stash[LAST_WORDS]
+
+
+def _register(config: pytest.Config, hooks: object, name: str) -> None:
+    if config.pluginmanager.register(hooks, name) is None:
+        raise pytest.UsageError(f"-p no:{name} cannot be combined with --fairness: nothing would be judged")
 
 
 def is_fairness_test(item: pytest.Item) -> bool:

@@ -1,11 +1,13 @@
 """Every check that was collected must report, with its record, on any number of workers.
 
 A worker that dies, or a report that cannot be sent, must not end in a green run: under pytest-xdist the controller
-learns from each worker which tests it collected and counts them off as their reports arrive.
+learns from each worker which tests it collected and counts them off as their reports arrive. Each worker also hands in
+an account of itself when it ends, which tells an orderly end from any other.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Generator, Sequence
@@ -22,26 +24,45 @@ if TYPE_CHECKING:
 __all__ = ["Ledger"]
 
 _Phase: TypeAlias = Literal["setup", "call", "teardown"]
-_NOTHING_RUNS = ("collectonly", "showfixtures", "show_fixtures_per_test")
+_ACCOUNT = "fairness_account"  # key in the output of a pytest-xdist worker: what is wrong with how it ended
+_FAILED = "fairness_failed"  # of a test report: that it was made as a failure, whatever has become of it since
+_UNFINISHED = {
+    "opened": "the run ended before any check was collected",
+    "collected": "the run ended before its checks were counted",
+    "counted": "the run was stopped before all of its checks had run",
+}
+_TURNED = "it failed, but something turned its outcome away from it"
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "waived": "yellow"}
 
 
 class Ledger:
     """Expected and reported checks with their records; prints the tables and ends the run red if anything is lost."""
 
-    def __init__(self, config: pytest.Config, node_prefix: str) -> None:
+    def __init__(self, config: pytest.Config, node_prefix: str, runs_nothing: str | None = None) -> None:
         self._config = config
         self._prefix = f"{node_prefix}::"
+        self._runs_nothing = runs_nothing
+        self._state: Literal["opened", "collected", "counted", "closed"] = "opened"
         self._expected: dict[str, None] = {}  # ordered as collected, which is the order of the tables
         self._reported: set[str] = set()
-        self._collected = False
+        self._failed: dict[str, None] = {}
+        self._ended: str | None = None  # what ended the run on purpose
+        self._accounts: list[str] = []  # what is wrong with how a process of the run ended
+        self._strays = Strays()
         self._problems: list[str] = []
         self._settled = False
-        self._unwritten = False
         self._written: str | None = None
         self._staged: dict[str, Path] = {}
         self._incomplete: set[str] = set()
         self.records: dict[str, list[CheckRecord]] = {}
+
+    @property
+    def disorder(self) -> str | None:
+        """Why the run may not end green; None where it was closed in order and nothing failed."""
+        if self._failed:
+            names = list(self._failed)
+            return f"{len(names)} failed: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        return _UNFINISHED.get(self._state)
 
     @property
     def _is_worker(self) -> bool:
@@ -49,33 +70,63 @@ class Ledger:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Expect what this process collected."""
-        self._collected = True
+        self._state = "collected"
         self._expected.update(dict.fromkeys(item.nodeid for item in session.items))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Expect what a worker collected."""
-        self._collected = True
+        self._state = "collected"
         self._expected.update(dict.fromkeys(ids))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """End as a worker did that collected nothing to run; pytest-xdist itself only says that it ended."""
+        """Take a worker's account, or end as one that refused to run: pytest-xdist itself only says that it ended."""
         from fairness_checks.refusals import USAGE_ERROR
 
-        if message := getattr(node, "workeroutput", {}).get(USAGE_ERROR):
+        output = getattr(node, "workeroutput", {})
+        if message := output.get(USAGE_ERROR):
             raise pytest.UsageError(message)
+        account = output.get(_ACCOUNT, ["it ended without an account of what it ran"])
+        self._accounts += [f"worker {node.gateway.id}: {problem}" for problem in account]
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Remember that something ended the run; `pytest.exit` can give any exit code."""
+        name = "pytest.exit" if excinfo.errisinstance(pytest.exit.Exception) else excinfo.typename
+        self._ended = f"the run was ended by {name}: {excinfo.value}"
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Mark a failure, before anything can turn it; end a process that a test forked and that runs on as pytest."""
+        report = yield
+        self._strays.end_here(item.nodeid)
+        if report.failed:
+            report.__dict__[_FAILED] = True  # pytest-xdist sends a report's whole __dict__
+        return report
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember what could not be collected."""
+        if report.failed:
+            self._failed[report.nodeid] = None
 
     @pytest.hookimpl(wrapper=True)  # so that it begins before any other
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Count a test off, and fail it where its outcome is not the one that it came to."""
-        passing = report.when in ("setup", "teardown") and not report.failed and not report.skipped
-        # Of a part of a test that reports for itself, and of a tear-down's own error, the test itself has reported.
-        if not (self._is_worker or passing or report.when == "teardown" or hasattr(report, "context")):
+        if not self._is_worker:
             self._count(report)
         yield
 
     def _count(self, report: pytest.TestReport) -> None:
+        # A part of a test that reports for itself, and what comes before and after a test, has no record.
+        part = hasattr(report, "context") or report.when == "teardown" or (report.when == "setup" and report.passed)
+        if not part:
+            self._count_off(report)
+        elif _turned(report):
+            self._turn_back(report, _TURNED)
+        if report.failed:
+            self._failed[report.nodeid] = None
+
+    def _count_off(self, report: pytest.TestReport) -> None:
         from fairness_checks.suite import INCOMPLETE, STAGED
 
         self._reported.add(report.nodeid)
@@ -84,9 +135,12 @@ class Ledger:
         if (staged := getattr(report, STAGED, None)) is not None:
             self._keep_staged(*staged)
         if problem := self._contradiction(report):
-            self._problems.append(f"{report.nodeid}: {problem}")
-            report.outcome, report.longrepr = "failed", problem
-            report.__dict__.pop("wasxfail", None)
+            self._turn_back(report, problem)
+
+    def _turn_back(self, report: pytest.TestReport, problem: str) -> None:
+        self._problems.append(f"{report.nodeid}: {problem}")
+        report.outcome, report.longrepr = "failed", problem
+        report.__dict__.pop("wasxfail", None)
 
     def _keep_staged(self, model: str, folder: str) -> None:
         """Keep what a model left for the baseline; of several workers, what the last one left."""
@@ -114,7 +168,9 @@ class Ledger:
             if not state:
                 return "was skipped or ended without a record; a check is run or deselected"
             found = [] if state == IN_ORDER else [state]
-        return f"its verdict is {found[0]}, but something turned its outcome away from it" if found else None
+        if found:
+            return f"its verdict is {found[0]}, but something turned its outcome away from it"
+        return _TURNED if _turned(report) else None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -122,44 +178,53 @@ class Ledger:
         try:
             result = yield
         except session.Failed:  # at the first failures, by -x or --maxfail
-            self._settle(session)
+            self._settle(session, whole=False)
             raise
         self._settle(session)
         return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """End red where a check is lost or the baseline was not written, also in a run that was ended early."""
-        self._settle(session)
-        if (self._problems or self._unwritten) and session.exitstatus in (
-            pytest.ExitCode.OK,
-            pytest.ExitCode.NO_TESTS_COLLECTED,
-        ):
+        """End red where a test failed, also in a run that was ended early."""
+        if self._is_worker:  # its controller hears of no exit code but 2
+            self._config.workeroutput[_ACCOUNT] = self._own_account()  # type: ignore[attr-defined]
+            return
+        # What a usage error or an interrupt left out is not lost: that run is red already, and says why.
+        if session.exitstatus not in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR):
+            self._settle(session)
+        if self._failed and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _settle(self, session: pytest.Session) -> None:
+    def _own_account(self) -> list[str]:
+        return self._strays.problems() + ([self._ended] if self._ended else [])
+
+    def _settle(self, session: pytest.Session, *, whole: bool = True) -> None:
         """Report the checks that were lost, and write the baseline; once, before the artefacts are written."""
-        nothing_runs = any(self._config.getoption(option, False) for option in _NOTHING_RUNS)
-        if self._settled or self._is_worker or nothing_runs:
+        if self._settled or self._is_worker or self._runs_nothing:
             return
         self._settled = True
-        # Tests that -x or a usage error left out are not lost: that run is red already, and says why.
-        stopped = session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR)
-        lost = {} if stopped or session.shouldfail or session.shouldstop else self._lost(session)
-        for node, problem in lost.items():
+        for node, problem in (self._lost(session) if whole else {}).items():
             self._problems.append(f"{node}: {problem}")
             self._report_failure(node, problem)
-        if stopped:
-            return
+        self._report_disorder()
         try:
             self._written = self._close()
         except BaselineError as error:
-            self._unwritten = True
             self._report_failure(f"{self._prefix}test_baseline_is_written", f"the baseline was not written: {error}")
+        if self._state == "collected":
+            self._state = "closed" if whole else "counted"
+
+    def _report_disorder(self) -> None:
+        """Report how processes ended; a worker that crashed in a test has that test reported as failed already."""
+        own = self._own_account()
+        told = [] if self._failed else self._accounts
+        self._problems += [*self._accounts, *own]
+        for number, problem in enumerate([*told, *own]):
+            self._report_failure(f"{self._prefix}test_run_ends_in_order[{number}]", problem)
 
     def _lost(self, session: pytest.Session) -> dict[str, str]:
-        if not self._collected and session.exitstatus == pytest.ExitCode.OK:
-            return {f"{self._prefix}test_checks_are_collected": "the run ended before any check was collected"}
+        if self._state == "opened" and session.exitstatus == pytest.ExitCode.OK:
+            return {f"{self._prefix}test_checks_are_collected": _UNFINISHED["opened"]}
         return {node: "was collected but did not report" for node in self._expected if node not in self._reported}
 
     def _report_failure(self, node: str, problem: str) -> None:
@@ -211,3 +276,41 @@ class Ledger:
             terminalreporter.line(line, **({_COLOURS[verdict]: True} if verdict else {}))
         terminalreporter.line("")
         terminalreporter.line(LEGEND)
+
+
+def _turned(report: pytest.TestReport) -> bool:
+    """Say whether a failure is one no more; a test that is marked as expected to fail says so openly."""
+    return getattr(report, _FAILED, False) and not report.failed and not hasattr(report, "wasxfail")
+
+
+class Strays:
+    """Processes that a test forked and that came back to pytest as if they were the one that runs it.
+
+    Such a process would run all that follows a second time, and report it, or write the artefacts, as this one does.
+    It is ended at its first report, and tells the process that it was forked from through a pipe.
+    """
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._pipe = os.pipe() if hasattr(os, "fork") else None
+        if self._pipe:
+            os.set_blocking(self._pipe[0], False)
+
+    def end_here(self, node: str) -> None:
+        """End this process unless it is the one that began the run."""
+        if self._pipe and os.getpid() != self._process:
+            os.write(self._pipe[1], f"{node}\n".encode())
+            os._exit(1)
+
+    def problems(self) -> list[str]:
+        """Name the tests from which processes came back; once, when the run ends."""
+        if not self._pipe:
+            return []
+        os.close(self._pipe[1])
+        try:
+            names = os.read(self._pipe[0], 1 << 16).decode(errors="replace").splitlines()
+        except BlockingIOError:  # nothing was written, and a forked process still holds the other end
+            names = []
+        os.close(self._pipe[0])
+        self._pipe = None
+        return [f"{name}: a process that it forked ran on as a second pytest; end it with os._exit" for name in names]
