@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 VERSION = "1"
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 ADAM_KEYS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -66,14 +68,16 @@ def require_place(path: Path | str) -> Path:
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError
-        Otherwise.
+    FileNotFoundError, IsADirectoryError, FileExistsError
+        Otherwise; the last where something is there that is no regular file.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}: make it first")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder: give the path of a file in it")
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f"{path}: is no regular file: give another path")
     return path
 
 
@@ -214,9 +218,12 @@ def _write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str
 
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     content = save(plain, {**metadata, "version": VERSION, "sha256": _digest(plain)})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # As fairness_checks.storage.files does it, without which these files travel to a machine with a GPU.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(temporary, _CREATE, 0o666)
     try:
-        temporary.write_bytes(content)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -225,6 +232,8 @@ def _write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
+    if not path.is_file():  # a pipe would keep it waiting
+        raise _Unusable("it is no regular file")
     try:
         with safe_open(path, framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}

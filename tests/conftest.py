@@ -55,6 +55,12 @@ ODD_FILES = {
 }
 
 
+@pytest.fixture
+def odd_files() -> dict[str, OddFile]:
+    """Give them by name, for tests that take long."""
+    return ODD_FILES
+
+
 @pytest.fixture(params=ODD_FILES)
 def odd_file(request: pytest.FixtureRequest) -> OddFile:
     """Each thing that can stand in the place of a file."""

@@ -1,6 +1,6 @@
 """What the dermatology study keeps in its folder: arrays of numbers and JSON, written whole or not at all.
 
-Nothing is unpickled. A file that is damaged, or of something else, counts as missing. Needs NumPy alone.
+Nothing is unpickled. A file that is damaged, or of something else, counts as missing.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.storage.files import open_regular, write_atomically
 from models.data.images import LEVELS, ImageSet
 from models.studies.dermatology_protocol import TONES
 from models.studies.dermatology_record import FORMAT, RECORD, REMEDY, StudyIncomplete, read_record
 
-__all__ = ["Measurements", "load_study", "read_arrays", "save_study", "write_arrays", "write_bytes"]
+__all__ = ["Measurements", "load_study", "read_arrays", "save_study", "write_arrays"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -94,22 +94,12 @@ class Measurements:
         return {tone: int((self.tones == tone).sum()) for tone in TONES}
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is seen whole or not at all, whoever else writes it at the same time."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_arrays(path: Path, key: str, arrays: Mapping[str, Array]) -> None:
     """Write arrays with the text that says what they are; the same arrays give the same bytes."""
     content = io.BytesIO()
     members: dict[str, Any] = {_KEY: np.array(key), **arrays}
     np.savez(content, **members)
-    write_bytes(path, content.getvalue())
+    write_atomically(path, content.getvalue(), durable=False)
 
 
 def read_arrays(path: Path, key: str | None = None) -> dict[str, Array] | None:
@@ -124,7 +114,7 @@ def read_arrays(path: Path, key: str | None = None) -> dict[str, Array] | None:
     ({'x': array([0, 1, 2])}, None)
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with open_regular(path) as file, np.load(file, allow_pickle=False) as stored:
             if key is not None and str(stored[_KEY]) != key:
                 return None
             return {name: stored[name] for name in stored.files if name != _KEY}
@@ -155,7 +145,7 @@ def save_study(
         for (mix, repeat), path in trainings.items()
     ]
     text = json.dumps({"format": FORMAT, **record, "trainings": files}, indent=1, sort_keys=True)
-    write_bytes(folder / RECORD, f"{text}\n".encode())
+    write_atomically(folder / RECORD, f"{text}\n".encode(), durable=False)
 
 
 def load_study(folder: Path) -> Measurements:

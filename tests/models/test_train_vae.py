@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import doctest
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -252,12 +253,12 @@ def test_a_failed_write_leaves_the_checkpoint_before(images, tmp_path, monkeypat
         train(images, checkpoint=path, progress=StopsAfter(3))
     before = path.read_bytes()
 
-    def full(file, content):
-        with file.open("wb") as stream:
-            stream.write(content[:100])
+    def full(descriptor, mode):
+        os.write(descriptor, b"half")
+        os.close(descriptor)
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    monkeypatch.setattr("models.vae_files.os.fdopen", full)
     with pytest.raises(OSError, match="no space left"):
         train(images, checkpoint=path)
     assert path.read_bytes() == before
@@ -285,10 +286,15 @@ def test_the_checkpoint_of_another_training_is_replaced(images, tmp_path, change
 
 
 def test_a_place_where_no_checkpoint_can_be_is_told_before_the_training(images, tmp_path):
-    for path, error in ((tmp_path / "nope" / "x.safetensors", FileNotFoundError), (tmp_path, IsADirectoryError)):
-        with pytest.raises(error, match=r"there is no folder .*nope: make it first|is a folder: give the path of"):
+    os.mkfifo(tmp_path / "pipe")
+    for path, error in (
+        (tmp_path / "nope" / "x.safetensors", FileNotFoundError),
+        (tmp_path, IsADirectoryError),
+        (tmp_path / "pipe", FileExistsError),
+    ):
+        with pytest.raises(error, match=r"there is no folder .*nope: make it first|is (a folder|no regular file): give"):
             train(images, checkpoint=path, progress=StopsAfter(0))
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
 
 
 def test_paths_may_be_text(images, tmp_path):
