@@ -292,7 +292,8 @@ def test_a_place_where_no_checkpoint_can_be_is_told_before_the_training(images, 
         (tmp_path, IsADirectoryError),
         (tmp_path / "pipe", FileExistsError),
     ):
-        with pytest.raises(error, match=r"there is no folder .*nope: make it first|is (a folder|no regular file): give"):
+        message = r"there is no folder .*nope: make it first|is (a folder|no regular file): give"
+        with pytest.raises(error, match=message):
             train(images, checkpoint=path, progress=StopsAfter(0))
     assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
 
