@@ -107,6 +107,13 @@ def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, s
         else group
         for group in groups
     )
+    if entry.positive not in (None, predictions.positive):
+        reason = (
+            f"the baseline's positive class is {printable(entry.positive)}, this run's is "
+            f"{printable(predictions.positive or 'not given')}: they are not comparable; bring it back, or delete the "
+            f"file and write it anew: {REWRITE}"
+        )
+        return _broken(check, shown, reason, entry)
     there = {group.name for group in groups if group.samples > 0}
     if gone := [", ".join(name) for name in old if name not in there and old[name].n > 0]:
         reason = (

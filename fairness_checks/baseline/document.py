@@ -90,6 +90,8 @@ class Entry:
         Every group, sorted by name.
     ratchet_limit : float or None
         The tightest limit that was ever accepted, where limits may only be tightened.
+    positive : str or None
+        Name of the positive class; None without labels, and in baselines that did not hold it.
     versions : dict of str to str
         Packages that the numbers came from.
     git_commit : str or None
@@ -115,6 +117,7 @@ class Entry:
     high: float | None
     groups: tuple[GroupEntry, ...]
     ratchet_limit: float | None = None
+    positive: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     git_commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}(\+dirty)?$")] | None = None
     date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d")]

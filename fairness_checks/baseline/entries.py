@@ -50,6 +50,7 @@ def entry_of(
         high=record.high,
         groups=kept,
         ratchet_limit=ratchet_limit,
+        positive=None if record.inputs is None else record.inputs.positive,
         versions=dict(versions),
         git_commit=git_commit,
         date=date,

@@ -21,7 +21,7 @@ import numpy as np
 from fairness_checks import Predictions, fairness_model
 
 
-def predictions(worse=0.0, ids=True, rename=None, drop=None, better=0.0):
+def predictions(worse=0.0, ids=True, rename=None, drop=None, positive=None, better=0.0):
     """Women miss 20 % of 1,000 positives, men 10 %; `worse` more of the women, `better` fewer."""
     rng = np.random.default_rng(0)
     sex = np.repeat(["female", "male"], 1000)
@@ -32,7 +32,8 @@ def predictions(worse=0.0, ids=True, rename=None, drop=None, better=0.0):
     kept = sex != drop
     names = np.arange(2000)[kept] if ids else None
     return Predictions(
-        np.ones(kept.sum(), int), (~miss[kept]).astype(int), sensitive_features={"sex": sex[kept]}, sample_id=names
+        np.ones(kept.sum(), int), (~miss[kept]).astype(int), sensitive_features={"sex": sex[kept]}, sample_id=names,
+        positive=positive,
     )
 
 
@@ -312,3 +313,11 @@ def test_a_kill_during_the_write_leaves_the_old_file(written):
     assert done.returncode == -signal.SIGKILL
     assert written.file.read_bytes() == before
     assert written.run().ret == 0
+
+
+def test_another_positive_class_than_in_the_baseline_is_red(written):
+    result = written.run(positive=0)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*the baseline's positive class is 1, this run's is 0: they are not comparable; *"])
+    assert written.record().verdict == "fail"
+    assert written.run(positive=1).ret == 0
