@@ -208,7 +208,7 @@ def killed(project: Project, seconds: float, rng: random.Random, turn: int) -> s
 
 def kills(folder: Path, count: int, a_round: int, right: Sequence[str], seconds: float, seed: int) -> Counter[str]:
     """Kill runs, and return what was seen."""
-    seen: Counter[str] = Counter({"unreadable": 0, "other numbers": 0})
+    seen: Counter[str] = Counter({"killed": 0, "rounds": 0, "unreadable": 0, "other numbers": 0, "ended before": 0})
     rng, project = random.Random(seed), None
     while seen["killed"] < count:
         if project is None or seen["killed"] % a_round == 0:

@@ -14,7 +14,7 @@ def test_killed_gates_and_updates_at_once_leave_everything_readable_and_the_same
 
     assert main(["--kills", "3", "--round", "3", "--at-once", "2", "--no-no-room"]) == 0
     out = capsys.readouterr().out
-    assert "3 kills: unreadable 0, other numbers 0, rounds 1, killed 3" in out
+    assert "3 kills: killed 3, rounds 1, unreadable 0, other numbers 0" in out
     assert "2 updates at once: unreadable 0, other numbers 0, exit 0 4" in out
 
 
