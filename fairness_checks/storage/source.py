@@ -18,8 +18,8 @@ from fairness_checks.storage.origin import Origin, find_module
 
 __all__ = ["COMPUTED", "Sources", "absolute", "imported_by", "replaced_since"]
 
-COMPUTED = frozenset({"__import__", "import_module", "run_module", "resolve_name", "resolve_module"})
-"""Functions that import what a text names."""
+COMPUTED = frozenset({"__import__", "find_spec", "import_module", "run_module", "resolve_name", "resolve_module"})
+"""Functions that import, or look for, what a text names."""
 
 
 @dataclass(slots=True)

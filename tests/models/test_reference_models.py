@@ -54,8 +54,11 @@ def test_labels_and_scores_belong_together(data, build):
     np.testing.assert_array_equal(predicted.y_pred[clear], predicted.y_score[clear] > 0.5)
 
 
-def test_a_change_of_parameters_is_a_change_of_version():
+def test_each_learner_is_kept_under_a_key_of_its_own():
     table = load_heart_failure()
-    versions = {cardiac_model(table, build).version for build in (random_forest, gradient_boosting, fair_boosting)}
-    assert len(versions) == 3
-    assert cardiac_model(table, random_forest).version in versions
+    found = [cardiac_model(table, build).identity() for build in (random_forest, gradient_boosting, fair_boosting)]
+    assert [each.unseen for each in found] == [()] * 3
+    keys = [each.key for each in found]
+    assert all(keys.count(key) == 1 for key in keys)
+    assert cardiac_model(table, random_forest).identity().key == keys[0]
+    assert {"scikit-learn", "numpy", "scipy"} <= set(keys[0]["libraries"])

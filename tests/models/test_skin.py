@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from torch import nn
 
-from fairness_checks.adapters import autoencoder
 from models import skin
 from models.data.skin_phantom import skin_phantom
 from models.vae_config import VAEConfig
@@ -29,11 +26,27 @@ def test_the_record_names_the_perceptual_loss_that_was_part_of_the_loss(weight, 
     config = VAEConfig.preset("cpu", perceptual_weight=weight)
     model = skin.skin_model(skin_phantom(2, 2, size=config.image_size), config, perceptual=perceptual)
     assert model.about["perceptual_loss"] == source
-    assert json.loads(model.version)["perceptual"] == source
 
 
-def test_a_cached_evaluation_depends_on_all_of_the_adapter():
-    used = {autoencoder.__name__}
-    for module in skin._JUDGING:
-        used |= {value.__module__ for value in vars(module).values() if "adapters." in getattr(value, "__module__", "")}
-    assert used == {module.__name__ for module in skin._JUDGING}
+def test_what_is_kept_depends_on_images_configuration_device_and_loss():
+    def identity(images=(2, 2), device="cpu", perceptual=None, **options):
+        config = VAEConfig.preset("cpu", **options)
+        model = skin.skin_model(
+            skin_phantom(*images, size=config.image_size), config, device=device, perceptual=perceptual
+        )
+        found = model.identity()
+        assert found.unseen == ()
+        return found.key
+
+    assert {"torch", "numpy"} <= set(identity()["libraries"])
+    keys = [
+        identity(),
+        identity(images=(2, 3)),
+        identity(device="cuda"),
+        identity(epochs=3),
+        identity(perceptual=nn.Linear(2, 2)),
+        identity(perceptual=Distance()),
+    ]
+    assert all(keys.count(key) == 1 for key in keys)
+    assert identity() == keys[0]
+    assert identity(perceptual=Distance(), perceptual_weight=0.0) == identity(perceptual_weight=0.0)

@@ -291,6 +291,9 @@ DYNAMIC = {
     "a name in a global": (
         'import importlib\nNAME = "helper"\ndef fit(x):\n    return importlib.import_module(NAME).rate(x)\n'
     ),
+    "a module that is looked for": (
+        'import importlib.util\ndef fit(x):\n    return importlib.util.find_spec("helper") is not None\n'
+    ),
     "globals": 'import helper as h\ndef fit(x):\n    return globals()["h"].rate(x)\n',
     "eval": 'import helper\ndef fit(x):\n    return eval("helper.rate")(x)\n',
     "exec of an import": 'def fit(x):\n    exec("import helper")\n    return x\n',
