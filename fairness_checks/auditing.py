@@ -9,6 +9,7 @@ import numpy as np
 
 from fairness_checks.checks import MISMATCH, Burden, Check, LimitKind, MissingSensitive, Settings, Strata
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.hearing import told
 from fairness_checks.inputs.group_names import clean
 from fairness_checks.metrics import METRICS, Metric
 from fairness_checks.predictions import Predictions
@@ -114,7 +115,7 @@ def audit(
     features = _features(predictions, by, control)
     check = Check(name, features, kind, limit, control, strata, custom, absent=_cells(absent))
     settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive, missing_text)
-    return audit_model(model, predictions, [check], settings)[0]
+    return told(audit_model(model, predictions, [check], settings)[0])
 
 
 def audit_uncertainty(
@@ -165,7 +166,7 @@ def audit_uncertainty(
     _require_predictions(predictions)
     check = Check(MISMATCH, _features(predictions, by), "max_mismatch", max_mismatch, absent=_cells(absent))
     settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive, missing_text)
-    return audit_model(model, predictions, [check], settings)[0]
+    return told(audit_model(model, predictions, [check], settings)[0])
 
 
 def _require_predictions(given: object) -> None:

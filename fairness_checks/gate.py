@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.refusals import refuse_missing_checks, refuse_rerun_marks, refuse_reruns, usage_error
+from fairness_checks.refusals import refuse_marks, refuse_missing_checks, refuse_options, usage_error
 from fairness_checks.run_cache import RUN_CACHE
 from fairness_checks.suite import (
     DECIDED,
@@ -30,7 +30,7 @@ from fairness_checks.suite import (
 
 if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession
-    from fairness_checks.checks import CheckKey, Settings
+    from fairness_checks.checks import Burden, CheckKey, Settings
     from fairness_checks.config import GateConfig
     from fairness_checks.sweep.runs import Progress
     from fairness_checks.verdict import Answer
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Gate"]
 
 _STATUS = {"inconclusive": ("inconclusive", "?", "INCONCLUSIVE"), "waived": ("waived", "w", "WAIVED")}
+_UNJUDGED = ("unjudged", "s", "UNJUDGED")
 
 
 class Gate:
@@ -47,7 +48,7 @@ class Gate:
     def __init__(self, config: pytest.Config, runs_nothing: str | None = None) -> None:
         from fairness_checks.config import check_names, load_config
 
-        refuse_reruns(config)
+        refuse_options(config)
         self._config = config
         self._runs_nothing = runs_nothing
         self.path = _config_path(config)
@@ -75,8 +76,14 @@ class Gate:
         """The defaults of the file, with the burden of proof of the command line."""
         import dataclasses
 
-        burden = self._config.getoption("fairness_burden")
-        return dataclasses.replace(self.limits.settings, burden_of_proof=burden) if burden else self.limits.settings
+        settings = self.limits.settings
+        return dataclasses.replace(settings, burden_of_proof=self.burden) if self.burden else settings
+
+    @property
+    def burden(self) -> Burden | None:
+        """The burden of proof of the command line, which wins over every other."""
+        given: Burden | None = self._config.getoption("fairness_burden")
+        return given
 
     @property
     def unfiltered(self) -> bool:
@@ -164,7 +171,7 @@ class Gate:
         missing += [waiver_text(waiver) for waiver in self.limits.waivers if waiver not in waivers]
         if self._wants_all and not session.testsfailed:
             refuse_missing_checks(self._config, self.node_prefix, missing)
-        refuse_rerun_marks(self._config, session.items)
+        refuse_marks(self._config, session.items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
@@ -274,8 +281,11 @@ class Gate:
     def pytest_report_teststatus(
         self, report: pytest.TestReport
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """Count inconclusive and waived checks apart: never green."""
+        """Count inconclusive and waived checks, and tests without a verdict, apart: never green."""
         outcome = dict(getattr(report, "user_properties", ())).get("fairness.outcome")
+        if report.skipped and outcome == "unjudged":
+            category, letter, word = _UNJUDGED
+            return category, letter, (word, {"yellow": True})
         if report.when != "call" or not report.skipped or outcome not in _STATUS:
             return None
         category, letter, word = _STATUS[str(outcome)]

@@ -102,6 +102,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if words.opens_no_gate:
         return
     from fairness_checks.gate import Gate
+    from fairness_checks.hand_written import HandWritten
     from fairness_checks.run_cache import RunCache
     from fairness_checks.xdist import Ledger
 
@@ -110,6 +111,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _register(config, gate, "fairness-gate")
     _register(config, words.ledger, "fairness-ledger")
     _register(config, RunCache(config), "fairness-cache")
+    _register(config, HandWritten(), "fairness-hand-written")
 
 
 def _last_words(config: pytest.Config) -> LastWords:

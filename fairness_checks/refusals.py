@@ -6,36 +6,49 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-__all__ = ["USAGE_ERROR", "refuse_missing_checks", "refuse_rerun_marks", "refuse_reruns", "usage_error"]
+__all__ = ["USAGE_ERROR", "refuse_marks", "refuse_missing_checks", "refuse_options", "usage_error"]
 
 USAGE_ERROR = "fairness_usage_error"  # key in the output of a pytest-xdist worker
-_RERUN_OPTIONS = ("reruns", "retries", "force_flaky")
-_RERUN_MARKS = ("flaky",)
+_AGAIN = "a check that is run again until it passes decides nothing"
+_GREEN = "a failing check must end the run red"
+_APART = "checks are judged and counted in the process that runs them; -n gives each worker a process of its own"
+_OPTIONS = {  # by the name of the value, for the command line and for ini files
+    "reruns": ("--reruns", _AGAIN),  # pytest-rerunfailures
+    "retries": ("--retries", _AGAIN),  # pytest-retry
+    "force_flaky": ("--force-flaky", _AGAIN),  # flaky
+    "suppress_tests_failed_exit_code": ("--suppress-tests-failed-exit-code", _GREEN),  # pytest-custom-exit-code
+    "suppress_no_test_exit_code": ("--suppress-no-test-exit-code", _GREEN),
+    "ignore_result_cases": ("--ignore-result-cases", _GREEN),  # pytest-ignore-test-results
+    "ignore_result_files": ("--ignore-result-files", _GREEN),
+    "ignore_no_tests_collected_error": ("--ignore-no-tests-collected-error", _GREEN),
+    "ignore_flaky": ("--ignore-flaky", _GREEN),  # pytest-ignore-flaky
+    "percent": ("--required-percent", _GREEN),  # pytest-percent
+    "quarantine": ("--quarantine", _GREEN),  # pytest-quarantine
+    "forked": ("--forked", _APART),  # pytest-forked
+    "isolate": ("--isolate", _APART),  # pytest-isolate
+    "isolated": ("--isolated", _APART),  # pytest-isolated
+}
+_MARKS = {"flaky": _AGAIN, "forked": _APART}
 
 
-def refuse_reruns(config: pytest.Config) -> None:
-    """Refuse options of plugins that run a failed test again."""
-    for option in _RERUN_OPTIONS:
+def refuse_options(config: pytest.Config) -> None:
+    """Refuse options of plugins that run a failed test again, make a failing run green, or run tests elsewhere."""
+    for name, (option, why) in _OPTIONS.items():
         try:
-            value = config.getoption(option, None) or config.getini(option)
+            value = config.getoption(name, None) or config.getini(name)
         except (ValueError, KeyError):  # no plugin has it
-            value = config.getoption(option, None)
+            value = config.getoption(name, None)
         if value and str(value) != "0":
-            raise pytest.UsageError(
-                f"--{option.replace('_', '-')} {value} cannot be combined with --fairness: "
-                f"a check that is run again until it passes decides nothing"
-            )
+            given = option if value is True else f"{option} {value}"
+            raise pytest.UsageError(f"{given} cannot be combined with --fairness: {why}")
 
 
-def refuse_rerun_marks(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
-    """Refuse marks that have a failed test run again."""
+def refuse_marks(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
+    """Refuse marks that do the same to one test."""
     for item in items:
-        if any(item.get_closest_marker(name) for name in _RERUN_MARKS):
-            raise usage_error(
-                config,
-                f"{item.nodeid}: a test that is run again until it passes decides nothing; "
-                f"remove its re-run mark ({', '.join(_RERUN_MARKS)})",
-            )
+        for mark, why in _MARKS.items():
+            if item.get_closest_marker(mark):
+                raise usage_error(config, f"{item.nodeid}: the mark {mark} cannot be combined with --fairness: {why}")
 
 
 def refuse_missing_checks(config: pytest.Config, limits: str, missing: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 import pytest
 
 from fairness_checks.errors import FairnessError
+from fairness_checks.hearing import heard_by
 
 if TYPE_CHECKING:
     from fairness_checks.checks import Check, CheckKey
@@ -34,8 +35,10 @@ __all__ = [
     "LimitsFile",
     "LimitsTest",
     "WaiverTest",
+    "attach",
     "discover_models",
     "fails",
+    "failure",
     "fairness_model",
     "outcome_of",
     "waiver_problem_of",
@@ -121,7 +124,7 @@ def outcome_of(records: list[CheckRecord]) -> str | None:
     return next((verdict for verdict in ("fail", "inconclusive", "waived", "pass") if verdict in verdicts), None)
 
 
-def _attach(item: pytest.Item, record: CheckRecord) -> None:
+def attach(item: pytest.Item, record: CheckRecord) -> None:
     """Keep a record with its test: in the stash for this process, as properties for JUnit and the controller."""
     from fairness_checks.report.junit import properties
 
@@ -134,7 +137,7 @@ def fails(record: CheckRecord) -> bool:
     return record.verdict == "fail" or (record.verdict == "inconclusive" and record.burden_of_proof == "compliance")
 
 
-def _failure(record: CheckRecord) -> str | None:
+def failure(record: CheckRecord) -> str | None:
     """Return the text of a failing record; None for one that does not fail."""
     from fairness_checks.report.text import explanation, headline
 
@@ -262,8 +265,8 @@ def waiver_problem_of(request: pytest.FixtureRequest) -> str | None:
 
 
 def _run_check(request: pytest.FixtureRequest, fairness_record: CheckRecord) -> None:
-    _attach(request.node, fairness_record)
-    if text := _failure(fairness_record):
+    attach(request.node, fairness_record)
+    if text := failure(fairness_record):
         pytest.fail(text, pytrace=False)
     if fairness_record.verdict != "pass":  # not green, and reporters that read the exception show why
         from fairness_checks.report.text import headline
@@ -304,7 +307,7 @@ class FairnessFixture:
 
         A violation fails the test at once. An inconclusive verdict gives the test that outcome when it ends, or
         fails it at once where the burden of proof is compliance. Level, minimum group size and burden come from
-        thresholds.yaml unless given.
+        thresholds.yaml unless given; the burden of the command line wins over both.
         """
         __tracebackhide__ = True
         if self._item.stash.get(DECIDED, False):
@@ -313,7 +316,8 @@ class FairnessFixture:
             )
         from fairness_checks.auditing import audit
 
-        settings = self._item.config.stash[GATE].settings
+        gate = self._item.config.stash[GATE]
+        settings = gate.settings
         defaults = {
             "alpha": settings.alpha,
             "min_group_size": settings.min_group_size,
@@ -322,8 +326,9 @@ class FairnessFixture:
             "burden_of_proof": settings.burden_of_proof,
             "model": self._item.name,
         }
-        record = audit(predictions, **(defaults | arguments))
-        _attach(self._item, record)
-        if text := _failure(record):
+        burden = {"burden_of_proof": gate.burden} if gate.burden else {}
+        with heard_by(functools.partial(attach, self._item)):
+            record = audit(predictions, **(defaults | arguments | burden))
+        if text := failure(record):
             pytest.fail(text)
         return record

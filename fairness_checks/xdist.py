@@ -7,7 +7,7 @@ an account of itself when it ends, which tells an orderly end from any other.
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 import time
 from collections.abc import Generator, Sequence
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import pytest
 
 from fairness_checks.errors import BaselineError
+from fairness_checks.strays import Strays
 
 if TYPE_CHECKING:
     from fairness_checks.records import CheckRecord
@@ -31,6 +32,8 @@ _UNFINISHED = {
     "collected": "the run ended before its checks were counted",
     "counted": "the run was stopped before all of its checks had run",
 }
+_NOT_SHOWN = "under burden of proof compliance, what is not judged is not shown to keep its limit"
+_NOTHING = "nothing was judged"
 _TURNED = "it failed, but something turned its outcome away from it"
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "waived": "yellow"}
 
@@ -46,6 +49,9 @@ class Ledger:
         self._expected: dict[str, None] = {}  # ordered as collected, which is the order of the tables
         self._reported: set[str] = set()
         self._failed: dict[str, None] = {}
+        self._judged = False  # anything at all
+        self._unjudged: dict[str, str] = {}  # by test, why it has no verdict
+        self._skipped_files: dict[str, str] = {}
         self._ended: str | None = None  # what ended the run on purpose
         self._accounts: list[str] = []  # what is wrong with how a process of the run ended
         self._strays = Strays()
@@ -62,7 +68,7 @@ class Ledger:
         if self._failed:
             names = list(self._failed)
             return f"{len(names)} failed: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
-        return _UNFINISHED.get(self._state)
+        return _UNFINISHED.get(self._state) or (None if self._judged else _NOTHING)
 
     @property
     def _is_worker(self) -> bool:
@@ -105,9 +111,18 @@ class Ledger:
         return report
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Remember what could not be collected."""
+        """Remember what could not be collected, and files that were skipped and may hold fairness tests."""
         if report.failed:
             self._failed[report.nodeid] = None
+        elif report.skipped and self._speaks_of_fairness(report.nodeid):
+            self._skipped_files[report.nodeid] = _reason(report)
+
+    def _speaks_of_fairness(self, node: str) -> bool:
+        try:
+            text = (self._config.rootpath / node.partition("::")[0]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return False
+        return re.search(r"\bfairness\b", text) is not None  # the mark or the fixture, and not the package
 
     @pytest.hookimpl(wrapper=True)  # so that it begins before any other
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -160,10 +175,15 @@ class Ledger:
             return f"its record cannot be read: {error}"
         if records:
             self.records[report.nodeid] = records
+        hand_written = not report.nodeid.startswith(self._prefix)
+        unjudged = hand_written and report.skipped and not records
+        self._judged = self._judged or not unjudged
         if report.failed:
             return None
+        if unjudged:
+            return self._not_judged(report)
         found = [str(record.verdict) for record in records if fails(record)]
-        if not records and report.nodeid.startswith(self._prefix):
+        if not records and not hand_written:
             state = str(dict(report.user_properties).get(STATE, ""))
             if not state:
                 return "was skipped or ended without a record; a check is run or deselected"
@@ -171,6 +191,20 @@ class Ledger:
         if found:
             return f"its verdict is {found[0]}, but something turned its outcome away from it"
         return _TURNED if _turned(report) else None
+
+    def _not_judged(self, report: pytest.TestReport) -> str | None:
+        """Count a hand-written test without a verdict apart; under burden compliance it is a problem."""
+        self._unjudged[report.nodeid] = reason = _reason(report)
+        if self._needs_proof:
+            return f"{reason}: {_NOT_SHOWN}"
+        report.user_properties.append(("fairness.outcome", "unjudged"))
+        return None
+
+    @property
+    def _needs_proof(self) -> bool:
+        from fairness_checks.suite import GATE
+
+        return self._config.stash[GATE].settings.burden_of_proof == "compliance"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -225,7 +259,13 @@ class Ledger:
     def _lost(self, session: pytest.Session) -> dict[str, str]:
         if self._state == "opened" and session.exitstatus == pytest.ExitCode.OK:
             return {f"{self._prefix}test_checks_are_collected": _UNFINISHED["opened"]}
-        return {node: "was collected but did not report" for node in self._expected if node not in self._reported}
+        lost = {node: "was collected but did not report" for node in self._expected if node not in self._reported}
+        if self._needs_proof:
+            skipped = self._skipped_files.items()
+            lost |= {f"{file}::fairness": f"the file was skipped, {why}: {_NOT_SHOWN}" for file, why in skipped}
+        if self._expected and not lost and not self._judged:
+            lost[f"{self._prefix}test_something_is_judged"] = f"{_NOTHING}: every test was skipped"
+        return lost
 
     def _report_failure(self, node: str, problem: str) -> None:
         """Report a failed test that did not run, so that every reporter shows it."""
@@ -264,6 +304,10 @@ class Ledger:
             terminalreporter.section("fairness: lost checks", sep="=", red=True, bold=True)
             for problem in self._problems:
                 terminalreporter.line(problem, red=True)
+        if unjudged := self._unjudged | self._skipped_files:
+            terminalreporter.section("fairness: not judged", sep="=", yellow=True, bold=True)
+            for node, reason in unjudged.items():
+                terminalreporter.line(f"{node}: {reason}", yellow=True)
         if self._written is not None:
             terminalreporter.line(self._written)
 
@@ -278,39 +322,13 @@ class Ledger:
         terminalreporter.line(LEGEND)
 
 
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Say why a test was skipped, or expected to fail."""
+    if hasattr(report, "wasxfail"):
+        return f"expected to fail{': ' if report.wasxfail else ''}{report.wasxfail}"
+    return str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+
+
 def _turned(report: pytest.TestReport) -> bool:
     """Say whether a failure is one no more; a test that is marked as expected to fail says so openly."""
     return getattr(report, _FAILED, False) and not report.failed and not hasattr(report, "wasxfail")
-
-
-class Strays:
-    """Processes that a test forked and that came back to pytest as if they were the one that runs it.
-
-    Such a process would run all that follows a second time, and report it, or write the artefacts, as this one does.
-    It is ended at its first report, and tells the process that it was forked from through a pipe.
-    """
-
-    def __init__(self) -> None:
-        self._process = os.getpid()
-        self._pipe = os.pipe() if hasattr(os, "fork") else None
-        if self._pipe:
-            os.set_blocking(self._pipe[0], False)
-
-    def end_here(self, node: str) -> None:
-        """End this process unless it is the one that began the run."""
-        if self._pipe and os.getpid() != self._process:
-            os.write(self._pipe[1], f"{node}\n".encode())
-            os._exit(1)
-
-    def problems(self) -> list[str]:
-        """Name the tests from which processes came back; once, when the run ends."""
-        if not self._pipe:
-            return []
-        os.close(self._pipe[1])
-        try:
-            names = os.read(self._pipe[0], 1 << 16).decode(errors="replace").splitlines()
-        except BlockingIOError:  # nothing was written, and a forked process still holds the other end
-            names = []
-        os.close(self._pipe[0])
-        self._pipe = None
-        return [f"{name}: a process that it forked ran on as a second pytest; end it with os._exit" for name in names]

@@ -59,6 +59,16 @@ FNR = "{metric: false_negative_rate, by: sex, max_difference: 0.10}"
 ACCURACY = "{metric: accuracy, by: sex, min_value: 0.60}"
 
 
+PASSING = """
+from fairness_checks import Predictions
+
+
+def {name}(fairness):
+    even = Predictions([1] * 80, [0, 1] * 40, sensitive_features={{"sex": ["f"] * 40 + ["m"] * 40}})
+    fairness.audit(even, metric="accuracy", by="sex", max_difference=0.4)
+"""
+
+
 def check_id(model: str, metric: str = "false_negative_rate", suffix: str = "") -> str:
     return f"thresholds.yaml::test_subgroups[{model}-sex-{metric}{suffix}]"
 
@@ -68,6 +78,11 @@ class Project:
 
     FNR, ACCURACY, MODELS = FNR, ACCURACY, MODELS
     check_id = staticmethod(check_id)
+
+    @staticmethod
+    def passing(name: str) -> str:
+        """Return a hand-written test that comes to a passing verdict."""
+        return PASSING.format(name=name)
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester

@@ -132,7 +132,49 @@ def test_a_mark_added_by_a_conftest_is_refused(project):
     project.limits("fair_model")
     result = project.gate()
     assert result.ret == 4
-    assert f"{project.check_id('fair_model')}: a test that is run again" in result.stderr.str()
+    assert f"{project.check_id('fair_model')}: the mark flaky cannot be combined with --fairness" in result.stderr.str()
+
+
+# Options of plugins that make a failing run green, or run tests in other processes, as those plugins add them.
+PLUGINS = {
+    "--suppress-tests-failed-exit-code": ("action='store_true'", []),
+    "--suppress-no-test-exit-code": ("action='store_true'", []),
+    "--ignore-result-cases": ("nargs='+'", ["test_subgroups"]),
+    "--ignore-result-files": ("nargs='+'", ["ignored.txt"]),
+    "--ignore-no-tests-collected-error": ("action='store_true'", []),
+    "--ignore-flaky": ("action='store_true', dest='ignore_flaky', default=False", []),
+    "--required-percent": ("action='store', type=int, dest='percent'", ["10"]),
+    "--quarantine": ("metavar='PATH'", ["quarantine.txt"]),
+    "--forked": ("action='store_true', dest='forked', default=False", []),
+    "--isolate": ("dest='isolate', action='store_true', default=False", []),
+    "--force-flaky": ("action='store_true', dest='force_flaky', default=False", []),
+}
+
+
+@pytest.mark.parametrize("where", ["option", "addopts"])
+@pytest.mark.parametrize(("option", "declared"), PLUGINS.items(), ids=PLUGINS)
+def test_options_that_could_make_a_failing_run_green_are_refused(project, option, declared, where):
+    keywords, value = declared
+    added = f"\ndef pytest_addoption(parser):\n    parser.addoption('{option}', {keywords})\n"
+    project.write("conftest.py", project.MODELS + added)
+    project.limits("fair_model")
+    assert project.gate().ret == 0  # installed, and not asked for
+    if where == "addopts":
+        project.write("pytest.ini", f"[pytest]\naddopts = {' '.join([option, *value])}\n")
+    result = project.gate(*([option, *value] if where == "option" else []), "--rootdir=.")
+    assert result.ret == 4
+    assert f"{option}" in result.stderr.str()
+    assert "cannot be combined with --fairness: " in result.stderr.str()
+    assert project.fitted() == ["fair_model"]
+
+
+def test_a_mark_that_runs_a_test_in_a_process_of_its_own_is_refused(project):
+    project.write("pytest.ini", "[pytest]\nmarkers = forked: by pytest-forked\n")
+    project.limits("fair_model")
+    project.write("test_hand.py", "import pytest\n@pytest.mark.forked\ndef test_hand(fairness): pass\n")
+    result = project.gate()
+    assert result.ret == 4
+    assert "test_hand.py::test_hand: the mark forked cannot be combined with --fairness" in result.stderr.str()
 
 
 def test_reruns_do_not_concern_a_plain_run(project):

@@ -70,7 +70,7 @@ def test_names_in_a_file_elsewhere_are_checked_before_any_model_is_fitted(projec
 
 def test_from_a_sub_folder_the_gate_is_the_same(project, monkeypatch):
     project.limits(*ALL)
-    project.write("tests/test_mine.py", "def test_mine(fairness): pass\n")
+    project.write("tests/test_mine.py", project.passing("test_mine"))
     monkeypatch.chdir(project.path / "tests")
     result = project.gate("--junitxml=../junit.xml")
     assert result.parseoutcomes() == {"failed": 1, "passed": 2, "inconclusive": 1}
@@ -97,7 +97,7 @@ def test_from_a_sub_folder_the_gate_is_the_same(project, monkeypatch):
 )
 def test_no_check_runs_twice(project, arguments):
     project.limits(*ALL)
-    project.write("tests/test_mine.py", "def test_hand(fairness): pass\n")
+    project.write("tests/test_mine.py", project.passing("test_hand"))
     result = project.gate(*(argument.format(root=project.path) for argument in arguments))
     hand_written = 0 if arguments == ["thresholds.yaml"] else 1
     seen = result.parseoutcomes()
@@ -110,7 +110,7 @@ def test_no_check_runs_twice(project, arguments):
 
 def test_a_single_check_beside_a_folder(project):
     project.limits(*ALL)
-    project.write("tests/test_mine.py", "def test_hand(fairness): pass\n")
+    project.write("tests/test_mine.py", project.passing("test_hand"))
     assert project.gate(project.check_id("tiny_model"), "tests").parseoutcomes() == {"inconclusive": 1, "passed": 1}
 
 

@@ -83,11 +83,21 @@ def test_settings_come_from_the_file_and_may_be_given(project):
     assert project.gate("test_hand.py::test_hand").parseoutcomes() == {"inconclusive": 1}
 
 
-@pytest.mark.parametrize(("body", "outcome"), [("pass", "passed"), ("assert 1 == 2", "failed")])
+BARE = "audit(predictions({{'f': (40, 400), 'm': (40, 400)}}), metric='accuracy', by='sex', max_difference={})"
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"), [(BARE.format(0.1), "passed"), ("assert 1 == 2", "failed"), ("pass", "failed")]
+)
 @pytest.mark.parametrize("head", ["{mark}\ndef test_hand():", "class TestHand:\n  {mark}\n  def test_hand(self):"])
 def test_the_mark_makes_a_test_a_fairness_test(project, head, body, outcome):
     project.limits("fair_model")
-    project.write("test_hand.py", f"import pytest\n{head.format(mark='@pytest.mark.fairness')}\n    {body}\n")
+    project.write(
+        "test_hand.py",
+        f"import pytest\nfrom fairness_checks import audit\nfrom conftest import predictions\n"
+        f"{head.format(mark='@pytest.mark.fairness')}\n    {body}\n",
+    )
+    project.pytester.syspathinsert()
     assert project.gate("-k", "test_hand").parseoutcomes() == {outcome: 1, "deselected": 1}
 
 
@@ -100,7 +110,7 @@ def test_a_failing_statement_outweighs_an_inconclusive_verdict(audit):
 @pytest.mark.parametrize("testpaths", ["", "testpaths = checks", "testpaths = checks other"])
 def test_wherever_testpaths_hold_them(project, audit, testpaths):
     project.write("pytest.ini", f"[pytest]\n{testpaths}\n")
-    project.write("other/test_other.py", "def test_other(fairness): pass\n")
+    project.write("other/test_other.py", project.passing("test_other"))
     result = audit("tiny", "inconclusive", place="checks/deep/test_hand.py")
     expected = {"passed": 1 if testpaths.endswith("checks") else 2, "inconclusive": 1}
     assert result.parseoutcomes() == expected
@@ -108,7 +118,7 @@ def test_wherever_testpaths_hold_them(project, audit, testpaths):
 
 def test_without_a_check_in_the_file(project):
     project.limits()
-    project.write("test_hand.py", "def test_hand(fairness): pass\n")
+    project.write("test_hand.py", project.passing("test_hand"))
     assert project.gate().parseoutcomes() == {"passed": 1}
 
 
@@ -124,8 +134,8 @@ def test_a_caught_failure_is_still_red(project):
     )
     project.pytester.syspathinsert()
     result = project.gate()
-    assert result.ret == 1
-    assert "test_hand.py::test_hand: its verdict is fail" in result.stdout.str()
+    assert result.parseoutcomes() == {"failed": 1, "passed": 1}
+    assert "lost checks" not in result.stdout.str()
 
 
 @pytest.mark.parametrize(
@@ -149,3 +159,121 @@ def test_a_wrong_argument_fails_the_test_with_the_remedy(project, arguments, mes
     result = project.gate("test_hand.py::test_hand")
     assert result.parseoutcomes() == {"failed": 1}
     assert message in result.stdout.str()
+
+
+@pytest.fixture
+def marked(project):
+    """Write the body of a test with the mark, beside a fair model's check."""
+
+    def write(body, mark="@pytest.mark.fairness"):
+        project.limits("fair_model")
+        project.write(
+            "test_hand.py",
+            "import pytest\nfrom conftest import predictions\nfrom fairness_checks import audit, audit_uncertainty\n\n"
+            "BIASED, FAIR, TINY = ({'f': f, 'm': (40, 400)} for f in [(160, 400), (40, 400), (3, 12)])\n"
+            "ASKED = {'metric': 'accuracy', 'by': 'sex', 'max_difference': 0.1}\n\n"
+            f"{mark}\ndef test_hand():\n    {body}\n",
+        )
+        project.pytester.syspathinsert()
+        return project
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ("audit(predictions(FAIR), **ASKED)", "passed"),
+        ("audit(predictions(BIASED), **ASKED)", "failed"),
+        ("assert audit(predictions(BIASED), **ASKED).verdict == 'fail'", "failed"),
+        ("audit(predictions(TINY), **ASKED)", "inconclusive"),
+        ("audit(predictions(TINY), **ASKED, burden_of_proof='compliance')", "failed"),
+        ("[audit(predictions(each), **ASKED) for each in (FAIR, TINY)]", "inconclusive"),
+        ("audit_uncertainty(predictions(FAIR), by='sex', max_mismatch=0.5)", "failed"),  # there is none
+        ("pass", "failed"),
+        ("return None", "failed"),
+    ],
+)
+def test_the_verdicts_of_the_plain_function_are_the_test_s_own(marked, body, outcome):
+    result = marked(body).gate("--junitxml=junit.xml")
+    assert result.parseoutcomes() == ({"passed": 2} if outcome == "passed" else {"passed": 1, outcome: 1})
+    assert result.ret == (outcome == "failed")
+
+
+def test_a_verdict_of_the_plain_function_is_a_record_as_others_are(project, marked):
+    result = marked("audit(predictions(FAIR), **ASKED, model='mine')").gate("--junitxml=junit.xml")
+    record = CheckRecord.from_json(project.properties(project.junit()["test_hand"])["fairness.record"])
+    assert (record.model, record.verdict) == ("mine", "pass")
+    assert "mine" in result.outlines
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["serial", "parallel"])
+def test_a_test_that_ends_without_a_verdict_is_red(marked, workers):
+    result = marked("pass").gate_in_subprocess(*workers)
+    assert result.ret == 1
+    assert "the test ended without a verdict" in result.stdout.str()
+
+
+def test_nobody_hears_of_verdicts_outside_of_the_gate(project):
+    project.write("test_mine.py", "from fairness_checks import audit, Predictions\n\ndef test_mine():\n    "
+                  "assert audit(Predictions([1] * 80, [0] * 40 + [1] * 40, sensitive_features={'sex': ['f'] * 40 + "
+                  "['m'] * 40}), metric='accuracy', max_difference=0.1).verdict == 'fail'\n")  # fmt: skip
+    assert project.pytest().parseoutcomes() == {"passed": 1}
+
+
+@pytest.mark.parametrize("call", ["fairness.audit", "audit"])
+def test_the_burden_of_the_command_line_wins_over_an_argument(project, call):
+    project.limits("fair_model")
+    project.write(
+        "test_hand.py",
+        "from conftest import predictions\nfrom fairness_checks import audit\n\ndef test_hand(fairness):\n"
+        f"    {call}(predictions({{'f': (4, 12), 'm': (3, 12)}}), metric='accuracy', by='sex', max_difference=0.1,\n"
+        "        burden_of_proof='violation')\n",
+    )
+    project.pytester.syspathinsert()
+    assert project.gate().parseoutcomes() == {"passed": 1, "inconclusive": 1}
+    result = project.gate("--fairness-burden=compliance")
+    assert result.parseoutcomes() == {"passed": 1, "failed": 1}
+    assert result.ret == 1
+
+
+SKIPS = {
+    "in the test": ("pytest.skip('no data')", "@pytest.mark.fairness", "no data"),
+    "by a mark": ("pass", "@pytest.mark.fairness\n@pytest.mark.skip(reason='no data')", "no data"),
+    "by skipif": ("pass", "@pytest.mark.fairness\n@pytest.mark.skipif(True, reason='no data')", "no data"),
+    "expected to fail": ("assert 0", "@pytest.mark.fairness\n@pytest.mark.xfail(reason='known')", "known"),
+    "not run": ("pass", "@pytest.mark.fairness\n@pytest.mark.xfail(run=False, reason='slow')", "slow"),
+    "the whole file": ("pass", "pytest.importorskip('nowhere_at_all')\n\n@pytest.mark.fairness", "could not import"),
+}
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["serial", "parallel"])
+@pytest.mark.parametrize(("body", "mark", "reason"), SKIPS.values(), ids=SKIPS)
+def test_what_is_skipped_is_not_judged(marked, body, mark, reason, workers):
+    project = marked(body, mark)
+    result = project.gate_in_subprocess(*workers)
+    assert result.ret == 0
+    place = next(n for n, line in enumerate(result.outlines) if "fairness: not judged" in line)
+    assert result.outlines[place + 1].startswith("test_hand.py")
+    assert reason in result.outlines[place + 1]
+    if "nowhere" not in mark:
+        assert result.parseoutcomes() == {"passed": 1, "unjudged": 1}
+    result = project.gate_in_subprocess(*workers, "--fairness-burden=compliance", "--junitxml=junit.xml")
+    assert result.ret == 1
+    assert "what is not judged is not shown to keep its limit" in result.stdout.str()
+    tags = {child.tag for case in project.junit().values() for child in case}
+    assert tags & {"failure", "error"}
+
+
+def test_a_run_in_which_all_is_skipped_is_not_green(marked):
+    result = marked("pytest.skip('no data')").gate("test_hand.py::test_hand")
+    assert result.ret == 1
+    assert "nothing was judged: every test was skipped" in result.stdout.str()
+
+
+def test_a_skipped_file_that_knows_nothing_of_fairness_is_none_of_the_gate_s(project):
+    project.limits("fair_model")
+    project.write("test_mine.py", "import pytest, fairness_checks\n\npytest.importorskip('nowhere_at_all')\n")
+    result = project.gate("--fairness-burden=compliance")
+    assert result.ret == 0
+    assert "not judged" not in result.stdout.str()

@@ -8,7 +8,13 @@ import sys
 import pytest
 
 HEAVY = ("filelock", "narwhals", "numpy", "pandas", "pydantic", "scipy", "sklearn", "torch", "yaml")
-OWN = ("fairness_checks", "fairness_checks.errors", "fairness_checks.plugin", "fairness_checks.suite")
+OWN = (
+    "fairness_checks",
+    "fairness_checks.errors",
+    "fairness_checks.hearing",
+    "fairness_checks.plugin",
+    "fairness_checks.suite",
+)
 
 SCRIPT = """
 import sys
@@ -48,7 +54,10 @@ def test_the_names_looked_for_are_those_that_the_gate_loads(plain_run, pytester)
     """Otherwise the test above could not fail."""
     pytester.makefile(".yaml", thresholds="version: 1\nmodels: {}")
     pytester.makepyfile(
-        test_mine="def test_mine(fairness):\n    import fairness_checks.verdict, fairness_checks.cache, sklearn, pandas"
+        test_mine="def test_mine(fairness):\n    import fairness_checks.cache, sklearn, pandas\n"
+        "    from fairness_checks import Predictions\n"
+        "    made = Predictions([1] * 80, [0, 1] * 40, sensitive_features={'sex': ['f'] * 40 + ['m'] * 40})\n"
+        "    fairness.audit(made, metric='accuracy', by='sex', max_difference=0.4)\n"
     )
     result = plain_run("-p", "fairness_checks.plugin", "--fairness")
     assert result.ret == 0

@@ -1,0 +1,47 @@
+"""Tests that a user writes with the `fairness` mark or fixture: each must come to a verdict, and end with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fairness_checks.hearing import heard_by
+from fairness_checks.suite import GATE, RECORDS, LimitsTest, attach, failure
+
+if TYPE_CHECKING:
+    from fairness_checks.records import CheckRecord
+
+__all__ = ["HandWritten"]
+
+_NO_VERDICT = (
+    "the test ended without a verdict: it called neither fairness.audit nor fairness_checks.audit; call one of them in "
+    "the test, or take the `fairness` mark or fixture away"
+)
+
+
+class HandWritten:
+    """Hears of the verdicts that a hand-written test comes to, and fails the test where there is none."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Keep each verdict with its test; a violation fails it, also where the test itself looks away."""
+        if isinstance(item, LimitsTest):
+            return (yield)
+        with heard_by(partial(_keep, item)):
+            result = yield
+        records = item.stash.get(RECORDS, [])
+        if not records:
+            pytest.fail(_NO_VERDICT, pytrace=False)
+        for text in filter(None, map(failure, records)):
+            pytest.fail(text, pytrace=False)
+        return result
+
+
+def _keep(item: pytest.Item, record: CheckRecord) -> None:
+    """Keep a verdict of `fairness_checks.audit`; the burden of proof of the command line wins over its own."""
+    burden = item.config.stash[GATE].burden
+    attach(item, dataclasses.replace(record, burden_of_proof=burden) if burden else record)
