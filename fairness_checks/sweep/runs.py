@@ -103,11 +103,12 @@ def run_sweep(
         return _run(name, model, plan, columns, None, jobs, progress, [])
     store = SweepStore.of(Path(cache_dir), name, identity.key)
     key = _plan_key(plan, columns)
+    if (complete := store.read_all(key)) is not None:  # also from a folder that cannot be written
+        return complete
     with store.locked() as writable:
         if not writable:
             return _run(name, model, plan, columns, None, jobs, progress, [])
-        complete = store.read_all(key)
-        if complete is not None:
+        if (complete := store.read_all(key)) is not None:  # another run was first
             return complete
         problems: list[OSError] = []
         results = _run(name, model, plan, columns, store, jobs, progress, problems)

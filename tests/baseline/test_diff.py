@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fairness_checks.__main__ import main
 from fairness_checks.baseline.diff import compare
 from fairness_checks.baseline.diff_text import diff_text
-from fairness_checks.baseline.document import GroupEntry
+from fairness_checks.baseline.document import GroupEntry, OutcomesRef
 from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.snapshot import Snapshot
 from fairness_checks.baseline.text import baseline_text
@@ -445,6 +445,17 @@ def test_the_same_question_twice_in_a_run_is_two_checks(runs, tmp_path, diff):
     code, out, _ = diff(twice, runs[0])
     assert code == 1
     assert "max_difference (2)" in out
+
+
+def test_samples_are_said_to_be_others_only_under_one_key(write, make, diff):
+    def model(fingerprint, key):
+        ref = OutcomesRef(file="b/m-0123456789ab.npz", samples=3, sha256="0" * 64, fingerprint=fingerprint, key=key)
+        return make.model(outcomes=ref, data_fingerprint=fingerprint)
+
+    old = write("old.json", m=model("0" * 64, "a" * 16))
+    for fingerprint, key, said in (("1", "a", True), ("0", "a", False), ("1", "b", False)):
+        _, out, _ = diff(old, write("new.json", m=model(fingerprint * 64, key * 16)))
+        assert ("samples: other ones than before" in out) is said
 
 
 def test_what_is_no_file_is_refused_and_nothing_waits_for_it(tmp_path, odd_file, capsys):

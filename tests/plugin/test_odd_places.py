@@ -80,7 +80,8 @@ def test_a_read_only_checkout_is_judged_with_what_is_kept_and_without(written, m
     fits = len((written.path / "fitted.txt").read_text().split())
     first = read_only()
     assert {"passed": 3}.items() <= first.parseoutcomes().items()
-    said(first)
+    assert "not kept" not in said(first)
+    assert len((written.path / "fitted.txt").read_text().split()) == fits
     for file in (written.path / ".pytest_cache").rglob("*.entry"):
         file.unlink()
     for file in (written.path / ".pytest_cache").rglob("*.log"):
