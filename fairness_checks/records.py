@@ -146,7 +146,9 @@ class SweepRecord:
     undefined : int
         Repeats in which the deciding gap is undefined; left out.
     test_train_ratio : float
-        Test rows over training rows, by which overlapping repeats are corrected (Nadeau and Bengio 2003).
+        Test rows over training rows, by which overlapping repeats are corrected (Nadeau and Bengio 2003): those of the
+        deciding gap's groups, each by its own ratio, weighted by how much of the gap's variance it adds. The larger
+        one of a mismatch, the largest of all groups of a slope, and of all gaps where none is judged.
     corrected_p : float or None
         p-value of "no difference" by the deciding gap, corrected for overlapping repeats (Nadeau and Bengio 2003).
     published_test : str or None

@@ -15,7 +15,15 @@ import numpy.typing as npt
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.repeats import undefined_gaps
 
-__all__ = ["Gaps", "best_case", "dependence", "each_mix", "equal_representation", "worst_case"]
+__all__ = [
+    "Gaps",
+    "best_case",
+    "dependence",
+    "each_mix",
+    "equal_representation",
+    "joint_test_share",
+    "worst_case",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,6 +189,67 @@ def dependence(values: npt.ArrayLike, shares: npt.ArrayLike) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         weights = np.where(np.ptp(shares, axis=0) > 0.0, centred / (centred**2).sum(axis=0), np.nan)
     return np.asarray(np.einsum("mg,mjg->gj", weights, values))
+
+
+def joint_test_share(
+    values: tuple[npt.ArrayLike, npt.ArrayLike],
+    shares: tuple[npt.ArrayLike, npt.ArrayLike],
+    variances: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+) -> Array:
+    """Return the share of its rows that a gap tests, of two groups that test with shares of their own.
+
+    The test rows of two groups are drawn apart, so that the shared part of a gap's variance is the sum of the two
+    groups' shared parts, each by its own share. Where the variance in one test part is known (`variances`), it says how
+    much either group adds. Otherwise the repeats do: a group adds its own spread less the covariance of the two, which
+    is what both groups have of a training in common and does not move their gap. Where the two move against each other
+    that part counts for the group with the larger share, which is on the safe side.
+
+    Parameters
+    ----------
+    values : tuple of array_like of float, shape (K, J)
+        Of the first and of the second group in each repeat; nan where undefined.
+    shares : tuple of array_like of float, shape (K,)
+        Of the rows of either group, how many test in one repeat; in (0, 1).
+    variances : tuple of array_like of float, shape (K,), optional
+        Variance of either value in one test part given the trained model.
+
+    Returns
+    -------
+    ndarray of float64, shape (K,)
+        Between the two shares; for `fairness_checks.stats.repeats.repeat_estimates` as ``n_test``, the rest as
+        ``n_train``.
+
+    Examples
+    --------
+    >>> joint_test_share(([[0.1, 0.3, 0.2]], [[0.2, 0.2, 0.2]]), ([0.5], [0.02])).tolist()
+    [0.5]
+    >>> joint_test_share(([[0.1, 0.3]], [[0.2, 0.2]]), ([0.5], [0.1]), ([0.01], [0.03])).round(3).tolist()
+    [0.2]
+    """
+    first, second = (np.asarray(share, dtype=np.float64) for share in shares)
+    if variances is not None:
+        one, other = (np.asarray(variance, dtype=np.float64) for variance in variances)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            weight = np.where(one + other > 0.0, one / (one + other), 0.5)
+        return np.asarray(second + (first - second) * weight)
+    larger = first >= second
+    own, of_other = (np.asarray(value, dtype=np.float64) for value in values)
+    known = ~(np.isnan(own) | np.isnan(of_other))
+    count = np.maximum(known.sum(axis=1), 1)[:, None]
+
+    def centred(value: Array) -> Array:
+        kept = np.where(known, value, 0.0)
+        return np.where(known, kept - kept.sum(axis=1, keepdims=True) / count, 0.0)
+
+    own, of_other = centred(own), centred(of_other)
+    common = (own * of_other).sum(axis=1)
+    square = ((own - of_other) ** 2).sum(axis=1)
+    spread = np.where(larger, (own**2).sum(axis=1), (of_other**2).sum(axis=1))
+    part = np.clip(spread - np.minimum(common, 2.0 * common), 0.0, square)
+    weight = np.divide(part, square, out=np.ones_like(square), where=square > 0.0)
+    high, low = np.maximum(first, second), np.minimum(first, second)
+    ratio = low / (1.0 - low) * (1.0 - weight) + high / (1.0 - high) * weight
+    return np.asarray(np.where(high > low, ratio / (1.0 + ratio), high))
 
 
 def _checked(values: npt.ArrayLike, test_variance: npt.ArrayLike | None) -> tuple[Array, Array | None]:

@@ -21,8 +21,8 @@ def judge_mismatches(
     limit: float,
     alpha: float,
     *,
-    n_train: float,
-    n_test: float,
+    n_train: npt.ArrayLike,
+    n_test: npt.ArrayLike,
     first: npt.ArrayLike,
     second: npt.ArrayLike,
 ) -> JudgedGaps:
@@ -36,8 +36,8 @@ def judge_mismatches(
         Largest mismatch allowed, 0 or more.
     alpha : float
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    n_train, n_test : float
-        Rows of the split.
+    n_train, n_test
+        See `fairness_checks.stats.repeats.repeat_estimates`.
     first, second : array_like of int, shape (K,)
         Positions of the groups of each gap.
 

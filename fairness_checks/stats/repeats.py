@@ -16,6 +16,9 @@ is known, which the test rows say. With f = n_test / (n_test + n_train), to firs
     s^2 = (1 - f) v + rest,       variance of the mean = s^2 / J + f v + rest t / (1 - t),
 
 rest at least 0. Where rest is 0 that is Nadeau and Bengio's variance; the result is never smaller than theirs.
+Where groups test with other shares of their rows, such as 20 of 1,000 and 20 of 40, each has its own f: two repeats
+have half of the small group's test rows in common, whatever the others do (`fairness_checks.stats.gaps`). It is a share
+of the table's rows before a mix, as it says which rows repeats have in common, not how many of the others a mix uses.
 Randomness of the fit itself is counted as if all repeats shared it, which is on the safe side and costs detection
 with unstable learners; one table does not hold what it would take to tell (for K folds Bengio and Grandvalet proved
 that no unbiased estimator exists, JMLR 5 (2004) 1089).
@@ -64,7 +67,7 @@ def undefined_gaps(gaps: npt.ArrayLike) -> np.ndarray:
     return np.asarray((missing.sum(axis=1) > MOST_UNDEFINED * repeats) | ((~missing).sum(axis=1) < 2))
 
 
-def rate_variance(rates: npt.ArrayLike, samples: npt.ArrayLike, n_train: float, n_test: float) -> Array:
+def rate_variance(rates: npt.ArrayLike, samples: npt.ArrayLike, n_train: npt.ArrayLike, n_test: npt.ArrayLike) -> Array:
     """Return the variance of a rate in one test part, given the trained model.
 
     p (1 - p) over the samples of a test part, p the mean over the repeats with one success and one failure added to
@@ -77,8 +80,8 @@ def rate_variance(rates: npt.ArrayLike, samples: npt.ArrayLike, n_train: float, 
         Rate in each repeat, in [0, 1]; nan where it is undefined.
     samples : array_like of float, shape (..., J)
         Denominator of the rate in each repeat; where it is 0 the rate is nan.
-    n_train, n_test : float
-        Rows of the training and the test part of a repeat.
+    n_train, n_test : array_like of float, shape (...) or one that broadcasts to it
+        Rows of the rate's group in the training and the test part of a repeat.
 
     Returns
     -------
@@ -91,6 +94,7 @@ def rate_variance(rates: npt.ArrayLike, samples: npt.ArrayLike, n_train: float, 
     [0.02411, 0.00275]
     """
     rates, samples = np.asarray(rates, dtype=np.float64), np.asarray(samples, dtype=np.float64)
+    n_train, n_test = np.asarray(n_train, dtype=np.float64), np.asarray(n_test, dtype=np.float64)
     known = ~np.isnan(rates)
     times = known.sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -103,8 +107,8 @@ def rate_variance(rates: npt.ArrayLike, samples: npt.ArrayLike, n_train: float, 
 
 def repeat_estimates(
     gaps: npt.ArrayLike,
-    n_train: float,
-    n_test: float,
+    n_train: npt.ArrayLike,
+    n_test: npt.ArrayLike,
     test_variance: npt.ArrayLike | None = None,
     trained_share: npt.ArrayLike | None = None,
 ) -> Estimates:
@@ -114,8 +118,9 @@ def repeat_estimates(
     ----------
     gaps : array_like of float, shape (K, J)
         K gaps in J repeats; nan where undefined: such repeats are left out of that gap.
-    n_train, n_test : float
-        Rows of the training and the test part of a repeat: of the split, before a mix adds or leaves out rows.
+    n_train, n_test : array_like of float, shape (K,) or ()
+        Rows of the training and the test part of a repeat: of the split, before a mix adds or leaves out rows; only
+        their ratio counts. Of each gap its own, where groups test with other shares of their rows.
     test_variance : array_like of float, shape (K,), optional
         Variance of each gap in one test part given the trained model (`rate_variance`, summed over two groups). Without
         it, Nadeau and Bengio's correction.
@@ -140,7 +145,8 @@ def repeat_estimates(
     >>> round(float(found.value[0]), 3), round(float(found.variance[0]), 5), found.freedom.tolist()
     (0.2, 0.00452, [3.0])
     """
-    if not (n_train > 0 and n_test > 0):
+    n_train, n_test = np.asarray(n_train, dtype=np.float64), np.asarray(n_test, dtype=np.float64)
+    if not (np.all(n_train > 0) and np.all(n_test > 0)):
         raise ValueError(f"n_train {n_train} and n_test {n_test} must both be positive")
     gaps = np.atleast_2d(np.asarray(gaps, dtype=np.float64))
     known = ~np.isnan(gaps)

@@ -83,13 +83,13 @@ def _varies(gaps: Gaps, table: Table) -> npt.NDArray[np.bool_]:
 
 
 def _judge(table: Table, gaps: Gaps, check: Check, alpha: float) -> JudgedGaps:
+    overlap = table.overlap(gaps)
     if check.metric == MISMATCH:
         return judge_mismatches(
             gaps.value,
             check.limit,
             alpha,
-            n_train=table.n_train,
-            n_test=table.n_test,
+            **overlap.rows,
             first=gaps.first,
             second=gaps.second,
         )
@@ -98,11 +98,11 @@ def _judge(table: Table, gaps: Gaps, check: Check, alpha: float) -> JudgedGaps:
         gaps.value,
         check.limit,
         alpha,
-        n_train=table.n_train,
-        n_test=table.n_test,
+        **overlap.rows,
         first=gaps.first,
         second=gaps.second,
         test_variance=gaps.test_variance,
+        trained_share=overlap.trained,
         largest=math.inf if check.gap == "dependence" else metric.highest - metric.lowest,
     )
     if check.gap == "dependence":  # a slope is of one group, and its sign is told beside its size
@@ -147,7 +147,7 @@ def _records(table: Table, gaps: Gaps, shown: int, check: Check, settings: Setti
     repeats = gaps.value.shape[1]
     at = [own.get(g, int(gaps.first_mix[shown])) for g in range(len(table.groups))]
     values = np.array([table.values[max(c, 0), :, g] for g, c in enumerate(at)])
-    estimates = repeat_estimates(values, table.n_train, table.n_test)
+    estimates = repeat_estimates(values, 1.0 - table.test_share, table.test_share)
     unit = np.full(len(table.groups), repeats, dtype=np.int64)
     problems = [None if math.isfinite(v) else "undefined" for v in estimates.variance.tolist()]
     metric = check.definition
@@ -167,8 +167,11 @@ def _sweep(
 ) -> SweepRecord:
     mixes: list[str | None] = [None, None]
     feature_set = name = p = corrected = None
+    overlap = table.overlap(gaps)
+    place = int(np.argmax(overlap.tested)) if judged is None else judged.shown
+    tested = float(overlap.tested[place])
     if judged is not None:
-        alone = repeat_estimates(gaps.value[[judged.shown]], table.n_train, table.n_test)
+        alone = repeat_estimates(gaps.value[[judged.shown]], 1.0 - tested, tested)
         corrected = float(repeats_outside(alone, 0.0)[0]) if alone.variance[0] > 0.0 else None
         at = [int(gaps.first_mix[judged.shown]), int(gaps.second_mix[judged.shown])]
         first, second = judged.inference.first, judged.inference.second
@@ -189,7 +192,7 @@ def _sweep(
         feature_set=feature_set,
         repeats=gaps.value.shape[1],
         undefined=0 if judged is None else judged.left_out,
-        test_train_ratio=table.n_test / table.n_train,
+        test_train_ratio=tested / (1.0 - tested),
         corrected_p=corrected,
         published_test=name,
         published_p=p,

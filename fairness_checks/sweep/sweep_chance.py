@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -41,14 +41,14 @@ def sweep_chance_notes(results: SweepResults, alpha: float) -> tuple[str, ...]:
     level = sidak_level(alpha / len(SKILLS), len(trainings))
     notes = []
     for mix, feature_set in trainings:
-        found = _below_chance(results.of(mix, feature_set), sum(results.groups.values()), level)
+        found = _below_chance(results.of(mix, feature_set), results.groups, level)
         if found:
             where = printable(f"in the sweep (mix {mix}, features {feature_set}) the model")
             notes.append(chance_note(where, found, "something is wrong with it, with its split or with the mix"))
     return tuple(notes[:_MOST])
 
 
-def _below_chance(repeats: Sequence[RepeatResult], rows: int, level: float) -> dict[str, Inference]:
+def _below_chance(repeats: Sequence[RepeatResult], rows: Mapping[str, int], level: float) -> dict[str, Inference]:
     """Return the metrics, by name, whose mean over the repeats is below chance."""
     groups = sorted(repeats[0].groups)
     if any(r.groups[g].counts is None for r in repeats for g in groups):
@@ -69,8 +69,9 @@ def _below_chance(repeats: Sequence[RepeatResult], rows: int, level: float) -> d
         return {}
     # Repeats may all agree, as those of a perfect model do; the least is the variance of a perfect area.
     least = 0.25 * float((classes**-2.0).sum())
-    test = float((tn + fp + fn + tp)[0].sum())
-    judged = {name: _judged(value, rows - test, test, least, level) for name, value in values.items()}
+    # Of all groups together no group may count for less of its rows than it has in common: the largest share is safe.
+    tested = max(float(np.mean([r.groups[g].test for r in repeats])) / rows[g] for g in groups)
+    judged = {name: _judged(value, 1.0 - tested, tested, least, level) for name, value in values.items()}
     return {name: found for name, found in judged.items() if found is not None and found.high < CHANCE}
 
 

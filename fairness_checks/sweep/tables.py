@@ -14,16 +14,33 @@ from fairness_checks.checks import MISMATCH, Check
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.metrics import CELLS, Metric
 from fairness_checks.stats import gaps as asked
-from fairness_checks.stats.gaps import Gaps
+from fairness_checks.stats.gaps import Gaps, joint_test_share
 from fairness_checks.stats.mismatch import comes_first
 from fairness_checks.stats.repeats import rate_variance
 from fairness_checks.sweep.mixes import is_balanced
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import SweepResults
 
-__all__ = ["Table", "areas_of", "find_gaps", "read_table", "taken"]
+__all__ = ["Overlap", "Table", "areas_of", "find_gaps", "read_table", "taken"]
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overlap:
+    """What repeats have in common, of K gaps: shares of the groups' rows in the table, shapes (K,).
+
+    `tested` is the share that tests in one repeat, `trained` the largest share of a group's that one training set
+    holds, which no mix exceeds. A slope has the largest `tested` of all groups: every group's rows train for it.
+    """
+
+    tested: Floats
+    trained: Floats
+
+    @property
+    def rows(self) -> dict[str, Floats]:
+        """Sizes of the two parts, of which the ratio counts; as `repeat_estimates` takes them."""
+        return {"n_train": 1.0 - self.tested, "n_test": self.tested}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +51,7 @@ class Table:
     configurations: tuple[tuple[str, str], ...]  # (mix, feature set)
     values: Floats  # (C, J, G)
     samples: Floats | None  # (C, J, G), denominators of a rate
-    n_train: float
-    n_test: float
+    test_share: Floats  # (G,), of each group's rows, how many test in one repeat
 
     def of(self, feature_set: str) -> list[int]:
         """Positions of the configurations of a feature set."""
@@ -52,7 +68,24 @@ class Table:
         if self.samples is None:
             return None
         rates, samples = np.moveaxis(self.values, 1, 2), np.moveaxis(self.samples, 1, 2)
-        return rate_variance(rates, samples, self.n_train, self.n_test)
+        return rate_variance(rates, samples, 1.0 - self.test_share, self.test_share)
+
+    def overlap(self, gaps: Gaps) -> Overlap:
+        """Say what the repeats have in common, by the rows of the groups of each gap."""
+        first, alone = self.test_share[gaps.first], gaps.second < 0
+        second = np.where(alone, self.test_share.max(), self.test_share[gaps.second])
+        trained = 1.0 - np.minimum(first, np.where(alone, self.test_share.min(), second))
+        apart = (~alone & (gaps.first_mix >= 0) & (gaps.second_mix >= 0)).all()
+        if not (apart and np.isfinite(self.values).any()):  # a slope, or areas of a mismatch: no values of either group
+            return Overlap(np.maximum(first, second), trained)
+        at = ((gaps.first_mix, gaps.first), (gaps.second_mix, gaps.second))
+        variance = None if gaps.test_variance is None else self.test_variance
+        tested = joint_test_share(
+            (self.values[at[0][0], :, at[0][1]], self.values[at[1][0], :, at[1][1]]),
+            (first, second),
+            None if variance is None else (variance[at[0]], variance[at[1]]),
+        )
+        return Overlap(tested, trained)
 
 
 def find_gaps(results: SweepResults, plan: SweepPlan, check: Check, table: Table) -> Gaps:
@@ -78,7 +111,6 @@ def read_table(results: SweepResults, plan: SweepPlan, metric: Metric) -> Table:
     feature_sets = dict.fromkeys(result.feature_set for result in results.results)
     configurations = tuple((mix, feature_set) for feature_set in feature_sets for mix in plan.mixes)
     repeats = [results.of(*configuration) for configuration in configurations]
-    test = sum(group.test for group in repeats[0][0].groups.values())
     mismatch = metric.kind == MISMATCH
     measured = {name for some in repeats for r in some for group in r.groups.values() for name in group.values}
     if (mismatch and not any(r.pairs for some in repeats for r in some)) or not (mismatch or metric.name in measured):
@@ -94,8 +126,7 @@ def read_table(results: SweepResults, plan: SweepPlan, metric: Metric) -> Table:
         configurations,
         np.array(values, dtype=np.float64),
         np.array(counts, dtype=np.float64)[..., cells].sum(axis=-1) if metric.kind == "proportion" else None,
-        float(sum(results.groups.values()) - test),
-        float(test),
+        np.array([np.mean([r.groups[g].test for some in repeats for r in some]) / results.groups[g] for g in groups]),
     )
 
 

@@ -5,7 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from fairness_checks.stats.gaps import best_case, dependence, each_mix, equal_representation, worst_case
+from fairness_checks.stats.gaps import (
+    best_case,
+    dependence,
+    each_mix,
+    equal_representation,
+    joint_test_share,
+    worst_case,
+)
+from fairness_checks.stats.repeats import repeat_estimates
 
 NAN = float("nan")
 MIXES, REPEATS, GROUPS = 4, 12, 3
@@ -82,3 +90,32 @@ def test_arrays_of_other_shapes_are_refused(values):
         each_mix(values, np.zeros((3, 3)))
     with pytest.raises(ValueError, match="shares"):
         dependence(values, np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("sizes", [(1_000, 40), (40, 1_000), (305, 305)])
+@pytest.mark.parametrize("training", [0.0, 0.3])
+def test_the_variance_of_a_gap_knows_of_each_groups_own_overlap(sizes, training):
+    """Test rows decide, 20 of either group; what both groups have of a training in common moves no gap."""
+    rng = np.random.default_rng(3)
+    tables, repeats, tested = 1_500, 20, 20
+    means = []
+    for n in sizes:
+        test = rng.random((repeats, n)).argsort(axis=1) < tested
+        means.append(rng.normal(size=(tables, n)) @ test.T / tested)
+    common = training * rng.normal(size=(tables, repeats))
+    values = (means[0] + common, means[1] + common)
+    own = [np.full(tables, tested / n) for n in sizes]
+    share = joint_test_share(values, (own[0], own[1]))
+    gap = values[0] - values[1]
+    found = repeat_estimates(gap, 1.0 - share, share)
+    assert found.variance.mean() == pytest.approx(gap.mean(axis=1).var(), rel=0.12)
+    known = joint_test_share(values, (own[0], own[1]), (np.full(tables, 0.05), np.full(tables, 0.05)))
+    assert known == pytest.approx((own[0] + own[1]) / 2.0)
+
+
+def test_groups_that_move_against_each_other_count_by_the_larger_share():
+    moved = np.random.default_rng(0).normal(size=(1, 20))
+    share = joint_test_share((moved, -2.0 * moved), (np.array([0.02]), np.array([0.5])))
+    assert 0.47 < share[0] <= 0.5  # all but what the first varies by itself
+    alike = joint_test_share((moved, -2.0 * moved), (np.array([0.3]), np.array([0.3])))
+    assert alike[0] == 0.3

@@ -88,7 +88,7 @@ def test_a_tenth_of_the_repeats_may_be_undefined():
 
 
 def test_a_part_without_rows_is_refused():
-    with pytest.raises(ValueError, match="n_test 0 must both be positive"):
+    with pytest.raises(ValueError, match=r"n_test 0\.0 must both be positive"):
         repeat_estimates([[0.1, 0.2]], 70, 0)
 
 

@@ -34,7 +34,7 @@ def near(*means, shift=1):
     return np.stack([mean + np.roll(NOISE, i * shift) for i, mean in enumerate(means)], axis=1)
 
 
-def swept(values, metric="roc_auc", groups=("f", "m"), trained=None, positives=None, pairs=()):
+def swept(values, metric="roc_auc", groups=("f", "m"), trained=None, positives=None, pairs=(), rows=None):
     """Results of {(mix, feature set): values (J, G)} or of one table; of rates with so many positives that test."""
     values = values if isinstance(values, dict) else {("as_is", "all"): values}
 
@@ -57,7 +57,8 @@ def swept(values, metric="roc_auc", groups=("f", "m"), trained=None, positives=N
         for (mix, feature_set), table in values.items()
         for repeat, row in enumerate(table)
     ]
-    sizes, ordered = dict.fromkeys(groups, N), tuple(sorted(made, key=lambda result: result.task))
+    sizes = dict(zip(groups, rows or (N,) * len(groups), strict=True))
+    ordered = tuple(sorted(made, key=lambda result: result.task))
     return SweepResults(model="m", by="sex", groups=sizes, repeated_rows=0, results=ordered)
 
 
@@ -104,6 +105,50 @@ def test_one_gap_is_judged_as_nadeau_and_bengio_do(limit, sign):
     male, (rate, scale, _) = found.groups[1], corrected(values[:, 1])
     assert (male.name, male.n, male.rate) == (("m",), 8, pytest.approx(rate))
     assert (male.low, male.high) == pytest.approx((rate - t.ppf(0.95) * scale, rate + t.ppf(0.95) * scale))
+
+
+def test_each_group_is_corrected_by_its_own_ratio_where_fixed_numbers_of_rows_test():
+    flat = np.full(8, 0.7)
+    for values, ratio in ((near(0.85, 0.7), 1.0), (near(0.85, 0.7)[:, ::-1], TEST / 970)):
+        varies = np.stack([values[:, 0], flat] if ratio == 1.0 else [flat, values[:, 1]], axis=1)
+        found = ask(swept(varies, rows=(2 * TEST, 1_000)), plan())
+        gap = varies[:, 0] - varies[:, 1]
+        assert found.sweep.test_train_ratio == pytest.approx(ratio)
+        assert found.inference.standard_error == pytest.approx(math.sqrt(gap.var(ddof=1) * (1 / 8 + ratio)))
+    groups = ask(swept(near(0.85, 0.65), rows=(2 * TEST, 1_000)), plan()).groups
+    assert [g.standard_error for g in groups] == pytest.approx(
+        [math.sqrt(NOISE.var(ddof=1) * (1 / 8 + r)) for r in (1.0, TEST / 970)]
+    )
+
+
+def test_a_mismatch_and_a_slope_have_the_larger_ratio():
+    seen = [PairResult(first="f", second="m", error_auc=0.7 + e, uncertainty_auc=0.5) for e in NOISE.tolist()]
+    results = swept(near(0.8, 0.7), pairs=seen, rows=(2 * TEST, 1_000))
+    assert ask(results, plan(), metric="uncertainty_mismatch").sweep.test_train_ratio == pytest.approx(1.0)
+    trained = {"as_is": [90, 210], "half": [150, 150]}
+    values = {(mix, "all"): near(0.6 + i, 0.8, shift=3 + i) for i, mix in enumerate(trained)}
+    found = ask(swept(values, trained=trained, rows=(2 * TEST, 1_000)), plan(tuple(trained)), "dependence", 0.2)
+    assert found.sweep.test_train_ratio == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("kind", ["mean", "rate"])
+def test_a_small_group_of_which_half_tests_fails_no_more_often_than_stated(kind):
+    """At the limit, with 20 test rows of 1,000 and of 40: the ratio over all rows errs in a third of sweeps."""
+    rng = np.random.default_rng(7)
+    sweeps, repeats, tested, gap = 150, 20, 20, 0.3
+    metric = {"mean": "mean_squared_error", "rate": "false_negative_rate"}[kind]
+    wrong = np.zeros(2)
+    for _ in range(sweeps):
+        values = []
+        for n, mean in ((40, 0.2 + gap), (1_000, 0.2)):
+            rows = rng.random(n) < mean if kind == "rate" else rng.normal(mean, 0.5, n)
+            values.append([rng.permutation(rows)[:tested].mean() for _ in range(repeats)])
+        results = swept(np.array(values).T, metric, rows=(40, 1_000), positives=tested if kind == "rate" else None)
+        for group in (g for r in results.results for g in r.groups.values()):
+            object.__setattr__(group, "test", tested)
+        found = ask(results, plan(repeats=repeats), limit=gap, metric=metric).inference
+        wrong += found.p_violation < ALPHA, found.p_compliance < ALPHA
+    assert (wrong / sweeps < ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / sweeps)).all()
 
 
 def test_the_variance_of_a_rate_knows_the_test_rows():
