@@ -40,6 +40,8 @@ class Gaps:
         Positions of the mixes under which their values were taken; -1 where a group has no mix that can be judged.
     test_variance : ndarray of float64, shape (K,), or None
         Variance of each gap in one test part given the trained models; None if it is not known.
+    error_auc : ndarray of float64, shape (K, J), or None
+        Of mismatches, P(the error is higher in the first group) + P(tie) / 2 in each repeat; None of other gaps.
     """
 
     value: Array
@@ -48,6 +50,15 @@ class Gaps:
     first_mix: np.ndarray
     second_mix: np.ndarray
     test_variance: Array | None
+    error_auc: Array | None = None
+
+    def take(self, at: np.ndarray) -> Gaps:
+        """Return some of the gaps, by a mask or by positions."""
+        variance = None if self.test_variance is None else self.test_variance[at]
+        error = None if self.error_auc is None else self.error_auc[at]
+        return Gaps(
+            self.value[at], self.first[at], self.second[at], self.first_mix[at], self.second_mix[at], variance, error
+        )
 
 
 def each_mix(values: npt.ArrayLike, test_variance: npt.ArrayLike | None = None) -> Gaps:

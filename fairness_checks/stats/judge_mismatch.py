@@ -32,10 +32,10 @@ from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.satterthwaite import two_sample_freedom
 from fairness_checks.stats.simultaneous import Family
 
-__all__ = ["MismatchPairs", "judge_mismatch"]
+__all__ = ["BY_ERRORS", "MismatchPairs", "judge_mismatch"]
 
 _METHOD = "DeLong test of two correlated areas at the margin, half a pseudo-sample at chance per group (DeLong 1988)"
-_BY_ERRORS = 0.01  # share of the level that may show which group is worse; the rest shows that -M is small
+BY_ERRORS = 0.01  # share of the level that may show which group is worse; the rest shows that -M is small
 # Share of a sample, or cluster, that is added to a group's variance; without, false alarms reach 0.17 of 0.05 (24
 # groups of 10 and 20 samples, areas 0.9 and 0.85); with a whole one, 24 groups of 100 and 200 detect 0.03 less.
 _PSEUDO_SAMPLE = 0.5
@@ -155,7 +155,7 @@ class MismatchPairs:
         """p-values of H0 "the mismatch meets or exceeds the tolerance in the turn that is true"."""
         t, freedom = self._standardised(index, (tolerance, -tolerance))
         as_seen, turned = upper_tail(np.array([-t[0], t[1]]), freedom)
-        excluded = np.minimum(turned / (1.0 - _BY_ERRORS), self.p_not_worse[index] / _BY_ERRORS)
+        excluded = np.minimum(turned / (1.0 - BY_ERRORS), self.p_not_worse[index] / BY_ERRORS)
         return np.asarray(np.minimum(np.maximum(as_seen, excluded), 1.0))
 
     def scaled(self, tolerance: float) -> float:

@@ -20,7 +20,7 @@ from fairness_checks.stats.published_test import published_test
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import SweepResults
-from fairness_checks.sweep.tables import Table, areas_of, find_gaps, read_table, taken
+from fairness_checks.sweep.tables import Table, areas_of, find_gaps, read_table
 
 __all__ = ["find_in_sweep"]
 
@@ -58,7 +58,7 @@ def find_in_sweep(results: SweepResults, plan: SweepPlan, check: Check, settings
         return Finding(
             check, check.definition, groups, None, reason, "repeats", _sweep(results, plan, table, gaps, check)
         )
-    some = taken(gaps, usable)
+    some = gaps.take(usable)
     judged = _judge(table, some, check, settings.alpha)
     shown = judged.shown
     if check.metric == MISMATCH:
@@ -85,10 +85,13 @@ def _varies(gaps: Gaps, table: Table) -> npt.NDArray[np.bool_]:
 def _judge(table: Table, gaps: Gaps, check: Check, alpha: float) -> JudgedGaps:
     overlap = table.overlap(gaps)
     if check.metric == MISMATCH:
+        assert gaps.error_auc is not None  # for the type checker: mismatches have them
         return judge_mismatches(
             gaps.value,
+            gaps.error_auc,
             check.limit,
             alpha,
+            tested=(table.tested[gaps.first], table.tested[gaps.second]),
             **overlap.rows,
             first=gaps.first,
             second=gaps.second,

@@ -21,7 +21,7 @@ from fairness_checks.sweep.mixes import is_balanced
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import SweepResults
 
-__all__ = ["Overlap", "Table", "areas_of", "find_gaps", "read_table", "taken"]
+__all__ = ["Overlap", "Table", "areas_of", "find_gaps", "read_table"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,6 +50,7 @@ class Table:
     groups: tuple[str, ...]
     configurations: tuple[tuple[str, str], ...]  # (mix, feature set)
     values: Floats  # (C, J, G)
+    tested: Floats  # (G,), rows that test in one repeat
     samples: Floats | None  # (C, J, G), denominators of a rate
     test_share: Floats  # (G,), of each group's rows, how many test in one repeat
 
@@ -101,7 +102,7 @@ def find_gaps(results: SweepResults, plan: SweepPlan, check: Check, table: Table
         return _gaps(results, plan, check, table)
     gaps = _mismatches(results, table)
     if check.gap == "equal_representation":
-        return taken(gaps, np.isin(gaps.first_mix, _balanced(plan, table)))
+        return gaps.take(np.isin(gaps.first_mix, _balanced(plan, table)))
     return gaps
 
 
@@ -120,13 +121,15 @@ def read_table(results: SweepResults, plan: SweepPlan, metric: Metric) -> Table:
         )
     values = [[[r.groups[g].values.get(metric.name) for g in groups] for r in some] for some in repeats]
     counts = [[[r.groups[g].counts or (0, 0, 0, 0) for g in groups] for r in some] for some in repeats]
+    tested = [float(np.mean([r.groups[g].test for some in repeats for r in some])) for g in groups]
     cells = [CELLS.index(cell) for cell in metric.denominator]
     return Table(
         groups,
         configurations,
         np.array(values, dtype=np.float64),
+        np.array(tested),
         np.array(counts, dtype=np.float64)[..., cells].sum(axis=-1) if metric.kind == "proportion" else None,
-        np.array([np.mean([r.groups[g].test for some in repeats for r in some]) / results.groups[g] for g in groups]),
+        np.array([rows / results.groups[g] for rows, g in zip(tested, groups, strict=True)]),
     )
 
 
@@ -172,7 +175,7 @@ def _slopes(results: SweepResults, table: Table, at: np.ndarray) -> Gaps:
 
 def _mismatches(results: SweepResults, table: Table) -> Gaps:
     """A_error - A_uncertainty of all pairs; the group whose errors are higher on the mean over the repeats is first."""
-    value, first, second, mix = [], [], [], []
+    value, errors, first, second, mix = [], [], [], [], []
     for position, configuration in enumerate(table.configurations):
         repeats = [{(p.first, p.second): p for p in r.pairs} for r in results.of(*configuration)]
         for i, one in enumerate(table.groups):
@@ -183,11 +186,12 @@ def _mismatches(results: SweepResults, table: Table) -> Gaps:
                 seen = np.isfinite(error)
                 swap = bool(seen.any() and not comes_first(error[seen].mean(), (error - gap)[seen].mean()))
                 value.append(-gap if swap else gap)
+                errors.append(1.0 - error if swap else error)
                 first.append(j if swap else i)
                 second.append(i if swap else j)
                 mix.append(position)
     mixes = np.array(mix)
-    return Gaps(np.array(value), np.array(first), np.array(second), mixes, mixes, None)
+    return Gaps(np.array(value), np.array(first), np.array(second), mixes, mixes, None, np.array(errors))
 
 
 def areas_of(results: SweepResults, table: Table, gaps: Gaps, shown: int) -> dict[str, float]:
@@ -213,11 +217,3 @@ def _joined(parts: Sequence[Gaps]) -> Gaps:
     known = all(part.test_variance is not None for part in parts)
     variance = of("test_variance") if known else None
     return Gaps(of("value"), of("first"), of("second"), of("first_mix"), of("second_mix"), variance)
-
-
-def taken(gaps: Gaps, kept: npt.NDArray[np.bool_]) -> Gaps:
-    """Return some of the gaps."""
-    variance = None if gaps.test_variance is None else gaps.test_variance[kept]
-    return Gaps(
-        gaps.value[kept], gaps.first[kept], gaps.second[kept], gaps.first_mix[kept], gaps.second_mix[kept], variance
-    )
