@@ -59,7 +59,7 @@ def one_seed(seed: int, planted: float, config: VAEConfig) -> tuple[float, Verdi
     train = np.setdiff1d(np.arange(len(images)), test)
     vae = train_vae(images.pixels[train], config, seed=seed, device="cpu").vae
     found = predictions_from_autoencoder(
-        vae, images.pixels[test], sensitive_features={"skin_tone": images.skin_tone[test]}
+        vae, images.pixels[test], sensitive_features={"skin_tone": images.skin_tone[test]}, scaling="[-1, 1]"
     )
     rng = np.random.default_rng(seed)
     warning = found.errors() * np.exp(rng.normal(0.0, NOISE, len(found)))

@@ -23,6 +23,7 @@ __all__ = [
     "Decisions",
     "Gap",
     "IdenticalRows",
+    "ImageScaling",
     "LimitKind",
     "Missing",
     "MissingSensitive",
@@ -43,6 +44,7 @@ Burden: TypeAlias = Literal["violation", "compliance"]
 MissingSensitive: TypeAlias = Literal["error", "group"]
 Decisions: TypeAlias = Literal["given", "threshold"]
 IdenticalRows: TypeAlias = Literal["independent", "together"]
+ImageScaling: TypeAlias = Literal["[-1, 1]", "[0, 1]", "as given", "transform"]
 Strata: TypeAlias = Literal["each", "combined"]
 Section: TypeAlias = Literal["subgroups", "uncertainty", "sweep", "regression"]
 Gap: TypeAlias = Literal["each_mix", "equal_representation", "worst_case", "best_case", "dependence"]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import special
 
 from fairness_checks.about import read_about
-from fairness_checks.checks import Decisions
+from fairness_checks.checks import Decisions, ImageScaling
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
 from fairness_checks.inputs.alignment import RowLabels, require_aligned
 from fairness_checks.inputs.classes import read_classes
@@ -25,7 +25,7 @@ __all__ = ["ARRAYS", "FACTS", "Predictions", "like"]
 ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
 """The arrays of `Predictions`, but for its clusters and groups."""
 
-FACTS = ("positive", "decided_by", "threshold")
+FACTS = ("positive", "decided_by", "threshold", "scaling")
 """What the arrays of `Predictions` mean."""
 
 Floats = npt.NDArray[np.float64]
@@ -86,7 +86,7 @@ class Predictions:
 
     __slots__ = (
         *("about", "cluster", "error", "sample_id", "sensitive_features", "uncertainty"),
-        *("decided_by", "positive", "row_labels", "threshold"),
+        *("decided_by", "positive", "row_labels", "scaling", "threshold"),
         *("y_pred", "y_score", "y_true"),
     )
 
@@ -103,6 +103,7 @@ class Predictions:
     positive: str | None
     decided_by: Decisions | None
     threshold: float | None
+    scaling: ImageScaling | None
 
     def __init__(
         self,
@@ -159,6 +160,7 @@ class Predictions:
             self, "decided_by", "given" if y_pred is not None else "threshold" if limit is not None else None
         )
         object.__setattr__(self, "threshold", limit)
+        object.__setattr__(self, "scaling", None)  # an adapter of images knows it
 
     @classmethod
     def from_frame(

@@ -16,6 +16,7 @@ from fairness_checks.checks import (
     Decisions,
     Gap,
     IdenticalRows,
+    ImageScaling,
     LimitKind,
     Strata,
     Worsening,
@@ -116,6 +117,8 @@ class InputRecord:
         Rows of a data set that is trained on whose features are those of an earlier row; None of predictions alone.
     identical_rows : {"independent", "together"} or None
         Whether splits may part such rows; None of predictions alone.
+    scaling : {"[-1, 1]", "[0, 1]", "as given", "transform"} or None
+        What pixels of 0 to 255 became for a model of images, whose errors are in these units; None of any other.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -125,6 +128,7 @@ class InputRecord:
     threshold: float | None = None
     repeated_rows: int | None = None
     identical_rows: IdenticalRows | None = None
+    scaling: ImageScaling | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,13 +107,14 @@ def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, s
         else group
         for group in groups
     )
-    if entry.positive not in (None, predictions.positive):
-        reason = (
-            f"the baseline's positive class is {printable(entry.positive)}, this run's is "
-            f"{printable(predictions.positive or 'not given')}: they are not comparable; bring it back, or delete the "
-            f"file and write it anew: {REWRITE}"
-        )
-        return _broken(check, shown, reason, entry)
+    for name, words in {"positive": "positive class", "scaling": "scaling of images"}.items():
+        before, now = getattr(entry, name), getattr(predictions, name)
+        if before not in (None, now):
+            reason = (
+                f"the baseline's {words} is {printable(before)}, this run's is {printable(now or 'not given')}: they "
+                f"are not comparable; bring it back, or delete the file and write it anew: {REWRITE}"
+            )
+            return _broken(check, shown, reason, entry)
     there = {group.name for group in groups if group.samples > 0}
     if gone := [", ".join(name) for name in old if name not in there and old[name].n > 0]:
         reason = (

@@ -107,11 +107,12 @@ class _Said(NamedTuple):
         swept: tuple[str, ...] = ()
         if (found := asked.predictions) is not None:
             inputs |= {"positive": found.positive, "decisions": found.decided_by, "threshold": found.threshold}
+            inputs |= {"scaling": found.scaling}
             if any(check.gap is None for check in checks):
                 held_out = chance_notes(found, settings, folds=None if asked.model is None else asked.model.folds)
         elif (results := asked.sweep) is not None:
             inputs |= {"positive": results.fact("positive"), "decisions": results.fact("decided_by")}
-            inputs |= {"threshold": results.fact("threshold")}
+            inputs |= {"threshold": results.fact("threshold"), "scaling": results.fact("scaling")}
         if asked.model is not None:
             from fairness_checks.sweep.splits import repeated_rows
 

@@ -82,7 +82,11 @@ def skin_model(
         rows = test.features["image"].to_numpy()
         with one_thread(device):
             return predictions_from_autoencoder(
-                fitted, pixels[rows], sensitive_features=test.sensitive_features, device=device
+                fitted,
+                pixels[rows],
+                sensitive_features=test.sensitive_features,
+                scaling="[-1, 1]",
+                device=device,
             )
 
     if config.perceptual_weight == 0:  # as `train_vae` does; what never ran must not be on record

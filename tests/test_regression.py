@@ -21,6 +21,7 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.evaluation import Evaluation
 from fairness_checks.influences import group_influences
 from fairness_checks.metrics import METRICS
+from fairness_checks.predictions import like
 from fairness_checks.regression import Accepted, find_worsening, held_limit
 from fairness_checks.rows import Rows
 from fairness_checks.stats.joint_estimates import joint_estimates
@@ -214,3 +215,24 @@ def test_third_moments_of_any_sign_survive():
         stored = stored_influence(entry).psi
         for power in (2, 3):
             assert np.sum(stored**power) == pytest.approx(np.sum(influence.psi**power), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "comparable"),
+    [
+        ("[0, 1]", "[0, 1]", True),
+        ("[0, 1]", "[-1, 1]", False),
+        ("as given", None, False),
+        (None, "[-1, 1]", True),
+    ],
+)
+def test_errors_in_another_scale_of_images_are_not_compared(tmp_path, before, now, comparable):
+    check = Check("mean_squared_error", BY, "max_worsening", 0.05, of="disparity")
+    old = accepted(tmp_path, like(predictions(), scaling=before), [check])
+    found = find_worsening(old, like(predictions(), scaling=now), check, SETTINGS)
+    assert (found.inference is not None) == comparable
+    if not comparable:
+        said = (
+            f"the baseline's scaling of images is {before}, this run's is {now or 'not given'}: they are not comparable"
+        )
+        assert found.reason.startswith(said)

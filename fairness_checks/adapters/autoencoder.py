@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from fairness_checks.adapters.autoencoder_output import name_of, read_output
+from fairness_checks.adapters.autoencoder_output import declared
 from fairness_checks.adapters.evaluation_mode import evaluating
-from fairness_checks.adapters.image_batches import as_input, batches, seen
+from fairness_checks.adapters.image_batches import batches
+from fairness_checks.adapters.image_loaders import seen
+from fairness_checks.adapters.image_scaling import GIVEN, SCALINGS, TRANSFORM, Scaling
+from fairness_checks.adapters.reconstructions import Reconstructions
+from fairness_checks.checks import ImageScaling
 from fairness_checks.errors import InvalidPredictions, did_you_mean
 from fairness_checks.inputs.alignment import require_aligned
-from fairness_checks.predictions import Predictions
-from fairness_checks.sensitive import encode_features, first_rows
+from fairness_checks.predictions import Predictions, like
+from fairness_checks.sensitive import encode_features
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["predictions_from_autoencoder"]
 
 _ERRORS = ("rmse", "mse")
-Floats = npt.NDArray[np.float64]
 
 
 def predictions_from_autoencoder(
@@ -36,7 +38,9 @@ def predictions_from_autoencoder(
     sample_id: Any = None,
     error: Literal["rmse", "mse"] = "rmse",
     uncertainty: Literal["latent_sd"] | None = "latent_sd",
+    scaling: Scaling | None = None,
     transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    outputs: Sequence[str | None] | Mapping[Any, str] | None = None,
     seed: int = 0,
     about: Mapping[str, str] | None = None,
 ) -> Predictions:
@@ -54,12 +58,13 @@ def predictions_from_autoencoder(
         - a mapping, named tuple or object with the reconstruction under one of the names in `NAMES` (for instance
           "reconstruction", "mean", "log_variance"), in any order;
         - a tuple or list of three: reconstruction, mean, log variance;
-        - the reconstruction alone: there is no uncertainty then.
-    images : Tensor, ndarray, Dataset, DataLoader or iterable of batches
-        n images of any size and number of dimensions, in the order of `sensitive_features`. Of a Dataset's or
-        DataLoader's tuples the first item is the image. A list is an iterable of batches, as a generator is: read as
-        it comes, cut where a batch is larger than `batch_size`. uint8 becomes ``x / 127.5 - 1``, in [-1, 1]; floats
-        stay as they are; both get the dtype of the module's parameters.
+        - the reconstruction alone: there is no uncertainty then;
+        - anything else, as `outputs` declares it.
+    images : Tensor, ndarray, Dataset, DataLoader, list or iterable of batches
+        n images of any size and number of dimensions, in the order of `sensitive_features`. Of tuples the first item
+        is the image; of mappings the one called "image", "images", "img", "pixel_values" or "x". A list of n is of
+        images; any other, and a generator, is an iterable of batches: read as it comes, cut where a batch is larger
+        than `batch_size`. What the module sees has the dtype of its parameters.
     sensitive_features : frame, mapping, series or array_like
         One row an image; see `Predictions`.
     device : device or str
@@ -77,9 +82,17 @@ def predictions_from_autoencoder(
     uncertainty : "latent_sd" or None
         The standard deviation ``exp(log_variance / 2)`` averaged over the latent code; None: only the reconstruction
         is read, the first of a tuple.
+    scaling : {"[-1, 1]", "[0, 1]", "as given"}, optional
+        What pixels of 0 to 255 become, as in the module's training: ``x / 127.5 - 1``, ``x / 255`` or ``x``. Needed
+        for whole numbers; floats stay as they are where it is left out. In every record.
     transform : callable, optional
-        Replaces the scaling of uint8: called with a copy of each batch as it was given, on the device, returns what
-        the module takes.
+        Instead of `scaling`: called with a copy of each batch as it was given, on the device, returns what the module
+        takes.
+    outputs : sequence of str or mapping, optional
+        What the module returns: "reconstruction", "mean", and one of "log_variance", "variance" and
+        "standard_deviation" (of the latent code). By place, None for what is not read: ``("reconstruction",
+        "log_variance", "mean")``; or by key, attribute or place: ``{"x_hat": "reconstruction", "sigma":
+        "standard_deviation"}``. Mean and log variance have one shape: nothing else can tell them apart.
     seed : int
         A module that draws its latent code also in evaluation mode draws from this seed; its results then depend on
         `batch_size`. The global random state is as before afterwards.
@@ -94,9 +107,17 @@ def predictions_from_autoencoder(
     Raises
     ------
     InvalidPredictions
-        If the module is not one or returned something else than the above, the reconstruction's shape is not the
-        image's, anything is NaN, infinite or masked, the numbers or the row labels of images and of sensitive features
-        differ, nothing was given, or a DataLoader shuffles; the message says what was seen.
+        If the module is not one, fails, or returned something else than the above; the reconstruction's shape is not
+        the image's; an image cannot be read, anything is NaN, infinite or masked; the numbers or the row labels of
+        images and of sensitive features differ, nothing was given, or a DataLoader shuffles; nothing says how whole
+        numbers are scaled, or the whole set shows another scale than the module's: reconstructions that stay in
+        [0, 1] where images do not, go far below 0 where no image does, or are the images but for a scale. The message
+        says what was seen, in which images, and what to write.
+
+    Warns
+    -----
+    RuntimeWarning
+        If another scale is likely and not certain.
 
     Examples
     --------
@@ -109,45 +130,43 @@ def predictions_from_autoencoder(
     """
     import torch
 
-    _check_arguments(module, batch_size, error, uncertainty, device)
+    _check_arguments(module, batch_size, error, uncertainty, device, seed)
+    scaled = _scaling(scaling, transform)
+    meanings = declared(outputs, uncertainty)
     given = {"images": images, "cluster": cluster, "sample_id": sample_id, "sensitive_features": sensitive_features}
     require_aligned(given)
     expected = {name: len(feature.codes) for name, feature in encode_features(sensitive_features).items()}
+    rows = next(iter(expected.values()))
     if isinstance(images, torch.Tensor | np.ndarray) and images.ndim:  # others are counted when all were read
         _refuse_lengths(len(images), expected)
-    measured: list[Floats] = []
-    with evaluating(module, device, seed) as place, torch.no_grad():
-        for number, raw in enumerate(batches(images, batch_size)):
-            batch = as_input(raw.to(place), module, transform)
-            try:
-                output = module(batch.clone())  # a layer that works in place must not change what it is compared with
-            except Exception as problem:
-                problem.add_note(f"{name_of(module)} was given batch {number} of images: {seen(batch)}")
-                raise
-            measured.append(_measure(batch, *read_output(output, module, batch, uncertainty)))
-    if not measured:
-        raise InvalidPredictions("images: 0 images; there is nothing to evaluate")
-    columns = np.concatenate(measured).T
-    _refuse_lengths(columns.shape[1], expected)
-    _refuse_not_finite(columns, module)
-    errors = columns[1] if error == "mse" else np.sqrt(columns[1])
-    spreads = columns[2] if len(columns) > 2 else None
-    return Predictions(
-        error=errors,
-        uncertainty=spreads,
+    with evaluating(module, device, seed) as place:
+        reconstructed = Reconstructions(module, uncertainty, meanings, scaling, transform)
+        with torch.no_grad():
+            for raw in batches(images, int(batch_size), rows):
+                reconstructed.add(raw.to(place))
+        if not len(reconstructed):
+            raise InvalidPredictions("images: 0 images; there is nothing to evaluate")
+        _refuse_lengths(len(reconstructed), expected, "; images one by one go into a list, or a loader of batches")
+        found = reconstructed.found()
+    made = Predictions(
+        error=found["error"] if error == "mse" else np.sqrt(found["error"]),
+        uncertainty=found.get("uncertainty"),
         sensitive_features=sensitive_features,
         cluster=cluster,
         sample_id=sample_id,
         about=about,
     )
+    return like(made, scaling=scaled)
 
 
-def _check_arguments(module: object, batch_size: object, error: str, uncertainty: str | None, device: object) -> None:
+def _check_arguments(
+    module: object, batch_size: object, error: str, uncertainty: str | None, device: object, seed: object
+) -> None:
     import torch
 
     if not isinstance(module, torch.nn.Module):
         raise InvalidPredictions(f"module: {seen(module)} is not a torch.nn.Module; give an instance of one")
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+    if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
         raise InvalidPredictions(f"batch_size: {batch_size!r} is not a whole number from 1 on")
     if error not in _ERRORS:
         raise InvalidPredictions(f"error: {error!r}; {did_you_mean(str(error), _ERRORS)}")
@@ -155,32 +174,26 @@ def _check_arguments(module: object, batch_size: object, error: str, uncertainty
         raise InvalidPredictions(f"uncertainty: {uncertainty!r}; allowed: 'latent_sd', None")
     if not isinstance(device, str | int | torch.device) or isinstance(device, bool):
         raise InvalidPredictions(f"device: {device!r}; give 'auto', a name such as 'cuda:0' or a torch.device")
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise InvalidPredictions(f"seed: {seed!r} is not a whole number from 0 on")
 
 
-def _refuse_lengths(images: int, expected: dict[str, int]) -> None:
+def _scaling(scaling: Scaling | None, transform: object) -> ImageScaling:
+    """Return how the module's input comes from the images, for the records."""
+    if scaling is not None and scaling not in tuple(SCALINGS):
+        raise InvalidPredictions(f"scaling: {scaling!r}; {did_you_mean(str(scaling), SCALINGS)}")
+    if transform is None:
+        return scaling or GIVEN
+    if scaling is not None:
+        raise InvalidPredictions(
+            f"scaling: {scaling!r} beside a transform, which takes its place; leave one of them out"
+        )
+    if not callable(transform):
+        raise InvalidPredictions(f"transform: {transform!r} is not callable; give a function of a batch")
+    return TRANSFORM
+
+
+def _refuse_lengths(images: int, expected: dict[str, int], hint: str = "") -> None:
     if any(count != images for count in expected.values()):
         counts = ", ".join(f"sensitive_features[{name!r}] {count}" for name, count in expected.items())
-        raise InvalidPredictions(f"lengths differ: images {images}, {counts}")
-
-
-def _refuse_not_finite(columns: Floats, module: torch.nn.Module) -> None:
-    what = ("images", f"{name_of(module)}: reconstruction", f"{name_of(module)}: exp(log_variance / 2)")
-    for name, column in zip(what, columns, strict=False):
-        bad = ~np.isfinite(column)
-        if bad.any():
-            counted = f"{np.count_nonzero(bad)} of {len(bad)} images"
-            raise InvalidPredictions(f"{name}: NaN, infinite or too large in {counted}: {first_rows(bad)}")
-
-
-def _measure(batch: torch.Tensor, reconstruction: torch.Tensor, log_variance: torch.Tensor | None) -> Floats:
-    """Return 0 for a finite image (else NaN), its error and its uncertainty, shape (B, 3); (B, 2) without the last."""
-    import torch
-
-    def wide(values: torch.Tensor) -> torch.Tensor:
-        return values.to(torch.promote_types(values.dtype, torch.float32))
-
-    columns = [wide(batch) * 0.0, (wide(reconstruction) - wide(batch)).square()]
-    if log_variance is not None:
-        columns.append((wide(log_variance) / 2).exp())
-    means = [column.reshape(len(batch), -1).mean(dim=1).cpu().numpy() for column in columns]
-    return np.stack(means, axis=1, dtype=np.float64)
+        raise InvalidPredictions(f"lengths differ: images {images}, {counts}{hint}")

@@ -23,6 +23,10 @@ def evaluating(module: torch.nn.Module, device: torch.device | str, seed: int) -
     homes = {tensor.device for tensor in (*module.parameters(), *module.buffers())}
     home = next(iter(homes), torch.device("cpu"))
     # A frozen part of TorchScript has no mode.
+    if any(place.type == "meta" for place in homes):
+        raise InvalidPredictions(
+            f"module: {name_of(module)} has parameters on the meta device; load their values first"
+        )
     training = {part: part.training for part in module.modules() if hasattr(part, "training")}
     try:
         place = home if device == "auto" else torch.device(device)
@@ -31,6 +35,8 @@ def evaluating(module: torch.nn.Module, device: torch.device | str, seed: int) -
                 f"device: {name_of(module)} is spread over {', '.join(sorted(map(str, homes)))}; leave it "
                 "there (device='auto')"
             )
+        if place.type == "meta":
+            raise InvalidPredictions(f"device: {device!s} has no values; give 'auto', 'cpu' or 'cuda'")
         if place != home:
             module.to(place)
     except (RuntimeError, AssertionError, NotImplementedError) as problem:

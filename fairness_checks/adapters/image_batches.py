@@ -9,30 +9,47 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.adapters.image_loaders import from_dataset, refuse_masked, require_order
+from fairness_checks.adapters.image_loaders import (
+    are_images,
+    form_of,
+    from_items,
+    from_loader,
+    how_read,
+    image_of,
+    refuse_masked,
+    require_order,
+    seen,
+)
+from fairness_checks.adapters.image_scaling import GIVEN, SCALINGS
 from fairness_checks.errors import InvalidPredictions
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["as_input", "batches", "seen"]
+__all__ = ["as_input", "batches"]
 
 
-def batches(images: Any, batch_size: int) -> Iterator[torch.Tensor]:
-    """Cut whatever was given into tensors of at most `batch_size` images, one at a time."""
+def batches(images: Any, batch_size: int, rows: int) -> Iterator[torch.Tensor]:
+    """Cut whatever was given beside so many rows into tensors of at most `batch_size` images, one at a time."""
     import torch
 
-    for item in _wholes(images, batch_size):
-        whole = item[0] if isinstance(item, tuple | list) and item else item
+    done = 0
+    for item in _wholes(images, batch_size, rows):
+        whole = image_of(item, done)
         if not (isinstance(whole, torch.Tensor | np.ndarray) and whole.ndim):
             raise InvalidPredictions(
-                f"images: a batch is {seen(whole)}; give tensors or arrays of shape (batch, ...), or tuples that "
-                "start with one"
+                f"images: from image {done} on, a batch is {seen(whole)}; give tensors or arrays of shape (batch, ...),"
+                f" or tuples that start with one{how_read(whole)}"
             )
         refuse_masked(whole)
+        if isinstance(whole, torch.Tensor) and (form := form_of(whole)) is not None:
+            raise InvalidPredictions(f"images: a tensor that is {form}; give dense ones with values")
+        if not all(whole.shape[1:]):
+            raise InvalidPredictions(f"images: {seen(whole)} holds no pixels")
         for start in range(0, len(whole), batch_size):
             part = whole[start : start + batch_size]
             yield _tensor(part) if isinstance(part, np.ndarray) else part
+        done += len(whole)
 
 
 def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
@@ -45,24 +62,45 @@ def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
     raise InvalidPredictions(f"images: dtype {array.dtype}; give uint8 or floats of 16, 32 or 64 bits")
 
 
-def _wholes(images: Any, batch_size: int) -> Iterable[Any]:
+def _wholes(images: Any, batch_size: int, rows: int) -> Iterable[Any]:
     import torch
     from torch.utils import data
 
-    if isinstance(images, torch.Tensor | np.ndarray):
-        return [images]
     if isinstance(images, data.DataLoader):
         require_order(images)
-        return images
+        return from_loader(images)
     if isinstance(images, data.Dataset):
-        return from_dataset(images, batch_size)
+        return from_items(images, batch_size)
+    if isinstance(images, np.ndarray) and images.dtype == object:  # images of several sizes, perhaps
+        images = list(images)
+    if isinstance(images, torch.Tensor | np.ndarray):
+        return [images]
+    if isinstance(images, list | tuple):
+        return from_items(images, batch_size) if are_images(images, rows) else images
+    if hasattr(images, "__array__") and getattr(images, "shape", None):  # of HDF5 and zarr on disk, of xarray, a frame
+        return _sliced(images, batch_size)
     if isinstance(images, Iterable) and not isinstance(images, str | bytes | Mapping):
         return images
     raise InvalidPredictions(f"images: {seen(images)}; give a tensor, an array, a Dataset, a DataLoader or batches")
 
 
+def _sliced(images: Any, batch_size: int) -> Iterator[npt.NDArray[Any]]:
+    """Read a part at a time of what is like an array, and may be on a disk."""
+    for start in range(0, images.shape[0], batch_size):
+        try:
+            yield np.asarray(images[start : start + batch_size])
+        except Exception as problem:
+            raise InvalidPredictions(
+                f"images: {type(images).__name__} cannot be read from image {start} on "
+                f"({type(problem).__name__}: {problem}); give a NumPy array or a tensor"
+            ) from problem
+
+
 def as_input(
-    raw: torch.Tensor, module: torch.nn.Module, transform: Callable[[torch.Tensor], torch.Tensor] | None
+    raw: torch.Tensor,
+    module: torch.nn.Module,
+    scaling: str | None,
+    transform: Callable[[torch.Tensor], torch.Tensor] | None,
 ) -> torch.Tensor:
     """Return a batch as the module takes it: transformed or scaled, and of the dtype of its parameters."""
     import torch
@@ -74,18 +112,35 @@ def as_input(
                 f"transform: returned {seen(made)} for {seen(raw)}; a tensor of floats for the same images is needed"
             )
         batch = made
-    elif raw.dtype == torch.uint8:
-        batch = raw.float() / 127.5 - 1.0
-    elif raw.is_floating_point():
-        batch = raw
     else:
-        raise InvalidPredictions(f"images: dtype {raw.dtype}; give uint8 or floats, or a transform")
+        batch = _scaled(raw, scaling)
     dtypes = (parameter.dtype for parameter in module.parameters() if parameter.is_floating_point())
     return batch.to(next(dtypes, batch.dtype))
 
 
-def seen(value: object) -> str:
-    """Name what was seen instead of what is needed: its type, and the shape of an array."""
-    shape = getattr(value, "shape", None)
-    described = type(value).__name__ if not isinstance(value, type) else f"class {value.__name__}"
-    return described if shape is None else f"{described} of shape {tuple(shape)}, {getattr(value, 'dtype', '')}"
+def _scaled(raw: torch.Tensor, scaling: str | None) -> torch.Tensor:
+    """Scale pixels as it was said; which scale whole numbers have in a module is for the user to say."""
+    import torch
+
+    if raw.is_complex():
+        raise InvalidPredictions(f"images: dtype {raw.dtype}; give uint8 or floats, or a transform")
+    if scaling is None and not raw.is_floating_point() and raw.dtype != torch.bool:
+        if raw.dtype == torch.uint8:
+            ways = (
+                'scaling="[0, 1]" (as torchvision\'s ToTensor does), scaling="[-1, 1]", scaling="as given" (0 to 255)'
+            )
+        else:
+            ways = 'scaling="as given", if it takes these numbers'
+        raise InvalidPredictions(
+            f"images: dtype {raw.dtype}, and nothing says in which scale the module was trained: write {ways} or a "
+            "transform"
+        )
+    if scaling in (None, GIVEN):
+        return raw if raw.is_floating_point() else raw.float()
+    if not raw.is_floating_point() and raw.dtype != torch.uint8:
+        raise InvalidPredictions(
+            f"images: dtype {raw.dtype}, and scaling={scaling!r} is of pixels from 0 to 255; give uint8 or "
+            "floats, or a transform"
+        )
+    divisor, offset = SCALINGS[str(scaling)]
+    return (raw if raw.is_floating_point() else raw.float()) / divisor + offset

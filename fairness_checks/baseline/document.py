@@ -17,7 +17,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
-from fairness_checks.checks import Strata, Worsening
+from fairness_checks.checks import ImageScaling, Strata, Worsening
 from fairness_checks.records import Verdict
 
 __all__ = [
@@ -92,6 +92,8 @@ class Entry:
         The tightest limit that was ever accepted, where limits may only be tightened.
     positive : str or None
         Name of the positive class; None without labels, and in baselines that did not hold it.
+    scaling : {"[-1, 1]", "[0, 1]", "as given", "transform"} or None
+        Of a model of images, in which scale its errors are; None of others, and in baselines that did not hold it.
     versions : dict of str to str
         Packages that the numbers came from.
     git_commit : str or None
@@ -118,6 +120,7 @@ class Entry:
     groups: tuple[GroupEntry, ...]
     ratchet_limit: float | None = None
     positive: str | None = None
+    scaling: ImageScaling | None = None
     versions: dict[str, str] = field(default_factory=dict)
     git_commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}(\+dirty)?$")] | None = None
     date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d")]

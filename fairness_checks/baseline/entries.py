@@ -51,6 +51,7 @@ def entry_of(
         groups=kept,
         ratchet_limit=ratchet_limit,
         positive=None if record.inputs is None else record.inputs.positive,
+        scaling=None if record.inputs is None else record.inputs.scaling,
         versions=dict(versions),
         git_commit=git_commit,
         date=date,

@@ -166,6 +166,9 @@ def absent_text(record: CheckRecord) -> str:
     return printable("; ".join(", ".join(cell) for cell in record.absent))
 
 
+_SCALED = {"as given": "as given", "transform": "scaled by a transform"}
+
+
 def inputs_text(record: CheckRecord) -> str:
     """Return what the judged predictions mean in one line; empty where there is nothing to say."""
     inputs = record.inputs or InputRecord()
@@ -173,6 +176,8 @@ def inputs_text(record: CheckRecord) -> str:
     if inputs.decisions is not None:
         at = "thresholds of their own" if inputs.threshold is None else f"score >= {inputs.threshold:g}"
         parts.append("decisions: given" if inputs.decisions == "given" else f"decided at {at}")
+    if inputs.scaling is not None:
+        parts.append(f"images: {_SCALED.get(inputs.scaling, f'scaled to {inputs.scaling}')}")
     if inputs.repeated_rows:
         kept = "kept together in splits" if inputs.identical_rows == "together" else "independent in splits"
         parts.append(f"{inputs.repeated_rows:,} rows repeat the features of an earlier one, {kept}")

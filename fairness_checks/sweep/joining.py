@@ -53,8 +53,8 @@ def join_predictions(parts: Sequence[tuple[npt.NDArray[np.intp], Predictions]], 
     facts = {tuple(getattr(part, name) for name in FACTS) for _, part in parts}
     if len(facts) > 1:
         raise InvalidPredictions(
-            "predict: another positive class, or decisions at another threshold, in some folds than in others; "
-            "return the same, or y_pred where each fold has a threshold of its own"
+            "predict: another positive class, decisions at another threshold, or images in another scale, in some "
+            "folds than in others; return the same, or y_pred where each fold has a threshold of its own"
         )
     whole = Predictions(**arrays, cluster=data.cluster, sensitive_features=sensitive)
     return like(whole, **dict(zip(FACTS, facts.pop(), strict=True)))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter
 
-from fairness_checks.checks import Decisions
+from fairness_checks.checks import Decisions, ImageScaling
 from fairness_checks.errors import RecordError
 from fairness_checks.plain import canonical_json
 from fairness_checks.stats.mismatch import comes_first
@@ -89,7 +89,7 @@ class RepeatResult:
         Every group of the data set.
     pairs : tuple of PairResult
         Every pair of groups; empty where the predictions have no uncertainty.
-    positive, decided_by, threshold
+    positive, decided_by, threshold, scaling
         What the predictions mean; see `Predictions`.
     """
 
@@ -103,6 +103,7 @@ class RepeatResult:
     positive: str | None = None
     decided_by: Decisions | None = None
     threshold: float | None = None
+    scaling: ImageScaling | None = None
 
     @property
     def task(self) -> Task:
@@ -157,7 +158,7 @@ class SweepResults:
         return tuple(r for r in self.results if (r.mix, r.feature_set) == (mix, feature_set))
 
     def fact(self, name: str) -> Any:
-        """Return `positive`, `decided_by` or `threshold` of all trainings; None where they do not agree."""
+        """Return `positive`, `decided_by`, `threshold` or `scaling` of all trainings; None where they do not agree."""
         first, *others = {getattr(result, name) for result in self.results} or {None}
         return None if others else first
 

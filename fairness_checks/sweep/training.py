@@ -99,6 +99,7 @@ class Training:
             positive=predictions.positive,
             decided_by=predictions.decided_by,
             threshold=predictions.threshold,
+            scaling=predictions.scaling,
         )
 
     def _mixed(self, task: Task, train: DataSet, available: Mapping[str, int]) -> TrainingPart:

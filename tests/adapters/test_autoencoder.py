@@ -100,7 +100,9 @@ GROUPS = ["a", "b", "b"] * 10
 
 def test_a_resnet_autoencoder_of_oblong_images_as_bytes(resnet, skin):
     pixels, tone = skin
-    predictions = predictions_from_autoencoder(resnet, pixels, sensitive_features={"tone": tone}, batch_size=4)
+    predictions = predictions_from_autoencoder(
+        resnet, pixels, sensitive_features={"tone": tone}, scaling="[-1, 1]", batch_size=4
+    )
     errors, spreads = brute_force(resnet, pixels.astype(np.float32) / 127.5 - 1)
     np.testing.assert_allclose(predictions.error, errors, rtol=1e-4)
     np.testing.assert_allclose(predictions.uncertainty, spreads, rtol=1e-4)
@@ -254,7 +256,9 @@ def test_no_more_than_a_batch_is_seen_or_read_at_once(resnet):
 
     resnet.biggest, resnet.seen = 0, 0
     counting = resnet.register_forward_hook(lambda *_: setattr(resnet, "seen", resnet.seen + 1))
-    predictions = predictions_from_autoencoder(resnet, batches(), sensitive_features=["a"] * 35, batch_size=3)
+    predictions = predictions_from_autoencoder(
+        resnet, batches(), sensitive_features=["a"] * 35, scaling="[-1, 1]", batch_size=3
+    )
     counting.remove()
     assert len(predictions) == 35
     assert resnet.biggest == 3
@@ -276,7 +280,7 @@ def test_each_part_is_in_the_mode_where_it_was_and_learned_nothing(flat, resnet,
     np.testing.assert_allclose(predictions.error, brute_force(module, flat)[0], rtol=1e-5)  # so dropout was off
     resnet.train()
     state = {name: tensor.clone() for name, tensor in resnet.state_dict().items()}
-    predictions_from_autoencoder(resnet, skin[0], sensitive_features=skin[1])
+    predictions_from_autoencoder(resnet, skin[0], sensitive_features=skin[1], scaling="[-1, 1]")
     assert resnet.training
     assert all(torch.equal(tensor, state[name]) for name, tensor in resnet.state_dict().items())
     assert all(parameter.grad is None for parameter in resnet.parameters())
@@ -286,11 +290,12 @@ def test_each_part_is_in_the_mode_where_it_was_and_learned_nothing(flat, resnet,
 def test_all_is_put_back_after_a_failure_too(flat):
     module = seeded(FullyConnected).train()
     state = torch.get_rng_state()
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as caught:
+    message = (
+        r"^FullyConnected failed for images 0 to 7 \(Tensor of shape \(8, 700\), torch\.float32\): RuntimeError: .*"
+    )
+    with pytest.raises(InvalidPredictions, match=message) as caught:
         predictions_from_autoencoder(module, flat[:, :700], sensitive_features=GROUPS, batch_size=8)
-    assert caught.value.__notes__ == [
-        "FullyConnected was given batch 0 of images: Tensor of shape (8, 700), torch.float32"
-    ]
+    assert "shapes cannot be multiplied" in str(caught.value.__cause__)
     assert all(part.training for part in module.modules())
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -313,8 +318,8 @@ def test_a_module_that_draws_its_code_gives_the_same_numbers_each_time(flat):
 
 def test_a_module_that_works_in_place_changes_neither_the_images_nor_its_error(flat):
     images = torch.from_numpy(flat.copy())
-    predictions = predictions_from_autoencoder(nn.ReLU(inplace=True), images - 0.5, sensitive_features=GROUPS)
-    np.testing.assert_allclose(predictions.error, (np.minimum(flat - 0.5, 0) ** 2).mean(axis=1) ** 0.5, rtol=1e-5)
+    predictions = predictions_from_autoencoder(nn.LeakyReLU(0.5, inplace=True), images - 0.5, sensitive_features=GROUPS)
+    np.testing.assert_allclose(predictions.error, (np.minimum((flat - 0.5) / 2, 0) ** 2).mean(axis=1) ** 0.5, rtol=1e-5)
 
     class Emptying(nn.Module):
         def forward(self, x):
@@ -371,16 +376,18 @@ def refused(message, module, images, **arguments):
         (
             lambda r, m, v: (r, m),
             r"returned 2 things \(Tensor of shape \(30, 784\), torch\.float32, Tensor .*; return the reconstruction, .*"
-            r"; or do without the last two: uncertainty=None$",
+            r"declare what they are: outputs=.*; or do without the last two: uncertainty=None \(images 0 to 29\)$",
         ),
         (lambda r, m, v: (), r"returned 0 things \(\)"),
         (
             lambda r, m, v: {"reconstruction": r, "mean": m, "sigma": v},
-            r"returned dict \(reconstruction, mean, sigma\) without a log_variance; name it one of .*None",
+            r"returned dict \(reconstruction, mean, sigma\) without a log_variance; name it one of .*, or declare "
+            r"what is there: outputs=.*'sigma': 'standard_deviation'.*None",
         ),
         (
             lambda r, m, v: {"reconstruction": r, "x_hat": r * 2, "log_variance": v},
-            r"returned dict with a reconstruction under each of reconstruction, x_hat; keep one of these names$",
+            r"returned dict with a reconstruction under each of reconstruction, x_hat; keep one of these names, "
+            r"or declare which it is: outputs=",
         ),
         (
             lambda r, m, v: types.SimpleNamespace(recon=r, mu=m, logvar=v, log_var=v.exp()),
@@ -411,7 +418,9 @@ def test_images_whose_numbers_are_not_finite_are_named(flat):
     for value in (torch.nan, torch.inf, 1e30):
         message = r"^FullyConnected: reconstruction: NaN, infinite or too large in 3 of 30 images: rows 1, 11, 21$"
         refused(message, seeded(FullyConnected, spoil(value)), flat, batch_size=10)
-    huge = r"exp\(log_variance / 2\): NaN, infinite or too large in 30 of 30 images: rows 0, 1, 2, 3, 4, \.\.\.$"
+    huge = (
+        r"code: NaN, infinite or too large, or negative as a variance in 30 of 30 images: rows 0, 1, 2, 3, 4, \.\.\.$"
+    )
     refused(huge, seeded(FullyConnected, lambda r, m, v: (r, m, v * 0 + 1e4)), flat)
     bad = flat.copy()
     bad[17, 5] = np.nan
@@ -423,7 +432,7 @@ def test_lengths_that_differ_are_refused_before_the_module_runs_where_they_are_k
         def forward(self, x):
             raise AssertionError
 
-    message = r"^lengths differ: images 29, sensitive_features\['g'\] 30$"
+    message = r"^lengths differ: images 29, sensitive_features\['g'\] 30"
     refused(message, Untouched(), flat[:29])
     refused(message, seeded(FullyConnected), iter([flat[:29]]))
     refused(r"lengths differ: error 30, .*cluster 29", seeded(FullyConnected), flat, cluster=range(29))
@@ -435,8 +444,14 @@ def test_lengths_that_differ_are_refused_before_the_module_runs_where_they_are_k
         (iter([]), r"^images: 0 images; there is nothing to evaluate"),
         ("images.npz", r"^images: str; give a tensor, an array, a Dataset, a DataLoader or batches"),
         (np.float32(3.0), r"^images: float32 of shape \(\), float32; give"),
-        ([{"image": 1}], r"^images: a batch is dict; give tensors or arrays of shape \(batch, \.\.\.\)"),
-        (np.zeros((30, 784), dtype=np.int64), r"^images: dtype torch\.int64; give uint8 or floats, or a transform"),
+        (
+            [{"image": 1}],
+            r"^images: from image 0 on, a batch is int; give tensors or arrays of shape \(batch, \.\.\.\)",
+        ),
+        (
+            np.zeros((30, 784), dtype=np.int64),
+            r'^images: dtype torch\.int64, and nothing says .*: write scaling="as given"',
+        ),
         (np.full((30, 784), "x"), r"^images: dtype <U1; give uint8 or floats"),
         (np.zeros((30, 784), dtype=np.longdouble), rf"^images: dtype {np.dtype('g')}; give uint8 or floats of 16, 32 "),
     ],

@@ -128,3 +128,13 @@ def test_what_names_no_device_is_refused(device):
         InvalidPredictions, match=rf"^device: {device}; give 'auto', a name such as 'cuda:0' or a torch"
     ):
         predictions_from_autoencoder(net(), IMAGES, sensitive_features=GROUPS, device=device)
+
+
+def test_the_meta_device_which_forgets_all_values_is_refused():
+    module = net()
+    before = copy.deepcopy(module)
+    with pytest.raises(InvalidPredictions, match=r"^device: meta has no values; give 'auto', 'cpu' or 'cuda'$"):
+        predictions_from_autoencoder(module, IMAGES, sensitive_features=GROUPS, device="meta")
+    assert torch.equal(module[0].weight, before[0].weight)
+    with pytest.raises(InvalidPredictions, match=r"^module: Linear has parameters on the meta device; load their"):
+        judged(nn.Linear(4, 4, device="meta"))

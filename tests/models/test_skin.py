@@ -1,10 +1,13 @@
-"""What the records and the cache of the skin model say of its training."""
+"""What the records of the skin model say of its training and its images, and what is kept of it depends on."""
 
 from __future__ import annotations
 
 import pytest
 from torch import nn
 
+from fairness_checks.checks import Check, Settings
+from fairness_checks.evaluation import evaluate
+from fairness_checks.verdict import audit_model
 from models import skin
 from models.data.skin_phantom import skin_phantom
 from models.vae_config import VAEConfig
@@ -50,3 +53,13 @@ def test_what_is_kept_depends_on_images_configuration_device_and_loss():
     assert all(keys.count(key) == 1 for key in keys)
     assert identity() == keys[0]
     assert identity(perceptual=Distance(), perceptual_weight=0.0) == identity(perceptual_weight=0.0)
+
+
+def test_out_of_fold_and_in_its_records_the_images_are_scaled_as_in_its_training(tmp_path):
+    config = VAEConfig.preset("cpu", perceptual_weight=0.0, epochs=1)
+    model = skin.skin_model(skin_phantom(8, 8, size=config.image_size), config)
+    checks = [Check("mean_squared_error", ("skin_tone",), "max_difference", 1.0)]
+    for _ in range(2):  # the second time from the cache
+        found = evaluate("skin_vae", model, checks, None, seed=0, cache=tmp_path)
+        (record,) = audit_model("skin_vae", found, checks, Settings())
+        assert record.inputs.scaling == "[-1, 1]"

@@ -140,7 +140,7 @@ def test_what_predictions_mean_outlives_folds_and_the_cache(patients, age_model,
 
 def test_decisions_at_another_threshold_in_each_fold_are_refused(patients, age_model):
     model = age_model(patients(200))
-    with pytest.raises(InvalidPredictions, match="decisions at another threshold, in some folds than in others"):
+    with pytest.raises(InvalidPredictions, match=r"decisions at another threshold, .* in some folds than in others"):
         in_words(model, [0.4, 0.4, 0.5, 0.4, 0.4]).out_of_fold(0)
 
 
