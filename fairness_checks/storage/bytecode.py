@@ -74,8 +74,9 @@ def listing_of(code: CodeType) -> Listing:
 
 
 def _steps(code: CodeType) -> Iterator[tuple[str, object]]:
-    kept = [step for step in dis.get_instructions(code) if step.opname not in _NOTHING]
-    position = _positions(code)
+    every = list(dis.get_instructions(code))
+    kept = [step for step in every if step.opname not in _NOTHING]
+    position = _positions(every)
     for at, step in enumerate(kept):
         stored = kept[at + 1] if at + 1 < len(kept) else None
         if stored is not None and stored.opname == "STORE_NAME" and stored.argval in _ABOUT_SOURCE:
@@ -95,10 +96,10 @@ def _steps(code: CodeType) -> Iterator[tuple[str, object]]:
 _NAMED = frozenset([*dis.hasname, *dis.haslocal, *dis.hasfree, *dis.hascompare])
 
 
-def _positions(code: CodeType) -> dict[int, int]:
+def _positions(every: list[dis.Instruction]) -> dict[int, int]:
     """Return how many instructions that do something stand before each offset: what a jump leads to."""
     positions, count = {}, 0
-    for step in dis.get_instructions(code):
+    for step in every:
         positions[step.offset] = count
         count += step.opname not in _NOTHING
     return positions

@@ -30,10 +30,11 @@ from fairness_checks.storage.bytecode import Constant, Listing, listing_of
 from fairness_checks.storage.contents import contents_of
 from fairness_checks.storage.origin import Origin, library_identities, origin_of, root_of
 from fairness_checks.storage.own_code import own_code, takes_part
-from fairness_checks.storage.source import COMPUTED, Sources, absolute, imported_by, replaced_since
+from fairness_checks.storage.source import COMPUTED, Sources, absolute, compiled_digest, imported_by, replaced_since
 
 __all__ = ["Digest", "code_digest", "digest_of"]
 
+_SHORT = 4096
 _OWN_NAMESPACE = frozenset({"globals", "eval", "exec"})  # builtins that reach any global
 _USES = frozenset({"PRECALL", "CALL", "BINARY_SUBSCR", "BINARY_OP"})  # of a name as it is
 _IMPORTERS = frozenset({"importlib", "runpy", "pkgutil"})
@@ -160,8 +161,9 @@ class _Walk:
     def _put(self, tag: str, *parts: str | bytes) -> None:
         for part in (tag, *parts):
             data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-            self._hash.update(b"%d:" % len(data))
-            self._hash.update(data)
+            self._hash.update(b"%d:%b" % (len(data), data) if len(data) < _SHORT else b"%d:" % len(data))
+            if len(data) >= _SHORT:  # not copied
+                self._hash.update(data)
         self._hash.update(b";")
 
     # ---- values
@@ -256,7 +258,8 @@ class _Walk:
             return
         if isinstance(reduced, str):
             self._put("name", kind.__module__, kind.__qualname__, reduced)
-            self._note(self._origin_of_name(kind.__module__), kind.__module__)
+            for module in {kind.__module__, str(getattr(value, "__module__", None) or kind.__module__)}:
+                self._note(self._origin_of_name(module), module)
             return
         self._put("instance")
         self.value(kind)
@@ -416,10 +419,11 @@ class _Walk:
 
     def _replaced(self, value: Any) -> None:
         """Digest what a library's attribute is where that says more than the library's version."""
-        module = value.__globals__.get("__name__") if isinstance(value, types.FunctionType) else None
-        module = value.__module__ if isinstance(value, type) else module
-        if type(value) in _ATOMS or type(value) is str or (module and self._origin_of_name(module).kind == "project"):
+        if type(value) in _ATOMS or isinstance(value, type) or type(value) is str or self._is_made_here(value):
             self.value(value)
+
+    def _is_made_here(self, value: Any) -> bool:
+        return isinstance(value, types.FunctionType) and self._origin_of_globals(value.__globals__).kind == "project"
 
     # ---- modules
 
@@ -476,6 +480,7 @@ class _Walk:
         self._put("class", cls.__module__ if origin.kind != "project" else "", cls.__qualname__)
         self._note(origin, cls.__module__)
         if origin.kind != "project":
+            self._patched(cls)
             return
         self.value(type(cls))
         self._items("bases", cls.__bases__)
@@ -488,6 +493,16 @@ class _Walk:
                 self._put("slot", name)
             else:
                 self._refer(name, f"`{name}` of class {cls.__qualname__}", value)
+
+    def _patched(self, cls: type) -> None:
+        """Digest what the project has put in the place of a library's methods."""
+        for owner in cls.__mro__:
+            top = owner.__module__.partition(".")[0]
+            for name, value in sorted(vars(owner).items()):
+                if str(getattr(value, "__module__", None) or top).partition(".")[0] != top and self._is_made_here(
+                    value
+                ):
+                    self._refer(name, f"`{name}` put into {owner.__qualname__}", value)
 
     def _builtin(self, value: Any) -> None:
         owner = getattr(value, "__self__", None)
@@ -502,6 +517,8 @@ class _Walk:
     def _note(self, origin: Origin, module: str) -> None:
         if origin.kind == "library" and origin.library is not None:
             self.libraries.add(origin.library)
+        elif origin.kind == "project" and origin.file is not None and origin.file.suffix != ".py":
+            self._put("compiled", module, compiled_digest(origin.file))
         elif origin.kind == "own":
             self.own.add(module)
 

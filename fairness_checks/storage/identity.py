@@ -126,9 +126,9 @@ def _read_path(name: str, path: Path, read: Callable[[Path], T]) -> T:
 
 
 def _declared_digest(name: str, value: Any, beside: Collection[object] = ()) -> str:
+    found = digest_of([value], beside=beside)  # of a Path: which one it is, so that two of one content are told apart
     if isinstance(value, Path):
-        return _read_path(name, value, _path_digest)
-    found = digest_of([value], beside=beside)
+        return f"{found.value} {_read_path(name, value, _path_digest)}"
     if found.unseen:
         raise ConfigurationError(
             f"depends_on[{name}]: {type(value).__name__} is or holds what cannot be read: {found.unseen[0]}; give a "

@@ -12,11 +12,12 @@ import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from fairness_checks.storage.origin import Origin, find_module
 
-__all__ = ["COMPUTED", "Sources", "absolute", "imported_by", "replaced_since"]
+__all__ = ["COMPUTED", "Sources", "absolute", "compiled_digest", "imported_by", "replaced_since"]
 
 COMPUTED = frozenset({"__import__", "find_spec", "import_module", "run_module", "resolve_name", "resolve_module"})
 """Functions that import, or look for, what a text names."""
@@ -96,13 +97,21 @@ def _read(module: str, origin: Origin) -> _Read | None:
         return None if parent is not None and parent.kind != "absent" else _Read("absent", (), False)
     if origin.file is None:  # a folder without __init__.py
         return _Read("folder", (), False)
+    if origin.file.suffix != ".py":
+        return _Read(compiled_digest(origin.file), (), False)
     try:
         source = origin.file.read_bytes()
     except OSError as error:
         return _Read(f"unreadable {type(error).__name__}", (), True)
-    if origin.file.suffix != ".py":  # compiled
-        return _Read(hashlib.sha256(source).hexdigest(), (), False)
     return _parsed(module, origin.package, source)
+
+
+def compiled_digest(file: Path) -> str:
+    """Return the digest of a compiled module of the project, whose functions show nothing of their code."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        return f"unreadable {type(error).__name__}"
 
 
 @lru_cache(maxsize=1024)

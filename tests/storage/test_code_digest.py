@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -311,6 +312,14 @@ DYNAMIC = {
     "a replaced attribute of a library": (
         "import helper, json\njson.rate = helper.rate\ndef fit(x):\n    return json.rate(x)\n"
     ),
+    "a method put into a class of a library": (
+        "import helper, argparse\nclass Parser(argparse.Namespace):\n    pass\n"
+        "argparse.Namespace.go = helper.rate\ndef fit(x):\n    return argparse.Namespace(x=x).go()\n"
+    ),
+    "beside a logger": (
+        "import helper, logging\nlogger = logging.getLogger(__name__)\n"
+        "def fit(x):\n    logger.info('x')\n    return helper.rate(x)\n"
+    ),
     "a base class in another module": (
         "import helper\nclass C(helper.Base):\n    pass\ndef fit(x):\n    return C().go(x)\n"
     ),
@@ -406,6 +415,26 @@ VALUES = [
     *(pd.Series(["a"], dtype="category"), pd.Series(["a"]), pd.Index([1]), pd.Timestamp("2020"), pd.NaT, pd.NA),
     *(functools.partial(int, base=2), functools.partial(int, base=3), int, len, "".join, [1, 2].append),
 ]
+
+
+def test_a_compiled_module_of_the_project_is_read_by_its_file(tmp_path, monkeypatch):
+    import _json  # of the standard library: a copy of its file stands for a project's own
+
+    name, file = "compiled_of_a_test", tmp_path / "compiled_of_a_test.so"
+    file.write_bytes(b"one")
+    module = types.ModuleType(name)
+    module.__file__ = str(file)
+    monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setitem(globals(), "compiled", module)
+    module.rate = _json.scanstring
+
+    def fit(x):
+        return compiled.rate(x)  # noqa: F821 - a global for as long as the test runs
+
+    before = digest_of([fit])
+    assert before.unseen == ()
+    file.write_bytes(b"two")
+    assert digest_of([fit]).value != before.value
 
 
 def test_values_that_differ_have_digests_that_differ():

@@ -49,10 +49,10 @@ def test_a_file_counts_by_its_content_and_a_folder_by_all_of_its_files(tmp_path)
     assert all(seen.count(each) == 1 for each in seen)
 
 
-def test_a_file_in_another_place_is_the_same(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name).write_bytes(b"same")
-    assert key([tmp_path / "a"]) == key([tmp_path / "b"])
+def test_two_files_of_one_content_are_told_apart(tmp_path):
+    for name in ("weights.txt", "image.txt"):
+        (tmp_path / name).write_bytes(b"0.5")
+    assert key([tmp_path / "weights.txt"]) != key([tmp_path / "image.txt"])
 
 
 @pytest.mark.parametrize(
