@@ -225,8 +225,7 @@ def settling(finding: Finding, family: int, settings: Settings) -> Settling:
     if finding.regression is not None:
         return settle_worsening(inference, finding.check, level)
     if finding.sweep is not None:
-        repeats = finding.sweep.repeats - finding.sweep.undefined
-        return settle_sweep(inference, finding.check, level, repeats - 1.0)
+        return settle_sweep(inference, finding.check, level, finding.sweep.freedom or 1.0)
     first, *rest = (finding.groups[i] for i in (inference.first, inference.second) if i >= 0)
     second = rest[0] if rest else None
     if finding.check.strata == "combined":

@@ -153,6 +153,9 @@ class SweepRecord:
         Test rows over training rows, by which overlapping repeats are corrected (Nadeau and Bengio 2003): those of the
         deciding gap's groups, each by its own ratio, weighted by how much of the gap's variance it adds. The larger
         one of a mismatch, the largest of all groups of a slope, and of all gaps where none is judged.
+    freedom : float or None
+        Degrees of freedom of the deciding gap's variance: one less than its repeats, or than the effective clusters of
+        the group that has fewer of them.
     corrected_p : float or None
         p-value of "no difference" by the deciding gap, corrected for overlapping repeats (Nadeau and Bengio 2003).
     published_test : str or None
@@ -171,6 +174,7 @@ class SweepRecord:
     repeats: int
     undefined: int
     test_train_ratio: float
+    freedom: float | None = None
     corrected_p: float | None = None
     published_test: str | None = None
     published_p: float | None = None

@@ -48,6 +48,8 @@ class JudgedGaps:
         Position of the gap that decides.
     left_out : int
         Repeats in which that gap was undefined.
+    freedom : float
+        Degrees of freedom of that gap's variance.
     p_plain : float
         p-value for a violation by that gap alone if repeats were independent; far too small, for comparison only.
     """
@@ -55,6 +57,7 @@ class JudgedGaps:
     inference: Inference
     shown: int
     left_out: int
+    freedom: float
     p_plain: float
 
 
@@ -152,6 +155,7 @@ def judge_gaps(
     second: npt.ArrayLike,
     test_variance: npt.ArrayLike | None = None,
     trained_share: npt.ArrayLike | None = None,
+    most_freedom: npt.ArrayLike = np.inf,
     largest: float = 1.0,
 ) -> JudgedGaps:
     """Judge the largest of K gaps of a sweep against a limit.
@@ -164,7 +168,7 @@ def judge_gaps(
         Largest absolute gap allowed, 0 or more.
     alpha : float
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    n_train, n_test, test_variance, trained_share
+    n_train, n_test, test_variance, trained_share, most_freedom
         See `fairness_checks.stats.repeats.repeat_estimates`.
     first, second : array_like of int, shape (K,)
         Positions of the groups of each gap.
@@ -187,7 +191,7 @@ def judge_gaps(
     gaps = np.atleast_2d(np.asarray(gaps, dtype=np.float64))
     if undefined_gaps(gaps).any():
         raise ValueError(f"gaps {np.flatnonzero(undefined_gaps(gaps)).tolist()} are undefined in too many repeats")
-    found = repeat_estimates(gaps, n_train, n_test, test_variance, trained_share)
+    found = repeat_estimates(gaps, n_train, n_test, test_variance, trained_share, most_freedom)
     if not np.all(found.variance > 0.0):
         raise ValueError(f"gaps {np.flatnonzero(~(found.variance > 0.0)).tolist()} are the same in all repeats")
     error, size, count = np.sqrt(found.variance), np.abs(found.value), len(gaps)
@@ -220,6 +224,7 @@ def judge_gaps(
         ),
         shown=shown,
         left_out=int(np.isnan(gaps[shown]).sum()),
+        freedom=float(found.freedom[shown]),
         p_plain=_plain(gaps[shown], limit),
     )
 

@@ -36,6 +36,7 @@ def judge_mismatches(
     tested: tuple[npt.ArrayLike, npt.ArrayLike],
     first: npt.ArrayLike,
     second: npt.ArrayLike,
+    most_freedom: npt.ArrayLike = np.inf,
 ) -> JudgedGaps:
     """Judge the largest of K mismatches against a limit; Bonferroni over them for a violation.
 
@@ -49,7 +50,7 @@ def judge_mismatches(
         Largest mismatch allowed, 0 or more.
     alpha : float
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    n_train, n_test
+    n_train, n_test, most_freedom
         See `fairness_checks.stats.repeats.repeat_estimates`.
     tested : tuple of array_like of float, shape (K,)
         Test rows of the first and of the second group in a repeat.
@@ -66,9 +67,9 @@ def judge_mismatches(
     (1, 0.297, True)
     """
     values = np.atleast_2d(np.asarray(gaps, dtype=np.float64))
-    found = repeat_estimates(values, n_train, n_test)
+    found = repeat_estimates(values, n_train, n_test, most_freedom=most_freedom)
     error, count = np.sqrt(found.variance), len(values)
-    not_worse = _not_worse(repeat_estimates(error_auc, n_train, n_test), tested)
+    not_worse = _not_worse(repeat_estimates(error_auc, n_train, n_test, most_freedom=most_freedom), tested)
 
     def outside(margin: float) -> Array:
         near, far = ((found.value - m) / error for m in (margin, -margin))
@@ -101,7 +102,8 @@ def judge_mismatches(
         method=METHOD if count == 1 else f"{METHOD}, Bonferroni over {count} mismatches",
         standard_error=float(error[shown]),
     )
-    return JudgedGaps(inference, shown, int(np.isnan(values[shown]).sum()), float(special.stdtr(len(plain) - 1, -t)))
+    left_out, freedom = int(np.isnan(values[shown]).sum()), float(found.freedom[shown])
+    return JudgedGaps(inference, shown, left_out, freedom, float(special.stdtr(len(plain) - 1, -t)))
 
 
 def _not_worse(errors: Estimates, tested: tuple[npt.ArrayLike, npt.ArrayLike]) -> Array:

@@ -111,6 +111,7 @@ def repeat_estimates(
     n_test: npt.ArrayLike,
     test_variance: npt.ArrayLike | None = None,
     trained_share: npt.ArrayLike | None = None,
+    most_freedom: npt.ArrayLike = np.inf,
 ) -> Estimates:
     """Return the mean of each gap over the repeats, its variance and the degrees of freedom.
 
@@ -128,6 +129,9 @@ def repeat_estimates(
         Share of a group's different rows in the table that one training set holds, in (0, 1), the largest of the groups
         (and of both mixes, where a gap has two). Default n_train / (n_train + n_test), which no mix exceeds; used with
         `test_variance` only.
+    most_freedom : array_like of float, shape (K,) or ()
+        Of the data behind a gap, however many repeats there are: where rows come in clusters, the effective clusters
+        of the group that has fewer, less one.
 
     Returns
     -------
@@ -164,4 +168,5 @@ def repeat_estimates(
             raise ValueError(f"trained_share {trained_share!r} must lie between 0 and 1")
         rest = np.maximum(square - (1.0 - share) * tested, 0.0)
         shared = np.maximum(shared, share * tested + rest * trained / (1.0 - trained))
-    return Estimates(mean, square / repeats + shared, repeats - 1.0)
+    freedom = np.minimum(repeats - 1.0, np.asarray(most_freedom, dtype=np.float64))
+    return Estimates(mean, square / repeats + shared, freedom)

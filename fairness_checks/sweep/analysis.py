@@ -49,7 +49,8 @@ def find_in_sweep(results: SweepResults, plan: SweepPlan, check: Check, settings
     """
     table = read_table(results, plan, check.definition)
     gaps = find_gaps(results, plan, check, table)
-    usable = ~undefined_gaps(gaps.value)
+    few = np.array([problem is not None for problem in table.problems])
+    usable = ~(undefined_gaps(gaps.value) | few[gaps.first] | ((gaps.second >= 0) & few[gaps.second]))
     if gaps.test_variance is None:
         usable &= _varies(gaps, table)
     reason = _reason(table, gaps, ~usable, check)
@@ -92,7 +93,7 @@ def _judge(table: Table, gaps: Gaps, check: Check, alpha: float) -> JudgedGaps:
             check.limit,
             alpha,
             tested=(table.tested[gaps.first], table.tested[gaps.second]),
-            **overlap.rows,
+            **overlap.options,
             first=gaps.first,
             second=gaps.second,
         )
@@ -101,7 +102,7 @@ def _judge(table: Table, gaps: Gaps, check: Check, alpha: float) -> JudgedGaps:
         gaps.value,
         check.limit,
         alpha,
-        **overlap.rows,
+        **overlap.options,
         first=gaps.first,
         second=gaps.second,
         test_variance=gaps.test_variance,
@@ -120,6 +121,10 @@ def _reason(table: Table, gaps: Gaps, left_out: npt.NDArray[np.bool_], check: Ch
     """Say which gaps could not be judged."""
     problems: dict[str, None] = {}
     for k in np.flatnonzero(left_out):
+        groups = [int(g) for g in (gaps.first[k], gaps.second[k]) if g >= 0]
+        if few := [f"{table.groups[g]}: {table.problems[g]}" for g in groups if table.problems[g] is not None]:
+            problems |= dict.fromkeys(few)
+            continue
         pair = [(int(g), int(c)) for g, c in ((gaps.first[k], gaps.first_mix[k]), (gaps.second[k], gaps.second_mix[k]))]
         without_mix = [g for g, c in pair if g >= 0 and c < 0]
         problems |= dict.fromkeys(problem for g in without_mix for problem in _undefined(table, g))
@@ -150,9 +155,10 @@ def _records(table: Table, gaps: Gaps, shown: int, check: Check, settings: Setti
     repeats = gaps.value.shape[1]
     at = [own.get(g, int(gaps.first_mix[shown])) for g in range(len(table.groups))]
     values = np.array([table.values[max(c, 0), :, g] for g, c in enumerate(at)])
-    estimates = repeat_estimates(values, 1.0 - table.test_share, table.test_share)
+    estimates = repeat_estimates(values, 1.0 - table.test_share, table.test_share, most_freedom=table.freedom)
     unit = np.full(len(table.groups), repeats, dtype=np.int64)
-    problems = [None if math.isfinite(v) else "undefined" for v in estimates.variance.tolist()]
+    undefined = [None if math.isfinite(v) else "undefined" for v in estimates.variance.tolist()]
+    problems = [few or value for few, value in zip(table.problems, undefined, strict=True)]
     metric = check.definition
     return estimate_records(
         [(name,) for name in table.groups],
@@ -174,7 +180,9 @@ def _sweep(
     place = int(np.argmax(overlap.tested)) if judged is None else judged.shown
     tested = float(overlap.tested[place])
     if judged is not None:
-        alone = repeat_estimates(gaps.value[[judged.shown]], 1.0 - tested, tested)
+        alone = repeat_estimates(
+            gaps.value[[judged.shown]], 1.0 - tested, tested, most_freedom=overlap.freedom[[judged.shown]]
+        )
         corrected = float(repeats_outside(alone, 0.0)[0]) if alone.variance[0] > 0.0 else None
         at = [int(gaps.first_mix[judged.shown]), int(gaps.second_mix[judged.shown])]
         first, second = judged.inference.first, judged.inference.second
@@ -195,6 +203,7 @@ def _sweep(
         feature_set=feature_set,
         repeats=gaps.value.shape[1],
         undefined=0 if judged is None else judged.left_out,
+        freedom=None if judged is None else judged.freedom,
         test_train_ratio=tested / (1.0 - tested),
         corrected_p=corrected,
         published_test=name,

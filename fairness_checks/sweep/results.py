@@ -134,6 +134,9 @@ class SweepResults:
         Rows of each group in the data set.
     repeated_rows : int
         Rows of the data set whose features are those of an earlier one.
+    clusters : dict of str to (int, float)
+        Of each group, its clusters (rows that stay together) and how many they are worth, n^2 / sum m^2 over clusters
+        of m rows; empty where all rows are independent.
     results : tuple of RepeatResult
         Sorted by mix, feature set and repeat.
     trained : int
@@ -150,6 +153,7 @@ class SweepResults:
     groups: dict[str, int]
     repeated_rows: int
     results: tuple[RepeatResult, ...]
+    clusters: dict[str, tuple[int, float]] = dataclasses.field(default_factory=dict)
     trained: int = 0
     kept: str | None = None
 

@@ -17,7 +17,7 @@ from fairness_checks.plain import JSON
 from fairness_checks.storage.identity import Identity
 from fairness_checks.sweep.plan import SweepPlan, Task
 from fairness_checks.sweep.results import RepeatResult, SweepResults
-from fairness_checks.sweep.splits import blocks, repeated_rows
+from fairness_checks.sweep.splits import blocks, counted_blocks, repeated_rows
 from fairness_checks.sweep.store import KeptTrainings, SweepStore
 from fairness_checks.sweep.trainable import TrainableModel
 from fairness_checks.sweep.training import Training
@@ -166,6 +166,7 @@ def _run(
         by=plan.by,
         groups=model.data.groups(plan.by).sizes(),
         repeated_rows=repeated_rows(model.data),
+        clusters=counted_blocks(model.data, plan.by, sweep.blocks),
         results=tuple(found[task] for task in sorted(found)),
         trained=len(todo),
         kept=min((date for _, date in stored.values()), default=None),

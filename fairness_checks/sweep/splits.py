@@ -11,10 +11,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.stats.clusters import find_cells
 from fairness_checks.sweep.dataset import TOGETHER, DataSet
 from fairness_checks.sweep.plan import require_test
 
-__all__ = ["Split", "blocks", "folds", "identical_rows", "repeated_rows", "split"]
+__all__ = ["Split", "blocks", "counted_blocks", "folds", "identical_rows", "repeated_rows", "split"]
 
 Codes = npt.NDArray[np.intp]
 
@@ -64,6 +65,25 @@ def blocks(data: DataSet) -> Codes:
     edges = (np.ones(len(same)), (same, n + data.cluster))
     nodes = n + int(data.cluster.max()) + 1
     return np.asarray(connected_components(coo_array(edges, shape=(nodes, nodes)), directed=False)[1][same], np.intp)
+
+
+def counted_blocks(data: DataSet, by: str, kept: Codes) -> dict[str, tuple[int, float]]:
+    """Return how many blocks each group has, and how many they are worth: n^2 / sum m^2 over blocks of m rows.
+
+    Empty where every row is a block of its own.
+
+    Examples
+    --------
+    >>> data = DataSet({"age": range(4)}, [0, 1] * 2, {"sex": ["f", "f", "f", "m"]}, cluster=[0, 0, 1, 2])
+    >>> {name: (count, round(worth, 2)) for name, (count, worth) in counted_blocks(data, "sex", blocks(data)).items()}
+    {'f': (2, 1.8), 'm': (1, 1.0)}
+    """
+    if len(np.unique(kept)) == len(kept):
+        return {}
+    groups = data.groups(by)
+    cells = find_cells(groups.codes, len(groups.names), kept)
+    counts, worth = cells.by_group().astype(int).tolist(), cells.effective().tolist()
+    return dict(zip(groups.names, zip(counts, worth, strict=True), strict=True))
 
 
 def _together(data: DataSet) -> tuple[str, str]:
@@ -120,8 +140,8 @@ def split(data: DataSet, by: str, test: float, rng: np.random.Generator, kept: C
     Raises
     ------
     ConfigurationError
-        If `test` is impossible, or a group has too few rows to be on both sides; where equal rows stay together, also
-        if less than half of what is asked for can test.
+        If `test` is impossible, a group has too few rows to be on both sides, or rows that stay together are more than
+        are to test; where equal rows stay together, also if less than half of what is asked for can test.
 
     Examples
     --------
@@ -139,6 +159,7 @@ def split(data: DataSet, by: str, test: float, rng: np.random.Generator, kept: C
     for group, name in enumerate(groups.names):
         members = np.flatnonzero(drawn.home == group)
         wanted = _wanted(f"by {by!r}: group {name!r}", test, int(drawn.size[members].sum()))
+        _require_all_can_test(data, by, name, drawn.size[members], test, wanted)
         chosen[members[_fill(drawn.size[members], wanted)]] = True
         # A large cluster is what the user says it is; rows that are linked may be so by chance.
         least.append(max(1, wanted // 2) if data.identical_rows == TOGETHER else 1)
@@ -154,6 +175,17 @@ def split(data: DataSet, by: str, test: float, rng: np.random.Generator, kept: C
                 f"use another `test`, {remedy}, or merge the group with another"
             )
     return Split(np.flatnonzero(~is_test), np.flatnonzero(is_test))
+
+
+def _require_all_can_test(data: DataSet, by: str, group: str, sizes: Codes, test: float, wanted: int) -> None:
+    """Refuse a block that is larger than the test part: it would never test, and the others be taken for all."""
+    if (largest := int(sizes.max(initial=0))) > wanted:
+        why, remedy = _together(data)
+        raise ConfigurationError(
+            f"test: {test:g}: {largest} rows of group {group!r} of {by!r} cannot be parted, because {why}, and {wanted} "
+            f"of its {int(sizes.sum())} rows are to test: these would never be among them; use a larger `test`, {remedy}"
+            ", or leave the large one out"
+        )
 
 
 def _wanted(where: str, test: float, rows: int) -> int:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fairness_checks.checks import MISMATCH, Check
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.kinds.measured import few_clusters
 from fairness_checks.metrics import CELLS, Metric
 from fairness_checks.stats import gaps as asked
 from fairness_checks.stats.gaps import Gaps, joint_test_share
@@ -31,16 +32,17 @@ class Overlap:
     """What repeats have in common, of K gaps: shares of the groups' rows in the table, shapes (K,).
 
     `tested` is the share that tests in one repeat, `trained` the largest share of a group's that one training set
-    holds, which no mix exceeds. A slope has the largest `tested` of all groups: every group's rows train for it.
+    holds, which no mix exceeds; `freedom` are the most degrees of freedom that the groups' clusters allow. A slope has the largest `tested` of all groups: every group's rows train for it.
     """
 
     tested: Floats
     trained: Floats
+    freedom: Floats
 
     @property
-    def rows(self) -> dict[str, Floats]:
-        """Sizes of the two parts, of which the ratio counts; as `repeat_estimates` takes them."""
-        return {"n_train": 1.0 - self.tested, "n_test": self.tested}
+    def options(self) -> dict[str, Floats]:
+        """Sizes of the two parts, of which the ratio counts, and degrees of freedom; as `repeat_estimates` has them."""
+        return {"n_train": 1.0 - self.tested, "n_test": self.tested, "most_freedom": self.freedom}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +55,8 @@ class Table:
     tested: Floats  # (G,), rows that test in one repeat
     samples: Floats | None  # (C, J, G), denominators of a rate
     test_share: Floats  # (G,), of each group's rows, how many test in one repeat
+    freedom: Floats  # (G,), effective clusters less one; inf where rows are independent
+    problems: tuple[str | None, ...]  # (G,), too few clusters to judge a group
 
     def of(self, feature_set: str) -> list[int]:
         """Positions of the configurations of a feature set."""
@@ -76,9 +80,10 @@ class Table:
         first, alone = self.test_share[gaps.first], gaps.second < 0
         second = np.where(alone, self.test_share.max(), self.test_share[gaps.second])
         trained = 1.0 - np.minimum(first, np.where(alone, self.test_share.min(), second))
+        freedom = np.minimum(self.freedom[gaps.first], np.where(alone, np.inf, self.freedom[gaps.second]))
         apart = (~alone & (gaps.first_mix >= 0) & (gaps.second_mix >= 0)).all()
         if not (apart and np.isfinite(self.values).any()):  # a slope, or areas of a mismatch: no values of either group
-            return Overlap(np.maximum(first, second), trained)
+            return Overlap(np.maximum(first, second), trained, freedom)
         at = ((gaps.first_mix, gaps.first), (gaps.second_mix, gaps.second))
         variance = None if gaps.test_variance is None else self.test_variance
         tested = joint_test_share(
@@ -86,7 +91,7 @@ class Table:
             (first, second),
             None if variance is None else (variance[at[0]], variance[at[1]]),
         )
-        return Overlap(tested, trained)
+        return Overlap(tested, trained, freedom)
 
 
 def find_gaps(results: SweepResults, plan: SweepPlan, check: Check, table: Table) -> Gaps:
@@ -130,7 +135,20 @@ def read_table(results: SweepResults, plan: SweepPlan, metric: Metric) -> Table:
         np.array(tested),
         np.array(counts, dtype=np.float64)[..., cells].sum(axis=-1) if metric.kind == "proportion" else None,
         np.array([rows / results.groups[g] for rows, g in zip(tested, groups, strict=True)]),
+        *_clusters(results, groups),
     )
+
+
+def _clusters(results: SweepResults, groups: Sequence[str]) -> tuple[Floats, tuple[str | None, ...]]:
+    """Return the degrees of freedom that each group's clusters allow, and which group has too few of them."""
+    of = {group: results.clusters.get(group) for group in groups}
+    apart = {group: counted is None or counted[0] == results.groups[group] for group, counted in of.items()}
+    freedom = [np.inf if counted is None or apart[group] else counted[1] - 1.0 for group, counted in of.items()]
+    problems = [
+        None if counted is None else few_clusters(counted[0], results.groups[group], counted[1])
+        for group, counted in of.items()
+    ]
+    return np.array(freedom), tuple(problems)
 
 
 def _gaps(results: SweepResults, plan: SweepPlan, check: Check, table: Table) -> Gaps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -34,7 +35,9 @@ def near(*means, shift=1):
     return np.stack([mean + np.roll(NOISE, i * shift) for i, mean in enumerate(means)], axis=1)
 
 
-def swept(values, metric="roc_auc", groups=("f", "m"), trained=None, positives=None, pairs=(), rows=None):
+def swept(
+    values, metric="roc_auc", groups=("f", "m"), trained=None, positives=None, pairs=(), rows=None, clusters=None
+):
     """Results of {(mix, feature set): values (J, G)} or of one table; of rates with so many positives that test."""
     values = values if isinstance(values, dict) else {("as_is", "all"): values}
 
@@ -59,7 +62,7 @@ def swept(values, metric="roc_auc", groups=("f", "m"), trained=None, positives=N
     ]
     sizes = dict(zip(groups, rows or (N,) * len(groups), strict=True))
     ordered = tuple(sorted(made, key=lambda result: result.task))
-    return SweepResults(model="m", by="sex", groups=sizes, repeated_rows=0, results=ordered)
+    return SweepResults(model="m", by="sex", groups=sizes, repeated_rows=0, results=ordered, clusters=clusters or {})
 
 
 def ask(results, plan, gap="each_mix", limit=0.1, metric="roc_auc"):
@@ -129,6 +132,33 @@ def test_a_mismatch_and_a_slope_have_the_larger_ratio():
     values = {(mix, "all"): near(0.6 + i, 0.8, shift=3 + i) for i, mix in enumerate(trained)}
     found = ask(swept(values, trained=trained, rows=(2 * TEST, 1_000)), plan(tuple(trained)), "dependence", 0.2)
     assert found.sweep.test_train_ratio == pytest.approx(1.0)
+
+
+def test_no_more_degrees_of_freedom_than_the_clusters_of_the_group_that_has_fewer():
+    values = near(0.85, 0.65)
+    found = ask(swept(values, clusters={"f": (40, 5.5), "m": (300, 300.0)}), plan())
+    mean, error, _ = corrected(values[:, 0] - values[:, 1])
+    t = stats.t(4.5)
+    assert found.inference.p_violation == pytest.approx(t.sf((mean - 0.1) / error) + t.sf((mean + 0.1) / error))
+    assert found.sweep.freedom == 4.5
+    assert found.groups[0].low == pytest.approx(0.85 - t.ppf(0.95) * corrected(values[:, 0])[1])
+    assert found.groups[1].low == pytest.approx(0.65 - stats.t(7).ppf(0.95) * corrected(values[:, 1])[1])
+
+
+@pytest.mark.parametrize(
+    ("counted", "why"),
+    [((9, 8.0), "300 samples in 9 clusters; 10 clusters are needed"), ((40, 2.5), "40 clusters so unequal.* as 2.5;")],
+)
+@pytest.mark.parametrize("gap", ["each_mix", "worst_case", "dependence"])
+def test_a_group_of_too_few_clusters_is_not_judged(counted, why, gap):
+    trained = {"as_is": [90, 210], "half": [150, 150]}
+    values = {(mix, "all"): near(0.95 - i / 10, 0.5, shift=3 + i) for i, mix in enumerate(trained)}
+    results = swept(values, trained=trained, clusters={"f": counted, "m": (300, 300.0)})
+    record = verdict(results, plan(tuple(trained)), gap, 0.01)
+    assert re.match(f"f: .*{why}", record.reason)
+    assert record.groups[0].problem is not None
+    if gap != "dependence":  # the other group's slope can be judged
+        assert (record.verdict, record.estimate) == ("inconclusive", None)
 
 
 @pytest.mark.parametrize("kind", ["mean", "rate"])

@@ -26,7 +26,9 @@ from fairness_checks.sweep import store as store_module
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.mixes import Shares
 from fairness_checks.sweep.plan import SweepPlan
+from fairness_checks.sweep.results import SweepResults
 from fairness_checks.sweep.runs import run_sweep
+from fairness_checks.sweep.splits import blocks, counted_blocks
 from fairness_checks.sweep.trainable import TrainableModel
 
 MIXES = {
@@ -152,7 +154,9 @@ def test_clusters_are_never_on_both_sides(patients, age_model):
         tested.append(set(test.cluster))
         return model.predict(fitted, test)
 
-    run_sweep("m", TrainableModel(data, model.fit, predict, version="1"), plan(), None)
+    found = run_sweep("m", TrainableModel(data, model.fit, predict, version="1"), plan(), None)
+    assert found.clusters == counted_blocks(data, "sex", blocks(data))
+    assert SweepResults.from_json(found.to_json()).clusters == found.clusters
     assert all(not set(train.cluster) & test for (train, _), test in zip(seen, tested, strict=True))
 
 
