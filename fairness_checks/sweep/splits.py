@@ -182,9 +182,9 @@ def _require_all_can_test(data: DataSet, by: str, group: str, sizes: Codes, test
     if (largest := int(sizes.max(initial=0))) > wanted:
         why, remedy = _together(data)
         raise ConfigurationError(
-            f"test: {test:g}: {largest} rows of group {group!r} of {by!r} cannot be parted, because {why}, and {wanted} "
-            f"of its {int(sizes.sum())} rows are to test: these would never be among them; use a larger `test`, {remedy}"
-            ", or leave the large one out"
+            f"test: {test:g}: {largest} rows of group {group!r} of {by!r} cannot be parted, because {why}, and "
+            f"{wanted} of its {int(sizes.sum())} rows are to test: these would never be among them; use a larger "
+            f"`test`, {remedy}, or leave the large one out"
         )
 
 

@@ -32,7 +32,8 @@ class Overlap:
     """What repeats have in common, of K gaps: shares of the groups' rows in the table, shapes (K,).
 
     `tested` is the share that tests in one repeat, `trained` the largest share of a group's that one training set
-    holds, which no mix exceeds; `freedom` are the most degrees of freedom that the groups' clusters allow. A slope has the largest `tested` of all groups: every group's rows train for it.
+    holds, which no mix exceeds; `freedom` are the most degrees of freedom that the groups' clusters allow.
+    A slope has the largest `tested` of all groups: every group's rows train for it.
     """
 
     tested: Floats
