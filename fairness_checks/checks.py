@@ -118,7 +118,9 @@ def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = Non
         return ("max_worsening",) if known else ()
     if gap is None:
         return metric.limits
-    if metric.components:  # not a difference of two values, which is all that repeats are compared by
+    # Not a difference of two values, which is all that repeats are compared by; or biased upwards, in small test parts
+    # by more than most limits, and no repeat can tell.
+    if metric.components or metric.kind == "calibration_error":
         return ()
     if metric.kind == MISMATCH:
         return ("max_mismatch",) if gap in ("each_mix", "equal_representation") else ()
@@ -135,6 +137,11 @@ def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None, of: Worsening
         parts = f"; check {' and '.join(metric.components)}" if metric.components else ""
         if of is not None and metric.kind in _COMPARABLE:
             parts = ": neither direction is worse; use of: disparity"
+        if gap is not None and metric.kind == "calibration_error":
+            parts = (
+                ": in the small test parts of a sweep it is too high by chance, more so in the smaller group; check "
+                "brier_score here, or the calibration error of held-out predictions under `subgroups:`"
+            )
         return f"there is no limit for {metric.name}{where}{parts}"
     return f"{kind} is not available for {metric.name}{where}; allowed: {', '.join(allowed)}"
 

@@ -180,6 +180,11 @@ def test_one_problem_of_the_defaults(problems, entry, expected):
             ".regression[0].max_worsening: there is no limit for selection_rate and of: worst_group: neither direction",
         ),
         (
+            "{sweep: {by: sex, mixes: {as_is: as_is}, "
+            "checks: [{metric: expected_calibration_error, max_difference: 0.1}]}}",
+            ".sweep.checks[0].max_difference: there is no limit for expected_calibration_error and gap: each_mix: in",
+        ),
+        (
             "{regression: [{metric: expected_calibration_error, by: sex, max_worsening: 0.1}]}",
             ".regression[0].max_worsening: there is no limit for expected_calibration_error and of: disparity",
         ),

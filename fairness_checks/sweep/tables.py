@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.checks import MISMATCH, Check
+from fairness_checks.checks import MISMATCH, Check, limits_of
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.kinds.measured import few_clusters
-from fairness_checks.metrics import CELLS, Metric
+from fairness_checks.metrics import CELLS, METRICS, Metric
 from fairness_checks.stats import gaps as asked
 from fairness_checks.stats.gaps import Gaps, joint_test_share
 from fairness_checks.stats.mismatch import comes_first
@@ -119,7 +119,8 @@ def read_table(results: SweepResults, plan: SweepPlan, metric: Metric) -> Table:
     configurations = tuple((mix, feature_set) for feature_set in feature_sets for mix in plan.mixes)
     repeats = [results.of(*configuration) for configuration in configurations]
     mismatch = metric.kind == MISMATCH
-    measured = {name for some in repeats for r in some for group in r.groups.values() for name in group.values}
+    named = {name for some in repeats for r in some for group in r.groups.values() for name in group.values}
+    measured = {name for name in named if limits_of(METRICS[name], "each_mix")}
     if (mismatch and not any(r.pairs for some in repeats for r in some)) or not (mismatch or metric.name in measured):
         raise ConfigurationError(
             f"sweep: {metric.name} cannot be measured from the model's predictions; these can: "

@@ -357,3 +357,10 @@ def test_a_mismatch_puts_the_group_with_the_higher_errors_first(error):
     assert found.inference.p_violation == pytest.approx(t.sf((mean - 0.1) / scale) + t.sf((mean + 0.1) / scale))
     assert found.inference.also == pytest.approx({"error_auc": 0.7, "uncertainty_auc": 0.5})
     assert found.sweep.published_test is None
+
+
+@pytest.mark.parametrize("gap", ["each_mix", "equal_representation", "worst_case", "best_case", "dependence"])
+def test_the_calibration_error_is_refused_in_a_sweep_with_the_reason_and_the_remedy(gap):
+    kind = "max_slope" if gap == "dependence" else "max_difference"
+    with pytest.raises(ConfigurationError, match=rf"gap: {gap}: in the small test parts .* brier_score .*subgroups"):
+        Check("expected_calibration_error", ("sex",), kind, 0.05, gap=gap)
