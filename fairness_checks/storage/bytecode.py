@@ -7,12 +7,30 @@ folder or a blank line, and no result does.
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import CodeType
+from typing import Any
 
-__all__ = ["Constant", "Import", "Listing", "listing_of"]
+__all__ = [
+    "COMPUTED",
+    "Constant",
+    "Import",
+    "Listing",
+    "imports_by_text",
+    "listing_of",
+    "nested_code",
+    "texts_of",
+    "texts_of_imports",
+]
 
+COMPUTED = frozenset({"__import__", "find_spec", "import_module", "resolve_module", "resolve_name", "run_module"})
+"""Functions that import, or look for, what a text names."""
+
+_USES = frozenset({"PRECALL", "CALL", "BINARY_SUBSCR", "BINARY_OP"})  # of a name as it is
+_IMPORTERS = frozenset({"importlib", "runpy", "pkgutil"})
+_HARMLESS = frozenset({"importlib.metadata", "importlib.resources"})
 _NOTHING = frozenset({"CACHE", "EXTENDED_ARG", "NOP", "RESUME"})
 _GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
@@ -58,6 +76,7 @@ class Listing:
     imports: list[Import]
 
 
+@lru_cache(maxsize=4096)
 def listing_of(code: CodeType) -> Listing:
     """Return what a code object does; nested code is an operand of its own."""
     arguments = code.co_argcount + code.co_kwonlyargcount
@@ -126,3 +145,34 @@ def _imports(steps: list[tuple[str, object]]) -> Iterator[Import]:
 
 def _constant(operand: object) -> object:
     return operand.value if isinstance(operand, Constant) else operand
+
+
+def nested_code(code: CodeType) -> Iterator[CodeType]:
+    """Yield the code inside a code object: of its functions, classes and comprehensions."""
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from nested_code(constant)
+
+
+def texts_of(code: CodeType) -> list[str]:
+    """Return the texts among the constants of code, nested code included."""
+    return [text for each in (code, *nested_code(code)) for text in each.co_consts if isinstance(text, str)]
+
+
+def imports_by_text(module: str, names: Collection[str]) -> bool:
+    """Say whether a module, or what is taken from it, imports what a text names."""
+    return module.partition(".")[0] in _IMPORTERS and not (
+        module in _HARMLESS or (names and all(f"{module}.{name}" in _HARMLESS for name in names))
+    )
+
+
+def texts_of_imports(listing: Listing, namespace: Mapping[str, Any]) -> Iterator[str | None]:
+    """Yield the texts that are handed to `importlib.import_module` and its like; None for one that is not known."""
+    steps = [step for step in listing.steps if step[0] != "PUSH_NULL"]
+    ends: list[tuple[str, object]] = [("", None)] * 2
+    for (_, name), (loads, operand), (uses, _) in zip(steps, [*steps[1:], *ends], [*steps[2:], *ends], strict=False):
+        if name in COMPUTED or name == "modules":
+            given = namespace.get(str(operand)) if loads == "LOAD_GLOBAL" else _constant(operand)
+            whole = uses in _USES and isinstance(given, str) and not given.startswith(".")
+            yield given if whole and isinstance(given, str) else None

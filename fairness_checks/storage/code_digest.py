@@ -8,37 +8,38 @@ known by version and recorded files. What cannot be followed (an open file, a lo
 from __future__ import annotations
 
 import builtins
-import copyreg
-import enum
+import contextlib
 import functools
 import hashlib
 import os
 import re
-import struct
 import sys
 import types
 import warnings
-import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from fairness_checks.errors import CacheError
-from fairness_checks.storage.bytecode import Constant, Listing, listing_of
-from fairness_checks.storage.contents import contents_of
-from fairness_checks.storage.origin import Origin, library_identities, origin_of, root_of
+from fairness_checks.storage.bytecode import (
+    COMPUTED,
+    Constant,
+    Listing,
+    imports_by_text,
+    listing_of,
+    nested_code,
+    texts_of,
+    texts_of_imports,
+)
+from fairness_checks.storage.objects import ATOMS, WEAK, ObjectWalk
+from fairness_checks.storage.origin import library_identities, root_of
 from fairness_checks.storage.own_code import own_code, takes_part
-from fairness_checks.storage.source import COMPUTED, Sources, absolute, compiled_digest, imported_by, replaced_since
+from fairness_checks.storage.source import Sources, absolute, imported_by, replaced_since
 
 __all__ = ["Digest", "code_digest", "digest_of"]
 
-_SHORT = 4096
 _OWN_NAMESPACE = frozenset({"globals", "eval", "exec"})  # builtins that reach any global
-_USES = frozenset({"PRECALL", "CALL", "BINARY_SUBSCR", "BINARY_OP"})  # of a name as it is
-_IMPORTERS = frozenset({"importlib", "runpy", "pkgutil"})
-_HARMLESS = frozenset({"importlib.metadata", "importlib.resources"})
 _OF_SYNTAX = frozenset(  # of a class, what only says where and how it was written
     {
         *("__dict__", "__doc__", "__firstlineno__", "__module__", "__qualname__", "__static_attributes__"),
@@ -49,8 +50,6 @@ _OF_SYNTAX = frozenset(  # of a class, what only says where and how it was writt
 )
 _DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType)
 _BUILTIN = (types.BuiltinFunctionType, types.MethodWrapperType, types.MethodDescriptorType, *_DESCRIPTORS)
-_WEAK = (weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
-_UNREADABLE = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.FrameType, types.TracebackType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,171 +134,32 @@ def _roots(objects: Iterable[object]) -> list[str]:
             each = each.func if isinstance(each, functools.partial) else each.__func__
         module = getattr(each, "__module__", None) or type(each).__module__
         file = getattr(sys.modules.get(module), "__file__", None) if isinstance(module, str) else None
-        if isinstance(file, str):
-            root = str(root_of(module, Path(file)))
+        with contextlib.suppress(IndexError):  # a module of more names than folders
+            root = "" if not isinstance(file, str) else str(root_of(module, Path(file)))
             roots |= {root, os.path.realpath(root)} if len(root) > 1 else set()
     return sorted(roots, key=len, reverse=True)
 
 
-class _Walk:
-    """One walk over objects and all that they reference."""
+class _Walk(ObjectWalk):
+    """One walk over objects, and all that their code references."""
 
     def __init__(self, declared: Collection[str], roots: list[str]) -> None:
-        self._declared, self._roots = frozenset(declared), roots
-        self._hash = hashlib.sha256()
-        self._numbers: dict[int, int] = {}  # by id, in the order of first sight
-        self._held: list[object] = []  # so that no id is given away twice
-        self._where: list[str] = []  # references, in words, from the outermost on
-        self.libraries: set[str] = set()
-        self.own: set[str] = set()
-        self.unseen: dict[str, None] = {}
+        super().__init__(declared, roots)
         self._sources = Sources()
 
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
-    def _put(self, tag: str, *parts: str | bytes) -> None:
-        for part in (tag, *parts):
-            data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-            self._hash.update(b"%d:%b" % (len(data), data) if len(data) < _SHORT else b"%d:" % len(data))
-            if len(data) >= _SHORT:  # not copied
-                self._hash.update(data)
-        self._hash.update(b";")
-
-    # ---- values
-
-    def value(self, value: Any) -> None:
-        """Digest any object."""
-        kind = type(value)
-        if (write := _ATOMS.get(kind)) is not None:
-            self._put(kind.__name__, write(value))
-        elif kind is str:
-            self._put("str", self._placed(value))
-        elif kind is tuple:
-            self._items("tuple", value)
-        elif kind is frozenset:
-            self._set("frozenset", value)
-        elif id(value) in self._numbers:
-            self._put("again", str(self._numbers[id(value)]))
-        else:
-            self._numbers[id(value)] = len(self._numbers)
-            self._held.append(value)
-            self._object(value, kind)
-
-    def _object(self, value: Any, kind: type) -> None:
-        if kind in _HANDLERS:
-            _HANDLERS[kind](self, value)
+    def _is_code(self, value: Any) -> bool:
+        """Digest a function, class or module; False for anything else."""
+        if type(value) in _CODE:
+            _CODE[type(value)](self, value)
         elif isinstance(value, type):
             self._class(value)
         elif isinstance(value, types.ModuleType):
             self._module(value)
         elif isinstance(value, _BUILTIN):
             self._builtin(value)
-        elif isinstance(value, PurePath):
-            self._put("path", self._placed(str(value)))
-        elif isinstance(value, enum.Enum) and not isinstance(value, enum.Flag):
-            self._put("member", value.name)
-            self.value(value.value)
-            self.value(kind)
-        elif isinstance(value, (*_WEAK, *_UNREADABLE)):
-            self._cannot(value)
-        elif kind.__module__.partition(".")[0] == "numba" and hasattr(value, "py_func"):
-            self._put("compiled", kind.__qualname__)  # such functions name themselves anew in each process
-            self._refer("py_func", "compiled function", value.py_func)
         else:
-            try:
-                parts = contents_of(value)
-            except Exception:  # anything that a framework raises: it cannot be read
-                self._cannot(value)
-                return
-            if parts is None:
-                self._instance(value, kind)
-            else:
-                self._items("contents", parts)
-
-    def _items(self, tag: str, values: Collection[object]) -> None:
-        self._put(tag, str(len(values)))
-        for each in values:
-            self.value(each)
-
-    def _mapping(self, tag: str, values: Mapping[Any, Any]) -> None:
-        self._put(tag, str(len(values)))
-        for key, each in values.items():
-            self.value(key)
-            self.value(each)
-
-    def _set(self, tag: str, values: Collection[object]) -> None:
-        """Digest a set: each element on its own, in the order of the digests and not of the hashes."""
-        digests = []
-        for each in values:
-            outer, self._hash, known = self._hash, hashlib.sha256(), dict(self._numbers)
-            self.value(each)
-            digests.append(self._hash.digest())
-            self._hash, self._numbers = outer, known
-        self._put(tag, *sorted(digests))
-
-    def _placed(self, text: str) -> str:
-        """Return a text without the folder of the project: another checkout is the same project."""
-        if os.sep in text:
-            for root in self._roots:
-                if text == root or root + os.sep in text:
-                    text = text.replace(root, "<project>")
-        return text
-
-    # ---- instances
-
-    def _instance(self, value: Any, kind: type) -> None:
-        """Digest an object by what it would be copied from: its class, arguments and state."""
-        try:
-            registered = copyreg.dispatch_table.get(kind)
-            reduced = value.__reduce_ex__(4) if registered is None else registered(value)
-        except Exception:
-            self._cannot(value)
-            return
-        if isinstance(reduced, str):
-            self._put("name", kind.__module__, kind.__qualname__, reduced)
-            for module in {kind.__module__, str(getattr(value, "__module__", None) or kind.__module__)}:
-                self._note(self._origin_of_name(module), module)
-            return
-        self._put("instance")
-        self.value(kind)
-        for part in reduced[:3]:
-            self.value(part)
-        for items in reduced[3:5]:  # iterators over items of a list and of a mapping
-            self._items("items", [] if items is None else list(items))
-        own_state = getattr(kind, "__getstate__", None) is not getattr(object, "__getstate__", None)
-        if own_state and self._origin_of_name(kind.__module__).kind == "project":
-            self.value(object.__getstate__(value))  # its methods see what its copies may not
-
-    def _cannot(self, value: Any) -> None:
-        kind = type(value)
-        self._put("unseen", kind.__module__, kind.__qualname__)
-        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        self._unseen(f"is or holds a {name}, which cannot be read")
-
-    def _unseen(self, problem: str) -> None:
-        place = next((words for words in reversed(self._where) if words), "it")
-        self.unseen[f"{place} {problem}"] = None
-
-    @contextmanager
-    def _at(self, words: str) -> Iterator[None]:
-        self._where.append(words)
-        try:
-            yield
-        finally:
-            self._where.pop()
-
-    def _refer(self, name: str, words: str, value: Any) -> None:
-        self._put("reference", name)
-        with self._at(words):
-            self.value(value)
-
-    def _variable(self, name: str, words: str, value: Any) -> None:
-        """Digest what a function knows by a name, unless something else stands for it."""
-        if name in self._declared:
-            self._put("declared", name)
-        else:
-            self._refer(name, words, value)
+            return False
+        return True
 
     # ---- functions
 
@@ -330,7 +190,7 @@ class _Walk:
             self._held_by_library(name, f"attribute `{name}` of {function.__qualname__}", value)
 
     def _held_by_library(self, name: str, words: str, value: Any) -> None:
-        if not isinstance(value, _WEAK) and not isinstance(getattr(value, "__self__", None), _WEAK):
+        if not isinstance(value, WEAK) and not isinstance(getattr(value, "__self__", None), WEAK):
             self._refer(name, words, value)  # all but a library's memory of what it has seen
 
     def _defaults(self, function: types.FunctionType, here: str) -> None:
@@ -350,7 +210,7 @@ class _Walk:
         self._code(code)
 
     def _code(self, code: types.CodeType) -> Listing:
-        listing = _listing(code)
+        listing = listing_of(code)
         self._put("code", *listing.header)
         for name, operand in listing.steps:
             if isinstance(operand, Constant):
@@ -366,13 +226,13 @@ class _Walk:
     def _globals(self, namespace: dict[str, Any], listing: Listing, code: types.CodeType, here: str) -> None:
         """Digest what code reaches for by name: globals with their attributes, and imports."""
         chains, imports = set(listing.globals), set(listing.imports)
-        for inner in _nested(code):
-            chains.update(_listing(inner).globals)
-            imports.update(_listing(inner).imports)
+        for inner in nested_code(code):
+            chains.update(listing_of(inner).globals)
+            imports.update(listing_of(inner).imports)
         package = str(namespace.get("__package__") or "")
         for statement in sorted(imports):
             self._import(absolute(statement.level, statement.module, statement.names, package))
-            if _imports_by_text(statement.module, statement.names):
+            if imports_by_text(statement.module, statement.names):
                 self._computed(namespace, code, here)
         for name, *attributes in sorted(chains):
             if name.startswith("@"):  # pytest's, in an assert statement that it has rewritten
@@ -388,7 +248,7 @@ class _Walk:
                 self._put("builtin", name)
                 if name in _OWN_NAMESPACE:
                     self._namespace(namespace)
-                    self._import(module for text in _texts(code) for module in imported_by(text, package))
+                    self._import(module for text in texts_of(code) for module in imported_by(text, package))
                 elif name == "__import__":
                     self._computed(namespace, code, here)
             else:
@@ -404,7 +264,7 @@ class _Walk:
             inside = origin.kind == "project"
             self._put("module", origin.kind, value.__name__)
             self._note(origin, value.__name__)
-            if (value is sys and chain[:1] == ["modules"]) or _imports_by_text(value.__name__, chain[:1]):
+            if (value is sys and chain[:1] == ["modules"]) or imports_by_text(value.__name__, chain[:1]):
                 return True
             if not chain or chain[0] not in vars(value):  # it goes elsewhere, or makes its attributes
                 if inside:
@@ -419,7 +279,7 @@ class _Walk:
 
     def _replaced(self, value: Any) -> None:
         """Digest what a library's attribute is where that says more than the library's version."""
-        if type(value) in _ATOMS or isinstance(value, type) or type(value) is str or self._is_made_here(value):
+        if type(value) in ATOMS or isinstance(value, type) or type(value) is str or self._is_made_here(value):
             self.value(value)
 
     def _is_made_here(self, value: Any) -> bool:
@@ -452,7 +312,7 @@ class _Walk:
 
     def _computed(self, namespace: Mapping[str, Any], code: types.CodeType, here: str) -> None:
         """Follow imports of modules that a text names, where the function says the text."""
-        texts = [text for each in (code, *_nested(code)) for text in _texts_of_imports(_listing(each), namespace)]
+        texts = [text for each in (code, *nested_code(code)) for text in texts_of_imports(listing_of(each), namespace)]
         self._import(text.partition(":")[0] for text in texts if text is not None)
         if None in texts or not texts:
             self._unseen_import(f"{code.co_name} ({here})")
@@ -512,36 +372,6 @@ class _Walk:
             self.value(owner)
         self._note(self._origin_of_name(str(module)), str(module))
 
-    # ---- where from
-
-    def _note(self, origin: Origin, module: str) -> None:
-        if origin.kind == "library" and origin.library is not None:
-            self.libraries.add(origin.library)
-        elif origin.kind == "project" and origin.file is not None and origin.file.suffix != ".py":
-            self._put("compiled", module, compiled_digest(origin.file))
-        elif origin.kind == "own":
-            self.own.add(module)
-
-    def _origin_of_globals(self, namespace: Mapping[str, Any]) -> Origin:
-        file = namespace.get("__file__")
-        return origin_of(str(namespace.get("__name__")), file if isinstance(file, str) else None)
-
-    def _origin_of_module(self, module: types.ModuleType) -> Origin:
-        file = getattr(module, "__file__", None)
-        if file is None and module.__name__.partition(".")[0] not in sys.stdlib_module_names:
-            spec = getattr(module, "__spec__", None)
-            return Origin("project", package=getattr(spec, "submodule_search_locations", None) is not None)
-        return origin_of(module.__name__, file)
-
-    def _origin_of_name(self, name: str) -> Origin:
-        if name == "builtins":
-            return Origin("python")
-        module = sys.modules.get(name)
-        if module is None:  # as compiled classes may say
-            top = sys.modules.get(name.partition(".")[0])
-            return Origin("project") if top is None else self._origin_of_module(top)
-        return self._origin_of_module(module)
-
 
 def _is_named(function: types.FunctionType, module: str) -> bool:
     """Say whether a function is what its module has under its name, and not made by a call."""
@@ -562,60 +392,7 @@ def _cell(cell: types.CellType) -> Any:
         return _Empty
 
 
-@functools.lru_cache(maxsize=4096)
-def _listing(code: types.CodeType) -> Listing:
-    return listing_of(code)
-
-
-def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield constant
-            yield from _nested(constant)
-
-
-def _texts(code: types.CodeType) -> list[str]:
-    return [text for each in (code, *_nested(code)) for text in each.co_consts if isinstance(text, str)]
-
-
-def _imports_by_text(module: str, names: Collection[str]) -> bool:
-    """Say whether a module, or what is taken from it, imports what a text names."""
-    return module.partition(".")[0] in _IMPORTERS and not (
-        module in _HARMLESS or (names and all(f"{module}.{name}" in _HARMLESS for name in names))
-    )
-
-
-def _texts_of_imports(listing: Listing, namespace: Mapping[str, Any]) -> Iterator[str | None]:
-    """Yield the texts that are handed to `importlib.import_module` and its like; None for one that is not known."""
-    steps = [step for step in listing.steps if step[0] != "PUSH_NULL"]
-    ends: list[tuple[str, object]] = [("", None)] * 2
-    for (_, name), (loads, operand), (uses, _) in zip(steps, [*steps[1:], *ends], [*steps[2:], *ends], strict=False):
-        if name in COMPUTED or name == "modules":
-            given = namespace.get(str(operand)) if loads == "LOAD_GLOBAL" else _constant(operand)
-            whole = uses in _USES and isinstance(given, str) and not given.startswith(".")
-            yield given if whole and isinstance(given, str) else None
-
-
-def _constant(operand: object) -> object:
-    return operand.value if isinstance(operand, Constant) else None
-
-
-def _double(value: float) -> bytes:
-    return struct.pack("<d", value)
-
-
-_ATOMS: dict[type, Callable[[Any], str | bytes]] = {
-    int: lambda value: f"{value:x}",
-    bool: str,
-    float: _double,
-    complex: lambda value: _double(value.real) + _double(value.imag),
-    bytes: bytes,
-    type(None): str,
-    type(Ellipsis): str,
-    type(NotImplemented): str,
-}
-
-_HANDLERS: dict[type, Callable[[_Walk, Any], None]] = {
+_CODE: dict[type, Callable[[_Walk, Any], None]] = {
     types.FunctionType: _Walk._function,
     types.MethodType: lambda walk, value: walk._items("method", (value.__func__, value.__self__)),
     staticmethod: lambda walk, value: walk._items("staticmethod", (value.__func__,)),
@@ -623,12 +400,5 @@ _HANDLERS: dict[type, Callable[[_Walk, Any], None]] = {
     property: lambda walk, value: walk._items("property", (value.fget, value.fset, value.fdel)),
     functools.cached_property: lambda walk, value: walk._items("cached_property", (value.func,)),
     functools._lru_cache_wrapper: lambda walk, value: walk._items("lru_cache", (value.__wrapped__,)),
-    list: lambda walk, value: walk._items("list", value),
-    dict: lambda walk, value: walk._mapping("dict", value),
-    types.MappingProxyType: lambda walk, value: walk._mapping("mappingproxy", value),
-    set: lambda walk, value: walk._set("set", value),
-    bytearray: lambda walk, value: walk._put("bytearray", bytes(value)),
-    memoryview: lambda walk, value: walk._put("memoryview", value.format, str(value.shape), value.tobytes()),
     types.CodeType: lambda walk, value: walk._code_object(value),
-    type(os.environ): lambda walk, value: walk._put("environ"),  # is declared
 }

@@ -15,12 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from fairness_checks.storage.bytecode import COMPUTED
 from fairness_checks.storage.origin import Origin, find_module
 
-__all__ = ["COMPUTED", "Sources", "absolute", "compiled_digest", "imported_by", "replaced_since"]
-
-COMPUTED = frozenset({"__import__", "find_spec", "import_module", "run_module", "resolve_name", "resolve_module"})
-"""Functions that import, or look for, what a text names."""
+__all__ = ["Sources", "absolute", "compiled_digest", "imported_by", "replaced_since"]
 
 
 @dataclass(slots=True)

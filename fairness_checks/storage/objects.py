@@ -1,0 +1,246 @@
+"""A digest of objects by what they hold: values, containers, arrays, instances by what they would be copied from."""
+
+from __future__ import annotations
+
+import copyreg
+import enum
+import hashlib
+import os
+import struct
+import sys
+import types
+import weakref
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import Any
+
+from fairness_checks.storage.contents import contents_of
+from fairness_checks.storage.origin import Origin, origin_of
+from fairness_checks.storage.source import compiled_digest
+
+__all__ = ["ATOMS", "WEAK", "ObjectWalk"]
+
+WEAK = (weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
+"""What remembers others without holding them."""
+
+_SHORT = 4096
+_UNREADABLE = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.FrameType, types.TracebackType)
+
+
+class ObjectWalk:
+    """One walk over objects and all that they hold. What code references is for the class that extends it."""
+
+    def __init__(self, declared: Collection[str], roots: list[str]) -> None:
+        self._declared, self._roots = frozenset(declared), roots
+        self._hash = hashlib.sha256()
+        self._numbers: dict[int, int] = {}  # by id, in the order of first sight
+        self._held: list[object] = []  # so that no id is given away twice
+        self._where: list[str] = []  # references, in words, from the outermost on
+        self.libraries: set[str] = set()
+        self.own: set[str] = set()
+        self.unseen: dict[str, None] = {}
+
+    def hexdigest(self) -> str:
+        """Return the sha256 of what was met so far."""
+        return self._hash.hexdigest()
+
+    def _put(self, tag: str, *parts: str | bytes) -> None:
+        for part in (tag, *parts):
+            data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+            self._hash.update(b"%d:%b" % (len(data), data) if len(data) < _SHORT else b"%d:" % len(data))
+            if len(data) >= _SHORT:  # not copied
+                self._hash.update(data)
+        self._hash.update(b";")
+
+    # ---- values
+
+    def value(self, value: Any) -> None:
+        """Digest any object."""
+        kind = type(value)
+        if (write := ATOMS.get(kind)) is not None:
+            self._put(kind.__name__, write(value))
+        elif kind is str:
+            self._put("str", self._placed(value))
+        elif kind is tuple:
+            self._items("tuple", value)
+        elif kind is frozenset:
+            self._set("frozenset", value)
+        elif id(value) in self._numbers:
+            self._put("again", str(self._numbers[id(value)]))
+        else:
+            self._numbers[id(value)] = len(self._numbers)
+            self._held.append(value)
+            self._object(value, kind)
+
+    def _object(self, value: Any, kind: type) -> None:
+        if kind in _HOLDERS:
+            _HOLDERS[kind](self, value)
+        elif self._is_code(value):
+            return
+        elif isinstance(value, PurePath):
+            self._put("path", self._placed(str(value)))
+        elif isinstance(value, enum.Enum) and not isinstance(value, enum.Flag):
+            self._put("member", value.name)
+            self.value(value.value)
+            self.value(kind)
+        elif isinstance(value, (*WEAK, *_UNREADABLE)):
+            self._cannot(value)
+        elif kind.__module__.partition(".")[0] == "numba" and hasattr(value, "py_func"):
+            self._put("compiled", kind.__qualname__)  # such functions name themselves anew in each process
+            self._refer("py_func", "compiled function", value.py_func)
+        else:
+            try:
+                parts = contents_of(value)
+            except Exception:  # anything that a framework raises: it cannot be read
+                self._cannot(value)
+                return
+            if parts is None:
+                self._instance(value, kind)
+            else:
+                self._items("contents", parts)
+
+    def _is_code(self, value: Any) -> bool:
+        """Digest a function, class or module; False for anything else."""
+        raise NotImplementedError
+
+    def _items(self, tag: str, values: Collection[object]) -> None:
+        self._put(tag, str(len(values)))
+        for each in values:
+            self.value(each)
+
+    def _mapping(self, tag: str, values: Mapping[Any, Any]) -> None:
+        self._put(tag, str(len(values)))
+        for key, each in values.items():
+            self.value(key)
+            self.value(each)
+
+    def _set(self, tag: str, values: Collection[object]) -> None:
+        """Digest a set: each element on its own, in the order of the digests and not of the hashes."""
+        digests = []
+        for each in values:
+            outer, self._hash, known = self._hash, hashlib.sha256(), dict(self._numbers)
+            self.value(each)
+            digests.append(self._hash.digest())
+            self._hash, self._numbers = outer, known
+        self._put(tag, *sorted(digests))
+
+    def _placed(self, text: str) -> str:
+        """Return a text without the folder of the project: another checkout is the same project."""
+        if os.sep in text:
+            for root in self._roots:
+                if text == root or root + os.sep in text:
+                    text = text.replace(root, "<project>")
+        return text
+
+    # ---- instances
+
+    def _instance(self, value: Any, kind: type) -> None:
+        """Digest an object by what it would be copied from: its class, arguments and state."""
+        try:
+            registered = copyreg.dispatch_table.get(kind)
+            reduced = value.__reduce_ex__(4) if registered is None else registered(value)
+        except Exception:
+            self._cannot(value)
+            return
+        if isinstance(reduced, str):
+            self._put("name", kind.__module__, kind.__qualname__, reduced)
+            for module in sorted({kind.__module__, str(getattr(value, "__module__", None) or kind.__module__)}):
+                self._note(self._origin_of_name(module), module)
+            return
+        self._put("instance")
+        self.value(kind)
+        for part in reduced[:3]:
+            self.value(part)
+        for items in reduced[3:5]:  # iterators over items of a list and of a mapping
+            self._items("items", [] if items is None else list(items))
+        own_state = getattr(kind, "__getstate__", None) is not getattr(object, "__getstate__", None)
+        if own_state and self._origin_of_name(kind.__module__).kind == "project":
+            self.value(object.__getstate__(value))  # its methods see what its copies may not
+
+    def _cannot(self, value: Any) -> None:
+        kind = type(value)
+        self._put("unseen", kind.__module__, kind.__qualname__)
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        self._unseen(f"is or holds a {name}, which cannot be read")
+
+    def _unseen(self, problem: str) -> None:
+        place = next((words for words in reversed(self._where) if words), "it")
+        self.unseen[f"{place} {problem}"] = None
+
+    @contextmanager
+    def _at(self, words: str) -> Iterator[None]:
+        self._where.append(words)
+        try:
+            yield
+        finally:
+            self._where.pop()
+
+    def _refer(self, name: str, words: str, value: Any) -> None:
+        self._put("reference", name)
+        with self._at(words):
+            self.value(value)
+
+    def _variable(self, name: str, words: str, value: Any) -> None:
+        """Digest what a function knows by a name, unless something else stands for it."""
+        if name in self._declared:
+            self._put("declared", name)
+        else:
+            self._refer(name, words, value)
+
+    # ---- where from
+
+    def _note(self, origin: Origin, module: str) -> None:
+        if origin.kind == "library" and origin.library is not None:
+            self.libraries.add(origin.library)
+        elif origin.kind == "project" and origin.file is not None and origin.file.suffix != ".py":
+            self._put("compiled", module, compiled_digest(origin.file))
+        elif origin.kind == "own":
+            self.own.add(module)
+
+    def _origin_of_globals(self, namespace: Mapping[str, Any]) -> Origin:
+        file = namespace.get("__file__")
+        return origin_of(str(namespace.get("__name__")), file if isinstance(file, str) else None)
+
+    def _origin_of_module(self, module: types.ModuleType) -> Origin:
+        file = getattr(module, "__file__", None)
+        if file is None and module.__name__.partition(".")[0] not in sys.stdlib_module_names:
+            spec = getattr(module, "__spec__", None)
+            return Origin("project", package=getattr(spec, "submodule_search_locations", None) is not None)
+        return origin_of(module.__name__, file)
+
+    def _origin_of_name(self, name: str) -> Origin:
+        if name == "builtins":
+            return Origin("python")
+        module = sys.modules.get(name)
+        if module is None:  # as compiled classes may say
+            top = sys.modules.get(name.partition(".")[0])
+            return Origin("project") if top is None else self._origin_of_module(top)
+        return self._origin_of_module(module)
+
+
+def _double(value: float) -> bytes:
+    return struct.pack("<d", value)
+
+
+ATOMS: dict[type, Callable[[Any], str | bytes]] = {
+    int: lambda value: f"{value:x}",
+    bool: str,
+    float: _double,
+    complex: lambda value: _double(value.real) + _double(value.imag),
+    bytes: bytes,
+    type(None): str,
+    type(Ellipsis): str,
+    type(NotImplemented): str,
+}
+"""Values that are themselves all that there is to them, with what is written of each."""
+
+_HOLDERS: dict[type, Callable[[ObjectWalk, Any], None]] = {
+    list: lambda walk, value: walk._items("list", value),
+    dict: lambda walk, value: walk._mapping("dict", value),
+    types.MappingProxyType: lambda walk, value: walk._mapping("mappingproxy", value),
+    set: lambda walk, value: walk._set("set", value),
+    bytearray: lambda walk, value: walk._put("bytearray", bytes(value)),
+    memoryview: lambda walk, value: walk._put("memoryview", value.format, str(value.shape), value.tobytes()),
+    type(os.environ): lambda walk, value: walk._put("environ"),  # is declared
+}
