@@ -153,6 +153,10 @@ class SweepRecord:
         Test rows over training rows, by which overlapping repeats are corrected (Nadeau and Bengio 2003): those of the
         deciding gap's groups, each by its own ratio, weighted by how much of the gap's variance it adds. The larger
         one of a mismatch, the largest of all groups of a slope, and of all gaps where none is judged.
+    training_rows : dict of str to (dict of str to float)
+        By mix and group, the rows trained on in the mean over the repeats, synthetic ones counted.
+    slope_mixes : tuple of str
+        Of a dependence, the mixes that its slopes are over: those that train on one number of rows.
     freedom : float or None
         Degrees of freedom of the deciding gap's variance: one less than its repeats, or than the effective clusters of
         the group that has fewer of them.
@@ -174,6 +178,8 @@ class SweepRecord:
     repeats: int
     undefined: int
     test_train_ratio: float
+    training_rows: dict[str, dict[str, float]] = field(default_factory=dict)
+    slope_mixes: tuple[str, ...] = ()
     freedom: float | None = None
     corrected_p: float | None = None
     published_test: str | None = None

@@ -49,6 +49,14 @@ def sweep_lines(sweep: SweepRecord) -> Iterator[str]:
         f"Trained under {len(sweep.mixes)} {mixes} ({', '.join(sweep.mixes)}), {sweep.repeats} splits each{left_out}; "
         f"test rows over training rows {sweep.test_train_ratio:.2f}."
     )
+    if sweep.gap == "dependence" and (others := [mix for mix in sweep.mixes if mix not in sweep.slope_mixes]):
+        size = {mix: sum(rows.values()) for mix, rows in sweep.training_rows.items()}
+        left = ", ".join(f"{mix} on {size[mix]:,.0f}" if mix in size else mix for mix in others)
+        kept = ", ".join(sweep.slope_mixes)
+        common = f" on {size[sweep.slope_mixes[0]]:,.0f}" if sweep.slope_mixes and size else ""
+        yield printable(
+            f"The slope is over mixes of one training size ({kept}{common} rows); the others train on another: {left}."
+        )
     if sweep.published_test is not None and sweep.published_p is not None:
         corrected = "" if sweep.corrected_p is None else f"; corrected for that, it is {sweep.corrected_p:.2g}"
         yield (

@@ -20,7 +20,7 @@ from fairness_checks.stats.published_test import published_test
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import SweepResults
-from fairness_checks.sweep.tables import Table, areas_of, find_gaps, read_table
+from fairness_checks.sweep.tables import Table, areas_of, find_gaps, read_table, slope_mixes, training_rows
 
 __all__ = ["find_in_sweep"]
 
@@ -195,7 +195,18 @@ def _sweep(
                 pair = [table.values[c, :, g] for c, g in zip(at, (first, second), strict=True)]
                 test = published_test(*pair)
                 name, p = test.name, float(test.p)
+    slopes: tuple[str, ...] = ()
+    if check.gap == "dependence":
+        of = feature_set or table.feature_sets[0]
+        slopes = tuple(table.configurations[i][0] for i in slope_mixes(results, table, np.array(table.of(of))))
+    trained = training_rows(results, table.configurations, table.groups)
+    rows = {
+        mix: dict(zip(table.groups, n, strict=True))
+        for (mix, _), n in zip(table.configurations, trained.tolist(), strict=True)
+    }
     return SweepRecord(
+        training_rows=rows,
+        slope_mixes=slopes,
         gap=check.gap or "each_mix",
         mixes=tuple(plan.mixes),
         first_mix=mixes[0],

@@ -22,9 +22,10 @@ from fairness_checks.sweep.mixes import is_balanced
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import SweepResults
 
-__all__ = ["Overlap", "Table", "areas_of", "find_gaps", "read_table"]
+__all__ = ["Overlap", "Table", "areas_of", "find_gaps", "read_table", "slope_mixes", "training_rows"]
 
 Floats = npt.NDArray[np.float64]
+_SAME_SIZE = 0.01  # numbers of training rows that differ by less are one; whole clusters may differ by a few rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,19 +177,57 @@ def _gaps(results: SweepResults, plan: SweepPlan, check: Check, table: Table) ->
     return _joined(parts)
 
 
-def _slopes(results: SweepResults, table: Table, at: np.ndarray) -> Gaps:
-    """Slopes of one feature set as gaps: of each group, no second one, no mix."""
-    trained = np.array(
-        [[[r.groups[g].train for g in table.groups] for r in results.of(*table.configurations[i])] for i in at],
-        dtype=np.float64,
-    ).mean(axis=1)
-    shares = trained / trained.sum(axis=1, keepdims=True)
+def training_rows(results: SweepResults, configurations: Sequence[tuple[str, str]], groups: Sequence[str]) -> Floats:
+    """Return the rows of each group that are trained on, in the mean over the repeats, shape (C, G)."""
+    return np.array(
+        [np.mean([[r.groups[g].train for g in groups] for r in results.of(*each)], axis=0) for each in configurations]
+    )
+
+
+def _of_one_size(trained: Floats) -> np.ndarray:
+    """Return the positions of the mixes that train on one number of rows, the most that do; the first such set."""
+    total = trained.sum(axis=1)
+    alike = np.abs(total[:, None] - total) <= _SAME_SIZE * total[:, None]
+    return np.flatnonzero(alike[int(alike.sum(axis=1).argmax())])
+
+
+def slope_mixes(results: SweepResults, table: Table, at: np.ndarray) -> np.ndarray:
+    """Return the positions of the mixes of one feature set that slopes are over: those of one training size.
+
+    A metric that depends on the number of training rows alone would rise or fall with the share that a larger mix
+    happens to have.
+
+    Raises
+    ------
+    ConfigurationError
+        If fewer than two mixes train on one number of rows, or all that do give a group the same share.
+    """
+    trained = training_rows(results, [table.configurations[i] for i in at], table.groups)
+    kept = _of_one_size(trained)
+    sizes = ", ".join(
+        f"{table.configurations[i][0]} on {rows:,.0f}" for i, rows in zip(at, trained.sum(axis=1), strict=True)
+    )
+    if len(kept) < 2 <= len(at):
+        raise ConfigurationError(
+            f"gap: dependence: no two mixes train on one number of rows ({sizes}), so that what the share of a group "
+            "does cannot be told from what the number of rows does; write two mixes or more as shares, which all train "
+            "on one number of rows: {few: {female: 0.2, male: 0.8}, many: {female: 0.8, male: 0.2}}"
+        )
+    shares = trained[kept] / trained[kept].sum(axis=1, keepdims=True)
     if (same := np.flatnonzero(np.ptp(shares, axis=0) == 0.0)).size:
         raise ConfigurationError(
             f"gap: dependence: the share of {table.groups[same[0]]} of the training rows is {shares[0, same[0]]:.3g} "
-            "under every mix, so that no amount of data shows what it does; add a mix that gives it another share"
+            f"under every mix of one training size ({sizes}), so that no amount of data shows what it does; add mixes "
+            "that give it other shares, as shares by group"
         )
-    slope = asked.dependence(table.values[at], shares)
+    return np.asarray(at[kept])
+
+
+def _slopes(results: SweepResults, table: Table, at: np.ndarray) -> Gaps:
+    """Slopes of one feature set as gaps: of each group, no second one, no mix."""
+    at = slope_mixes(results, table, at)
+    trained = training_rows(results, [table.configurations[i] for i in at], table.groups)
+    slope = asked.dependence(table.values[at], trained / trained.sum(axis=1, keepdims=True))
     group, none = np.arange(len(table.groups)), np.full(len(table.groups), -1)
     return Gaps(slope, group, none, np.full_like(none, at[0]), none, None)
 

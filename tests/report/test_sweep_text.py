@@ -93,7 +93,28 @@ def test_every_gap_has_its_words(gap, words):
     assert headline(record_of({"gap": gap})).startswith(f"false_negative_rate by sex, {words}: female 0.420 - male")
 
 
-SLOPE = {"gap": "dependence", "first_mix": None, "second_mix": None, "published_test": None, "published_p": None}
+SLOPE = {
+    "gap": "dependence",
+    "slope_mixes": ("as_is", "balanced"),
+    "first_mix": None,
+    "second_mix": None,
+    "published_test": None,
+    "published_p": None,
+}
+
+
+def test_a_slope_says_which_mixes_it_is_over():
+    rows = {"as_is": {"female": 70.0, "male": 1_130.0}, "half": {"female": 35.0, "male": 35.0}}
+    sweep = SLOPE | {"mixes": ("as_is", "half", "few"), "slope_mixes": ("half", "few"), "training_rows": rows}
+    (line,) = (
+        line
+        for line in explanation(record_of(sweep, limit_kind="max_slope", second=None, also={"slope": 0.2}))
+        if "one training size" in line
+    )
+    assert line == (
+        "The slope is over mixes of one training size (half, few on 70 rows); the others train on another: as_is on "
+        "1,200."
+    )
 
 
 @pytest.mark.parametrize(("slope", "moves"), [(-0.24, "falls"), (0.24, "rises")])

@@ -272,6 +272,34 @@ def test_dependence_is_the_slope_of_a_group_on_its_own_share(sign):
     assert found.reason == "m: the same in all 8 repeats"
 
 
+def by_size(rows):
+    """Accuracy of a learner that needs rows of any group, and no share of its own."""
+    return 0.95 - 10.0 / rows
+
+
+def test_a_metric_that_depends_on_the_number_of_training_rows_alone_has_no_slope_on_a_share():
+    """As is trains on 3,000 rows, balanced on 5,000, shares on 400; the mixes of one size show no slope."""
+    trained = {"as_is": [500, 2_500], "over": [2_500, 2_500], "half": [200, 200], "men": [0, 400]}
+    values = {(mix, "all"): near(*[by_size(sum(rows))] * 2, shift=3) for mix, rows in trained.items()}
+    for i, table in enumerate(values.values()):
+        table += np.roll(NOISE, 3 + 2 * i)[:, None] / 4
+    found = ask(swept(values, trained=trained), plan(tuple(trained)), "dependence", 0.01)
+    assert found.inference.estimate == pytest.approx(0.0, abs=1e-12)
+    assert found.inference.p_violation > 0.5
+    assert found.sweep.slope_mixes == ("half", "men")
+    assert found.sweep.training_rows["as_is"] == {"f": 500.0, "m": 2_500.0}
+    over_all = np.polyfit([500 / 3_000, 0.5, 0.5, 0.0], [by_size(sum(rows)) for rows in trained.values()], 1)[0]
+    assert over_all > 0.01  # what shares of mixes of any size would say
+
+
+@pytest.mark.parametrize("names", [("as_is", "men"), ("as_is", "over")])
+def test_mixes_of_different_training_sizes_alone_are_refused_with_the_remedy(names):
+    trained = {"as_is": [500, 2_500], "over": [2_500, 2_500], "men": [0, 400]}
+    values = {(mix, "all"): near(0.8, 0.7) for mix in names}
+    with pytest.raises(ConfigurationError, match=r"as_is on 3,000, .* number of rows does; write two mixes or more as"):
+        ask(swept(values, trained=trained), plan(names), "dependence", 0.1)
+
+
 def test_a_gap_that_only_rounding_changes_is_no_gap_that_is_known_for_sure():
     first = np.array([0.7, 0.4, 0.3, 0.9, 0.6, 0.8, 0.35, 0.45])
     results = swept(np.stack([first, first - 0.2], axis=1), groups=("f\n", "m"))
@@ -308,7 +336,7 @@ def test_a_group_whose_worst_mix_may_be_one_that_is_undefined_is_named_with_it()
 
 def test_a_share_that_never_changes_has_no_slope_and_says_so():
     with pytest.raises(
-        ConfigurationError, match=r"the share of f of the training rows is 0\.\d+ under every mix, .* add"
+        ConfigurationError, match=r"the share of f of the training rows is 0\.\d+ under every mix of one .* add"
     ):
         verdict(swept(near(0.8, 0.7)), plan(), "dependence")
 
