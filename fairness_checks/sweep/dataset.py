@@ -50,8 +50,9 @@ class DataSet:
     features : frame or mapping of str to array_like, n rows, p columns
         What a model may see; any eager frame that narwhals reads. Becomes a `pandas.DataFrame` with rows
         numbered from 0.
-        A model whose input is no table (images) has a column here that says where to find it; what that column
-        leads to is then the business of `TrainableModel.version`.
+        A model whose input is no table (images) has a column here that says where to find it: text such as a path, or a
+        row number that is named in `categorical`, as nothing lies between two of them; what that column leads to is
+        then the business of `TrainableModel.version`.
     outcome : array_like of {0, 1} or bool, shape (n,), or None
         What happened; becomes int8. None for models that learn without labels.
     sensitive_features : frame, mapping of str to array_like, series or array_like, n rows
@@ -193,6 +194,29 @@ class DataSet:
             )
         codes, names = pd.factorize(self.sensitive_features[by], sort=True)
         return Groups(np.asarray(codes, dtype=np.intp), tuple(str(name) for name in names))
+
+    def locating(self) -> list[str]:
+        """Return the numeric features that look like row numbers or ids: a whole number of its own in every row.
+
+        Floats only where the numbers are consecutive: measurements may all differ, and may all be whole.
+
+        Examples
+        --------
+        >>> columns = {"row": range(4), "age": [40, 50, 40, 60], "dose": [1.0, 2.0, 4.0, 8.0]}
+        >>> data = DataSet(columns, None, {"sex": ["f", "m", "f", "m"]})
+        >>> data.locating(), data.like(categorical=("row",)).locating()
+        (['row'], [])
+        """
+        found = []
+        for name in self.features.columns:
+            column = self.features[name]
+            if name in self.categorical or not column.is_unique or column.isna().any() or len(column) < 2:
+                continue
+            values = np.sort(column.to_numpy(dtype=np.float64))
+            consecutive = bool(np.all(np.diff(values) == 1.0) and values[0] == np.rint(values[0]))
+            if consecutive or pd.api.types.is_integer_dtype(column.dtype):
+                found.append(name)
+        return found
 
     def lacks_outcome(self) -> int | None:
         """Return an outcome, 0 or 1, that no row has; None where both are there or there are no outcomes at all."""

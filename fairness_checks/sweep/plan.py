@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,16 +87,29 @@ class SweepPlan:
                 )
         return {name: feature_sets[name] for name in self.feature_sets or feature_sets}
 
-    def require_data(self, data: DataSet) -> None:
-        """Raise ConfigurationError where the data set lacks a group that the plan names, or has one group only."""
+    def require_data(self, data: DataSet, columns: Iterable[str] = ()) -> None:
+        """Raise ConfigurationError where the data do not suit the plan.
+
+        They lack a group that it names, have one group only, or a feature among `columns` says where a row's data are,
+        which "oversample" would make numbers between of.
+        """
         groups = data.groups(self.by).names
         if len(groups) == 1:
             raise ConfigurationError(
                 f"sweep: {self.by!r} has one group only, {groups[0]!r}, which all {len(data):,} rows belong to; there "
                 "is nobody to mix it or compare it with. Were the others lost in a join or a filter?"
             )
+        names = {mix: name for name, mix in self.mixes.items() if isinstance(mix, str)}
         for name, mix in self.mixes.items():
             require_groups(name, mix, self.by, groups)
+        locating = [name for name in data.locating() if name in set(columns)] if "oversample" in names else []
+        if locating:
+            raise ConfigurationError(
+                f"mixes.{names['oversample']}: oversample: feature {locating[0]!r} has another whole number in each of "
+                f"its {len(data):,} rows, as row numbers and ids have; nothing lies between two of them, so that a "
+                f"synthetic row would point to the data of another; write DataSet(..., categorical=[{locating[0]!r}]), "
+                "give it as float where it is measured, or leave this mix out"
+            )
 
     def tasks(self, feature_sets: Sequence[str]) -> Iterator[Task]:
         """Yield all tasks, repeat by repeat."""

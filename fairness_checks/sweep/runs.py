@@ -94,7 +94,7 @@ def run_sweep(
     ([1.0, 0.0], 2)
     """
     columns = plan.chosen(model.feature_sets)
-    plan.require_data(model.data)
+    plan.require_data(model.data, [name for features in columns.values() for name in features])
     if cache_dir is None:
         return _run(name, model, plan, columns, None, jobs, progress, [])
     identity = model.identity() if identity is None else identity

@@ -563,3 +563,41 @@ def test_predictions_of_other_rows_are_refused(patients, age_model, predict, mes
     wrong = TrainableModel(model.data, model.fit, lambda fitted, test: predict(test, None), version="1")
     with pytest.raises(InvalidPredictions, match=message):
         run_sweep("m", wrong, plan(), None)
+
+
+def images(number, **options):
+    """Data whose only feature says which image each row is."""
+    sex = np.where(np.arange(60) % 3 == 0, "dark", "light")
+    return DataSet({"age": number}, np.arange(60) % 2, {"sex": sex}, **options)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [np.arange(60), np.arange(60)[::-1] + 1_000, np.arange(60.0), np.random.default_rng(0).permutation(10_000)[:60]],
+    ids=["row", "reversed", "float", "id"],
+)
+def test_numbers_that_say_where_a_row_is_are_not_interpolated(age_model, number):
+    mixes = {"as_is": "as_is", "over": "oversample"}
+    data = images(number)
+    with pytest.raises(
+        ConfigurationError, match=r"mixes\.over: oversample: feature 'age' has .* categorical=\['age'\]"
+    ):
+        run_sweep("m", age_model(data), plan(mixes=mixes, repeats=2), None)
+    run_sweep("m", age_model(data), plan(mixes={"as_is": "as_is"}, repeats=2), None)
+    seen = []
+    run_sweep("m", age_model(images(number, categorical=["age"]), seen), plan(mixes=mixes, repeats=2), None)
+    of = dict(zip(number.tolist(), data.sensitive_features["sex"], strict=True))
+    for train, _ in seen:
+        assert [of[value] for value in train.features["age"]] == train.sensitive_features["sex"].tolist()
+
+
+def test_a_column_that_no_feature_set_uses_may_say_where_a_row_is(patients, age_model):
+    data = patients()
+    data = DataSet(
+        data.features.assign(id=np.arange(len(data))),
+        data.outcome,
+        data.sensitive_features,
+        categorical=data.categorical,
+    )
+    features = {"all": [name for name in data.features.columns if name != "id"]}
+    run_sweep("m", age_model(data, feature_sets=features), plan(mixes={"over": "oversample"}, repeats=1), None)
