@@ -209,6 +209,17 @@ def test_a_model_that_is_renamed_is_red_and_named(written):
     assert sorted(written.document()["models"]) == ["apoplexy_model", "sepsis_model"]
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["serial", "parallel"])
+def test_a_baseline_that_is_not_written_is_a_failed_case(written, workers):
+    before = written.file.read_bytes()
+    lost = "\n\nimport pytest\n\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_protocol(item):\n"
+    written.project.write("conftest.py", MODELS + lost + "    return True if 'stroke_model' in item.name else None\n")
+    assert written.run(UPDATE, *workers).ret == 1
+    assert written.file.read_bytes() == before
+    case = written.project.junit()["test_baseline_is_written"]
+    assert case.find("failure").text == "the baseline was not written: checks were lost"
+
+
 @pytest.mark.parametrize("arguments", [("-k", "stroke_model"), ("-k", "stroke_model", "-n", "2")])
 def test_a_filtered_update_leaves_the_rest(written, arguments):
     before = written.document()
