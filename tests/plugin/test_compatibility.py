@@ -47,8 +47,10 @@ def broken_model():
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item):
-    return True if "lost_model" in item.name else None
+def pytest_runtest_protocol(item, nextitem):
+    if "lost_model" in item.name:  # not run; what the item before it left is torn down all the same
+        item.session._setupstate.teardown_exact(nextitem)
+        return True
 """
 HAND = """
 from conftest import predictions
