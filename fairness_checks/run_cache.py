@@ -73,7 +73,7 @@ class RunCache:
 
     @property
     def _updating(self) -> bool:
-        return bool(self._config.getoption("fairness_update_baseline"))
+        return bool(self._config.getoption("fairness") and self._config.getoption("fairness_update_baseline"))
 
     @cached_property
     def directory(self) -> Path | None:

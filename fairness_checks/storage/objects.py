@@ -86,6 +86,10 @@ class ObjectWalk:
             self.value(kind)
         elif isinstance(value, (*WEAK, *_UNREADABLE)):
             self._cannot(value)
+        elif kind.__qualname__ == "Decorator" and kind.__module__ == "pydantic._internal._decorators":
+            self._items(
+                "decorator", (value.cls_var_name, value.info, value.func)
+            )  # beside them an address of its class
         elif kind.__module__.partition(".")[0] == "numba" and hasattr(value, "py_func"):
             self._put("compiled", kind.__qualname__)  # such functions name themselves anew in each process
             self._refer("py_func", "compiled function", value.py_func)

@@ -274,6 +274,42 @@ def test_neither_the_hash_seed_nor_the_process_nor_bytecode_on_disk_makes_a_diff
     assert len(found) == 1
 
 
+PYDANTIC = """
+    import pydantic
+
+    class Config(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(frozen=True)
+        depth: int = 3
+        names: list[str] = ["a"]
+
+        @pydantic.field_validator("depth")
+        @classmethod
+        def checked(cls, value):
+            return value + 1 if isinstance(value, int) else value
+
+        @property
+        def twice(self):
+            return 2 * self.depth
+
+    CONFIG = Config(depth=4)
+
+    def fit(x):
+        return CONFIG.twice * x
+    """
+
+
+@pytest.mark.parametrize(
+    "change", [("value + 1 if", "value + 2 if"), ('r("depth"', 'r("names"'), ("depth=4", "depth=5"), ("2 *", "3 *")]
+)
+def test_a_configuration_of_pydantic_is_the_same_in_every_process_and_seen(project, change):
+    project.write(model=PYDANTIC)
+    before = project.digest()
+    assert isinstance(before, str)
+    assert project.digest() == before  # of a class that was made anew, elsewhere in memory
+    project.write(model=PYDANTIC.replace(*change))
+    assert project.digest() != before
+
+
 def test_a_loaded_module_that_was_changed_since_is_seen(project):
     project.write(**BASE)
     before = project.digest()
