@@ -10,7 +10,7 @@ import numpy as np
 
 from fairness_checks.errors import InvalidPredictions
 
-__all__ = ["as_array", "column_of", "refuse_cells"]
+__all__ = ["as_array", "column_of", "refuse_cells", "rounded", "series_array"]
 
 _LONGEST = 2**53
 """Whole numbers up to here are floats of their own; past it neighbours share one."""
@@ -51,9 +51,11 @@ def as_array(name: str, values: Any) -> np.ndarray:
             f"{name}: dtype {values.dtype}, which NumPy does not have; write {name}.float() of a torch tensor, "
             f"{name}.astype('float32') of another array"
         )
-    if hasattr(values, "detach") and hasattr(values, "cpu"):  # a torch tensor, which may have a gradient or a device
-        values = values.detach().cpu()
     try:
+        if hasattr(values, "detach") and hasattr(
+            values, "cpu"
+        ):  # a torch tensor, which may have a gradient or a device
+            values = values.detach().cpu()
         array = np.asarray(values)
         if isinstance(values, Sequence) and _other_than_given(values, array):
             array = np.asarray(values, dtype=object)
@@ -64,11 +66,44 @@ def as_array(name: str, values: Any) -> np.ndarray:
             f"{name}: {type(values).__name__} cannot be read as one array ({type(error).__name__}: {error}); give a "
             "NumPy array, a list of plain values, or a column of a frame"
         ) from None
+    if array.dtype.kind == "V":
+        fields = ", ".join(map(repr, array.dtype.names or ()))
+        what = f"fields ({fields}); give one of them" if fields else f"dtype {array.dtype}; give numbers or text"
+        raise InvalidPredictions(f"{name}: an array of {what}")
     if array.ndim == 2 and array.shape[1] == 1:  # a column, as Keras and DataFrame.to_numpy give it
         array = array[:, 0]
     if array.dtype.kind == "T":  # may hold a missing value, which NumPy writes out as text
         return array.astype(object)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def series_array(name: str, column: nw.Series[Any]) -> np.ndarray:
+    """Return a series as an array: of Python objects where NumPy has nothing of its kind, such as 128-bit integers."""
+    try:
+        return np.asarray(column.to_numpy())
+    except Exception as error:  # of whichever library holds the series
+        try:
+            return np.fromiter(column.to_list(), dtype=object, count=len(column))
+        except Exception:
+            said = next(iter(str(error).splitlines()), "it gave no reason")
+            raise InvalidPredictions(
+                f"{name}: a column of {column.dtype} cannot be read as one array ({type(error).__name__}: {said}); "
+                "cast it to numbers or text"
+            ) from None
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Say which floats are whole numbers so large that neighbours share one, shape (n,).
+
+    Examples
+    --------
+    >>> rounded(np.array([2.0**24, 2.0**53])).tolist(), rounded(np.array([2.0**24], dtype=np.float32)).tolist()
+    ([False, True], [True])
+    """
+    if values.dtype.kind not in "fc":
+        return np.zeros(len(values), dtype=bool)
+    size = np.abs(values)
+    return np.asarray(np.isfinite(size) & (size >= 2.0 ** (np.finfo(values.dtype).nmant + 1)))
 
 
 def _other_than_given(values: Sequence[Any], array: np.ndarray) -> bool:

@@ -96,6 +96,8 @@ def _below_chance(predictions: Predictions, metric: str, settings: Settings, wid
     """Return the metric of all samples, its interval widened, if it is below chance, else nothing."""
     check = Check(metric, ("all",), "min_value", CHANCE)
     statistics = GroupStatistics.from_predictions(predictions, check.by, metrics=[check.definition])
+    if statistics.one_cluster_each:  # of which nothing can be said, and the checks say so
+        return None
     found = find(statistics, check, settings).inference
     if found is None:
         return None

@@ -33,9 +33,15 @@ def compared(statistics: GroupStatistics, check: Check) -> GroupStatistics:
         If `absent` names a group that does not exist.
     InvalidPredictions
         If an `absent` cell has samples; or two groups are compared and no number of samples could give two: a feature
-        has one group, or each stratum has samples of one.
+        has one group, or each stratum has samples of one. Likewise if each group is one cluster.
     """
     some = _without_absent(statistics, check)
+    if some.one_cluster_each:
+        raise InvalidPredictions(
+            f"cluster: all samples of each group of {printable(', '.join(some.by))} are of one cluster, and more "
+            "samples of the same clusters settle nothing. Is `cluster` a constant, or the feature itself? Give what "
+            "some samples of a group share and others do not, such as the patient, or leave it out"
+        )
     if check.limit_kind in PAIRWISE or check.of == "disparity":
         _require_two_groups(some, check)
         _require_two_in_a_stratum(some, check)

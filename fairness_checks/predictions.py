@@ -16,7 +16,7 @@ from fairness_checks.checks import Decisions, ImageScaling
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
 from fairness_checks.inputs.alignment import RowLabels, require_aligned
 from fairness_checks.inputs.classes import read_classes
-from fairness_checks.inputs.frames import read_columns
+from fairness_checks.inputs.frames import read_columns, refuse_arrays
 from fairness_checks.sensitive import SensitiveFeature, encode_features
 from fairness_checks.vectors import decide, frozen, read_clusters, read_ids, read_measures, read_scores
 
@@ -206,14 +206,18 @@ class Predictions:
         Predictions(4 samples, sensitive features: sex (f, m))
         """
         features = [by] if isinstance(by, str | int) else by
-        if not isinstance(features, list | tuple) or not features or len(set(features)) < len(features):
-            raise InvalidPredictions(
-                f"by: {by!r} must be the name of a column, or a list of one or more different names"
-            )
+        several = isinstance(features, list | tuple)
+        places = {f"by[{place}]": name for place, name in enumerate(features)} if several else {}
         named = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
         roles = {role: name for role, name in named.items() if name is not None}
+        refuse_arrays(roles | places)
+        if not places or len(set(features)) < len(features):
+            shown = f"a {type(by).__name__}" if hasattr(by, "__array__") else repr(by)
+            raise InvalidPredictions(
+                f"by: {shown} must be the name of a column, or a list of one or more different names"
+            )
         _refuse_one_column(roles)
-        columns = read_columns(frame, roles | {f"by[{place}]": name for place, name in enumerate(features)})
+        columns = read_columns(frame, roles | places)
         arrays = {role: columns[name] for role, name in roles.items()}
         sensitive = {name: columns[name] for name in features}
         return cls(**arrays, sensitive_features=sensitive, positive=positive, threshold=threshold, about=about)

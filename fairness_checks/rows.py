@@ -13,10 +13,10 @@ from fairness_checks.checks import MISSING_IS_ERROR, Missing
 from fairness_checks.counting import count_cells, place_intersections
 from fairness_checks.encoding import recode
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
-from fairness_checks.inputs.group_names import MISSING_TEXT, clean
+from fairness_checks.inputs.group_names import clean, means_missing
 from fairness_checks.predictions import Predictions
 from fairness_checks.sensitive import MISSING, SensitiveFeature, first_rows
-from fairness_checks.stats.clusters import Cells, find_cells
+from fairness_checks.stats.clusters import FEWEST_CLUSTERS, Cells, find_cells
 
 __all__ = ["Rows", "refuse_many", "without_missing_text"]
 
@@ -99,10 +99,20 @@ class Rows:
         return find_cells(codes, len(self.groups), self.clusters)
 
     @cached_property
+    def _all_cells(self) -> Cells | None:
+        return self.cells()
+
+    @property
     def clusters_cross_groups(self) -> bool:
         """Whether some cluster has samples in more than one group."""
-        cells = self.cells()
-        return cells is not None and cells.spanning
+        return self._all_cells is not None and self._all_cells.spanning
+
+    @property
+    def one_cluster_each(self) -> bool:
+        """Whether each group has one cluster, though some has samples enough for the clusters that a test needs."""
+        if self._all_cells is None:
+            return False
+        return int(self._all_cells.by_group().max()) == 1 and int(self.samples.max()) >= FEWEST_CLUSTERS
 
 
 def refuse_many(by: Sequence[str], intersections: int) -> None:
@@ -113,8 +123,8 @@ def refuse_many(by: Sequence[str], intersections: int) -> None:
 
 def without_missing_text(feature: SensitiveFeature, missing: Missing) -> SensitiveFeature:
     """Return the feature with text that means a missing value as missing; refuse it where nobody said what it is."""
-    texts = MISSING_TEXT if missing.text is None else {clean(text) for text in missing.text}
-    found = [position for position, name in enumerate(feature.groups) if name in texts]
+    said = None if missing.text is None else {clean(text) for text in missing.text}
+    found = [i for i, name in enumerate(feature.groups) if (means_missing(name) if said is None else name in said)]
     if not found:
         return feature
     if missing.text is None and missing.sensitive == "error":

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from narwhals.exceptions import DuplicateError
 
-from fairness_checks.array_like import as_array, column_of, refuse_cells
+from fairness_checks.array_like import as_array, column_of, refuse_cells, series_array
 from fairness_checks.encoding import MOST_DISTINCT, Coding, chunks, code_array, recode, small_integer
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.group_names import clean, refuse_look_alikes
@@ -159,8 +159,9 @@ def _code(where: str, column: Any) -> tuple[Coding, np.ndarray]:
         if column.implementation.is_pandas() and column.dtype == nw.Categorical:
             return _code(where, column.to_native().array)
         categorical = column.dtype in (nw.Categorical, nw.Enum)
-        categories = np.asarray(column.cat.get_categories().to_numpy()) if categorical else none
-        return _code_series(where, column), categories
+        if categorical:  # Arrow's may hold a null, which is no category
+            none = np.asarray(column.cat.get_categories().drop_nulls().to_numpy())
+        return _code_series(where, column), none
     if hasattr(column, "codes") and hasattr(column, "categories"):  # a pandas.Categorical
         return _code_categories(np.array(column.codes), np.asarray(column.categories))
     values = as_array(where, column)
@@ -192,7 +193,7 @@ def _code_series(where: str, column: nw.Series[Any]) -> Coding:
         coding = _code_text_series(column)
         if coding is not None:
             return coding
-    return _code_values(where, np.asarray(column.to_numpy()))
+    return _code_values(where, as_array(where, series_array(where, column)))
 
 
 def _code_text_series(column: nw.Series[Any]) -> Coding | None:

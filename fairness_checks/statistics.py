@@ -42,6 +42,8 @@ class GroupStatistics:
         Samples of each group, where there are no labels to count.
     clusters_cross_groups : bool
         Whether some cluster has samples in more than one group.
+    one_cluster_each : bool
+        Whether all samples of each group are of one cluster, though some group has many.
 
     Notes
     -----
@@ -55,6 +57,7 @@ class GroupStatistics:
     measured: Mapping[str, Any] = field(default_factory=dict)
     unlabelled: Counts | None = None
     clusters_cross_groups: bool = False
+    one_cluster_each: bool = False
 
     @classmethod
     def from_predictions(
@@ -100,7 +103,8 @@ class GroupStatistics:
             np.zeros((len(rows.groups), len(CELLS)), dtype=np.int64) if rows.counts is None else rows.counts,
             measured,
             rows.samples if rows.counts is None else None,
-            rows.clusters is not None and rows.clusters_cross_groups,
+            rows.clusters_cross_groups,
+            rows.one_cluster_each,
         )
 
     @property

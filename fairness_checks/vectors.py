@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Collection, Sequence
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.array_like import as_array, column_of, refuse_cells
+from fairness_checks.array_like import as_array, column_of, refuse_cells, rounded, series_array
 from fairness_checks.encoding import chunks
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.inputs.group_names import MISSING_TEXT
+from fairness_checks.inputs.group_names import MISSING_TEXT, clean, seen
 from fairness_checks.sensitive import are_missing, first_rows, is_missing, refuse_namesakes
 
 __all__ = ["decide", "frozen", "read_clusters", "read_ids", "read_labels", "read_measures", "read_scores"]
@@ -40,7 +42,7 @@ def _vector(name: str, values: Any) -> np.ndarray:
             _refuse(name, np.asarray(values.is_null().to_numpy(), dtype=bool), "missing (null)")
         if values.implementation.is_polars() and values.dtype == nw.String:  # which NumPy's own text is made of
             _refuse(name, np.asarray(values.str.contains("\0", literal=True).to_numpy(), dtype=bool), _NUL)
-        array = as_array(name, values.to_numpy())
+        array = as_array(name, series_array(name, values))
     else:
         array = as_array(name, values)
     if array.ndim != 1:
@@ -68,12 +70,31 @@ def _read_objects(name: str, values: np.ndarray) -> np.ndarray:
         return values.astype(str)
     if len(kinds) == 1 and issubclass(kind := next(iter(kinds)), np.floating):
         return values.astype(kind)  # a threshold is compared in their own precision
-    # As floats, long ids that differ in their last digits would become one cluster.
-    ids = name in ("cluster", "sample_id") and all(issubclass(kind, int | np.integer) for kind in kinds)
     try:
-        return values.astype(np.int64 if ids else np.float64)
+        if name in ("cluster", "sample_id") and all(issubclass(kind, numbers.Number | Decimal) for kind in kinds):
+            return _read_numbers(name, values)
+        return values.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         return values.astype(str)
+
+
+def _read_numbers(name: str, values: np.ndarray) -> np.ndarray:
+    """Return ids of any type of number: as floats, long ones that differ in their last digits would become one."""
+    floats = [isinstance(value, float | np.floating) for value in values]
+    if any(floats):
+        _refuse_rounded(name, np.where(floats, values, 0.0).astype(np.float64))
+    if all(value == int(value) for value in values):
+        whole = [int(value) for value in values]
+        return np.array(whole, dtype=np.int64 if max(map(abs, whole)) < 2**63 else str)
+    if name == "cluster":  # whatever else is equal is one of them
+        places: dict[Any, int] = {}
+        return np.array([places.setdefault(value, len(places)) for value in values])
+    return values.astype(np.float64)
+
+
+def _refuse_rounded(name: str, values: np.ndarray) -> None:
+    what = f"{values.dtype} too large to be told from the next whole number (give integers or text)"
+    _refuse(name, rounded(values), what)
 
 
 def _decoded(value: object) -> object:
@@ -172,7 +193,11 @@ def decide(score: npt.NDArray[np.floating[Any]], threshold: float) -> npt.NDArra
     >>> decide(np.array([0.7], dtype=np.float32), 0.7).tolist()  # as float64 it is 0.699999988
     [True]
     """
-    return np.asarray(score >= score.dtype.type(threshold))
+    limit = score.dtype.type(threshold)
+    single = np.float32(threshold)
+    if score.dtype == np.float64 and single < limit and (score == single).any() and (score == np.float32(score)).all():
+        limit = single  # float32 scores that a list, a wider column or a file made float64 of
+    return np.asarray(score >= limit)
 
 
 def read_measures(name: str, values: Any, *, signed: bool) -> npt.NDArray[np.float64]:
@@ -193,6 +218,7 @@ def read_clusters(values: Any) -> npt.NDArray[np.int64]:
     The order in which clusters are added up must not hang on what they are called: no digit of a result does.
     """
     array = _vector("cluster", values)
+    _refuse_rounded("cluster", array)
     names, first, cluster = np.unique(array, return_index=True, return_inverse=True)
     absent = are_missing(names)
     if absent.any():
@@ -226,17 +252,29 @@ def read_ids(values: Any) -> npt.NDArray[np.str_]:
 
 
 def _refuse_names(name: str, ids: Sequence[str], rows: Callable[[int], npt.NDArray[np.bool_]]) -> None:
-    """Refuse ids that mean that there is none, and two that differ in the blanks around them only."""
+    """Refuse ids that mean that there is none, and two that differ in nothing that a reader would see."""
     for text in sorted(MISSING_TEXT.intersection(ids)):  # of such a cluster would be every sample without an id
         what = f"the text {text!r}, which means a missing value (give each an id of its own)"
         _refuse(name, rows(ids.index(text)), what)
+    if not "".join(ids).isascii():
+        _refuse_same(name, ids, rows, clean, "how Unicode writes the same characters, or blanks; write both the same")
+        _refuse_same(name, ids, rows, seen, "characters that are not seen; remove these")
     edges = {text[0] for text in ids} | {text[-1] for text in ids}  # most ids have no blank there, and need no more
-    if any(edge.isspace() for edge in edges) and len({text.strip() for text in ids}) < len(ids):
-        first: dict[str, int] = {}
-        for position, text in enumerate(ids):
-            before = first.setdefault(text.strip(), position)
-            if before != position:
-                one, other = sorted(int(np.argmax(rows(at))) for at in (before, position))
-                raise InvalidPredictions(
-                    f"{name}: the ids of rows {one} and {other} differ only in the blanks around them; strip them"
-                )
+    if any(edge.isspace() for edge in edges):
+        _refuse_same(name, ids, rows, str.strip, "the blanks around them; strip them")
+
+
+def _refuse_same(
+    name: str,
+    ids: Sequence[str],
+    rows: Callable[[int], npt.NDArray[np.bool_]],
+    kept: Callable[[str], str],
+    what: str,
+) -> None:
+    """Refuse ids of which the same is kept."""
+    first: dict[str, int] = {}
+    for position, text in enumerate(ids):
+        before = first.setdefault(kept(text), position)
+        if before != position:
+            one, other = sorted(int(np.argmax(rows(at))) for at in (before, position))
+            raise InvalidPredictions(f"{name}: the ids of rows {one} and {other} differ only in {what}")

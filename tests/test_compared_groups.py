@@ -261,3 +261,17 @@ def test_mistakes_in_absent_are_found_before_any_model_is_fitted(tmp_path, secti
     with pytest.raises(ConfigurationError) as error:
         load_config(path)
     assert [line for line in str(error.value).splitlines() if f":5: models.m.{section}[0].{message}" in line]
+
+
+@pytest.mark.parametrize("limit", [{"max_difference": 0.3}, {"min_value": 0.3}])
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "roc_auc", "brier_score"])
+@pytest.mark.parametrize("cluster", ["constant", "group"])
+def test_groups_of_one_cluster_each_are_an_error_whatever_their_size(cluster, metric, limit):
+    group = np.repeat(["a", "b", "c"], 100)
+    given = np.zeros(300) if cluster == "constant" else group
+    score = np.random.default_rng(0).random(300)
+    made = Predictions([0, 1] * 150, y_score=score, cluster=given, sensitive_features={"site": group})
+    with pytest.raises(InvalidPredictions, match=r"^cluster: all samples of each group of site are of one cluster"):
+        audit(made, metric=metric, by="site", **limit)
+    other = Predictions([0, 1] * 150, y_score=score, cluster=np.arange(300) // 2, sensitive_features={"site": group})
+    assert audit(other, metric=metric, by="site", **limit).verdict in ("pass", "fail", "inconclusive")

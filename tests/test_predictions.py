@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -505,3 +506,68 @@ def test_what_is_no_array_is_one_clear_error(given, message):
     arguments = {"y_true": [0, 1], "y_score": [0.2, 0.8], "sensitive_features": ["f", "m"]} | given
     with pytest.raises(InvalidPredictions, match=message):
         Predictions(**arguments)
+
+
+LONG = [10**17 + row for row in range(40)]
+WRITTEN = {
+    "decimal": lambda ids: [Decimal(each) for each in ids],
+    "fraction": lambda ids: [Fraction(each) for each in ids],
+    "decimal beside int": lambda ids: [Decimal(each) if each % 2 else each for each in ids],
+    "int beside float": lambda ids: np.array([1.5, *ids[1:]], dtype=object),
+    "past 64 bits": lambda ids: [each * 10**10 for each in ids],
+    "polars decimal": lambda ids: pl.Series([Decimal(each) for each in ids]),
+    "arrow decimal": lambda ids: pa.chunked_array([pa.array([Decimal(each) for each in ids])]),
+    "pandas arrow decimal": lambda ids: pd.Series(
+        [Decimal(each) for each in ids], dtype=pd.ArrowDtype(pa.decimal128(38))
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_long_ids_of_any_number_are_kept_apart(kind):
+    made = Predictions([0, 1] * 20, [0, 1] * 20, cluster=WRITTEN[kind](LONG), sensitive_features=["f", "m"] * 20)
+    assert made.cluster.tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, object])
+def test_cluster_ids_that_stand_for_several_whole_numbers_are_refused(dtype):
+    first = 2.0 ** {np.float16: 11, np.float32: 24}.get(dtype, 53)
+    ids = np.array([1.0, 2.0, first, 3.0], dtype=dtype)
+    with pytest.raises(InvalidPredictions, match=r"too large to be told from the next whole number.*row 2"):
+        Predictions([0, 1] * 2, [0, 1] * 2, cluster=ids, sensitive_features=["f", "m"] * 2)
+
+
+@pytest.mark.parametrize("widened", [np.float64, object, list])
+def test_float32_scores_that_became_float64_are_decided_as_float32(widened):
+    score = np.array([0.7, 0.2, 0.7, 0.9], dtype=np.float32)
+    given = score.tolist() if widened is list else pd.Series(score).astype(widened)
+    made = Predictions([1, 0, 1, 1], y_score=given, threshold=0.7, sensitive_features=["f", "m"] * 2)
+    assert made.y_pred.tolist() == [True, False, True, True]
+    below = [np.nextafter(0.7, 0.0), 0.2, float(np.float32(0.7)), 0.9]  # of which one was never a float32
+    assert Predictions(
+        [1, 0, 1, 1], y_score=below, threshold=0.7, sensitive_features=["f", "m"] * 2
+    ).y_pred.tolist() == [
+        *[False] * 3,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("role", ["y_true", "sensitive_features", "cluster"])
+@pytest.mark.parametrize(
+    "given", [np.zeros(4, dtype="V2"), np.zeros(4, dtype=[("a", "i4")]), pytest.param("meta", id="torch-meta")]
+)
+def test_arrays_without_values_are_one_clear_error(role, given):
+    if isinstance(given, str):
+        given = pytest.importorskip("torch").empty(4, device=given)
+    if role == "sensitive_features" and getattr(given.dtype, "names", None):
+        pytest.skip("fields are features")
+    arrays = {"y_true": [0, 1] * 2, "y_pred": [0, 1] * 2, "sensitive_features": ["f", "m"] * 2} | {role: given}
+    with pytest.raises(InvalidPredictions, match=f"^{role}"):
+        Predictions(**arrays)
+
+
+def test_a_null_in_an_arrow_dictionary_is_no_category():
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0, 2]), pa.array(["f", "m", None]))
+    made = Predictions([0, 1] * 2, [0, 1] * 2, sensitive_features=pa.table({"sex": column}))
+    assert made.sensitive_features["sex"].groups == ("f", "m")
+    assert made.sensitive_features["sex"].codes.tolist() == [0, 1, 0, -1]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fairness_checks.encoding import recode
 from fairness_checks.errors import InvalidPredictions, did_you_mean
-from fairness_checks.inputs.group_names import MISSING_TEXT, refuse_look_alikes
+from fairness_checks.inputs.group_names import means_missing, refuse_look_alikes
 from fairness_checks.sensitive import are_missing, code_column, first_rows
 from fairness_checks.vectors import read_labels
 
@@ -164,7 +164,7 @@ def _refuse_names(codings: Mapping[str, tuple[npt.NDArray[Any], Sequence[Any]]])
     for where, (codes, values) in codings.items():
         for position, value in enumerate(values):
             text = class_name(value)
-            if isinstance(value, str) and value.strip() in MISSING_TEXT:
+            if isinstance(value, str) and means_missing(value):
                 raise InvalidPredictions(
                     f"{where}: the text {value!r} means a missing value: {first_rows(codes == position)}; leave these "
                     "samples out, or give the class another name"

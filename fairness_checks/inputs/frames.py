@@ -11,7 +11,7 @@ from narwhals.exceptions import DuplicateError
 
 from fairness_checks.errors import InvalidPredictions, did_you_mean
 
-__all__ = ["is_lazy", "library_name", "read_columns"]
+__all__ = ["is_lazy", "library_name", "read_columns", "refuse_arrays"]
 
 _LAZY_LIBRARIES = frozenset({"dask", "dask_expr", "duckdb", "ibis", "pyspark", "sqlframe"})
 """Libraries of which not only whole frames are lazy: a column of Dask or Ibis is computed by itself, too."""
@@ -56,7 +56,7 @@ def read_columns(frame: Any, roles: Mapping[str, Any]) -> dict[Any, nw.Series[An
     InvalidPredictions
         If this is no frame, a column is not in it or is there twice, or the frame fails while it is collected.
     """
-    _refuse_arrays(roles)
+    refuse_arrays(roles)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # which of narwhals' parts will read Dask is not our user's
@@ -72,6 +72,8 @@ def read_columns(frame: Any, roles: Mapping[str, Any]) -> dict[Any, nw.Series[An
         _refuse_names(roles, native.columns, frame)
         chosen = native.select(nw.col(*dict.fromkeys(roles.values())))
         table = chosen.collect() if isinstance(chosen, nw.LazyFrame) else chosen
+        if patterns := [name for name in roles.values() if name not in table.columns]:  # Polars', such as "^p.*$"
+            raise InvalidPredictions(f"frame: {library_name(frame)} reads {patterns[0]!r} as a pattern; rename it")
         return {name: table.get_column(name) for name in table.columns}
     except InvalidPredictions:
         raise
@@ -83,7 +85,8 @@ def read_columns(frame: Any, roles: Mapping[str, Any]) -> dict[Any, nw.Series[An
         ) from error
 
 
-def _refuse_arrays(roles: Mapping[str, Any]) -> None:
+def refuse_arrays(roles: Mapping[str, Any]) -> None:
+    """Refuse what is no name of a column: an array, a series or an expression."""
     for role, name in roles.items():
         if not isinstance(name, str | int):
             raise InvalidPredictions(

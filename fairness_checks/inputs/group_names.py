@@ -14,15 +14,30 @@ from collections.abc import Callable, Sequence
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.names import printable
 
-__all__ = ["MISSING_TEXT", "clean", "refuse_look_alikes", "text_problem"]
+__all__ = ["MISSING_TEXT", "clean", "means_missing", "refuse_look_alikes", "seen", "text_problem"]
 
 MISSING_TEXT = frozenset(
     [
         *("nan", "NaN", "NAN", "-nan", "-NaN", "<NA>", "NaT", "None", "null", "NULL", "Null", "#N/A", "#NA", "N/A"),
-        *("NA", "n/a", "N.A.", "n.a.", "?", "."),
+        *("NA", "n/a", "N/a", "N.A.", "n.a.", "N.A", "n.a", "<na>", "Nan", "?", "."),
+        *("#N/A N/A", "-1.#IND", "1.#IND", "-1.#QNAN", "1.#QNAN"),  # pandas reads these as missing, too
+        *("\\N", "(null)", "(NULL)", "<null>", "<NULL>", "[null]", "[NULL]"),  # exports of databases
+        *("#NULL!", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NUM!"),  # errors of spreadsheets
     ]
 )
 """Text that programs write for a missing value; as it is written: "none" may be an answer, "None" is Python's."""
+
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""What no reader sees, though Unicode calls it a letter, mark or symbol: fillers, selectors, Braille's blank."""
+
+_ALIKE = str.maketrans(
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
+    | dict.fromkeys("\u2018\u2019\u201b\u2032\u00b4`", "'")
+    | dict.fromkeys("\u201c\u201d\u201f\u2033", '"')
+)
+"""Dashes and quotation marks, which one program writes for another's."""
 
 _BLANKS = re.compile(r"\s+")
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)\s+(?=\d)")
@@ -37,6 +52,25 @@ def clean(name: str) -> str:
     ('Male', 1)
     """
     return name.strip() if name.isascii() else unicodedata.normalize("NFC", name).strip()
+
+
+def seen(name: str) -> str:
+    r"""Return a name without what no reader sees in it.
+
+    Examples
+    --------
+    >>> seen("ma\u200ble\ufe0f "), seen("\u3164")
+    ('male', '')
+    """
+    if name.isascii():
+        return name.strip()
+    text = "".join(character for character in name if unicodedata.category(character) != "Cf")
+    return unicodedata.normalize("NFC", _UNSEEN.sub("", text)).strip()
+
+
+def means_missing(name: str) -> bool:
+    """Say whether a name is text that programs write for a missing value."""
+    return unicodedata.normalize("NFKC", seen(name)) in MISSING_TEXT
 
 
 def text_problem(text: str) -> str | None:
@@ -75,11 +109,15 @@ def refuse_look_alikes(where: str, names: Sequence[str], row: Callable[[int], in
     InvalidPredictions
         With both names, a row of each, and the remedy.
     """
-    seen: dict[str, int] = {}
+    met: dict[str, int] = {}
     for position, name in enumerate(names):
         if (problem := text_problem(clean(name))) is not None:
             raise InvalidPredictions(f"{where}: the name {name!r}{_at(row(position))} holds {problem}; write another")
-        first = seen.setdefault(_looks(name), position)
+        if not seen(name):
+            raise InvalidPredictions(
+                f"{where}: the name {name!a}{_at(row(position))} holds nothing that is seen; write another"
+            )
+        first = met.setdefault(_looks(name), position)
         if names[first] != name:
             one, other = names[first], name
             raise InvalidPredictions(
@@ -94,8 +132,7 @@ def _at(row: int | None) -> str:
 
 def _looks(name: str) -> str:
     """Return what a reader sees of a name, blanks and letter case aside; a blank between digits parts two numbers."""
-    text = unicodedata.normalize("NFKC", name)
-    text = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    text = unicodedata.normalize("NFKC", seen(name).translate(_ALIKE))
     text = _BLANKS.sub("", _BETWEEN_DIGITS.sub("\0", text.strip()))
     return printable(unicodedata.normalize("NFKC", text.casefold()))
 
@@ -105,6 +142,8 @@ def _difference(one: str, other: str) -> str:
     bare, as_bare = (_BLANKS.sub("", name) for name in (one, other))
     if bare == as_bare:
         return "blanks"
+    if bare.translate(_ALIKE) == as_bare.translate(_ALIKE):
+        return "dashes or quotation marks"
     same, as_same = (unicodedata.normalize("NFKC", name) for name in (bare, as_bare))
     if same == as_same:
         return "how Unicode writes the same characters"

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from narwhals.exceptions import DuplicateError
 
+from fairness_checks.array_like import as_array, series_array
 from fairness_checks.cache_keys import array_digest
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.sensitive import encode_features, first_rows
@@ -38,11 +39,14 @@ def read_features(features: Any) -> Any:
         if native.implementation.is_pandas():
             frame = native.to_native().reset_index(drop=True)
         else:  # column by column, which asks for no pyarrow
-            frame = pd.DataFrame({name: native.get_column(name).to_numpy() for name in native.columns})
+            columns = {name: native.get_column(name) for name in native.columns}
+            frame = pd.DataFrame({name: series_array(f"features[{name!r}]", each) for name, each in columns.items()})
     elif isinstance(features, Mapping):
         try:
-            frame = pd.DataFrame({name: _unlabelled(column) for name, column in features.items()})
-        except ValueError as error:
+            frame = pd.DataFrame({name: _unlabelled(name, column) for name, column in features.items()})
+        except InvalidPredictions:
+            raise
+        except Exception as error:  # of the library that a column is of, too
             raise InvalidPredictions(f"features: cannot be read as one table: {error}") from error
     else:
         raise InvalidPredictions(f"features: {type(features).__name__}; a frame or a mapping of columns is needed")
@@ -56,8 +60,10 @@ def read_features(features: Any) -> Any:
     return frame
 
 
-def _unlabelled(column: Any) -> Any:
+def _unlabelled(name: Any, column: Any) -> Any:
     """Return a column by position: pandas would put others that carry labels in another order."""
+    if hasattr(column, "detach"):  # a torch tensor, which may have a gradient or a device
+        return as_array(f"features[{name!r}]", column)
     return column.reset_index(drop=True) if isinstance(column, pd.Series) else column
 
 

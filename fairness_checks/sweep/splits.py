@@ -158,11 +158,18 @@ def split(data: DataSet, by: str, test: float, rng: np.random.Generator, kept: C
     least = []
     for group, name in enumerate(groups.names):
         members = np.flatnonzero(drawn.home == group)
-        wanted = _wanted(f"by {by!r}: group {name!r}", test, int(drawn.size[members].sum()))
-        _require_all_can_test(data, by, name, drawn.size[members], test, wanted)
-        chosen[members[_fill(drawn.size[members], wanted)]] = True
+        least.append(1)
+        if not len(members):  # its rows are in blocks of other groups, as those of matched pairs may be
+            continue
+        sizes = drawn.size[members]
+        if isinstance(test, int):  # of the group's own rows; blocks that cross groups hold others beside them
+            sizes = np.bincount(kept[groups.codes == group], minlength=int(kept.max()) + 1)[drawn.code[members]]
+        wanted = _wanted(f"by {by!r}: group {name!r}", test, int(sizes.sum()))
+        _require_all_can_test(data, by, name, sizes, test, wanted)
+        chosen[members[_fill(sizes, wanted)]] = True
         # A large cluster is what the user says it is; rows that are linked may be so by chance.
-        least.append(max(1, wanted // 2) if data.identical_rows == TOGETHER else 1)
+        if data.identical_rows == TOGETHER:
+            least[-1] = max(1, wanted // 2)
     is_test = np.isin(kept, drawn.code[chosen])
     for side, rows_of, needed in (("test", is_test, np.array(least)), ("train", ~is_test, 1)):
         found = np.bincount(groups.codes[rows_of], minlength=len(groups.names))

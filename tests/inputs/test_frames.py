@@ -254,3 +254,34 @@ def test_a_joined_query_goes_in_whole_or_not_at_all(joined, hospital):
     groups = query.select("sex")
     with pytest.raises(InvalidPredictions, match=re.escape("Predictions.from_frame(frame, y_true=")):
         Predictions(labels["label"], y_score=labels["p"], sensitive_features=groups)
+
+
+@pytest.mark.parametrize("column", [pd.Series([0, 1]), pl.Series([0, 1]), pl.col("y"), np.array([0, 1]), ["y"]])
+@pytest.mark.parametrize("role", ["y_true", "y_pred", "by", "cluster"])
+def test_a_column_itself_is_refused_where_its_name_belongs(role, column):
+    table = pd.DataFrame({"y": [0, 1], "p": [0, 1], "sex": ["f", "m"]})
+    given = {"y_true": "y", "y_pred": "p", "by": ["sex"]} | {role: [column] if role == "by" else column}
+    with pytest.raises(InvalidPredictions, match="no name of a column"):
+        Predictions.from_frame(table, **given)
+
+
+def test_a_name_that_polars_reads_as_a_pattern_is_refused():
+    table = pl.LazyFrame({"y": [0, 1], "^p.*$": [0, 1], "pp": [1, 0], "sex": ["f", "m"]})
+    with pytest.raises(InvalidPredictions, match=r"reads '\^p\.\*\$' as a pattern; rename it"):
+        Predictions.from_frame(table, y_true="y", y_pred="^p.*$", by="sex")
+
+
+def test_columns_that_numpy_has_no_dtype_for_are_read():
+    table = pl.LazyFrame({"y": [0, 1, 1], "p": [0, 1, 0], "sex": [1, 2, 1], "site": [0, 1, 1]})
+    found = Predictions.from_frame(table.cast(pl.Int128), y_true="y", y_pred="p", by="sex", cluster="site")
+    assert found.y_true.tolist() == [False, True, True]
+    assert found.sensitive_features["sex"].groups == ("1", "2")
+    assert found.cluster.tolist() == [0, 1, 1]
+
+
+def test_ids_of_128_bits_are_kept_apart():
+    query = (
+        "select i % 2 as y, 0.5 as p, 's' || i % 2 as sex, 100000000000000000000::hugeint + i as id from range(60) t(i)"
+    )
+    found = Predictions.from_frame(duckdb.sql(query), y_true="y", y_score="p", by="sex", cluster="id", sample_id="id")
+    assert len(set(found.cluster.tolist())) == len(set(found.sample_id.tolist())) == 60

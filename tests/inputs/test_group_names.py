@@ -310,3 +310,42 @@ def test_a_kept_name_is_kept_again_and_can_be_written(name):
     assert clean(clean(name)) == clean(name)
     if text_problem(name) is None:
         assert name.encode("utf-8").decode("utf-8") == name
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("male", "male\ufe0f"),
+        ("male", "ma\u034fle"),
+        ("male", "ma\u3164le"),
+        ("a b", "a\u2800b"),
+        ("18-25", "18\u201325"),
+        ("-1", "\u22121"),
+        ("don't know", "don\u2019t know"),
+    ],
+)
+def test_marks_that_nobody_sees_and_signs_of_one_look_do_not_make_two_groups(one, other, library):
+    with pytest.raises(InvalidPredictions, match="differ only in"):
+        encode_features({"g": LIBRARIES[library]([one, other] * 5)})
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\u3164", "\u2800", "\ufe0f", "\u00ad\u200d", "\u115f"])
+def test_a_name_of_nothing_that_is_seen_is_refused(name):
+    with pytest.raises(InvalidPredictions, match=r"the name '\\.* \(row 1\) holds nothing that is seen"):
+        encode_features({"g": ["m", name] * 5})
+
+
+@pytest.mark.parametrize("text", ["nan\u200b", "\uff2e\uff21", "\\N", "(null)", "#N/A N/A", "-1.#IND", "#REF!"])
+def test_text_that_means_missing_is_found_in_every_dress(text):
+    made = Predictions([0, 1] * 20, [0, 1] * 20, sensitive_features={"g": ["m", text] * 20})
+    with pytest.raises(InvalidPredictions, match="means a missing value"):
+        audit(made, metric="accuracy", by="g", max_difference=0.5)
+
+
+@pytest.mark.parametrize("name", ["cluster", "sample_id"])
+@pytest.mark.parametrize(("one", "other"), [("e\u0301va", "\u00e9va"), ("p1", "p1\u200b"), ("p1", "p1\ufe0f")])
+def test_ids_that_differ_in_nothing_that_is_seen_are_refused(name, one, other):
+    given = {name: ["a", one, "b", other]}
+    with pytest.raises(InvalidPredictions, match=f"{name}: the ids of rows 1 and 3 differ only in"):
+        Predictions([0, 1] * 2, [0, 1] * 2, sensitive_features=["f", "m"] * 2, **given)

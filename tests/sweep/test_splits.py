@@ -274,3 +274,11 @@ def test_blocks_are_counted_by_what_they_are_worth():
     assert counted_blocks(data, "sex", blocks(data)) == {"f": (3, pytest.approx(36 / 18)), "m": (2, 2.0)}
     alone = data.like(cluster=None)
     assert counted_blocks(alone, "sex", blocks(alone)) == {}
+
+
+@pytest.mark.parametrize(("test", "each"), [(0.3, 60), (20, 20)])
+def test_matched_pairs_are_split_though_every_one_crosses_groups(test, each):
+    pairs = DataSet({"x": range(400)}, [0, 1] * 200, {"g": ["f", "m"] * 200}, cluster=np.arange(400) // 2)
+    found = split(pairs, "g", test, np.random.default_rng(0))
+    assert pairs.take(found.test).groups("g").sizes() == {"f": each, "m": each}
+    assert not set(pairs.cluster[found.test]) & set(pairs.cluster[found.train])
