@@ -211,7 +211,8 @@ class RegressionRecord:
     held_limit : float or None
         Largest disparity, or worst value, that the baseline holds since it was tightened.
     suggested_limit : float or None
-        To what a proved improvement tightens it when the baseline is updated.
+        To what a proved improvement tightens it when the baseline is updated: the end of the interval of the value
+        now, and what it may get worse by; None where nothing is proved, or what is held is tighter.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT

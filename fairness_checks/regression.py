@@ -15,7 +15,7 @@ from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.moments import stored_influence
 from fairness_checks.baseline.outcomes import read_outcomes, rounded
 from fairness_checks.baseline.reading import REWRITE
-from fairness_checks.checks import Check, LimitKind, Settings
+from fairness_checks.checks import Check, LimitKind, Settings, limit_problem
 from fairness_checks.compared_groups import compared
 from fairness_checks.errors import BaselineError, InvalidPredictions
 from fairness_checks.finding import Finding, find, summary, with_remedy
@@ -36,7 +36,7 @@ from fairness_checks.stats.worsening import (
     levelling_down,
 )
 
-__all__ = ["Accepted", "find_worsening", "held_limit"]
+__all__ = ["Accepted", "find_worsening", "tighter"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +151,7 @@ def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, s
         old_second=shown[judged[worsening.old_second]].name if worsening.old_second >= 0 else None,
         levelling_down=_levelling(joint, check, [shown[i].label for i in judged], settings.alpha),
         held_limit=held,
-        suggested_limit=_suggested(joint, worsening, check, settings.alpha, held),
+        suggested_limit=_suggested(joint, worsening.new, statistics, check, settings, held),
     )
     return with_remedy(Finding(check, metric, shown, inference, summary(problems), regression=record), statistics)
 
@@ -266,9 +266,7 @@ def _with_held_limit(
     found: Inference, statistics: GroupStatistics, check: Check, held: float, settings: Settings
 ) -> Inference:
     """Return the inference with what the tightened limit says too: either may be violated, both must be kept."""
-    lower = check.definition.lower_is_better is not False
-    kind: LimitKind = "max_difference" if check.of == "disparity" else "max_value" if lower else "min_value"
-    absolute = find(statistics, Check(check.metric, check.by, kind, held), settings).inference
+    absolute = find(statistics, Check(check.metric, check.by, _absolute(check), held), settings).inference
     if absolute is None:
         return found
     return dataclasses.replace(
@@ -279,19 +277,57 @@ def _with_held_limit(
     )
 
 
-def _suggested(joint: JointEstimates, found: Worsening, check: Check, alpha: float, held: float | None) -> float | None:
-    """Return the limit that a proved improvement allows: the value now, and what it may get worse by."""
+def _suggested(
+    joint: JointEstimates,
+    value: float,
+    statistics: GroupStatistics,
+    check: Check,
+    settings: Settings,
+    held: float | None,
+) -> float | None:
+    """Return the limit that a proved improvement allows, if it is tighter than the one held; None otherwise.
+
+    The end of the interval of the value now, towards what is worse, and what it may get worse by: a value that came out
+    well by chance would be held against models that are no worse.
+    """
     if not check.ratchet:
         return None
-    better = _worsening(joint, dataclasses.replace(check, limit=0.0), alpha).inference.p_compliance < alpha
-    return held_limit(found.new, check) if better else None
+    proof = _worsening(joint, dataclasses.replace(check, limit=0.0), settings.alpha).inference.p_compliance
+    if not proof < settings.alpha:
+        return None
+    kind = _absolute(check)
+    sign = -1.0 if kind == "min_value" else 1.0
+    near = value + sign * check.limit
+    if limit_problem(kind, near, check.definition):
+        return None
+    now = find(statistics, Check(check.metric, check.by, kind, near), settings).inference
+    if now is None:
+        return None
+    end = (now.low if kind == "min_value" else now.high) + sign * check.limit
+    if limit_problem(kind, end, check.definition):  # so wide an interval that there is nothing to hold
+        return None
+    return None if tighter(held, end, check) == held else end
 
 
-def held_limit(value: float, check: Check) -> float:
-    """Return how far a value may go: by the check's limit, in the direction that is worse."""
-    worse_up = check.of == "disparity" or check.definition.lower_is_better is not False
-    metric = check.definition
-    return min(value + check.limit, metric.highest) if worse_up else max(value - check.limit, metric.lowest)
+def _absolute(check: Check) -> LimitKind:
+    """Return the kind of limit that a held value is."""
+    lower = check.definition.lower_is_better is not False
+    return "max_difference" if check.of == "disparity" else "max_value" if lower else "min_value"
+
+
+def tighter(held: float | None, other: float | None, check: Check) -> float | None:
+    """Return the tighter of two limits that a ratchet may hold; the one that is there, or None.
+
+    Examples
+    --------
+    >>> check = Check("accuracy", ("sex",), "max_worsening", 0.02, of="worst_group", ratchet=True)
+    >>> tighter(0.8, 0.7, check), tighter(None, 0.7, check)
+    (0.8, 0.7)
+    """
+    known = [limit for limit in (held, other) if limit is not None]
+    if not known:
+        return None
+    return max(known) if _absolute(check) == "min_value" else min(known)
 
 
 def _levelling(joint: JointEstimates, check: Check, labels: list[str], alpha: float) -> str | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fairness_checks import Predictions
+from fairness_checks import Predictions, audit
 from fairness_checks.baseline.document import GroupEntry, ModelBaseline
 from fairness_checks.baseline.entries import entry_of
 from fairness_checks.baseline.fingerprint import Pseudonyms
@@ -15,14 +18,15 @@ from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.moments import group_entries, stored_influence
 from fairness_checks.baseline.outcomes import write_outcomes
 from fairness_checks.baseline.secret_key import SecretKey
-from fairness_checks.baseline.staging import stage
+from fairness_checks.baseline.staging import Staged, stage
+from fairness_checks.baseline.writing import Written
 from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.evaluation import Evaluation
 from fairness_checks.influences import group_influences
 from fairness_checks.metrics import METRICS
 from fairness_checks.predictions import like
-from fairness_checks.regression import Accepted, find_worsening, held_limit
+from fairness_checks.regression import Accepted, find_worsening, tighter
 from fairness_checks.rows import Rows
 from fairness_checks.stats.joint_estimates import joint_estimates
 from fairness_checks.stats.worsening import judge_disparity, judge_each_group, judge_worst_group
@@ -177,17 +181,73 @@ def test_a_group_that_is_gone_breaks_the_check(tmp_path):
     assert found.reason.startswith("the baseline has a group that is gone: c")
 
 
-@pytest.mark.parametrize(
-    ("metric", "of", "value", "limit"),
-    [
-        ("accuracy", "worst_group", 0.8, 0.78),
-        ("false_negative_rate", "worst_group", 0.2, 0.22),
-        ("accuracy", "disparity", 0.1, 0.12),
-        ("accuracy", "worst_group", 0.01, 0.0),
-    ],
-)
-def test_a_held_limit_lies_on_the_worse_side(metric, of, value, limit):
-    assert held_limit(value, Check(metric, BY, "max_worsening", 0.02, of=of)) == pytest.approx(limit)
+KINDS_HELD = [("false_negative_rate", "worst_group"), ("accuracy", "worst_group"), ("roc_auc", "disparity")]
+
+
+@given(st.sampled_from(KINDS_HELD), st.lists(st.one_of(st.none(), st.floats(0.0, 1.0))))
+def test_over_any_releases_the_held_limit_never_loosens(kind, suggestions):
+    check = Check(kind[0], BY, "max_worsening", 0.02, of=kind[1], ratchet=True)
+    worse_up = kind[1] == "disparity" or check.definition.lower_is_better
+    held = None
+    for suggested in suggestions:
+        before, held = held, tighter(held, suggested, check)
+        assert (held is None) <= (before is None)  # what is held stays held
+        if before is not None:
+            assert held <= before if worse_up else held >= before
+    known = [suggested for suggested in suggestions if suggested is not None]
+    assert held == ((min if worse_up else max)(known) if known else None)
+
+
+def release(rng, rates, sizes=(1_000, 1_500)):
+    """New positives of a model that misses these shares of the two groups."""
+    missed = rng.random(sum(sizes)) < np.repeat(rates, sizes)
+    sex = np.repeat(["a", "b"], sizes)
+    return Predictions(np.ones(sum(sizes), int), (~missed).astype(int), sensitive_features={"sex": sex})
+
+
+def chain(rng, check, releases):
+    """Release after release, each accepted where it passes; the verdicts, and what is held after each."""
+    entry, verdicts, held = None, [], []
+    for new in releases:
+        there = None if entry is None else ModelBaseline(checks={entry_key(check.key): entry})
+        accepted = Accepted(Path("b.json"), there, updating=entry is None)
+        (record,) = audit_model("m", Evaluation(new, accepted=accepted), [check], SETTINGS)
+        verdicts.append(record.verdict)
+        if entry is None or record.verdict == "pass":
+            found = group_influences(new, Rows(new, check.by), check.definition)
+            part = Staged(
+                outcomes=None,
+                groups={entry_key(check.key): group_entries(record.groups, found.influences, found.clusters)},
+            )
+            entry = Written({}, None, "2026-01-01").worsening(record, check, part, entry)
+        held.append(entry.ratchet_limit)
+    return verdicts, held
+
+
+@pytest.mark.parametrize("of", ["disparity", "worst_group"])
+def test_only_a_proved_improvement_is_held_by_the_end_of_its_interval(of):
+    check = Check("false_negative_rate", BY, "max_worsening", 0.05, of=of, ratchet=True)
+    rates = [(0.40, 0.10), (0.39, 0.10), (0.20, 0.10), (0.22, 0.10), (0.20, 0.10)]
+    rng = np.random.default_rng(2)
+    releases = [release(rng, of_both) for of_both in rates]
+    verdicts, held = chain(rng, check, releases)
+    assert verdicts[2] == "pass"
+    assert held[:2] == [None, None]  # the first value was observed, not proved; nor is a little better
+    kind = "max_difference" if of == "disparity" else "max_value"
+    now = audit(releases[2], metric=check.metric, by="sex", **{kind: 0.3})
+    assert held[2] == pytest.approx(now.high + 0.05, abs=1e-4)  # to which an interval's end is searched
+    assert all(later <= held[2] for later in held[3:])
+
+
+@pytest.mark.parametrize("of", ["disparity", "worst_group"])
+def test_a_ratchet_makes_no_more_releases_of_a_constant_truth_red_than_none_does(of):
+    red = {}
+    for ratchet in (False, True):
+        check = Check("false_negative_rate", BY, "max_worsening", 0.01, of=of, ratchet=ratchet)
+        rng = np.random.default_rng(3)
+        found = [chain(rng, check, [release(rng, (0.25, 0.2)) for _ in range(20)])[0] for _ in range(12)]
+        red[ratchet] = sum("fail" in verdicts for verdicts in found)
+    assert red[True] <= red[False] < 12
 
 
 def test_a_stored_group_without_variance_is_no_influence():

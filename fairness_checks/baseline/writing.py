@@ -15,9 +15,9 @@ from fairness_checks.baseline.staging import OUTCOMES, Staged, read_staged
 from fairness_checks.baseline.store import outcomes_folder, update_baseline
 from fairness_checks.checks import Check
 from fairness_checks.records import CheckRecord
-from fairness_checks.regression import held_limit
+from fairness_checks.regression import tighter
 
-__all__ = ["Update", "write_baseline"]
+__all__ = ["Update", "Written", "write_baseline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def write_baseline(
         As `update_baseline`.
     """
     commit = git_commit(path.parent, ignore=[path.name, outcomes_folder(path).name, ".gitignore"])
-    written = _Written(package_versions(), commit, date.today().isoformat())
+    written = Written(package_versions(), commit, date.today().isoformat())
     accepted: dict[str, dict[str, Entry]] = {}
     compared: dict[str, Staged] = {}
     files: dict[str, Path] = {}
@@ -127,7 +127,7 @@ def _acceptable(record: CheckRecord) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class Written:
     """When, and from what, entries are made."""
 
     versions: dict[str, str]
@@ -135,21 +135,17 @@ class _Written:
     date: str
 
     def entry(self, record: CheckRecord) -> Entry:
+        """Return the entry of a check of the model alone."""
         return entry_of(record, versions=self.versions, git_commit=self.commit, date=self.date)
 
     def worsening(self, record: CheckRecord, check: Check, part: Staged, old: Entry | None) -> Entry:
         """Return the entry of a check against the baseline, with the limit that it holds from now on."""
         groups = part.groups[entry_key(check.key)]
         limit = None
-        if check.ratchet and record.regression is not None:
-            limit = record.regression.suggested_limit
-            if limit is None and old is not None:
-                limit = old.ratchet_limit
-            values = [group.value for group in groups if group.value is not None]
-            if limit is None and values:
-                lower = check.definition.lower_is_better is not False
-                worst = max(values) if lower else min(values)
-                limit = held_limit(max(values) - min(values) if check.of == "disparity" else worst, check)
+        if check.ratchet:  # never looser than before; without a proved improvement nothing is held
+            held = None if old is None else old.ratchet_limit
+            found = None if record.regression is None else record.regression.suggested_limit
+            limit = tighter(held, found, check)
         return entry_of(
             record,
             versions=self.versions,
