@@ -5,7 +5,7 @@ Nothing here needs a model: a misspelt name is found before the first one is fit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -78,6 +78,8 @@ class GateConfig:
         In the order of the file, expired ones included.
     document : Document
         The file as it was read, for messages.
+    unchecked : mapping of str to str
+        Models that nothing checks, and why.
     """
 
     path: Path
@@ -87,6 +89,7 @@ class GateConfig:
     models: tuple[ModelChecks, ...]
     waivers: tuple[Waiver, ...]
     document: Document = field(repr=False, compare=False)
+    unchecked: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_config(path: Path, models: Declared | None = None) -> GateConfig:
@@ -141,6 +144,7 @@ def load_config(path: Path, models: Declared | None = None) -> GateConfig:
         models=tuple(_model(document, name, model, spec.seed) for name, model in spec.models.items()),
         waivers=tuple(_waiver(document, index, waiver) for index, waiver in enumerate(spec.waivers)),
         document=document,
+        unchecked=spec.unchecked,
     )
 
 

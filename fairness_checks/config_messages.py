@@ -108,6 +108,11 @@ def problems_between_keys(document: Document) -> Iterator[Problem]:
         if isinstance(model, dict) and not any(_near(str(key), section) for key in model for section in SECTIONS):
             yield document.problem(("models", name), f"names no check; write for example `{_WRITE['subgroups']}`")
         yield from _mix_problems(document, name, model.get("sweep") if isinstance(model, dict) else None)
+    unchecked = data.get("unchecked") if isinstance(data, dict) else None
+    for name in unchecked if isinstance(unchecked, dict) else ():
+        if isinstance(models, dict) and name in models:
+            where = f"models.{name} on line {document.lines['models', name]}"
+            yield document.problem(("unchecked", name), f"{where} checks it; remove one of them")
     first: dict[object, KeyPath] = {}
     for path, entry in checks_of(data):
         section, metric = path[2], entry.get("metric")

@@ -28,6 +28,11 @@ def name_problems(document: Document, models: Declared) -> Iterator[Problem]:
         if name not in models:
             message = f"no model of this name was found; {did_you_mean(name, models)}; {_REMEDY}"
             yield document.problem(("models", name), message)
+    unchecked = data.get("unchecked") if isinstance(data, dict) else None
+    for name in unchecked if isinstance(unchecked, dict) else ():
+        if name not in models:
+            message = f"no model of this name was found; {did_you_mean(name, models)}, or remove the line"
+            yield document.problem(("unchecked", name), message)
     seen = set()
     for path, check in checks_of(data):
         swept = path[2] == "sweep"  # all checks of a sweep are by its one feature

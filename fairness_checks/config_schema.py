@@ -246,6 +246,7 @@ class FileSpec(_Spec):
     seed: Annotated[int, Field(ge=0)] = 0
     defaults: DefaultsSpec = DefaultsSpec()
     models: dict[str, ModelSpec]
+    unchecked: dict[str, Text] = {}
     waivers: list[WaiverSpec] = []
 
 

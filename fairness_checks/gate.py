@@ -23,6 +23,7 @@ from fairness_checks.suite import (
     CheckTest,
     LimitsFile,
     LimitsTest,
+    UncheckedTest,
     WaiverTest,
     discover_models,
     outcome_of,
@@ -105,6 +106,35 @@ class Gate:
         only_some = any("::" in argument for argument in named) or (not named and str(self.path) not in arguments)
         self._wants_all = not only_some and not self._config.getoption("lf", False)
 
+    def unnamed(self) -> list[str]:
+        """Return the models that the file neither checks nor calls unchecked; none where only a part is to run.
+
+        Tests that were not collected may use them: by other paths, or by an option that filters.
+        """
+        option = self._config.getoption
+        filters = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "stepwise")
+        if not self._wants_all or any(option(name, None) for name in filters) or not self._collects_everywhere():
+            return []
+        return self._not_named()
+
+    def _not_named(self) -> list[str]:
+        named = {model.name for model in self.limits.models} | self.limits.unchecked.keys()
+        return [name for name in discover_models(self._config, self.path) if name not in named]
+
+    def _collects_everywhere(self) -> bool:
+        """Say whether the given paths hold all places that may hold tests."""
+        root, here = self._config.rootpath.resolve(), self._config.invocation_params.dir
+        places = [place for pattern in self._config.getini("testpaths") for place in root.glob(pattern)] or [root]
+        given = [(here / argument).resolve() for argument in self._config.args]
+        return all(any(place.resolve().is_relative_to(path) for path in given) for place in places)
+
+    def _unchecked_lines(self) -> list[str]:
+        """Say which models no check of the file names, in every run."""
+        lines = [f"fairness: unchecked: {name} ({reason})" for name, reason in self.limits.unchecked.items()]
+        if names := self._not_named():
+            lines.append(f"fairness: {self.node_prefix} has no check of {', '.join(names)}")
+        return lines
+
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""
         models = discover_models(self._config, self.path)
@@ -115,6 +145,7 @@ class Gate:
             f"fairness: config {self.node_prefix}, seed {self.limits.seed}, "
             f"burden of proof {self.settings.burden_of_proof}",
             f"fairness: {found}",
+            *self._unchecked_lines(),
             *([f"fairness: {option}: no check is run, nothing is judged"] if (option := self._runs_nothing) else []),
         ]
 
@@ -138,6 +169,13 @@ class Gate:
         self._models = discover_models(self._config, self.path)
         if problems := check_names(self.limits, self._models):
             raise usage_error(self._config, "\n".join(problems))
+        used = {name for i in items if not isinstance(i, LimitsTest) for name in _fixtures_of(i)}
+        items[:] = [i for i in items if not (isinstance(i, UncheckedTest) and i.model in used)]
+        if contradicted := [name for name in self.limits.unchecked if name in used]:
+            message = "a fairness test uses the model; remove the line"
+            document = self.limits.document
+            lines = [document.problem(("unchecked", name), message).text(document.source) for name in contradicted]
+            raise usage_error(self._config, "\n".join(lines))
         # Without models the file can still hold tests: of those that only the baseline knows.
         asked = (is_fairness_test(i) and (self.limits.models or not isinstance(i, LimitsTest)) for i in items)
         if not any(asked) and not session.testsfailed:
@@ -290,6 +328,13 @@ class Gate:
             return None
         category, letter, word = _STATUS[str(outcome)]
         return category, letter, (word, {"yellow": True})
+
+
+def _fixtures_of(item: pytest.Item) -> Sequence[str]:
+    """Return the fixtures of a fairness test, also those that its fixtures ask for."""
+    from fairness_checks.plugin import is_fairness_test
+
+    return getattr(item, "fixturenames", ()) if is_fairness_test(item) else ()
 
 
 def _baseline(limits: Path, config: pytest.Config, models: set[str]) -> BaselineSession:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 from collections.abc import Generator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +17,7 @@ from fairness_checks.suite import GATE, RECORDS, LimitsTest, attach, failure
 if TYPE_CHECKING:
     from fairness_checks.records import CheckRecord
 
-__all__ = ["HandWritten"]
+__all__ = ["HandWritten", "holds_fairness_tests"]
 
 _NO_VERDICT = (
     "the test ended without a verdict: it called neither fairness.audit nor fairness_checks.audit; call one of them in "
@@ -45,3 +47,16 @@ def _keep(item: pytest.Item, record: CheckRecord) -> None:
     """Keep a verdict of `fairness_checks.audit`; the burden of proof of the command line wins over its own."""
     burden = item.config.stash[GATE].burden
     attach(item, dataclasses.replace(record, burden_of_proof=burden) if burden else record)
+
+
+def holds_fairness_tests(path: Path) -> bool:
+    """Say whether a file of tests that was not imported uses the `fairness` mark or fixture."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return any(
+        (isinstance(node, ast.arg) and node.arg == "fairness")
+        or (isinstance(node, ast.Attribute) and node.attr == "fairness")
+        for node in ast.walk(tree)
+    )

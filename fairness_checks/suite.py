@@ -34,6 +34,7 @@ __all__ = [
     "FairnessFixture",
     "LimitsFile",
     "LimitsTest",
+    "UncheckedTest",
     "WaiverTest",
     "attach",
     "discover_models",
@@ -147,7 +148,7 @@ def failure(record: CheckRecord) -> str | None:
 
 
 class LimitsFile(pytest.File):
-    """The file of limits: a test for each check, each waiver, and each model that only the baseline knows."""
+    """The file of limits: a test for each check and waiver, and for models without a check or without a fixture."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield each model's tests in the order of the file, its waivers behind its checks: they ask it again."""
@@ -175,6 +176,14 @@ class LimitsFile(pytest.File):
                         waiver=waiver,
                         line=waiver.line,
                     )
+        for model_name in gate.unnamed():
+            yield UncheckedTest.from_parent(
+                self,
+                name=f"test_is_checked[{slug(model_name)}]",
+                callobj=_run_unchecked,
+                model=model_name,
+                line=gate.limits.document.lines["models",],
+            )
         for model_name in gate.baseline.strangers():
             yield LimitsTest.from_parent(
                 self,
@@ -206,6 +215,10 @@ class CheckTest(LimitsTest):
     def __init__(self, *, check: Check, **keywords: Any) -> None:
         super().__init__(**keywords)
         self.check = check
+
+
+class UncheckedTest(LimitsTest):
+    """A model that the file does not name; it fails, unless a hand-written test takes it away by using the model."""
 
 
 class WaiverTest(LimitsTest):
@@ -287,6 +300,15 @@ def _run_stranger(request: pytest.FixtureRequest) -> None:
     gate = request.config.stash[GATE]
     removed = gate.baseline.updating and gate.unfiltered  # by this run
     _end(request.node, None if removed else gate.baseline.strangers()[request.node.model])
+
+
+def _run_unchecked(request: pytest.FixtureRequest) -> None:
+    name = request.node.model
+    _end(
+        request.node,
+        f"{name}: no check names this model, and no fairness test asks for it by name; write a check under "
+        f'models.{name}, use the model in a test, or say `unchecked: {{{name}: "why"}}`',
+    )
 
 
 def _end(item: pytest.Item, problem: str | None) -> None:

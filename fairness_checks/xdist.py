@@ -7,7 +7,6 @@ an account of itself when it ends, which tells an orderly end from any other.
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
 from collections.abc import Generator, Sequence
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import pytest
 
 from fairness_checks.errors import BaselineError
+from fairness_checks.hand_written import holds_fairness_tests
 from fairness_checks.strays import Strays
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Ledger:
         self._skipped_files: dict[str, str] = {}
         self._ended: str | None = None  # what ended the run on purpose
         self._accounts: list[str] = []  # what is wrong with how a process of the run ended
+        self._unaccounted: list[str] = []
         self._strays = Strays()
         self._problems: list[str] = []
         self._settled = False
@@ -93,8 +94,10 @@ class Ledger:
         output = getattr(node, "workeroutput", {})
         if message := output.get(USAGE_ERROR):
             raise pytest.UsageError(message)
-        account = output.get(_ACCOUNT, ["it ended without an account of what it ran"])
-        self._accounts += [f"worker {node.gateway.id}: {problem}" for problem in account]
+        worker = f"worker {node.gateway.id}"
+        self._accounts += [f"{worker}: {problem}" for problem in output.get(_ACCOUNT, ())]
+        if _ACCOUNT not in output:
+            self._unaccounted.append(f"{worker}: it ended without an account of what it ran")
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember that something ended the run; `pytest.exit` can give any exit code."""
@@ -114,15 +117,8 @@ class Ledger:
         """Remember what could not be collected, and files that were skipped and may hold fairness tests."""
         if report.failed:
             self._failed[report.nodeid] = None
-        elif report.skipped and self._speaks_of_fairness(report.nodeid):
+        elif report.skipped and holds_fairness_tests(self._config.rootpath / report.nodeid.partition("::")[0]):
             self._skipped_files[report.nodeid] = _reason(report)
-
-    def _speaks_of_fairness(self, node: str) -> bool:
-        try:
-            text = (self._config.rootpath / node.partition("::")[0]).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return False
-        return re.search(r"\bfairness\b", text) is not None  # the mark or the fixture, and not the package
 
     @pytest.hookimpl(wrapper=True)  # so that it begins before any other
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -250,10 +246,9 @@ class Ledger:
 
     def _report_disorder(self) -> None:
         """Report how processes ended; a worker that crashed in a test has that test reported as failed already."""
-        own = self._own_account()
-        told = [] if self._failed else self._accounts
-        self._problems += [*self._accounts, *own]
-        for number, problem in enumerate([*told, *own]):
+        problems = [*self._accounts, *self._own_account(), *([] if self._failed else self._unaccounted)]
+        self._problems += problems
+        for number, problem in enumerate(problems):
             self._report_failure(f"{self._prefix}test_run_ends_in_order[{number}]", problem)
 
     def _lost(self, session: pytest.Session) -> dict[str, str]:
@@ -304,7 +299,10 @@ class Ledger:
             terminalreporter.section("fairness: lost checks", sep="=", red=True, bold=True)
             for problem in self._problems:
                 terminalreporter.line(problem, red=True)
-        if unjudged := self._unjudged | self._skipped_files:
+        from fairness_checks.suite import GATE
+
+        unchecked = self._config.stash[GATE].limits.unchecked
+        if not self._runs_nothing and (unjudged := {**self._unjudged, **self._skipped_files, **unchecked}):
             terminalreporter.section("fairness: not judged", sep="=", yellow=True, bold=True)
             for node, reason in unjudged.items():
                 terminalreporter.line(f"{node}: {reason}", yellow=True)

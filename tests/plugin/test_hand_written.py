@@ -273,7 +273,9 @@ def test_a_run_in_which_all_is_skipped_is_not_green(marked):
 
 def test_a_skipped_file_that_knows_nothing_of_fairness_is_none_of_the_gate_s(project):
     project.limits("fair_model")
-    project.write("test_mine.py", "import pytest, fairness_checks\n\npytest.importorskip('nowhere_at_all')\n")
+    speaks = "TEXT = 'pytest --fairness, @pytest.mark.fairness, (fairness)'  # fairness\n"
+    skips = "import pytest, fairness_checks\n\npytest.importorskip('nowhere_at_all')\n"
+    project.write("test_mine.py", speaks + skips)
     result = project.gate("--fairness-burden=compliance")
     assert result.ret == 0
-    assert "not judged" not in result.stdout.str()
+    assert "test_mine.py: " not in result.stdout.str()
