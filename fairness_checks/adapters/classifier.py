@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,7 @@ def predictions_from_classifier(
     given = {"X": X, "y": y, "cluster": cluster, "sample_id": sample_id, "sensitive_features": sensitive_features}
     rows = require_aligned(given)
     truth = _are_positive("y", y, classes, chosen, name)
-    score = _scores(estimator, X, rows, classes.index(chosen), name)
+    score = _scores(estimator, X, rows, classes, classes.index(chosen), name)
     if threshold is not None and score is None:
         raise InvalidPredictions(f"threshold: {name} has no predict_proba, whose scores it would make decisions of")
     decided = None
@@ -152,12 +152,21 @@ def _aligned(where: str, values: Any, rows: RowLabels | None) -> Any:
     return values
 
 
-def _scores(estimator: Any, X: Any, rows: RowLabels | None, column: int, name: str) -> npt.NDArray[Any] | None:
+def _scores(
+    estimator: Any, X: Any, rows: RowLabels | None, classes: Sequence[Any], column: int, name: str
+) -> npt.NDArray[Any] | None:
     """Return the column of the chosen class, shape (n,); None where the estimator gives no probabilities."""
     if not hasattr(estimator, "predict_proba"):
         return None
     where = f"{name}.predict_proba(X)"
-    probabilities = as_array(where, _aligned(where, estimator.predict_proba(X), rows))
+    returned = _aligned(where, estimator.predict_proba(X), rows)
+    named, expected = [class_name(each) for each in getattr(returned, "columns", ())], [class_name(c) for c in classes]
+    if named != expected and sorted(named) == sorted(expected):
+        raise InvalidPredictions(
+            f"{where}: its columns are named {', '.join(named)} and classes_ are {', '.join(expected)}; give both in "
+            "one order"
+        )
+    probabilities = as_array(where, returned)
     if probabilities.ndim != 2 or probabilities.shape[1] != 2:
         raise InvalidPredictions(
             f"{where}: shape {probabilities.shape}; one column for each of its two classes is needed"

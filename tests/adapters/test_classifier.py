@@ -238,6 +238,27 @@ def test_a_classifier_that_answers_otherwise_than_its_classes_say_is_refused(dat
         predictions_from_classifier(kind().fit(X_train, y_train), X, y, sensitive_features=sex)
 
 
+class Framed(LogisticRegression):
+    """An estimator that names the columns of its probabilities, in the order that it is told."""
+
+    def predict_proba(self, X):
+        return pd.DataFrame(super().predict_proba(X), columns=list(self.classes_))[self.order_]
+
+
+def test_probabilities_in_another_order_than_the_classes_are_refused(data):
+    X, y, held_out, truth, sex = data
+    model = Framed().fit(X, NAMES[y])
+    for order, fits in ((["alive", "dead"], True), (["dead", "alive"], False)):
+        model.order_ = order
+        arguments = (model, held_out, NAMES[truth])
+        if fits:
+            found = predictions_from_classifier(*arguments, sensitive_features=sex, positive="dead")
+            np.testing.assert_allclose(found.y_score, model.predict_proba(held_out)["dead"])
+        else:
+            with pytest.raises(InvalidPredictions, match="named dead, alive and classes_ are alive, dead; give both"):
+                predictions_from_classifier(*arguments, sensitive_features=sex, positive="dead")
+
+
 def test_several_outputs_are_refused(data):
     X_train, y_train, X, y, sex = data
     two = RandomForestClassifier(n_estimators=2).fit(X_train, np.stack([y_train, y_train], axis=1))
