@@ -258,7 +258,7 @@ class Ledger:
         if self._needs_proof:
             skipped = self._skipped_files.items()
             lost |= {f"{file}::fairness": f"the file was skipped, {why}: {_NOT_SHOWN}" for file, why in skipped}
-        if self._expected and not lost and not self._judged:
+        if self._expected and not (lost or self._failed or self._judged):
             lost[f"{self._prefix}test_something_is_judged"] = f"{_NOTHING}: every test was skipped"
         return lost
 
