@@ -305,7 +305,7 @@ def _remedy(document: Document, path: KeyPath, value: Any, kind: str) -> str:
     if isinstance(value, str) and kind == "date_type" and _DATE.fullmatch(value):
         return "; remove the quotes"
     scalar = isinstance(value, (bool, int, float, date))
-    if scalar and kind in ("string_type", "list_type", "literal_error") and (written := document.plain.get(path)):
+    if scalar and kind in ("string_type", "list_type") and (written := document.plain.get(path)):
         return f'; if that is a name, write "{shorten(written)}"'
     return ""
 

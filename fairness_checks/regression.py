@@ -168,7 +168,8 @@ def _missing(accepted: Accepted, check: Check, groups: tuple[GroupRecord, ...]) 
     if accepted.updating:
         reason = f"{name} does not have it yet; this run writes it"
         return Finding(check, check.definition, groups, None, reason, regression=_record(check, None, pairing))
-    reason = f"{name} does not have it; {REWRITE}, and commit what that writes"
+    lacks = f"{name} does not have it" if accepted.path.exists() else f"there is no {name}"
+    reason = f"{lacks}; run {REWRITE}, and commit what that writes"
     return _broken(check, groups, reason, None)
 
 

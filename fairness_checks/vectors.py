@@ -46,7 +46,11 @@ def _vector(name: str, values: Any) -> np.ndarray:
     else:
         array = as_array(name, values)
     if array.ndim != 1:
-        hint = "; for scores pass predict_proba(X)[:, 1]" if array.ndim == 2 and name == "y_score" else ""
+        hint = (
+            "; give the column of the positive class: predict_proba(X)[:, list(model.classes_).index(positive)]"
+            if array.ndim == 2 and name == "y_score"
+            else ""
+        )
         raise InvalidPredictions(f"{name}: shape {array.shape}; shape (n,) is needed{hint}")
     if isinstance(values, np.ma.MaskedArray):
         _refuse(name, np.ma.getmaskarray(values), "masked")

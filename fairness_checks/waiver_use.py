@@ -30,8 +30,8 @@ def day_problem(waiver: Waiver, today: date) -> str | None:
         return f"expired on {waiver.expires}; mend the model, or have it approved again"
     if waiver.expires > today + LONGEST:
         return (
-            f"too broad: it expires on {waiver.expires}; a debt is accepted for {LONGEST.days} days at most, until "
-            f"{today + LONGEST}"
+            f"runs too long: it expires on {waiver.expires}; a violation is accepted for {LONGEST.days} days at most, "
+            f"until {today + LONGEST}"
         )
     return None
 

@@ -368,7 +368,8 @@ BAD = {
     "score-text": (lambda: Predictions([0, 1, 1], y_score=["a", "b", "c"], **TWO), "y_score: dtype <U1 is not numeric"),
     "score-2d": (
         lambda: Predictions([0, 1, 1], y_score=np.full((3, 2), 0.5), **TWO),
-        "y_score: shape (3, 2); shape (n,) is needed; for scores pass predict_proba(X)[:, 1]",
+        "y_score: shape (3, 2); shape (n,) is needed; give the column of the positive class: "
+        "predict_proba(X)[:, list(model.classes_).index(positive)]",
     ),
     "labels-2d": (
         lambda: Predictions([[0, 1], [1, 0], [1, 1]], [0, 1, 1], **TWO),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +15,7 @@ from fairness_checks.inputs.alignment import RowLabels, require_aligned
 from fairness_checks.inputs.classes import class_name, code_classes, find_class, refuse_unplain
 from fairness_checks.predictions import Predictions, like
 from fairness_checks.sensitive import first_rows
+from fairness_checks.yaml_document import shorten
 
 __all__ = ["predictions_from_classifier"]
 
@@ -75,8 +77,9 @@ def predictions_from_classifier(
     Raises
     ------
     InvalidPredictions
-        If the estimator is not a fitted binary classifier, which class is positive is a guess, `y` or ``predict``
-        hold a value that is not one of its classes, or row labels differ, those of what the estimator returns too.
+        If the estimator is not a fitted binary classifier or fails on `X`, which class is positive is a guess, `y`
+        or ``predict`` hold a value that is not one of its classes, or row labels differ, those of what the estimator
+        returns too.
     """
     name = type(estimator).__name__
     classes = _classes(estimator, name)
@@ -93,7 +96,7 @@ def predictions_from_classifier(
         raise InvalidPredictions(f"threshold: {name} has no predict_proba, whose scores it would make decisions of")
     decided = None
     if threshold is None:
-        values = _aligned(f"{name}.predict(X)", estimator.predict(X), rows)
+        values = _aligned(f"{name}.predict(X)", _asked(estimator.predict, f"{name}.predict", X), rows)
         decided = _are_positive(f"{name}.predict(X)", values, classes, chosen, name)
     made = Predictions(
         truth,
@@ -152,6 +155,31 @@ def _aligned(where: str, values: Any, rows: RowLabels | None) -> Any:
     return values
 
 
+def _asked(method: Callable[[Any], Any], where: str, X: Any) -> Any:
+    """Return what an estimator answers; what it raises becomes one error, with the missing values of X."""
+    try:
+        return method(X)
+    except Exception as problem:
+        why = shorten(" ".join(str(problem).split()), 200)
+        raise InvalidPredictions(f"{where}(X) failed: {type(problem).__name__}: {why}{_missing(X)}") from problem
+
+
+def _missing(X: Any) -> str:
+    """Say where a frame has missing values; nothing of what is no frame."""
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    if not isinstance(frame, nw.DataFrame):
+        return ""
+    found = []
+    for column in frame.iter_columns():
+        gap = np.asarray(column.is_null().to_numpy(), dtype=bool)
+        if column.dtype.is_float():
+            gap = gap | np.asarray(column.is_nan().fill_null(False).to_numpy(), dtype=bool)
+        if gap.any():
+            found.append(f"{column.name!r} ({int(gap.sum())} of {len(gap)}: {first_rows(gap)})")
+    more = f" and {len(found) - 5} more columns" if len(found) > 5 else ""
+    return f"; missing values: {', '.join(found[:5])}{more}" if found else ""
+
+
 def _scores(
     estimator: Any, X: Any, rows: RowLabels | None, classes: Sequence[Any], column: int, name: str
 ) -> npt.NDArray[Any] | None:
@@ -159,7 +187,7 @@ def _scores(
     if not hasattr(estimator, "predict_proba"):
         return None
     where = f"{name}.predict_proba(X)"
-    returned = _aligned(where, estimator.predict_proba(X), rows)
+    returned = _aligned(where, _asked(estimator.predict_proba, f"{name}.predict_proba", X), rows)
     named, expected = [class_name(each) for each in getattr(returned, "columns", ())], [class_name(c) for c in classes]
     if named != expected and sorted(named) == sorted(expected):
         raise InvalidPredictions(

@@ -25,7 +25,7 @@ from fairness_checks.baseline.provenance import git_status
 from fairness_checks.errors import BaselineError
 from fairness_checks.storage.files import open_regular, read_regular, write_atomically
 
-__all__ = ["VARIABLE", "SecretKey", "find_key", "key_file", "make_key"]
+__all__ = ["VARIABLE", "SecretKey", "find_key", "key_file", "lock_file", "make_key"]
 
 VARIABLE = "FAIRNESS_BASELINE_KEY"
 
@@ -70,6 +70,17 @@ def key_file(path: Path) -> Path:
     return path.with_name(f".{path.stem}.key")
 
 
+def lock_file(path: Path) -> Path:
+    """Return the empty file that is locked while a baseline is written.
+
+    Examples
+    --------
+    >>> lock_file(Path("fairness-baseline.json")).name
+    '.fairness-baseline.json.lock'
+    """
+    return path.with_name(f".{path.name}.lock")
+
+
 def find_key(path: Path) -> SecretKey | None:
     """Return the key of the baseline at a path: that of the environment, else that of the file; None without both.
 
@@ -99,7 +110,7 @@ def find_key(path: Path) -> SecretKey | None:
 
 
 def make_key(path: Path) -> SecretKey:
-    """Make a key in a file beside a baseline, after .gitignore names that file. The baseline's lock is held.
+    """Make a key in a file beside a baseline, after .gitignore names it and the lock, which is held.
 
     Raises
     ------
@@ -108,8 +119,9 @@ def make_key(path: Path) -> SecretKey:
     """
     file = key_file(path)
     try:
-        if git_status(file) != "hidden":
-            _add_line(path.parent / ".gitignore", file.name)
+        for private in (file, lock_file(path)):
+            if git_status(private) != "hidden":
+                _add_line(path.parent / ".gitignore", private.name)
         _require_hidden(file)
         write_atomically(file, f"{secrets.token_hex(_DIGITS // 2)}\n".encode("ascii"), mode=0o600)
     except OSError as error:

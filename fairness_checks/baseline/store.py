@@ -19,7 +19,7 @@ from filelock import Timeout
 
 from fairness_checks.baseline.document import SCHEMA, Baseline, OutcomesRef
 from fairness_checks.baseline.reading import parse_baseline, read_baseline
-from fairness_checks.baseline.secret_key import VARIABLE, SecretKey, find_key, key_file, make_key
+from fairness_checks.baseline.secret_key import VARIABLE, SecretKey, find_key, key_file, lock_file, make_key
 from fairness_checks.baseline.text import baseline_text
 from fairness_checks.errors import BaselineError
 from fairness_checks.names import slug
@@ -124,7 +124,7 @@ def update_baseline(
 @contextmanager
 def _locked(path: Path, timeout: float) -> Iterator[None]:
     """Hold the lock of a baseline. A killed process lets go; the empty file of the lock stays."""
-    lock = path.with_name(f".{path.name}.lock")
+    lock = lock_file(path)
     held = ExitStack()
     try:
         held.enter_context(locked(lock, timeout))

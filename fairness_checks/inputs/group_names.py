@@ -148,5 +148,6 @@ def _difference(one: str, other: str) -> str:
     if same == as_same:
         return "how Unicode writes the same characters"
     if same.casefold() == as_same.casefold():
-        return "letter case"
+        whole, as_whole = (unicodedata.normalize("NFKC", name).casefold() for name in (one, other))
+        return "letter case" if whole == as_whole else "blanks and letter case"
     return "letter case, blanks or characters that are not seen"

@@ -112,10 +112,12 @@ def _line(row: Row, widths: Sequence[int]) -> str:
 
 
 def _notes(record: CheckRecord) -> Iterator[str]:
-    """Say what was left out, who paid for an improvement, and what it would allow."""
+    """Say what was left out, why nothing is paired, who paid for an improvement, and what it would allow."""
     if absent := absent_text(record):
         yield f"left out, as it cannot exist: {absent}"
     found = record.regression
+    if found is not None and found.before is not None and not found.paired:
+        yield f"not paired: {found.pairing}"
     if found is not None and found.levelling_down is not None:
         yield f"levelling down: {found.levelling_down}"
     if found is not None and found.suggested_limit is not None:

@@ -259,6 +259,34 @@ def test_probabilities_in_another_order_than_the_classes_are_refused(data):
                 predictions_from_classifier(*arguments, sensitive_features=sex, positive="dead")
 
 
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+@pytest.mark.parametrize("threshold", [None, 0.3])
+def test_what_an_estimator_raises_is_one_message_with_the_missing_values(data, library, threshold):
+    X_train, y_train, X, y, sex = data
+    names = [f"x{column}" for column in range(X.shape[1])]
+
+    def frame(values):
+        return library(dict(zip(names, values.T, strict=True)))
+
+    estimator = LogisticRegression().fit(frame(X_train), y_train)
+    gaps = X.copy()
+    gaps[4, 1] = np.nan
+    with pytest.raises(InvalidPredictions) as caught:
+        predictions_from_classifier(estimator, frame(gaps), y, sensitive_features=sex, threshold=threshold)
+    message = str(caught.value)
+    assert message.startswith("LogisticRegression.predict_proba(X) failed: ValueError: Input X contains NaN. ")
+    assert message.endswith("; missing values: 'x1' (1 of 60: row 4)")
+
+
+def test_a_column_that_is_not_given_is_named(data):
+    X_train, y_train, X, y, sex = data
+    names = [f"x{column}" for column in range(X.shape[1])]
+    estimator = LinearSVC().fit(pd.DataFrame(X_train, columns=names), y_train)
+    less = pd.DataFrame(X, columns=names).drop(columns="x1")
+    with pytest.raises(InvalidPredictions, match=r"^LinearSVC.predict\(X\) failed: ValueError: .* missing: - x1$"):
+        predictions_from_classifier(estimator, less, y, sensitive_features=sex)
+
+
 def test_several_outputs_are_refused(data):
     X_train, y_train, X, y, sex = data
     two = RandomForestClassifier(n_estimators=2).fit(X_train, np.stack([y_train, y_train], axis=1))

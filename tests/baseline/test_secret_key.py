@@ -149,6 +149,7 @@ def test_a_key_is_made_with_mode_600_and_hidden_from_git(path, before, under_git
     if under_git:
         status = subprocess.run(["git", "status", "--porcelain"], cwd=path.parent, capture_output=True, text=True)
         assert ".key" not in status.stdout
+        assert b".fairness-baseline.json.lock" in lines
     assert claim_key(path.with_name("nightly.json")).secret != key.secret
 
 

@@ -50,7 +50,8 @@ ALIKE = {
     "wide": ("Male", "\uff2d\uff41\uff4c\uff45", "how Unicode writes the same characters"),
     "unseen": ("Male", "Ma\u200ble", "letter case, blanks or characters that are not seen"),
     "mark-of-byte-order": ("Male", "\ufeffMale", "letter case, blanks or characters that are not seen"),
-    "both": ("Male", " MALE", "letter case"),
+    "both": ("Male", " MALE", "blanks and letter case"),
+    "both-within": ("Non Hispanic", "non  hispanic", "blanks and letter case"),
 }
 
 
@@ -240,7 +241,7 @@ def test_a_class_that_means_missing_is_refused(text):
 
 
 def test_classes_that_look_alike_are_refused():
-    message = r"y_true and y_pred: the names 'ill' \(row 0\) and 'Ill ' \(row 1\) differ only in letter case"
+    message = r"y_true and y_pred: the names 'ill' \(row 0\) and 'Ill ' \(row 1\) differ only in blanks and letter case"
     with pytest.raises(InvalidPredictions, match=message):
         Predictions(["ill", "ill"], ["ill", "Ill "], positive="ill", sensitive_features=["f", "m"])
 

@@ -62,7 +62,10 @@ def test_the_first_update_makes_a_key_and_says_so(gate, arguments):
     assert result.ret == 0
     (key,) = {ref["key"] for ref in gate.refs().values()}
     result.stdout.fnmatch_lines([f"*commit it. Its pseudonyms have a new key, {key}, in .fairness-baseline.key: *"])
-    assert (gate.project.path / ".gitignore").read_text().splitlines() == [".fairness-baseline.key"]
+    assert (gate.project.path / ".gitignore").read_text().splitlines() == [
+        ".fairness-baseline.key",
+        ".fairness-baseline.json.lock",
+    ]
     assert gate.run(*arguments).ret == 0
     assert gate.pairing() == (True, "the same 120 samples as in the baseline")
     again = gate.run(UPDATE)
@@ -97,7 +100,7 @@ def test_another_key_is_not_taken_for_other_patients(gate, monkeypatch):
     (first,) = {ref["key"] for ref in gate.refs().values()}
     assert not gate.key.exists()
     monkeypatch.setenv(VARIABLE, OTHER)
-    gate.run()
+    gate.run().stdout.fnmatch_lines(["    not paired: the baseline's pseudonyms were made with the key *"])
     paired, why = gate.pairing()
     assert not paired
     assert why.startswith(f"the baseline's pseudonyms were made with the key {first}, and $FAIRNESS_BASELINE_KEY holds")
