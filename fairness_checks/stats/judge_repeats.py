@@ -27,7 +27,7 @@ from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
 
-__all__ = ["JudgedGaps", "judge_gaps", "largest_p", "repeats_outside", "repeats_within"]
+__all__ = ["JudgedGaps", "Widening", "judge_gaps", "largest_p", "repeats_outside", "repeats_within"]
 
 _CORRECTED = "Nadeau-Bengio corrected resampled t (2003)"
 _TWO_PARTS = "resampled t, test and training rows apart (after Nadeau and Bengio 2003)"
@@ -59,6 +59,25 @@ class JudgedGaps:
     left_out: int
     freedom: float
     p_plain: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Widening:
+    """Factors, 1 or more, of the variances of K gaps, by the claim that they test; shapes (K,).
+
+    Errors that are skewed to the right are missed by a small group, whose mean and variance are then both too small.
+
+    Parameters
+    ----------
+    violation : ndarray of float64
+        Of the claim that the gap is beyond the limit.
+    above, below : ndarray of float64
+        Of the claims that the gap, first less second, is not above the limit, and not below its negative.
+    """
+
+    violation: Array
+    above: Array
+    below: Array
 
 
 def repeats_outside(gaps: Estimates, margin: float) -> Array:
@@ -156,6 +175,7 @@ def judge_gaps(
     test_variance: npt.ArrayLike | None = None,
     trained_share: npt.ArrayLike | None = None,
     most_freedom: npt.ArrayLike = np.inf,
+    widening: Widening | None = None,
     largest: float = 1.0,
 ) -> JudgedGaps:
     """Judge the largest of K gaps of a sweep against a limit.
@@ -174,6 +194,8 @@ def judge_gaps(
         Positions of the groups of each gap.
     largest : float
         No gap is larger; inf where there is no bound.
+    widening : Widening, optional
+        Of means, by how much skewed values widen the tests.
 
     Raises
     ------
@@ -194,19 +216,26 @@ def judge_gaps(
     found = repeat_estimates(gaps, n_train, n_test, test_variance, trained_share, most_freedom)
     if not np.all(found.variance > 0.0):
         raise ValueError(f"gaps {np.flatnonzero(~(found.variance > 0.0)).tolist()} are the same in all repeats")
-    error, size, count = np.sqrt(found.variance), np.abs(found.value), len(gaps)
+    wide = Widening(*np.ones((3, len(gaps)))) if widening is None else widening
+    proven = Estimates(found.value, found.variance * wide.violation, found.freedom)
+    error, size, count = np.sqrt(proven.variance), np.abs(found.value), len(gaps)
     correlation = _least_correlation(gaps, np.where(found.value < 0.0, -1.0, 1.0)) if count > 1 else 0.0
 
     def p_violation(margin: float) -> float:
-        least = float(repeats_outside(found, margin).min())
+        least = float(repeats_outside(proven, margin).min())
         return largest_p(least, 2.0 * margin / error, correlation)
 
-    outside, p = repeats_outside(found, limit), p_violation(limit)
+    outside, p = repeats_outside(proven, limit), p_violation(limit)
     level = _level(alpha, 2.0 * limit / error, correlation)
     shown = deciding(size, outside, outside < level, violated=p < alpha)
     pair = (int(np.asarray(first)[shown]), int(np.asarray(second)[shown]))
     higher, lower = pair if found.value[shown] >= 0.0 else pair[::-1]
-    high = float(np.max(size - error * special.stdtrit(found.freedom, alpha)))
+    # Compliance is two claims: the gap is not above the limit, and not below its negative.
+    claims = [
+        (sign * found.value, np.sqrt(found.variance * factor)) for sign, factor in ((1, wide.above), (-1, wide.below))
+    ]
+    within = [upper_tail((limit - value) / spread, found.freedom).max() for value, spread in claims]
+    high = max(float(np.max(v - spread * special.stdtrit(found.freedom, alpha))) for v, spread in claims)
     corrected = _CORRECTED if test_variance is None else _TWO_PARTS
     return JudgedGaps(
         inference=Inference(
@@ -214,13 +243,13 @@ def judge_gaps(
             low=_crossing(lambda margin: p_violation(margin) - alpha, float(size.max())),
             high=min(high, largest),
             p_violation=p,
-            p_compliance=float(repeats_within(found, limit).max()),
+            p_compliance=float(max(within)),
             first=higher,
             second=lower,
             comparisons=count,
             level=level,
             method=corrected if count == 1 else f"{corrected}, max-t over {count} gaps",
-            standard_error=float(error[shown]),
+            standard_error=float(np.sqrt(found.variance[shown])),
         ),
         shown=shown,
         left_out=int(np.isnan(gaps[shown]).sum()),

@@ -107,6 +107,7 @@ def _judge(table: Table, gaps: Gaps, check: Check, alpha: float) -> JudgedGaps:
         second=gaps.second,
         test_variance=gaps.test_variance,
         trained_share=overlap.trained,
+        widening=table.widening(gaps),
         largest=math.inf if check.gap == "dependence" else metric.highest - metric.lowest,
     )
     if check.gap == "dependence":  # a slope is of one group, and its sign is told beside its size

@@ -12,6 +12,7 @@ from fairness_checks.kinds import KINDS
 from fairness_checks.metrics import METRICS, Metric
 from fairness_checks.predictions import Predictions
 from fairness_checks.statistics import GroupStatistics
+from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.sweep.results import GroupResult, PairResult
 
 __all__ = ["measure"]
@@ -46,6 +47,12 @@ def measure(
         if metric.kind != MISMATCH:
             for record in KINDS[metric.kind].groups(statistics, metric, _SETTINGS):
                 values[record.name[0]][metric.name] = record.rate
+    moments: dict[str, dict[str, tuple[float, float, float]]] = {name: {} for name in names}
+    for metric in metrics:
+        if metric.kind == "mean":
+            found: MeanStatistics = statistics.measured[metric.name].statistics
+            for name, n, m2, m3 in zip(names, found.n.tolist(), found.m2.tolist(), found.m3.tolist(), strict=True):
+                moments[name][metric.name] = (float(n), m2, m3)
     samples = dict(zip(names, statistics.samples.tolist(), strict=True))
     cells = None if statistics.unlabelled is not None else dict(zip(names, statistics.counts.tolist(), strict=True))
     groups = {
@@ -55,6 +62,7 @@ def measure(
             test=samples.get(name, 0),
             counts=None if cells is None else _four(cells.get(name, [0, 0, 0, 0])),
             values=values.get(name, {}),
+            moments=moments.get(name, {}),
         )
         for name, (train, real) in sizes.items()
     }

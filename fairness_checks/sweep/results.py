@@ -34,6 +34,9 @@ class GroupResult:
         Cells tn, fp, fn, tp of the test rows; None without labels or decisions.
     values : dict of str to (float or None)
         By metric, its value in the test rows; None where it is undefined. Only metrics that the predictions allow.
+    moments : dict of str to (float, float, float)
+        Of means, by metric: independent observations, and sums of their squared and cubed deviations from the mean, as
+        in `fairness_checks.stats.moments.MeanStatistics`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -43,6 +46,7 @@ class GroupResult:
     test: int
     counts: tuple[int, int, int, int] | None
     values: dict[str, float | None]
+    moments: dict[str, tuple[float, float, float]] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

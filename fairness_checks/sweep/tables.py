@@ -16,11 +16,14 @@ from fairness_checks.kinds.measured import few_clusters
 from fairness_checks.metrics import CELLS, METRICS, Metric
 from fairness_checks.stats import gaps as asked
 from fairness_checks.stats.gaps import Gaps, joint_test_share
+from fairness_checks.stats.judge_repeats import Widening
 from fairness_checks.stats.mismatch import comes_first
+from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.stats.repeats import rate_variance
+from fairness_checks.stats.skewness import unseen_variances, variances, violation_variances
 from fairness_checks.sweep.mixes import is_balanced
 from fairness_checks.sweep.plan import SweepPlan
-from fairness_checks.sweep.results import SweepResults
+from fairness_checks.sweep.results import RepeatResult, SweepResults
 
 __all__ = ["Overlap", "Table", "areas_of", "find_gaps", "read_table", "slope_mixes", "training_rows"]
 
@@ -48,6 +51,23 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Of means: observations in the whole table, means, variances and third cumulants of the values, shapes (C, G)."""
+
+    n: Floats
+    mean: Floats
+    variance: Floats
+    third: Floats
+
+    def at(self, places: Sequence[tuple[int, int]]) -> MeanStatistics:
+        """Return the moments of some groups under some configurations, as of one sample of the table's size."""
+        mixes, groups = np.transpose(places)
+        n = self.n[mixes, groups]
+        m2, m3 = self.variance[mixes, groups] * (n - 1.0), self.third[mixes, groups] * n
+        return MeanStatistics(n, self.mean[mixes, groups], m2, m3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """Values of one metric: of C configurations (mixes by feature sets) in J repeats of G groups, and of their rows."""
 
@@ -59,6 +79,7 @@ class Table:
     test_share: Floats  # (G,), of each group's rows, how many test in one repeat
     freedom: Floats  # (G,), effective clusters less one; inf where rows are independent
     problems: tuple[str | None, ...]  # (G,), too few clusters to judge a group
+    moments: Moments | None = None  # of means
 
     def of(self, feature_set: str) -> list[int]:
         """Positions of the configurations of a feature set."""
@@ -76,6 +97,26 @@ class Table:
             return None
         rates, samples = np.moveaxis(self.values, 1, 2), np.moveaxis(self.samples, 1, 2)
         return rate_variance(rates, samples, 1.0 - self.test_share, self.test_share)
+
+    def widening(self, gaps: Gaps) -> Widening | None:
+        """Say by how much skewed values widen the tests of the gaps of a mean; None of other metrics, and of slopes.
+
+        As in held-out checks, of groups that have as many rows as the table and the moments of their test parts.
+        """
+        if self.moments is None or (gaps.second < 0).any():
+            return None
+        factors = []
+        for first_mix, first, second_mix, second in zip(
+            gaps.first_mix, gaps.first, gaps.second_mix, gaps.second, strict=True
+        ):
+            pair = self.moments.at([(int(first_mix), int(first)), (int(second_mix), int(second))])
+            usual = variances(pair) / pair.n
+            above, below = unseen_variances(pair)
+            order = np.array([0, 1] if pair.mean[0] >= pair.mean[1] else [1, 0])
+            proven = sum(side[0] for side in violation_variances(pair, order[:1], order[1:])[:2])
+            factors.append(np.array([proven, above[0] + below[1], below[0] + above[1]]) / usual.sum())
+        # Where nothing varies, nothing is known of how it would.
+        return Widening(*np.maximum(np.nan_to_num(np.transpose(factors), nan=1.0), 1.0))
 
     def overlap(self, gaps: Gaps) -> Overlap:
         """Say what the repeats have in common, by the rows of the groups of each gap."""
@@ -139,7 +180,31 @@ def read_table(results: SweepResults, plan: SweepPlan, metric: Metric) -> Table:
         np.array(counts, dtype=np.float64)[..., cells].sum(axis=-1) if metric.kind == "proportion" else None,
         np.array([rows / results.groups[g] for rows, g in zip(tested, groups, strict=True)]),
         *_clusters(results, groups),
+        _moments(results, repeats, groups, metric, tested) if metric.kind == "mean" else None,
     )
+
+
+def _moments(
+    results: SweepResults,
+    repeats: Sequence[Sequence[RepeatResult]],
+    groups: Sequence[str],
+    metric: Metric,
+    tested: Sequence[float],
+) -> Moments | None:
+    """Put the moments of all test parts together; None where some were not measured."""
+    if not all(metric.name in r.groups[g].moments for some in repeats for r in some for g in groups):
+        return None
+    seen = np.array([[[r.groups[g].moments[metric.name] for g in groups] for r in some] for some in repeats])
+    n, m2, m3 = np.moveaxis(seen, -1, 0)  # each (C, J, G)
+    values = np.array(
+        [[[r.groups[g].values[metric.name] for g in groups] for r in some] for some in repeats], dtype=np.float64
+    )
+    whole = np.array([results.groups[g] / rows for g, rows in zip(groups, tested, strict=True)])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        third = np.where(n > 2.0, n * m3 / ((n - 1.0) * (n - 2.0)), 0.0).sum(axis=1) / (n > 2.0).sum(axis=1)
+        spread = m2.sum(axis=1) / np.maximum(n - 1.0, 0.0).sum(axis=1)
+        mean = np.nansum(values, axis=1) / np.isfinite(values).sum(axis=1)
+    return Moments(np.maximum(n.mean(axis=1) * whole, 2.0), mean, np.nan_to_num(spread), np.nan_to_num(third))
 
 
 def _clusters(results: SweepResults, groups: Sequence[str]) -> tuple[Floats, tuple[str | None, ...]]:

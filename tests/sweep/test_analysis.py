@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fairness_checks import CheckRecord
+from fairness_checks import CheckRecord, Predictions
 from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.evaluation import Evaluation
 from fairness_checks.stats.published_test import published_test
 from fairness_checks.sweep.analysis import find_in_sweep
+from fairness_checks.sweep.measuring import measure
 from fairness_checks.sweep.mixes import Shares
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import GroupResult, PairResult, RepeatResult, SweepResults
@@ -392,3 +393,53 @@ def test_the_calibration_error_is_refused_in_a_sweep_with_the_reason_and_the_rem
     kind = "max_slope" if gap == "dependence" else "max_difference"
     with pytest.raises(ConfigurationError, match=rf"gap: {gap}: in the small test parts .* brier_score .*subgroups"):
         Check("expected_calibration_error", ("sex",), kind, 0.05, gap=gap)
+
+
+def of_errors(rng, errors, repeats=20, share=0.3):
+    """A sweep of a fixed model with these errors of two groups, measured as a training is."""
+    tested = [round(share * len(own)) for own in errors]
+    made = []
+    for repeat in range(repeats):
+        parts = [rng.permutation(own)[:n] for own, n in zip(errors, tested, strict=True)]
+        sex = np.repeat(["f", "m"], tested)
+        predictions = Predictions(error=np.sqrt(np.concatenate(parts)), sensitive_features={"sex": sex})
+        sizes = {name: (len(own) - n,) * 2 for name, own, n in zip("fm", errors, tested, strict=True)}
+        groups, _ = measure(predictions, "sex", sizes)
+        made.append(RepeatResult(mix="as_is", feature_set="all", repeat=repeat, groups=groups))
+    rows = dict(zip("fm", map(len, errors), strict=True))
+    return SweepResults(model="m", by="sex", groups=rows, repeated_rows=0, results=tuple(made))
+
+
+def test_the_moments_of_a_mean_are_kept_of_every_training():
+    errors = [np.random.default_rng(i).lognormal(0, 1, n) for i, n in enumerate((40, 100))]
+    results = of_errors(np.random.default_rng(0), errors, repeats=2)
+    part = np.random.default_rng(0).permutation(errors[0])[:12]
+    n, m2, m3 = results.results[0].groups["f"].moments["mean_squared_error"]
+    assert (n, m2) == (12, pytest.approx(((part - part.mean()) ** 2).sum()))
+    assert m3 == pytest.approx(((part - part.mean()) ** 3).sum())
+    assert SweepResults.from_json(results.to_json()) == results
+
+
+@pytest.mark.parametrize(("small", "large"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.5)])
+def test_skewed_errors_of_a_small_group_are_judged_as_in_held_out_checks(small, large):
+    """Lognormal errors of 40 and 400 rows at the limit; without the correction up to 0.15 are wrong."""
+    rng = np.random.default_rng(8)
+    sweeps, wrong = 60, np.zeros(2)
+    for _ in range(sweeps):
+        errors = [rng.lognormal(0, 1.5, n) / math.exp(1.125) + shift for n, shift in ((40, small), (400, large))]
+        found = ask(of_errors(rng, errors), plan(repeats=20), limit=abs(small - large), metric="mean_squared_error")
+        wrong += found.inference.p_violation < ALPHA, found.inference.p_compliance < ALPHA
+    assert (wrong / sweeps <= ALPHA + 0.02).all()
+
+
+def test_symmetric_errors_lose_nothing_to_the_correction():
+    rng = np.random.default_rng(9)
+    errors = [rng.uniform(0.5, 1.5, 200), rng.uniform(0.3, 1.3, 300)]
+    results = of_errors(rng, errors)
+    found = ask(results, plan(repeats=20), limit=0.1, metric="mean_squared_error").inference
+    values = np.array([[r.groups[g].values["mean_squared_error"] for g in "fm"] for r in results.results])
+    gap = values[:, 0] - values[:, 1]
+    error = math.sqrt(gap.var(ddof=1) * (1 / 20 + 3 / 7))
+    assert found.p_compliance == pytest.approx(stats.t(19).sf((0.1 - gap.mean()) / error), rel=0.05)
+    assert found.standard_error == pytest.approx(error)
+    assert found.high == pytest.approx(gap.mean() + stats.t(19).ppf(0.95) * error, rel=0.02)
