@@ -45,7 +45,7 @@ def chance_notes(predictions: Predictions, settings: Settings, *, folds: int | N
     Parameters
     ----------
     predictions : Predictions
-        n samples; without labels there is nothing to say.
+        n samples; without labels and decisions there is nothing to say.
     settings : Settings
         Level, and how many samples are too few.
     folds : int, optional
@@ -57,13 +57,13 @@ def chance_notes(predictions: Predictions, settings: Settings, *, folds: int | N
     >>> chance_notes(turned, Settings())[0][:63]
     'the model decides worse than chance: balanced accuracy 0.000 [0'
     """
-    if predictions.y_true is None:
+    if predictions.y_true is None or predictions.y_pred is None:
         return ()
     drawn = _drawn(predictions)
     level = dataclasses.replace(settings, alpha=settings.alpha / len(SKILLS) / (1 if folds is None else 2))
     asked = [name for name in SKILLS if name != "roc_auc" or drawn.y_score is not None]
     widened = 1.0 if folds is None else math.sqrt(1.0 + folds / (folds - 1.0))
-    answers = {name: _below_chance(drawn, name, level, widened) for name in asked if drawn.y_pred is not None}
+    answers = {name: _below_chance(drawn, name, level, widened) for name in asked}
     found = {name: answer for name, answer in answers.items() if answer is not None}
     if not found:
         return ()

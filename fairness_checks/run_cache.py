@@ -127,7 +127,8 @@ class RunCache:
     def of_model(self, model: str, read: Mapping[str, str], not_kept: str | None) -> None:
         """Remember what the evaluation of a model has read (names of results, with dates), or why nothing is kept."""
         words = self._in_words({**self._read_by_fixtures(), **read})
-        self._of_models[model] = words if not_kept is None else f"computed in this run, and not kept: {not_kept}"
+        new = None if not_kept is None else f"computed in this run, and not kept: {not_kept}"
+        self._of_models[model] = "; ".join(filter(None, (words, new))) or None
 
     def _in_words(self, read: Mapping[str, str]) -> str | None:
         """Return what was read of earlier runs; None where that is nothing."""

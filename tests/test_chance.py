@@ -111,3 +111,15 @@ def test_a_note_stands_in_the_record_and_decides_nothing():
     assert len(turned.notes) == 1
     assert right.notes == ()
     assert (turned.verdict, turned.alpha) == (right.verdict, right.alpha)
+
+
+def test_labels_beside_errors_alone_are_no_decisions_and_stop_no_check():
+    rng = np.random.default_rng(0)
+    given = {"error": rng.normal(size=80), "sensitive_features": {"sex": rng.choice(["f", "m"], 80)}}
+    labelled = Predictions(rng.integers(0, 2, 80), **given)
+    assert notes(labelled) == ()
+    found, plain = (
+        audit(predictions, metric="mean_squared_error", by="sex", max_difference=5.0)
+        for predictions in (labelled, Predictions(**given))
+    )
+    assert (found.estimate, found.verdict, found.notes) == (plain.estimate, plain.verdict, ())

@@ -51,8 +51,8 @@ class DataSet:
         What a model may see; any eager frame that narwhals reads. Becomes a `pandas.DataFrame` with rows
         numbered from 0.
         A model whose input is no table (images) has a column here that says where to find it: text such as a path, or a
-        row number that is named in `categorical`, as nothing lies between two of them; what that column leads to is
-        then the business of `TrainableModel.version`.
+        row number that is named in `categorical`, as nothing lies between two of them; what that column leads to
+        is declared: `TrainableModel.depends_on`.
     outcome : array_like of {0, 1} or bool, shape (n,), or None
         What happened; becomes int8. None for models that learn without labels.
     sensitive_features : frame, mapping of str to array_like, series or array_like, n rows

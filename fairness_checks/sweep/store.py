@@ -104,10 +104,6 @@ class SweepStore:
         """Store the results of a plan, dated as the oldest of them; raise OSError if that is impossible."""
         self.store.write(self.name, self._plan_key(plan), results.to_json().encode("ascii"), results.kept)
 
-    def results_path(self, plan: JSON) -> Path:
-        """Return where the results of a plan are."""
-        return self.store.path(self.name, self._plan_key(plan))
-
     def task_digest(self, task: Task, depends_on: Mapping[str, JSON]) -> str:
         """Return the key of a training, as a log has it."""
         return key_digest(self._task_key(task, depends_on))

@@ -75,6 +75,8 @@ models:
     subgroups: [{metric: accuracy, by: sex, max_difference: 0.9}]
 """
 REGRESSION = "    regression: [{metric: accuracy, by: sex, max_worsening: 0.5}]\n"
+LOCK = "import threading\nLOCK = threading.Lock()\n\n\ndef fit("  # which cannot be read
+LOCKED = ("    trace()\n    return train", "    with LOCK:\n        trace()\n    return train")
 TRAININGS = 4 + 5 + 1
 DATE = r"from the cache of \d{4}-\d\d-\d\d \d\d:\d\d UTC: "
 UPDATE = "--fairness-update-baseline"
@@ -159,10 +161,7 @@ def test_a_changed_model_is_computed_and_what_it_is_not_made_of_is_read(kept):
 
 
 def test_what_cannot_be_read_is_not_kept_and_the_run_says_so(project):
-    lock = MODELS.replace("def fit(", "import threading\nLOCK = threading.Lock()\n\n\ndef fit(").replace(
-        "    trace()\n    return train", "    with LOCK:\n        trace()\n    return train"
-    )
-    project.write("conftest.py", lock)
+    project.write("conftest.py", MODELS.replace("def fit(", LOCK).replace(*LOCKED))
     project.write("thresholds.yaml", LIMITS.replace(REGRESSION, ""))
     for runs in (1, 2):
         text = project.gate("--junitxml=junit.xml").stdout.str()
@@ -174,6 +173,18 @@ def test_what_cannot_be_read_is_not_kept_and_the_run_says_so(project):
         )
         assert re.search(f"^swept: {line}$", text, re.M)
         assert any(re.fullmatch(line, words) for words in said(project, "junit.xml").values())
+
+
+def test_what_a_fixture_read_is_said_beside_what_is_not_kept(project):
+    mixed = MODELS.replace("def swept():", "def swept(scores):").replace("def fit(", LOCK).replace(*LOCKED)
+    project.write("conftest.py", mixed)
+    project.write(
+        "thresholds.yaml", LIMITS.replace(REGRESSION, "").partition("  cached:")[0] + "unchecked: {cached: retired}\n"
+    )
+    assert project.gate().ret == 0
+    later(project)
+    text = project.gate().stdout.str()
+    assert re.search(rf"^swept: {DATE}scores; computed in this run, and not kept: global `LOCK` ", text, re.M)
 
 
 def test_a_cache_that_cannot_be_made_is_said_and_costs_no_result(project):
