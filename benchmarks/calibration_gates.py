@@ -1,6 +1,6 @@
 """How simulated data sets are judged: by our gate, by its own functions, and by an oracle.
 
-Ours is `fairness_checks.stats` without the search for the interval: the tests of all pairs at the limit, and `Family`,
+Ours is `fairness_checks.stats` without the search for the interval: the tests of all pairs at the limit, and `Families`,
 which adjusts the smallest p-value. Two short cuts change no verdict: a data set whose smallest p-value is at least
 alpha fails no test, and one whose most unequal pair is not within the limit does not pass.
 """
@@ -18,7 +18,7 @@ from benchmarks.calibration_worlds import Array, Design, Samples
 from fairness_checks.kinds.measured import few_clusters
 from fairness_checks.stats.clusters import Cells, find_cells
 from fairness_checks.stats.pairs import PairTests
-from fairness_checks.stats.simultaneous import Family
+from fairness_checks.stats.simultaneous import Families
 
 __all__ = [
     "ALPHA",
@@ -102,8 +102,9 @@ def p_violation(tests: PairTests, outside: Array, limit: float) -> float:
     """Adjust the pairs' p-values as `fairness_checks.stats.pairs.judge_pairs` does."""
     if outside.min() >= ALPHA:
         return 1.0
-    family = Family(tests.deviations, tests.scaled(limit))
-    return family.p_value(outside, np.hypot(tests.deviations[tests.first], tests.deviations[tests.second]))
+    family = Families(tests.deviations, tests.first, tests.second, large=getattr(tests, "large", None))
+    scale = np.hypot(tests.deviations[tests.first], tests.deviations[tests.second])
+    return family.p_value(outside, scale, tests.scaled(limit))
 
 
 def judge(tests: Iterator[PairTests], limit: float) -> Judged:

@@ -51,12 +51,13 @@ def test_a_violation_a_pass_and_an_unsettled_check():
 
 
 def test_p_values_and_intervals_of_large_groups_are_those_of_statsmodels():
-    record = fnr(missing_positives(female=(173, 412), male=(237, 1316)), limit=0.0)
-    expected = sm.test_proportions_2indep(173, 412, 237, 1316, method="score", compare="diff", correction=True)
+    record = fnr(missing_positives(female=(1_173, 3_912), male=(2_237, 8_316)), limit=0.0)
+    counts = (1_173, 3_912, 2_237, 8_316)
+    expected = sm.test_proportions_2indep(*counts, method="score", compare="diff", correction=True)
     assert record.p_violation == pytest.approx(expected.pvalue, rel=1e-6)
     female = record.group(("female",))
-    assert (female.low, female.high) == pytest.approx(sm.proportion_confint(173, 412, alpha=0.1, method="wilson"))
-    assert (female.events, female.n, female.samples, female.rate) == (173, 412, 412, 173 / 412)
+    assert (female.low, female.high) == pytest.approx(sm.proportion_confint(1_173, 3_912, alpha=0.1, method="wilson"))
+    assert (female.events, female.n, female.samples, female.rate) == (1_173, 3_912, 3_912, 1_173 / 3_912)
     assert record.confidence == 0.9
 
 

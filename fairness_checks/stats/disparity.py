@@ -1,88 +1,119 @@
 """The largest difference, or the smallest ratio, among the rates of two or more groups.
 
 A limit is a *tolerance* t in [0, 1): a difference of at most t, or a ratio of at least 1 - t. Each pair is tested
-against the margins of the tolerance, exactly where it is small; `fairness_checks.stats.pairs` puts the pairs together.
+against the margins of the tolerance, exactly where few events or non-events ask for it;
+`fairness_checks.stats.pairs` puts the pairs together.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from scipy import special
 
-from fairness_checks.stats.exact import exact_outside, exact_within, is_small
+from fairness_checks.stats.exact import exact_outside, exact_within, is_tested_exactly
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
-from fairness_checks.stats.proportions import Array, Contrast, score_statistic
+from fairness_checks.stats.proportions import Array, Contrast, Numbers, clopper_pearson, score_statistic
 from fairness_checks.stats.rate_pairs import Pairs
+from fairness_checks.stats.simultaneous import large_groups
 
-__all__ = ["judge_disparity"]
+__all__ = ["judge_disparity", "score_outside", "score_within"]
 
 _LARGEST_TOLERANCE = 1.0 - 1e-9
-_MOST_EXACT = 500  # pairs; 32 groups have 496
+_MOST_EXACT = 500  # pairs, different ones; 32 groups have 496
+_AT_ONCE = 16  # pairs whose p-values are completed together
+_PROOF = 1e-2  # share of alpha at which pairs that are not tested exactly are shown to lie within
 
 EXACT = "exact unconditional score test (Chan 1998; Berger and Boos 1994)"
 ASYMPTOTIC = "score test (Miettinen and Nurminen 1985)"
 
 
-def margins(tolerance: float, contrast: Contrast) -> tuple[float, float]:
+def margins(tolerance: Numbers, contrast: Contrast) -> tuple[Array, Array]:
     """Return the interval of contrasts that a tolerance allows."""
+    allowed = np.asarray(tolerance, dtype=np.float64)
     if contrast == "difference":
-        return -tolerance, tolerance
-    ratio = 1.0 - min(tolerance, _LARGEST_TOLERANCE)
+        return -allowed, allowed
+    ratio = 1.0 - np.minimum(allowed, _LARGEST_TOLERANCE)
     return ratio, 1.0 / ratio
 
 
-def _scores(pairs: Pairs, low: float, high: float, contrast: Contrast) -> tuple[Array, Array]:
+def _scores(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast) -> tuple[Array, Array]:
     """Return the score statistics at the two margins, both in one pass over the pairs."""
-    both = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, np.array([[low], [high]]), contrast)
+    ends = np.array([np.broadcast_to(margin, len(pairs)) for margin in (low, high)])
+    both = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, ends, contrast)
     return both[0], both[1]
 
 
-def _asymptotic_outside(pairs: Pairs, low: float, high: float, contrast: Contrast) -> Array:
-    """Both directions count: at a margin of zero this is the two-sided test."""
+def score_outside(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast = "difference") -> Array:
+    """p-values of the score test of H0: ``low <= contrast(p1, p2) <= high``, shape (B,).
+
+    Both directions count: at a margin of zero this is the two-sided test.
+    """
     below, above = _scores(pairs, low, high, contrast)
     first = special.ndtr(-above) + special.ndtr(-below)
     second = special.ndtr(below) + special.ndtr(above)
     return np.minimum(np.minimum(first, second), 1.0)
 
 
-def _asymptotic_within(pairs: Pairs, low: float, high: float, contrast: Contrast) -> Array:
+def score_within(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast = "difference") -> Array:
+    """p-values of the score test of H0: ``contrast(p1, p2) <= low or >= high``, shape (B,)."""
     below, above = _scores(pairs, low, high, contrast)
     return special.ndtr(np.maximum(above, -below))
 
 
-PairTest = Callable[[Pairs, float, float, Contrast], Array]
+class ExactTest(Protocol):
+    """`exact_outside` or `exact_within`."""
+
+    def __call__(self, pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast, enough: float) -> Array: ...
 
 
-def _either(exact: PairTest, asymptotic: PairTest, pairs: Pairs, tolerance: float, contrast: Contrast) -> Array:
-    """p-values of all pairs at one tolerance, exact where the table is small enough."""
-    low, high = margins(tolerance, contrast)
-    small = is_small(pairs)
+def _either(
+    exact: ExactTest, score: Callable[..., Array], pairs: Pairs, tolerance: Numbers, contrast: Contrast, enough: float
+) -> Array:
+    """p-values of all pairs, exact where few events or non-events ask for it."""
+    low, high = (np.broadcast_to(margin, len(pairs)) for margin in margins(tolerance, contrast))
+    by = is_tested_exactly(pairs, contrast)
     p = np.ones(len(pairs))
-    if small.any():
-        p[small] = exact(pairs.take(small), low, high, contrast)
-    if not small.all():
-        p[~small] = asymptotic(pairs.take(~small), low, high, contrast)
+    if by.any():
+        p[by] = exact(pairs.take(by), low[by], high[by], contrast, enough)
+    if not by.all():
+        p[~by] = score(pairs.take(~by), low[~by], high[~by], contrast)
     return p
 
 
-def p_outside(pairs: Pairs, tolerance: float, contrast: Contrast) -> Array:
-    """p-values of H0 "the pair keeps the tolerance"."""
-    return _either(exact_outside, _asymptotic_outside, pairs, tolerance, contrast)
+def p_outside(pairs: Pairs, tolerance: Numbers, contrast: Contrast, enough: float = 1.0) -> Array:
+    """p-values of H0 "the pair keeps the tolerance"; above `enough` exact ones are lower bounds above it."""
+    return _either(exact_outside, score_outside, pairs, tolerance, contrast, enough)
 
 
-def p_within(pairs: Pairs, tolerance: float, contrast: Contrast) -> Array:
-    """p-values of H0 "the pair meets or exceeds the tolerance"."""
-    return _either(exact_within, _asymptotic_within, pairs, tolerance, contrast)
+def p_within(pairs: Pairs, tolerance: Numbers, contrast: Contrast, enough: float = 1.0) -> Array:
+    """p-values of H0 "the pair meets or exceeds the tolerance"; else as `p_outside`."""
+    return _either(exact_within, score_within, pairs, tolerance, contrast, enough)
 
 
 class RatePairs:
     """All pairs of the groups' rates as `fairness_checks.stats.pairs.PairTests`.
 
-    A ratio of at least r is a tolerance of 1 - r; ratios are differences on the logarithmic scale.
+    A ratio of at least r is a tolerance of 1 - r; ratios are differences on the logarithmic scale. Pairs of equal
+    counts are one pair, tested once. Of many pairs an exact p-value above `enough` is a lower bound of it, above it
+    too, which `completed` replaces where a report shows it.
+
+    Parameters
+    ----------
+    events, samples : ndarray of float64, shape (G,)
+        Counts.
+    contrast : {"difference", "ratio"}
+        What is compared.
+    blocks : ndarray of int, shape (G,), optional
+        The stratum of each group.
+    shared : ndarray of float64, shape (G, G), optional
+        Correlations of the rates, where clusters lie in several groups.
+    alpha : float
+        Level that no pair's own exceeds.
     """
 
     largest = _LARGEST_TOLERANCE
@@ -95,8 +126,10 @@ class RatePairs:
         contrast: Contrast,
         blocks: np.ndarray | None = None,
         shared: Array | None = None,
+        alpha: float = 0.05,
     ) -> None:
         self._contrast: Contrast = contrast
+        self._alpha = self.enough = alpha
         self.blocks = np.zeros(len(events), dtype=np.int64) if blocks is None else blocks
         self.first, self.second = block_pairs(self.blocks)
         self.rates = events / samples
@@ -104,45 +137,153 @@ class RatePairs:
         pairs = Pairs(events[self.first], samples[self.first], events[self.second], samples[self.second])
         if shared is not None:
             pairs = pairs.joined(shared[self.first, self.second])
-        self.pairs = pairs.ordered()  # the tests are the same either way round, up to rounding: here to the last digit
+        # The tests are the same either way round, up to rounding: here to the last digit.
+        ordered = pairs.ordered()
+        self.different, self._kind = (np.arange(len(pairs)),) * 2
+        if shared is None:
+            self.different, self._kind = _different(events, samples, self.blocks, self.first, self.second)
+        self._kinds = ordered.take(self.different)
+        self.exact = is_tested_exactly(self._kinds, contrast)
         high = np.maximum(self.rates[self.first], self.rates[self.second])
         low = np.minimum(self.rates[self.first], self.rates[self.second])
         # Two rates of zero are equal: their ratio is 1.
         ratio = np.divide(low, high, out=np.ones_like(high), where=high > 0.0)
         self.disparity = high - low if contrast == "difference" else 1.0 - ratio
+        self.large = large_groups(samples, self.blocks)
         self.deviations = _units(events, samples, contrast, self.blocks) / np.sqrt(samples)
 
     def outside(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the pair keeps the tolerance" of some pairs.
 
-        Of more than 500 pairs only those nearest to a violation are tested exactly, and the other small ones count as
-        no violation: what is left out can hide one, but never make one.
+        Of more than 500 different pairs only those nearest to a violation are tested exactly, and the others of those
+        that would have to be count as no violation: what is left out can hide one, but never make one.
         """
-        pairs = self.pairs.take(index)
-        if len(index) <= _MOST_EXACT:
-            return p_outside(pairs, tolerance, self._contrast)
-        asymptotic = _asymptotic_outside(pairs, *margins(tolerance, self._contrast), self._contrast)
-        nearest = np.argsort(asymptotic, kind="stable")[:_MOST_EXACT]
-        p = np.where(is_small(pairs), 1.0, asymptotic)
-        p[nearest] = p_outside(pairs.take(nearest), tolerance, self._contrast)
-        return p
+        kinds, place = _present(self._kind[index], len(self._kinds))
+        pairs, exact, ends = self._kinds.take(kinds), self.exact[kinds], margins(tolerance, self._contrast)
+        p = score_outside(pairs, *ends, self._contrast)
+        asked = _first_of(exact & (p < 0.5), p)
+        p[exact] = 1.0
+        p[asked] = exact_outside(pairs.take(asked), *ends, self._contrast, self.enough if len(kinds) > 1 else 1.0)
+        return np.asarray(p[place])
 
     def within(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs.
 
-        Of more than 500 pairs those furthest from compliance, whose largest p-value decides, are tested exactly.
+        Exact where the score test leaves any doubt, of more than 500 different pairs of those furthest from compliance:
+        a search for the largest; `completed` settles what compliance needs.
         """
-        pairs = self.pairs.take(index)
-        if len(index) <= _MOST_EXACT:
-            return p_within(pairs, tolerance, self._contrast)
-        p = _asymptotic_within(pairs, *margins(tolerance, self._contrast), self._contrast)
-        furthest = np.argsort(-p, kind="stable")[:_MOST_EXACT]
-        p[furthest] = p_within(pairs.take(furthest), tolerance, self._contrast)
-        return p
+        kinds, place = _present(self._kind[index], len(self._kinds))
+        pairs, exact, ends = self._kinds.take(kinds), self.exact[kinds], margins(tolerance, self._contrast)
+        p = score_within(pairs, *ends, self._contrast)
+        one = len(kinds) == 1
+        asked = _first_of(exact & (p < 0.5) & ((p > self._alpha / 20.0) | one), -p)
+        p[exact & (p >= 0.5)] = 1.0
+        p[asked] = exact_within(pairs.take(asked), *ends, self._contrast, 1.0 if one else self._alpha)
+        return np.asarray(p[place])
+
+    def outside_at(self, pair: int, tolerances: Array) -> Array:
+        """p-values of `outside` of one pair at several tolerances, shape (tolerances,)."""
+        return p_outside(self._repeated(pair, tolerances), tolerances, self._contrast, self._alpha)
+
+    def within_at(self, pair: int, tolerances: Array) -> Array:
+        """p-values of `within` of one pair at several tolerances, shape (tolerances,)."""
+        return p_within(self._repeated(pair, tolerances), tolerances, self._contrast, self._alpha)
+
+    def _repeated(self, pair: int, tolerances: Array) -> Pairs:
+        return self._kinds.take(np.full(len(tolerances), self._kind[pair]))
+
+    def completed(self, outside: Array, within: Array, tolerance: float) -> tuple[Array, Array]:
+        """Return p-values of all pairs with those completed that a report shows: the smallest, the largest.
+
+        All that are at most twice the smallest are completed, which decide how it is adjusted for the number of pairs,
+        and the sixteen that seem the largest. Where these comply, so must all others.
+        """
+        if len(self._kinds) == 1:
+            return outside, within
+        ends = margins(tolerance, self._contrast)
+        p, q = outside[self.different], within[self.different]
+        bound = self.exact & (p > self.enough) & (p < 1.0)
+        while True:
+            least = p[~bound].min(initial=0.5)  # of several pairs nothing above 1/2 is told apart
+            asked = np.flatnonzero(bound & (p <= 2.0 * least))
+            if asked.size == 0:
+                break
+            asked = asked[np.argsort(p[asked], kind="stable")[:_AT_ONCE]]
+            p[asked] = exact_outside(self._kinds.take(asked), *ends, self._contrast)
+            bound[asked] = False
+        largest = np.argsort(-q, kind="stable")[:_AT_ONCE]
+        asked = largest[self.exact[largest] & (q[largest] < 1.0)]
+        q[asked] = exact_within(self._kinds.take(asked), *ends, self._contrast)
+        if q.max() < self._alpha:
+            q = self._proved_within(q, asked, ends)
+        return p[self._kind], q[self._kind]
+
+    def _proved_within(self, q: Array, known: np.ndarray, ends: tuple[Array, Array]) -> Array:
+        """Return p-values of all different pairs that hold jointly, where `known` ones are exact and comply.
+
+        Pairs whose Clopper-Pearson intervals, which both hold with probability 1 - alpha / 100, lie within the
+        tolerance of each other have that as their p-value; it is added to the others', so that the level holds
+        whichever pair is judged in which way. What remains is tested exactly, the furthest first, until one does not
+        comply; more than 500 are not shown to.
+        """
+        doubt = _PROOF * self._alpha
+        others = self.exact.copy()
+        others[known] = False
+        left = np.flatnonzero(others)
+        proved = _surely_within(self._kinds.take(left), *ends, self._contrast, doubt)
+        q[left[proved]] = doubt
+        left = left[~proved]
+        left = left[np.argsort(-q[left], kind="stable")]
+        if proved.any():
+            q[~others] = np.minimum(q[~others] + doubt, 1.0)
+        for start in range(0, len(left), _AT_ONCE):
+            if start >= _MOST_EXACT or q.max() >= self._alpha:
+                q[left[start:]] = max(float(q.max()), self._alpha)
+                break
+            some = left[start : start + _AT_ONCE]
+            found = exact_within(self._kinds.take(some), *ends, self._contrast, self._alpha)
+            q[some] = np.minimum(found + (doubt if proved.any() else 0.0), 1.0)
+        return q
 
     def scaled(self, tolerance: float) -> float:
         """Return the tolerance, or its logarithm for a ratio."""
         return tolerance if self._contrast == "difference" else -math.log1p(-min(tolerance, self.largest))
+
+
+def _different(
+    events: Array, samples: Array, blocks: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one pair of each different counts, shape (K,), and which of them each pair is, shape (B,)."""
+    _, group = np.unique(np.stack([blocks, samples, events]), axis=1, return_inverse=True)
+    group = group.reshape(-1).astype(np.int64)
+    count = int(group.max()) + 1
+    key = np.minimum(group[first], group[second]) * count + np.maximum(group[first], group[second])
+    _, place = _present(key, count * count)
+    one = np.empty(int(place.max()) + 1, dtype=np.intp)
+    one[place[::-1]] = np.arange(len(place))[::-1]
+    return one, place
+
+
+def _present(codes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes below `count` that there are, in order, and the place of each code; without a sort."""
+    there = np.zeros(count, dtype=np.bool_)
+    there[codes] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
+
+
+def _first_of(those: np.ndarray, rank: Array) -> np.ndarray:
+    """Return the positions of those `_MOST_EXACT` of the lowest rank."""
+    asked = np.flatnonzero(those)
+    return asked if len(asked) <= _MOST_EXACT else asked[np.argsort(rank[asked], kind="stable")[:_MOST_EXACT]]
+
+
+def _surely_within(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast, doubt: float) -> np.ndarray:
+    """Say for which pairs exact intervals of both rates keep the margins; both hold with probability 1 - doubt."""
+    low1, high1 = clopper_pearson(pairs.x1, pairs.n1, doubt / 4.0)
+    low2, high2 = clopper_pearson(pairs.x2, pairs.n2, doubt / 4.0)
+    if contrast == "difference":
+        return np.asarray((low1 - high2 > low) & (high1 - low2 < high))
+    return np.asarray((low1 > low * high2) & (high1 < high * low2))
 
 
 def _units(events: Array, samples: Array, contrast: Contrast, blocks: np.ndarray) -> Array:
@@ -189,7 +330,7 @@ def judge_disparity(
     """
     is_ratio = contrast == "ratio"
     counts = np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64)
-    tests = RatePairs(*counts, contrast, blocks, shared)
+    tests = RatePairs(*counts, contrast, blocks, shared, alpha)
     found = judge_pairs(tests, 1.0 - limit if is_ratio else limit, alpha)
     pair = (int(tests.first[found.shown]), int(tests.second[found.shown]))
     higher, lower = pair if tests.rates[pair[0]] >= tests.rates[pair[1]] else pair[::-1]
@@ -205,7 +346,7 @@ def judge_disparity(
         second=higher if is_ratio else lower,
         comparisons=len(tests.first),
         level=found.level,
-        method=_method(is_small(tests.pairs), len(tests.first), "max-t" if tests.independent else "Bonferroni"),
+        method=_method(tests.exact, len(tests.first), "max-t" if tests.independent else "Bonferroni") + found.note,
     )
 
 

@@ -1,8 +1,11 @@
 """The largest disparity among pairs of groups, whatever is compared: p-values, interval and the pair that decides.
 
 A *tolerance* is the largest disparity that is allowed. Violation: some pair lies beyond it, simultaneous over the pairs
-by max-t. Compliance: every pair lies within, an intersection-union test at the full level. The interval holds the
-tolerances that neither test rejects, so verdict and interval cannot disagree.
+by max-t. Compliance: every pair lies within, an intersection-union test at the full level.
+
+The interval is the smallest that holds all tolerances that neither test rejects, whichever of them is asked about: what
+is inconclusive lies in it. Exact p-values of rates rise and fall by steps as the tolerance grows, so that there may be
+several ends; it reaches to the outermost. It is looked for down to a fiftieth of a standard error.
 """
 
 from __future__ import annotations
@@ -11,13 +14,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from fairness_checks.stats.inference import deciding
 from fairness_checks.stats.proportions import Array
-from fairness_checks.stats.simultaneous import Family, probit
+from fairness_checks.stats.simultaneous import Families, probit
 
 __all__ = ["PairTests", "PairsInference", "block_pairs", "judge_pairs"]
 
@@ -59,9 +62,10 @@ def block_pairs(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class PairTests(Protocol):
     """All B pairs of G groups, and their tests at any tolerance.
 
-    Three more attributes are optional: `blocks`, ndarray of int of shape (G,), the stratum of each group, where pairs
+    Four more attributes are optional: `blocks`, ndarray of int of shape (G,), the stratum of each group, where pairs
     exist within strata only (default one stratum); `smallest`, float, below which no tolerance is searched
     (default 0; a signed disparity may have -1); and `independent`, bool, False where clusters lie in several groups.
+    `large`, ndarray of bool of shape (G,), says which groups are tested apart from small ones.
 
     Attributes
     ----------
@@ -97,6 +101,35 @@ class PairTests(Protocol):
         ...
 
 
+@runtime_checkable
+class UnevenTests(PairTests, Protocol):
+    """Tests whose p-values do not only rise, or only fall, with the tolerance, and may be bounds where that suffices.
+
+    Attributes
+    ----------
+    different : ndarray of int, shape (K,)
+        One pair of each kind; the others have the same p-values.
+    enough : float
+        Above it `outside` may return a lower bound of a p-value that is above it too. Set to the highest level at which
+        any pair is tested.
+    """
+
+    different: np.ndarray
+    enough: float
+
+    def outside_at(self, pair: int, tolerances: Array) -> Array:
+        """Return `outside` of one pair at several tolerances."""
+        ...
+
+    def within_at(self, pair: int, tolerances: Array) -> Array:
+        """Return `within` of one pair at several tolerances."""
+        ...
+
+    def completed(self, outside: Array, within: Array, tolerance: float) -> tuple[Array, Array]:
+        """Return p-values of all pairs with those completed that a report shows."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PairsInference:
     """The answer on the scale of the tolerance; see `fairness_checks.stats.inference.Inference`.
@@ -110,7 +143,9 @@ class PairsInference:
     shown : int
         The pair that decides; see `fairness_checks.stats.inference.deciding`.
     level : float
-        Level at which one pair is tested for a violation.
+        Level at which that pair is tested for a violation.
+    note : str
+        What the method adds where pairs are not tested alike.
     """
 
     low: float
@@ -119,6 +154,7 @@ class PairsInference:
     p_compliance: float
     shown: int
     level: float
+    note: str = ""
 
 
 def judge_pairs(tests: PairTests, tolerance: float, alpha: float) -> PairsInference:
@@ -135,63 +171,120 @@ def judge_pairs(tests: PairTests, tolerance: float, alpha: float) -> PairsInfere
     """
     everyone = np.arange(len(tests.first))
     scale = np.hypot(tests.deviations[tests.first], tests.deviations[tests.second])
-    blocks, independent = getattr(tests, "blocks", None), getattr(tests, "independent", True)
-    family = Family(tests.deviations, tests.scaled(tolerance), blocks, independent=independent)
+    family = Families(
+        tests.deviations,
+        tests.first,
+        tests.second,
+        getattr(tests, "blocks", None),
+        independent=getattr(tests, "independent", True),
+        large=getattr(tests, "large", None),
+    )
+    different = everyone
+    if isinstance(tests, UnevenTests):
+        different, tests.enough = tests.different, family.highest_level(alpha)
     outside, within = tests.outside(everyone, tolerance), tests.within(everyone, tolerance)
+    at_limit = family.excess(outside, scale, tests.scaled(tolerance), alpha, everyone)
 
-    def violates(index: np.ndarray, t: float, p: Array | None = None) -> Array:
-        p = tests.outside(index, t) if p is None else p
-        return family.excess(p, scale[index], tests.scaled(t), alpha)
+    def violates(index: np.ndarray, t: float) -> Array:
+        return family.excess(tests.outside(index, t), scale[index], tests.scaled(t), alpha, index)
 
-    def may_exceed(index: np.ndarray, t: float, p: Array | None = None) -> Array:
-        return probit(tests.within(index, t) if p is None else p) - probit(alpha) + 1e-15
+    def may_exceed(index: np.ndarray, t: float) -> Array:
+        return probit(tests.within(index, t)) - probit(alpha) + 1e-15
 
     # Where about each pair's ends lie, if the tolerance and the deviations are on one scale.
     lower, upper = tests.disparity - 2.5 * scale, tests.disparity + 1.7 * scale
-    at_limit = violates(everyone, tolerance, outside)
-    low = _frontier(violates, tests, lower, at_limit, tolerance)
-    high = _frontier(may_exceed, tests, upper, may_exceed(everyone, tolerance, within), tolerance)
-    p_violation = family.p_value(outside, scale)
+    low, of_low = _frontier(violates, tests, lower, different)
+    high, of_high = _frontier(may_exceed, tests, upper, different)
+    if isinstance(tests, UnevenTests):
+
+        def unproved(at: Array) -> np.ndarray:
+            """Say where no pair is shown to violate; the one that gives the end is asked first."""
+            proved, index = np.empty(len(at), dtype=np.bool_), np.array([of_low])
+            for i, (t, p) in enumerate(zip(at.tolist(), tests.outside_at(of_low, at), strict=True)):
+                proved[i] = family.excess(np.array([p]), scale[index], tests.scaled(t), alpha, index)[0] > 0.0
+                if not proved[i] and len(different) > 1:
+                    proved[i] = bool(np.any(violates(different, t) > 0.0))
+            return ~proved
+
+        def undecided(at: Array) -> np.ndarray:
+            return np.asarray(tests.within_at(of_high, at) >= alpha)
+
+        smallest = float(getattr(tests, "smallest", 0.0))
+        low = _outermost(unproved, low, smallest, -_spacing(tests, low, float(scale[of_low])), tests.step)
+        high = _outermost(undecided, high, tests.largest, _spacing(tests, high, float(scale[of_high])), tests.step)
+        outside, within = tests.completed(outside, within, tolerance)
+    p_violation, p_compliance = family.p_value(outside, scale, tests.scaled(tolerance)), float(within.max())
+    # What is inconclusive lies in the interval, however narrow the steps are there; so does an end, to the last digit.
+    low = max(low, tolerance) if p_violation < alpha and tolerance - low < tests.step else low
+    low = min(low, tolerance) if p_violation >= alpha else low
+    high = max(high, tolerance) if p_compliance >= alpha else high
+    shown = deciding(tests.disparity, outside, at_limit > 0.0, violated=p_violation < alpha)
     return PairsInference(
         low=low,
         high=high,
         p_violation=p_violation,
-        p_compliance=float(within.max()),
-        shown=deciding(tests.disparity, outside, at_limit > 0.0, violated=p_violation < alpha),
-        level=family.level(alpha),
+        p_compliance=p_compliance,
+        shown=shown,
+        level=family.level(alpha, tests.scaled(tolerance), shown),
+        note=family.note,
     )
 
 
 def _frontier(
-    holds: Callable[[np.ndarray, float], Array], tests: PairTests, guess: Array, at_limit: Array, limit: float
-) -> float:
-    """Largest tolerance at which `holds` is positive for some pair; the smallest tolerance if for none.
+    holds: Callable[[np.ndarray, float], Array], tests: PairTests, guess: Array, left: np.ndarray
+) -> tuple[float, int]:
+    """Largest tolerance at which `holds` is positive for some pair, and the pair; the smallest tolerance if for none.
 
-    Pairs are taken from the most promising (largest `guess`) on; each is followed only where it can still raise
-    the result. The limit is always an end of the bracket: the result lies above it exactly if some pair
-    holds at the limit itself.
+    Pairs are taken from the most promising (largest `guess`) on; each of those `left` is followed only where it can
+    still raise the result.
     """
-    left = np.arange(len(guess))
-    if np.any(at_limit > 0.0):
-        best, cap, values = limit, tests.largest, at_limit
-    else:
-        best, cap = float(getattr(tests, "smallest", 0.0)), limit
-        if best >= cap:
-            return best
-        # No pair is known to hold anywhere: the others are asked only where the most promising one ends.
-        place = int(np.argmax(guess))
-        top, left = left[[place]], np.delete(left, place)
-        best = _reach(partial(holds, top), (best, float(holds(top, best)[0])), cap, float(guess[place]), tests.step)
-        values = holds(left, best) if left.size else np.empty(0)
-    while True:
+    cap, best = tests.largest, float(getattr(tests, "smallest", 0.0))
+    # No pair is known to hold anywhere: the others are asked only where the most promising one ends.
+    place = int(left[np.argmax(guess[left])])
+    left = left[left != place]
+    top = np.array([place])
+    best = _reach(partial(holds, top), (best, float(holds(top, best)[0])), cap, float(guess[place]), tests.step)
+    while left.size and best + tests.step < cap:
+        further = best + tests.step
+        values = holds(left, further)
         left, values = left[values > 0.0], values[values > 0.0]
-        if left.size == 0 or best >= cap:
-            return best
-        place = int(np.argmax(guess[left]))
-        start, end = (best, float(values[place])), float(guess[left[place]])
-        best = _reach(partial(holds, left[[place]]), start, cap, end, tests.step)
-        left = np.delete(left, place)
-        values = holds(left, best) if left.size else np.empty(0)
+        if left.size == 0:
+            break
+        at = int(np.argmax(guess[left]))
+        place = int(left[at])
+        best = _reach(partial(holds, left[[at]]), (further, float(values[at])), cap, float(guess[place]), tests.step)
+        left = np.delete(left, at)
+    return best, place
+
+
+def _spacing(tests: PairTests, at: float, scale: float) -> float:
+    """Return a fiftieth of a standard error, given on the scale of `scaled`, as a tolerance."""
+    slope = (tests.scaled(at + 1e-6) - tests.scaled(at - 1e-6)) / 2e-6
+    return max(scale / 50.0 / max(slope, 1e-6), tests.step) if math.isfinite(scale) else tests.step
+
+
+def _outermost(
+    inside: Callable[[Array], np.ndarray], end: float, farthest: float, spacing: float, step: float
+) -> float:
+    """Move an end by the sign of `spacing` to the outermost tolerance that is inside; up to `farthest`.
+
+    Looked at are 12 steps beyond the last one found.
+    """
+    while True:
+        room = (farthest - end) / spacing
+        at = end + spacing * np.arange(1.0, min(12.0, room) + 1.0)
+        at[at * np.sign(spacing) > farthest * np.sign(spacing)] = farthest
+        found = np.flatnonzero(inside(at)) if room > 0.0 else np.empty(0, dtype=np.intp)
+        if found.size == 0:
+            return end
+        last = int(found[-1])
+        end = float(at[last])
+        if end == farthest:
+            return end
+        beyond = end + spacing if last + 1 == len(at) else float(at[last + 1])
+        while abs(beyond - end) > step:
+            middle = (end + beyond) / 2.0
+            end, beyond = (middle, beyond) if inside(np.array([middle]))[0] else (end, middle)
 
 
 def _reach(holds: Callable[[float], Array], start: tuple[float, float], cap: float, guess: float, step: float) -> float:

@@ -26,6 +26,7 @@ from scipy import optimize, special
 
 __all__ = [
     "Contrast",
+    "clopper_pearson",
     "clopper_pearson_bound",
     "exact_binomial_p",
     "restricted_rate",
@@ -210,6 +211,13 @@ def exact_binomial_p(x: int, n: int, rate: float) -> tuple[float, float]:
     """
     above = 1.0 if x <= 0 else float(special.bdtrc(x - 1, n, rate))
     return above, float(special.bdtr(x, n, rate))
+
+
+def clopper_pearson(x: Array, n: Array, tail: float) -> tuple[Array, Array]:
+    """Exact intervals of rates that leave out at most `tail` on each side; shapes (B,)."""
+    low = np.where(x > 0.0, special.betaincinv(np.where(x > 0.0, x, 1.0), n - x + 1.0, tail), 0.0)
+    high = np.where(x < n, special.betaincinv(x + 1.0, np.where(x < n, n - x, 1.0), 1.0 - tail), 1.0)
+    return low, high
 
 
 def clopper_pearson_bound(x: float, n: float, alpha: float, *, upper: bool) -> float:

@@ -24,6 +24,7 @@ References
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 
@@ -32,7 +33,7 @@ from scipy import optimize, special
 
 from fairness_checks.stats.proportions import Array
 
-__all__ = ["Family", "largest_exceeds", "probit"]
+__all__ = ["Families", "Family", "large_groups", "largest_exceeds", "probit"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 _FAR = 6.5  # standard deviations, beyond those that the largest statistic itself needs
@@ -170,25 +171,129 @@ class Family:
     def excess(self, p: Array, scale: Array, limit: float, alpha: float) -> Array:
         """Say by how many standard deviations each pair's p-value at a limit is significant; negative if not.
 
-        Below the family's own limit the critical value is that of a limit of zero, the largest one, so that the
-        simultaneous bound which is found there holds; negative limits of signed disparities are included.
+        Each limit has its own critical value, so that what is found does not depend on the limit that is asked about;
+        negative limits of signed disparities have that of zero.
         """
         single = probit(alpha) - probit(p)
         if self.pairs == 1:
             return single
         bonferroni = probit(alpha / self.pairs) - probit(p)
-        known = self._limit if limit >= self._limit else 0.0
+        known = max(limit, 0.0)
         z = -probit(p)
         near = p < alpha  # elsewhere the statistic need not be exact
         z[near] = _statistic(p[near], np.broadcast_to(scale, p.shape)[near], known)
         simultaneous = z - self.critical_value(known, alpha)
         return np.maximum(bonferroni, np.minimum(single, simultaneous))
 
+    def highest_level(self, alpha: float) -> float:
+        """Return the level at which a pair is tested at a limit without end, the highest one."""
+        far = 2.0 * _APART * float(self._scale.max(initial=1.0))
+        return alpha if self.pairs == 1 else self.at(far).level(alpha)
+
+    def at(self, limit: float) -> Family:
+        """Return the same groups at another limit."""
+        other = copy.copy(self)
+        other._limit = max(limit, 0.0)
+        return other
+
     def level(self, alpha: float) -> float:
         """Return the level at which one pair is tested, for planning."""
         if self.pairs == 1:
             return alpha
         return float(max(alpha / self.pairs, special.ndtr(-self.critical_value(self._limit, alpha))))
+
+
+LARGE_SHARE = 0.8
+"""Share of the level that goes to the pairs of large groups alone, where there are small ones beside them."""
+
+_MUCH_SMALLER = 10.0  # a group of a tenth of the samples has errors more than three times as large
+_FEW_LARGE = 0.5  # share of all pairs, above which it gains too little to test those of large groups apart
+
+
+def large_groups(sizes: Array, blocks: np.ndarray | None = None) -> np.ndarray | None:
+    """Say which groups are large, bool of shape (G,), where small ones would hide what they prove; None where not.
+
+    A group of ten samples beside two of thousands proves next to nothing, yet every pair that is tested makes each of
+    the others harder to prove. What is left out of a family must be known without the outcomes (Tarone, Biometrics 46
+    (1990) 515, leaves out tests that cannot become significant): here it is by the sizes. Large is what has a tenth or
+    more of the samples of the smaller group in the pair that knows most, if such pairs are less than half of all.
+
+    Examples
+    --------
+    >>> large_groups(np.array([5_000.0, 10.0, 4_000.0, 10.0])).tolist()
+    [True, False, True, False]
+    >>> large_groups(np.array([5_000.0, 3_000.0, 4_000.0, 10.0])) is None
+    True
+    """
+    names = np.zeros(len(sizes), dtype=np.intp) if blocks is None else np.unique(blocks, return_inverse=True)[1]
+    order = np.lexsort((-sizes, names))
+    start = np.flatnonzero(np.r_[True, np.diff(names[order]) > 0])
+    counts = np.bincount(names)
+    second = sizes[order][(start + 1)[counts > 1]]
+    if second.size == 0:
+        return None
+    large = np.asarray(sizes * _MUCH_SMALLER >= second.max())
+    pairs, of_large = (float((n * (n - 1) / 2.0).sum()) for n in (counts, np.bincount(names[large])))
+    return large if 0 < of_large < _FEW_LARGE * pairs else None
+
+
+class Families:
+    """All pairs, and those of large groups apart where there are small ones beside them.
+
+    Large groups have `LARGE_SHARE` of the level for themselves and are judged with all others at the rest; a pair that
+    either proves is proved, jointly at the level by Bonferroni's inequality. Parameters as for `Family`; `first` and
+    `second`, of shape (B,), are the groups of each pair, and `large` is as `large_groups` returns it.
+    """
+
+    def __init__(
+        self,
+        deviations: Array,
+        first: np.ndarray,
+        second: np.ndarray,
+        blocks: np.ndarray | None = None,
+        *,
+        independent: bool = True,
+        large: np.ndarray | None = None,
+    ) -> None:
+        every = np.ones(len(first), dtype=np.bool_)
+        self._parts = [(1.0, Family(deviations, 0.0, blocks, independent=independent), every)]
+        if large is not None:
+            some = None if blocks is None else np.asarray(blocks)[large]
+            apart = Family(deviations[large], 0.0, some, independent=independent)
+            self._parts = [
+                (1.0 - LARGE_SHARE, self._parts[0][1], every),
+                (LARGE_SHARE, apart, large[first] & large[second]),
+            ]
+
+    def p_value(self, p: Array, scale: Array, limit: float) -> float:
+        """Adjust the smallest p-value; see `Family.p_value`."""
+        found = [family.at(limit).p_value(p[some], scale[some]) / share for share, family, some in self._parts]
+        return min(1.0, *found)
+
+    def excess(self, p: Array, scale: Array, limit: float, alpha: float, index: np.ndarray) -> Array:
+        """Say by how much the p-values of some pairs are significant; see `Family.excess`."""
+        values = np.full(len(p), -np.inf)
+        for share, family, every in self._parts:
+            some = every[index]
+            if some.any():
+                found = family.excess(p[some], scale[some], limit, share * alpha)
+                values[some] = np.maximum(values[some], found)
+        return values
+
+    def level(self, alpha: float, limit: float, pair: int) -> float:
+        """Return the level at which a pair is tested, for planning."""
+        return max(family.at(limit).level(share * alpha) for share, family, every in self._parts if every[pair])
+
+    def highest_level(self, alpha: float) -> float:
+        """Return the highest level at which any pair is tested, whatever the limit."""
+        return max(family.highest_level(share * alpha) for share, family, _ in self._parts)
+
+    @property
+    def note(self) -> str:
+        """What of the level goes where, for the method; empty for one family."""
+        if len(self._parts) == 1:
+            return ""
+        return f", {LARGE_SHARE:.0%} of the level for the {int(self._parts[1][2].sum())} of large groups"
 
 
 def _blocks_exceed(z: float, groups: Array, shift: Array, unknown: int) -> float:

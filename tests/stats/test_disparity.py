@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats import proportion as sm
 
-from fairness_checks.stats.disparity import judge_disparity, p_outside
+from fairness_checks.stats.disparity import judge_disparity, p_outside, p_within
 from fairness_checks.stats.rate_pairs import Pairs
 
 PRECISION = 2e-5  # of an interval's ends
@@ -40,17 +40,18 @@ def test_the_interval_holds_the_limit_exactly_when_neither_test_rejects(data, li
     contrast, value = limit
     found = judge(*data, value, contrast)
     assert found.low <= found.high
-    # The limits that a violation proves wrong lie below the interval of a difference, above that of a ratio.
+    # What is inconclusive lies in the interval. So may a limit that is not: exact p-values move by steps.
     violates, keeps = (found.low, found.high) if contrast == "difference" else (1.0 - found.high, 1.0 - found.low)
     tolerance = value if contrast == "difference" else 1.0 - value
-    if found.p_violation < ALPHA:
-        assert tolerance <= violates + 1e-9
-    else:
+    smooth = "exact" not in found.method
+    if found.p_violation >= ALPHA:
         assert violates <= tolerance + 1e-9
-    if found.p_compliance < ALPHA:
-        assert keeps <= tolerance + PRECISION
-    else:
+    elif smooth:
+        assert tolerance <= violates + 1e-9
+    if found.p_compliance >= ALPHA:
         assert tolerance <= keeps + 1e-9
+    elif smooth:
+        assert keeps <= tolerance + PRECISION
     assert not (found.p_violation < ALPHA and found.p_compliance < ALPHA)
 
 
@@ -66,12 +67,25 @@ def test_each_end_of_the_interval_is_where_its_test_stops_rejecting(data, limit)
         return again.p_violation, again.p_compliance
 
     low, high = (found.low, found.high) if contrast == "difference" else (1.0 - found.high, 1.0 - found.low)
-    if low > 0.0:
-        assert p_values(low)[0] <= ALPHA * 1.0001
-        assert low > 0.9999 or p_values(low + 1.1 * PRECISION)[0] >= ALPHA
-    if high < 0.9999:
-        assert p_values(high)[1] >= ALPHA * 0.9999
-        assert p_values(high + 1.1 * PRECISION)[1] <= ALPHA
+    near = np.array([-1.1, 0.0, 1.1]) * PRECISION  # where a p-value jumps, one of the neighbours is beyond
+    if low > 2 * PRECISION:
+        assert min(p_values(low + t)[0] for t in near) <= ALPHA * 1.0001
+        assert low > 0.9999 or max(p_values(low + t)[0] for t in near) >= ALPHA * 0.9999
+    if 2 * PRECISION < high < 0.9999:
+        assert max(p_values(high + t)[1] for t in near) >= ALPHA * 0.9999
+        assert min(p_values(high + t)[1] for t in near) <= ALPHA * 1.0001
+
+
+@given(data=counts(groups=(2, 3)), kind=st.sampled_from(["difference", "ratio"]), share=st.floats(0.05, 0.95))
+@settings(max_examples=20, deadline=None)
+def test_the_interval_is_one_whatever_limit_is_configured(data, kind, share):
+    found = judge(*data, 0.5, kind)
+    at = found.low + share * (found.high - found.low)
+    for limit in (at, max(found.low - 0.01, 0.02), min(found.high + 0.01, 0.98)):
+        again = judge(*data, limit, kind)
+        if again.p_violation >= ALPHA and again.p_compliance >= ALPHA:
+            assert found.low - 2 * PRECISION <= limit <= found.high + 2 * PRECISION
+        assert (again.low, again.high) == pytest.approx((found.low, found.high), abs=2 * PRECISION)
 
 
 @given(data=counts(), limit=limits, order=st.randoms(use_true_random=False))
@@ -132,7 +146,7 @@ def test_the_estimate_is_that_of_the_groups_named(data, limit):
 
 
 @pytest.mark.parametrize(("contrast", "limit"), [("difference", 0.0), ("ratio", 1.0)])
-@pytest.mark.parametrize("table", [(173, 412, 237, 1316), (150, 400, 160, 390), (0, 400, 3, 800)])
+@pytest.mark.parametrize("table", [(3730, 9120, 2370, 13160), (1500, 14000, 1600, 13900)])
 def test_large_groups_equal_statsmodels_two_sided(table, contrast, limit):
     x1, n1, x2, n2 = table
     found = judge([x1, x2], [n1, n2], limit, contrast)
@@ -144,8 +158,9 @@ def test_large_groups_equal_statsmodels_two_sided(table, contrast, limit):
 
 
 def test_large_groups_have_the_interval_of_statsmodels():
-    found = judge([173, 237], [412, 1316], 0.8, "ratio")
-    low, high = sm.confint_proportions_2indep(237, 1316, 173, 412, method="score", compare="ratio", alpha=2 * ALPHA)
+    found = judge([3730, 2370], [9120, 13160], 0.8, "ratio")
+    counts = (2370, 13160, 3730, 9120)
+    low, high = sm.confint_proportions_2indep(*counts, method="score", compare="ratio", alpha=2 * ALPHA)
     assert (found.low, found.high) == pytest.approx((low, high), abs=2 * PRECISION)
 
 
@@ -158,7 +173,7 @@ def test_small_groups_equal_scipys_barnard_test():
 
 
 def test_many_large_groups_of_one_size_are_tukeys_range_test():
-    events, size = [150, 160, 175, 141], 500
+    events, size = [750, 780, 811, 735], 2_500
     z = max(
         abs(sm.test_proportions_2indep(x1, size, x2, size, method="score").statistic)
         for x1, x2 in itertools.combinations(events, 2)
@@ -258,3 +273,51 @@ def test_many_groups_give_the_answer_of_all_exact_tests(monkeypatch):
             patch.setattr("fairness_checks.stats.disparity._MOST_EXACT", 10_000)
             full = judge_disparity(events, samples, 0.1, "difference", ALPHA)
         assert pruned == full
+
+
+@pytest.mark.parametrize("limit", [0.25, 0.45, 0.6])
+def test_what_is_reported_of_many_pairs_is_that_of_all_tested_exactly(limit):
+    rng = np.random.default_rng(6)
+    samples = np.array([12, 15, 20, 20, 25, 30, 41, 41, 50])
+    events = rng.binomial(samples, 0.3)
+    first, second = np.triu_indices(len(samples), 1)
+    pairs = Pairs(
+        *(values.astype(float) for values in (events[first], samples[first], events[second], samples[second]))
+    )
+    found = judge_disparity(events, samples, limit, "difference", ALPHA)
+    largest = p_within(pairs, limit, "difference").max()
+    proof = ALPHA / 100.0  # what pairs that are shown to lie within without an exact test cost
+    assert largest * (1.0 - 1e-6) <= found.p_compliance <= max(largest, proof) + proof
+    least = p_outside(pairs, limit, "difference").min()
+    assert least * (1.0 - 1e-6) <= found.p_violation <= min(1.0, len(first) * least) * (1.0 + 1e-6)
+
+
+def test_groups_of_equal_counts_are_judged_as_fast_as_one_pair():
+    zero = judge([0] * 25, [200] * 25, 0.05, "difference")
+    two = judge([0, 0], [200, 200], 0.05, "difference")
+    assert zero.p_compliance == two.p_compliance
+    assert zero.high == pytest.approx(two.high, abs=2 * PRECISION)
+    assert zero.comparisons == 300
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_compliance_of_very_many_pairs_is_never_claimed_where_an_exact_test_does_not(seed):
+    rng = np.random.default_rng(seed)
+    samples = rng.integers(15, 60, 40)
+    events = rng.binomial(samples, 0.1)
+    first, second = np.triu_indices(40, 1)
+    pairs = Pairs(
+        *(values.astype(float) for values in (events[first], samples[first], events[second], samples[second]))
+    )
+    for limit in (0.3, 0.4, 0.5):
+        found = judge_disparity(events, samples, limit, "difference", ALPHA)
+        assert found.p_compliance >= p_within(pairs, limit, "difference", ALPHA).max() * (1.0 - 1e-9)
+
+
+def test_tiny_groups_do_not_hide_what_large_ones_prove():
+    two = judge([510, 770], [5_000, 5_000], 0.035, "difference")
+    more = judge([510, 770, *[1] * 10], [5_000, 5_000, *[10] * 10], 0.035, "difference")
+    assert two.p_violation < 0.035
+    assert more.p_violation == pytest.approx(two.p_violation / 0.8)
+    assert (more.first, more.second) == (1, 0)
+    assert "80% of the level for the 1 of large groups" in more.method

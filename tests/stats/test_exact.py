@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairness_checks.stats.exact import exact_outside, exact_within, is_small
+from fairness_checks.stats.exact import exact_outside, exact_within, is_tested_exactly
 from fairness_checks.stats.nuisance import NUISANCE_DOUBT
 from fairness_checks.stats.proportions import score_statistic, score_test
 from fairness_checks.stats.rate_pairs import Pairs
@@ -257,9 +257,10 @@ def test_of_several_peaks_nearly_as_high_the_highest_is_found(x1, n1, x2, n2):
 
 @pytest.mark.parametrize("noise", [-1e-13, 1e-13])
 def test_rounding_errors_of_effective_counts_change_neither_test_nor_size(noise):
-    limit = one(30, 100.0 * (1.0 + noise), 4000, 9000)
-    assert is_small(limit).tolist() == [True]
-    assert is_small(one(30, 99 * (1 + noise), 300, 999 * (1 + noise))).tolist() == [True]
+    size = next(n for n in range(900, 1300) if not is_tested_exactly(one(n / 2, n, n / 2, n))[0])
+    for n, exactly in ((size - 1, True), (size, False)):
+        noisy = n * (1.0 + noise)
+        assert is_tested_exactly(one(n / 2, noisy, n / 2, noisy)).tolist() == [exactly]
     halves = one(20, 40.5 * (1.0 + noise), 10, 33.5 * (1.0 + noise)).with_whole_samples()
     assert (halves.n1[0], halves.n2[0]) == (40.0, 33.0)
 
@@ -277,10 +278,66 @@ def test_many_pairs_at_once_equal_one_at_a_time():
 
 
 @pytest.mark.parametrize(
-    ("n1", "n2", "small"), [(1, 1, True), (315, 315, True), (316, 316, False), (34, 62, True), (100, 10**6, True)]
+    ("table", "contrast", "exactly"),
+    [
+        ((0, 1, 0, 1), "difference", True),
+        ((10, 34, 20, 62), "difference", True),
+        ((3, 100, 5, 5_000), "difference", True),
+        ((3, 101, 5, 5_000), "difference", True),
+        ((3, 10**6, 5, 10**6), "difference", True),  # few events, however many samples
+        ((10**6 - 3, 10**6, 10**6 - 5, 10**6), "difference", True),
+        ((400, 1_000, 400, 1_000), "difference", True),
+        ((600, 1_200, 600, 1_200), "difference", False),  # n p q of 300 each, of one size
+        ((600, 1_200, 10**5, 2 * 10**5), "difference", True),  # of one far larger, twice as many
+        ((1_200, 2_400, 10**5, 2 * 10**5), "difference", False),
+        ((1_100, 55_000, 20_000, 10**6), "difference", True),  # and more of rare events
+        ((1_400, 70_000, 20_000, 10**6), "difference", False),
+        ((600, 1_200, 600, 1_200), "ratio", True),
+        ((2_600, 5_200, 2_600, 5_200), "ratio", False),
+    ],
 )
-def test_which_pairs_are_tested_exactly(n1, n2, small):
-    assert is_small(one(0, n1, 0, n2)).tolist() == [small]
+def test_few_events_or_non_events_are_tested_exactly(table, contrast, exactly):
+    assert is_tested_exactly(one(*table), contrast).tolist() == [exactly]
+    assert is_tested_exactly(one(*table).swapped(), contrast).tolist() == [exactly]
+
+
+def test_one_patient_more_without_an_event_changes_little():
+    before, after = (exact_outside(one(3, n, 5, 5_000), -0.01, 0.01)[0] for n in (100, 101))
+    assert (before, after) == pytest.approx((0.0860, 0.0880), abs=1e-4)
+
+
+@pytest.mark.parametrize("test", [exact_outside, exact_within])
+@pytest.mark.parametrize(("contrast", "limit"), LIMITS)
+def test_one_rate_gives_a_lower_bound_that_leaves_small_p_values_as_they_are(test, contrast, limit):
+    pairs, ends = drawn_pairs(3), margins(contrast, limit)
+    p, bound = test(pairs, *ends, contrast), test(pairs, *ends, contrast, 0.05)
+    assert np.all(bound <= p * (1.0 + 1e-9))
+    np.testing.assert_array_equal(bound > 0.05, p > 0.05)
+    np.testing.assert_allclose(bound[p <= 0.05], p[p <= 0.05], rtol=1e-9)
+
+
+@pytest.mark.parametrize("contrast", ["difference", "ratio"])
+def test_each_pair_may_have_its_own_margins(contrast):
+    pairs, limits = drawn_pairs(4, 12), np.linspace(0.05, 0.9, 12)
+    ends = [margins(contrast, limit) for limit in limits]
+    for test in (exact_outside, exact_within):
+        together = test(pairs, np.array([low for low, _ in ends]), np.array([high for _, high in ends]), contrast)
+        alone = [test(pairs.take(slice(i, i + 1)), *ends[i], contrast)[0] for i in range(12)]
+        np.testing.assert_allclose(together, alone, rtol=1e-7)
+
+
+@pytest.mark.parametrize(("n1", "n2", "limit"), [(60, 700, 0.01), (101, 1_000, 0.0), (120, 2_000, 0.05)])
+def test_sizes_with_rare_events_that_the_score_test_gets_wrong(n1, n2, limit):
+    # Enumerated over the outcomes that are possible at rates of 0 to 0.02 and exactly on the limit.
+    most1, most2 = (int(n * (0.02 + limit) + 8.0 * np.sqrt(n * (0.02 + limit)) + 8) for n in (n1, n2))
+    x1, x2 = (grid.ravel().astype(float) for grid in np.meshgrid(np.arange(most1), np.arange(most2), indexing="ij"))
+    tables = Pairs(x1, np.full_like(x1, n1), x2, np.full_like(x2, n2))
+    p2 = np.linspace(1e-4, 0.02, 60)
+    probability = stats.binom.pmf(x1[:, None], n1, p2 + limit) * stats.binom.pmf(x2[:, None], n2, p2)
+    above = score_statistic(x1, tables.n1, x2, tables.n2, limit)
+    assert probability[stats.norm.sf(above) * (2.0 if limit == 0.0 else 1.0) < 0.05].sum(axis=0).max() > 0.06
+    assert is_tested_exactly(tables).all()
+    assert probability[exact_outside(tables, -limit, limit, enough=0.05) < 0.05].sum(axis=0).max() <= 0.05
 
 
 @pytest.mark.parametrize("n1", [1_995, 2_005])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
 from fairness_checks.stats.simultaneous import Family
@@ -61,9 +61,9 @@ def test_blocks_of_one_group_each_have_nothing_to_compare(blocks):
         block_pairs(np.array(blocks, dtype=int))
 
 
-def bounds_by_the_formula(tests, tolerance):
+def bounds_by_the_formula(tests):
     """Both ends for estimates so precise that directions are never in doubt, from quantiles."""
-    family = Family(tests.deviations, tolerance)
+    family = Family(tests.deviations, 0.0)
 
     def low(limit):
         critical = family.critical_value(limit, ALPHA)
@@ -71,7 +71,7 @@ def bounds_by_the_formula(tests, tolerance):
         return np.max(tests.disparity - stats.norm.isf(level) * tests.scale)
 
     high = np.max(tests.disparity + stats.norm.isf(ALPHA) * tests.scale)
-    return low(tolerance) if low(tolerance) > tolerance else np.clip(low(0.0), 0.0, tolerance), high
+    return optimize.brentq(lambda limit: low(limit) - limit, 0.0, 50.0), high
 
 
 @given(st.integers(3, 8), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.5, 2.0]))
@@ -81,7 +81,7 @@ def test_the_interval_of_normal_estimates_follows_from_the_critical_value(groups
     tests = NormalPairs(rng.normal(0.0, 2.0, groups), rng.uniform(0.01, 0.1, groups))
     assume(tests.disparity.max() > 1.0 and abs(tests.disparity.max() - tolerance) > 0.5)
     found = judge(tests, tolerance)
-    assert (found.low, found.high) == pytest.approx(bounds_by_the_formula(tests, tolerance), abs=1e-4)
+    assert (found.low, found.high) == pytest.approx(bounds_by_the_formula(tests), abs=1e-4)
     assert (found.p_violation < ALPHA) == (found.low > tolerance)
 
 
@@ -96,9 +96,7 @@ def test_each_end_is_the_last_tolerance_of_a_scan(groups, seed, tolerance, sprea
     scan = np.linspace(0.0, 12.0, 241)
     violated = [np.any(family.excess(tests.outside(everyone, t), tests.scale, t, ALPHA) > 0.0) for t in scan]
     undecided = [np.any(tests.within(everyone, t) > ALPHA) for t in scan]
-    side = scan > tolerance if found.p_violation < ALPHA else scan <= tolerance
-    low = max(scan[side & violated], default=tolerance if found.p_violation < ALPHA else 0.0)
-    assert found.low == pytest.approx(low, abs=0.0501)
+    assert found.low == pytest.approx(max(scan[violated], default=0.0), abs=0.0501)
     assert found.high == pytest.approx(max(scan[undecided], default=0.0), abs=0.0501)
 
 
@@ -147,3 +145,12 @@ def test_a_tolerance_at_the_lowest_leaves_nothing_to_search():
     found = judge(NormalPairs([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]), 0.0)
     assert found.low == 0.0
     assert found.high == pytest.approx(stats.norm.ppf(0.95) * math.sqrt(2.0), abs=1e-5)
+
+
+@given(st.integers(2, 6), st.integers(0, 2**32 - 1), st.lists(st.floats(0.0, 3.0), min_size=2, max_size=2))
+@settings(max_examples=25, deadline=None)
+def test_the_interval_is_the_same_whatever_is_asked(groups, seed, tolerances):
+    rng = np.random.default_rng(seed)
+    tests = NormalPairs(rng.normal(0.0, 1.0, groups), rng.uniform(0.1, 0.5, groups))
+    one, other = (judge(tests, tolerance) for tolerance in tolerances)
+    assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=1e-5)

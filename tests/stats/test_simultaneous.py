@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from fairness_checks.stats.simultaneous import Family, largest_exceeds
+from fairness_checks.stats.simultaneous import Families, Family, large_groups, largest_exceeds
 
 ALPHA = 0.05
 DRAWS = 40_000
@@ -173,7 +173,7 @@ def test_two_groups_are_not_adjusted():
 def test_the_excess_is_that_of_each_pairs_statistic():
     family = Family(np.ones(4), 1.0)
     statistic, scale = np.array([2.0, 3.0, 3.1, 2.5, 3.2, 2.2]), np.full(6, math.sqrt(2.0))
-    for limit, known in ((1.0, 1.0), (0.7, 0.0), (0.0, 0.0), (-0.5, 0.0)):
+    for limit, known in ((1.0, 1.0), (0.7, 0.7), (0.0, 0.0), (-0.5, 0.0)):
         p = two_sided(statistic, scale, known)
         expected = statistic - family.critical_value(known, ALPHA)
         np.testing.assert_allclose(family.excess(p, scale, limit, ALPHA), expected, atol=1e-9)
@@ -250,3 +250,43 @@ def test_numbers_of_any_size_give_an_answer_between_one_pair_and_bonferroni(devi
         assert least <= family.p_value(p, scale) <= min(1.0, 3.0 * least)
         assert np.any(family.excess(p, scale, limit, ALPHA) > 0.0) == (family.p_value(p, scale) < ALPHA)
     assert ALPHA / 3.0 <= family.level(ALPHA) <= ALPHA
+
+
+def test_large_groups_are_known_by_their_sizes():
+    assert large_groups(np.array([5_000.0, 5_000.0, *[10.0] * 10])).tolist() == [True, True] + [False] * 10
+    assert large_groups(np.full(12, 10.0)) is None
+    assert large_groups(np.array([1e6, *[10.0] * 10])) is None  # one large group has no large one beside it
+    assert large_groups(np.array([5_000.0, *[4_000.0] * 9, 10.0])) is None  # nearly all are large
+    # Only pairs within a stratum count.
+    assert large_groups(np.array([5_000.0, 5_000.0, 10.0, 12.0]), np.array([0, 1, 0, 1])) is None
+
+
+def test_large_groups_keep_most_of_their_level_beside_small_ones():
+    sizes = np.array([5_000.0, 5_000.0, *[10.0] * 10])
+    first, second = np.triu_indices(12, 1)
+    deviations = 0.3 / np.sqrt(sizes)
+    scale = np.hypot(deviations[first], deviations[second])
+    p = np.full(len(first), 0.9)
+    p[0] = 0.03  # of the two large groups
+    plain, apart = (Families(deviations, first, second, large=large) for large in (None, large_groups(sizes)))
+    assert apart.p_value(p, scale, 0.05) == pytest.approx(0.03 / 0.8)
+    assert plain.p_value(p, scale, 0.05) > 0.05
+    assert apart.level(ALPHA, 0.05, 0) == pytest.approx(0.8 * ALPHA)
+    assert "1 of large groups" in apart.note
+    shown = apart.excess(p, scale, 0.05, ALPHA, np.arange(len(first))) > 0.0
+    assert shown.tolist() == [True] + [False] * (len(first) - 1)
+
+
+def test_the_level_holds_with_tiny_groups_beside_large_ones():
+    rng = np.random.default_rng(3)
+    sizes = np.array([5_000.0, 5_000.0, *[10.0] * 10])
+    deviations, high = 0.3 / np.sqrt(sizes), np.arange(12) % 2 == 1
+    first, second = np.triu_indices(12, 1)
+    scale = np.hypot(deviations[first], deviations[second])
+    family = Families(deviations, first, second, large=large_groups(sizes))
+    for limit in (0.0, 0.05):
+        values = rng.normal(limit * high, deviations, (4_000, 12))
+        t = (np.abs(values[:, first] - values[:, second]) - limit) / scale
+        p = stats.norm.sf(t) + stats.norm.sf(t + 2.0 * limit / scale)
+        wrong = np.mean([family.p_value(row, scale, limit) < ALPHA for row in np.minimum(p, 1.0)])
+        assert 0.01 < wrong <= ALPHA + 3.0 * np.sqrt(ALPHA * (1.0 - ALPHA) / 4_000)
