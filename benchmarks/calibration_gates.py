@@ -1,6 +1,6 @@
 """How simulated data sets are judged: by our gate, by its own functions, and by an oracle.
 
-Ours is `fairness_checks.stats` without the search for the interval: the tests of all pairs at the limit, and `Families`,
+Ours is `fairness_checks.stats` without the search for the interval: all pairs tested at the limit, and `Families`,
 which adjusts the smallest p-value. Two short cuts change no verdict: a data set whose smallest p-value is at least
 alpha fails no test, and one whose most unequal pair is not within the limit does not pass.
 """

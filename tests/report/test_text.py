@@ -35,7 +35,7 @@ def record_of(groups, kind="max_difference", limit=0.1, waivers=(), **given):
 
 def test_the_first_line_of_a_failure_is_the_whole_story():
     assert headline(record_of(BIASED)) == (
-        "false_negative_rate by sex: female 0.420 (n=412) - male 0.180 (n=1316) = 0.240 [0.197, 0.284] > 0.10 "
+        "false_negative_rate by sex: female 0.420 (n=412) - male 0.180 (n=1316) = 0.240 [0.196, 0.284] > 0.10 "
         "(p < 0.001, Holm)"
     )
 
