@@ -16,7 +16,7 @@ import re
 import sys
 import types
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ _OF_SYNTAX = frozenset(  # of a class, what only says where and how it was writt
     }
 )
 _DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType)
+_AT_NAME = re.compile(r"@([^\W\d]\w*)")
 _BUILTIN = (types.BuiltinFunctionType, types.MethodWrapperType, types.MethodDescriptorType, *_DESCRIPTORS)
 
 
@@ -206,6 +207,10 @@ class _Walk(ObjectWalk):
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._variable(name, f"`{name}` around {function.__qualname__} ({here})", _cell(cell))
 
+    def _lru_cache(self, value: Any) -> None:
+        copied = functools.WRAPPER_ASSIGNMENTS  # of the function, which is digested itself
+        self._mapping("lru_cache", {name: each for name, each in sorted(vars(value).items()) if name not in copied})
+
     def _code_object(self, code: types.CodeType) -> None:
         self._code(code)
 
@@ -234,6 +239,7 @@ class _Walk(ObjectWalk):
             self._import(absolute(statement.level, statement.module, statement.names, package))
             if imports_by_text(statement.module, statement.names):
                 self._computed(namespace, code, here)
+        chains.update((name,) for name in list(_named_in_texts(texts_of(code), chains, namespace)))
         for name, *attributes in sorted(chains):
             if name.startswith("@"):  # pytest's, in an assert statement that it has rewritten
                 continue
@@ -381,6 +387,15 @@ def _is_named(function: types.FunctionType, module: str) -> bool:
     return found is function
 
 
+def _named_in_texts(
+    texts: Iterable[str], chains: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield the globals that texts reach for, as pandas has it: ``frame.query("age > @LIMIT")``."""
+    held = [found for name, *_ in chains if isinstance(found := namespace.get(name), str)]
+    for text in (*texts, *held):
+        yield from (name for name in _AT_NAME.findall(text) if name in namespace)
+
+
 class _Empty:
     """What stands for a closure variable that has no value yet."""
 
@@ -399,6 +414,6 @@ _CODE: dict[type, Callable[[_Walk, Any], None]] = {
     classmethod: lambda walk, value: walk._items("classmethod", (value.__func__,)),
     property: lambda walk, value: walk._items("property", (value.fget, value.fset, value.fdel)),
     functools.cached_property: lambda walk, value: walk._items("cached_property", (value.func,)),
-    functools._lru_cache_wrapper: lambda walk, value: walk._items("lru_cache", (value.__wrapped__,)),
+    functools._lru_cache_wrapper: lambda walk, value: walk._lru_cache(value),
     types.CodeType: lambda walk, value: walk._code_object(value),
 }

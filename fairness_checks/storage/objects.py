@@ -25,6 +25,8 @@ WEAK = (weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, wea
 """What remembers others without holding them."""
 
 _SHORT = 4096
+_OF_MEMBERS = frozenset({"_value_", "_name_", "_sort_order_", "__objclass__"})  # set by Python
+_COPYING = ("__getstate__", "__reduce__", "__reduce_ex__")
 _UNREADABLE = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.FrameType, types.TracebackType)
 
 
@@ -84,6 +86,9 @@ class ObjectWalk:
             self._put("member", value.name)
             self.value(value.value)
             self.value(kind)
+            self._mapping(
+                "given", {name: each for name, each in sorted(vars(value).items()) if name not in _OF_MEMBERS}
+            )
         elif isinstance(value, (*WEAK, *_UNREADABLE)):
             self._cannot(value)
         elif kind.__qualname__ == "Decorator" and kind.__module__ == "pydantic._internal._decorators":
@@ -149,6 +154,7 @@ class ObjectWalk:
             return
         if isinstance(reduced, str):
             self._put("name", kind.__module__, kind.__qualname__, reduced)
+            self._uncopied(value, kind)
             for module in sorted({kind.__module__, str(getattr(value, "__module__", None) or kind.__module__)}):
                 self._note(self._origin_of_name(module), module)
             return
@@ -158,9 +164,13 @@ class ObjectWalk:
             self.value(part)
         for items in reduced[3:5]:  # iterators over items of a list and of a mapping
             self._items("items", [] if items is None else list(items))
-        own_state = getattr(kind, "__getstate__", None) is not getattr(object, "__getstate__", None)
-        if own_state and self._origin_of_name(kind.__module__).kind == "project":
-            self.value(object.__getstate__(value))  # its methods see what its copies may not
+        self._uncopied(value, kind)
+
+    def _uncopied(self, value: Any, kind: type) -> None:
+        """Digest the state of an object that says itself what is copied: its methods see all of it."""
+        own = any(getattr(kind, name, None) is not getattr(object, name, None) for name in _COPYING)
+        if own and self._origin_of_name(kind.__module__).kind == "project":
+            self.value(object.__getstate__(value))
 
     def _cannot(self, value: Any) -> None:
         kind = type(value)

@@ -216,6 +216,43 @@ def test_a_change_is_seen(project, name):
     assert project.digest() != before
 
 
+HIDDEN = {
+    "what a query names": 'LIMIT = 1\ndef fit(x):\n    return x.query("age > @LIMIT")\n',
+    "what a query names, in a nested function": (
+        'LIMIT = 1\ndef fit(x):\n    def inner():\n        return x.query("age > @LIMIT")\n    return inner()\n'
+    ),
+    "what a query that is a global names": 'LIMIT = 1\nTEXT = "age > @LIMIT"\ndef fit(x):\n    return x.query(TEXT)\n',
+    "an attribute of a cached function": (
+        "import functools\n@functools.lru_cache\ndef rate():\n    return rate.limit\nrate.limit = 1\n"
+        "def fit(x):\n    return rate()\n"
+    ),
+    "an attribute of an enumeration's member": (
+        "import enum\nclass Kind(enum.Enum):\n    SOFT = 'soft'\nKind.SOFT.limit = 1\n"
+        "def fit(x):\n    return Kind.SOFT.limit\n"
+    ),
+    **{
+        f"state that {method} leaves out": (
+            f"class Held:\n    def {method}(self{arguments}):\n        return {result}\n"
+            "held = Held()\nheld.limit = 1\ndef fit(x):\n    return held.limit\n"
+        )
+        for method, arguments, result in [
+            ("__getstate__", "", "None"),
+            ("__reduce__", "", "'held'"),
+            ("__reduce_ex__", ", protocol", "(Held, ())"),
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_value_is_seen_however_it_is_held(project, name):
+    project.write(model=HIDDEN[name])
+    before = project.digest()
+    assert project.digest() == before
+    project.write(model=HIDDEN[name].replace("= 1\n", "= 2\n"))
+    assert project.digest() != before
+
+
 NOT_SEEN = {
     "a comment": ("model", "LIMIT = 0.5", "# a remark\nLIMIT = 0.5  # another"),
     "a blank line": ("model", "y = 9", "\n\n\n                y = 9"),
