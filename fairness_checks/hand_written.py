@@ -58,5 +58,13 @@ def holds_fairness_tests(path: Path) -> bool:
     return any(
         (isinstance(node, ast.arg) and node.arg == "fairness")
         or (isinstance(node, ast.Attribute) and node.attr == "fairness")
+        or (isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _BY_NAME and _names_fairness(node))
         for node in ast.walk(tree)
     )
+
+
+_BY_NAME = ("usefixtures", "getfixturevalue")
+
+
+def _names_fairness(call: ast.Call) -> bool:
+    return any(isinstance(given, ast.Constant) and given.value == "fairness" for given in call.args)

@@ -244,6 +244,11 @@ SKIPS = {
     "expected to fail": ("assert 0", "@pytest.mark.fairness\n@pytest.mark.xfail(reason='known')", "known"),
     "not run": ("pass", "@pytest.mark.fairness\n@pytest.mark.xfail(run=False, reason='slow')", "slow"),
     "the whole file": ("pass", "pytest.importorskip('nowhere_at_all')\n\n@pytest.mark.fairness", "could not import"),
+    "the whole file, which names the fixture": (
+        "pass",
+        "pytest.importorskip('nowhere_at_all')\n\n@pytest.mark.usefixtures('fairness')",
+        "could not import",
+    ),
 }
 
 
