@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Generator, Sequence
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,9 @@ class Gate:
     def _collects_everywhere(self) -> bool:
         """Say whether the given paths hold all places that may hold tests."""
         root, here = self._config.rootpath.resolve(), self._config.invocation_params.dir
-        places = [place for pattern in self._config.getini("testpaths") for place in root.glob(pattern)] or [root]
+        patterns = self._config.getini("testpaths")
+        found = (place for pattern in patterns for place in glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207  # Path takes no "."
+        places = [root / place for place in found] or [root]
         given = [(here / argument).resolve() for argument in self._config.args]
         return all(any(place.resolve().is_relative_to(path) for path in given) for place in places)
 

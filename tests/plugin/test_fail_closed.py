@@ -137,3 +137,9 @@ def test_listing_fixtures_loses_nothing(both):
     result = both.gate("--fixtures")
     assert result.ret == pytest.ExitCode.OK
     assert "lost checks" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("place", [".", "./", "{folder}"])
+def test_testpaths_may_be_any_place_that_pytest_takes(both, place):
+    both.pytester.makeini(f"[pytest]\ntestpaths = {place.format(folder=both.pytester.path)}\n")
+    both.gate().assert_outcomes(failed=1, passed=1)
