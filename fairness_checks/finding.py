@@ -219,7 +219,9 @@ def settling(finding: Finding, family: int, settings: Settings) -> Settling:
     """
     inference = finding.inference
     settled = finding.reason is not None and inference is not None and inference.p_compliance < settings.alpha
-    if inference is None or settled:
+    # While a component is undefined more samples of the deciding pair settle nothing.
+    waiting = finding.reason is not None and bool(finding.check.definition.components)
+    if inference is None or settled or waiting:
         return {}
     level = inference.level / (1 if settings.correction == "none" else family)
     if finding.regression is not None:

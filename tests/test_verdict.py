@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from datetime import date, timedelta
 
 import numpy as np
@@ -425,3 +426,18 @@ def test_a_limit_that_is_no_number_and_a_feature_that_is_no_name_are_named():
             audit(predictions, metric="false_negative_rate", max_difference=limit)
     with pytest.raises(ConfigurationError, match="by: 3 must be the name"):
         audit(predictions, metric="false_negative_rate", by=3, max_difference=0.1)
+
+
+@pytest.mark.parametrize("counts", [*itertools.permutations([(12, 60), (24, 120), (3, 60)])])
+@pytest.mark.parametrize("limit", [{"max_difference": 0.2}, {"min_ratio": 0.1}, {"max_value": 0.25}])
+def test_of_equal_disparities_the_one_named_goes_by_counts_and_not_by_names(counts, limit):
+    record = audit(missing_positives(**dict(zip("abc", counts, strict=True))), metric="false_negative_rate", **limit)
+    other = audit(missing_positives(a=(12, 60), b=(24, 120), c=(3, 60)), metric="false_negative_rate", **limit)
+    assert record.verdict == "inconclusive"
+
+    def named(some):
+        groups = [some.group(name) for name in (some.first, some.second) if name is not None]
+        return [(group.events, group.n) for group in groups], some.needed_samples
+
+    assert named(record) == named(other)
+    assert record.detectable == pytest.approx(other.detectable)

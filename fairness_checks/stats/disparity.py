@@ -139,9 +139,9 @@ class RatePairs:
             pairs = pairs.joined(shared[self.first, self.second])
         # The tests are the same either way round, up to rounding: here to the last digit.
         ordered = pairs.ordered()
-        self.different, self._kind = (np.arange(len(pairs)),) * 2
+        self.different, self.kind = (np.arange(len(pairs)),) * 2
         if shared is None:
-            self.different, self._kind = _different(events, samples, self.blocks, self.first, self.second)
+            self.different, self.kind = _different(events, samples, self.blocks, self.first, self.second)
         self._kinds = ordered.take(self.different)
         self.exact = is_tested_exactly(self._kinds, contrast)
         high = np.maximum(self.rates[self.first], self.rates[self.second])
@@ -158,7 +158,7 @@ class RatePairs:
         Of more than 500 different pairs only those nearest to a violation are tested exactly, and the others of those
         that would have to be count as no violation: what is left out can hide one, but never make one.
         """
-        kinds, place = _present(self._kind[index], len(self._kinds))
+        kinds, place = _present(self.kind[index], len(self._kinds))
         pairs, exact, ends = self._kinds.take(kinds), self.exact[kinds], margins(tolerance, self._contrast)
         p = score_outside(pairs, *ends, self._contrast)
         asked = _first_of(exact & (p < 0.5), p)
@@ -172,7 +172,7 @@ class RatePairs:
         Exact where the score test leaves any doubt, of more than 500 different pairs of those furthest from compliance:
         a search for the largest; `completed` settles what compliance needs.
         """
-        kinds, place = _present(self._kind[index], len(self._kinds))
+        kinds, place = _present(self.kind[index], len(self._kinds))
         pairs, exact, ends = self._kinds.take(kinds), self.exact[kinds], margins(tolerance, self._contrast)
         p = score_within(pairs, *ends, self._contrast)
         one = len(kinds) == 1
@@ -190,7 +190,7 @@ class RatePairs:
         return p_within(self._repeated(pair, tolerances), tolerances, self._contrast, self._alpha)
 
     def _repeated(self, pair: int, tolerances: Array) -> Pairs:
-        return self._kinds.take(np.full(len(tolerances), self._kind[pair]))
+        return self._kinds.take(np.full(len(tolerances), self.kind[pair]))
 
     def completed(self, outside: Array, within: Array, tolerance: float) -> tuple[Array, Array]:
         """Return p-values of all pairs with those completed that a report shows: the smallest, the largest.
@@ -216,7 +216,7 @@ class RatePairs:
         q[asked] = exact_within(self._kinds.take(asked), *ends, self._contrast)
         if q.max() < self._alpha:
             q = self._proved_within(q, asked, ends)
-        return p[self._kind], q[self._kind]
+        return p[self.kind], q[self.kind]
 
     def _proved_within(self, q: Array, known: np.ndarray, ends: tuple[Array, Array]) -> Array:
         """Return p-values of all different pairs that hold jointly, where `known` ones are exact and comply.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,12 @@ class Inference:
 
 
 def deciding(
-    size: npt.NDArray[np.float64], p: npt.NDArray[np.float64], proved: npt.NDArray[np.bool_], *, violated: bool
+    size: npt.NDArray[np.float64],
+    p: npt.NDArray[np.float64],
+    proved: npt.NDArray[np.bool_],
+    *,
+    violated: bool,
+    ties: Sequence[npt.NDArray[Any]] = (),
 ) -> int:
     """Return which disparity an answer names: the largest one; where a violation is shown, the largest proved one.
 
@@ -76,6 +82,8 @@ def deciding(
         Which violate the limit each by itself, at the level of one of them.
     violated : bool
         Whether the limit is violated, jointly; the smallest p-value then proves it.
+    ties : sequence of ndarray, shape (B,)
+        What settles equal sizes of equal p-values, the smaller one first: counts, so that names do not.
 
     Examples
     --------
@@ -85,4 +93,4 @@ def deciding(
     """
     if violated:
         size = np.where(proved | (p == np.nanmin(p)), size, -np.inf)
-    return int(np.lexsort((p, -size))[0])
+    return int(np.lexsort((*reversed(ties), p, -size))[0])

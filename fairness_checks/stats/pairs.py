@@ -109,12 +109,15 @@ class UnevenTests(PairTests, Protocol):
     ----------
     different : ndarray of int, shape (K,)
         One pair of each kind; the others have the same p-values.
+    kind : ndarray of int, shape (B,)
+        Which kind each pair is of, in the order of their counts.
     enough : float
         Above it `outside` may return a lower bound of a p-value that is above it too. Set to the highest level at which
         any pair is tested.
     """
 
     different: np.ndarray
+    kind: np.ndarray
     enough: float
 
     def outside_at(self, pair: int, tolerances: Array) -> Array:
@@ -218,7 +221,9 @@ def judge_pairs(tests: PairTests, tolerance: float, alpha: float) -> PairsInfere
     low = max(low, tolerance) if p_violation < alpha and tolerance - low < tests.step else low
     low = min(low, tolerance) if p_violation >= alpha else low
     high = max(high, tolerance) if p_compliance >= alpha else high
-    shown = deciding(tests.disparity, outside, at_limit > 0.0, violated=p_violation < alpha)
+    # Of disparities that are equal to the last digit the one that is known best is named, then that of smaller counts.
+    ties = [scale, tests.kind] if isinstance(tests, UnevenTests) else [scale]
+    shown = deciding(tests.disparity, outside, at_limit > 0.0, violated=p_violation < alpha, ties=ties)
     return PairsInference(
         low=low,
         high=high,

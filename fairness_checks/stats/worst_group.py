@@ -51,7 +51,9 @@ def judge_worst_group(
     level = sidak_level(alpha, groups)
     low = max(clopper_pearson_bound(x, n, level, upper=False) for x, n in counts)
     high = max(clopper_pearson_bound(x, n, alpha, upper=True) for x, n in counts)
-    shown = deciding(rate, p[:, 0], p[:, 0] < level, violated=p_violation < alpha)
+    shown = deciding(
+        rate, p[:, 0], p[:, 0] < level, violated=p_violation < alpha, ties=[-np.array([n for _, n in counts])]
+    )
     estimate = float(rate[shown])
     name = "exact binomial test" if groups == 1 else f"exact binomial test, Sidak over {groups} groups"
     return Inference(

@@ -83,6 +83,8 @@ def test_one_component_undefined_cannot_pass_but_can_fail():
     record = audit(no_negatives, metric="equalized_odds", max_difference=0.2)
     assert (record.verdict, record.component) == ("inconclusive", "true_positive_rate")
     assert record.reason == "false_positive_rate: group f: no negatives among its 300 samples"
+    # However many positives more come, the other component stays undefined: none are promised to settle it.
+    assert (record.needed_samples, record.needed_samples_if_equal, record.detectable) == (None, None, None)
     worse = counted({"f": (0, 0, 200, 100), "m": (250, 50, 30, 270)})
     record = audit(worse, metric="equalized_odds", max_difference=0.2)
     assert (record.verdict, record.first, record.second) == ("fail", ("m",), ("f",))
