@@ -14,6 +14,7 @@ from fairness_checks.statistics import GroupStatistics
 __all__ = ["compared", "empty_cells"]
 
 _MOST_CELLS = 20  # that a message lists to be pasted
+_FEW_VALUES = 10  # of a feature, which may be groups however small the pilot
 _PLAIN = re.compile(r"[A-Za-z_]\w*(?: \w+)*", re.ASCII)
 
 
@@ -33,9 +34,11 @@ def compared(statistics: GroupStatistics, check: Check) -> GroupStatistics:
         If `absent` names a group that does not exist.
     InvalidPredictions
         If an `absent` cell has samples; or two groups are compared and no number of samples could give two: a feature
-        has one group, or each stratum has samples of one. Likewise if each group is one cluster.
+        has one group, or each stratum has samples of one. Likewise if each group is one cluster, or a feature has
+        nearly as many values as there are samples.
     """
     some = _without_absent(statistics, check)
+    _refuse_continuous(some)
     if some.one_cluster_each:
         raise InvalidPredictions(
             f"cluster: all samples of each group of {printable(', '.join(some.by))} are of one cluster, and more "
@@ -108,6 +111,18 @@ def _without_absent(statistics: GroupStatistics, check: Check) -> GroupStatistic
             )
     gone = set(check.absent)
     return statistics.take([i for group, i in place.items() if group not in gone])
+
+
+def _refuse_continuous(statistics: GroupStatistics) -> None:
+    """Refuse a feature, such as an age in days, whose groups never grow: more samples bring more of them."""
+    total = int(statistics.samples.sum())
+    for i, feature in enumerate(statistics.by):
+        met = {group[i] for group, n in zip(statistics.groups, statistics.samples.tolist(), strict=True) if n}
+        if len(met) > max(_FEW_VALUES, total / 2):
+            raise InvalidPredictions(
+                f"sensitive_features[{feature!r}]: {len(met)} different values among {total:,} samples; more samples "
+                "would bring more groups, none of them large enough. Cut it into bands first (`pandas.cut`)"
+            )
 
 
 def _require_two_groups(statistics: GroupStatistics, check: Check) -> None:

@@ -275,3 +275,15 @@ def test_groups_of_one_cluster_each_are_an_error_whatever_their_size(cluster, me
         audit(made, metric=metric, by="site", **limit)
     other = Predictions([0, 1] * 150, y_score=score, cluster=np.arange(300) // 2, sensitive_features={"site": group})
     assert audit(other, metric=metric, by="site", **limit).verdict in ("pass", "fail", "inconclusive")
+
+
+@pytest.mark.parametrize("limit", [{"max_difference": 0.1}, {"max_value": 0.5}], ids=str)
+@pytest.mark.parametrize("by", [["age"], ["age", "sex"]], ids=str)
+def test_a_continuous_feature_is_an_error_that_says_to_cut_it(limit, by):
+    ages = np.random.default_rng(0).uniform(20.0, 90.0, 300)
+    features = {"age": ages, "sex": ["f", "m"] * 150}
+    y = [0, 1] * 150
+    with pytest.raises(InvalidPredictions, match=r"'age'\]: 300 different values among 300 samples; .*pandas\.cut"):
+        audit(Predictions(y, y, sensitive_features=features), metric="accuracy", by=by, **limit)
+    decades = features | {"age": (ages // 10).astype(int)}
+    assert audit(Predictions(y, y, sensitive_features=decades), metric="accuracy", by=by, **limit).groups
