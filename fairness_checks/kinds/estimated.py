@@ -56,6 +56,13 @@ class EstimatedKind(ABC, Generic[S]):
     def problem(self, measured: Measured[S], group: int) -> str | None:
         """Say why one of the groups of enough samples and clusters, which are all that are given, cannot be judged."""
 
+    def sides(self, some: S) -> tuple[Floats, Floats] | None:
+        """Return variances of the values upwards and downwards, for the groups' intervals; None where both are alike.
+
+        Of the groups of enough samples and clusters, which are all that are given.
+        """
+        return None
+
     def measured(self, statistics: GroupStatistics, metric: Metric) -> Measured[S]:
         """Return what was measured of the metric."""
         found: Measured[S] = statistics.measured[metric.name]
@@ -75,15 +82,21 @@ class EstimatedKind(ABC, Generic[S]):
         some = measured.take(enough)
         for place, i in enumerate(enough):
             problems[i] = self.problem(some, place)
+        values, sides = self.value(measured.statistics), self.sides(some.statistics)
+        if sides is not None:
+            of_all = np.repeat(values.variance[None], 2, axis=0)
+            of_all[:, enough] = sides
+            sides = (of_all[0], of_all[1])
         return estimate_records(
             statistics.groups,
             measured.samples,
-            self.value(measured.statistics),
+            values,
             problems,
             settings.alpha,
             lowest=metric.lowest,
             highest=metric.highest,
             clusters=measured.clusters,
+            sides=sides,
         )
 
     def judge(
@@ -133,6 +146,7 @@ def estimate_records(
     lowest: float,
     highest: float,
     clusters: Integers | None = None,
+    sides: tuple[Floats, Floats] | None = None,
 ) -> tuple[GroupRecord, ...]:
     """Return the groups' records; a value that is nan is undefined, a group with a problem has no interval.
 
@@ -152,10 +166,14 @@ def estimate_records(
         Range of the metric, to which intervals are cut.
     clusters : ndarray of int, shape (G,), optional
         Independent clusters of each group.
+    sides : tuple of ndarray of float64, shape (G,), optional
+        Variances that the upper and the lower end of the intervals have, where values are skewed.
     """
     error = np.sqrt(estimates.variance)
+    above, below = (estimates.variance, estimates.variance) if sides is None else sides
     with np.errstate(invalid="ignore"):
-        margin = upper_quantile(alpha, np.maximum(estimates.freedom, 1.0)) * error
+        quantile = upper_quantile(alpha, np.maximum(estimates.freedom, 1.0))
+        above, below = quantile * np.sqrt(above), quantile * np.sqrt(below)
     records = []
     for i, (name, problem) in enumerate(zip(names, problems, strict=True)):
         value, judged = float(estimates.value[i]), problem is None
@@ -166,8 +184,8 @@ def estimate_records(
                 events=None,
                 n=int(samples[i]),
                 rate=None if math.isnan(value) else value,
-                low=max(value - float(margin[i]), lowest) if judged else None,
-                high=min(value + float(margin[i]), highest) if judged else None,
+                low=max(value - float(below[i]), lowest) if judged else None,
+                high=min(value + float(above[i]), highest) if judged else None,
                 standard_error=float(error[i]) if judged else None,
                 clusters=None if clusters is None else int(clusters[i]),
                 problem=problem,

@@ -12,7 +12,7 @@ from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.means import mean_estimates, means_outside, means_within
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
-from fairness_checks.stats.skewness import can_be_judged
+from fairness_checks.stats.skewness import can_be_judged, unseen_variances
 from fairness_checks.stats.worst_mean import judge_worst_mean
 
 __all__ = ["Mean"]
@@ -40,6 +40,10 @@ class Mean(EstimatedKind[MeanStatistics]):
     def value(self, some: MeanStatistics) -> Estimates:
         """Return the means."""
         return mean_estimates(some)
+
+    def sides(self, some: MeanStatistics) -> tuple[Floats, Floats]:
+        """Return the variances that a ceiling and a floor are judged with."""
+        return unseen_variances(some, alone=True)
 
     def outside(self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair keeps the margin"."""

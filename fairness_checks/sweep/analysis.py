@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,13 @@ from fairness_checks.finding import Finding, summary
 from fairness_checks.kinds.estimated import estimate_records
 from fairness_checks.names import printable
 from fairness_checks.records import GroupRecord, SweepRecord
+from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.gaps import Gaps
 from fairness_checks.stats.judge_repeats import JudgedGaps, judge_gaps, repeats_outside
 from fairness_checks.stats.mismatch_repeats import judge_mismatches
 from fairness_checks.stats.published_test import published_test
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
+from fairness_checks.stats.skewness import unseen_variances, variances
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import SweepResults
 from fairness_checks.sweep.tables import Table, areas_of, find_gaps, read_table, slope_mixes, training_rows
@@ -169,7 +172,21 @@ def _records(table: Table, gaps: Gaps, shown: int, check: Check, settings: Setti
         settings.alpha,
         lowest=metric.lowest,
         highest=metric.highest,
+        sides=_sides(table, at, estimates),
     )
+
+
+def _sides(table: Table, at: Sequence[int], estimates: Estimates) -> tuple[Floats, Floats] | None:
+    """Return the variances that the ends of the groups' intervals have, where skewed means widen them."""
+    if table.moments is None:
+        return None
+    own = table.moments.at([(max(c, 0), g) for g, c in enumerate(at)])
+    usual = variances(own) / own.n
+    above, below = (
+        estimates.variance * np.maximum(np.nan_to_num(side / usual, nan=1.0), 1.0)
+        for side in unseen_variances(own, alone=True)
+    )
+    return above, below
 
 
 def _sweep(
