@@ -150,10 +150,13 @@ class RunCache:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a test was read from, for the last lines."""
+        if report.when != "call" and not report.failed:  # the call repeats it, and knows its model
+            return
         said = dict(report.user_properties)
         if (words := said.get(CACHE_PROPERTY)) is not None and not self._is_worker:
             self._said[str(said.get("fairness.model", report.nodeid))] = str(words)
 
+    @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say what was read instead of being computed, and what was not kept."""
         if self._said:

@@ -121,6 +121,7 @@ def test_what_is_read_is_said_in_header_summary_and_junit(kept, workers):
     assert "fairness: kept results" in text
     assert re.search(rf"^swept: {DATE}out-of-fold predictions, sweep$", text, re.M)
     assert re.search(rf"^cached: {DATE}scores$", text, re.M)
+    assert len(re.findall(DATE, text)) == 2  # a line a model
     found = said(kept, "second.xml")
     assert len(found) == 4
     assert all(re.fullmatch(DATE + "(scores|out-of-fold predictions, sweep)", words) for words in found.values())
