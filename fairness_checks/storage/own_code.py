@@ -16,7 +16,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 NOT_IN_TRAININGS = (  # what asks, judges, reports and keeps; everything else takes part, new files too
     *("__main__.py", "auditing.py", "cache.py", "cache_keys.py", "closing.py", "config*.py", "finding.py", "gate.py"),
     *("influences.py", "planning*.py", "plugin.py", "refusals.py", "regression.py", "strict_yaml.py", "suite.py"),
-    *("verdict.py", "waiver_use.py", "xdist.py", "yaml_document.py", "baseline/*", "report/*", "storage/*"),
+    *("verdict.py", "waiver_use.py", "xdist.py", "baseline/*", "report/*", "storage/*"),
     *("stats/gaps.py", "stats/judge_repeats.py", "stats/mismatch_repeats.py", "stats/published_test.py"),
     *("stats/repeats.py", "sweep/analysis.py", "sweep/progress.py", "sweep/runs.py", "sweep/store.py"),
     "sweep/tables.py",
