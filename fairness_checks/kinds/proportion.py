@@ -102,13 +102,18 @@ class Proportion:
         return _settle_pair(first, second, check, level, alpha)
 
     def estimates(self, statistics: GroupStatistics, metric: Metric) -> Estimates:
-        """Return every group's rate, its variance from a rate drawn towards 1/2 (x + 1 of n + 2: never 0)."""
+        """Return every group's rate, and a variance never 0 and on average never too small, however few the samples.
+
+        Of a rate drawn towards 1/2, x + 1 of n + 2, the variance p q / n is on average (n^2 + 3 n + 4) / (n + 2)^2 of
+        what it should be where p = 1/2, and a larger share elsewhere: it is divided by that. Over a hundred strata of
+        two samples a group nothing else averages out.
+        """
         rates = rates_of(statistics, metric).statistics
         events, samples = rates.evidence
         with np.errstate(divide="ignore", invalid="ignore"):
             value = np.where(samples > 0, events / samples, np.nan)
-            drawn = (events + 1.0) / (samples + 2.0)
-            return Estimates(value, drawn * (1.0 - drawn) / samples, np.maximum(samples - 1.0, 1.0))
+            binary = (events + 1.0) * (samples - events + 1.0) / (samples**2 + 3.0 * samples + 4.0)
+            return Estimates(value, binary / samples, np.maximum(samples - 1.0, 1.0))
 
 
 def _evidence(group: GroupRecord) -> float:

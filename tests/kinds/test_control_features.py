@@ -10,6 +10,9 @@ from scipy import stats
 
 from fairness_checks import ConfigurationError, InvalidPredictions, Predictions, audit
 from fairness_checks.config import load_config
+from fairness_checks.kinds import KINDS
+from fairness_checks.metrics import METRICS
+from fairness_checks.statistics import GroupStatistics
 from fairness_checks.verdict import audit_model
 
 PAIRWISE = [
@@ -254,3 +257,19 @@ def test_yaml_asks_the_same(tmp_path):
     assert [(r.verdict, r.strata) for r in records] == [("pass", "each"), ("pass", "combined")]
     assert {record.control_features for record in records} == {("ward",)}
     assert len({record.key for record in records}) == 2
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 100])
+def test_the_variance_of_a_rate_of_a_small_stratum_is_on_average_never_too_small(n):
+    x, rates = np.arange(n + 1), np.linspace(0.0, 1.0, 101)
+    labels = np.ones((n + 1) * n, dtype=bool)
+    found = np.concatenate([np.arange(n) >= events for events in x])
+    names = np.repeat([f"{events:03d}" for events in x], n)
+    predictions = Predictions(y_true=labels, y_pred=found, sensitive_features={"g": names})
+    metric = METRICS["false_negative_rate"]
+    statistics = GroupStatistics.from_predictions(predictions, ("g",), metrics=[metric])
+    variance = KINDS[metric.kind].estimates(statistics, metric).variance
+    on_average = stats.binom.pmf(x[:, None], n, rates).T @ variance
+    assert np.all(variance > 0.0)
+    assert np.all(on_average >= rates * (1.0 - rates) / n * (1.0 - 1e-9))
+    assert on_average[50] == pytest.approx(0.25 / n)
