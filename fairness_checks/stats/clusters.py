@@ -22,6 +22,7 @@ __all__ = [
     "Cells",
     "ClusterEvidence",
     "cluster_evidence",
+    "distinct",
     "find_cells",
     "shared_correlation",
     "take_shared",
@@ -29,6 +30,8 @@ __all__ = [
 
 FEWEST_CLUSTERS = 10  # of a group, from which on their variance is known well enough for a test to keep its level
 FEWEST_EFFECTIVE = 5.0  # likewise, of clusters that count by their size: n^2 / sum m^2
+
+_DENSE = 16  # flags a code, up to which setting them is faster than sorting
 
 Integers = npt.NDArray[np.integer[Any]]
 
@@ -206,6 +209,24 @@ def take_shared(shared: Array | None, at: npt.NDArray[np.intp]) -> Array | None:
     return taken if np.any(taken[~np.eye(len(at), dtype=np.bool_)]) else None
 
 
+def distinct(codes: Integers) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return `numpy.unique` of codes of 0 or more and the place of each, by flags where they are dense: no sort.
+
+    Examples
+    --------
+    >>> [values.tolist() for values in distinct(np.array([5, 2, 5]))]
+    [[2, 5], [1, 0, 1]]
+    """
+    highest = int(codes.max(initial=-1))
+    if highest >= _DENSE * len(codes):
+        unique, inverse = np.unique(codes, return_inverse=True)
+        return unique.astype(np.int64), inverse.reshape(-1)
+    there = np.zeros(highest + 1, dtype=np.bool_)
+    there[codes] = True
+    place = np.cumsum(there) - 1
+    return np.flatnonzero(there), place[codes]
+
+
 def find_cells(codes: Integers, groups: int, clusters: Integers) -> Cells:
     """Find the cells of samples with a group and a cluster each.
 
@@ -227,7 +248,7 @@ def find_cells(codes: Integers, groups: int, clusters: Integers) -> Cells:
     kept = codes >= 0
     width = int(clusters.max()) + 1 if len(clusters) else 1
     key = codes[kept].astype(np.int64) * width + clusters[kept]
-    unique, inverse = np.unique(key, return_inverse=True)
+    unique, inverse = distinct(key)
     of_row = np.full(len(codes), -1, dtype=np.int64)
     of_row[kept] = inverse
     return Cells(groups, of_row, unique // width, unique % width)

@@ -36,7 +36,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import Integers, cluster_evidence, find_cells
+from fairness_checks.stats.clusters import Integers, cluster_evidence, distinct, find_cells
 from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.ranking import beaten_by
 from fairness_checks.stats.ranks import floats, same_length
@@ -81,7 +81,7 @@ class Influence:
 
 def _units(counted: Booleans, clusters: Integers | None) -> int:
     """Count the independent units: samples, or clusters that hold a sample that counts."""
-    return int(counted.sum()) if clusters is None else len(np.unique(clusters[counted]))
+    return int(counted.sum()) if clusters is None else len(distinct(clusters[counted])[0])
 
 
 def _freedom(counted: Booleans, clusters: Integers | None) -> float:
@@ -108,7 +108,7 @@ def hidden_factor(psi: Array, clusters: Integers | None) -> float:
 
 def _two_class_freedom(of_positives: Array, of_negatives: Array, labels: Booleans, clusters: Integers | None) -> float:
     """Satterthwaite's degrees of freedom of an estimate from positives and negatives."""
-    codes = np.arange(len(labels)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    codes = np.arange(len(labels)) if clusters is None else distinct(clusters)[1]
     first, second = (np.bincount(codes, weights=psi) for psi in (of_positives, of_negatives))
     has, lacks = (np.bincount(codes, weights=mine) > 0.0 for mine in (labels, ~labels))
     common = 2.0 * (first @ second)

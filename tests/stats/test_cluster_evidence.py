@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairness_checks.kinds.measured import few_clusters
-from fairness_checks.stats.clusters import FEWEST_EFFECTIVE, cluster_evidence, find_cells, take_shared
+from fairness_checks.stats.clusters import FEWEST_EFFECTIVE, cluster_evidence, distinct, find_cells, take_shared
 from fairness_checks.stats.means import means_outside, means_within
 from fairness_checks.stats.moments import moments_by_cluster
 
@@ -98,3 +98,11 @@ def test_correlations_are_taken_with_their_groups():
     assert take_shared(shared, np.array([1, 0]))[0, 1] == 0.3
     assert take_shared(shared, np.array([0, 2, -1])) is None  # none of these share clusters
     assert take_shared(None, np.array([0])) is None
+
+
+@given(st.lists(st.integers(0, 40) | st.integers(0, 10**9), max_size=30))
+def test_distinct_codes_are_those_of_numpy(codes):
+    found, place = distinct(np.array(codes, dtype=np.int64))
+    expected, inverse = np.unique(np.array(codes, dtype=np.int64), return_inverse=True)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(place, inverse)
