@@ -7,6 +7,7 @@ so stands outside every other hook. Nothing stops ``os._exit(0)``, or code that 
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -37,6 +38,17 @@ RUNS_NOTHING = DESCRIBES | {
 """Options under which no test is run: such a run judges nothing, and ends as without the gate."""
 
 
+_SELECTS = {
+    "keyword": "-k",
+    "markexpr": "-m",
+    "deselect": "--deselect",
+    "lf": "--lf",
+    "fairness_config": "--fairness-config",
+    "fairness_burden": "--fairness-burden",
+}
+"""Options that say what is judged and by what: a conftest.py that sets one takes checks away where nobody reads it."""
+
+
 class LastWords:
     """Turns a green exit into a failure unless the ledger was closed in order.
 
@@ -51,6 +63,7 @@ class LastWords:
         given = [option for name, option in RUNS_NOTHING.items() if getattr(options, name, None)]
         self.runs_nothing: str | None = given[0] if given else None
         self.opens_no_gate = any(getattr(options, name, None) for name in DESCRIBES)
+        self._selected = _selection(options)
         self.ledger: Ledger | None = None
         self._finished = False
 
@@ -93,12 +106,24 @@ class LastWords:
             return None
         if self.ledger is None:
             return "the run ended before the gate was opened: nothing was judged"
+        for name, value in _selection(config.option).items():
+            if value != self._selected[name]:
+                return (
+                    f"{_SELECTS[name]} became {value or None!r} after the command line was read, by a conftest.py or a "
+                    "plugin; give it on the command line or in addopts"
+                )
         return self.ledger.disorder or (None if self._finished else "the run ended before its reports were written")
 
     @staticmethod
     def _is_red(code: object) -> bool:
         """Say whether the shell would see a failure: it is given the last eight bits of a number."""
         return code is not None and (code % 256 != 0 if isinstance(code, int) else code != 0)
+
+
+def _selection(options: argparse.Namespace) -> dict[str, object]:
+    """Return what the options select, as it is now: a list may be added to later."""
+    values = {name: getattr(options, name, None) for name in _SELECTS}
+    return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 LAST_WORDS = pytest.StashKey[LastWords]()

@@ -108,6 +108,22 @@ def test_no_end_of_a_failing_run_is_green(ending, text):
     assert returned(ending(text, "biased_model")) in (1, 3)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "keyword = 'fair_model'",
+        "deselect = ['thresholds.yaml::test_subgroups[biased_model-sex-false_negative_rate]']",
+        "markexpr = 'fairness'",
+        "fairness_burden = 'violation'",
+    ],
+)
+def test_what_is_judged_is_said_on_the_command_line(ending, change, capsys):
+    project = ending(hook("pytest_configure(config)", f"config.option.{change}"), "biased_model", "fair_model")
+    assert returned(project) == 1
+    if "keyword" in change or "deselect" in change:
+        assert "after the command line was read, by a conftest.py" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ENDINGS.values(), ids=ENDINGS)
 def test_no_end_of_a_failing_run_is_green_in_parallel(ending, text):
     assert ending(text).gate_in_subprocess("-n", "2").ret in (1, 2, 3)
