@@ -14,8 +14,16 @@ __all__ = ["Verdict", "contradictions", "decide"]
 Verdict: TypeAlias = Literal["pass", "fail", "inconclusive", "waived"]
 
 
-def decide(p_adjusted: float | None, p_compliance: float | None, alpha: float, *, complete: bool = True) -> Verdict:
-    """Decide a verdict before waivers.
+def decide(
+    p_adjusted: float | None,
+    p_compliance: float | None,
+    alpha: float,
+    *,
+    complete: bool = True,
+    broken: bool = False,
+    waiver: bool = False,
+) -> Verdict:
+    """Decide a verdict.
 
     Parameters
     ----------
@@ -27,14 +35,20 @@ def decide(p_adjusted: float | None, p_compliance: float | None, alpha: float, *
         Significance level.
     complete : bool
         False where some group could not be judged: the others can prove a violation, but never compliance.
+    broken : bool
+        Whether the check could not be made at all, which no data settle: it fails, and no waiver covers it.
+    waiver : bool
+        Whether an unexpired waiver names the check.
 
     Examples
     --------
     >>> decide(0.001, 0.999, 0.05), decide(0.9, 0.01, 0.05), decide(0.3, 0.4, 0.05), decide(None, None, 0.05)
     ('fail', 'pass', 'inconclusive', 'inconclusive')
     """
-    if p_adjusted is not None and p_adjusted < alpha:
+    if broken:
         return "fail"
+    if p_adjusted is not None and p_adjusted < alpha:
+        return "waived" if waiver else "fail"
     if complete and p_compliance is not None and p_compliance < alpha:
         return "pass"
     return "inconclusive"
@@ -59,12 +73,14 @@ def contradictions(record: CheckRecord) -> Iterator[str]:
 
 
 def _verdict(record: CheckRecord) -> Iterator[str]:
-    decided = decide(record.p_adjusted, record.p_compliance, record.alpha, complete=record.reason is None)
-    impossible = record.estimate is None and record.reason is not None and record.regression is not None
-    if impossible and record.verdict == "fail":  # what the baseline should hold and does not is never settled by data
-        decided = "fail"
-    elif decided == "fail" and record.waiver is not None:
-        decided = "waived"
+    decided = decide(
+        record.p_adjusted,
+        record.p_compliance,
+        record.alpha,
+        complete=record.reason is None,
+        broken=record.broken,
+        waiver=record.waiver is not None,
+    )
     if record.verdict != decided:
         yield f"verdict: {record.verdict!r}, but its p-values and its waiver say {decided!r}"
     elif (record.waiver is not None) != (decided == "waived"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,21 +11,22 @@ if TYPE_CHECKING:
 
 __all__ = ["heard_by", "told"]
 
-_LISTENER: ContextVar[Callable[[CheckRecord], None] | None] = ContextVar("fairness_listener", default=None)
+# Of the process, not of a context: a verdict that a thread of a test finds is the test's own, too.
+_LISTENERS: list[Callable[[CheckRecord], None] | None] = []
 
 
 @contextmanager
 def heard_by(listener: Callable[[CheckRecord], None] | None) -> Generator[None]:
     """Have a listener hear of each verdict within the block, instead of any other."""
-    token = _LISTENER.set(listener)
+    _LISTENERS.append(listener)
     try:
         yield
     finally:
-        _LISTENER.reset(token)
+        _LISTENERS.pop()
 
 
 def told(record: CheckRecord) -> CheckRecord:
     """Return a record once it has been heard of."""
-    if (listener := _LISTENER.get()) is not None:
+    if _LISTENERS and (listener := _LISTENERS[-1]) is not None:
         listener(record)
     return record

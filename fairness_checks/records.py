@@ -292,6 +292,8 @@ class CheckRecord:
     absent : tuple of tuple of str
         Groups that were left out, as the check says that they cannot exist: a value for each of `control_features` and
         then of `by`.
+    broken : bool
+        Whether the check could not be made, for what the baseline should hold and does not: failed, whatever the data.
     schema : int
         Version of this layout.
     """
@@ -339,6 +341,7 @@ class CheckRecord:
     notes: tuple[str, ...] = ()
     inputs: InputRecord | None = None
     absent: tuple[tuple[str, ...], ...] = ()
+    broken: bool = False
     schema: int = SCHEMA
 
     @property

@@ -42,10 +42,9 @@ def _record(
         inference.p_compliance if inference else None,
         settings.alpha,
         complete=finding.reason is None,
+        broken=finding.broken,
+        waiver=waiver is not None,
     )
-    if finding.broken:  # no waiver covers what could not be checked
-        verdict, waiver = "fail", None
-    waived = verdict == "fail" and waiver is not None
     return CheckRecord(
         model=model,
         check=check.key[0],
@@ -53,7 +52,7 @@ def _record(
         by=check.by,
         limit_kind=check.limit_kind,
         limit=float(check.limit),
-        verdict="waived" if waived else verdict,
+        verdict=verdict,
         estimate=inference.estimate if inference else None,
         low=inference.low if inference else None,
         high=inference.high if inference else None,
@@ -81,12 +80,13 @@ def _record(
         sweep=finding.sweep,
         regression=finding.regression,
         waiver=WaiverRecord(reason=waiver.reason, approved_by=waiver.approved_by, expires=waiver.expires.isoformat())
-        if waived and waiver is not None
+        if verdict == "waived" and waiver is not None
         else None,
         about=dict(said.about),
         inputs=said.inputs,
         notes=(*finding.notes, *(said.held_out if check.gap is None else said.swept)),
         absent=check.absent,
+        broken=finding.broken,
         **(settling(finding, family, settings) if verdict == "inconclusive" else {}),
     )
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fairness_checks.array_like import as_array
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.alignment import RowLabels, require_aligned
-from fairness_checks.inputs.classes import class_name, code_classes, find_class, refuse_unplain
+from fairness_checks.inputs.classes import class_kind, class_name, code_classes, find_class, refuse_unplain
 from fairness_checks.predictions import Predictions, like
 from fairness_checks.sensitive import first_rows
 from fairness_checks.yaml_document import shorten
@@ -138,15 +138,20 @@ def _classes(estimator: Any, name: str) -> list[Any]:
 def _are_positive(where: str, values: Any, classes: list[Any], chosen: Any, name: str) -> npt.NDArray[np.bool_]:
     """Return which samples are of the chosen class; refuse values that are none of the classes."""
     codes, met = code_classes(where, values)
-    known = {value: value == chosen for value in classes}
-    bad = np.array([*(value not in known for value in met), True])[codes]
+    plain = set(classes) == {0, 1}  # then 0/1 and False/True are the same two
+
+    def of(value: Any) -> tuple[Any, str]:
+        return value, "" if plain else class_kind(value)
+
+    known = {of(value): value == chosen for value in classes}
+    bad = np.array([*(of(value) not in known for value in met), True])[codes]
     if bad.any():
         shown = ", ".join(map(str, classes))
         raise InvalidPredictions(
             f"{where}: {int(bad.sum())} of {len(bad)} values are not among the classes of {name} ({shown}): "
             f"{first_rows(bad)}"
         )
-    return np.asarray(np.array([*(known.get(value, False) for value in met), False], dtype=bool)[codes])
+    return np.asarray(np.array([*(known.get(of(value), False) for value in met), False], dtype=bool)[codes])
 
 
 def _aligned(where: str, values: Any, rows: RowLabels | None) -> Any:

@@ -14,7 +14,7 @@ from fairness_checks.inputs.group_names import means_missing, refuse_look_alikes
 from fairness_checks.sensitive import are_missing, code_column, first_rows
 from fairness_checks.vectors import read_labels
 
-__all__ = ["class_name", "code_classes", "find_class", "read_classes", "refuse_unplain"]
+__all__ = ["class_kind", "class_name", "code_classes", "find_class", "read_classes", "refuse_unplain"]
 
 PLAIN = "1"
 """Name of the positive class of labels that are 0/1 or bool."""
@@ -84,7 +84,7 @@ def find_class(positive: Any, classes: Sequence[Any], where: str) -> Any:
     meant = _plain(positive)
     plain = _are_plain(classes)
     for value in classes:
-        if value == meant and (plain or _kind(value) == _kind(meant)):
+        if value == meant and (plain or class_kind(value) == class_kind(meant)):
             return value
     raise InvalidPredictions(
         f"positive: {positive!r} is not among the classes of {where}: {_listed(classes)}; {_meant(positive, classes)}"
@@ -137,10 +137,11 @@ _MOST_LISTED = 5
 
 def _are_plain(classes: Iterable[Any]) -> bool:
     """Say whether all classes are 0, 1, False or True."""
-    return all(_kind(value) in ("bool", "numbers") and value in (0, 1) for value in classes)
+    return all(class_kind(value) in ("bool", "numbers") and value in (0, 1) for value in classes)
 
 
-def _kind(value: Any) -> str:
+def class_kind(value: Any) -> str:
+    """Return what a class is: 1 and True are equal, and need not mean the same."""
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, str):
@@ -150,7 +151,7 @@ def _kind(value: Any) -> str:
 
 def _refuse_kinds(classes: Mapping[str, Sequence[Any]]) -> None:
     """Refuse text beside numbers: whether 1 is "ill", nobody said."""
-    kinds = {name: sorted({_kind(value) for value in values}) for name, values in classes.items()}
+    kinds = {name: sorted({class_kind(value) for value in values}) for name, values in classes.items()}
     if len({kind for each in kinds.values() for kind in each}) > 1:
         seen = ", ".join(
             f"{name} holds {' and '.join(each)} ({_listed(classes[name])})" for name, each in kinds.items()

@@ -238,6 +238,13 @@ def test_a_classifier_that_answers_otherwise_than_its_classes_say_is_refused(dat
         predictions_from_classifier(kind().fit(X_train, y_train), X, y, sensitive_features=sex)
 
 
+def test_true_is_not_the_class_one_of_one_and_two(data):
+    X, y, held_out, _, sex = data
+    model = LogisticRegression().fit(X, y + 1)
+    with pytest.raises(InvalidPredictions, match=r"y: 60 of 60 values are not among the classes .*\(1, 2\)"):
+        predictions_from_classifier(model, held_out, np.ones(60, dtype=bool), sensitive_features=sex, positive=2)
+
+
 class Framed(LogisticRegression):
     """An estimator that names the columns of its probabilities, in the order that it is told."""
 

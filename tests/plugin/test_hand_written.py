@@ -200,6 +200,12 @@ def test_the_verdicts_of_the_plain_function_are_the_test_s_own(marked, body, out
     assert result.ret == (outcome == "failed")
 
 
+def test_a_thread_of_a_test_is_heard(marked):
+    body = "import threading\n    audit(predictions(FAIR), **ASKED)\n    "
+    body += "one = threading.Thread(target=lambda: audit(predictions(BIASED), **ASKED)); one.start(); one.join()"
+    assert marked(body).gate().parseoutcomes() == {"passed": 1, "failed": 1}
+
+
 def test_a_verdict_of_the_plain_function_is_a_record_as_others_are(project, marked):
     result = marked("audit(predictions(FAIR), **ASKED, model='mine')").gate("--junitxml=junit.xml")
     record = CheckRecord.from_json(project.properties(project.junit()["test_hand"])["fairness.record"])
