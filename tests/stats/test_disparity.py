@@ -195,7 +195,8 @@ def test_many_pairs_are_never_adjusted_by_more_than_bonferroni_nor_not_at_all(da
         for i, j in itertools.combinations(range(len(data[0])), 2)
     )
     found = judge(*data, value, contrast)
-    assert found.p_violation <= min(1.0, found.comparisons * single) * 1.0001
+    share = 0.2 if "of large groups" in found.method else 1.0  # of the level, for all pairs together
+    assert found.p_violation <= min(1.0, found.comparisons * single / share) * 1.0001
     # The draws reach no further than one in their number.
     assert found.p_violation >= min(single, 0.9) - 4.0 * np.sqrt(single / 20_000) - 2e-4
 
