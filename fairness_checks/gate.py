@@ -110,10 +110,11 @@ class Gate:
     def unnamed(self) -> list[str]:
         """Return the models that the file neither checks nor calls unchecked; none where only a part is to run.
 
-        Tests that were not collected may use them: by other paths, or by an option that filters.
+        Tests that were not collected may use them: by other paths, or where files are ignored. Those that `-k`, `-m` or
+        `--deselect` take away, also in addopts, have been collected, and are seen.
         """
         option = self._config.getoption
-        filters = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "stepwise")
+        filters = ("ignore", "ignore_glob", "stepwise")
         if not self._wants_all or any(option(name, None) for name in filters) or not self._collects_everywhere():
             return []
         return self._not_named()

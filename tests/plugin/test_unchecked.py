@@ -92,6 +92,14 @@ def test_a_part_of_the_gate_does_not_know(project, run, arguments):
     assert "failed" not in result.parseoutcomes()
 
 
+@pytest.mark.parametrize("option", ["-m 'not slow'", "-k 'not slow'", "--deselect=tests/test_slow.py"])
+def test_an_option_that_every_run_has_hides_no_model(project, run, option):
+    project.write("pytest.ini", f"[pytest]\naddopts = {option}\nmarkers = slow\n")
+    assert run(ONE).parseoutcomes()["failed"] == 2
+    project.write("tests/test_slow.py", USES.replace("def test_hand", "@pytest.mark.slow\ndef test_slow_hand"))
+    assert run(ONE).ret == 0  # the tests that are left out use the models
+
+
 @pytest.mark.parametrize(
     ("arguments", "testpaths"), [((), ""), (("tests",), "tests"), ((".",), "tests"), ((), "tests")]
 )
