@@ -172,8 +172,11 @@ class Project:
                 found.append(f"{log}: {len(lines)} lines, of which {len(Log(log).read()[0])} are whole and of a key")
         found += [str(file) for file in self.folder.rglob("*.entry") if unpacked(file.read_bytes()) is None]
         ignore = self.folder / ".gitignore"
-        if ignore.exists() and ignore.read_text(encoding="utf-8") != ".fairness-baseline.key\n":
-            found.append(f"{ignore}: {ignore.read_text(encoding='utf-8')!r}")
+        # The key's line, then the lock's: each is there whole or not at all.
+        wanted = [".fairness-baseline.key\n", ".fairness-baseline.json.lock\n"]
+        ignored = ignore.read_text(encoding="utf-8").splitlines(keepends=True) if ignore.exists() else []
+        if ignored != wanted[: len(ignored)]:
+            found.append(f"{ignore}: {ignored}")
         return found
 
     def junit_is_cut(self) -> bool:
