@@ -32,7 +32,7 @@ from fairness_checks.storage.bytecode import (
     texts_of,
     texts_of_imports,
 )
-from fairness_checks.storage.objects import ATOMS, WEAK, ObjectWalk
+from fairness_checks.storage.objects import ATOMS, WEAK, ObjectWalk, module_of
 from fairness_checks.storage.origin import library_identities, root_of
 from fairness_checks.storage.own_code import own_code, takes_part
 from fairness_checks.storage.source import Sources, absolute, imported_by, replaced_since
@@ -133,7 +133,7 @@ def _roots(objects: Iterable[object]) -> list[str]:
     for each in objects:
         while isinstance(each, functools.partial | types.MethodType):
             each = each.func if isinstance(each, functools.partial) else each.__func__
-        module = getattr(each, "__module__", None) or type(each).__module__
+        module = getattr(each, "__module__", None) or module_of(type(each))
         file = getattr(sys.modules.get(module), "__file__", None) if isinstance(module, str) else None
         with contextlib.suppress(IndexError):  # a module of more names than folders
             root = "" if not isinstance(file, str) else str(root_of(module, Path(file)))
@@ -342,9 +342,10 @@ class _Walk(ObjectWalk):
     # ---- classes and what is built in
 
     def _class(self, cls: type) -> None:
-        origin = self._origin_of_name(cls.__module__)
-        self._put("class", cls.__module__ if origin.kind != "project" else "", cls.__qualname__)
-        self._note(origin, cls.__module__)
+        module = module_of(cls)
+        origin = self._origin_of_name(module)
+        self._put("class", module if origin.kind != "project" else "", cls.__qualname__)
+        self._note(origin, module)
         if origin.kind != "project":
             self._patched(cls)
             return
@@ -363,7 +364,7 @@ class _Walk(ObjectWalk):
     def _patched(self, cls: type) -> None:
         """Digest what the project has put in the place of a library's methods."""
         for owner in cls.__mro__:
-            top = owner.__module__.partition(".")[0]
+            top = module_of(owner).partition(".")[0]
             for name, value in sorted(vars(owner).items()):
                 if str(getattr(value, "__module__", None) or top).partition(".")[0] != top and self._is_made_here(
                     value

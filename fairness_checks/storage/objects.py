@@ -19,7 +19,7 @@ from fairness_checks.storage.contents import contents_of
 from fairness_checks.storage.origin import Origin, origin_of
 from fairness_checks.storage.source import compiled_digest
 
-__all__ = ["ATOMS", "WEAK", "ObjectWalk"]
+__all__ = ["ATOMS", "WEAK", "ObjectWalk", "module_of"]
 
 WEAK = (weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
 """What remembers others without holding them."""
@@ -91,11 +91,11 @@ class ObjectWalk:
             )
         elif isinstance(value, (*WEAK, *_UNREADABLE)):
             self._cannot(value)
-        elif kind.__qualname__ == "Decorator" and kind.__module__ == "pydantic._internal._decorators":
+        elif kind.__qualname__ == "Decorator" and module_of(kind) == "pydantic._internal._decorators":
             self._items(
                 "decorator", (value.cls_var_name, value.info, value.func)
             )  # beside them an address of its class
-        elif kind.__module__.partition(".")[0] == "numba" and hasattr(value, "py_func"):
+        elif module_of(kind).partition(".")[0] == "numba" and hasattr(value, "py_func"):
             self._put("compiled", kind.__qualname__)  # such functions name themselves anew in each process
             self._refer("py_func", "compiled function", value.py_func)
         else:
@@ -153,9 +153,9 @@ class ObjectWalk:
             self._cannot(value)
             return
         if isinstance(reduced, str):
-            self._put("name", kind.__module__, kind.__qualname__, reduced)
+            self._put("name", module_of(kind), kind.__qualname__, reduced)
             self._uncopied(value, kind)
-            for module in sorted({kind.__module__, str(getattr(value, "__module__", None) or kind.__module__)}):
+            for module in sorted({module_of(kind), str(getattr(value, "__module__", None) or module_of(kind))}):
                 self._note(self._origin_of_name(module), module)
             return
         self._put("instance")
@@ -169,13 +169,13 @@ class ObjectWalk:
     def _uncopied(self, value: Any, kind: type) -> None:
         """Digest the state of an object that says itself what is copied: its methods see all of it."""
         own = any(getattr(kind, name, None) is not getattr(object, name, None) for name in _COPYING)
-        if own and self._origin_of_name(kind.__module__).kind == "project":
+        if own and self._origin_of_name(module_of(kind)).kind == "project":
             self.value(object.__getstate__(value))
 
     def _cannot(self, value: Any) -> None:
         kind = type(value)
-        self._put("unseen", kind.__module__, kind.__qualname__)
-        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        self._put("unseen", module_of(kind), kind.__qualname__)
+        name = kind.__qualname__ if module_of(kind) == "builtins" else f"{module_of(kind)}.{kind.__qualname__}"
         self._unseen(f"is or holds a {name}, which cannot be read")
 
     def _unseen(self, problem: str) -> None:
@@ -231,6 +231,12 @@ class ObjectWalk:
             top = sys.modules.get(name.partition(".")[0])
             return Origin("project") if top is None else self._origin_of_module(top)
         return self._origin_of_module(module)
+
+
+def module_of(cls: type) -> str:
+    """Return the module of a class; the metaclasses of compiled code hold a descriptor in its place."""
+    name: object = cls.__module__
+    return name if isinstance(name, str) else "builtins"
 
 
 def _double(value: float) -> bytes:

@@ -603,3 +603,10 @@ def test_a_structure_too_deep_is_said():
     for _ in range(100_000):
         deep = [deep]
     assert "nested too deeply" in digest_of([deep]).unseen[0]
+
+
+def test_a_metaclass_whose_module_is_a_descriptor_is_read():
+    """As Cython's are, whose shared types any compiled library may bring."""
+    meta = type("Meta", (type,), {"__module__": property(lambda cls: "somewhere")})
+    assert not isinstance(meta.__module__, str)
+    assert code_digest(lambda: meta) == code_digest(lambda: meta)
