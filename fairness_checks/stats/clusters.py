@@ -78,36 +78,6 @@ class Cells:
         # Clusters of one size are as many as there are, to the last digit.
         return np.where(np.abs(found - clusters) <= 1e-9 * clusters, clusters, found)
 
-    def dependence(self, influence: Array) -> Array:
-        """Factor, 1 or more, by which each group's variance must grow for clusters that lie in several groups.
-
-        Groups are compared as if they were independent. Where they share clusters whose influence has the same sign
-        in both, that is on the safe side; where it has the opposite sign, the difference of the two groups varies
-        more, and the variances grow so that every pair is covered.
-
-        Parameters
-        ----------
-        influence : ndarray of float64, shape (C,)
-            Of each cell on its group's estimate; the estimate's variance is the sum of squares.
-
-        Returns
-        -------
-        ndarray of float64, shape (G,)
-        """
-        factor = np.ones(self.groups)
-        if not self.spanning:
-            return factor
-        table = sparse.csr_array(
-            (influence, (self.cluster, self.group)), shape=(int(self.cluster.max()) + 1, self.groups)
-        )
-        covariance = (table.T @ table).toarray()
-        variance = np.diag(covariance)
-        apart = variance[:, None] + variance[None, :]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(apart > 0.0, (apart - 2.0 * covariance) / apart, 1.0)
-        np.fill_diagonal(ratio, 1.0)
-        return np.asarray(np.maximum(factor, ratio.max(axis=1)), dtype=np.float64)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClusterEvidence:
