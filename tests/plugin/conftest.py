@@ -121,8 +121,10 @@ class Project:
         found = re.findall(r"^@fairness_model.*\ndef (\w+)", conftest.read_text(encoding="utf-8"), re.MULTILINE)
         if rest := [name for name in found if not re.search(rf"\b{name}\b", "\n".join([text, *tests]))]:
             limits.write_text(f"{text}unchecked: {{{', '.join(f'{n}: another test' for n in rest)}}}\n", "utf-8")
-        yield
-        limits.write_text(text, encoding="utf-8")
+        try:
+            yield
+        finally:
+            limits.write_text(text, encoding="utf-8")
 
     def gate(self, *arguments: str) -> pytest.RunResult:
         with self.the_rest_unchecked():

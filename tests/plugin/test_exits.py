@@ -98,7 +98,8 @@ def ending(project):
 def returned(project, *arguments):
     """Return what `pytest.main` returns to a program, or leaves it with."""
     try:
-        return project.pytester.inline_run("--fairness", *arguments).ret
+        with project.the_rest_unchecked():
+            return project.pytester.inline_run("--fairness", *arguments).ret
     except SystemExit as leaving:
         return leaving.code
 
