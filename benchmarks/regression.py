@@ -32,8 +32,8 @@ from fairness_checks.stats.clusters import Integers
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, area_influence, mean_influence, rate_influence
 from fairness_checks.stats.joint_estimates import JointEstimates, joint_estimates
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.worsening import judge_disparity, judge_each_group, judge_worst_group
+from fairness_checks.typing import Array
 
 ALPHA, SEED, CHANGED = 0.05, 5, 0.01
 QUESTIONS = ("each_group", "worst_group", "disparity")

@@ -20,10 +20,8 @@ __all__ = [
     "Check",
     "CheckKey",
     "Correction",
-    "Decisions",
     "Gap",
     "IdenticalRows",
-    "ImageScaling",
     "LimitKind",
     "Missing",
     "MissingSensitive",
@@ -42,9 +40,7 @@ LimitKind: TypeAlias = Literal[
 Correction: TypeAlias = Literal["holm", "benjamini_hochberg", "none"]
 Burden: TypeAlias = Literal["violation", "compliance"]
 MissingSensitive: TypeAlias = Literal["error", "group"]
-Decisions: TypeAlias = Literal["given", "threshold"]
 IdenticalRows: TypeAlias = Literal["independent", "together"]
-ImageScaling: TypeAlias = Literal["[-1, 1]", "[0, 1]", "as given", "transform"]
 Strata: TypeAlias = Literal["each", "combined"]
 Section: TypeAlias = Literal["subgroups", "uncertainty", "sweep", "regression"]
 Gap: TypeAlias = Literal["each_mix", "equal_representation", "worst_case", "best_case", "dependence"]

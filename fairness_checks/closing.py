@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairness_checks.errors import BaselineError
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 
 if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession

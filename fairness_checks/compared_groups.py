@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from fairness_checks.checks import PAIRWISE, Check
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 from fairness_checks.statistics import GroupStatistics
 
 __all__ = ["compared", "empty_cells"]

@@ -29,8 +29,9 @@ from fairness_checks.checks import (
 from fairness_checks.config_schema import SECTIONS, spec_at
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS, Metric
+from fairness_checks.plain import shorten
 from fairness_checks.sweep.mixes import Mix, is_balanced, parse_mix
-from fairness_checks.yaml_document import UNREAD, Document, KeyPath, Problem, as_written, key_path, shorten
+from fairness_checks.yaml_document import UNREAD, Document, KeyPath, Problem, as_written, key_path
 
 __all__ = ["EXAMPLE", "checks_of", "problems_between_keys", "schema_problems"]
 

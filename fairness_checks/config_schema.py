@@ -28,8 +28,9 @@ from fairness_checks.checks import (
 )
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.metrics import METRICS
+from fairness_checks.plain import shorten
 from fairness_checks.sweep.plan import require_test
-from fairness_checks.yaml_document import KeyPath, shorten
+from fairness_checks.yaml_document import KeyPath
 
 __all__ = [
     "SECTIONS",

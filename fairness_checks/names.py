@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from fairness_checks.checks import Check
 from fairness_checks.waivers import Waiver
 
-__all__ = ["node_id", "printable", "slug", "waiver_ids"]
+__all__ = ["node_id", "slug", "waiver_ids"]
 
 _LENGTH = 40
 _DIGITS = 10  # 40 bits: a clash within a thousand names has probability 5e-7
@@ -101,16 +101,3 @@ def waiver_ids(waivers: Iterable[Waiver]) -> list[str]:
 def _within(control_features: Iterable[str], strata: str | None) -> list[str]:
     features = "+".join(map(slug, control_features))
     return [f"{'combined_over' if strata == 'combined' else 'within'}+{features}"] if features else []
-
-
-def printable(text: str) -> str:
-    r"""Return a name as a report shows it: what would break its line, or reorder it, is escaped.
-
-    Examples
-    --------
-    >>> printable("18\n-25")
-    '18\\n-25'
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from fairness_checks.errors import FairnessError
 
-__all__ = ["JSON", "canonical_json", "half_character"]
+__all__ = ["JSON", "canonical_json", "half_character", "printable", "shorten"]
 
 JSON: TypeAlias = "str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None"
 
@@ -69,3 +69,27 @@ def _require_plain(value: object, where: str, error: type[FairnessError]) -> Non
             f"{where}: {value!r} is {type(value).__module__}.{type(value).__qualname__}; "
             "allowed: None, bool, int, float, str, list, tuple, dict"
         )
+
+
+def printable(text: str) -> str:
+    r"""Return a name as a report shows it: what would break its line, or reorder it, is escaped.
+
+    Examples
+    --------
+    >>> printable("18\n-25")
+    '18\\n-25'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def shorten(text: str, width: int = 80) -> str:
+    """Cut a text that would drown a message.
+
+    Examples
+    --------
+    >>> shorten("abcdefghij", width=8)
+    'abcde...'
+    """
+    return text if len(text) <= width else text[: width - 3] + "..."

@@ -12,12 +12,12 @@ import numpy.typing as npt
 from scipy import special
 
 from fairness_checks.about import read_about
-from fairness_checks.checks import Decisions, ImageScaling
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
 from fairness_checks.inputs.alignment import RowLabels, require_aligned
 from fairness_checks.inputs.classes import read_classes
 from fairness_checks.inputs.frames import read_columns, refuse_arrays
 from fairness_checks.sensitive import SensitiveFeature, encode_features
+from fairness_checks.typing import Decisions, ImageScaling
 from fairness_checks.vectors import decide, frozen, read_clusters, read_ids, read_measures, read_scores
 
 __all__ = ["ARRAYS", "FACTS", "Predictions", "like"]

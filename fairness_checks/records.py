@@ -13,18 +13,16 @@ from fairness_checks.checks import (
     Burden,
     CheckKey,
     Correction,
-    Decisions,
     Gap,
     IdenticalRows,
-    ImageScaling,
     LimitKind,
     Strata,
     Worsening,
 )
 from fairness_checks.decision import Verdict, contradictions
 from fairness_checks.errors import RecordError
-from fairness_checks.names import printable
-from fairness_checks.plain import canonical_json
+from fairness_checks.plain import canonical_json, printable
+from fairness_checks.typing import Decisions, ImageScaling
 
 __all__ = [
     "SCHEMA",

@@ -21,7 +21,7 @@ from fairness_checks.errors import BaselineError, InvalidPredictions
 from fairness_checks.finding import Finding, find, summary, with_remedy
 from fairness_checks.influences import group_influences
 from fairness_checks.kinds import KINDS
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import GroupRecord, RegressionRecord
 from fairness_checks.rows import Rows

@@ -14,7 +14,8 @@ import yaml
 from yaml.events import AliasEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from fairness_checks.yaml_document import UNREAD, Document, KeyPath, Problem, shorten
+from fairness_checks.plain import shorten
+from fairness_checks.yaml_document import UNREAD, Document, KeyPath, Problem
 
 __all__ = ["read_yaml"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from fairness_checks.checks import CheckKey
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 from fairness_checks.records import CheckRecord
 from fairness_checks.waivers import Waiver, find_waiver, waiver_entry
 

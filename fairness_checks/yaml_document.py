@@ -7,23 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-__all__ = ["UNREAD", "Document", "KeyPath", "Problem", "as_written", "key_path", "shorten"]
+from fairness_checks.plain import shorten
+
+__all__ = ["UNREAD", "Document", "KeyPath", "Problem", "as_written", "key_path"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 UNREAD: Final = object()
 """Stands in the data for a value that already has a problem, so that nobody reports it a second time."""
-
-
-def shorten(text: str, width: int = 80) -> str:
-    """Cut a text that would drown a message.
-
-    Examples
-    --------
-    >>> shorten("abcdefghij", width=8)
-    'abcde...'
-    """
-    return text if len(text) <= width else text[: width - 3] + "..."
 
 
 def key_path(path: KeyPath) -> str:

@@ -13,11 +13,11 @@ from fairness_checks.adapters.image_batches import batches
 from fairness_checks.adapters.image_loaders import seen
 from fairness_checks.adapters.image_scaling import GIVEN, SCALINGS, TRANSFORM, Scaling
 from fairness_checks.adapters.reconstructions import Reconstructions
-from fairness_checks.checks import ImageScaling
 from fairness_checks.errors import InvalidPredictions, did_you_mean
 from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.predictions import Predictions, like
 from fairness_checks.sensitive import encode_features
+from fairness_checks.typing import ImageScaling
 
 if TYPE_CHECKING:
     import torch

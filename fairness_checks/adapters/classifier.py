@@ -13,9 +13,9 @@ from fairness_checks.array_like import as_array
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.alignment import RowLabels, require_aligned
 from fairness_checks.inputs.classes import class_kind, class_name, code_classes, find_class, refuse_unplain
+from fairness_checks.plain import shorten
 from fairness_checks.predictions import Predictions, like
 from fairness_checks.sensitive import first_rows
-from fairness_checks.yaml_document import shorten
 
 __all__ = ["predictions_from_classifier"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from fairness_checks.baseline.diff import CheckChange, Fact
 from fairness_checks.baseline.document import Entry
 from fairness_checks.baseline.snapshot import Snapshot
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 from fairness_checks.report.text import limit_text, value_text
 
 __all__ = ["diff_json", "diff_text"]

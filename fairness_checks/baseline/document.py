@@ -17,8 +17,9 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
-from fairness_checks.checks import ImageScaling, Strata, Worsening
+from fairness_checks.checks import Strata, Worsening
 from fairness_checks.records import Verdict
+from fairness_checks.typing import ImageScaling
 
 __all__ = [
     "SCHEMA",

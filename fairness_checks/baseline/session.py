@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fairness_checks.baseline.reading import REWRITE, read_baseline
 from fairness_checks.baseline.secret_key import VARIABLE, find_key, key_file
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 
 if TYPE_CHECKING:
     from fairness_checks.baseline.document import OutcomesRef

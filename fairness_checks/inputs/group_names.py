@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 
 __all__ = ["MISSING_TEXT", "clean", "means_missing", "refuse_look_alikes", "seen", "text_problem"]
 

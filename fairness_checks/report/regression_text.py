@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 from fairness_checks.records import CheckRecord, RegressionRecord
 
 __all__ = ["change_words", "regression_lines", "worsening_words"]

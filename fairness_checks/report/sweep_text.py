@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 from fairness_checks.records import SweepRecord
 
 __all__ = ["GAPS", "gap_words", "setting_words", "sweep_lines"]

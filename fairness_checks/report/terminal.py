@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 from fairness_checks.records import CheckRecord, GroupRecord
 from fairness_checks.report.text import (
     SIGNS,

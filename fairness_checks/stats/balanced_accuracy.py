@@ -33,8 +33,8 @@ import numpy.typing as npt
 
 from fairness_checks.stats.estimates import Estimates, differences_outside, estimates_below
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.worst_estimate import judge_worst
+from fairness_checks.typing import Array
 
 __all__ = [
     "FEWEST",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fairness_checks.stats.clusters import Cells, ClusterEvidence, cluster_evidence, find_cells
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = [
     "BINS",

@@ -36,8 +36,8 @@ from fairness_checks.stats.calibration_bins import (
 )
 from fairness_checks.stats.estimates import Estimates, upper_tail
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.worst_estimate import judge_worst
+from fairness_checks.typing import Array
 
 __all__ = [
     "CalibrationStatistics",

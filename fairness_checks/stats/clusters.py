@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = [
     "FEWEST_CLUSTERS",

@@ -17,9 +17,10 @@ from scipy import special
 from fairness_checks.stats.exact import exact_outside, exact_within, is_tested_exactly
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
-from fairness_checks.stats.proportions import Array, Contrast, Numbers, clopper_pearson, score_statistic
+from fairness_checks.stats.proportions import Contrast, clopper_pearson, score_statistic
 from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.stats.simultaneous import large_groups
+from fairness_checks.typing import Array, Numbers
 
 __all__ = ["judge_disparity", "score_outside", "score_within"]
 

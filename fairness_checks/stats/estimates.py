@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = [
     "Estimates",

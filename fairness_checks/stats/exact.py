@@ -30,8 +30,9 @@ from __future__ import annotations
 import numpy as np
 
 from fairness_checks.stats.nuisance import Region, Search, a_probability, largest_probability, likely_sizes
-from fairness_checks.stats.proportions import Array, Contrast, Numbers, restricted_rate, score_statistic
+from fairness_checks.stats.proportions import Contrast, restricted_rate, score_statistic
 from fairness_checks.stats.rate_pairs import Pairs
+from fairness_checks.typing import Array, Numbers
 
 __all__ = ["LARGEST_ERROR", "exact_outside", "exact_within", "is_tested_exactly"]
 

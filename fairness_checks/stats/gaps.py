@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.repeats import undefined_gaps
+from fairness_checks.typing import Array
 
 __all__ = [
     "Gaps",

@@ -37,10 +37,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.stats.clusters import Integers, cluster_evidence, distinct, find_cells
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.ranking import beaten_by
 from fairness_checks.stats.ranks import floats, same_length
 from fairness_checks.stats.satterthwaite import two_sample_freedom
+from fairness_checks.typing import Array
 
 __all__ = [
     "Influence",

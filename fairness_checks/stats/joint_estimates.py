@@ -17,8 +17,8 @@ from scipy import sparse
 
 from fairness_checks.stats.clusters import Integers
 from fairness_checks.stats.influence import Influence, hidden_factor
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.skewness import WIDENING
+from fairness_checks.typing import Array
 
 __all__ = ["Contrasts", "JointEstimates", "contrasts", "joint_estimates"]
 

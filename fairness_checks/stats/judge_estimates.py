@@ -10,7 +10,7 @@ import numpy as np
 from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = ["judge_difference"]
 

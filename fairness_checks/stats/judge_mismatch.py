@@ -28,9 +28,9 @@ from fairness_checks.stats.estimates import upper_tail
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.mismatch import MismatchStatistics, comes_first
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.satterthwaite import two_sample_freedom
 from fairness_checks.stats.simultaneous import Family
+from fairness_checks.typing import Array
 
 __all__ = ["BY_ERRORS", "MismatchPairs", "judge_mismatch"]
 

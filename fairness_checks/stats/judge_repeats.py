@@ -24,8 +24,8 @@ from scipy import optimize, special
 
 from fairness_checks.stats.estimates import Estimates, upper_tail
 from fairness_checks.stats.inference import Inference, deciding
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
+from fairness_checks.typing import Array
 
 __all__ = ["JudgedGaps", "Widening", "judge_gaps", "largest_p", "repeats_outside", "repeats_within"]
 

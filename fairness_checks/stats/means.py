@@ -25,8 +25,8 @@ from fairness_checks.stats.estimates import (
     joined,
 )
 from fairness_checks.stats.moments import MeanStatistics
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.skewness import unseen_variances, variances, violation_variances
+from fairness_checks.typing import Array
 
 __all__ = ["mean_estimates", "means_outside", "means_within"]
 

@@ -24,8 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.stats.clusters import Cells
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.ranks import Ranks, floats, run_ends, same_length
+from fairness_checks.typing import Array
 
 __all__ = ["FEWEST", "MismatchStatistics", "comes_first", "mismatch_by_group", "too_small"]
 

@@ -17,8 +17,8 @@ from fairness_checks.stats.estimates import Estimates, upper_quantile, upper_tai
 from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.judge_mismatch import BY_ERRORS
 from fairness_checks.stats.judge_repeats import JudgedGaps
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.repeats import repeat_estimates
+from fairness_checks.typing import Array
 
 __all__ = ["judge_mismatches"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.stats.clusters import Cells, cluster_evidence, take_shared
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = ["MeanStatistics", "moments_by_cluster", "moments_by_group"]
 

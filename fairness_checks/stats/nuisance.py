@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from fairness_checks.stats.proportions import Array, Contrast, clopper_pearson
+from fairness_checks.stats.proportions import Contrast, clopper_pearson
 from fairness_checks.stats.rate_pairs import Pairs
+from fairness_checks.typing import Array
 
 __all__ = ["NUISANCE_DOUBT", "Region", "Search", "a_probability", "largest_probability", "likely_sizes"]
 

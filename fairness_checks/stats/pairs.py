@@ -19,8 +19,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from fairness_checks.stats.inference import deciding
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.simultaneous import Families, probit
+from fairness_checks.typing import Array
 
 __all__ = ["PairTests", "PairsInference", "block_pairs", "judge_pairs"]
 

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize, special
+
+from fairness_checks.typing import Array, Numbers
 
 __all__ = [
     "Contrast",
@@ -37,8 +38,6 @@ __all__ = [
 ]
 
 Contrast: TypeAlias = Literal["difference", "ratio"]
-Array: TypeAlias = npt.NDArray[np.float64]
-Numbers: TypeAlias = "float | npt.NDArray[Any]"
 
 RANGES: dict[Contrast, tuple[float, float]] = {"difference": (-1.0, 1.0), "ratio": (0.0, np.inf)}
 

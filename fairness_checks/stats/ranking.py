@@ -26,9 +26,9 @@ import numpy.typing as npt
 
 from fairness_checks.stats.clusters import ClusterEvidence
 from fairness_checks.stats.estimates import Estimates
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.ranks import floats, run_ends, same_length
 from fairness_checks.stats.satterthwaite import two_sample_freedom
+from fairness_checks.typing import Array
 
 __all__ = [
     "FEWEST",

@@ -19,8 +19,8 @@ from __future__ import annotations
 import numpy as np
 
 from fairness_checks.stats.estimates import upper_tail
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.ranking import RankingStatistics, auc_estimates
+from fairness_checks.typing import Array
 
 __all__ = ["auc_outside", "auc_within"]
 

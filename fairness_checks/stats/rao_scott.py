@@ -39,7 +39,7 @@ import numpy.typing as npt
 from scipy import special
 
 from fairness_checks.stats.clusters import Cells, shared_correlation
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = ["ClusterSums", "EffectiveCounts", "effective_counts", "effective_samples"]
 

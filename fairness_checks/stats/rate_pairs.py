@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = ["Pairs"]
 

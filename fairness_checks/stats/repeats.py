@@ -38,7 +38,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.stats.estimates import Estimates
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = ["MOST_UNDEFINED", "rate_variance", "repeat_estimates", "undefined_gaps"]
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.ranks import floats, run_ends, same_length
+from fairness_checks.typing import Array
 
 __all__ = ["UncertaintyWarning", "risk_coverage_area", "warning_by_group"]
 

@@ -31,7 +31,7 @@ import math
 import numpy as np
 from scipy import optimize, special
 
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = ["Families", "Family", "large_groups", "largest_exceeds", "probit"]
 

@@ -41,7 +41,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.stats.moments import MeanStatistics
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = ["WIDENING", "can_be_judged", "unseen_variances", "variances", "violation_variances"]
 

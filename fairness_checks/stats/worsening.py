@@ -18,9 +18,9 @@ import numpy as np
 from fairness_checks.stats.estimates import Estimates, upper_tail
 from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.joint_estimates import JointEstimates, contrasts
-from fairness_checks.stats.proportions import Array
 from fairness_checks.stats.worsening_tests import MaximumTests, maximum_tests
 from fairness_checks.stats.worst_estimate import judge_worst
+from fairness_checks.typing import Array
 
 __all__ = ["Levelling", "Worsening", "judge_disparity", "judge_each_group", "judge_worst_group", "levelling_down"]
 

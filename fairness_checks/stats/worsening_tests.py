@@ -37,7 +37,7 @@ from scipy import optimize
 
 from fairness_checks.stats.estimates import upper_quantile, upper_tail
 from fairness_checks.stats.joint_estimates import Contrasts, JointEstimates, contrasts
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = ["MaximumTests", "maximum_tests"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from fairness_checks.stats.estimates import Estimates, upper_quantile, upper_tail
 from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.multiplicity import sidak, sidak_level
-from fairness_checks.stats.proportions import Array
+from fairness_checks.typing import Array
 
 __all__ = ["judge_worst", "judge_worst_estimate"]
 

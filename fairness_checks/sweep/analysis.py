@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fairness_checks.checks import MISMATCH, Check, Settings
 from fairness_checks.finding import Finding, summary
 from fairness_checks.kinds.estimated import estimate_records
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 from fairness_checks.records import GroupRecord, SweepRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.gaps import Gaps

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter
 
-from fairness_checks.checks import Decisions, ImageScaling
 from fairness_checks.errors import RecordError
 from fairness_checks.plain import canonical_json
 from fairness_checks.stats.mismatch import comes_first
 from fairness_checks.sweep.plan import Task
+from fairness_checks.typing import Decisions, ImageScaling
 
 __all__ = ["GroupResult", "PairResult", "RepeatResult", "SweepResults"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.chance import CHANCE, SKILLS, chance_note
-from fairness_checks.names import printable
+from fairness_checks.plain import printable
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.multiplicity import sidak_level
