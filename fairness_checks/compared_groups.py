@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from fairness_checks.checks import PAIRWISE, Check
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
+from fairness_checks.measured_groups import MeasuredGroups
 from fairness_checks.plain import printable
-from fairness_checks.statistics import GroupStatistics
 
 __all__ = ["compared", "empty_cells"]
 
@@ -18,12 +18,12 @@ _FEW_VALUES = 10  # of a feature, which may be groups however small the pilot
 _PLAIN = re.compile(r"[A-Za-z_]\w*(?: \w+)*", re.ASCII)
 
 
-def compared(statistics: GroupStatistics, check: Check) -> GroupStatistics:
+def compared(statistics: MeasuredGroups, check: Check) -> MeasuredGroups:
     """Return the statistics of the groups that a check compares.
 
     Parameters
     ----------
-    statistics : GroupStatistics
+    statistics : MeasuredGroups
         By the check's control features and its sensitive features.
     check : Check
         The question; its `absent` cells are left out.
@@ -53,7 +53,7 @@ def compared(statistics: GroupStatistics, check: Check) -> GroupStatistics:
     return some
 
 
-def empty_cells(statistics: GroupStatistics) -> str | None:
+def empty_cells(statistics: MeasuredGroups) -> str | None:
     """Say what to do about groups without a sample; None where all have some."""
     there = [group for group, n in zip(statistics.groups, statistics.samples.tolist(), strict=True) if n]
     met = [{group[i] for group in there} for i in range(len(statistics.by))]
@@ -94,7 +94,7 @@ def _yaml(value: str) -> str:
     return '"' + printable(value.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
-def _without_absent(statistics: GroupStatistics, check: Check) -> GroupStatistics:
+def _without_absent(statistics: MeasuredGroups, check: Check) -> MeasuredGroups:
     if not check.absent:
         return statistics
     place = {group: i for i, group in enumerate(statistics.groups)}
@@ -113,7 +113,7 @@ def _without_absent(statistics: GroupStatistics, check: Check) -> GroupStatistic
     return statistics.take([i for group, i in place.items() if group not in gone])
 
 
-def _refuse_continuous(statistics: GroupStatistics) -> None:
+def _refuse_continuous(statistics: MeasuredGroups) -> None:
     """Refuse a feature, such as an age in days, whose groups never grow: more samples bring more of them."""
     total = int(statistics.samples.sum())
     for i, feature in enumerate(statistics.by):
@@ -125,7 +125,7 @@ def _refuse_continuous(statistics: GroupStatistics) -> None:
             )
 
 
-def _require_two_groups(statistics: GroupStatistics, check: Check) -> None:
+def _require_two_groups(statistics: MeasuredGroups, check: Check) -> None:
     for i, feature in enumerate(check.by, start=len(check.control_features)):
         names = {group[i] for group in statistics.groups}
         if len(names) > 1:
@@ -143,7 +143,7 @@ def _require_two_groups(statistics: GroupStatistics, check: Check) -> None:
         )
 
 
-def _require_two_in_a_stratum(statistics: GroupStatistics, check: Check) -> None:
+def _require_two_in_a_stratum(statistics: MeasuredGroups, check: Check) -> None:
     """Refuse strata that decide the group; a group that is nowhere, as yet, is no reason."""
     skipped = len(check.control_features)
     there = [group for group, n in zip(statistics.groups, statistics.samples.tolist(), strict=True) if n]
@@ -157,7 +157,7 @@ def _require_two_in_a_stratum(statistics: GroupStatistics, check: Check) -> None
         )
 
 
-def _require_whole_stratum(statistics: GroupStatistics, check: Check) -> None:
+def _require_whole_stratum(statistics: MeasuredGroups, check: Check) -> None:
     skipped = len(check.control_features)
     groups = {group[skipped:] for group in statistics.groups}
     cells = Counter(group[:skipped] for group in statistics.groups)

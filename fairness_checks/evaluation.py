@@ -17,7 +17,7 @@ from fairness_checks.rows import without_missing_text
 from fairness_checks.sensitive import encode_features
 
 if TYPE_CHECKING:
-    from fairness_checks.regression import Accepted
+    from fairness_checks.baseline.accepted import Accepted
     from fairness_checks.storage.identity import Identity
     from fairness_checks.sweep.dataset import DataSet
     from fairness_checks.sweep.plan import SweepPlan

@@ -14,9 +14,9 @@ from fairness_checks.kinds import KINDS
 from fairness_checks.kinds.kind import Blocks
 from fairness_checks.kinds.settling import Settling, settle_estimates, settle_sweep, settle_worsening
 from fairness_checks.kinds.standardised import judge_standardised, standardise
+from fairness_checks.measured_groups import MeasuredGroups
 from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord, RegressionRecord, SweepRecord
-from fairness_checks.statistics import GroupStatistics
 from fairness_checks.stats.inference import Inference, deciding
 
 __all__ = ["Finding", "find", "settling", "summary", "with_remedy"]
@@ -62,12 +62,12 @@ class Finding:
     notes: tuple[str, ...] = ()
 
 
-def find(statistics: GroupStatistics, check: Check, settings: Settings) -> Finding:
+def find(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:
     """Judge one check.
 
     Parameters
     ----------
-    statistics : GroupStatistics
+    statistics : MeasuredGroups
         By the check's control features and its sensitive features, with the check's metric measured.
     check : Check
         The question.
@@ -89,13 +89,13 @@ def find(statistics: GroupStatistics, check: Check, settings: Settings) -> Findi
     return with_remedy(found, some)
 
 
-def with_remedy(finding: Finding, statistics: GroupStatistics) -> Finding:
+def with_remedy(finding: Finding, statistics: MeasuredGroups) -> Finding:
     """Return a finding whose reason, if it has one, says what to do about groups without a sample."""
     remedy = None if finding.reason is None else empty_cells(statistics)
     return finding if remedy is None else dataclasses.replace(finding, reason=f"{finding.reason}; {remedy}")
 
 
-def _find_each(statistics: GroupStatistics, check: Check, settings: Settings, alpha: float) -> Finding:
+def _find_each(statistics: MeasuredGroups, check: Check, settings: Settings, alpha: float) -> Finding:
     """Judge groups, or pairs of groups of the same stratum."""
     metric = check.definition
     kind = KINDS[metric.kind]
@@ -144,7 +144,7 @@ def summary(problems: list[str]) -> str | None:
     return "; ".join(problems[:3]) + (f"; and {rest} more" if rest > 0 else "") if problems else None
 
 
-def _find_largest(statistics: GroupStatistics, check: Check, settings: Settings) -> Finding:
+def _find_largest(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:
     """Judge the larger of several disparities: all must comply, any may violate (Bonferroni over the components)."""
     count = len(check.definition.components)
     parts, bounds = [], []
@@ -188,7 +188,7 @@ def _find_largest(statistics: GroupStatistics, check: Check, settings: Settings)
     )
 
 
-def _find_combined(statistics: GroupStatistics, check: Check, settings: Settings) -> Finding:
+def _find_combined(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:
     """Judge groups standardised over the strata."""
     if statistics.clusters_cross_groups:
         by, over = ", ".join(check.by), ", ".join(check.control_features)

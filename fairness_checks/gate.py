@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 from collections.abc import Generator, Sequence
 from glob import glob
@@ -269,10 +270,10 @@ class Gate:
             for feature in self._models[model] or ():
                 evaluation.predictions.feature(feature)
         self._config.stash[RUN_CACHE].of_model(model, evaluation.read, evaluation.not_kept)
-        evaluation = self.baseline.attached(model, evaluation, checks)
+        evaluation = dataclasses.replace(evaluation, accepted=self.baseline.accepted(model, checks))
         answers = judge_model(model, evaluation, checks, self.settings, self.limits.waivers)
         if not any(isinstance(answer, Exception) for answer in answers):
-            folder = self.baseline.staged(evaluation, checks, self.settings)
+            folder = self.baseline.staged(evaluation.predictions, checks, self.settings)
             self._staged |= {} if folder is None else {model: folder}
         return {check.key: answer for check, answer in zip(checks, answers, strict=True)}
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from fairness_checks.baseline.document import Entry, GroupEntry, ModelBaseline, OutcomesRef
-from fairness_checks.baseline.fingerprint import Pseudonyms
+from fairness_checks.baseline.accepted import Accepted, held_kind, tighter
+from fairness_checks.baseline.document import Entry, GroupEntry, OutcomesRef
 from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.moments import stored_influence
 from fairness_checks.baseline.outcomes import read_outcomes, rounded
 from fairness_checks.baseline.reading import REWRITE
-from fairness_checks.checks import Check, LimitKind, Settings, limit_problem
+from fairness_checks.checks import Check, Settings, limit_problem
 from fairness_checks.compared_groups import compared
 from fairness_checks.errors import BaselineError, InvalidPredictions
 from fairness_checks.finding import Finding, find, summary, with_remedy
-from fairness_checks.influences import group_influences
 from fairness_checks.kinds import KINDS
+from fairness_checks.kinds.influences import group_influences
+from fairness_checks.measured_groups import MeasuredGroups
 from fairness_checks.plain import printable
 from fairness_checks.predictions import Predictions
 from fairness_checks.records import GroupRecord, RegressionRecord
@@ -36,32 +36,7 @@ from fairness_checks.stats.worsening import (
     levelling_down,
 )
 
-__all__ = ["Accepted", "find_worsening", "tighter"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Accepted:
-    """What the baseline holds of one model.
-
-    Parameters
-    ----------
-    path : Path
-        The baseline's JSON.
-    model : ModelBaseline or None
-        None where the baseline, or the model in it, does not exist.
-    updating : bool
-        Whether this run writes a baseline, so that one that is missing is no failure.
-    pseudonyms : Pseudonyms or None
-        What finds its samples again; None where it has none, or `unpaired` says why not.
-    unpaired : str or None
-        See there.
-    """
-
-    path: Path
-    model: ModelBaseline | None
-    updating: bool = False
-    pseudonyms: Pseudonyms | None = None
-    unpaired: str | None = None
+__all__ = ["find_worsening"]
 
 
 def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, settings: Settings) -> Finding:
@@ -264,10 +239,10 @@ def _placed(found: Inference, judged: list[int]) -> Inference:
 
 
 def _with_held_limit(
-    found: Inference, statistics: GroupStatistics, check: Check, held: float, settings: Settings
+    found: Inference, statistics: MeasuredGroups, check: Check, held: float, settings: Settings
 ) -> Inference:
     """Return the inference with what the tightened limit says too: either may be violated, both must be kept."""
-    absolute = find(statistics, Check(check.metric, check.by, _absolute(check), held), settings).inference
+    absolute = find(statistics, Check(check.metric, check.by, held_kind(check), held), settings).inference
     if absolute is None:
         return found
     return dataclasses.replace(
@@ -281,7 +256,7 @@ def _with_held_limit(
 def _suggested(
     joint: JointEstimates,
     value: float,
-    statistics: GroupStatistics,
+    statistics: MeasuredGroups,
     check: Check,
     settings: Settings,
     held: float | None,
@@ -296,7 +271,7 @@ def _suggested(
     proof = _worsening(joint, dataclasses.replace(check, limit=0.0), settings.alpha).inference.p_compliance
     if not proof < settings.alpha:
         return None
-    kind = _absolute(check)
+    kind = held_kind(check)
     sign = -1.0 if kind == "min_value" else 1.0
     near = value + sign * check.limit
     if limit_problem(kind, near, check.definition):
@@ -308,27 +283,6 @@ def _suggested(
     if limit_problem(kind, end, check.definition):  # so wide an interval that there is nothing to hold
         return None
     return None if tighter(held, end, check) == held else end
-
-
-def _absolute(check: Check) -> LimitKind:
-    """Return the kind of limit that a held value is."""
-    lower = check.definition.lower_is_better is not False
-    return "max_difference" if check.of == "disparity" else "max_value" if lower else "min_value"
-
-
-def tighter(held: float | None, other: float | None, check: Check) -> float | None:
-    """Return the tighter of two limits that a ratchet may hold; the one that is there, or None.
-
-    Examples
-    --------
-    >>> check = Check("accuracy", ("sex",), "max_worsening", 0.02, of="worst_group", ratchet=True)
-    >>> tighter(0.8, 0.7, check), tighter(None, 0.7, check)
-    (0.8, 0.7)
-    """
-    known = [limit for limit in (held, other) if limit is not None]
-    if not known:
-        return None
-    return max(known) if _absolute(check) == "min_value" else min(known)
 
 
 def _levelling(joint: JointEstimates, check: Check, labels: list[str], alpha: float) -> str | None:

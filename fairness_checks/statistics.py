@@ -3,61 +3,26 @@
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from fairness_checks.checks import MISSING_IS_ERROR, Missing
-from fairness_checks.errors import ConfigurationError, attempted
+from fairness_checks.errors import attempted
 from fairness_checks.kinds import KINDS
+from fairness_checks.measured_groups import MeasuredGroups
 from fairness_checks.metrics import CELLS, METRICS, Metric
 from fairness_checks.predictions import Predictions
-from fairness_checks.rows import Rows, refuse_many
+from fairness_checks.rows import Rows
 
 __all__ = ["GroupStatistics", "measure_each"]
 
-Counts = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GroupStatistics:
-    """What is known of every group: all that inference may see.
-
-    Parameters
-    ----------
-    by : tuple of str
-        The sensitive features whose groups, or groups of the intersection, these are.
-    groups : tuple of tuple of str
-        One value per feature and group, sorted. Intersections without a sample are there, with counts of zero.
-    counts : ndarray of int64, shape (G, 4)
-        Cells tn, fp, fn, tp of each group; zeros without labels.
-    measured : mapping of str to object
-        By metric, what its kind needs beyond the counts: moments, areas, binned residuals, ...; each has
-        ``take(order)``, where -1 is an empty group, and most add up with ``+``.
-    unlabelled : ndarray of int64, shape (G,), optional
-        Samples of each group, where there are no labels to count.
-    clusters_cross_groups : bool
-        Whether some cluster has samples in more than one group.
-    one_cluster_each : bool
-        Whether all samples of each group are of one cluster, though some group has many.
-
-    Notes
-    -----
-    Statistics of parts of the data add up with ``+``, in any order, to the statistics of the whole. Areas do not, and
-    nothing does that is robust to clusters: a cluster may have samples in both parts.
-    """
-
-    by: tuple[str, ...]
-    groups: tuple[tuple[str, ...], ...]
-    counts: Counts
-    measured: Mapping[str, Any] = field(default_factory=dict)
-    unlabelled: Counts | None = None
-    clusters_cross_groups: bool = False
-    one_cluster_each: bool = False
+class GroupStatistics(MeasuredGroups):
+    """What is known of every group; its fields are those of `fairness_checks.measured_groups.MeasuredGroups`."""
 
     @classmethod
     def from_predictions(
@@ -66,7 +31,7 @@ class GroupStatistics:
         by: Sequence[str],
         missing: Missing = MISSING_IS_ERROR,
         metrics: Iterable[Metric] = (),
-    ) -> GroupStatistics:
+    ) -> Self:
         """Count the confusion table of each group, and measure what the metrics need beyond it.
 
         Parameters
@@ -90,7 +55,7 @@ class GroupStatistics:
         return cls.from_rows(Rows(predictions, by, missing), by, metrics)
 
     @classmethod
-    def from_rows(cls, rows: Rows, by: Sequence[str], metrics: Iterable[Metric] = ()) -> GroupStatistics:
+    def from_rows(cls, rows: Rows, by: Sequence[str], metrics: Iterable[Metric] = ()) -> Self:
         """Count and measure samples that are in their groups already; see `from_predictions`."""
         measured = {}
         for metric in _parts(metrics):
@@ -105,50 +70,6 @@ class GroupStatistics:
             rows.samples if rows.counts is None else None,
             rows.clusters_cross_groups,
             rows.one_cluster_each,
-        )
-
-    @property
-    def samples(self) -> Counts:
-        """Number of samples of each group, shape (G,)."""
-        return np.asarray(self.counts.sum(axis=1)) if self.unlabelled is None else self.unlabelled
-
-    def proportion(self, metric: Metric) -> tuple[Counts, Counts]:
-        """Return (events, samples) of a rate per group, each of shape (G,), from the confusion counts."""
-        numerator = [CELLS.index(cell) for cell in metric.numerator]
-        denominator = [CELLS.index(cell) for cell in metric.denominator]
-        return self.counts[:, numerator].sum(axis=1), self.counts[:, denominator].sum(axis=1)
-
-    def take(self, order: Sequence[int]) -> GroupStatistics:
-        """Return the statistics of the groups at the given positions."""
-        return replace(
-            self,
-            groups=tuple(self.groups[i] for i in order),
-            counts=_aligned(self.counts, order),
-            measured={name: found.take(order) for name, found in self.measured.items()},
-            unlabelled=None if self.unlabelled is None else _aligned(self.unlabelled, order),
-        )
-
-    def __add__(self, other: GroupStatistics) -> GroupStatistics:
-        if not isinstance(other, GroupStatistics):
-            return NotImplemented
-        if self.by != other.by:
-            raise ConfigurationError(f"statistics by {list(self.by)} and by {list(other.by)} cannot be added")
-        if set(self.measured) != set(other.measured) or (self.unlabelled is None) != (other.unlabelled is None):
-            raise ConfigurationError("statistics of different metrics cannot be added; measure the same for every part")
-        # Parts may each lack an intersection that the whole has, without a sample.
-        values = [sorted({group[i] for group in (*self.groups, *other.groups)}) for i in range(len(self.by))]
-        refuse_many(self.by, math.prod(len(names) for names in values))
-        groups = tuple(tuple(values[i][j] for i, j in enumerate(at)) for at in np.ndindex(*(len(v) for v in values)))
-        places = [{group: i for i, group in enumerate(part.groups)} for part in (self, other)]
-        order = [[place.get(group, -1) for group in groups] for place in places]
-        return GroupStatistics(
-            self.by,
-            groups,
-            _aligned(self.counts, order[0]) + _aligned(other.counts, order[1]),
-            {name: self.measured[name].take(order[0]) + other.measured[name].take(order[1]) for name in self.measured},
-            None
-            if self.unlabelled is None or other.unlabelled is None
-            else _aligned(self.unlabelled, order[0]) + _aligned(other.unlabelled, order[1]),
         )
 
 
@@ -167,14 +88,6 @@ def measure_each(
         name: attempted(functools.partial(GroupStatistics.from_rows, rows, by, [metric]))
         for name, metric in wanted.items()
     }
-
-
-def _aligned(counts: Counts, order: Sequence[int]) -> Counts:
-    """Return the counts at the given positions; 0 at -1."""
-    at = np.asarray(order, dtype=np.intp)
-    found = counts[at]
-    found[at < 0] = 0
-    return found
 
 
 def _parts(metrics: Iterable[Metric]) -> list[Metric]:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairness_checks import Predictions, audit
+from fairness_checks.baseline.accepted import Accepted, tighter
 from fairness_checks.baseline.document import GroupEntry, ModelBaseline
 from fairness_checks.baseline.entries import entry_of
 from fairness_checks.baseline.fingerprint import Pseudonyms
@@ -23,10 +24,10 @@ from fairness_checks.baseline.writing import Written
 from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.evaluation import Evaluation
-from fairness_checks.influences import group_influences
+from fairness_checks.kinds.influences import group_influences
 from fairness_checks.metrics import METRICS
 from fairness_checks.predictions import like
-from fairness_checks.regression import Accepted, find_worsening, tighter
+from fairness_checks.regression import find_worsening
 from fairness_checks.rows import Rows
 from fairness_checks.stats.joint_estimates import joint_estimates
 from fairness_checks.stats.worsening import judge_disparity, judge_each_group, judge_worst_group

@@ -13,10 +13,11 @@ from fairness_checks.baseline.secret_key import VARIABLE, find_key, key_file
 from fairness_checks.plain import printable
 
 if TYPE_CHECKING:
+    from fairness_checks.baseline.accepted import Accepted
     from fairness_checks.baseline.document import OutcomesRef
     from fairness_checks.baseline.fingerprint import Pseudonyms
     from fairness_checks.checks import Check, Settings
-    from fairness_checks.evaluation import Evaluation
+    from fairness_checks.predictions import Predictions
     from fairness_checks.records import CheckRecord
 
 __all__ = ["FILENAME", "BaselineSession"]
@@ -53,18 +54,18 @@ class BaselineSession:
         models = {} if self._baseline is None else self._baseline.models
         return [model.outcomes for model in models.values() if model.outcomes is not None]
 
-    def attached(self, model: str, evaluation: Evaluation, checks: Sequence[Check]) -> Evaluation:
-        """Return an evaluation with what the baseline holds of its model, if some check asks for that."""
+    def accepted(self, model: str, checks: Sequence[Check]) -> Accepted | None:
+        """Return what the baseline holds of a model; None where no check asks for it."""
         if all(check.of is None for check in checks):
-            return evaluation
-        from fairness_checks.regression import Accepted
+            return None
+        from fairness_checks.baseline.accepted import Accepted
 
         there = None if self._baseline is None else self._baseline.models.get(model)
         accepted = Accepted(self.path, there, self.updating)
         if there is not None and there.outcomes is not None:
             pseudonyms, unpaired = self._pseudonyms(there.outcomes)
             accepted = dataclasses.replace(accepted, pseudonyms=pseudonyms, unpaired=unpaired)
-        return dataclasses.replace(evaluation, accepted=accepted)
+        return accepted
 
     def _pseudonyms(self, outcomes: OutcomesRef) -> tuple[Pseudonyms | None, str | None]:
         """Return what finds samples in an outcomes file again, or why there is nothing that does."""
@@ -80,16 +81,16 @@ class BaselineSession:
             return None, f"the baseline's pseudonyms were made with the key {outcomes.key}, and {other}"
         return Pseudonyms(self._key), None
 
-    def staged(self, evaluation: Evaluation, checks: Sequence[Check], settings: Settings) -> Path | None:
+    def staged(self, predictions: Predictions | None, checks: Sequence[Check], settings: Settings) -> Path | None:
         """Leave what the next baseline needs of a model in a temporary folder; None where it needs nothing."""
         against = [check for check in checks if check.of is not None]
-        if not self.updating or not against or evaluation.predictions is None:
+        if not self.updating or not against or predictions is None:
             return None
         from fairness_checks.baseline.staging import stage
         from fairness_checks.baseline.store import claim_key
 
-        key = None if evaluation.predictions.sample_id is None else claim_key(self.path)
-        return stage(evaluation.predictions, against, settings, key)
+        key = None if predictions.sample_id is None else claim_key(self.path)
+        return stage(predictions, against, settings, key)
 
     def strangers(self) -> dict[str, str]:
         """Return the models that the file of limits does not have, and why each is a problem: renamed or removed."""

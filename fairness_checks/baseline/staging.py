@@ -20,8 +20,8 @@ from fairness_checks.baseline.outcomes import write_outcomes
 from fairness_checks.baseline.secret_key import SecretKey
 from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import BaselineError
-from fairness_checks.influences import group_influences
 from fairness_checks.kinds import KINDS
+from fairness_checks.kinds.influences import group_influences
 from fairness_checks.predictions import Predictions
 from fairness_checks.rows import Rows
 from fairness_checks.statistics import GroupStatistics

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from fairness_checks.baseline.accepted import tighter
 from fairness_checks.baseline.document import Baseline, Entry, ModelBaseline
 from fairness_checks.baseline.entries import entry_of
 from fairness_checks.baseline.keys import entry_key
@@ -15,7 +16,6 @@ from fairness_checks.baseline.staging import OUTCOMES, Staged, read_staged
 from fairness_checks.baseline.store import outcomes_folder, update_baseline
 from fairness_checks.checks import Check
 from fairness_checks.records import CheckRecord
-from fairness_checks.regression import tighter
 
 __all__ = ["Update", "Written", "write_baseline"]
 

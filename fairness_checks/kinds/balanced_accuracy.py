@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
 from fairness_checks.kinds.measured import Measured
+from fairness_checks.measured_groups import MeasuredGroups
 from fairness_checks.metrics import CELLS, Metric
 from fairness_checks.rows import Rows
 from fairness_checks.stats.balanced_accuracy import (
@@ -24,9 +24,6 @@ from fairness_checks.stats.balanced_accuracy import (
 from fairness_checks.stats.clusters import cluster_evidence, take_shared
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-
-if TYPE_CHECKING:
-    from fairness_checks.statistics import GroupStatistics
 
 __all__ = ["BalancedAccuracy"]
 
@@ -90,7 +87,7 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         worth = EffectiveCells(counts / effect[:, None], found.effective - 1.0, found.shared)
         return Measured(worth, rows.samples, cells.by_group().astype(np.int64), found.effective)
 
-    def measured(self, statistics: GroupStatistics, metric: Metric) -> Measured[EffectiveCells]:
+    def measured(self, statistics: MeasuredGroups, metric: Metric) -> Measured[EffectiveCells]:
         """Return the confusion counts, or what they are worth where samples come in clusters."""
         if metric.name in statistics.measured:
             return super().measured(statistics, metric)

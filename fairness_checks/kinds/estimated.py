@@ -6,7 +6,7 @@ import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,12 @@ from fairness_checks.checks import Check, Settings
 from fairness_checks.kinds.kind import Blocks
 from fairness_checks.kinds.measured import Measured, Takeable
 from fairness_checks.kinds.settling import Settling, settle_estimates
+from fairness_checks.measured_groups import MeasuredGroups
 from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
 from fairness_checks.stats.estimates import Estimates, upper_quantile
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import judge_difference
-
-if TYPE_CHECKING:
-    from fairness_checks.statistics import GroupStatistics
 
 __all__ = ["EstimatedKind", "estimate_records"]
 
@@ -63,12 +61,12 @@ class EstimatedKind(ABC, Generic[S]):
         """
         return None
 
-    def measured(self, statistics: GroupStatistics, metric: Metric) -> Measured[S]:
+    def measured(self, statistics: MeasuredGroups, metric: Metric) -> Measured[S]:
         """Return what was measured of the metric."""
         found: Measured[S] = statistics.measured[metric.name]
         return found
 
-    def groups(self, statistics: GroupStatistics, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
+    def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with its value; see `fairness_checks.kinds.kind.Kind`."""
         measured = self.measured(statistics, metric)
         problems = []
@@ -100,7 +98,7 @@ class EstimatedKind(ABC, Generic[S]):
         )
 
     def judge(
-        self, statistics: GroupStatistics, judged: Sequence[int], check: Check, alpha: float, blocks: Blocks | None
+        self, statistics: MeasuredGroups, judged: Sequence[int], check: Check, alpha: float, blocks: Blocks | None
     ) -> Inference:
         """Judge the groups; see `fairness_checks.kinds.kind.Kind`."""
         metric = check.definition
@@ -131,7 +129,7 @@ class EstimatedKind(ABC, Generic[S]):
         """Plan with the standard errors seen, which shrink as the root of the samples."""
         return settle_estimates(first, second, check, level, alpha)
 
-    def estimates(self, statistics: GroupStatistics, metric: Metric) -> Estimates:
+    def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
         """Return every group's value."""
         return self.value(self.measured(statistics, metric).statistics)
 

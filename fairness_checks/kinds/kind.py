@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.checks import Check, Settings
 from fairness_checks.kinds.settling import Settling
+from fairness_checks.measured_groups import MeasuredGroups
 from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
 from fairness_checks.rows import Rows
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-
-if TYPE_CHECKING:
-    from fairness_checks.statistics import GroupStatistics
 
 __all__ = ["Blocks", "Kind"]
 
@@ -35,13 +33,13 @@ class Kind(Protocol):
         """
         ...
 
-    def groups(self, statistics: GroupStatistics, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
+    def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with its value, and with the problem of those that cannot be judged."""
         ...
 
     def judge(
         self,
-        statistics: GroupStatistics,
+        statistics: MeasuredGroups,
         judged: Sequence[int],
         check: Check,
         alpha: float,
@@ -65,6 +63,6 @@ class Kind(Protocol):
         """Say what would settle the finding: a violation is tested at `level`, compliance at `alpha`."""
         ...
 
-    def estimates(self, statistics: GroupStatistics, metric: Metric) -> Estimates:
+    def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
         """Return every group's value with its variance, for standardisation over strata; nan where undefined."""
         ...

@@ -6,13 +6,13 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.kinds.kind import Blocks
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.settling import Settling, settle_difference
+from fairness_checks.measured_groups import MeasuredGroups
 from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
 from fairness_checks.rows import Rows
@@ -21,9 +21,6 @@ from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_mismatch import judge_mismatch
 from fairness_checks.stats.mismatch import FEWEST, MismatchStatistics, mismatch_by_group, too_small
 from fairness_checks.stats.risk_coverage import UncertaintyWarning, warning_by_group
-
-if TYPE_CHECKING:
-    from fairness_checks.statistics import GroupStatistics
 
 __all__ = ["UncertaintyMismatch"]
 
@@ -53,7 +50,7 @@ class UncertaintyMismatch:
         )
         return Measured(ordering, rows.samples, None if cells is None else ordering.pairs.units)
 
-    def groups(self, statistics: GroupStatistics, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
+    def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with what its uncertainty says of its errors; a mismatch is of two groups only."""
         measured: Measured[_Ordering] = statistics.measured[metric.name]
         small, within = too_small(measured.statistics.pairs), measured.statistics.within
@@ -87,7 +84,7 @@ class UncertaintyMismatch:
         return tuple(records)
 
     def judge(
-        self, statistics: GroupStatistics, judged: Sequence[int], check: Check, alpha: float, blocks: Blocks | None
+        self, statistics: MeasuredGroups, judged: Sequence[int], check: Check, alpha: float, blocks: Blocks | None
     ) -> Inference:
         """Judge the largest mismatch of two groups; see `fairness_checks.kinds.kind.Kind`."""
         measured: Measured[_Ordering] = statistics.measured[check.metric]
@@ -111,6 +108,6 @@ class UncertaintyMismatch:
         error = found.standard_error or 0.0
         return settle_difference(found.estimate, error, [first, second], check, level, alpha)
 
-    def estimates(self, statistics: GroupStatistics, metric: Metric) -> Estimates:
+    def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
         """Refuse: a mismatch is of two groups, so that no group has a value of its own."""
         raise ConfigurationError(f"strata: {metric.name} cannot be standardised")

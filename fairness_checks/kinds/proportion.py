@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from fairness_checks.kinds.kind import Blocks
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.rates import Rates, measure_rates, rates_of
 from fairness_checks.kinds.settling import Settling, grown
+from fairness_checks.measured_groups import MeasuredGroups
 from fairness_checks.metrics import Metric
 from fairness_checks.records import GroupRecord
 from fairness_checks.rows import Rows
@@ -21,9 +21,6 @@ from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.proportions import Contrast, wilson_interval
 from fairness_checks.stats.worst_group import judge_worst_group
-
-if TYPE_CHECKING:
-    from fairness_checks.statistics import GroupStatistics
 
 __all__ = ["Proportion"]
 
@@ -37,7 +34,7 @@ class Proportion:
         """Count events where the confusion counts do not say them."""
         return measure_rates(rows, metric)
 
-    def groups(self, statistics: GroupStatistics, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
+    def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with its rate; one without a denominator has none."""
         measured = rates_of(statistics, metric)
         evidence_events, evidence = measured.statistics.evidence
@@ -70,7 +67,7 @@ class Proportion:
 
     def judge(
         self,
-        statistics: GroupStatistics,
+        statistics: MeasuredGroups,
         judged: Sequence[int],
         check: Check,
         alpha: float,
@@ -101,7 +98,7 @@ class Proportion:
             return _settle_value(first, check, level)
         return _settle_pair(first, second, check, level, alpha)
 
-    def estimates(self, statistics: GroupStatistics, metric: Metric) -> Estimates:
+    def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
         """Return every group's rate, and a variance never 0 and on average never too small, however few the samples.
 
         Of a rate drawn towards 1/2, x + 1 of n + 2, the variance p q / n is on average (n^2 + 3 n + 4) / (n + 2)^2 of

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.kinds.measured import Measured, values_of
+from fairness_checks.measured_groups import MeasuredGroups
 from fairness_checks.metrics import CELLS, Metric
 from fairness_checks.rows import Rows
 from fairness_checks.stats.clusters import take_shared
 from fairness_checks.stats.rao_scott import EffectiveCounts, effective_counts
-
-if TYPE_CHECKING:
-    from fairness_checks.statistics import GroupStatistics
 
 __all__ = ["Rates", "event_of_rows", "measure_rates", "rates_of"]
 
@@ -96,7 +94,7 @@ def measure_rates(rows: Rows, metric: Metric) -> Measured[Rates] | None:
     return Measured(Rates(events, samples, effective), samples, effective.clusters, cells.effective())
 
 
-def rates_of(statistics: GroupStatistics, metric: Metric) -> Measured[Rates]:
+def rates_of(statistics: MeasuredGroups, metric: Metric) -> Measured[Rates]:
     """Return a rate's events and samples, wherever they were counted."""
     if metric.name in statistics.measured:
         found: Measured[Rates] = statistics.measured[metric.name]

@@ -7,11 +7,15 @@ here ten folds, so that each model learns from more rows and every patient count
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
+from _pytest.fixtures import FixtureFunctionDefinition
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
+import models.fixtures
+from fairness_checks.config import load_config
 from models.cardiac import cardiac_model
 from models.data.heart import load_heart_disease, load_heart_failure
 from models.fagtb import fair_boosting
@@ -62,3 +66,11 @@ def test_each_learner_is_kept_under_a_key_of_its_own():
     assert all(keys.count(key) == 1 for key in keys)
     assert cardiac_model(table, random_forest).identity().key == keys[0]
     assert {"scikit-learn", "numpy", "scipy"} <= set(keys[0]["libraries"])
+
+
+@pytest.mark.parametrize("path", ["thresholds.yaml", "models/studies/cardiac_thresholds.yaml"])
+def test_each_file_of_limits_names_every_model(path):
+    """A model that nothing checks turns the run red."""
+    fixtures = {name for name, value in vars(models.fixtures).items() if isinstance(value, FixtureFunctionDefinition)}
+    limits = load_config(Path(path))
+    assert {model.name for model in limits.models} | set(limits.unchecked) == fixtures

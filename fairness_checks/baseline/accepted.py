@@ -1,0 +1,58 @@
+"""What the baseline holds of one model, and the limit that a ratchet holds it to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairness_checks.baseline.document import ModelBaseline
+from fairness_checks.baseline.fingerprint import Pseudonyms
+from fairness_checks.checks import Check, LimitKind
+
+__all__ = ["Accepted", "held_kind", "tighter"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Accepted:
+    """What the baseline holds of one model.
+
+    Parameters
+    ----------
+    path : Path
+        The baseline's JSON.
+    model : ModelBaseline or None
+        None where the baseline, or the model in it, does not exist.
+    updating : bool
+        Whether this run writes a baseline, so that one that is missing is no failure.
+    pseudonyms : Pseudonyms or None
+        What finds its samples again; None where it has none, or `unpaired` says why not.
+    unpaired : str or None
+        See there.
+    """
+
+    path: Path
+    model: ModelBaseline | None
+    updating: bool = False
+    pseudonyms: Pseudonyms | None = None
+    unpaired: str | None = None
+
+
+def held_kind(check: Check) -> LimitKind:
+    """Return the kind of limit that a held value is."""
+    lower = check.definition.lower_is_better is not False
+    return "max_difference" if check.of == "disparity" else "max_value" if lower else "min_value"
+
+
+def tighter(held: float | None, other: float | None, check: Check) -> float | None:
+    """Return the tighter of two limits that a ratchet may hold; the one that is there, or None.
+
+    Examples
+    --------
+    >>> check = Check("accuracy", ("sex",), "max_worsening", 0.02, of="worst_group", ratchet=True)
+    >>> tighter(0.8, 0.7, check), tighter(None, 0.7, check)
+    (0.8, 0.7)
+    """
+    known = [limit for limit in (held, other) if limit is not None]
+    if not known:
+        return None
+    return max(known) if held_kind(check) == "min_value" else min(known)
