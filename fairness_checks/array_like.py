@@ -15,6 +15,9 @@ __all__ = ["as_array", "column_of", "refuse_cells", "rounded", "series_array"]
 _LONGEST = 2**53
 """Whole numbers up to here are floats of their own; past it neighbours share one."""
 
+_INTERVALS = ("DateOffset", "MonthDayNano")
+"""What pandas and PyArrow make of an INTERVAL of SQL."""
+
 
 def column_of(name: str, values: Any) -> Any:
     """Return a series of any library that narwhals reads, also the one column of a frame; else what was given."""
@@ -34,6 +37,11 @@ def column_of(name: str, values: Any) -> Any:
 def refuse_cells(where: str, values: Iterable[Any]) -> None:
     """Refuse lists, arrays and the like where one value a sample belongs; name the first row."""
     for row, value in enumerate(values):
+        if type(value).__name__ in _INTERVALS:
+            raise InvalidPredictions(
+                f"{where}: row {row} holds an interval of months, days and seconds, whose length is the calendar's; "
+                "make it a number, such as DuckDB's `epoch(column)`"
+            )
         if isinstance(value, Collection) and not isinstance(value, str | bytes):
             raise InvalidPredictions(f"{where}: row {row} holds a {type(value).__name__}; one value a sample is needed")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -15,6 +17,7 @@ from fairness_checks.array_like import as_array, column_of, refuse_cells, series
 from fairness_checks.encoding import MOST_DISTINCT, Coding, chunks, code_array, recode, small_integer
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.group_names import clean, refuse_look_alikes
+from fairness_checks.inputs.value_names import value_name, zoned
 from fairness_checks.plain import half_character
 
 __all__ = [
@@ -124,9 +127,8 @@ def _encode(name: str, column: Any) -> SensitiveFeature:
     blank = are_missing(coding.values)
     refuse_namesakes(where, coding.values[~blank])
     _refuse_look_alikes(where, coding, blank, categories)
-    unique, place = np.unique(_sortable(coding.values[~blank]), return_inverse=True)
-    names = [clean(_name(value)) for value in unique.tolist()]
-    declared = {clean(_name(value)) for value in _sortable(categories).tolist()}
+    names, place = _in_order(coding.values[~blank])
+    declared = set(map(clean, _names(categories)))
     extra = sorted(label for label in declared - set(names) if label.strip())
     if len(names) + len(extra) > _MOST_GROUPS:
         raise InvalidPredictions(
@@ -140,11 +142,23 @@ def _encode(name: str, column: Any) -> SensitiveFeature:
     return SensitiveFeature(name, codes, (*names, *extra))
 
 
+def _in_order(values: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Return the names of values, numbers by size and all else by name, and the place of each value among them."""
+    unique, first, place = np.unique(_sortable(values), return_index=True, return_inverse=True)
+    names = [clean(value_name(value)) for value in unique.tolist()]
+    if values.dtype.kind != "O" or not all(isinstance(value, numbers.Real | Decimal) for value in values):
+        return names, place
+    order = sorted(range(len(names)), key=lambda at: values[first[at]])
+    rank = np.empty(len(order), dtype=np.intp)
+    rank[order] = np.arange(len(order))
+    return [names[at] for at in order], rank[place]
+
+
 def _refuse_look_alikes(where: str, coding: Coding, blank: npt.NDArray[np.bool_], categories: np.ndarray) -> None:
     """Refuse groups that a reader could not tell apart, those that are only declared among them."""
     there = np.flatnonzero(~blank)
-    names = [_name(value) for value in coding.values[there].tolist()]
-    declared = [name for value in categories.tolist() if (name := _name(value)) not in names and name.strip()]
+    names = _names(coding.values[there])
+    declared = [name for name in _names(categories) if name not in names and name.strip()]
 
     def row(position: int) -> int | None:
         return int(np.argmax(coding.codes == there[position])) if position < len(there) else None
@@ -193,7 +207,10 @@ def _code_series(where: str, column: nw.Series[Any]) -> Coding:
         coding = _code_text_series(column)
         if coding is not None:
             return coding
-    return _code_values(where, as_array(where, series_array(where, column)))
+    coding = _code_values(where, as_array(where, series_array(where, column)))
+    if isinstance(column.dtype, nw.Datetime) and column.dtype.time_zone and coding.values.dtype.kind == "M":
+        return Coding(coding.codes, np.array([zoned(value) for value in coding.values], dtype=str))
+    return coding
 
 
 def _code_text_series(column: nw.Series[Any]) -> Coding | None:
@@ -229,10 +246,12 @@ def refuse_namesakes(name: str, values: np.ndarray) -> None:
         return
     seen: dict[str, Any] = {}
     for value in values:
-        if not is_missing(value) and seen.setdefault(_name(value), value) != value:
-            first = seen[_name(value)]
+        if is_missing(value):
+            continue
+        called = value_name(value)
+        if (first := seen.setdefault(called, value)) != value:
             raise InvalidPredictions(
-                f"{name}: the values {first!r} and {value!r} would both be called {_name(value)!r}; make them one, or "
+                f"{name}: the values {first!r} and {value!r} would both be called {called!r}; make them one, or "
                 f"give them different names"
             )
 
@@ -254,18 +273,14 @@ def _spread(coding: Coding, present: npt.NDArray[np.bool_]) -> Coding:
 
 def _sortable(values: np.ndarray) -> np.ndarray:
     """Turn what NumPy cannot sort, or would not print, into text."""
-    if values.dtype.kind == "O":
-        return np.array([_name(value) for value in values], dtype=str)
+    if values.dtype.kind in "OmM":
+        return np.array(_names(values), dtype=str)
     return values if values.dtype.kind in "biufUS" else values.astype(str)
 
 
-def _name(value: object) -> str:
-    """Name one value. A float that is a whole number is an integer which a missing value once turned into a float."""
-    if isinstance(value, bytes):
-        return value.decode(errors="backslashreplace")
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return str(value)
+def _names(values: np.ndarray) -> list[str]:
+    """Name each value; dates of NumPy as they are, of which `tolist` makes whole numbers."""
+    return [value_name(value) for value in (values if values.dtype.kind in "mM" else values.tolist())]
 
 
 def are_missing(values: np.ndarray) -> npt.NDArray[np.bool_]:

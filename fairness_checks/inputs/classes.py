@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fairness_checks.encoding import recode
 from fairness_checks.errors import InvalidPredictions, did_you_mean
 from fairness_checks.inputs.group_names import means_missing, refuse_look_alikes
+from fairness_checks.inputs.value_names import value_name
 from fairness_checks.sensitive import are_missing, code_column, first_rows
 from fairness_checks.vectors import read_labels
 
@@ -72,8 +73,7 @@ def read_classes(given: Mapping[str, Any], positive: Any) -> tuple[dict[str, Lab
 
 def class_name(value: Any) -> str:
     """Return a class as reports call it: 1.0 and True are 1."""
-    whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())
-    return str(int(value)) if whole else str(value)
+    return str(int(value)) if isinstance(value, bool) else value_name(value)
 
 
 def find_class(positive: Any, classes: Sequence[Any], where: str) -> Any:
