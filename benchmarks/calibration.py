@@ -1,9 +1,10 @@
 """False-alarm and detection rates of the gate by simulation, beside the gates that it is compared with.
 
 ``python -m benchmarks.calibration [--quick] [--only KIND] [--cell TEXT] [--simulations N] [--jobs N]`` prints one
-table. The G groups alternate between two sizes, and every other one is worse by the true disparity
-(`benchmarks.calibration_worlds` draws the samples). Sizes count what is independent: samples, or clusters of 2 to 5
-samples. Half the samples behind an area are positive. Columns:
+table; with ``--world NAME [--small] [--alpha A]`` that of `benchmarks.calibration_hard`: unequal clusters, clusters in
+both groups, groups of unequal size, rare events, strata of two samples. The G groups alternate between two sizes, and
+every other one is worse by the true disparity (`benchmarks.calibration_worlds` draws the samples). Sizes count what is
+independent: samples, or clusters of 2 to 5 samples. Half the samples behind an area are positive. Columns:
 
 - at limit, false fail: the true disparity is exactly the limit. Ours; a plain test adjusted over the pairs like ours
   (Welch's, for means); the point gate, which fails what exceeds the limit; the bootstrap gate, which fails when the
@@ -24,16 +25,19 @@ rules (too few clusters) there is nothing to simulate: "inconclusive by rule".
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from benchmarks.calibration_check import check_against_audit
 from benchmarks.calibration_gates import ALPHA, asymptotic_power, normal_critical_value, oracle_statistic
+from benchmarks.calibration_hard import WORLDS, HardCell, hard_cells, hard_header, run_hard_cell
 from benchmarks.calibration_kinds import KINDS, World, world_of
 from benchmarks.calibration_simulation import detectable, simulate, true_deviations, truths_at_limit
 from benchmarks.calibration_worlds import Array, Design
@@ -74,6 +78,9 @@ class Cell:
         """First columns of its row: kind, unit, sizes and number of groups."""
         unit = "clusters" if self.clustered else "samples"
         return f"{self.name:<11} {unit:<8} {self.sizes[0]:>3}/{self.sizes[1]:<3} {self.groups:>2}"
+
+
+Some = TypeVar("Some", Cell, HardCell)
 
 
 def _worst(values: Sequence[float | None]) -> float | None:
@@ -183,6 +190,9 @@ def main() -> None:
         "--quick", action="store_true", help="200 simulations, no 500/500; compares p-values with audit()"
     )
     parser.add_argument("--only", choices=KINDS, help="one kind of metric")
+    parser.add_argument("--world", choices=(*WORLDS, "all"), help="the table of worlds that are hard on a test")
+    parser.add_argument("--small", action="store_true", help="with --world: one cell of each world")
+    parser.add_argument("--alpha", type=float, default=ALPHA, help=f"with --world: the level (default {ALPHA})")
     parser.add_argument("--cell", metavar="TEXT", help='one row, as in --cell "auc samples 34/62 2"')
     parser.add_argument(
         "--simulations",
@@ -193,26 +203,43 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     arguments = parser.parse_args()
     simulations = arguments.simulations or (200 if arguments.quick else 1_000)
-    if arguments.quick:
+    if arguments.quick and arguments.world is None:
         for kind in [arguments.only] if arguments.only else KINDS:
             for name in KINDS[kind]:
                 world = world_of(name)
                 check_against_audit(world.evidence, world.limit, np.array([0.0, world.limit, world.highest / 2.0]))
         print("p-values of a few data sets of each kind are those of audit()")
-    todo = cells(arguments.only, simulations, quick=arguments.quick)
-    if arguments.cell is not None:
-        todo = [cell for cell in todo if cell.title.split() == arguments.cell.split()]
-        if not todo:
-            parser.error(f"--cell: no row {arguments.cell!r}; give kind, unit, sizes and groups as the table has them")
+    if arguments.world is not None:
+        todo_hard = _chosen(parser, arguments.cell, hard_cells(arguments.world, small=arguments.small))
+        print(hard_header(arguments.alpha, simulations), flush=True)
+        _print_rows(
+            functools.partial(run_hard_cell, alpha=arguments.alpha, simulations=simulations), todo_hard, arguments.jobs
+        )
+        return
+    todo = _chosen(parser, arguments.cell, cells(arguments.only, simulations, quick=arguments.quick))
     bounds = (f"{_bound(n):.4f} at n = {n:,}" for n in sorted({cell.simulations for cell in todo}))
     print(f"alpha {ALPHA}; bound alpha + 3 standard errors: {', '.join(bounds)}")
     print(header(), flush=True)
-    if arguments.jobs == 1:
+    _print_rows(run_cell, todo, arguments.jobs)
+
+
+def _chosen(parser: argparse.ArgumentParser, title: str | None, todo: list[Some]) -> list[Some]:
+    """Return the cells of a title, or all."""
+    if title is None:
+        return todo
+    todo = [cell for cell in todo if cell.title.split() == title.split()]
+    if not todo:
+        parser.error(f"--cell: no row {title!r}; give its first columns as in the table, up to sizes and groups")
+    return todo
+
+
+def _print_rows(run: Callable[[Some], str], todo: Sequence[Some], jobs: int) -> None:
+    if jobs == 1:
         for cell in todo:
-            print(run_cell(cell), flush=True)
+            print(run(cell), flush=True)
         return
-    with ProcessPoolExecutor(arguments.jobs) as pool:
-        for row in pool.map(run_cell, todo):
+    with ProcessPoolExecutor(jobs) as pool:
+        for row in pool.map(run, todo):
             print(row, flush=True)
 
 
