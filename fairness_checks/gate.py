@@ -14,7 +14,8 @@ import pytest
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.refusals import refuse_marks, refuse_missing_checks, refuse_options, usage_error
-from fairness_checks.run_cache import RUN_CACHE
+from fairness_checks.run_cache import RUN_CACHE, cache_directory
+from fairness_checks.selection import is_fairness_test
 from fairness_checks.suite import (
     DECIDED,
     GATE,
@@ -169,7 +170,6 @@ class Gate:
         """End in a usage error where names do not exist or nothing is checked; before any model is fitted."""
         from fairness_checks.config import check_names
         from fairness_checks.config_messages import EXAMPLE
-        from fairness_checks.plugin import is_fairness_test
 
         self._models = discover_models(self._config, self.path)
         if problems := check_names(self.limits, self._models):
@@ -250,7 +250,6 @@ class Gate:
 
     def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, Answer]:
         from fairness_checks.evaluation import evaluate
-        from fairness_checks.plugin import cache_directory
         from fairness_checks.verdict import judge_model
 
         (configured,) = (each for each in self.limits.models if each.name == model)
@@ -337,8 +336,6 @@ class Gate:
 
 def _fixtures_of(item: pytest.Item) -> Sequence[str]:
     """Return the fixtures of a fairness test, also those that its fixtures ask for."""
-    from fairness_checks.plugin import is_fairness_test
-
     return getattr(item, "fixturenames", ()) if is_fairness_test(item) else ()
 
 

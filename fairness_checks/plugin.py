@@ -8,10 +8,11 @@ What runs under ``--fairness`` is in `fairness_checks.gate` (the hooks), `fairne
 from __future__ import annotations
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from fairness_checks.selection import is_fairness_test
 
 if TYPE_CHECKING:
     from fairness_checks.cache import FittedCache
@@ -127,11 +128,6 @@ def _register(config: pytest.Config, hooks: object, name: str) -> None:
         raise pytest.UsageError(f"-p no:{name} cannot be combined with --fairness: nothing would be judged")
 
 
-def is_fairness_test(item: pytest.Item) -> bool:
-    """Say whether a test belongs to the gate: by the `fairness` mark or fixture."""
-    return item.get_closest_marker("fairness") is not None or "fairness" in getattr(item, "fixturenames", ())
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run either the gate or the project's tests, never both."""
     wanted = bool(config.getoption("fairness"))
@@ -147,14 +143,6 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     count = config.stash.get(_NOT_RUN, 0)
     tests = "test needs" if count == 1 else "tests need"
     return [f"fairness: {count} {tests} --fairness and {'is' if count == 1 else 'are'} not run"] if count else []
-
-
-def cache_directory(config: pytest.Config) -> Path | None:
-    """Return the folder of fitted work; None where nothing is kept."""
-    from fairness_checks.run_cache import RUN_CACHE, RunCache
-
-    run = config.stash.get(RUN_CACHE, None)
-    return (RunCache(config) if run is None else run).directory  # none yet in a plain run
 
 
 @pytest.fixture
@@ -193,7 +181,7 @@ def fairness_device(pytestconfig: pytest.Config) -> str:
 def fairness_cache(pytestconfig: pytest.Config) -> FittedCache:
     """Fitted work that survives the run: a `fairness_checks.FittedCache` in pytest's cache directory."""
     from fairness_checks.cache import FittedCache
-    from fairness_checks.run_cache import RUN_CACHE
+    from fairness_checks.run_cache import RUN_CACHE, cache_directory
 
     cache = FittedCache(cache_directory(pytestconfig))
     return pytestconfig.stash[RUN_CACHE].watch(cache)

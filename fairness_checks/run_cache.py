@@ -24,7 +24,7 @@ from fairness_checks.suite import CheckTest
 if TYPE_CHECKING:
     from fairness_checks.cache import FittedCache
 
-__all__ = ["CACHE_PROPERTY", "RUN_CACHE", "RunCache"]
+__all__ = ["CACHE_PROPERTY", "RUN_CACHE", "RunCache", "cache_directory"]
 
 CACHE_PROPERTY = "fairness.cache"
 """Of a test case: what its verdict was read from instead of being computed in this run, or why nothing was kept."""
@@ -177,6 +177,12 @@ class RunCache:
 
 
 RUN_CACHE: pytest.StashKey[RunCache] = pytest.StashKey()
+
+
+def cache_directory(config: pytest.Config) -> Path | None:
+    """Return the folder of fitted work; None where nothing is kept."""
+    run = config.stash.get(RUN_CACHE, None)
+    return (RunCache(config) if run is None else run).directory  # none yet in a plain run
 
 
 def _newest(folder: Path) -> str | None:
