@@ -11,9 +11,9 @@ from benchmarks.calibration_evidence import Areas, Means
 from benchmarks.calibration_gates import ALPHA, Evidence
 from benchmarks.calibration_rates import Rates
 from benchmarks.calibration_worlds import Array, Design, Samples
-from fairness_checks.auditing import audit, audit_uncertainty
-from fairness_checks.predictions import Predictions
-from fairness_checks.records import CheckRecord
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.judge.auditing import audit, audit_uncertainty
+from fairness_checks.records.check_record import CheckRecord
 
 __all__ = ["check_against_audit"]
 

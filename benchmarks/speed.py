@@ -34,13 +34,13 @@ import polars as pl
 from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_rate  # type: ignore[import-untyped]
 from sklearn.metrics import accuracy_score
 
-from fairness_checks.auditing import audit
-from fairness_checks.checks import Check, LimitKind, Settings
 from fairness_checks.inputs.alignment import require_aligned
-from fairness_checks.metrics import METRICS
-from fairness_checks.predictions import Predictions
-from fairness_checks.statistics import GroupStatistics
-from fairness_checks.verdict import audit_model
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.judge.auditing import audit
+from fairness_checks.judge.verdict import audit_model
+from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.question.checks import Check, LimitKind, Settings
+from fairness_checks.question.metrics import METRICS
 
 BY = ("group",)
 THREE = ("false_negative_rate", "false_positive_rate", "accuracy")

@@ -27,9 +27,9 @@ import scipy
 from scipy import stats
 
 from fairness_checks import Predictions
-from fairness_checks.checks import MISMATCH, Check, LimitKind, Settings
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.sweep.analysis import find_in_sweep
+from fairness_checks.findings.sweep import find_in_sweep
+from fairness_checks.question.checks import MISMATCH, Check, LimitKind, Settings
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.measuring import measure
 from fairness_checks.sweep.plan import SweepPlan

@@ -11,35 +11,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fairness_checks.adapters.autoencoder import predictions_from_autoencoder
     from fairness_checks.adapters.classifier import predictions_from_classifier
-    from fairness_checks.auditing import audit, audit_uncertainty
-    from fairness_checks.cache import FittedCache
     from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions, RecordError
-    from fairness_checks.metrics import METRICS, Metric
-    from fairness_checks.planning import SamplePlan, plan_sample_size
-    from fairness_checks.planning_detectable import plan_detectable
-    from fairness_checks.predictions import Predictions
-    from fairness_checks.records import CheckRecord, GroupRecord
-    from fairness_checks.statistics import GroupStatistics
-    from fairness_checks.suite import fairness_model
+    from fairness_checks.inputs.predictions import Predictions
+    from fairness_checks.judge.auditing import audit, audit_uncertainty
+    from fairness_checks.kinds.group_statistics import GroupStatistics
+    from fairness_checks.planning.detectable import plan_detectable
+    from fairness_checks.planning.sample_size import SamplePlan, plan_sample_size
+    from fairness_checks.plugin.suite import fairness_model
+    from fairness_checks.question.metrics import METRICS, Metric
+    from fairness_checks.records.check_record import CheckRecord, GroupRecord
+    from fairness_checks.storage.cache import FittedCache
 
 _HOMES = {
-    "CheckRecord": "records",
+    "CheckRecord": "records.check_record",
     "ConfigurationError": "errors",
     "FairnessError": "errors",
-    "FittedCache": "cache",
-    "GroupRecord": "records",
-    "GroupStatistics": "statistics",
+    "FittedCache": "storage.cache",
+    "GroupRecord": "records.check_record",
+    "GroupStatistics": "kinds.group_statistics",
     "InvalidPredictions": "errors",
-    "METRICS": "metrics",
-    "Metric": "metrics",
-    "Predictions": "predictions",
+    "METRICS": "question.metrics",
+    "Metric": "question.metrics",
+    "Predictions": "inputs.predictions",
     "RecordError": "errors",
-    "audit": "auditing",
-    "audit_uncertainty": "auditing",
-    "fairness_model": "suite",
-    "SamplePlan": "planning",
-    "plan_detectable": "planning_detectable",
-    "plan_sample_size": "planning",
+    "audit": "judge.auditing",
+    "audit_uncertainty": "judge.auditing",
+    "fairness_model": "plugin.suite",
+    "SamplePlan": "planning.sample_size",
+    "plan_detectable": "planning.detectable",
+    "plan_sample_size": "planning.sample_size",
     "predictions_from_autoencoder": "adapters.autoencoder",
     "predictions_from_classifier": "adapters.classifier",
 }

@@ -27,7 +27,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fairness_checks.errors import InvalidPredictions, did_you_mean
 from fairness_checks.inputs.alignment import require_aligned
-from fairness_checks.sensitive import encode_features, first_rows
+from fairness_checks.inputs.sensitive import encode_features, first_rows
 from models.adversaries import Adversary, LogisticAdversary, NeuralAdversary, Seen
 
 __all__ = ["FAGTBClassifier", "fair_boosting"]

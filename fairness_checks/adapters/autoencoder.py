@@ -15,8 +15,8 @@ from fairness_checks.adapters.image_scaling import GIVEN, SCALINGS, TRANSFORM, S
 from fairness_checks.adapters.reconstructions import Reconstructions
 from fairness_checks.errors import InvalidPredictions, did_you_mean
 from fairness_checks.inputs.alignment import require_aligned
-from fairness_checks.predictions import Predictions, like
-from fairness_checks.sensitive import encode_features
+from fairness_checks.inputs.predictions import Predictions, like
+from fairness_checks.inputs.sensitive import encode_features
 from fairness_checks.typing import ImageScaling
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.array_like import as_array
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.alignment import RowLabels, require_aligned
+from fairness_checks.inputs.array_like import as_array
 from fairness_checks.inputs.classes import class_kind, class_name, code_classes, find_class, refuse_unplain
+from fairness_checks.inputs.predictions import Predictions, like
+from fairness_checks.inputs.sensitive import first_rows
 from fairness_checks.plain import shorten
-from fairness_checks.predictions import Predictions, like
-from fairness_checks.sensitive import first_rows
 
 __all__ = ["predictions_from_classifier"]
 

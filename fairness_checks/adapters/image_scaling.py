@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from fairness_checks.adapters.last_operation import Ending
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.sensitive import first_rows
+from fairness_checks.inputs.sensitive import first_rows
 
 if TYPE_CHECKING:
     import torch

@@ -14,7 +14,7 @@ from fairness_checks.adapters.image_loaders import said, seen
 from fairness_checks.adapters.image_scaling import GIVEN, TRANSFORM, ranges, refuse_other_scale
 from fairness_checks.adapters.last_operation import ending_of
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.sensitive import first_rows
+from fairness_checks.inputs.sensitive import first_rows
 
 if TYPE_CHECKING:
     import torch

@@ -17,8 +17,8 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
-from fairness_checks.checks import Strata, Worsening
-from fairness_checks.records import Verdict
+from fairness_checks.question.checks import Strata, Worsening
+from fairness_checks.records.check_record import Verdict
 from fairness_checks.typing import ImageScaling
 
 __all__ = [
@@ -80,7 +80,7 @@ class Entry:
     Parameters
     ----------
     check, metric, by, limit_kind, control_features, strata, gap, of
-        The question, as in `fairness_checks.checks.CheckKey`; `of` is what a check against the baseline compares.
+        The question, as in `CheckKey`; `of` is what a check against the baseline compares.
     limit : float
         Its limit.
     verdict : {"pass", "fail", "inconclusive", "waived"}

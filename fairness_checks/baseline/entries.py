@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fairness_checks.baseline.document import Entry, GroupEntry
-from fairness_checks.records import CheckRecord
+from fairness_checks.records.check_record import CheckRecord
 
 __all__ = ["entry_of"]
 

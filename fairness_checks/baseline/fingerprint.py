@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from fairness_checks.baseline.secret_key import SecretKey
 from fairness_checks.errors import BaselineError, InvalidPredictions
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.sensitive import SensitiveFeature
 from fairness_checks.plain import JSON, canonical_json
-from fairness_checks.predictions import Predictions
-from fairness_checks.sensitive import SensitiveFeature
 
 __all__ = ["Pseudonyms", "data_fingerprint"]
 

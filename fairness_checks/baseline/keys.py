@@ -6,7 +6,7 @@ import json
 import re
 
 from fairness_checks.baseline.document import Entry
-from fairness_checks.checks import CheckKey
+from fairness_checks.question.checks import CheckKey
 
 __all__ = ["entry_key"]
 

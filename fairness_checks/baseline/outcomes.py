@@ -20,7 +20,7 @@ from fairness_checks.baseline.outcomes_file import BITS, HALVES, REMEDY, Arrays,
 from fairness_checks.baseline.reading import REWRITE
 from fairness_checks.baseline.rounding import Halves, as_distances, as_scores, halved
 from fairness_checks.errors import BaselineError
-from fairness_checks.predictions import Predictions, like
+from fairness_checks.inputs.predictions import Predictions, like
 from fairness_checks.storage.files import write_atomically
 
 __all__ = ["read_outcomes", "rounded", "write_outcomes"]

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from fairness_checks.baseline.accepted import Accepted
     from fairness_checks.baseline.document import OutcomesRef
     from fairness_checks.baseline.fingerprint import Pseudonyms
-    from fairness_checks.checks import Check, Settings
-    from fairness_checks.predictions import Predictions
-    from fairness_checks.records import CheckRecord
+    from fairness_checks.inputs.predictions import Predictions
+    from fairness_checks.question.checks import Check, Settings
+    from fairness_checks.records.check_record import CheckRecord
 
 __all__ = ["FILENAME", "BaselineSession"]
 

@@ -18,13 +18,13 @@ from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.moments import group_entries
 from fairness_checks.baseline.outcomes import write_outcomes
 from fairness_checks.baseline.secret_key import SecretKey
-from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import BaselineError
+from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds import KINDS
+from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.kinds.influences import group_influences
-from fairness_checks.predictions import Predictions
-from fairness_checks.rows import Rows
-from fairness_checks.statistics import GroupStatistics
+from fairness_checks.measure.rows import Rows
+from fairness_checks.question.checks import Check, Settings
 from fairness_checks.storage.files import read_regular
 
 __all__ = ["OUTCOMES", "Staged", "read_staged", "stage"]

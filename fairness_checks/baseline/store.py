@@ -22,7 +22,7 @@ from fairness_checks.baseline.reading import parse_baseline, read_baseline
 from fairness_checks.baseline.secret_key import VARIABLE, SecretKey, find_key, key_file, lock_file, make_key
 from fairness_checks.baseline.text import baseline_text
 from fairness_checks.errors import BaselineError
-from fairness_checks.names import slug
+from fairness_checks.question.names import slug
 from fairness_checks.storage.files import read_regular, remove_leftovers, write_atomically
 from fairness_checks.storage.locks import locked
 

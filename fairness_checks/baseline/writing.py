@@ -14,8 +14,8 @@ from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.provenance import git_commit, package_versions
 from fairness_checks.baseline.staging import OUTCOMES, Staged, read_staged
 from fairness_checks.baseline.store import outcomes_folder, update_baseline
-from fairness_checks.checks import Check
-from fairness_checks.records import CheckRecord
+from fairness_checks.question.checks import Check
+from fairness_checks.records.check_record import CheckRecord
 
 __all__ = ["Update", "Written", "write_baseline"]
 

@@ -19,10 +19,10 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from fairness_checks.encoding import chunks
 from fairness_checks.errors import InvalidPredictions
+from fairness_checks.inputs.encoding import chunks
 from fairness_checks.inputs.frames import is_lazy, library_name
-from fairness_checks.sensitive import is_missing
+from fairness_checks.inputs.sensitive import is_missing
 
 __all__ = ["RowLabels", "require_aligned"]
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
 from fairness_checks.kinds.measured import Measured
-from fairness_checks.measured_groups import MeasuredGroups
-from fairness_checks.metrics import CELLS, Metric
-from fairness_checks.rows import Rows
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.measure.rows import Rows
+from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.balanced_accuracy import (
     FEWEST,
     balanced_accuracy_estimates,

@@ -11,13 +11,13 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.checks import Check, Settings
 from fairness_checks.kinds.kind import Blocks
 from fairness_checks.kinds.measured import Measured, Takeable
 from fairness_checks.kinds.settling import Settling, settle_estimates
-from fairness_checks.measured_groups import MeasuredGroups
-from fairness_checks.metrics import Metric
-from fairness_checks.records import GroupRecord
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import Metric
+from fairness_checks.records.check_record import GroupRecord
 from fairness_checks.stats.estimates import Estimates, upper_quantile
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import judge_difference

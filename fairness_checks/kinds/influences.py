@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.metrics import CELLS, Metric
-from fairness_checks.predictions import Predictions
-from fairness_checks.rows import Rows
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.measure.rows import Rows
+from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.influence import (
     Influence,
     area_influence,

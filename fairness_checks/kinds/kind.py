@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.checks import Check, Settings
 from fairness_checks.kinds.settling import Settling
-from fairness_checks.measured_groups import MeasuredGroups
-from fairness_checks.metrics import Metric
-from fairness_checks.records import GroupRecord
-from fairness_checks.rows import Rows
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.measure.rows import Rows
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import Metric
+from fairness_checks.records.check_record import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
 from fairness_checks.kinds.measured import Measured, values_of
-from fairness_checks.metrics import Metric
-from fairness_checks.rows import Rows
+from fairness_checks.measure.rows import Rows
+from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.means import mean_estimates, means_outside, means_within

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.inputs.alignment import require_aligned
-from fairness_checks.metrics import Metric
-from fairness_checks.predictions import Predictions
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS, FEWEST_EFFECTIVE
 
 __all__ = ["Measured", "few_clusters", "values_of"]

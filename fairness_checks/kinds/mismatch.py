@@ -7,15 +7,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.kinds.kind import Blocks
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.settling import Settling, settle_difference
-from fairness_checks.measured_groups import MeasuredGroups
-from fairness_checks.metrics import Metric
-from fairness_checks.records import GroupRecord
-from fairness_checks.rows import Rows
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.measure.rows import Rows
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import Metric
+from fairness_checks.records.check_record import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_mismatch import judge_mismatch

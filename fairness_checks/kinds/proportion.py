@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fairness_checks.checks import Check, Settings
 from fairness_checks.kinds.kind import Blocks
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.rates import Rates, measure_rates, rates_of
 from fairness_checks.kinds.settling import Settling, grown
-from fairness_checks.measured_groups import MeasuredGroups
-from fairness_checks.metrics import Metric
-from fairness_checks.records import GroupRecord
-from fairness_checks.rows import Rows
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.measure.rows import Rows
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import Metric
+from fairness_checks.records.check_record import GroupRecord
 from fairness_checks.stats import power
 from fairness_checks.stats.disparity import judge_disparity
 from fairness_checks.stats.estimates import Estimates

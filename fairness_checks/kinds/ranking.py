@@ -6,8 +6,8 @@ import numpy as np
 
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
 from fairness_checks.kinds.measured import Measured
-from fairness_checks.metrics import Metric
-from fairness_checks.rows import Rows
+from fairness_checks.measure.rows import Rows
+from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.ranking import FEWEST, RankingStatistics, auc_by_group, auc_estimates, too_small

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.kinds.measured import Measured, values_of
-from fairness_checks.measured_groups import MeasuredGroups
-from fairness_checks.metrics import CELLS, Metric
-from fairness_checks.rows import Rows
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.measure.rows import Rows
+from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.clusters import take_shared
 from fairness_checks.stats.rao_scott import EffectiveCounts, effective_counts
 

@@ -7,8 +7,8 @@ from typing import TypedDict
 
 from scipy import special
 
-from fairness_checks.checks import Check
-from fairness_checks.records import GroupRecord
+from fairness_checks.question.checks import Check
+from fairness_checks.records.check_record import GroupRecord
 from fairness_checks.stats import power
 from fairness_checks.stats.inference import Inference
 
@@ -16,7 +16,7 @@ __all__ = ["Settling", "grown", "settle_difference", "settle_estimates", "settle
 
 
 class Settling(TypedDict, total=False):
-    """See `fairness_checks.records.CheckRecord`."""
+    """See `fairness_checks.records.check_record.CheckRecord`."""
 
     detectable: float | None
     needed_samples: tuple[int, ...] | None

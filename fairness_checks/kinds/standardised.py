@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.checks import Check, Settings
 from fairness_checks.kinds.estimated import estimate_records
 from fairness_checks.kinds.measured import few_clusters
-from fairness_checks.metrics import Metric
-from fairness_checks.records import GroupRecord
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import Metric
+from fairness_checks.records.check_record import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import judge_difference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fairness_checks.records import CheckRecord
+from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.text import absent_text, headline, inputs_text
 
 __all__ = ["RECORD_PROPERTY", "properties", "records_of"]

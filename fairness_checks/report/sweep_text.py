@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairness_checks.plain import printable
-from fairness_checks.records import SweepRecord
+from fairness_checks.records.check_record import SweepRecord
 
 __all__ = ["GAPS", "gap_words", "setting_words", "sweep_lines"]
 

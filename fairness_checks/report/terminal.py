@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from fairness_checks.plain import printable
-from fairness_checks.records import CheckRecord, GroupRecord
+from fairness_checks.records.check_record import CheckRecord, GroupRecord
 from fairness_checks.report.text import (
     SIGNS,
     about_text,

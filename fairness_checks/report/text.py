@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairness_checks.plain import printable
-from fairness_checks.records import CheckRecord, GroupRecord, InputRecord, SweepRecord
+from fairness_checks.records.check_record import CheckRecord, GroupRecord, InputRecord, SweepRecord
 from fairness_checks.report.regression_text import change_words, regression_lines, worsening_words
 from fairness_checks.report.sweep_text import gap_words, setting_words, sweep_lines
 

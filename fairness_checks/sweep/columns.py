@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from narwhals.exceptions import DuplicateError
 
-from fairness_checks.array_like import as_array, series_array
-from fairness_checks.cache_keys import array_digest
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.sensitive import encode_features, first_rows
+from fairness_checks.inputs.array_like import as_array, series_array
+from fairness_checks.inputs.sensitive import encode_features, first_rows
+from fairness_checks.storage.cache_keys import array_digest
 
 __all__ = ["column_digest", "is_number", "read_features", "read_sensitive"]
 

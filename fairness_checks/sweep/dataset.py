@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairness_checks.cache_keys import array_digest
-from fairness_checks.checks import IdenticalRows
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
 from fairness_checks.inputs.alignment import require_aligned
+from fairness_checks.inputs.vectors import frozen, read_clusters, read_labels
+from fairness_checks.question.checks import IdenticalRows
+from fairness_checks.storage.cache_keys import array_digest
 from fairness_checks.sweep.columns import column_digest, is_number, read_features, read_sensitive
-from fairness_checks.vectors import frozen, read_clusters, read_labels
 
 __all__ = ["TOGETHER", "DataSet", "Groups"]
 

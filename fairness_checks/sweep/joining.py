@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.predictions import ARRAYS, FACTS, Predictions, like
+from fairness_checks.inputs.predictions import ARRAYS, FACTS, Predictions, like
 from fairness_checks.sweep.dataset import DataSet
 
 __all__ = ["join_predictions"]

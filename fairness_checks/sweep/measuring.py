@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairness_checks.checks import MISMATCH, Missing, Settings
 from fairness_checks.errors import InvalidPredictions
+from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds import KINDS
-from fairness_checks.metrics import METRICS, Metric
-from fairness_checks.predictions import Predictions
-from fairness_checks.statistics import GroupStatistics
+from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.question.checks import MISMATCH, Missing, Settings
+from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.sweep.results import GroupResult, PairResult
 

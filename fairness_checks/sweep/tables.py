@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.checks import MISMATCH, Check, limits_of
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.kinds.measured import few_clusters
-from fairness_checks.metrics import CELLS, METRICS, Metric
+from fairness_checks.question.checks import MISMATCH, Check, limits_of
+from fairness_checks.question.metrics import CELLS, METRICS, Metric
 from fairness_checks.stats import gaps as asked
 from fairness_checks.stats.gaps import Gaps, joint_test_share
 from fairness_checks.stats.judge_repeats import Widening

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fairness_checks.about import read_about
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.inputs.about import read_about
 from fairness_checks.inputs.alignment import require_aligned
+from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.plain import JSON
-from fairness_checks.predictions import Predictions
 from fairness_checks.storage.identity import Declared, Identity, identity_of, read_declared
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.joining import join_predictions

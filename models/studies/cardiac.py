@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 from joblib.externals.loky import get_reusable_executor
 
-from fairness_checks.cache import FittedCache
+from fairness_checks.storage.cache import FittedCache
 from fairness_checks.sweep import DataSet, ProgressLine, SweepPlan, SweepResults, TrainableModel, run_sweep
 from models.studies.agreement import agreement_rows, beside_published, targets
 from models.studies.boosting import LEARNERS, boosting_feature_sets, boosting_rows, trainable_boosting

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from fairness_checks.records import CheckRecord
+from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.text import headline
 from models.studies import dermatology_figures as figures
 from models.studies.dermatology_conditions import condition_rows, distance_rows, prevalence_rows

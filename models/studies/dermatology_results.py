@@ -11,16 +11,16 @@ import pandas as pd
 from scipy import special
 
 from fairness_checks import Predictions
-from fairness_checks.checks import MISMATCH, Check, Settings
-from fairness_checks.evaluation import Evaluation
-from fairness_checks.records import CheckRecord
+from fairness_checks.judge.evaluation import Evaluation
+from fairness_checks.judge.verdict import audit_model
+from fairness_checks.question.checks import MISMATCH, Check, Settings
+from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.stats.judge_repeats import repeats_outside
 from fairness_checks.stats.published_test import published_test
 from fairness_checks.stats.repeats import repeat_estimates
 from fairness_checks.sweep import Shares, SweepPlan, SweepResults
 from fairness_checks.sweep.measuring import measure
 from fairness_checks.sweep.results import RepeatResult
-from fairness_checks.verdict import audit_model
 from models.studies.dermatology_protocol import TONES
 from models.studies.dermatology_store import Measurements
 from models.vae_config import MIXES

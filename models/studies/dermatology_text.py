@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fairness_checks.records import CheckRecord
+from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.text import headline
 from models.studies.dermatology_conditions import FEWEST
 from models.studies.dermatology_findings import Finding, StudyTables

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from fairness_checks.cache import FittedCache
-from fairness_checks.cache_keys import library_versions
 from fairness_checks.plain import JSON
+from fairness_checks.storage.cache import FittedCache
+from fairness_checks.storage.cache_keys import library_versions
 from fairness_checks.storage.code_digest import code_digest
 from fairness_checks.sweep import DataSet, TrainableModel
 from fairness_checks.sweep.randomness import FIT, SPLIT, generator

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold
 
-from fairness_checks.cache import FittedCache
-from fairness_checks.cache_keys import library_versions
 from fairness_checks.plain import JSON
+from fairness_checks.storage.cache import FittedCache
+from fairness_checks.storage.cache_keys import library_versions
 from fairness_checks.storage.code_digest import code_digest
 from fairness_checks.sweep import DataSet
 from fairness_checks.sweep.splits import split

@@ -15,7 +15,7 @@ from sklearn.svm import LinearSVC
 
 from fairness_checks.adapters.classifier import predictions_from_classifier
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.predictions import Predictions
+from fairness_checks.inputs.predictions import Predictions
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from torch import nn  # noqa: E402  (needs torch)
 from fairness_checks import audit, predictions_from_autoencoder  # noqa: E402
 from fairness_checks.adapters.image_scaling import SCALINGS  # noqa: E402
 from fairness_checks.errors import InvalidPredictions  # noqa: E402
-from fairness_checks.records import CheckRecord  # noqa: E402
+from fairness_checks.records.check_record import CheckRecord  # noqa: E402
 from fairness_checks.report.text import explanation, inputs_text  # noqa: E402
 
 ROWS = 40

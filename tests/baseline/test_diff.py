@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fairness_checks.__main__ import main
-from fairness_checks.baseline.diff import compare
-from fairness_checks.baseline.diff_text import diff_text
 from fairness_checks.baseline.document import GroupEntry, OutcomesRef
 from fairness_checks.baseline.keys import entry_key
-from fairness_checks.baseline.snapshot import Snapshot
 from fairness_checks.baseline.text import baseline_text
+from fairness_checks.cli.diff import compare
+from fairness_checks.cli.diff_text import diff_text
+from fairness_checks.cli.main import main
+from fairness_checks.cli.snapshot import Snapshot
 
 CONFTEST = """
 from fairness_checks import Predictions, fairness_model
@@ -173,7 +173,7 @@ def test_the_command_is_there_with_its_exit_codes(runs):
 
 def test_help_names_the_exit_codes_and_loads_nothing_heavy():
     code = (
-        "import sys; from fairness_checks.__main__ import main\n"
+        "import sys; from fairness_checks.cli.main import main\n"
         "try: main(['diff', '--help'])\n"
         "finally: print('loaded', [m for m in ('numpy', 'scipy', 'pydantic', 'yaml', 'pytest') if m in sys.modules])"
     )
@@ -186,7 +186,7 @@ def test_help_names_the_exit_codes_and_loads_nothing_heavy():
 
 def test_a_diff_of_baselines_loads_no_numpy(write, make):
     path = write("a.json", m=make.model())
-    code = f"import sys; from fairness_checks.__main__ import main; main(['diff', {str(path)!r}, {str(path)!r}]); "
+    code = f"import sys; from fairness_checks.cli.main import main; main(['diff', {str(path)!r}, {str(path)!r}]); "
     code += "print([m for m in ('numpy', 'scipy', 'pytest') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.endswith("nothing changed\n[]\n")

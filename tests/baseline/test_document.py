@@ -15,8 +15,8 @@ from fairness_checks.baseline.document import Baseline, GroupEntry, OutcomesRef
 from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.reading import parse_baseline, read_baseline
 from fairness_checks.baseline.text import baseline_text
-from fairness_checks.checks import CheckKey
 from fairness_checks.errors import BaselineError
+from fairness_checks.question.checks import CheckKey
 
 FINGERPRINT = "f" * 64
 NAMES = st.text(min_size=1, max_size=6) | st.sampled_from(["sex", "a, b", "a + b", 'a" by "b', "x within y", "of"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.sweep_gates import WORLDS
-from fairness_checks.checks import MISMATCH
+from fairness_checks.question.checks import MISMATCH
 
 JUDGED = [world for world in WORLDS if world.name.split(", ")[1] not in ("100,60,38x3 and 90x3", "9x30 and 60x4")]
 

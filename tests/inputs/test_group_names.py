@@ -17,15 +17,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fairness_checks import CheckRecord, Predictions, audit, audit_uncertainty
-from fairness_checks.checks import Check, Missing, Settings
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
-from fairness_checks.evaluation import evaluate
 from fairness_checks.inputs.group_names import MISSING_TEXT, clean, text_problem
+from fairness_checks.inputs.sensitive import encode_features
+from fairness_checks.judge.evaluation import evaluate
+from fairness_checks.measure.rows import Rows
+from fairness_checks.question.checks import Check, Missing, Settings
 from fairness_checks.report.junit import properties
 from fairness_checks.report.terminal import summary_lines
 from fairness_checks.report.text import explanation, headline
-from fairness_checks.rows import Rows
-from fairness_checks.sensitive import encode_features
 
 LIBRARIES = {
     "list": list,

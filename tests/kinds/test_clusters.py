@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from fairness_checks import CheckRecord, ConfigurationError, GroupStatistics, InvalidPredictions, Predictions, audit
-from fairness_checks.auditing import audit_uncertainty
-from fairness_checks.metrics import METRICS
+from fairness_checks.judge.auditing import audit_uncertainty
+from fairness_checks.question.metrics import METRICS
 
 CASES = [
     ("false_negative_rate", "max_difference"),

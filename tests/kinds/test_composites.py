@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairness_checks import Predictions, audit
-from fairness_checks.checks import Check, Settings
+from fairness_checks.judge.verdict import audit_model
 from fairness_checks.kinds.balanced_accuracy import BalancedAccuracy, EffectiveCells
 from fairness_checks.kinds.measured import Measured
-from fairness_checks.verdict import audit_model
+from fairness_checks.question.checks import Check, Settings
 
 COMPONENTS = ("true_positive_rate", "false_positive_rate")
 LIMITS = [("max_difference", 0.1), ("max_difference", 0.0), ("min_ratio", 0.8)]

@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 
 from fairness_checks import ConfigurationError, InvalidPredictions, Predictions, audit
-from fairness_checks.config import load_config
+from fairness_checks.config.loading import load_config
+from fairness_checks.judge.verdict import audit_model
 from fairness_checks.kinds import KINDS
-from fairness_checks.metrics import METRICS
-from fairness_checks.statistics import GroupStatistics
-from fairness_checks.verdict import audit_model
+from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.question.metrics import METRICS
 
 PAIRWISE = [
     ("false_positive_rate", "max_difference"),

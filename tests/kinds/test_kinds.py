@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairness_checks.auditing import audit
-from fairness_checks.checks import Check, Settings
-from fairness_checks.config import load_config
+from fairness_checks.config.loading import load_config
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.judge.auditing import audit
+from fairness_checks.judge.verdict import audit_model
 from fairness_checks.kinds import KINDS
-from fairness_checks.metrics import METRICS
-from fairness_checks.predictions import Predictions
-from fairness_checks.records import CheckRecord
-from fairness_checks.statistics import GroupStatistics
-from fairness_checks.verdict import audit_model
+from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import METRICS
+from fairness_checks.records.check_record import CheckRecord
 
 ALPHA = 0.05
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fairness_checks import CheckRecord, ConfigurationError, InvalidPredictions, Predictions, audit
-from fairness_checks.metrics import METRICS, Metric
+from fairness_checks.question.metrics import METRICS, Metric
 
 
 def drawn(n=300, seed=0, clusters=None):

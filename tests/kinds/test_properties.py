@@ -11,14 +11,14 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.finding import find
-from fairness_checks.metrics import METRICS
-from fairness_checks.predictions import Predictions
-from fairness_checks.records import CheckRecord
-from fairness_checks.statistics import GroupStatistics
-from fairness_checks.verdict import audit_model
+from fairness_checks.findings.finding import find
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.judge.verdict import audit_model
+from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import METRICS
+from fairness_checks.records.check_record import CheckRecord
 
 LIMITS = {"max_difference": 0.05, "min_ratio": 0.8, "max_value": 0.3, "min_value": 0.3, "max_mismatch": 0.05}
 NAMES = np.array(["ash", "birch", "cedar", "dogwood"])

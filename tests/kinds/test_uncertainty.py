@@ -10,10 +10,10 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from fairness_checks import CheckRecord, ConfigurationError, InvalidPredictions, Predictions, audit
-from fairness_checks.auditing import audit_uncertainty
-from fairness_checks.checks import Check, Settings
+from fairness_checks.judge.auditing import audit_uncertainty
+from fairness_checks.judge.verdict import audit_model
+from fairness_checks.question.checks import Check, Settings
 from fairness_checks.report.text import explanation, headline
-from fairness_checks.verdict import audit_model
 
 
 def drawn(warns, n=400, gap=1.2, seed=0, **more):

@@ -15,7 +15,7 @@ from _pytest.fixtures import FixtureFunctionDefinition
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 import models.fixtures
-from fairness_checks.config import load_config
+from fairness_checks.config.loading import load_config
 from models.cardiac import cardiac_model
 from models.data.heart import load_heart_disease, load_heart_failure
 from models.fagtb import fair_boosting

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from fairness_checks.checks import Check, Settings
-from fairness_checks.evaluation import evaluate
-from fairness_checks.verdict import audit_model
+from fairness_checks.judge.evaluation import evaluate
+from fairness_checks.judge.verdict import audit_model
+from fairness_checks.question.checks import Check, Settings
 from models import skin
 from models.data.skin_phantom import skin_phantom
 from models.vae_config import VAEConfig

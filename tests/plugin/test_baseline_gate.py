@@ -316,7 +316,7 @@ def test_a_kill_during_the_write_leaves_the_old_file(written):
     before = written.file.read_bytes()
     written.project.write(
         "slow.py",
-        "import os, signal, fairness_checks.cache as c\n"
+        "import os, signal, fairness_checks.storage.cache as c\n"
         "def killed(*a, **k): os.kill(os.getpid(), signal.SIGKILL)\n"
         "os.replace = killed\n",
     )

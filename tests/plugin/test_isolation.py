@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-import fairness_checks.regression
-import fairness_checks.sweep.analysis
+import fairness_checks.findings.regression
+import fairness_checks.findings.sweep
 import fairness_checks.sweep.runs
 import fairness_checks.sweep.synthetic  # noqa: F401 - for its side effect, as in test_sweep_gate.py
 from fairness_checks import CheckRecord

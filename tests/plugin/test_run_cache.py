@@ -7,7 +7,7 @@ import re
 import pytest
 
 # As in conftest.py: pytester forgets what a run in this process imported.
-import fairness_checks.sweep.analysis
+import fairness_checks.findings.sweep
 import fairness_checks.sweep.runs
 import fairness_checks.sweep.synthetic  # noqa: F401 - for its side effect, as the others
 

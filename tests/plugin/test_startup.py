@@ -11,9 +11,9 @@ HEAVY = ("filelock", "narwhals", "numpy", "pandas", "pydantic", "scipy", "sklear
 OWN = (
     "fairness_checks",
     "fairness_checks.errors",
-    "fairness_checks.hearing",
+    "fairness_checks.judge.hearing",
     "fairness_checks.plugin",
-    "fairness_checks.suite",
+    "fairness_checks.plugin.suite",
 )
 
 SCRIPT = """
@@ -54,7 +54,7 @@ def test_the_names_looked_for_are_those_that_the_gate_loads(plain_run, pytester)
     """Otherwise the test above could not fail."""
     pytester.makefile(".yaml", thresholds="version: 1\nmodels: {}")
     pytester.makepyfile(
-        test_mine="def test_mine(fairness):\n    import fairness_checks.cache, sklearn, pandas\n"
+        test_mine="def test_mine(fairness):\n    import fairness_checks.storage.cache, sklearn, pandas\n"
         "    from fairness_checks import Predictions\n"
         "    made = Predictions([1] * 80, [0, 1] * 40, sensitive_features={'sex': ['f'] * 40 + ['m'] * 40})\n"
         "    fairness.audit(made, metric='accuracy', by='sex', max_difference=0.4)\n"

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from fairness_checks.records import CheckRecord, GroupRecord, SweepRecord, WaiverRecord
+from fairness_checks.records.check_record import CheckRecord, GroupRecord, SweepRecord, WaiverRecord
 from fairness_checks.report.junit import properties, records_of
 from fairness_checks.report.sweep_text import setting_words
 from fairness_checks.report.terminal import WIDTH, summary_lines

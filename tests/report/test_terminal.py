@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairness_checks.auditing import audit
-from fairness_checks.checks import Check, Settings
-from fairness_checks.metrics import METRICS
-from fairness_checks.predictions import Predictions
-from fairness_checks.records import GroupRecord
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.judge.auditing import audit
+from fairness_checks.judge.verdict import audit_model
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import METRICS
+from fairness_checks.records.check_record import GroupRecord
 from fairness_checks.report.terminal import WIDTH, summary_lines
-from fairness_checks.verdict import audit_model
 
 # Printable, one column a character; control characters have no column at all.
 NAME = st.text(st.characters(codec="latin-1", exclude_categories=["Cc", "Cf"]), min_size=1, max_size=250)

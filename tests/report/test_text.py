@@ -6,14 +6,14 @@ from datetime import date
 
 import pytest
 
-from fairness_checks.auditing import audit
-from fairness_checks.checks import Check, Settings
-from fairness_checks.predictions import Predictions
-from fairness_checks.records import CheckRecord
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.judge.auditing import audit
+from fairness_checks.judge.verdict import audit_model
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.waivers import Waiver
+from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.junit import properties
 from fairness_checks.report.text import explanation, headline, limit_text, p_text, settling_text
-from fairness_checks.verdict import audit_model
-from fairness_checks.waivers import Waiver
 
 BIASED = {"female": (173, 412), "male": (237, 1316)}
 FAIR = {"female": (80, 412), "male": (260, 1316)}

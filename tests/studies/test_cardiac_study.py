@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from sklearn.model_selection import GridSearchCV
 
-from fairness_checks.cache import FittedCache
+from fairness_checks.storage.cache import FittedCache
 from fairness_checks.sweep import DataSet
 from models.data.sources import DataUnavailable
 from models.studies import cardiac

@@ -10,16 +10,16 @@ import pytest
 from scipy import stats
 
 from fairness_checks import CheckRecord, Predictions
-from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.evaluation import Evaluation
+from fairness_checks.findings.sweep import find_in_sweep
+from fairness_checks.judge.evaluation import Evaluation
+from fairness_checks.judge.verdict import audit_model
+from fairness_checks.question.checks import Check, Settings
 from fairness_checks.stats.published_test import published_test
-from fairness_checks.sweep.analysis import find_in_sweep
 from fairness_checks.sweep.measuring import measure
 from fairness_checks.sweep.mixes import Shares
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import GroupResult, PairResult, RepeatResult, SweepResults
-from fairness_checks.verdict import audit_model
 
 N, TEST = 300, 30  # rows of each group in the table, and in each test part
 ALPHA = 0.05

@@ -10,12 +10,12 @@ import pytest
 from scipy import stats
 
 from fairness_checks import Predictions
-from fairness_checks.checks import Check, Settings
-from fairness_checks.evaluation import evaluate
+from fairness_checks.findings.sweep_chance import sweep_chance_notes
+from fairness_checks.judge.evaluation import evaluate
+from fairness_checks.judge.verdict import audit_model
+from fairness_checks.question.checks import Check, Settings
 from fairness_checks.sweep import DataSet, SweepPlan, TrainableModel, run_sweep
 from fairness_checks.sweep.results import GroupResult, RepeatResult, SweepResults
-from fairness_checks.sweep.sweep_chance import sweep_chance_notes
-from fairness_checks.verdict import audit_model
 
 MIXES = {"as_is": "as_is", "men": {"m": 1.0}}
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from fairness_checks import Predictions
-from fairness_checks.checks import Check, Settings
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
-from fairness_checks.evaluation import evaluate
+from fairness_checks.judge.evaluation import evaluate
+from fairness_checks.judge.verdict import audit_model
+from fairness_checks.question.checks import Check, Settings
 from fairness_checks.report.text import inputs_text
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.trainable import TrainableModel
-from fairness_checks.verdict import audit_model
 
 
 def test_every_row_is_predicted_by_a_model_that_did_not_see_it(patients):

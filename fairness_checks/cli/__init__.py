@@ -1,0 +1,1 @@
+"""The command ``fairness-checks``: arguments in, exit code out."""

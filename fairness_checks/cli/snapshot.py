@@ -1,0 +1,118 @@
+"""The two kinds of file that a diff compares, read as the same thing: a baseline, or the JUnit XML of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from xml.parsers import expat
+
+from fairness_checks.baseline.document import Entry
+from fairness_checks.baseline.entries import entry_of
+from fairness_checks.baseline.keys import entry_key
+from fairness_checks.baseline.reading import parse_baseline
+from fairness_checks.errors import BaselineError, RecordError
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.report.junit import RECORD_PROPERTY
+from fairness_checks.storage.files import read_regular
+
+__all__ = ["Snapshot", "read_snapshot"]
+
+_NO_DATE = "0001-01-01"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The checks of all models at one time.
+
+    Parameters
+    ----------
+    source : str
+        The file.
+    kind : {"baseline", "junit"}
+        What it is; the JUnit XML has no fingerprints and no ratchets.
+    models : dict of str to (dict of str to Entry)
+        By model and `entry_key`.
+    fingerprints : dict of str to (str or None, str)
+        Of the models' samples, where known, behind the key that they were made with; those of two keys cannot be
+        compared.
+    """
+
+    source: str
+    kind: Literal["baseline", "junit"]
+    models: Mapping[str, Mapping[str, Entry]]
+    fingerprints: Mapping[str, tuple[str | None, str]] = field(default_factory=dict)
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """Read a baseline or a JUnit XML; which of them it is, its first character says.
+
+    Raises
+    ------
+    BaselineError
+        If it is missing, neither of them, damaged, or holds no checks of this gate.
+    """
+    try:
+        content = read_regular(path)
+    except FileNotFoundError:
+        raise BaselineError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise BaselineError(f"{path}: cannot be read: {error.strerror or error}") from error
+    begin = content.removeprefix(b"\xef\xbb\xbf").lstrip()[:2]
+    if begin.startswith(b"<") and begin != b"<<":  # "<<<<<<<" is a baseline in a merge conflict
+        return _read_junit(content, str(path))
+    try:
+        baseline = parse_baseline(content.decode("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise BaselineError(f"{path}: neither a baseline nor a JUnit XML: not UTF-8 at byte {error.start}") from error
+    fingerprints = {
+        name: (None if model.outcomes is None else model.outcomes.key, model.data_fingerprint)
+        for name, model in baseline.models.items()
+        if model.data_fingerprint is not None
+    }
+    models = {name: model.checks for name, model in baseline.models.items()}
+    return Snapshot(source=str(path), kind="baseline", models=models, fingerprints=fingerprints)
+
+
+def _read_junit(content: bytes, source: str) -> Snapshot:
+    models: dict[str, dict[str, Entry]] = {}
+    for text in _records(content, source):
+        try:
+            record = CheckRecord.from_json(text)
+        except RecordError as error:
+            raise BaselineError(f"{source}: {RECORD_PROPERTY}: {error}; was it written by another version?") from error
+        entry = entry_of(record, versions={}, git_commit=None, date=_NO_DATE)
+        checks, key = models.setdefault(record.model, {}), entry_key(entry)
+        # A hand-written test may ask the same thing twice; each stays, by its place in the file.
+        same = sum(1 for other in checks.values() if entry_key(other) == key)
+        checks[f"{key} ({same + 1})" if same else key] = entry
+    if not models:
+        raise BaselineError(
+            f"{source}: holds no property {RECORD_PROPERTY}; a run that writes them: pytest --fairness --junitxml=FILE"
+        )
+    return Snapshot(source=source, kind="junit", models=models)
+
+
+def _records(content: bytes, source: str) -> list[str]:
+    """Return the values of the records' properties.
+
+    Entities, which can make a small file a huge one, can only be declared in a DOCTYPE; no JUnit XML has one.
+    """
+    found: list[str] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if name == "property" and attributes.get("name") == RECORD_PROPERTY:
+            found.append(attributes.get("value", ""))
+
+    def doctype(*_: object) -> None:
+        raise BaselineError(f"{source}:{parser.CurrentLineNumber}: XML with a DOCTYPE is refused; no JUnit XML has one")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.StartDoctypeDeclHandler = doctype
+    try:
+        parser.Parse(content, True)
+    except expat.ExpatError as error:
+        raise BaselineError(f"{source}:{error.lineno}: not XML: {expat.ErrorString(error.code)}") from error
+    return found

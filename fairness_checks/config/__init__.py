@@ -1,0 +1,1 @@
+"""thresholds.yaml: strict YAML, schema, messages."""

@@ -1,0 +1,263 @@
+"""thresholds.yaml -> GateConfig, or one error that lists everything to mend.
+
+Nothing here needs a model: a misspelt name is found before the first one is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from fairness_checks.config.messages import EXAMPLE, problems_between_keys, schema_problems
+from fairness_checks.config.names import Declared, name_problems
+from fairness_checks.config.schema import (
+    CheckSpec,
+    FileSpec,
+    ModelSpec,
+    RegressionSpec,
+    SweepCheckSpec,
+    UncertaintySpec,
+    WaiverSpec,
+)
+from fairness_checks.config.strict_yaml import read_yaml
+from fairness_checks.config.yaml_document import Document, KeyPath, Problem, as_written
+from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.inputs.group_names import clean
+from fairness_checks.question.checks import LIMIT_KINDS, MISMATCH, Check, Settings
+from fairness_checks.question.waivers import Waiver, waiver_entry
+from fairness_checks.storage.files import read_regular
+from fairness_checks.sweep.plan import SweepPlan
+
+__all__ = ["ConfiguredCheck", "GateConfig", "ModelChecks", "check_names", "load_config"]
+
+_MAX_BYTES = 1 << 20  # some 10,000 checks; a larger file is not a thresholds.yaml, and PyYAML reads 100 kB a second
+_MAX_PROBLEMS = 100
+_MAX_SHOWN = 5
+_Entry = TypeVar("_Entry", CheckSpec, UncertaintySpec, RegressionSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredCheck:
+    """A check and the line of thresholds.yaml that asks for it, counted from 1."""
+
+    check: Check
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChecks:
+    """All checks of one model, in the order of the file, the line of its name, and the sweep that some are on."""
+
+    name: str
+    checks: tuple[ConfiguredCheck, ...]
+    line: int
+    sweep: SweepPlan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateConfig:
+    """What thresholds.yaml asks for.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, as it was given.
+    version : int
+        Version of the format; 1.
+    seed : int
+        Seed of the run, 0 or more.
+    settings : Settings
+        How every check is decided.
+    models : tuple of ModelChecks
+        In the order of the file; empty where all checks are hand-written tests.
+    waivers : tuple of Waiver
+        In the order of the file, expired ones included.
+    document : Document
+        The file as it was read, for messages.
+    unchecked : mapping of str to str
+        Models that nothing checks, and why.
+    """
+
+    path: Path
+    version: int
+    seed: int
+    settings: Settings
+    models: tuple[ModelChecks, ...]
+    waivers: tuple[Waiver, ...]
+    document: Document = field(repr=False, compare=False)
+    unchecked: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_config(path: Path, models: Declared | None = None) -> GateConfig:
+    """Read thresholds.yaml.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A UTF-8 file of at most 1 MiB.
+    models : mapping of str to (tuple of str or None), optional
+        The models that were found, as for `check_names`: where the file has other problems, those of its names are
+        reported with them.
+
+    Returns
+    -------
+    GateConfig
+        Every value has been checked, except for names that only the models know: see `check_names`.
+
+    Raises
+    ------
+    ConfigurationError
+        One line ``file:line: key path: what is wrong`` for each problem, in the order of the file.
+
+    Examples
+    --------
+    >>> load_config(Path("no/such/file.yaml"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    fairness_checks.errors.ConfigurationError: no/such/file.yaml: there is no such file; write for example:
+    ...
+    """
+    source = _display(path)
+    document = read_yaml(_read_text(path, source), source)
+    if document.data is None and not document.problems:
+        raise ConfigurationError(f"{source}: the file is empty; write for example:\n\n{EXAMPLE}")
+    spec, problems = None, list(document.problems)
+    try:
+        spec = FileSpec.model_validate(document.data)
+    except ValidationError as error:
+        problems += schema_problems(document, error)
+    problems += problems_between_keys(document)
+    if problems and models is not None:
+        problems += name_problems(document, models)
+    if problems or spec is None:
+        texts = [problem.text(source) for problem in sorted(problems, key=lambda problem: problem.line)]
+        more = [f"... and {len(texts) - _MAX_PROBLEMS} more problems"] if len(texts) > _MAX_PROBLEMS else []
+        raise ConfigurationError("\n".join(texts[:_MAX_PROBLEMS] + more))
+    return GateConfig(
+        path=path,
+        version=spec.version,
+        seed=spec.seed,
+        settings=Settings(**spec.defaults.model_dump()),
+        models=tuple(_model(document, name, model, spec.seed) for name, model in spec.models.items()),
+        waivers=tuple(_waiver(document, index, waiver) for index, waiver in enumerate(spec.waivers)),
+        document=document,
+        unchecked=spec.unchecked,
+    )
+
+
+def check_names(config: GateConfig, models: Declared) -> list[str]:
+    """Compare the names in the file with the models that were found.
+
+    Parameters
+    ----------
+    config : GateConfig
+        From `load_config`.
+    models : mapping of str to (tuple of str or None)
+        Name of each `@fairness_model` fixture, and the sensitive features that it declares; None where it
+        declares none, so that they are known only when it has run.
+
+    Returns
+    -------
+    list of str
+        One line for each problem, in the order of the file; empty if all is well.
+    """
+    problems = list(name_problems(config.document, models))
+    for index, waiver in enumerate(config.waivers):
+        if idle := _idle_waiver(config, waiver):
+            problems.append(Problem(waiver.line, ("waivers", index), idle))
+    source = config.document.source
+    return [problem.text(source) for problem in sorted(problems, key=lambda problem: problem.line)]
+
+
+def _idle_waiver(config: GateConfig, waiver: Waiver) -> str | None:
+    """Say why a waiver waives no check of this file; unnoticed, its author would rely on it."""
+    names = [model.name for model in config.models]
+    if waiver.model not in names:
+        return f"this file has no checks of a model {waiver.model!r}; {did_you_mean(waiver.model, names)}"
+    checks = [entry.check for model in config.models if model.name == waiver.model for entry in model.checks]
+    if any(waiver.covers(waiver.model, check.key) for check in checks):
+        return None
+    metrics = [check.metric for check in checks]
+    if waiver.metric not in metrics:
+        return f"{waiver.model} has no check of {waiver.metric}; {did_you_mean(waiver.metric, metrics)}"
+    there = [waiver_entry(waiver.model, check.key) for check in checks if check.metric == waiver.metric]
+    more = f"; ... and {len(there) - _MAX_SHOWN} more" if len(there) > _MAX_SHOWN else ""
+    those = f"its checks of {waiver.metric} are waived by {'; '.join(there[:_MAX_SHOWN])}{more}"
+    return f"names no check of {waiver.model}; {those}"
+
+
+def _display(path: Path) -> str:
+    """Name the file as a reader in the working directory would."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def _read_text(path: Path, source: str) -> str:
+    try:
+        if path.is_dir():
+            raise ConfigurationError(f"{source}: this is a directory; give the file in it, such as thresholds.yaml")
+        content = read_regular(path, most=_MAX_BYTES)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{source}: there is no such file; write for example:\n\n{EXAMPLE}") from None
+    except OSError as error:
+        raise ConfigurationError(f"{source}: cannot be read: {error.strerror or error}") from error
+    try:
+        return content.decode("utf-8")  # PyYAML skips a byte order mark itself
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        seen = f"byte 0x{content[error.start]:02X}"
+        raise ConfigurationError(f"{source}:{line}: {seen} is not UTF-8; save the file as UTF-8") from error
+
+
+def _model(document: Document, name: str, spec: ModelSpec, seed: int) -> ModelChecks:
+    checks = (
+        *_checks(document, ("models", name, "subgroups"), spec.subgroups, _check),
+        *_checks(document, ("models", name, "uncertainty"), spec.uncertainty, _mismatch),
+        *_checks(document, ("models", name, "regression"), spec.regression, _worsening),
+    )
+    line, sweep = document.lines["models", name], spec.sweep
+    if sweep is None:
+        return ModelChecks(name, checks, line)
+    swept = (
+        ConfiguredCheck(_sweep_check(sweep.by, entry), document.lines["models", name, "sweep", "checks", index])
+        for index, entry in enumerate(sweep.checks)
+    )
+    return ModelChecks(name, (*checks, *swept), line, SweepPlan(**sweep.model_dump(exclude={"checks"}), seed=seed))
+
+
+def _checks(
+    document: Document, path: KeyPath, entries: Sequence[_Entry], make: Callable[[_Entry], Check]
+) -> Iterator[ConfiguredCheck]:
+    """Yield the checks of a section, the names of groups in them as they are written."""
+    for index, entry in enumerate(entries):
+        cells = tuple(
+            tuple(clean(as_written(document, (*path, index, "absent", i, j), value)) for j, value in enumerate(cell))
+            for i, cell in enumerate(entry.absent)
+        )
+        yield ConfiguredCheck(replace(make(entry), absent=cells), document.lines[(*path, index)])
+
+
+def _sweep_check(by: str, spec: SweepCheckSpec) -> Check:
+    kind = next(kind for kind in LIMIT_KINDS if kind in spec.model_fields_set)
+    return Check(spec.metric, (by,), kind, getattr(spec, kind), gap=spec.gap)
+
+
+def _check(spec: CheckSpec) -> Check:
+    kind = next(kind for kind in LIMIT_KINDS if kind in spec.model_fields_set)
+    return Check(spec.metric, tuple(spec.by), kind, getattr(spec, kind), tuple(spec.control_features), spec.strata)
+
+
+def _mismatch(spec: UncertaintySpec) -> Check:
+    return Check(MISMATCH, tuple(spec.by), "max_mismatch", spec.max_mismatch)
+
+
+def _worsening(spec: RegressionSpec) -> Check:
+    return Check(spec.metric, tuple(spec.by), "max_worsening", spec.max_worsening, of=spec.of, ratchet=spec.ratchet)
+
+
+def _waiver(document: Document, index: int, spec: WaiverSpec) -> Waiver:
+    features = {"by": tuple(spec.by), "control_features": tuple(spec.control_features)}
+    return Waiver(**(spec.model_dump() | features), line=document.lines["waivers", index])

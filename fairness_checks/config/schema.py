@@ -1,0 +1,281 @@
+"""The shape of thresholds.yaml as pydantic models; `config.load_config` reads a file through them.
+
+Nothing is converted: ``"0.05"`` is no number, ``true`` is no 1, and a key that no model below names is an
+error.
+A default stands in one place only, `fairness_checks.question.checks.Settings`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from datetime import date
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+from fairness_checks.config.yaml_document import KeyPath
+from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.plain import shorten
+from fairness_checks.question.checks import (
+    MISMATCH,
+    Burden,
+    Correction,
+    Gap,
+    LimitKind,
+    MissingSensitive,
+    Section,
+    Settings,
+    Strata,
+    Worsening,
+)
+from fairness_checks.question.metrics import METRICS
+from fairness_checks.sweep.plan import require_test
+
+__all__ = [
+    "SECTIONS",
+    "CheckSpec",
+    "DefaultsSpec",
+    "FileSpec",
+    "ModelSpec",
+    "RegressionSpec",
+    "SweepCheckSpec",
+    "SweepSpec",
+    "UncertaintySpec",
+    "WaiverSpec",
+    "spec_at",
+]
+
+SECTIONS: tuple[Section, ...] = get_args(Section)
+"""Sections of a model; the checks of a sweep stand under its own key `checks`."""
+
+
+def _metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(
+            f"{shorten(repr(name))} is not a metric; {did_you_mean(name, METRICS)}; a metric of your own is asked in a "
+            "test, `fairness.audit(predictions, metric=function, ...)`"
+        )
+    return name
+
+
+def _metric_of_subgroups(name: str) -> str:
+    if _metric(name) == MISMATCH:
+        raise ValueError(f"{name!r} is asked under `uncertainty: [{{by: sex, max_mismatch: 0.10}}]`")
+    return name
+
+
+def _list_of_one(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _features(names: list[str]) -> list[str]:
+    if not names:
+        raise ValueError("names no sensitive feature; write one, or a list of them for their intersection")
+    if any(not name.strip() for name in names):
+        raise ValueError("holds an empty name; write the name of a sensitive feature")
+    if repeated := [name for name, times in Counter(names).items() if times > 1]:
+        raise ValueError(f"{shorten(repr(repeated[0]))} stands here twice; name each feature once")
+    return names
+
+
+def _one_of(literal: Any) -> BeforeValidator:
+    """Name the nearest word, which pydantic's own message about a Literal does not."""
+
+    def nearest(value: Any) -> Any:
+        if isinstance(value, str) and value not in get_args(literal):
+            raise ValueError(f"{shorten(repr(value))} is not known; {did_you_mean(value, get_args(literal))}")
+        return value
+
+    return BeforeValidator(nearest)
+
+
+def _section(name: str) -> str:
+    if name not in SECTIONS:
+        raise ValueError(f"{shorten(repr(name))} is not a section of a model; {did_you_mean(name, SECTIONS)}")
+    return name
+
+
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise ValueError("nothing is written here; write a value, or remove the key to waive whatever stands there")
+    return value
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; an auditor reads this")
+    return text
+
+
+def _possible_setting(value: Any, info: ValidationInfo) -> Any:
+    name = str(info.field_name)
+    try:
+        Settings(**{name: value})
+    except ConfigurationError as error:
+        raise ValueError(str(error).removeprefix(f"{name}: ")) from None
+    return value
+
+
+def _possible_test(value: Any) -> Any:
+    try:
+        require_test(value)
+    except ConfigurationError as error:
+        raise ValueError(str(error).removeprefix("test: ")) from None
+    return value
+
+
+def _version(version: int) -> int:
+    if version != 1:
+        raise ValueError(f"{version} is not supported by this version of fairness_checks; allowed: 1")
+    return version
+
+
+Limit = Annotated[
+    float, Field(allow_inf_nan=False)
+]  # whether it is possible depends on the metric: see `config_messages`
+Features = Annotated[list[str], BeforeValidator(_list_of_one), AfterValidator(_features)]
+MetricName = Annotated[str, AfterValidator(_metric)]
+Cells = list[list[Any]]  # of values that name groups: `config` takes them as they are written, 1 as "1", yes as "yes"
+Text = Annotated[str, AfterValidator(_not_blank)]
+_FEWEST_REPEATS = 5  # a variance over fewer says next to nothing
+_NOT_GIVEN = (
+    math.nan
+)  # never read: `model_fields_set` says which limit a file gives; None would allow `min_ratio: null`
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class DefaultsSpec(_Spec):
+    """``defaults``: see `fairness_checks.question.checks.Settings`."""
+
+    alpha: Annotated[float, Field(allow_inf_nan=False), AfterValidator(_possible_setting)] = Settings().alpha
+    correction: Annotated[Correction, _one_of(Correction)] = Settings().correction
+    burden_of_proof: Annotated[Burden, _one_of(Burden)] = Settings().burden_of_proof
+    min_group_size: Annotated[int, AfterValidator(_possible_setting)] = Settings().min_group_size
+    missing_sensitive: Annotated[MissingSensitive, _one_of(MissingSensitive)] = Settings().missing_sensitive
+    missing_text: Annotated[list[str], BeforeValidator(_list_of_one), AfterValidator(_possible_setting)] | None = None
+
+
+class CheckSpec(_Spec):
+    """One entry of ``subgroups``; that it gives exactly one limit is for `config` to see."""
+
+    metric: Annotated[str, AfterValidator(_metric_of_subgroups)]
+    by: Features
+    max_difference: Limit = _NOT_GIVEN
+    min_ratio: Limit = _NOT_GIVEN
+    max_value: Limit = _NOT_GIVEN
+    min_value: Limit = _NOT_GIVEN
+    control_features: Features = []
+    strata: Annotated[Strata, _one_of(Strata)] = "each"
+    absent: Cells = []
+
+
+class UncertaintySpec(_Spec):
+    """One entry of ``uncertainty``."""
+
+    by: Features
+    max_mismatch: Limit
+    absent: Cells = []
+
+
+class SweepCheckSpec(_Spec):
+    """One entry of ``sweep.checks``; that it gives exactly one limit is for `config` to see."""
+
+    metric: MetricName
+    gap: Annotated[Gap, _one_of(Gap)] = "each_mix"
+    max_difference: Limit = _NOT_GIVEN
+    max_mismatch: Limit = _NOT_GIVEN
+    max_slope: Limit = _NOT_GIVEN
+
+
+class SweepSpec(_Spec):
+    """``sweep``: see `fairness_checks.sweep.plan.SweepPlan`; its mixes are read by `config`."""
+
+    by: Text
+    mixes: Annotated[dict[str, Any], Field(min_length=1)]
+    repeats: Annotated[int, Field(ge=_FEWEST_REPEATS)] = 20
+    test: Annotated[Any, AfterValidator(_possible_test)] = 0.3
+    size: Annotated[int, Field(ge=2)] | None = None
+    feature_sets: Annotated[list[str], BeforeValidator(_list_of_one)] = []
+    checks: Annotated[list[SweepCheckSpec], Field(min_length=1)]
+
+
+class RegressionSpec(_Spec):
+    """One entry of ``regression``."""
+
+    metric: MetricName
+    by: Features
+    max_worsening: Limit
+    of: Annotated[Worsening, _one_of(Worsening)] = "disparity"
+    ratchet: bool = False
+    absent: Cells = []
+
+
+class ModelSpec(_Spec):
+    """One entry of ``models``; that it has a section is for `config` to see."""
+
+    subgroups: Annotated[list[CheckSpec], Field(min_length=1)] = []
+    uncertainty: Annotated[list[UncertaintySpec], Field(min_length=1)] = []
+    regression: Annotated[list[RegressionSpec], Field(min_length=1)] = []
+    sweep: SweepSpec | None = None
+
+
+class WaiverSpec(_Spec):
+    """One entry of ``waivers``."""
+
+    model: Text
+    check: Annotated[str, AfterValidator(_section)] = "subgroups"
+    metric: MetricName = MISMATCH
+    by: Features
+    control_features: Features = []
+    strata: Annotated[Strata | None, _one_of(Strata), AfterValidator(_not_null)] = None
+    gap: Annotated[Gap | None, _one_of(Gap), AfterValidator(_not_null)] = None
+    of: Annotated[Worsening | None, _one_of(Worsening), AfterValidator(_not_null)] = None
+    limit: Annotated[LimitKind | None, _one_of(LimitKind), AfterValidator(_not_null)] = None
+    reason: Text
+    approved_by: Text
+    expires: date
+
+
+class FileSpec(_Spec):
+    """The whole file."""
+
+    version: Annotated[int, AfterValidator(_version)]
+    seed: Annotated[int, Field(ge=0)] = 0
+    defaults: DefaultsSpec = DefaultsSpec()
+    models: dict[str, ModelSpec]
+    unchecked: dict[str, Text] = {}
+    waivers: list[WaiverSpec] = []
+
+
+def spec_at(path: KeyPath) -> type[BaseModel] | None:
+    """Return the model that describes the mapping at a path, or None where no mapping belongs.
+
+    Examples
+    --------
+    >>> spec_at(("models", "sepsis_model", "subgroups", 0)).__name__
+    'CheckSpec'
+    """
+    match path:
+        case ():
+            return FileSpec
+        case ("defaults",):
+            return DefaultsSpec
+        case ("models", _):
+            return ModelSpec
+        case ("models", _, "subgroups", _):
+            return CheckSpec
+        case ("models", _, "uncertainty", _):
+            return UncertaintySpec
+        case ("models", _, "regression", _):
+            return RegressionSpec
+        case ("models", _, "sweep"):
+            return SweepSpec
+        case ("models", _, "sweep", "checks", _):
+            return SweepCheckSpec
+        case ("waivers", _):
+            return WaiverSpec
+    return None

@@ -1,0 +1,238 @@
+"""GroupStatistics + check -> Finding: groups and inference, before the adjustment over the model's checks."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.findings.compared_groups import compared, empty_cells
+from fairness_checks.kinds import KINDS
+from fairness_checks.kinds.kind import Blocks
+from fairness_checks.kinds.settling import Settling, settle_estimates, settle_sweep, settle_worsening
+from fairness_checks.kinds.standardised import judge_standardised, standardise
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.question.checks import PAIRWISE, Check, Settings
+from fairness_checks.question.metrics import Metric
+from fairness_checks.records.check_record import GroupRecord, RegressionRecord, SweepRecord
+from fairness_checks.stats.inference import Inference, deciding
+
+__all__ = ["Finding", "find", "settling", "summary", "with_remedy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check's groups and inference.
+
+    Parameters
+    ----------
+    check : Check
+        The question.
+    metric : Metric
+        The metric whose values the groups have: the check's own, or the component that decides.
+    groups : tuple of GroupRecord
+        Every group, sorted by name.
+    inference : Inference or None
+        Positions in it are positions in `groups`; None where the check is undefined.
+    reason : str or None
+        Why the check is undefined, or which groups could not be judged.
+    unit : str or None
+        What the groups' n counts, if not the metric's own unit.
+    sweep : SweepRecord or None
+        Of a check on a sweep, what was retrained.
+    regression : RegressionRecord or None
+        Of a check against the baseline, what it was compared with.
+    broken : bool
+        Whether the check fails because it could not be made.
+    notes : tuple of str
+        What else a reader must know of the model or its data.
+    """
+
+    check: Check
+    metric: Metric
+    groups: tuple[GroupRecord, ...]
+    inference: Inference | None
+    reason: str | None
+    unit: str | None = None
+    sweep: SweepRecord | None = None
+    regression: RegressionRecord | None = None
+    broken: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def find(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:
+    """Judge one check.
+
+    Parameters
+    ----------
+    statistics : MeasuredGroups
+        By the check's control features and its sensitive features, with the check's metric measured.
+    check : Check
+        The question.
+    settings : Settings
+        Level and the smallest group.
+
+    Raises
+    ------
+    ConfigurationError, InvalidPredictions
+        As `fairness_checks.findings.compared_groups.compared`; and if clusters cross strata that are to be combined.
+    """
+    some = compared(statistics, check)
+    if check.definition.components:
+        found = _find_largest(some, check, settings)
+    elif check.strata == "combined":
+        found = _find_combined(some, check, settings)
+    else:
+        found = _find_each(some, check, settings, settings.alpha)
+    return with_remedy(found, some)
+
+
+def with_remedy(finding: Finding, statistics: MeasuredGroups) -> Finding:
+    """Return a finding whose reason, if it has one, says what to do about groups without a sample."""
+    remedy = None if finding.reason is None else empty_cells(statistics)
+    return finding if remedy is None else dataclasses.replace(finding, reason=f"{finding.reason}; {remedy}")
+
+
+def _find_each(statistics: MeasuredGroups, check: Check, settings: Settings, alpha: float) -> Finding:
+    """Judge groups, or pairs of groups of the same stratum."""
+    metric = check.definition
+    kind = KINDS[metric.kind]
+    groups = kind.groups(statistics, metric, settings)
+    strata = _strata(groups, len(check.control_features))
+    judged = [i for i, group in enumerate(groups) if group.problem is None]
+    problems = [f"group {group.label}: {group.problem}" for group in groups if group.problem is not None]
+    if check.limit_kind in PAIRWISE:
+        # A group alone in its stratum has nobody to be compared with.
+        there = np.bincount(strata[judged], minlength=len(groups))
+        judged = [i for i in judged if there[strata[i]] > 1]
+    if not judged:
+        return _undefined(check, groups, problems)
+    blocks = strata[judged] if check.control_features else None
+    found = kind.judge(statistics, judged, check, alpha, blocks=blocks)
+    return _answered(check, groups, found, judged, problems)
+
+
+def _answered(
+    check: Check, groups: tuple[GroupRecord, ...], found: Inference, judged: list[int], problems: list[str]
+) -> Finding:
+    """Return what was found of the judged groups; nothing where no limit would have been rejected."""
+    if not (np.isfinite(found.low) and np.isfinite(found.high)):
+        return _undefined(check, groups, ["the samples of the groups compared do not vary", *problems])
+    return Finding(check, check.definition, groups, _placed(found, judged), summary(problems))
+
+
+def _undefined(check: Check, groups: tuple[GroupRecord, ...], problems: list[str]) -> Finding:
+    return Finding(check, check.definition, groups, None, summary(problems))
+
+
+def _strata(groups: tuple[GroupRecord, ...], features: int) -> Blocks:
+    """Return the number of each group's stratum, the values of its first `features` features; shape (G,)."""
+    names: dict[tuple[str, ...], int] = {}
+    return np.array([names.setdefault(group.name[:features], len(names)) for group in groups], dtype=np.int64)
+
+
+def _placed(found: Inference, judged: list[int]) -> Inference:
+    second = judged[found.second] if found.second >= 0 else -1
+    return dataclasses.replace(found, first=judged[found.first], second=second)
+
+
+def summary(problems: list[str]) -> str | None:
+    """Join the first few problems and count the rest; None for none."""
+    rest = len(problems) - 3
+    return "; ".join(problems[:3]) + (f"; and {rest} more" if rest > 0 else "") if problems else None
+
+
+def _find_largest(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:
+    """Judge the larger of several disparities: all must comply, any may violate (Bonferroni over the components)."""
+    count = len(check.definition.components)
+    parts, bounds = [], []
+    for name in check.definition.components:
+        part = dataclasses.replace(check, metric=name, custom=None)
+        parts.append(_find_each(statistics, part, settings, settings.alpha))
+        bounds.append(_find_each(statistics, part, settings, settings.alpha / count).inference)
+    reasons = dict.fromkeys(f"{part.metric.name}: {part.reason}" for part in parts if part.reason is not None)
+    reason = "; ".join(reasons) if reasons else None
+    known = [
+        (part, part.inference, bound) for part, bound in zip(parts, bounds, strict=True) if part.inference and bound
+    ]
+    if not known:
+        return dataclasses.replace(parts[0], check=check, reason=reason)
+    p_violation = min(1.0, count * min(found.p_violation for _, found, _ in known))
+    ratio = check.limit_kind == "min_ratio"
+    violated = p_violation < settings.alpha
+    answers = [bound if violated else found for _, found, bound in known]  # a pair is proved at its component's level
+    size = np.array([-found.estimate if ratio else found.estimate for found in answers])
+    p = np.array([found.p_violation for found in answers])
+    place = deciding(size, p, p * count < settings.alpha, violated=violated)
+    shown, found, bound = known[place][0], answers[place], known[place][2]
+    # The end towards a violation is at the level of one component, the end towards compliance at the full level.
+    low = min(f.low for _, f, _ in known) if ratio else max(b.low for _, _, b in known)
+    high = min(b.high for _, _, b in known) if ratio else max(f.high for _, f, _ in known)
+    return Finding(
+        check,
+        shown.metric,
+        shown.groups,
+        dataclasses.replace(
+            found,
+            low=low,
+            high=high,
+            p_violation=p_violation,
+            p_compliance=max(f.p_compliance for _, f, _ in known),
+            comparisons=sum(f.comparisons for _, f, _ in known),
+            level=bound.level,
+            method=f"{found.method}; the larger of {' and '.join(p.metric.name for p, _, _ in known)}, Bonferroni",
+        ),
+        reason,
+    )
+
+
+def _find_combined(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:
+    """Judge groups standardised over the strata."""
+    if statistics.clusters_cross_groups:
+        by, over = ", ".join(check.by), ", ".join(check.control_features)
+        raise ConfigurationError(
+            f"{check.metric} by {by} over {over}: strata: combined needs clusters that lie in one stratum and one "
+            f"group each; use `strata: each`"
+        )
+    metric = check.definition
+    kind = KINDS[metric.kind]
+    cells = kind.groups(statistics, metric, settings)
+    moments = statistics.measured[metric.name].statistics if metric.kind == "mean" else None
+    estimates = kind.estimates(statistics, metric)
+    standardised = standardise(cells, estimates, len(check.control_features), settings, moments)
+    groups = standardised.records(settings.alpha, metric)
+    judged = [i for i, group in enumerate(groups) if group.problem is None]
+    problems = [f"group {group.label}: {group.problem}" for group in groups if group.problem is not None]
+    if len(judged) < (2 if check.limit_kind in PAIRWISE else 1):
+        return _undefined(check, groups, problems)
+    found = judge_standardised(standardised, judged, check, settings.alpha)
+    problems += [standardised.left_out] if standardised.left_out else []
+    return _answered(check, groups, found, judged, problems)
+
+
+def settling(finding: Finding, family: int, settings: Settings) -> Settling:
+    """Say what would settle a finding; nothing where it waits for groups that could not be judged.
+
+    Planned for the strictest step of the adjustment over `family` checks: a promise that holds whatever they show.
+    """
+    inference = finding.inference
+    settled = finding.reason is not None and inference is not None and inference.p_compliance < settings.alpha
+    # While a component is undefined more samples of the deciding pair settle nothing.
+    waiting = finding.reason is not None and bool(finding.check.definition.components)
+    if inference is None or settled or waiting:
+        return {}
+    level = inference.level / (1 if settings.correction == "none" else family)
+    if finding.regression is not None:
+        return settle_worsening(inference, finding.check, level)
+    if finding.sweep is not None:
+        return settle_sweep(inference, finding.check, level, finding.sweep.freedom or 1.0)
+    first, *rest = (finding.groups[i] for i in (inference.first, inference.second) if i >= 0)
+    second = rest[0] if rest else None
+    if finding.check.strata == "combined":
+        return settle_estimates(first, second, finding.check, level, settings.alpha)
+    check = finding.check
+    if check.definition.components:
+        check = dataclasses.replace(check, metric=finding.metric.name)
+    return KINDS[finding.metric.kind].settle(first, second, check, inference, level, settings.alpha)

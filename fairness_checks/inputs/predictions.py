@@ -1,0 +1,333 @@
+"""The only input of an evaluation: what a model said about each sample, and to which groups the sample belongs."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
+from fairness_checks.inputs.about import read_about
+from fairness_checks.inputs.alignment import RowLabels, require_aligned
+from fairness_checks.inputs.classes import read_classes
+from fairness_checks.inputs.frames import read_columns, refuse_arrays
+from fairness_checks.inputs.sensitive import SensitiveFeature, encode_features
+from fairness_checks.inputs.vectors import decide, frozen, read_clusters, read_ids, read_measures, read_scores
+from fairness_checks.typing import Decisions, ImageScaling
+
+__all__ = ["ARRAYS", "FACTS", "Predictions", "like"]
+
+ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
+"""The arrays of `Predictions`, but for its clusters and groups."""
+
+FACTS = ("positive", "decided_by", "threshold", "scaling")
+"""What the arrays of `Predictions` mean."""
+
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.bool_]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+class Predictions:
+    """A model's predictions for n held-out samples, checked and ready to be evaluated by group.
+
+    A binary classifier gives `y_true` with `y_pred`, `y_score` or both; any other model gives the `error` of each
+    sample. Both may be given. Arrays are taken by position; those that carry row labels, such as pandas' index, must
+    have equal ones. A lazy frame goes in whole: `from_frame`.
+
+    Parameters
+    ----------
+    y_true : array_like of {0, 1} or bool, shape (n,), optional
+        What happened; 1 is the positive class. With `positive`, any two classes.
+    y_pred : array_like of {0, 1} or bool, shape (n,), optional
+        What the model decided; with `positive`, the same two classes. Default: ``y_score >= threshold``.
+    y_score : array_like of float in [0, 1], shape (n,), optional
+        Probability of the positive class. A rounding past 0 or 1, of a few units in the last place, is clipped.
+    error : array_like of float, shape (n,), optional
+        Error of each sample, in any unit: a reconstruction error, or a residual with its sign.
+    uncertainty : array_like of float, shape (n,), optional
+        The model's own uncertainty about each sample, 0 or more; higher means less certain. Default for a classifier
+        with scores: the entropy of the score in nats.
+    cluster : array_like, shape (n,), optional
+        Which samples belong together (the patient of each image): only clusters are independent evidence.
+    sample_id : array_like of int or text, shape (n,), optional
+        A name for each sample, none missing and none twice, by which a later run finds it again and compares its
+        outcome with that of the baseline. Kept as text.
+    sensitive_features : frame, mapping of str to array_like, series or array_like
+        One row a sample; any frame that narwhals reads (pandas, polars, pyarrow, ...), but for lazy ones. A single
+        array without a name is called "sensitive_feature".
+    positive : object, optional
+        The positive class, where `y_true` and `y_pred` are not 0/1 or bool (text, 1/2, -1/1), or where it is the 0.
+    threshold : float, optional
+        From which score on a decision is positive, in [0, 1], compared in the precision of the scores; default 0.5.
+        Not beside `y_pred`.
+    about : mapping of str to str, optional
+        What the model and its data are, such as ``{"data": "synthetic"}``: kept with every record, shown in every
+        report. Names are small letters, digits and underscores.
+
+    Raises
+    ------
+    InvalidPredictions
+        If lengths or row labels differ, a frame is lazy, labels are not binary, which class is positive is a guess,
+        anything is missing, an id is there twice, or scores or the threshold lie outside [0, 1]; the message names the
+        array, the number of rows and the first bad ones. Missing sensitive values are kept: whether they are an error
+        or a group is the check's setting.
+
+    Examples
+    --------
+    >>> Predictions([0, 1, 1, 0], [0, 1, 0, 1], sensitive_features={"sex": ["f", "f", "m", "m"]})
+    Predictions(4 samples, sensitive features: sex (f, m))
+    """
+
+    __slots__ = (
+        *("about", "cluster", "error", "sample_id", "sensitive_features", "uncertainty"),
+        *("decided_by", "positive", "row_labels", "scaling", "threshold"),
+        *("y_pred", "y_score", "y_true"),
+    )
+
+    y_true: Labels | None
+    y_pred: Labels | None
+    y_score: Floats | None
+    error: Floats | None
+    uncertainty: Floats | None
+    cluster: npt.NDArray[np.int64] | None
+    sample_id: npt.NDArray[np.str_] | None
+    sensitive_features: Mapping[str, SensitiveFeature]
+    about: Mapping[str, str]
+    row_labels: RowLabels | None
+    positive: str | None
+    decided_by: Decisions | None
+    threshold: float | None
+    scaling: ImageScaling | None
+
+    def __init__(
+        self,
+        y_true: Any = None,
+        y_pred: Any = None,
+        y_score: Any = None,
+        *,
+        error: Any = None,
+        uncertainty: Any = None,
+        cluster: Any = None,
+        sample_id: Any = None,
+        sensitive_features: Any,
+        positive: Any = None,
+        threshold: float | None = None,
+        about: Mapping[str, str] | None = None,
+    ) -> None:
+        _refuse_halves(y_true, y_pred, y_score, error, positive)
+        limit = _threshold(threshold, y_pred, y_score)
+        given = (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id)
+        rows = require_aligned(dict(zip(_ORDER, given, strict=True)) | {"sensitive_features": sensitive_features})
+        arrays: dict[str, np.ndarray | None] = dict.fromkeys((*ARRAYS, "cluster", "sample_id"))
+        classes = {"y_true": y_true, "y_pred": y_pred}
+        labels, class_name = read_classes(
+            {key: values for key, values in classes.items() if values is not None}, positive
+        )
+        arrays |= labels
+        if y_score is not None:
+            score = read_scores(y_score)
+            arrays["y_score"] = score.astype(np.float64)
+            if limit is not None:
+                arrays["y_pred"] = decide(score, limit)
+        arrays["error"] = None if error is None else read_measures("error", error, signed=True)
+        if uncertainty is not None:
+            arrays["uncertainty"] = read_measures("uncertainty", uncertainty, signed=False)
+        arrays["cluster"] = None if cluster is None else read_clusters(cluster)
+        arrays["sample_id"] = None if sample_id is None else read_ids(sample_id)
+        features = encode_features(sensitive_features)
+        lengths = {name: len(array) for name, array in arrays.items() if array is not None}
+        if y_pred is None:
+            lengths.pop("y_pred", None)
+        lengths |= {f"sensitive_features[{name!r}]": len(feature.codes) for name, feature in features.items()}
+        if len(set(lengths.values())) > 1:
+            ordered = sorted(lengths, key=_place)
+            raise InvalidPredictions("lengths differ: " + ", ".join(f"{k} {lengths[k]}" for k in ordered))
+        if not next(iter(lengths.values())):
+            raise InvalidPredictions(f"{'error' if y_true is None else 'y_true'}: 0 rows; there is nothing to evaluate")
+        for name, array in arrays.items():
+            object.__setattr__(self, name, None if array is None else frozen(array))
+        object.__setattr__(self, "sensitive_features", MappingProxyType(features))
+        object.__setattr__(self, "about", MappingProxyType(read_about(about)))
+        object.__setattr__(self, "row_labels", rows)
+        object.__setattr__(self, "positive", None if y_true is None else class_name)
+        object.__setattr__(
+            self, "decided_by", "given" if y_pred is not None else "threshold" if limit is not None else None
+        )
+        object.__setattr__(self, "threshold", limit)
+        object.__setattr__(self, "scaling", None)  # an adapter of images knows it
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        y_true: str | None = None,
+        y_pred: str | None = None,
+        y_score: str | None = None,
+        error: str | None = None,
+        uncertainty: str | None = None,
+        by: str | Sequence[str],
+        cluster: str | None = None,
+        sample_id: str | None = None,
+        positive: Any = None,
+        threshold: float | None = None,
+        about: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Take everything from one table, which may be lazy: a query is run once, with the columns that are named.
+
+        Parameters
+        ----------
+        frame : frame
+            One row a sample; any frame that narwhals reads (pandas, polars, pyarrow, a DuckDB relation, ...), eager
+            or lazy.
+        y_true, y_pred, y_score, error, uncertainty, cluster, sample_id : str, optional
+            Names of columns; what they hold is said above.
+        by : str or sequence of str
+            Names of the columns that are sensitive features.
+        positive, threshold, about
+            As above.
+
+        Raises
+        ------
+        InvalidPredictions
+            As above; or if a column is not in the frame, or the frame fails while it is collected.
+
+        Examples
+        --------
+        >>> import polars as pl
+        >>> visits = pl.LazyFrame({"died": [0, 1, 1, 0], "p": [0.1, 0.7, 0.4, 0.2], "sex": ["f", "f", "m", "m"]})
+        >>> Predictions.from_frame(visits, y_true="died", y_score="p", by=["sex"])
+        Predictions(4 samples, sensitive features: sex (f, m))
+        """
+        features = [by] if isinstance(by, str | int) else by
+        several = isinstance(features, list | tuple)
+        places = {f"by[{place}]": name for place, name in enumerate(features)} if several else {}
+        named = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
+        roles = {role: name for role, name in named.items() if name is not None}
+        refuse_arrays(roles | places)
+        if not places or len(set(features)) < len(features):
+            shown = f"a {type(by).__name__}" if hasattr(by, "__array__") else repr(by)
+            raise InvalidPredictions(
+                f"by: {shown} must be the name of a column, or a list of one or more different names"
+            )
+        _refuse_one_column(roles)
+        columns = read_columns(frame, roles | places)
+        arrays = {role: columns[name] for role, name in roles.items()}
+        sensitive = {name: columns[name] for name in features}
+        return cls(**arrays, sensitive_features=sensitive, positive=positive, threshold=threshold, about=about)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Predictions is immutable; make a new one to change {name}")
+
+    def __len__(self) -> int:
+        return len(next(iter(self.sensitive_features.values())).codes)
+
+    def __repr__(self) -> str:
+        features = ", ".join(f"{f.name} ({', '.join(f.groups)})" for f in self.sensitive_features.values())
+        return f"Predictions({len(self)} samples, sensitive features: {features})"
+
+    def feature(self, name: str) -> SensitiveFeature:
+        """Return one sensitive feature; raise ConfigurationError with the nearest name if there is none."""
+        if name not in self.sensitive_features:
+            raise ConfigurationError(
+                f"sensitive feature {name!r} is not in the predictions; {did_you_mean(name, self.sensitive_features)}"
+            )
+        return self.sensitive_features[name]
+
+    def labels(self) -> Labels:
+        """Return `y_true`; raise InvalidPredictions if it was not given, as the next four do for theirs."""
+        return _given("y_true", self.y_true, "the metric compares decisions or scores with labels")
+
+    def decisions(self) -> Labels:
+        """Return `y_pred`, given or by the threshold."""
+        return _given("y_pred", self.y_pred, "the metric needs decisions")
+
+    def scores(self) -> Floats:
+        """Return `y_score`."""
+        return _given("y_score", self.y_score, "the metric needs the probability of the positive class")
+
+    def errors(self) -> Floats:
+        """Return `error`."""
+        return _given("error", self.error, "the metric needs the error of each sample")
+
+    def uncertainties(self) -> Floats:
+        """Return `uncertainty`, or the entropy of the score in nats, shape (n,)."""
+        if self.uncertainty is None and self.y_score is not None:
+            return np.asarray(special.entr(self.y_score) + special.entr(1.0 - self.y_score))
+        return _given("uncertainty", self.uncertainty, "give it, or y_score, whose entropy is then taken")
+
+    def ranked_errors(self) -> Floats:
+        """Return what uncertainty should warn of, shape (n,), 0 or more.
+
+        The absolute `error` where it was given; else ``|y_true - y_score|``, which ranks samples as their Brier score
+        and their log loss do; else 1 for a wrong decision.
+        """
+        if self.error is not None:
+            return np.abs(self.error)
+        if self.y_score is not None:
+            return np.asarray(np.abs(self.labels() - self.y_score))
+        return np.asarray(self.labels() != self.decisions(), dtype=np.float64)
+
+
+def like(current: Predictions, **parts: Any) -> Predictions:
+    """Return predictions with some parts replaced by ones that need no checking."""
+    made = object.__new__(Predictions)
+    for name in Predictions.__slots__:
+        value = parts.get(name, getattr(current, name))
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        object.__setattr__(made, name, value)
+    return made
+
+
+_ORDER = (*ARRAYS, "cluster", "sample_id")
+
+
+def _place(name: str) -> int:
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+
+
+def _refuse_halves(y_true: Any, y_pred: Any, y_score: Any, error: Any, positive: Any) -> None:
+    """Refuse labels without predictions, and predictions without labels."""
+    if y_true is not None and y_pred is None and y_score is None and error is None:
+        raise InvalidPredictions("y_pred: give y_pred, y_score or both")
+    if y_true is None and positive is not None:
+        raise InvalidPredictions("positive: given without y_true, of whose classes it is one")
+    if y_true is None and (error is None or y_pred is not None):
+        raise InvalidPredictions("y_true: give it with y_pred or y_score, or give the error of each sample")
+
+
+def _threshold(threshold: object, y_pred: Any, y_score: Any) -> float | None:
+    """Return the threshold that decides; None where decisions are given, or there is nothing to decide by."""
+    if threshold is None:
+        return 0.5 if y_pred is None and y_score is not None else None
+    if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real):
+        raise InvalidPredictions(f"threshold: {threshold!r} is not a number in [0, 1]")
+    limit = float(threshold)
+    if not 0.0 <= limit <= 1.0:
+        raise InvalidPredictions(f"threshold: {limit:g} is outside [0, 1], where the scores are")
+    if y_pred is not None:
+        raise InvalidPredictions("threshold: given beside y_pred, which are the decisions; leave one of them out")
+    if y_score is None:
+        raise InvalidPredictions("threshold: given without y_score, the scores that it makes decisions of")
+    return limit
+
+
+def _refuse_one_column(roles: Mapping[str, str]) -> None:
+    """Refuse a column that would be compared with itself: a model without errors, or one that knows all of its own."""
+    for first, others in {"y_true": ARRAYS[1:], "error": ("uncertainty",)}.items():
+        for other in others:
+            if first in roles and roles.get(other) == roles[first]:
+                raise InvalidPredictions(f"{first}, {other}: both are column {roles[first]!r}; give each its own")
+
+
+def _given(name: str, array: npt.NDArray[_Scalar] | None, why: str) -> npt.NDArray[_Scalar]:
+    if array is None:
+        raise InvalidPredictions(f"{name}: not given; {why}")
+    return array

@@ -1,0 +1,1 @@
+"""Evaluations to verdicts: one function decides."""

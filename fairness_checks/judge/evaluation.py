@@ -1,0 +1,217 @@
+"""What a model fixture returned -> what its checks are asked of: Predictions, and the results of its sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fairness_checks.errors import ConfigurationError, InvalidPredictions, attempted
+from fairness_checks.inputs.predictions import ARRAYS, FACTS, Predictions, like
+from fairness_checks.inputs.sensitive import encode_features
+from fairness_checks.measure.rows import without_missing_text
+from fairness_checks.question.checks import MISSING_IS_ERROR, Check, Missing
+from fairness_checks.storage.cache import FittedCache
+
+if TYPE_CHECKING:
+    from fairness_checks.baseline.accepted import Accepted
+    from fairness_checks.storage.identity import Identity
+    from fairness_checks.sweep.dataset import DataSet
+    from fairness_checks.sweep.plan import SweepPlan
+    from fairness_checks.sweep.results import SweepResults
+    from fairness_checks.sweep.runs import Progress
+    from fairness_checks.sweep.trainable import TrainableModel
+
+__all__ = ["Evaluation", "evaluate"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What the checks of one model are asked of.
+
+    Parameters
+    ----------
+    predictions : Predictions or None
+        Of held-out samples; None where only checks on a sweep are asked.
+    sweep : SweepResults or None
+        Where there are checks on a sweep.
+    plan : SweepPlan or None
+        Of that sweep.
+    about : mapping of str to str
+        What the model and its data are.
+    accepted : Accepted or None
+        What the baseline holds of the model, where there are checks against it.
+    no_predictions, no_sweep : Exception or None
+        Why there are none, where they were wanted; only the checks that need them fail.
+    model : TrainableModel or None
+        The model, where it was trained here; `predictions` are then out of fold.
+    read : mapping of str to str
+        What was read instead of being computed, with the date of its oldest part, as in 2027-06-30T12:00:00Z.
+    not_kept : str or None
+        Why nothing could be kept, though there is a cache.
+    """
+
+    predictions: Predictions | None
+    sweep: SweepResults | None = None
+    plan: SweepPlan | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
+    accepted: Accepted | None = None
+    no_predictions: Exception | None = None
+    no_sweep: Exception | None = None
+    model: TrainableModel | None = None
+    read: Mapping[str, str] = field(default_factory=dict)
+    not_kept: str | None = None
+
+    def lacking(self, check: Check) -> Exception | None:
+        """Return why what a check is asked of is not there; None where it is."""
+        if check.gap is not None:
+            there = self.sweep is not None and self.plan is not None
+            return None if there else self.no_sweep or ConfigurationError("there are no results of a sweep")
+        if self.predictions is None:
+            return self.no_predictions or ConfigurationError("there are no predictions of held-out samples")
+        if check.of is not None and self.accepted is None:
+            return ConfigurationError("a check against the baseline, but there is none to look in")
+        return None
+
+
+def evaluate(
+    name: str,
+    produced: Any,
+    checks: Sequence[Check],
+    plan: SweepPlan | None,
+    *,
+    seed: int,
+    cache: Path | None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    missing: Missing = MISSING_IS_ERROR,
+) -> Evaluation:
+    """Evaluate what a model fixture returned, as far as the checks need it, and as far as that is possible.
+
+    Out-of-fold predictions that cannot be made leave the sweep, and a sweep that fails leaves the predictions.
+
+    Parameters
+    ----------
+    name : str
+        The model's name.
+    produced : Predictions or TrainableModel
+        What the fixture returned. A trainable model is judged by its out-of-fold predictions, and trained again for
+        the checks on a sweep.
+    checks : sequence of Check
+        All checks of the model.
+    plan : SweepPlan, optional
+        Of the sweep that some checks are on.
+    seed : int
+        Of the run; for folds and fits.
+    cache : Path, optional
+        Where fitted work is kept.
+    jobs : int, optional
+        Trainings at a time.
+    progress : callable, optional
+        See `fairness_checks.sweep.runs.run_sweep`.
+    missing : Missing
+        Whether text such as "NA" in the data of a sweep is a missing value, which they may not hold.
+
+    Raises
+    ------
+    ConfigurationError
+        If the fixture returned something else.
+    """
+    swept = plan is not None and any(check.gap is not None for check in checks)
+    held_out = any(check.gap is None for check in checks)
+    if isinstance(produced, Predictions):
+        return Evaluation(produced, about=produced.about, no_sweep=_not_trainable() if swept else None)
+    if type(produced).__name__ != "TrainableModel":
+        raise ConfigurationError(
+            f"the fixture returned {type(produced).__name__}; return fairness_checks.Predictions, or a "
+            f"fairness_checks.sweep.TrainableModel"
+        )
+    from fairness_checks.sweep.runs import run_sweep
+
+    # Before anything is trained, which may change what the model holds.
+    identity = None if cache is None else produced.identity()
+    not_kept = None if identity is None else identity.reason()
+    cache = cache if not_kept is None else None
+    fitted = FittedCache(cache, code=False)  # the identity says what the code is
+    predictions = attempted(lambda: _out_of_fold(name, produced, seed, fitted, identity)) if held_out else None
+    no_predictions = predictions if isinstance(predictions, Exception) else None
+    asked = plan if swept else None
+
+    def trained() -> SweepResults | None:
+        if asked is None:
+            return None
+        _refuse_missing_text(produced.data, asked.by, missing)  # before hours of training, not after them
+        return run_sweep(name, produced, asked, cache, jobs, progress, identity)
+
+    results = attempted(trained)
+    no_sweep = results if isinstance(results, Exception) else None
+    swept_on = None if results is None or isinstance(results, Exception) else results.kept
+    dates = {"out-of-fold predictions": next(iter(fitted.read.values()), None), "sweep": swept_on}
+    return Evaluation(
+        predictions=None if isinstance(predictions, Exception) else predictions,
+        sweep=None if isinstance(results, Exception) else results,
+        plan=asked,
+        about=produced.about,
+        no_predictions=no_predictions,
+        no_sweep=no_sweep,
+        model=produced,
+        read={what: date for what, date in dates.items() if date is not None},
+        not_kept=not_kept,
+    )
+
+
+def _refuse_missing_text(data: DataSet, by: str, missing: Missing) -> None:
+    """Refuse groups of a sweep that are text for a missing value; where missing values are a group, they are groups."""
+    if by in data.sensitive_features.columns and missing.sensitive == "error":
+        feature = encode_features(data.sensitive_features[[by]])[by]
+        if len(without_missing_text(feature, missing).groups) < len(feature.groups):
+            raise InvalidPredictions(
+                f"sensitive_features[{by!r}]: the data set holds text that `missing_text` calls missing; fill it in"
+            )
+
+
+def _not_trainable() -> ConfigurationError:
+    return ConfigurationError(
+        "a check on a sweep, but the fixture returned Predictions, which cannot be trained again; return a "
+        "fairness_checks.sweep.TrainableModel"
+    )
+
+
+def _out_of_fold(
+    name: str, model: TrainableModel, seed: int, cache: FittedCache, identity: Identity | None
+) -> Predictions:
+    """Return out-of-fold predictions, from the cache if nothing that they depend on has changed."""
+    from fairness_checks.question.names import slug
+
+    def compute() -> dict[str, Any]:
+        made = model.out_of_fold(seed)
+        for feature in made.sensitive_features:  # they are not stored: the next run would not have them
+            if feature not in model.data.sensitive_features.columns:
+                raise InvalidPredictions(
+                    f"predict: sensitive feature {feature!r} is not in the data set; give it to the DataSet"
+                )
+        given = {key: getattr(made, key) for key in (*ARRAYS, *FACTS) if getattr(made, key) is not None}
+        return {key: np.asarray(value) for key, value in given.items()}
+
+    features = {key: list(columns) for key, columns in model.feature_sets.items()}
+    depends_on = {
+        **({} if identity is None else identity.key),
+        "seed": seed,
+        "folds": model.folds,
+        "feature_sets": features,
+    }
+    arrays: dict[str, Any] = cache.arrays(f"{slug(name)}.out_of_fold", depends_on, compute)
+    data = model.data
+    same = data.fingerprint()[:16]  # a row is the same sample as long as all of the data are the same
+    facts = {key: arrays.pop(key).item() if key in arrays else None for key in FACTS}
+    whole = Predictions(
+        **arrays,
+        cluster=data.cluster,
+        sensitive_features=data.sensitive_features,
+        sample_id=[f"{same}-{row}" for row in range(len(data))],
+        about=model.about,
+    )
+    return like(whole, **facts)

@@ -1,0 +1,1 @@
+"""The samples placed in their groups, in one pass."""

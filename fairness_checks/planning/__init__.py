@@ -1,0 +1,1 @@
+"""How many samples, and what they will show."""

@@ -1,0 +1,136 @@
+"""What a plan is asked: the arguments of `fairness_checks.planning.sample_size`, checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.question.arguments import count, number
+from fairness_checks.question.checks import PAIRWISE, LimitKind, limit_problem, unfit_limit
+from fairness_checks.question.metrics import METRICS, Metric
+
+__all__ = ["Design", "Value", "checked_values", "design", "second_values"]
+
+Value = float | tuple[float, float]
+"""A group's value; of equalized odds its true and its false positive rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A question, and how samples are collected to answer it; the fields are arguments of `plan_sample_size`."""
+
+    metric: Metric
+    limit_kind: LimitKind
+    limit: float
+    standard_deviation: float | None
+    positives: float
+    correlation: float
+    allocation: float
+    design_effect: float
+    alpha: float
+    power: float
+    tests: int
+    """Checks of the model times components of the metric: a violation is tested at `alpha` over these."""
+    groups: int
+
+
+def design(
+    *,
+    metric: object,
+    limits: dict[LimitKind, float | None],
+    standard_deviation: object,
+    positives: object,
+    correlation: object,
+    allocation: object,
+    cluster_size: object,
+    intra_cluster_correlation: object,
+    alpha: object,
+    power: object,
+    checks: object,
+    groups: object,
+) -> Design:
+    """Check the arguments; `ConfigurationError` names the first one that is impossible, its value and its range."""
+    row = _metric(metric)
+    kind, limit = _limit(row, limits)
+    deviation = standard_deviation
+    if row.kind == "mean" and deviation is None:
+        raise ConfigurationError(f"standard_deviation: {row.name} needs that of one sample's value, above 0")
+    size = number("cluster_size", cluster_size, 1.0, math.inf, "[)")
+    ratio = number("allocation", allocation, 0.0, math.inf, "()")
+    if kind not in PAIRWISE and ratio != 1.0:
+        raise ConfigurationError(f"allocation: {ratio:g} compares two groups; {kind} asks the same of every group")
+    return Design(
+        metric=row,
+        limit_kind=kind,
+        limit=limit,
+        standard_deviation=None if deviation is None else number("standard_deviation", deviation, 0.0, math.inf, "()"),
+        positives=number("positives", positives, 0.0, 1.0, "()"),
+        correlation=number("correlation", correlation, -1.0, 1.0, "[]"),
+        allocation=ratio,
+        design_effect=1.0
+        + (size - 1.0) * number("intra_cluster_correlation", intra_cluster_correlation, 0.0, 1.0, "[]"),
+        alpha=number("alpha", alpha, 0.0, 0.5, "()"),
+        power=number("power", power, 0.5, 1.0, "()"),
+        tests=count("checks", checks, 1) * max(1, len(row.components)),
+        groups=count("groups", groups, 2 if kind in PAIRWISE else 1),
+    )
+
+
+def checked_values(name: str, value: object, design: Design) -> tuple[float, ...]:
+    """Return a group's value, or its values of the metric's components."""
+    metric = design.metric
+    if metric.components:
+        if not isinstance(value, tuple | list) or len(value) != len(metric.components):
+            parts = ", ".join(metric.components)
+            raise ConfigurationError(f"{name}: {value!r}; {metric.name} needs its values as ({parts})")
+        return tuple(number(name, part, 0.0, 1.0, "[]") for part in value)  # rates
+    lowest = 0.5 if design.limit_kind == "max_mismatch" and name == "first_value" else metric.lowest
+    try:
+        return (number(name, value, lowest, metric.highest, _bracket(lowest, "[(") + _bracket(metric.highest, "])")),)
+    except ConfigurationError as error:
+        if lowest == metric.lowest:
+            raise
+        raise ConfigurationError(f"{error}: the first group is the one with the higher error, by A_error") from None
+
+
+def second_values(value: object, asked: Design) -> tuple[float, ...]:
+    """Return the second group's values, which a ceiling or a floor has none of."""
+    if asked.limit_kind in PAIRWISE:
+        if value is None:
+            raise ConfigurationError(f"second_value: missing; {asked.limit_kind} compares two groups")
+        return checked_values("second_value", value, asked)
+    if value is not None:
+        raise ConfigurationError(f"second_value: {value!r} is not asked; {asked.limit_kind} limits each group's value")
+    return (math.nan,)
+
+
+def _bracket(end: float, brackets: str) -> str:
+    return brackets[1 if math.isinf(end) else 0]
+
+
+def _metric(name: object) -> Metric:
+    if not isinstance(name, str):
+        raise ConfigurationError(f"metric: {name!r} is no name; allowed: {', '.join(METRICS)}")
+    if name not in METRICS:
+        raise ConfigurationError(f"metric {name!r} does not exist; {did_you_mean(name, METRICS)}")
+    metric = METRICS[name]
+    if metric.kind == "calibration_error":
+        raise ConfigurationError(
+            f"metric: {name} cannot be planned: its estimate is biased upwards by an amount that depends on how the "
+            f"scores will fill its ten bins, which no argument says; plan brier_score, or audit a pilot sample, whose "
+            f"record holds needed_samples"
+        )
+    return metric
+
+
+def _limit(metric: Metric, given: dict[LimitKind, float | None]) -> tuple[LimitKind, float]:
+    limits = {kind: value for kind, value in given.items() if value is not None}
+    if len(limits) != 1:
+        raise ConfigurationError(f"give exactly one of {', '.join(given)}; {len(limits)} given")
+    ((kind, limit),) = limits.items()
+    if kind not in metric.limits:
+        raise ConfigurationError(unfit_limit(metric, kind))
+    if problem := limit_problem(kind, limit, metric):
+        raise ConfigurationError(problem)
+    return kind, float(limit)

@@ -1,0 +1,225 @@
+"""How many samples settle a limit at assumed values.
+
+Sizes are those of the first group, in samples that count for the metric and are independent; every further group has
+`allocation` times as many.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy import special
+
+from fairness_checks.planning.arguments import Design
+from fairness_checks.planning.variances import area_covariance, by_class, mismatch_variance, of_group
+from fairness_checks.question.checks import PAIRWISE, Settings
+from fairness_checks.question.metrics import METRICS
+from fairness_checks.stats.multiplicity import sidak_level
+from fairness_checks.stats.power import (
+    needed_factor,
+    needed_factor_difference,
+    needed_factor_value,
+    smallest_factor,
+)
+from fairness_checks.stats.proportions import Contrast
+from fairness_checks.stats.ranking import FEWEST
+from fairness_checks.stats.simultaneous import Family
+
+__all__ = ["components", "fewest", "kept", "needed", "needed_of_components"]
+
+_BY_ERRORS = 0.01  # share of the level by which `judge_mismatch` shows which group is worse, for compliance
+_MOST_DEVIATIONS = 1e3  # the root of a million samples, past which `fairness_checks.stats.power` gives up too
+_FEWEST = 1e-9  # samples, for the strictest level there is
+
+
+def fewest(design: Design) -> float:
+    """Return the samples of a group below which the gate judges nothing."""
+    if design.metric.kind in ("ranking", "balanced_accuracy"):
+        return max(Settings().min_group_size, FEWEST / min(design.positives, 1.0 - design.positives))
+    return Settings().min_group_size
+
+
+def kept(design: Design, first: float, second: float) -> bool:
+    """Whether assumed values keep the limit; `second` does not matter for a ceiling or a floor."""
+    limit = design.limit
+    distances = {
+        "max_difference": limit - abs(first - second),
+        "min_ratio": min(first, second) - limit * max(first, second),
+        "max_mismatch": limit - (first - second),
+        "max_value": limit - first,
+        "min_value": first - limit,
+    }
+    return distances[design.limit_kind] > 0.0
+
+
+def needed(design: Design, first: float, second: float) -> float | None:
+    """Size of the first group that settles the limit with the power; None for values on the limit or next to it."""
+    if design.limit_kind not in PAIRWISE:
+        return _needed_value(design, first)
+    if kept(design, first, second):
+        allocation = design.allocation
+        if design.groups > 2 and allocation < 1.0:  # the smaller groups' pairs are the hardest to show alike
+            smaller = dataclasses.replace(design, allocation=1.0)
+            found = _needed_pair(smaller, first, second, design.alpha)
+            return None if found is None else found / allocation
+        return _needed_pair(design, first, second, design.alpha)
+    # The level depends on the sizes through the limit in standard errors, unless there is only one pair.
+    size, before = _FEWEST, math.inf
+    for _ in range(40):
+        found = _needed_pair(design, first, second, _level(design, size, first, second))
+        if found is None or design.groups == 2:
+            return found
+        if abs(found - size) <= 1e-9 * found:
+            break
+        before, size = size, found
+    return max(size, before)
+
+
+def _level(design: Design, size: float, first: float, second: float) -> float:
+    """Return the level at which a pair is tested for a violation."""
+    alpha = design.alpha / design.tests
+    if design.groups == 2:
+        return alpha
+    sizes = np.array([size] + [size * design.allocation] * (design.groups - 1))
+    limit = -math.log(design.limit) if design.limit_kind == "min_ratio" else design.limit
+    if design.metric.kind == "proportion":
+        rate = (first + second * sizes[1:].sum() / size) / (1.0 + sizes[1:].sum() / size)
+        odds = (1.0 - rate) * rate if design.limit_kind == "max_difference" else (1.0 - rate) / max(rate, 1e-12)
+        variances = np.full(design.groups, odds)
+    elif design.limit_kind == "max_mismatch":
+        variances = np.full(design.groups, _mismatch_variance(design, first, second))
+    else:
+        variances = np.array([of_group(design, v) for v in [first] + [second] * (design.groups - 1)])
+    return Family(np.sqrt(variances / sizes), limit).level(alpha)
+
+
+def _needed_pair(design: Design, first: float, second: float, level: float) -> float | None:
+    """Size with which a violation by the pair is found at a level, or compliance of all such pairs at `alpha`."""
+    limit, power, groups = design.limit, design.power, design.groups
+    if design.limit_kind == "max_mismatch":
+        return _needed_mismatch(design, first, second, level)
+    if design.metric.kind == "proportion":
+        contrast: Contrast = "difference" if design.limit_kind == "max_difference" else "ratio"
+        (higher, n_higher), (lower, n_lower) = sorted([(first, 1.0), (second, design.allocation)], reverse=True)
+        return needed_factor(higher, n_higher, lower, n_lower, limit, contrast, level, power, groups)
+    # The tests take the variance near the limit, which for nearly perfect groups is far from their own.
+    move = (math.copysign(limit, first - second) - (first - second)) / 2.0
+    error = max(_pair_error(design, first, second), _pair_error(design, first + move, second - move))
+    found = needed_factor_difference(abs(first - second), error, limit, level, level, power, groups)
+    if found is None or design.metric.kind != "balanced_accuracy":
+        return found
+    # The test draws a balanced accuracy towards 1/2 where that makes it more careful.
+    (higher, n_higher), (lower, n_lower) = sorted([(first, 1.0), (second, design.allocation)], reverse=True)
+    inwards = max(higher - 0.5, 0.0) / n_higher + max(0.5 - lower, 0.0) / n_lower
+    if kept(design, first, second):
+        inwards = max(0.5 - higher, 0.0) / n_higher + max(lower - 0.5, 0.0) / n_lower
+    return _made_up(found, inwards * by_class(design), abs(abs(first - second) - limit))
+
+
+def _pair_error(design: Design, first: float, second: float) -> float:
+    """Return the standard error of a difference for one sample of the first group."""
+    return math.sqrt(of_group(design, first) + of_group(design, second) / design.allocation)
+
+
+def _made_up(size: float, loss: float, distance: float) -> float:
+    """Size at which a distance that loses `loss` / size is as many standard errors as the whole one at `size`.
+
+    With a loss of half an event this is Fleiss' correction for continuity (Biometrics 36 (1980) 343-346,
+    doi:10.2307/2529990).
+    """
+    return ((math.sqrt(size) + math.sqrt(size + 4.0 * loss / distance)) / 2.0) ** 2
+
+
+def _needed_mismatch(design: Design, error_auc: float, uncertainty_auc: float, level: float) -> float | None:
+    """Size for a mismatch, whose test must also show which group has the higher error; misses are added up."""
+    both = 1.0 + 1.0 / design.allocation
+    error = math.sqrt(both * _mismatch_variance(design, error_auc, uncertainty_auc))
+    of_error = math.sqrt(both * area_covariance(error_auc, error_auc, 1.0))
+    mismatch, worse = error_auc - uncertainty_auc, error_auc - 0.5
+
+    def miss(grown: float, distance: float, deviation: float, at: float) -> float:
+        return float(special.ndtr(-float(special.ndtri(at)) - grown * distance / max(deviation, 1e-12)))
+
+    def not_violated(grown: float) -> float:
+        by_mismatch = level / (2.0 if design.limit == 0.0 else 1.0)
+        return miss(grown, mismatch - design.limit, error, by_mismatch) + miss(grown, worse, of_error, level)
+
+    def not_complied(grown: float) -> float:
+        turned = miss(grown, design.limit + mismatch, error, (1.0 - _BY_ERRORS) * level)
+        other = min(turned, miss(grown, worse, of_error, _BY_ERRORS * level))
+        pairs = design.groups * (design.groups - 1) / 2.0
+        return pairs * (miss(grown, design.limit - mismatch, error, level) + other)
+
+    return smallest_factor(not_complied if kept(design, error_auc, uncertainty_auc) else not_violated, design.power)
+
+
+def _mismatch_variance(design: Design, error_auc: float, uncertainty_auc: float) -> float:
+    """Variance of a mismatch for one sample of a group; among several groups at least that of two groups alike."""
+    own = mismatch_variance(error_auc, uncertainty_auc, design.correlation)
+    return own if design.groups == 2 else max(own, mismatch_variance(0.5, 0.5, design.correlation))
+
+
+def _needed_value(design: Design, value: float) -> float | None:
+    """Size of every group for a ceiling or a floor: one group violates it, or all keep it at this value."""
+    keeps, limit = kept(design, value, math.nan), design.limit
+    power = design.power ** (1.0 / design.groups) if keeps else design.power  # groups are independent
+    level = design.alpha if keeps else sidak_level(design.alpha / design.tests, design.groups)
+    if design.metric.kind == "proportion":
+        if design.limit_kind == "min_value":  # a floor of the rate is a ceiling of its complement
+            value, limit = 1.0 - value, 1.0 - limit
+        found = needed_factor_value(value, 1.0, limit, level, power)
+        return None if found is None else _made_up(found, 0.5, abs(value - limit))  # the test is exact
+    z_power, z_level = float(special.ndtri(power)), -float(special.ndtri(level))
+    # The test takes the variance that it sees, at the estimate with which it just succeeds.
+    decisive = (value * z_level + limit * z_power) / (z_level + z_power)
+    reach = z_power * math.sqrt(of_group(design, value)) + z_level * math.sqrt(of_group(design, decisive))
+    distance = abs(value - limit)
+    if reach > _MOST_DEVIATIONS * distance:
+        return None
+    outwards = 1.0 if (design.limit_kind == "max_value") == keeps else -1.0  # where the truth may lie
+    inwards = max(outwards * (0.5 - value), 0.0) if design.metric.kind == "balanced_accuracy" else 0.0
+    return _made_up((reach / distance) ** 2, inwards * by_class(design), distance)
+
+
+def components(design: Design) -> list[tuple[Design, float]]:
+    """Return the components of a metric as designs, with the share of the samples that count for each."""
+    shares = {"positives": design.positives, "negatives": 1.0 - design.positives}
+    rows = [METRICS[name] for name in design.metric.components]
+    return [(dataclasses.replace(design, metric=row), shares[row.unit]) for row in rows]
+
+
+def needed_of_components(design: Design, first: tuple[float, ...], second: tuple[float, ...]) -> float | None:
+    """Size for the larger of two disparities; any may violate, both must comply, and they are independent."""
+    parts = list(zip(components(design), first, second, strict=True))
+
+    def sizes(powers: tuple[float, ...]) -> list[float | None]:
+        found = [
+            needed(dataclasses.replace(part, power=p), a, b) for ((part, _), a, b), p in zip(parts, powers, strict=True)
+        ]
+        return [None if n is None else n / share for n, ((_, share), _, _) in zip(found, parts, strict=True)]
+
+    violating = [not kept(part, a, b) for (part, _), a, b in parts]
+    if any(violating):
+        alone = zip(sizes((design.power,) * len(parts)), violating, strict=True)
+        return min((n for n, violates in alone if violates and n is not None), default=None)
+    return _shared_power(sizes, design.power)
+
+
+def _shared_power(sizes: Callable[[tuple[float, ...]], list[float | None]], power: float) -> float | None:
+    """Size at which two independent tests succeed together: the powers power^s and power^(1 - s) need the same."""
+
+    def both(share: float) -> tuple[float, float]:
+        one, two = (math.inf if n is None else n for n in sizes((power**share, power ** (1.0 - share))))
+        return one, two
+
+    low, high = 1e-6, 1.0 - 1e-6
+    if max(*both(0.5)) == math.inf:
+        return None
+    for _ in range(40):
+        share = (low + high) / 2.0
+        one, two = both(share)
+        low, high = (share, high) if one > two else (low, share)
+    return max(one, two)

@@ -1,0 +1,134 @@
+"""The last word on a run under ``pytest --fairness``: exit code 0 only where its ledger was closed in order.
+
+A conftest.py or a plugin can end a run, or change its exit code, before and after every check has been judged. What
+it cannot do is speak after `LastWords`, which is registered once all conftest.py files of the start have been read and
+so stands outside every other hook. Nothing stops ``os._exit(0)``, or code that patches pytest or this package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from fairness_checks.plugin.xdist import Ledger
+
+__all__ = ["DESCRIBES", "LAST_WORDS", "RUNS_NOTHING", "LastWords"]
+
+DESCRIBES = {
+    "help": "--help",
+    "version": "--version",
+    "markers": "--markers",
+    "cacheshow": "--cache-show",
+    "showfixtures": "--fixtures",
+}
+"""Options of pytest that only describe something, by the name of their value: no gate is opened for them."""
+
+RUNS_NOTHING = DESCRIBES | {
+    "show_fixtures_per_test": "--fixtures-per-test",
+    "collectonly": "--collect-only",
+    "setupplan": "--setup-plan",
+    "setuponly": "--setup-only",
+}
+"""Options under which no test is run: such a run judges nothing, and ends as without the gate."""
+
+
+_SELECTS = {
+    "keyword": "-k",
+    "markexpr": "-m",
+    "deselect": "--deselect",
+    "lf": "--lf",
+    "fairness_config": "--fairness-config",
+    "fairness_burden": "--fairness-burden",
+}
+"""Options that say what is judged and by what: a conftest.py that sets one takes checks away where nobody reads it."""
+
+
+class LastWords:
+    """Turns a green exit into a failure unless the ledger was closed in order.
+
+    Parameters
+    ----------
+    config : pytest.Config
+        Before any conftest.py is read: no option given there can make a run pass for one that runs nothing.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        options = config.known_args_namespace
+        given = [option for name, option in RUNS_NOTHING.items() if getattr(options, name, None)]
+        self.runs_nothing: str | None = given[0] if given else None
+        self.opens_no_gate = any(getattr(options, name, None) for name in DESCRIBES)
+        self._selected = _selection(options)
+        self.ledger: Ledger | None = None
+        self._finished = False
+
+    @contextmanager
+    def seeing_exits(self, place: str) -> Generator[None]:
+        """Let no ``sys.exit(0)`` leave the block."""
+        try:
+            yield
+        except SystemExit as leaving:
+            if self._is_red(leaving.code) or self.runs_nothing:
+                raise
+            _say(f"sys.exit({leaving.code or 0}) was called {place}")
+            raise SystemExit(int(pytest.ExitCode.TESTS_FAILED)) from leaving
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        """See that every report was written; `pytest.exit` in another hook ends the writing."""
+        result = yield
+        self._finished = True
+        return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, object, object]:
+        """Return the exit code of the run, or 1 for a green one that was not in order."""
+        try:
+            code = yield
+        except SystemExit as leaving:
+            if self._is_red(leaving.code) or (disorder := self._disorder(config)) is None:
+                raise
+            _say(f"sys.exit({leaving.code or 0}) was called; {disorder}")
+            return pytest.ExitCode.TESTS_FAILED
+        if self._is_red(code) or (disorder := self._disorder(config)) is None:
+            return code
+        _say(disorder)
+        return pytest.ExitCode.TESTS_FAILED
+
+    def _disorder(self, config: pytest.Config) -> str | None:
+        """Say why the run may not be green; a worker of pytest-xdist tells its controller instead."""
+        if self.runs_nothing or hasattr(config, "workerinput"):
+            return None
+        if self.ledger is None:
+            return "the run ended before the gate was opened: nothing was judged"
+        for name, value in _selection(config.option).items():
+            if value != self._selected[name]:
+                return (
+                    f"{_SELECTS[name]} became {value or None!r} after the command line was read, by a conftest.py or a "
+                    "plugin; give it on the command line or in addopts"
+                )
+        return self.ledger.disorder or (None if self._finished else "the run ended before its reports were written")
+
+    @staticmethod
+    def _is_red(code: object) -> bool:
+        """Say whether the shell would see a failure: it is given the last eight bits of a number."""
+        return code is not None and (code % 256 != 0 if isinstance(code, int) else code != 0)
+
+
+def _selection(options: argparse.Namespace) -> dict[str, object]:
+    """Return what the options select, as it is now: a list may be added to later."""
+    values = {name: getattr(options, name, None) for name in _SELECTS}
+    return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+LAST_WORDS = pytest.StashKey[LastWords]()
+
+
+def _say(disorder: str) -> None:
+    """Write to the terminal itself: pytest's own reporter may not exist yet, or any more."""
+    sys.stderr.write(f"ERROR: fairness: exit code 0 became 1: {disorder}\n")

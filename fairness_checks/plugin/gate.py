@@ -1,0 +1,358 @@
+"""The hooks of a run under ``pytest --fairness``: what is collected, evaluated and reported, and as what outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Generator, Sequence
+from glob import glob
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.plugin.keys import DECIDED, GATE, INCOMPLETE, RECORDS, STAGED
+from fairness_checks.plugin.refusals import refuse_marks, refuse_missing_checks, refuse_options, usage_error
+from fairness_checks.plugin.run_cache import RUN_CACHE, cache_directory
+from fairness_checks.plugin.selection import is_fairness_test
+from fairness_checks.plugin.suite import (
+    MODEL_MARK,
+    CheckTest,
+    LimitsFile,
+    LimitsTest,
+    UncheckedTest,
+    WaiverTest,
+    discover_models,
+    outcome_of,
+)
+
+if TYPE_CHECKING:
+    from fairness_checks.baseline.session import BaselineSession
+    from fairness_checks.config.loading import GateConfig
+    from fairness_checks.judge.verdict import Answer
+    from fairness_checks.question.checks import Burden, CheckKey, Settings
+    from fairness_checks.question.waivers import Waiver
+    from fairness_checks.sweep.runs import Progress
+
+__all__ = ["Gate"]
+
+_STATUS = {"inconclusive": ("inconclusive", "?", "INCONCLUSIVE"), "waived": ("waived", "w", "WAIVED")}
+_UNJUDGED = ("unjudged", "s", "UNJUDGED")
+
+
+class Gate:
+    """The hooks of a run under ``--fairness``."""
+
+    def __init__(self, config: pytest.Config, runs_nothing: str | None = None) -> None:
+        from fairness_checks.config.loading import check_names, load_config
+
+        refuse_options(config)
+        self._config = config
+        self._runs_nothing = runs_nothing
+        self.path = _config_path(config)
+        self.node_prefix = _node_prefix(config, self.path)
+        models = discover_models(config, self.path) if self._conftest_is_loaded() else None
+        try:
+            self.limits: GateConfig = load_config(self.path, models)
+        except ConfigurationError as error:
+            raise pytest.UsageError(str(error)) from None
+        if models is not None and (problems := check_names(self.limits, models)):
+            raise pytest.UsageError("\n".join(problems))
+        self.baseline = _baseline(self.path, config, {model.name for model in self.limits.models})
+        self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
+        self._answers: dict[str, dict[CheckKey, Answer]] = {}
+        self._failures: dict[str, Exception] = {}
+        self._raised: list[Exception] = []  # errors of trainings that a check has shown
+        self._deselected: set[tuple[str, CheckKey]] = set()
+        self._deselected_waivers: list[Waiver] = []
+        self._models: dict[str, tuple[str, ...] | None] = {}  # known once every conftest.py has been collected
+        config.stash[GATE] = self
+        self._add_to_arguments()
+
+    @property
+    def settings(self) -> Settings:
+        """The defaults of the file, with the burden of proof of the command line."""
+        import dataclasses
+
+        settings = self.limits.settings
+        return dataclasses.replace(settings, burden_of_proof=self.burden) if self.burden else settings
+
+    @property
+    def burden(self) -> Burden | None:
+        """The burden of proof of the command line, which wins over every other."""
+        given: Burden | None = self._config.getoption("fairness_burden")
+        return given
+
+    @property
+    def unfiltered(self) -> bool:
+        """Whether every configured check is to run, as far as this process has deselected."""
+        return self._wants_all and not self._deselected
+
+    def _conftest_is_loaded(self) -> bool:
+        """Say so; a conftest.py beside a file of limits elsewhere is loaded only when pytest collects there."""
+        beside = self.path.parent / "conftest.py"
+        return not beside.exists() or self._config.pluginmanager.has_plugin(str(beside))
+
+    def _add_to_arguments(self) -> None:
+        """Collect the file of limits too, unless it is named already or only single tests are asked for."""
+        arguments = self._config.args
+        here = self._config.invocation_params.dir
+        named = [a for a in arguments if (here / a.split("::")[0]).resolve() == self.path]
+        if not named and not all("::" in argument for argument in arguments):
+            arguments.append(str(self.path))
+        only_some = any("::" in argument for argument in named) or (not named and str(self.path) not in arguments)
+        self._wants_all = not only_some and not self._config.getoption("lf", False)
+
+    def unnamed(self) -> list[str]:
+        """Return the models that the file neither checks nor calls unchecked; none where only a part is to run.
+
+        Tests that were not collected may use them: by other paths, or where files are ignored. Those that `-k`, `-m` or
+        `--deselect` take away, also in addopts, have been collected, and are seen.
+        """
+        option = self._config.getoption
+        filters = ("ignore", "ignore_glob", "stepwise")
+        if not self._wants_all or any(option(name, None) for name in filters) or not self._collects_everywhere():
+            return []
+        return self._not_named()
+
+    def _not_named(self) -> list[str]:
+        named = {model.name for model in self.limits.models} | self.limits.unchecked.keys()
+        return [name for name in discover_models(self._config, self.path) if name not in named]
+
+    def _collects_everywhere(self) -> bool:
+        """Say whether the given paths hold all places that may hold tests."""
+        root, here = self._config.rootpath.resolve(), self._config.invocation_params.dir
+        patterns = self._config.getini("testpaths")
+        found = (place for pattern in patterns for place in glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207  # Path takes no "."
+        places = [root / place for place in found] or [root]
+        given = [(here / argument).resolve() for argument in self._config.args]
+        return all(any(place.resolve().is_relative_to(path) for path in given) for place in places)
+
+    def _unchecked_lines(self) -> list[str]:
+        """Say which models no check of the file names, in every run."""
+        lines = [f"fairness: unchecked: {name} ({reason})" for name, reason in self.limits.unchecked.items()]
+        if names := self._not_named():
+            lines.append(f"fairness: {self.node_prefix} has no check of {', '.join(names)}")
+        return lines
+
+    def pytest_report_header(self) -> list[str]:
+        """Say seed, configuration, burden of proof and the models found."""
+        models = discover_models(self._config, self.path)
+        found = f"{len(models)} model{'' if len(models) == 1 else 's'} found{': ' if models else ''}{', '.join(models)}"
+        if not self._conftest_is_loaded():
+            found = f"models are looked for when {self.path.parent / 'conftest.py'} is collected"
+        return [
+            f"fairness: config {self.node_prefix}, seed {self.limits.seed}, "
+            f"burden of proof {self.settings.burden_of_proof}",
+            f"fairness: {found}",
+            *self._unchecked_lines(),
+            *([f"fairness: {option}: no check is run, nothing is judged"] if (option := self._runs_nothing) else []),
+        ]
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Collect the file of limits as a test module."""
+        if file_path == self.path:
+            # Outside the root directory pytest has no name of its own for a file.
+            named: dict[str, Any] = (
+                {} if self.path.is_relative_to(self._config.rootpath) else {"nodeid": self.node_prefix}
+            )
+            return LimitsFile.from_parent(parent, path=file_path, **named)
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """End in a usage error where names do not exist or nothing is checked; before any model is fitted."""
+        from fairness_checks.config.loading import check_names
+        from fairness_checks.config.messages import EXAMPLE
+
+        self._models = discover_models(self._config, self.path)
+        if problems := check_names(self.limits, self._models):
+            raise usage_error(self._config, "\n".join(problems))
+        used = {name for i in items if not isinstance(i, LimitsTest) for name in _fixtures_of(i)}
+        items[:] = [i for i in items if not (isinstance(i, UncheckedTest) and i.model in used)]
+        if contradicted := [name for name in self.limits.unchecked if name in used]:
+            message = "a fairness test uses the model; remove the line"
+            document = self.limits.document
+            lines = [document.problem(("unchecked", name), message).text(document.source) for name in contradicted]
+            raise usage_error(self._config, "\n".join(lines))
+        # Without models the file can still hold tests: of those that only the baseline knows.
+        asked = (is_fairness_test(i) and (self.limits.models or not isinstance(i, LimitsTest)) for i in items)
+        if not any(asked) and not session.testsfailed:
+            raise usage_error(
+                self._config,
+                f"{self.node_prefix}: no check was collected; write at least one, for instance\n\n{EXAMPLE}\n"
+                f"or a test that uses the `fairness` fixture",
+            )
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Remember what was left out on purpose."""
+        self._deselected.update((i.model, i.check.key) for i in items if isinstance(i, CheckTest))
+        self._deselected_waivers += [i.waiver for i in items if isinstance(i, WaiverTest)]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Refuse a run without all configured checks, and re-run marks that a conftest adds to them.
+
+        A check may be deselected, openly; one that an ignored path, a skipped folder or another plugin took away
+        without a word would never be missed.
+        """
+        from fairness_checks.judge.waiver_use import waiver_text
+
+        there = {(i.model, i.check.key) for i in session.items if isinstance(i, CheckTest)} | self._deselected
+        missing = [
+            f"{entry.check.metric} by {', '.join(entry.check.by)} of {model.name} (line {entry.line})"
+            for model in self.limits.models
+            for entry in model.checks
+            if (model.name, entry.check.key) not in there
+        ]
+        waivers = [i.waiver for i in session.items if isinstance(i, WaiverTest)] + self._deselected_waivers
+        missing += [waiver_text(waiver) for waiver in self.limits.waivers if waiver not in waivers]
+        if self._wants_all and not session.testsfailed:
+            refuse_missing_checks(self._config, self.node_prefix, missing)
+        refuse_marks(self._config, session.items)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Refuse a model that another fixture of its name replaces."""
+        name = fixturedef.argname
+        if name in self._models and not hasattr(fixturedef.func, MODEL_MARK):
+            code = getattr(fixturedef.func, "__code__", None)
+            where = f" in {code.co_filename}:{code.co_firstlineno}" if code else ""
+            raise ConfigurationError(f"the fixture{where} replaces the model {name}; give one of them another name")
+
+    def answers(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, Answer]:
+        """Evaluate a model once: all its checks together, whatever was selected, for they are adjusted together."""
+        if model in self._failures:  # what took long to fail is not tried again for the next check
+            raise self._failures[model].with_traceback(None)
+        if model not in self._answers:
+            try:
+                self._answers[model] = self._evaluate(model, request)
+            except Exception as error:
+                self._failures[model] = error
+                raise
+        return self._answers[model]
+
+    def is_news(self, error: Exception) -> bool:
+        """Say whether an error is asked about for the first time: of several checks one shows its traceback."""
+        known = any(error is each for each in self._raised)
+        self._raised += [] if known else [error]
+        return not known
+
+    def _is_incomplete(self, model: str) -> bool:
+        """Say whether some check of a model that was evaluated could not be made, selected or not."""
+        answers = self._answers.get(model, {}).values()
+        return model in self._failures or any(isinstance(answer, Exception) for answer in answers)
+
+    def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, Answer]:
+        from fairness_checks.judge.evaluation import evaluate
+        from fairness_checks.judge.verdict import judge_model
+
+        (configured,) = (each for each in self.limits.models if each.name == model)
+        checks = [entry.check for entry in configured.checks]
+        evaluation = evaluate(
+            model,
+            request.getfixturevalue(model),
+            checks,
+            configured.sweep,
+            seed=self.limits.seed,
+            cache=cache_directory(self._config),
+            jobs=self._config.getoption("fairness_jobs"),
+            progress=self._progress(model) if configured.sweep else None,
+            missing=self.settings.missing,
+        )
+        if evaluation.predictions is not None:
+            for feature in self._models[model] or ():
+                evaluation.predictions.feature(feature)
+        self._config.stash[RUN_CACHE].of_model(model, evaluation.read, evaluation.not_kept)
+        evaluation = dataclasses.replace(evaluation, accepted=self.baseline.accepted(model, checks))
+        answers = judge_model(model, evaluation, checks, self.settings, self.limits.waivers)
+        if not any(isinstance(answer, Exception) for answer in answers):
+            folder = self.baseline.staged(evaluation.predictions, checks, self.settings)
+            self._staged |= {} if folder is None else {model: folder}
+        return {check.key: answer for check, answer in zip(checks, answers, strict=True)}
+
+    def _progress(self, model: str) -> Progress | None:
+        """Return what shows how far a sweep is on a terminal; CI logs and workers stay quiet."""
+        stream = sys.__stderr__
+        with self._uncaptured():  # a captured stream is a file, whatever it was before
+            if stream is None or not stream.isatty() or hasattr(self._config, "workerinput"):
+                return None
+            from fairness_checks.sweep.progress import ProgressLine
+
+            line = ProgressLine(stream, f"sweep {model}")
+
+        def progress(done: int, total: int, seconds: float) -> None:
+            with self._uncaptured():  # what the model prints stays captured
+                if seconds == 0.0:  # the first call: pytest has left the cursor behind the name of the test
+                    stream.write("\n")
+                line(done, total, seconds)
+
+        return progress
+
+    def _uncaptured(self) -> contextlib.AbstractContextManager[None]:
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        return capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
+
+    @pytest.hookimpl(wrapper=True, trylast=True)  # reporters that wrap it, such as Allure's, see the outcome given here
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Give a test whose records are inconclusive or waived that outcome, located where its limit stands."""
+        report = yield
+        if report.when == "call":
+            item.stash[DECIDED] = True
+        if isinstance(item, LimitsTest):  # pytest-xdist sends a report's whole __dict__
+            report.__dict__[INCOMPLETE] = item.model if self._is_incomplete(item.model) else None
+            if item.model in self._staged:
+                report.__dict__[STAGED] = [item.model, str(self._staged[item.model])]
+        verdict = outcome_of(item.stash.setdefault(RECORDS, []))
+        if report.when == "call" and verdict in _STATUS and report.outcome != "failed":
+            from fairness_checks.report.text import headline
+
+            record = next(r for r in item.stash[RECORDS] if r.verdict == verdict)
+            path, line, _ = item.reportinfo()
+            report.outcome = "skipped"
+            report.longrepr = (str(path), (line or 0) + 1, headline(record))
+            report.user_properties.append(("fairness.outcome", verdict))
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+        """Count inconclusive and waived checks, and tests without a verdict, apart: never green."""
+        outcome = dict(getattr(report, "user_properties", ())).get("fairness.outcome")
+        if report.skipped and outcome == "unjudged":
+            category, letter, word = _UNJUDGED
+            return category, letter, (word, {"yellow": True})
+        if report.when != "call" or not report.skipped or outcome not in _STATUS:
+            return None
+        category, letter, word = _STATUS[str(outcome)]
+        return category, letter, (word, {"yellow": True})
+
+
+def _fixtures_of(item: pytest.Item) -> Sequence[str]:
+    """Return the fixtures of a fairness test, also those that its fixtures ask for."""
+    return getattr(item, "fixturenames", ()) if is_fairness_test(item) else ()
+
+
+def _baseline(limits: Path, config: pytest.Config, models: set[str]) -> BaselineSession:
+    from fairness_checks.baseline.session import FILENAME, BaselineSession
+    from fairness_checks.errors import BaselineError
+
+    try:
+        return BaselineSession(
+            limits.with_name(FILENAME), models, updating=config.getoption("fairness_update_baseline")
+        )
+    except BaselineError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _config_path(config: pytest.Config) -> Path:
+    given = config.getoption("fairness_config")
+    path = config.invocation_params.dir / given if given else config.rootpath / "thresholds.yaml"
+    return path.resolve()
+
+
+def _node_prefix(config: pytest.Config, path: Path) -> str:
+    root = config.rootpath.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -1,0 +1,71 @@
+"""Tests that a user writes with the `fairness` mark or fixture: each must come to a verdict, and end with it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Generator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fairness_checks.judge.hearing import heard_by
+from fairness_checks.plugin.keys import GATE, RECORDS
+from fairness_checks.plugin.suite import LimitsTest, attach, failure
+
+if TYPE_CHECKING:
+    from fairness_checks.records.check_record import CheckRecord
+
+__all__ = ["HandWritten", "holds_fairness_tests"]
+
+_NO_VERDICT = (
+    "the test ended without a verdict: it called neither fairness.audit nor fairness_checks.audit; call one of them in "
+    "the test, or take the `fairness` mark or fixture away"
+)
+
+
+class HandWritten:
+    """Hears of the verdicts that a hand-written test comes to, and fails the test where there is none."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Keep each verdict with its test; a violation fails it, also where the test itself looks away."""
+        if isinstance(item, LimitsTest):
+            return (yield)
+        with heard_by(partial(_keep, item)):
+            result = yield
+        records = item.stash.get(RECORDS, [])
+        if not records:
+            pytest.fail(_NO_VERDICT, pytrace=False)
+        for text in filter(None, map(failure, records)):
+            pytest.fail(text, pytrace=False)
+        return result
+
+
+def _keep(item: pytest.Item, record: CheckRecord) -> None:
+    """Keep a verdict of `fairness_checks.audit`; the burden of proof of the command line wins over its own."""
+    burden = item.config.stash[GATE].burden
+    attach(item, dataclasses.replace(record, burden_of_proof=burden) if burden else record)
+
+
+def holds_fairness_tests(path: Path) -> bool:
+    """Say whether a file of tests that was not imported uses the `fairness` mark or fixture."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return any(
+        (isinstance(node, ast.arg) and node.arg == "fairness")
+        or (isinstance(node, ast.Attribute) and node.attr == "fairness")
+        or (isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _BY_NAME and _names_fairness(node))
+        for node in ast.walk(tree)
+    )
+
+
+_BY_NAME = ("usefixtures", "getfixturevalue")
+
+
+def _names_fairness(call: ast.Call) -> bool:
+    return any(isinstance(given, ast.Constant) and given.value == "fairness" for given in call.args)

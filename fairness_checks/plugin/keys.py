@@ -1,0 +1,61 @@
+"""Under what the parts of the plugin find each other's work: in pytest's stash, in test reports, in JUnit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from fairness_checks.baseline.session import BaselineSession
+    from fairness_checks.config.loading import GateConfig
+    from fairness_checks.judge.verdict import Answer
+    from fairness_checks.question.checks import Burden, CheckKey, Settings
+    from fairness_checks.records.check_record import CheckRecord
+
+__all__ = ["DECIDED", "GATE", "INCOMPLETE", "IN_ORDER", "RECORDS", "STAGED", "STATE", "Judging"]
+
+
+class Judging(Protocol):
+    """What tests ask of the gate; `fairness_checks.plugin.gate` has it."""
+
+    limits: GateConfig
+    baseline: BaselineSession
+    node_prefix: str
+
+    @property
+    def settings(self) -> Settings:
+        """The defaults of the file, with the burden of proof of the command line."""
+        ...
+
+    @property
+    def burden(self) -> Burden | None:
+        """The burden of proof of the command line, which wins over every other."""
+        ...
+
+    @property
+    def unfiltered(self) -> bool:
+        """Whether every configured check is to run, as far as this process has deselected."""
+        ...
+
+    def unnamed(self) -> list[str]:
+        """Return the models that the file neither checks nor calls unchecked; none where only a part is to run."""
+        ...
+
+    def answers(self, model: str, request: pytest.FixtureRequest) -> Mapping[CheckKey, Answer]:
+        """Evaluate a model once, and judge all of its checks."""
+        ...
+
+    def is_news(self, error: Exception) -> bool:
+        """Say whether an error is asked about for the first time."""
+        ...
+
+
+GATE: pytest.StashKey[Judging] = pytest.StashKey()
+RECORDS: pytest.StashKey[list[CheckRecord]] = pytest.StashKey()
+DECIDED: pytest.StashKey[bool] = pytest.StashKey()  # the call of the test is over
+INCOMPLETE = "fairness_incomplete"  # of a test report: the model, where some check of it could not be made
+STAGED = "fairness_staged"  # of a test report: its model, and where that left what the next baseline needs
+STATE = "fairness.state"  # property of a test that has no record: what is wrong, or that nothing is
+IN_ORDER = "in order"

@@ -1,0 +1,197 @@
+"""Kept results in one run: where they are, what of an earlier run was read, and that all that is read is said.
+
+A run that writes a baseline reads nothing that is older than itself: its processes share a folder that it has made, and
+what they leave there takes the place of what was kept before.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Generator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fairness_checks.plugin.suite import CheckTest
+
+if TYPE_CHECKING:
+    from fairness_checks.storage.cache import FittedCache
+
+__all__ = ["CACHE_PROPERTY", "RUN_CACHE", "RunCache", "cache_directory"]
+
+CACHE_PROPERTY = "fairness.cache"
+"""Of a test case: what its verdict was read from instead of being computed in this run, or why nothing was kept."""
+
+_INPUT = "fairness_cache"
+_RUNS = "runs"  # folders of runs that write a baseline
+_LEFT_SECONDS = 2 * 24 * 3600.0  # after which such a folder belongs to a run that was killed
+_KEPT = frozenset({".entry", ".log"})
+
+
+class RunCache:
+    """Where the results of one run are kept, and what of them it has read.
+
+    Parameters
+    ----------
+    config : pytest.Config
+        Of the controller or of a worker.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        given: Mapping[str, str] = getattr(config, "workerinput", {}).get(_INPUT, {})
+        self._is_worker = hasattr(config, "workerinput")
+        self._begun = given.get("begun", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self._folder = given.get("folder", "")
+        self._caches: list[FittedCache] = []
+        self._told: set[tuple[int, str]] = set()
+        self._of_models: dict[str, str | None] = {}
+        self._said: dict[str, str] = {}  # by model or test, what it was read from, or why it was not kept
+        config.stash[RUN_CACHE] = self
+
+    @cached_property
+    def _kept(self) -> Path | None:
+        """The folder that outlives the run; None where there is none."""
+        store = getattr(self._config, "cache", None)  # absent under -p no:cacheprovider
+        if store is None or self._config.getoption("fairness_no_cache"):
+            return None
+        try:
+            return Path(store.mkdir("fairness"))
+        except OSError as error:
+            self._said["nothing is kept"] = (
+                f"{error.filename}: {error.strerror or error}; make it a folder that can be written, name another one "
+                "with the ini key cache_dir, or use --fairness-no-cache"
+            )
+            return None
+
+    @property
+    def _updating(self) -> bool:
+        return bool(self._config.getoption("fairness") and self._config.getoption("fairness_update_baseline"))
+
+    @cached_property
+    def directory(self) -> Path | None:
+        """Where this run reads and writes; None where nothing is kept."""
+        if self._folder:
+            return Path(self._folder)
+        if self._kept is None or not self._updating:
+            return self._kept
+        self._remove_leftovers(self._kept / _RUNS)
+        return self._kept / _RUNS / uuid.uuid4().hex
+
+    @staticmethod
+    def _remove_leftovers(runs: Path) -> None:
+        with suppress(OSError):
+            for folder in list(runs.iterdir()):
+                if time.time() - folder.stat().st_mtime > _LEFT_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker when the run began, and the folder that its processes share."""
+        folder = str(self.directory) if self._updating and self.directory is not None else ""
+        node.workerinput[_INPUT] = {"begun": self._begun, "folder": folder}
+
+    def pytest_report_header(self) -> list[str]:
+        """Say what may be read instead of being computed."""
+        if self._config.getoption("fairness_no_cache"):
+            return []
+        if self._updating:
+            return ["fairness: nothing that was kept is read: the baseline is written from what this run computes"]
+        newest = None if self._kept is None else _newest(self._kept)
+        if newest is None:
+            return [f"fairness: {what}: {why}" for what, why in self._said.items()]
+        return [f"fairness: results may be read from the cache, the latest of {newest}; --fairness-no-cache reads none"]
+
+    def watch(self, cache: FittedCache) -> FittedCache:
+        """Say from now on what is read from a cache that fixtures use."""
+        self._caches.append(cache)
+        return cache
+
+    def _read_by_fixtures(self) -> dict[str, str]:
+        """Return what fixtures have read since they were asked last."""
+        new = {}
+        for number, cache in enumerate(self._caches):
+            for name, date in cache.read.items():
+                if (number, name) not in self._told:
+                    self._told.add((number, name))
+                    new[name] = date
+        return new
+
+    def of_model(self, model: str, read: Mapping[str, str], not_kept: str | None) -> None:
+        """Remember what the evaluation of a model has read (names of results, with dates), or why nothing is kept."""
+        words = self._in_words({**self._read_by_fixtures(), **read})
+        new = None if not_kept is None else f"computed in this run, and not kept: {not_kept}"
+        self._of_models[model] = "; ".join(filter(None, (words, new))) or None
+
+    def _in_words(self, read: Mapping[str, str]) -> str | None:
+        """Return what was read of earlier runs; None where that is nothing."""
+        older = {name: date for name, date in read.items() if date <= self._begun and not self._updating}
+        if not older:
+            return None
+        return f"from the cache of {_readable(min(older.values()))}: {', '.join(sorted(older))}"
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Add what a test was read from to its properties, for JUnit and the controller."""
+        report = yield
+        words = self._of_models.get(item.model) if isinstance(item, CheckTest) else None
+        words = self._in_words(self._read_by_fixtures()) if words is None else words
+        if words is not None and (CACHE_PROPERTY, words) not in item.user_properties:
+            item.user_properties.append((CACHE_PROPERTY, words))
+            report.user_properties = [*item.user_properties]
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what a test was read from, for the last lines."""
+        if report.when != "call" and not report.failed:  # the call repeats it, and knows its model
+            return
+        said = dict(report.user_properties)
+        if (words := said.get(CACHE_PROPERTY)) is not None and not self._is_worker:
+            self._said[str(said.get("fairness.model", report.nodeid))] = str(words)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say what was read instead of being computed, and what was not kept."""
+        if self._said:
+            terminalreporter.section("fairness: kept results", sep="=")
+            for name, words in sorted(self._said.items()):
+                terminalreporter.line(f"{name}: {words}")
+
+    def pytest_unconfigure(self) -> None:
+        """Put what a run that wrote a baseline has computed in the place of what was kept before."""
+        if self._is_worker or not self._updating or self.directory is None or self._kept is None:
+            return
+        with suppress(OSError):  # then the next run computes it again
+            for path in [path for path in self.directory.rglob("*") if path.suffix in _KEPT]:
+                target = self._kept / path.relative_to(self.directory)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, target)  # noqa: PTH105  # says that it replaces
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+RUN_CACHE: pytest.StashKey[RunCache] = pytest.StashKey()
+
+
+def cache_directory(config: pytest.Config) -> Path | None:
+    """Return the folder of fitted work; None where nothing is kept."""
+    run = config.stash.get(RUN_CACHE, None)
+    return (RunCache(config) if run is None else run).directory  # none yet in a plain run
+
+
+def _newest(folder: Path) -> str | None:
+    """Return when the newest of what is kept was written; None where nothing is."""
+    times = []
+    with suppress(OSError):
+        times = [path.stat().st_mtime for path in folder.rglob("*") if path.suffix in _KEPT]
+    return _readable(datetime.fromtimestamp(max(times), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")) if times else None
+
+
+def _readable(date: str) -> str:
+    return f"{date[:10]} {date[11:16]} UTC"

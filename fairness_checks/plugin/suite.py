@@ -1,0 +1,343 @@
+"""Model fixtures, the checks of thresholds.yaml as tests, and the `fairness` fixture of hand-written ones.
+
+Importing this module imports pytest and nothing heavy; statistics are imported when the first check runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import pytest
+
+from fairness_checks.errors import FairnessError
+from fairness_checks.judge.hearing import heard_by
+from fairness_checks.plugin.keys import DECIDED, GATE, IN_ORDER, RECORDS, STATE
+
+if TYPE_CHECKING:
+    from fairness_checks.judge.verdict import Answer
+    from fairness_checks.question.checks import Check, CheckKey
+    from fairness_checks.question.waivers import Waiver
+    from fairness_checks.records.check_record import CheckRecord
+
+__all__ = [
+    "CheckTest",
+    "FairnessFixture",
+    "LimitsFile",
+    "LimitsTest",
+    "UncheckedTest",
+    "WaiverTest",
+    "attach",
+    "discover_models",
+    "fails",
+    "failure",
+    "fairness_model",
+    "outcome_of",
+    "waiver_problem_of",
+]
+
+MODEL_MARK = "__fairness_model__"
+_RESERVED = frozenset(
+    {"fairness", "fairness_cache", "fairness_device", "fairness_record", "fairness_waiver", "request"}
+)
+_WAIVER_SHOWN = ("reason", "approved_by", "expires")
+
+
+@overload
+def fairness_model(function: Callable[..., Any]) -> Any: ...
+@overload
+def fairness_model(*, sensitive_features: Sequence[str] | None = None) -> Callable[[Callable[..., Any]], Any]: ...
+def fairness_model(
+    function: Callable[..., Any] | None = None, *, sensitive_features: Sequence[str] | None = None
+) -> Any:
+    """Turn a function that returns `Predictions` into a session-scoped fixture that the gate discovers.
+
+    Parameters
+    ----------
+    function : callable
+        The fixture function, in a conftest.py or a plugin; its name is the model's name. It may request any
+        session-scoped fixture.
+    sensitive_features : sequence of str, optional
+        Features that the predictions will hold. Declared, a misspelt feature in thresholds.yaml is found before any
+        model is fitted; undeclared, when this model's predictions arrive.
+
+    Examples
+    --------
+    ::
+
+        @fairness_model(sensitive_features=["sex"])
+        def sepsis_model(holdout):
+            return Predictions(holdout.y, y_score=holdout.score, sensitive_features={"sex": holdout.sex})
+    """
+    if function is None:
+        names = [sensitive_features] if isinstance(sensitive_features, str) else sensitive_features
+        declared = None if names is None else tuple(names)
+        return functools.partial(_as_fixture, declared=declared)
+    return _as_fixture(function, declared=None)
+
+
+def _as_fixture(function: Callable[..., Any], declared: tuple[str, ...] | None) -> Any:
+    if function.__name__ in _RESERVED:
+        raise pytest.UsageError(
+            f"@fairness_model {function.__name__}: the name is taken; not allowed: {', '.join(sorted(_RESERVED))}"
+        )
+    # On the function itself: pytest's fixture definition takes its attributes over, and its FixtureDef holds it.
+    setattr(function, MODEL_MARK, (declared,))
+    return pytest.fixture(scope="session")(function)
+
+
+def discover_models(config: pytest.Config, config_path: Path) -> dict[str, tuple[str, ...] | None]:
+    """Return the model fixtures that the file of limits can see, with the features that they declare.
+
+    Fixtures live in plugins and in conftest.py files; of the latter, those beside or above the file count.
+    """
+    models: dict[str, tuple[str, ...] | None] = {}
+    for plugin in config.pluginmanager.get_plugins():
+        file = getattr(plugin, "__file__", None)
+        if file and Path(file).name == "conftest.py" and Path(file).parent not in config_path.parents:
+            continue
+        for name, value in list(getattr(plugin, "__dict__", {}).items()):
+            # Some module attributes answer any getattr; only the instance's own mark counts.
+            if (mark := getattr(value, "__dict__", {}).get(MODEL_MARK)) is not None:
+                models[name] = mark[0]
+    return dict(sorted(models.items()))
+
+
+def outcome_of(records: list[CheckRecord]) -> str | None:
+    """Return the outcome of a test with several records: an unsettled one outweighs a waived one."""
+    verdicts = {record.verdict for record in records}
+    return next((verdict for verdict in ("fail", "inconclusive", "waived", "pass") if verdict in verdicts), None)
+
+
+def attach(item: pytest.Item, record: CheckRecord) -> None:
+    """Keep a record with its test: in the stash for this process, as properties for JUnit and the controller."""
+    from fairness_checks.report.junit import properties
+
+    item.stash.setdefault(RECORDS, []).append(record)
+    item.user_properties.extend(properties(record))
+
+
+def fails(record: CheckRecord) -> bool:
+    """Say whether a record must fail its test."""
+    return record.verdict == "fail" or (record.verdict == "inconclusive" and record.burden_of_proof == "compliance")
+
+
+def failure(record: CheckRecord) -> str | None:
+    """Return the text of a failing record; None for one that does not fail."""
+    from fairness_checks.report.text import explanation, headline
+
+    if fails(record):
+        return "\n".join([headline(record), *explanation(record)])
+    return None
+
+
+class LimitsFile(pytest.File):
+    """The file of limits: a test for each check and waiver, and for models without a check or without a fixture."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Yield each model's tests in the order of the file, its waivers behind its checks: they ask it again."""
+        from fairness_checks.question.names import node_id, slug, waiver_ids
+
+        gate = self.config.stash[GATE]
+        waivers = list(zip(gate.limits.waivers, waiver_ids(gate.limits.waivers), strict=True))
+        for model in gate.limits.models:
+            for entry in model.checks:
+                yield CheckTest.from_parent(
+                    self,
+                    name=f"test_{entry.check.key[0]}[{node_id(model.name, entry.check)}]",
+                    callobj=_run_check,
+                    model=model.name,
+                    check=entry.check,
+                    line=entry.line,
+                )
+            for waiver, name in waivers:
+                if waiver.model == model.name:
+                    yield WaiverTest.from_parent(
+                        self,
+                        name=f"test_waiver[{name}]",
+                        callobj=_run_waiver,
+                        model=model.name,
+                        waiver=waiver,
+                        line=waiver.line,
+                    )
+        for model_name in gate.unnamed():
+            yield UncheckedTest.from_parent(
+                self,
+                name=f"test_is_checked[{slug(model_name)}]",
+                callobj=_run_unchecked,
+                model=model_name,
+                line=gate.limits.document.lines["models",],
+            )
+        for model_name in gate.baseline.strangers():
+            yield LimitsTest.from_parent(
+                self,
+                name=f"test_baseline[{slug(model_name)}]",
+                callobj=_run_stranger,
+                model=model_name,
+                line=1,
+            )
+
+
+class LimitsTest(pytest.Function):
+    """Something that thresholds.yaml, or the baseline beside it, says of a model, as a test."""
+
+    def __init__(self, *, model: str, line: int, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.model, self.line = model, line
+        self.add_marker("fairness")
+        if hasattr(self, "_id"):  # pytest 9.2 keeps ids in parts, and --lf looks for those that the text parses to
+            self._id = type(self._id).parse(self.nodeid)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Locate the test where the file says so."""
+        return self.path, self.line - 1, self.name
+
+
+class CheckTest(LimitsTest):
+    """One check as a test that requests its model's fixture."""
+
+    def __init__(self, *, check: Check, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.check = check
+
+
+class UncheckedTest(LimitsTest):
+    """A model that the file does not name; it fails, unless a hand-written test takes it away by using the model."""
+
+
+class WaiverTest(LimitsTest):
+    """One waiver as a test: passed where it is in order."""
+
+    def __init__(self, *, waiver: Waiver, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.waiver = waiver
+
+
+def _answers_of(request: pytest.FixtureRequest) -> Mapping[CheckKey, Answer]:
+    """Return the answers to all checks of a test's model; why there are none is an error of this test's set-up."""
+    item = request.node
+    try:
+        return request.config.stash[GATE].answers(item.model, request)
+    except pytest.exit.Exception as error:
+        problem = f"{item.model}: the fixture called pytest.exit: {error}"
+    except FairnessError as error:
+        problem = f"{item.model}: {_told(error)}"
+    # Outside of the handlers: inside, pytest would print the error a second time, as the one being handled.
+    pytest.fail(problem, pytrace=False)
+
+
+def _told(error: Exception) -> str:
+    """Return an error's message with its notes, such as the mix that was trained with."""
+    notes = getattr(error, "__notes__", ())
+    return f"{error} ({'; '.join(notes)})" if notes else str(error)
+
+
+def record_of(request: pytest.FixtureRequest) -> CheckRecord:
+    """Return the record of the check that is being run; why there is none is an error of this test's set-up."""
+    item, answer = request.node, _answers_of(request)[request.node.check.key]
+    if not isinstance(answer, Exception):
+        return answer
+    gate, kind = request.config.stash[GATE], ""
+    if not isinstance(answer, FairnessError):
+        if gate.is_news(answer):
+            raise answer  # of a training that the project wrote: where it was raised says most
+        kind = f"{type(answer).__name__}: "
+    from fairness_checks.baseline.keys import entry_key
+
+    place = f"{gate.node_prefix}:{item.line}: {item.model}, {entry_key(item.check.key)}"
+    pytest.fail(f"{place}: {kind}{_told(answer)}", pytrace=False)
+
+
+def waiver_problem_of(request: pytest.FixtureRequest) -> str | None:
+    """Say what is wrong with the waiver that is being run; its model is asked only where the day is in order.
+
+    Every process comes to the same answer, as a model's checks are evaluated together whatever was selected.
+    """
+    from fairness_checks.judge.waiver_use import day_problem, use_problem
+
+    waiver, today = request.node.waiver, date.today()
+    if problem := day_problem(waiver, today):
+        return problem
+    return use_problem(waiver, request.config.stash[GATE].limits.waivers, _answers_of(request), today)
+
+
+def _run_check(request: pytest.FixtureRequest, fairness_record: CheckRecord) -> None:
+    attach(request.node, fairness_record)
+    if text := failure(fairness_record):
+        pytest.fail(text, pytrace=False)
+    if fairness_record.verdict != "pass":  # not green, and reporters that read the exception show why
+        from fairness_checks.report.text import headline
+
+        pytest.skip(headline(fairness_record))
+
+
+def _run_waiver(request: pytest.FixtureRequest, fairness_waiver: str | None) -> None:
+    from fairness_checks.judge.waiver_use import waiver_text
+
+    waiver = request.node.waiver
+    shown = [(f"fairness.waiver.{name}", str(getattr(waiver, name))) for name in _WAIVER_SHOWN]
+    request.node.user_properties.extend(shown)
+    _end(request.node, fairness_waiver and f"{fairness_waiver}\n{waiver_text(waiver)}")
+
+
+def _run_stranger(request: pytest.FixtureRequest) -> None:
+    gate = request.config.stash[GATE]
+    removed = gate.baseline.updating and gate.unfiltered  # by this run
+    _end(request.node, None if removed else gate.baseline.strangers()[request.node.model])
+
+
+def _run_unchecked(request: pytest.FixtureRequest) -> None:
+    name = request.node.model
+    _end(
+        request.node,
+        f"{name}: no check names this model, and no fairness test asks for it by name; write a check under "
+        f'models.{name}, use the model in a test, or say `unchecked: {{{name}: "why"}}`',
+    )
+
+
+def _end(item: pytest.Item, problem: str | None) -> None:
+    """End a test that has no record; its state tells the controller whether its outcome is its own."""
+    item.user_properties.append((STATE, problem or IN_ORDER))
+    if problem:
+        pytest.fail(problem, pytrace=False)
+
+
+class FairnessFixture:
+    """The ``fairness`` fixture of hand-written tests."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+
+    def audit(self, predictions: Any, **arguments: Any) -> CheckRecord:
+        """Check predictions as `fairness_checks.audit` does, and let the test end with the verdict.
+
+        A violation fails the test at once. An inconclusive verdict gives the test that outcome when it ends, or
+        fails it at once where the burden of proof is compliance. Level, minimum group size and burden come from
+        thresholds.yaml unless given; the burden of the command line wins over both.
+        """
+        __tracebackhide__ = True
+        if self._item.stash.get(DECIDED, False):
+            pytest.fail(
+                "fairness.audit was called after its test had ended, where no verdict counts; call it in the test"
+            )
+        from fairness_checks.judge.auditing import audit
+
+        gate = self._item.config.stash[GATE]
+        settings = gate.settings
+        defaults = {
+            "alpha": settings.alpha,
+            "min_group_size": settings.min_group_size,
+            "missing_sensitive": settings.missing_sensitive,
+            "missing_text": settings.missing_text,
+            "burden_of_proof": settings.burden_of_proof,
+            "model": self._item.name,
+        }
+        burden = {"burden_of_proof": gate.burden} if gate.burden else {}
+        with heard_by(functools.partial(attach, self._item)):
+            record = audit(predictions, **(defaults | arguments | burden))
+        if text := failure(record):
+            pytest.fail(text)
+        return record

@@ -1,0 +1,1 @@
+"""What may be asked: metrics, limits, checks, waivers, and their names."""

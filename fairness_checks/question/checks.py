@@ -1,0 +1,363 @@
+"""What is asked: one metric, by one or more sensitive features, against one limit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.question.arguments import as_float, count, number
+from fairness_checks.question.metrics import METRICS, Metric
+
+__all__ = [
+    "LIMIT_KINDS",
+    "MISMATCH",
+    "MISSING_IS_ERROR",
+    "PAIRWISE",
+    "Burden",
+    "Check",
+    "CheckKey",
+    "Correction",
+    "Gap",
+    "IdenticalRows",
+    "LimitKind",
+    "Missing",
+    "MissingSensitive",
+    "Settings",
+    "Strata",
+    "Worsening",
+    "absent_problem",
+    "limit_problem",
+    "limits_of",
+    "unfit_limit",
+]
+
+LimitKind: TypeAlias = Literal[
+    "max_difference", "min_ratio", "max_value", "min_value", "max_mismatch", "max_slope", "max_worsening"
+]
+Correction: TypeAlias = Literal["holm", "benjamini_hochberg", "none"]
+Burden: TypeAlias = Literal["violation", "compliance"]
+MissingSensitive: TypeAlias = Literal["error", "group"]
+IdenticalRows: TypeAlias = Literal["independent", "together"]
+Strata: TypeAlias = Literal["each", "combined"]
+Section: TypeAlias = Literal["subgroups", "uncertainty", "sweep", "regression"]
+Gap: TypeAlias = Literal["each_mix", "equal_representation", "worst_case", "best_case", "dependence"]
+Worsening: TypeAlias = Literal["disparity", "worst_group", "each_group"]
+
+MISMATCH = "uncertainty_mismatch"
+LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
+PAIRWISE: frozenset[LimitKind] = frozenset({"max_difference", "min_ratio", "max_mismatch"})
+"""Limits on the disparity of two groups, not on the value of one."""
+
+
+RATCHET = "ratchet: holds one value, so that it goes with `of: disparity` or `of: worst_group`"
+_COMPARABLE = ("proportion", "mean", "ranking", "balanced_accuracy")
+"""Kinds of metric of which two models' values on the same samples can be compared."""
+
+
+class CheckKey(NamedTuple):
+    """Identity of a check within its model."""
+
+    check: str
+    metric: str
+    by: tuple[str, ...]
+    limit_kind: str
+    control_features: tuple[str, ...] = ()
+    strata: str = "each"
+    gap: str = ""
+    of: str = ""
+
+
+def limit_problem(kind: str, limit: object, metric: Metric) -> str | None:
+    """Say what is wrong with a limit, or return None where it is a number that is possible.
+
+    Examples
+    --------
+    >>> limit_problem("max_difference", 1.5, METRICS["accuracy"])
+    'max_difference: 1.5 is impossible; allowed: 0 <= max_difference < 1'
+    """
+    span = metric.highest - metric.lowest
+    ranges = {
+        # name: (lowest limit, is it allowed?, highest limit, is it allowed?); past these ends nothing can violate
+        "max_difference": (0.0, True, span, False),
+        "min_ratio": (0.0, False, 1.0, True),
+        "max_value": (metric.lowest, True, metric.highest, False),
+        "min_value": (metric.lowest, False, metric.highest, True),
+        "max_mismatch": (0.0, True, 1.0, False),
+        "max_slope": (0.0, True, math.inf, False),
+        "max_worsening": (0.0, True, span, False),
+    }
+    low, low_allowed, high, high_allowed = ranges[kind]
+    x = as_float(limit)
+    if x is not None and math.isfinite(x):
+        above = low < x or (low_allowed and x == low)
+        if above and (x < high or (high_allowed and x == high)):
+            return None
+    lower = "" if math.isinf(low) else f"{low:g} {'<=' if low_allowed else '<'} "
+    upper = "" if math.isinf(high) else f" {'<=' if high_allowed else '<'} {high:g}"
+    allowed = f"{lower}{kind}{upper}" if lower or upper else "any finite number"
+    return f"{kind}: {f'{limit!r} is not a number' if x is None else f'{x:g} is impossible'}; allowed: {allowed}"
+
+
+def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = None) -> tuple[str, ...]:
+    """Return the kinds of limit that there is inference for; with a gap, in a sweep; with `of`, against a baseline.
+
+    Examples
+    --------
+    >>> limits_of(METRICS["accuracy"], "dependence"), limits_of(METRICS["uncertainty_mismatch"], "each_mix")
+    (('max_slope',), ('max_mismatch',))
+    """
+    if of is not None:
+        known = metric.kind in _COMPARABLE and (of == "disparity" or metric.lower_is_better is not None)
+        return ("max_worsening",) if known else ()
+    if gap is None:
+        return metric.limits
+    # Not a difference of two values, which is all that repeats are compared by; or biased upwards, in small test parts
+    # by more than most limits, and no repeat can tell.
+    if metric.components or metric.kind == "calibration_error":
+        return ()
+    if metric.kind == MISMATCH:
+        return ("max_mismatch",) if gap in ("each_mix", "equal_representation") else ()
+    if metric.lower_is_better is None and gap in ("worst_case", "best_case"):  # neither direction is worse
+        return ()
+    return ("max_slope",) if gap == "dependence" else ("max_difference",)
+
+
+def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None, of: Worsening | None = None) -> str:
+    """Say that a metric has no inference for a kind of limit, and which it has."""
+    allowed = limits_of(metric, gap, of)
+    where = f" and of: {of}" if of is not None else "" if gap is None else f" and gap: {gap}"
+    if not allowed:
+        parts = f"; check {' and '.join(metric.components)}" if metric.components else ""
+        if of is not None and metric.kind in _COMPARABLE:
+            parts = ": neither direction is worse; use of: disparity"
+        if gap is not None and metric.kind == "calibration_error":
+            parts = (
+                ": in the small test parts of a sweep it is too high by chance, more so in the smaller group; check "
+                "brier_score here, or the calibration error of held-out predictions under `subgroups:`"
+            )
+        return f"there is no limit for {metric.name}{where}{parts}"
+    return f"{kind} is not available for {metric.name}{where}; allowed: {', '.join(allowed)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question to a model's predictions.
+
+    Parameters
+    ----------
+    metric : str
+        A name of `fairness_checks.question.metrics.METRICS`.
+    by : tuple of str
+        Sensitive features; more than one asks for the groups of their intersection.
+    limit_kind : {"max_difference", "min_ratio", "max_value", "min_value", "max_mismatch", "max_slope", "max_worsening"}
+        What is limited: the largest difference between two groups, the smallest ratio of two groups, the
+        highest or the lowest value of any group, how far the uncertainty fails to warn of a group's errors, how
+        strongly a group's value depends on its share of the training data, or how much worse than the baseline it is.
+    limit : float
+        The limit, in the metric's unit (of a rate, a proportion, 0 to 1).
+    control_features : tuple of str
+        Features within whose strata groups are compared; none by default.
+    strata : {"each", "combined"}
+        With control features: whether the limit holds in each stratum, or for the groups' values standardised over the
+        strata (each stratum weighs as much as it has samples of all groups).
+    custom : Metric, optional
+        A metric that is not in the table.
+    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence"}, optional
+        Of a check on a sweep, what is compared; `by` is then the one feature whose groups are mixed.
+    of : {"disparity", "worst_group", "each_group"}, optional
+        Of a check against the baseline, what may not get worse: the largest difference between two groups, the value
+        of the worst group, or the value of any group.
+    ratchet : bool
+        Of a check against the baseline, whether a proved improvement tightens the limit that the baseline holds.
+    absent : tuple of tuple of str
+        Groups that cannot exist, such as pregnant men: a value for each of `control_features` and then of `by`. They
+        are not judged; one that has samples is an error. No part of the check's identity.
+
+    Raises
+    ------
+    ConfigurationError
+        If the metric does not exist, ``by`` is empty or repeats a feature, or the limit can never be violated.
+
+    Examples
+    --------
+    >>> Check("false_negative_rate", ("sex",), "max_difference", 0.05).key[:4]
+    ('subgroups', 'false_negative_rate', ('sex',), 'max_difference')
+    """
+
+    metric: str
+    by: tuple[str, ...]
+    limit_kind: LimitKind
+    limit: float
+    control_features: tuple[str, ...] = ()
+    strata: Strata = "each"
+    custom: Metric | None = None
+    gap: Gap | None = None
+    of: Worsening | None = None
+    ratchet: bool = False
+    absent: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.custom is None and self.metric not in METRICS:
+            raise ConfigurationError(f"metric {self.metric!r} does not exist; {did_you_mean(self.metric, METRICS)}")
+        if not self.by or len(set(self.by)) != len(self.by):
+            raise ConfigurationError(f"by: {list(self.by)!r} must name one or more different sensitive features")
+        features = (*self.control_features, *self.by)
+        if len(set(features)) != len(features):
+            raise ConfigurationError(f"control_features: {list(self.control_features)!r} repeats a feature")
+        if problem := absent_problem(self.absent, features):
+            raise ConfigurationError(f"absent: {problem}")
+        if self.absent and self.gap is not None:
+            raise ConfigurationError("absent: the groups of a check on a sweep all have rows; remove it")
+        if self.strata not in get_args(Strata):
+            raise ConfigurationError(f"strata: {self.strata!r}; {did_you_mean(self.strata, get_args(Strata))}")
+        if self.limit_kind not in LIMIT_KINDS:
+            raise ConfigurationError(
+                f"limit {self.limit_kind!r} does not exist; {did_you_mean(self.limit_kind, LIMIT_KINDS)}"
+            )
+        if self.gap is not None and self.gap not in get_args(Gap):
+            raise ConfigurationError(f"gap: {self.gap!r}; {did_you_mean(self.gap, get_args(Gap))}")
+        if self.of is not None and self.of not in get_args(Worsening):
+            raise ConfigurationError(f"of: {self.of!r}; {did_you_mean(self.of, get_args(Worsening))}")
+        if self.of is not None and (self.gap is not None or self.control_features):
+            raise ConfigurationError(f"of: {self.of}: a check against the baseline has no gap and no control_features")
+        if self.ratchet and self.of not in ("disparity", "worst_group"):
+            raise ConfigurationError(RATCHET)
+        if self.limit_kind not in limits_of(self.definition, self.gap, self.of):
+            raise ConfigurationError(unfit_limit(self.definition, self.limit_kind, self.gap, self.of))
+        if problem := limit_problem(self.limit_kind, self.limit, self.definition):
+            raise ConfigurationError(problem)
+        object.__setattr__(self, "limit", float(self.limit))  # a NumPy scalar cannot be written to a record
+        if self.strata == "combined" and not self.control_features:
+            raise ConfigurationError("strata: combined needs control_features, whose strata are combined")
+        if self.strata == "combined" and (problem := combination_problem(self.definition, self.limit_kind)):
+            raise ConfigurationError(f"strata: {problem}")
+
+    @property
+    def definition(self) -> Metric:
+        """The metric itself."""
+        return self.custom or METRICS[self.metric]
+
+    @property
+    def key(self) -> CheckKey:
+        """Identity of the check within its model."""
+        section: Section = "uncertainty" if self.definition.kind == MISMATCH else "subgroups"
+        if self.gap is not None:
+            section = "sweep"
+        if self.of is not None:
+            section = "regression"
+        control, strata, gap, of = self.control_features, self.strata, self.gap or "", self.of or ""
+        return CheckKey(section, self.metric, self.by, self.limit_kind, control, strata, gap, of)
+
+
+def absent_problem(cells: Sequence[Sequence[object]], features: Sequence[str]) -> str | None:
+    """Say what is wrong with cells that are said to be impossible; None where each has a value for each feature.
+
+    Examples
+    --------
+    >>> absent_problem([["male"]], ["sex", "pregnant"])
+    "['male'] has 1 value; give one for each of sex, pregnant"
+    """
+    for i, cell in enumerate(cells):
+        if len(cell) != len(features):
+            given = f"{len(cell)} {'value' if len(cell) == 1 else 'values'}"
+            return f"{list(cell)!r} has {given}; give one for each of {', '.join(features)}"
+        if cell in cells[:i]:
+            return f"{list(cell)!r} stands here twice; name each cell once"
+    return None
+
+
+def combination_problem(metric: Metric, limit_kind: str) -> str | None:
+    """Say why a metric cannot be standardised over strata; None where it can."""
+    if metric.kind not in ("proportion", "mean", "ranking") or limit_kind not in ("max_difference", *_VALUES):
+        return f"combined is available for differences and values of rates, means and areas, not for {metric.name}"
+    return None
+
+
+_VALUES = ("max_value", "min_value")
+
+
+def _texts(name: str, value: object) -> tuple[str, ...] | None:
+    """Return texts as a tuple; None as itself."""
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+        raise ConfigurationError(f"{name}: {value!r} is no list of texts; write ['NA', '?'], or [] for none")
+    if any(not text.strip() for text in value):
+        raise ConfigurationError(f"{name}: holds a blank text, which is missing in any case; leave it out")
+    return tuple(str(text) for text in value)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Which sensitive values are missing beyond those without any, and what becomes of them.
+
+    Parameters
+    ----------
+    sensitive : {"error", "group"}
+        Whether samples without a value are an error or a group called "(missing)".
+    text : tuple of str or None
+        Every text that means a missing value; all others are names. None: text that programs write for a missing value
+        (`MISSING_TEXT`) is an error, until somebody says what it is; where missing values are a group, it is of it.
+    """
+
+    sensitive: MissingSensitive = "error"
+    text: tuple[str, ...] | None = None
+
+
+MISSING_IS_ERROR = Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a question is decided; the ``defaults`` of thresholds.yaml.
+
+    Parameters
+    ----------
+    alpha : float
+        Significance level, in (0, 0.5).
+    correction : {"holm", "benjamini_hochberg", "none"}
+        Adjustment of the violation p-values over the checks of a model.
+    burden_of_proof : {"violation", "compliance"}
+        Whether an unsettled check is counted apart or fails the run.
+    min_group_size : int
+        Groups with fewer samples are not judged; they leave the check inconclusive unless the others violate it.
+    missing_sensitive : {"error", "group"}
+        Whether samples without a sensitive value are an error or a group of their own.
+    missing_text : sequence of str or None
+        Every text that means a missing value, such as "NA"; all others are names of groups. None: text such as "nan" is
+        an error, but where missing values are a group.
+    """
+
+    alpha: float = 0.05
+    correction: Correction = "holm"
+    burden_of_proof: Burden = "violation"
+    min_group_size: int = 10
+    missing_sensitive: MissingSensitive = "error"
+    missing_text: Sequence[str] | None = None
+
+    @property
+    def missing(self) -> Missing:
+        """How missing sensitive values are treated."""
+        return Missing(self.missing_sensitive, None if self.missing_text is None else tuple(self.missing_text))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", number("alpha", self.alpha, 0.0, 0.5, "()"))
+        object.__setattr__(self, "min_group_size", count("min_group_size", self.min_group_size, 1))
+        allowed = (
+            ("correction", Correction),
+            ("burden_of_proof", Burden),
+            ("missing_sensitive", MissingSensitive),
+        )
+        for name, values in allowed:
+            value = getattr(self, name)
+            if value not in get_args(values):
+                raise ConfigurationError(f"{name}: {value!r}; {did_you_mean(str(value), get_args(values))}")
+        object.__setattr__(self, "missing_text", _texts("missing_text", self.missing_text))
+
+    def too_few(self, samples: int) -> str | None:
+        """Say that a group has too few samples to be judged; None if it has enough."""
+        few = samples < self.min_group_size
+        return f"{samples} samples, fewer than min_group_size {self.min_group_size}" if few else None

@@ -1,0 +1,177 @@
+"""The one table of metrics. To add a metric, add a row.
+
+A rate is a ratio of sums of the four cells of a group's confusion table (tn, fp, fn, tp), so that counts are all that
+inference needs; a mean has a function that gives the value of each sample. Names are those of scikit-learn and
+Fairlearn. Nothing here loads NumPy: thresholds.yaml is checked against this table before any model runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from fairness_checks.inputs.predictions import Predictions
+
+__all__ = ["CELLS", "METRICS", "Metric"]
+
+CELLS = ("tn", "fp", "fn", "tp")
+"""Order of the cells of a confusion table; the index of a cell is 2 * y_true + y_pred."""
+
+Cell = Literal["tn", "fp", "fn", "tp"]
+KindName = Literal[
+    "proportion", "mean", "ranking", "balanced_accuracy", "calibration_error", "largest_of", "uncertainty_mismatch"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One row of `METRICS`, or a metric of your own for `fairness_checks.audit`.
+
+    Parameters
+    ----------
+    name : str
+        The name used in thresholds.yaml, in records and in reports.
+    formula : str
+        The definition within a group a.
+    kind : str
+        How it is inferred: a key of `fairness_checks.kinds.KINDS`.
+    numerator, denominator : tuple of {"tn", "fp", "fn", "tp"}
+        Of a rate, the cells of the confusion table that are added up. The denominator contains the numerator.
+    per_sample : callable, optional
+        Takes Predictions of n samples and returns the value of each, shape (n,): numbers for a mean; for a proportion
+        0 or 1. A sample whose value is NaN does not count.
+    components : tuple of str
+        Of a metric that is the largest of several disparities, the metrics whose disparities these are.
+    unit : str
+        What the denominator counts, in the plural, as a report says it.
+    lower_is_better : bool or None
+        None where neither direction is worse (selection rate).
+    lowest, highest : float
+        Range of the metric.
+    limits : tuple of str
+        The kinds of limit that there is inference for.
+    """
+
+    name: str
+    formula: str
+    kind: KindName
+    numerator: tuple[Cell, ...] = ()
+    denominator: tuple[Cell, ...] = ()
+    per_sample: Callable[[Predictions], Any] | None = None
+    components: tuple[str, ...] = ()
+    unit: str = "samples"
+    lower_is_better: bool | None = True
+    lowest: float = 0.0
+    highest: float = 1.0
+    limits: tuple[str, ...] = ("max_difference", "max_value", "min_value")
+
+
+def _rate(
+    name: str,
+    formula: str,
+    numerator: tuple[Cell, ...],
+    denominator: tuple[Cell, ...],
+    unit: str,
+    lower_is_better: bool | None,
+) -> Metric:
+    return Metric(
+        name=name,
+        formula=formula,
+        kind="proportion",
+        numerator=numerator,
+        denominator=denominator,
+        unit=unit,
+        lower_is_better=lower_is_better,
+        limits=("max_difference", "min_ratio", "max_value", "min_value"),
+    )
+
+
+def _mean(
+    name: str,
+    formula: str,
+    per_sample: Callable[[Predictions], Any],
+    *,
+    lowest: float = 0.0,
+    highest: float = math.inf,
+    lower_is_better: bool | None = True,
+) -> Metric:
+    return Metric(
+        name=name,
+        formula=formula,
+        kind="mean",
+        per_sample=per_sample,
+        lowest=lowest,
+        highest=highest,
+        lower_is_better=lower_is_better,
+    )
+
+
+def _log_loss(predictions: Predictions) -> Any:
+    import numpy as np
+
+    right = np.where(predictions.labels(), predictions.scores(), 1.0 - predictions.scores())
+    least = float(np.finfo(np.float64).eps)  # as scikit-learn: a score of 0 costs 36 nats, not infinity
+    return -np.log(np.clip(right, least, 1.0 - least))
+
+
+_ROWS = (
+    _rate("accuracy", "P(y_pred = y_true | A = a)", ("tn", "tp"), ("tn", "fp", "fn", "tp"), "samples", False),
+    Metric(
+        name="balanced_accuracy",
+        formula="(P(y_pred = 1 | y_true = 1, A = a) + P(y_pred = 0 | y_true = 0, A = a)) / 2",
+        kind="balanced_accuracy",
+        lower_is_better=False,
+    ),
+    _mean("brier_score", "E((y_score - y_true)^2 | A = a)", lambda p: (p.scores() - p.labels()) ** 2, highest=1.0),
+    Metric(
+        name="equalized_odds",
+        formula="the larger disparity of true_positive_rate and false_positive_rate",
+        kind="largest_of",
+        components=("true_positive_rate", "false_positive_rate"),
+        lower_is_better=None,
+        limits=("max_difference", "min_ratio"),
+    ),
+    Metric(
+        name="expected_calibration_error",
+        formula="sum over ten bins of y_score of P(bin | A = a) |E(y_true | bin, A = a) - E(y_score | bin, A = a)|",
+        kind="calibration_error",
+        limits=("max_difference", "max_value"),
+    ),
+    _rate("false_negative_rate", "P(y_pred = 0 | y_true = 1, A = a)", ("fn",), ("fn", "tp"), "positives", True),
+    _rate("false_positive_rate", "P(y_pred = 1 | y_true = 0, A = a)", ("fp",), ("tn", "fp"), "negatives", True),
+    _mean("log_loss", "E(-log(probability given to y_true) | A = a)", _log_loss),
+    _mean("mean_absolute_error", "E(|error| | A = a)", lambda p: abs(p.errors())),
+    _mean("mean_error", "E(error | A = a)", lambda p: p.errors(), lowest=-math.inf, lower_is_better=None),
+    _mean("mean_squared_error", "E(error^2 | A = a)", lambda p: p.errors() ** 2),
+    _mean("mean_uncertainty", "E(uncertainty | A = a)", lambda p: p.uncertainties(), lower_is_better=None),
+    _rate(
+        "negative_predictive_value",
+        "P(y_true = 0 | y_pred = 0, A = a)",
+        ("tn",),
+        ("tn", "fn"),
+        "predicted negatives",
+        False,
+    ),
+    _rate("precision", "P(y_true = 1 | y_pred = 1, A = a)", ("tp",), ("fp", "tp"), "predicted positives", False),
+    Metric(
+        name="roc_auc",
+        formula="P(score of a positive > score of a negative | A = a) + P(equal) / 2",
+        kind="ranking",
+        lower_is_better=False,
+    ),
+    _rate("selection_rate", "P(y_pred = 1 | A = a)", ("fp", "tp"), ("tn", "fp", "fn", "tp"), "samples", None),
+    _rate("true_negative_rate", "P(y_pred = 0 | y_true = 0, A = a)", ("tn",), ("tn", "fp"), "negatives", False),
+    _rate("true_positive_rate", "P(y_pred = 1 | y_true = 1, A = a)", ("tp",), ("fn", "tp"), "positives", False),
+    Metric(
+        name="uncertainty_mismatch",
+        formula="A_error - A_uncertainty, A_x = P(x higher in the group a with the higher error) + P(equal) / 2",
+        kind="uncertainty_mismatch",
+        limits=("max_mismatch",),
+    ),
+)
+
+METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _ROWS})

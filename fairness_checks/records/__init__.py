@@ -1,0 +1,1 @@
+"""What was asked and found, as plain builtins: JSON in and out."""
