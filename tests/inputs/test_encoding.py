@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairness_checks import counting, encoding, sensitive
 from fairness_checks.errors import InvalidPredictions
+from fairness_checks.inputs import encoding, sensitive
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.inputs.sensitive import encode_features
 from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.measure import counting
 from fairness_checks.question.checks import Missing
 
 ROWS = 23

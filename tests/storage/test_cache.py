@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fairness_checks import cache as cache_module
 from fairness_checks.errors import CacheError
+from fairness_checks.storage import cache as cache_module
 from fairness_checks.storage import files
 from fairness_checks.storage.cache import FittedCache
 from fairness_checks.storage.cache_keys import array_digest, library_versions
@@ -299,7 +299,7 @@ assert values.tolist() == [0, 1, 2, 3, 4]
 
 
 def start(folder: Path, role: str) -> subprocess.Popen[bytes]:
-    root = Path(cache_module.__file__).parents[1]
+    root = Path(cache_module.__file__).parents[2]
     return subprocess.Popen([sys.executable, "-c", CHILD, str(folder), role], cwd=root)
 
 

@@ -11,8 +11,15 @@ from fairness_checks.storage.own_code import NOT_IN_TRAININGS, own_code, takes_p
 from fairness_checks.storage.source import absolute
 
 PACKAGE = Path(fairness_checks.__file__).parent
-TRAINING = ("sweep.training", "sweep.trainable", "sweep.dataset", "sweep.mixing", "predictions", "adapters.classifier")
-KEEPING = ("storage", "sweep.store", "cache", "cache_keys")  # how results are kept changes none
+TRAINING = (
+    "sweep.training",
+    "sweep.trainable",
+    "sweep.dataset",
+    "sweep.mixing",
+    "inputs.predictions",
+    "adapters.classifier",
+)
+KEEPING = ("storage", "sweep.store")  # how results are kept changes none
 
 
 def modules() -> dict[str, Path]:
@@ -67,13 +74,13 @@ def test_a_change_of_code_changes_the_digest(tmp_path, monkeypatch):
         return own_code(), own_code(whole=True)
 
     package = tmp_path / "fairness_checks"
-    for name in ("encoding.py", "gate.py", "report/text.py", "inputs/new.py"):
+    for name in ("inputs/encoding.py", "plugin/gate.py", "report/text.py", "inputs/new.py"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text("x = 1\n")
     with monkeypatch.context() as patch:
         patch.setattr(room, "_PACKAGE", package)
         seen = [digests()]
-        for name in ("gate.py", "report/text.py", "encoding.py", "inputs/new.py"):
+        for name in ("plugin/gate.py", "report/text.py", "inputs/encoding.py", "inputs/new.py"):
             (package / name).write_text("x = 2\n")
             seen.append(digests())
     digests()
