@@ -11,8 +11,8 @@ import numpy.typing as npt
 from fairness_checks.errors import InvalidPredictions, did_you_mean
 from fairness_checks.inputs.encoding import recode
 from fairness_checks.inputs.group_names import means_missing, refuse_look_alikes
-from fairness_checks.inputs.value_names import value_name
 from fairness_checks.inputs.sensitive import are_missing, code_column, first_rows
+from fairness_checks.inputs.value_names import value_name
 from fairness_checks.inputs.vectors import read_labels
 
 __all__ = ["class_kind", "class_name", "code_classes", "find_class", "read_classes", "refuse_unplain"]
