@@ -21,15 +21,15 @@ from benchmarks.calibration_worlds import Array
 from benchmarks.hard_worlds import METRICS, SHARED, Drawn, Layout, Placed, place
 from fairness_checks import METRICS as DEFINED
 from fairness_checks import Predictions
-from fairness_checks.checks import Settings
 from fairness_checks.kinds import KINDS
 from fairness_checks.kinds.balanced_accuracy import EffectiveCells
 from fairness_checks.kinds.estimated import EstimatedKind
 from fairness_checks.kinds.measured import few_clusters
 from fairness_checks.kinds.rates import measure_rates
 from fairness_checks.kinds.standardised import standardise
-from fairness_checks.records import GroupRecord
-from fairness_checks.rows import Rows
+from fairness_checks.measure.rows import Rows
+from fairness_checks.question.checks import Settings
+from fairness_checks.records.check_record import GroupRecord
 from fairness_checks.stats.balanced_accuracy import balanced_accuracy_too_small
 from fairness_checks.stats.clusters import find_cells
 from fairness_checks.stats.disparity import p_outside, p_within, score_outside, score_within
@@ -207,7 +207,7 @@ def _of_strata(cell: HardCell, truth: Truth, data_sets: int, alpha: float, rng: 
 
 
 class _Counted:
-    """Events and samples as `fairness_checks.statistics.GroupStatistics` has those of a rate."""
+    """Events and samples as `fairness_checks.kinds.group_statistics.GroupStatistics` has those of a rate."""
 
     def __init__(self, events: Array, samples: Array) -> None:
         self.measured: dict[str, object] = {}
