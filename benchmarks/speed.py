@@ -8,6 +8,7 @@ Fairlearn's bootstrap, which takes minutes). Nothing is asserted. Peers:
 - np.bincount: one count of the same rows' groups, as int64
 - np.argsort: one sort of the same scores
 - Predictions: made of the same columns of pandas, of which the comparison of row labels is a part
+- Index.equals: pandas' own comparison of the same row labels, which stops at no difference and names none
 - 1e5 rows: the same inference, at the smallest number of rows
 
 Memory is the highest trace of tracemalloc during one call, in shares of its input arrays: those given to Predictions,
@@ -197,6 +198,10 @@ def against_predictions(rows: int) -> None:
         """Take the rows three times; in their own order, or copied, text would be shared, and not compared."""
         return [index.take(order) for _ in range(3)]
 
+    def objects(labels: list[str]) -> pd.Index:
+        """Labels as Python objects of their own, as another reading of the file gives them."""
+        return pd.Index([label[:1] + label[1:] for label in labels], dtype=object)
+
     def columns(labels: list[pd.Index]) -> dict[str, Any]:
         return {
             "y_true": pd.Series(data.y_true, labels[0]),
@@ -205,6 +210,7 @@ def against_predictions(rows: int) -> None:
         }
 
     table = pd.DataFrame({"y_true": data.y_true, "y_score": score, "sex": sex, "age": data.group}, numbers)
+    text = [f"p{label}" for label in numbers.tolist()]
     of_one = {"y_true": table["y_true"], "y_score": table["y_score"], "sensitive_features": table[["sex", "age"]]}
     three = columns(apart(numbers))
     cases = {
@@ -212,12 +218,22 @@ def against_predictions(rows: int) -> None:
         "default labels": columns([pd.RangeIndex(rows)] * 3),
         "numbers, pd.Series(scores)": three | {"y_score": pd.Series(score)},
         "3 indexes of numbers": three,
-        "3 indexes of text": columns(apart(pd.Index([f"p{label}" for label in numbers.tolist()]))),
+        "3 indexes of dates": columns(apart(pd.Timestamp("2020-01-01") + pd.to_timedelta(numbers, unit="s"))),
+        "3 indexes of 2 levels": columns(apart(pd.MultiIndex.from_arrays([numbers // 4, numbers % 4]))),
+        "3 indexes of text": columns(apart(pd.Index(text))),
+        "3 indexes of Python text": columns([objects(text) for _ in range(3)]),
     }
     for name, given in cases.items():
-        Predictions(**given)
-        theirs = median_time(lambda given=given: Predictions(**given), 9)  # type: ignore[misc]
-        seconds = median_time(lambda given=given: require_aligned(given), 9)  # type: ignore[misc]
+        first, *others = (part.index for part in given.values())
+        theirs = median_time(lambda given=given: Predictions(**given), 5)  # type: ignore[misc]
+        seconds = median_time(lambda given=given: require_aligned(given), 5)  # type: ignore[misc]
+        if name.startswith("3 "):
+
+            def plain(first: pd.Index = first, others: list[pd.Index] = others) -> bool:
+                return all(first.equals(other) for other in others)
+
+            equals = median_time(plain, 5)
+            line(f"row labels: {name}, n={rows:.0e}", seconds, "Index.equals", equals, slower(seconds, equals))
         held = peak(lambda given=given: require_aligned(given)) / peak(lambda given=given: Predictions(**given))  # type: ignore[misc]
         share = f"{seconds / theirs:.1%} of peer"
         line(f"row labels: {name}, n={rows:.0e}", seconds, "Predictions", theirs, share, f"{held:.2f}")

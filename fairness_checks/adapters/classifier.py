@@ -118,11 +118,10 @@ def _classes(estimator: Any, name: str) -> list[Any]:
     except Exception:  # a property of a model that is not fitted may raise anything
         classes = None
     if classes is None:
-        other = _OTHER.get(type(estimator).__module__.split(".")[0])
-        if other is None or hasattr(estimator, "fit"):
-            other = "fit it first, and give a classifier"
-            if not hasattr(estimator, "fit"):
-                other += "; of any other model give Predictions(y, y_score=..., ...) with the scores that it computed"
+        other = "fit it first, and give a classifier"
+        if not hasattr(estimator, "fit"):
+            computed = "give Predictions(y, y_score=..., ...) with the scores that it computed"
+            other = _OTHER.get(type(estimator).__module__.split(".")[0], computed)
         raise InvalidPredictions(f"{name} has no classes_: {other}")
     if isinstance(classes, list | tuple) and any(np.ndim(each) for each in classes):
         raise InvalidPredictions(f"{name} has {len(classes)} outputs; give the predictions of one as Predictions(...)")
