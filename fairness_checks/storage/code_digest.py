@@ -1,8 +1,9 @@
 """A digest of functions and of all that they reference: what a kept result depends on besides its data.
 
 What is followed is live where a name is bound before the function is called (globals, closures, default arguments,
-attributes), by value at the time of asking, and source where a module is imported inside a function. Libraries are
-known by version and recorded files. What cannot be followed (an open file, a lock, a generator) is said, never guessed.
+attributes, names in texts that something may evaluate), by value at the time of asking, and source where a module is
+imported inside a function: beside it what such a module holds now that its source does not say. Libraries are known by
+version and recorded files. What cannot be followed (an open file, a lock, a generator) is said, never guessed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import re
 import sys
 import types
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,24 +33,30 @@ from fairness_checks.storage.bytecode import (
     texts_of,
     texts_of_imports,
 )
+from fairness_checks.storage.live import loaded_inside, unlike_source
 from fairness_checks.storage.objects import ATOMS, WEAK, ObjectWalk, module_of
 from fairness_checks.storage.origin import library_identities, root_of
 from fairness_checks.storage.own_code import own_code, takes_part
-from fairness_checks.storage.source import Sources, absolute, imported_by, replaced_since
+from fairness_checks.storage.source import Sources, absolute, imported_by, with_parents
+from fairness_checks.storage.texts import named_in
 
 __all__ = ["Digest", "code_digest", "digest_of"]
 
 _OWN_NAMESPACE = frozenset({"globals", "eval", "exec"})  # builtins that reach any global
+_REACHING = (globals, eval, exec)
+_FRAMES = frozenset({"__globals__", "_getframe", "currentframe", "f_globals"})  # attributes that do
+_BY_NAME = frozenset({"__dict__", "attrgetter", "dir", "getattr", "getmembers", "vars"})  # reach what no text may name
+_OF_DOCUMENTATION = frozenset({"__doc__", "getdoc"})
 _OF_SYNTAX = frozenset(  # of a class, what only says where and how it was written
     {
         *("__dict__", "__doc__", "__firstlineno__", "__module__", "__qualname__", "__static_attributes__"),
         *("__slotnames__", "__weakref__", "_abc_impl", "__annotate__", "__annotate_func__", "__annotations_cache__"),
         *("__pydantic_core_schema__", "__pydantic_serializer__", "__pydantic_validator__", "__signature__"),
         *("__class_vars__", "__pydantic_parent_namespace__", "__pydantic_complete__"),
+        "_value2member_map_",  # of an enumeration: combinations of flags that were asked for, beside the members
     }
 )
 _DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType)
-_AT_NAME = re.compile(r"@([^\W\d]\w*)")
 _BUILTIN = (types.BuiltinFunctionType, types.MethodWrapperType, types.MethodDescriptorType, *_DESCRIPTORS)
 
 
@@ -121,7 +128,7 @@ def digest_of(objects: Collection[object], declared: Collection[str] = (), besid
         try:
             for each in objects:
                 walk.value(each)
-            walk.sources_too()
+            walk.settle()
         except RecursionError:
             walk.unseen["is nested too deeply to be read"] = None
     return Digest(walk.hexdigest(), library_identities(walk.libraries), frozenset(walk.own), tuple(walk.unseen))
@@ -147,6 +154,12 @@ class _Walk(ObjectWalk):
     def __init__(self, declared: Collection[str], roots: list[str]) -> None:
         super().__init__(declared, roots)
         self._sources = Sources()
+        self._namespaces: dict[int, dict[str, Any]] = {}  # of the project's functions, by id
+        self._functions: dict[int, types.FunctionType] = {}
+        self._classes: dict[int, type] = {}
+        self._names: set[str] = set()  # in the code that was met
+        self._reaches_all = False  # through a name of eval, exec or globals
+        self._told: set[tuple[str, str]] = set()  # references that no code names
 
     def _is_code(self, value: Any) -> bool:
         """Digest a function, class or module; False for anything else."""
@@ -173,7 +186,9 @@ class _Walk(ObjectWalk):
             if not _is_named(function, module):
                 self._library_function(function, code)
             return
-        self._put("function")
+        self._put("function", _annotations(function))
+        self._functions[id(function)] = function
+        self._namespaces[id(function.__globals__)] = function.__globals__
         listing = self._code(code)
         here = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
         self._defaults(function, here)
@@ -226,6 +241,8 @@ class _Walk(ObjectWalk):
                     self.value(operand.value)
             else:
                 self._put(name, type(operand).__name__, str(operand))
+                if isinstance(operand, str):
+                    self._names.add(operand)
         return listing
 
     def _globals(self, namespace: dict[str, Any], listing: Listing, code: types.CodeType, here: str) -> None:
@@ -236,10 +253,11 @@ class _Walk(ObjectWalk):
             imports.update(listing_of(inner).imports)
         package = str(namespace.get("__package__") or "")
         for statement in sorted(imports):
-            self._import(absolute(statement.level, statement.module, statement.names, package))
+            modules = absolute(statement.level, statement.module, statement.names, package)
+            held = modules[1:] if statement.names else [each for name in modules for each in with_parents(name)]
+            self._sources.follow(modules, held)
             if imports_by_text(statement.module, statement.names):
                 self._computed(namespace, code, here)
-        chains.update((name,) for name in list(_named_in_texts(texts_of(code), chains, namespace)))
         for name, *attributes in sorted(chains):
             if name.startswith("@"):  # pytest's, in an assert statement that it has rewritten
                 continue
@@ -251,7 +269,7 @@ class _Walk(ObjectWalk):
                     if self._through(namespace[name], attributes):
                         self._computed(namespace, code, here)
             elif hasattr(builtins, name):
-                self._put("builtin", name)
+                self._refer(name, f"builtin `{name}`, as {code.co_name} ({here}) finds it,", getattr(builtins, name))
                 if name in _OWN_NAMESPACE:
                     self._namespace(namespace)
                     self._import(module for text in texts_of(code) for module in imported_by(text, package))
@@ -278,15 +296,23 @@ class _Walk(ObjectWalk):
                 return False
             value, chain = vars(value)[chain[0]], chain[1:]
             if not inside and not isinstance(value, types.ModuleType):
-                self._replaced(value)
+                self._replaced(value, origin.kind)
                 return False
         self.value(value)
         return isinstance(value, types.FunctionType) and value.__name__ in COMPUTED
 
-    def _replaced(self, value: Any) -> None:
+    def _replaced(self, value: Any, kind: str) -> None:
         """Digest what a library's attribute is where that says more than the library's version."""
-        if type(value) in ATOMS or isinstance(value, type) or type(value) is str or self._is_made_here(value):
+        plain = type(value) in ATOMS or type(value) is str or isinstance(value, type)
+        if plain or self._is_made_here(value) or any(value is each for each in _REACHING):
             self.value(value)
+        elif kind == "library" and isinstance(value, dict | list | set):  # settings, tables that may be added to
+            known = dict(self.unseen)
+            if isinstance(value, dict):
+                self._mapping("table", dict(dict.items(value)))
+            else:
+                self.value(value)
+            self.unseen = known  # the library's own, which its version says
 
     def _is_made_here(self, value: Any) -> bool:
         return isinstance(value, types.FunctionType) and self._origin_of_globals(value.__globals__).kind == "project"
@@ -327,23 +353,79 @@ class _Walk(ObjectWalk):
         with self._at(place):
             self._unseen("imports a module whose name is not written in it, so that its code cannot be read")
 
-    def sources_too(self) -> None:
-        """Digest the modules that were followed by their source, and what of them was replaced since."""
+    def settle(self) -> None:
+        """Digest what is reached by name only, and the modules that were followed by their source, until all is met."""
+        met = -1
+        while met != (met := self._extent()):
+            self._named_by_texts()
+            self._changed_since()
+            if "__subclasses__" in self._all_names():
+                for cls in [*self._classes.values()]:
+                    self._subclasses(cls)
+        if not self._all_names().isdisjoint(_OF_DOCUMENTATION):
+            for each in (*self._functions.values(), *self._classes.values()):
+                self._put("documentation", str(vars(each).get("__doc__") if isinstance(each, type) else each.__doc__))
         for module in self._sources.computed:
             self._unseen_import(f"module {module}")
         self.libraries |= self._sources.libraries
         self.own |= self._sources.own
         for module, digest in sorted(self._sources.digests.items()):
             self._put("source", module, digest)
-            loaded = sys.modules.get(module)
-            for name, value in () if loaded is None else replaced_since(module, vars(loaded)):
-                self._refer(name, f"`{name}` of module {module}", value)
+
+    def _extent(self) -> int:
+        """Return a number that grows with whatever is met."""
+        return sum(map(len, (self._numbers, self._told, self._sources.digests, self._names, self.texts)))
+
+    def _all_names(self) -> frozenset[str]:
+        """Return the names in all code and texts that were met."""
+        return frozenset(self._names).union(self._sources.names, *map(named_in, self.texts))
+
+    def _named_by_texts(self) -> None:
+        """Digest the globals that texts name, as formulas do: they are evaluated where the function is."""
+        names = frozenset[str]().union(*map(named_in, self.texts))
+        evaluated = frozenset[str]().union(*(named_in(text) for text in self.texts if not text.strip().isidentifier()))
+        for namespace in sorted(self._namespaces.values(), key=lambda each: str(each.get("__name__"))):
+            module = str(namespace.get("__name__"))
+            if self._reaches_all or not self._names.isdisjoint(_FRAMES):
+                self._namespace(namespace)
+            for name in sorted(names & namespace.keys()):
+                if name not in self._declared and not (name.startswith("__") or (module, name) in self._told):
+                    self._told.add((module, name))
+                    known = dict(self.unseen)
+                    self._refer(name, f"`{name}` of module {module}, which a text names,", namespace[name])
+                    if name not in evaluated:  # a word alone, more likely a key or a message: not worth a refusal
+                        self.unseen = known
+
+    def _changed_since(self) -> None:
+        """Digest what loaded modules hold that their source does not say, as far as it can be asked for."""
+        known = self._all_names()
+        names = None if self._reaches_all or not known.isdisjoint(_BY_NAME) else known
+        held = self._sources.held & self._sources.digests.keys()
+        self._sources.follow(inside := sorted(loaded_inside(held, names)), inside)
+        for module in sorted(self._sources.digests):
+            for name, value in unlike_source(module, names):
+                if name not in self._declared and (module, name) not in self._told:
+                    self._told.add((module, name))
+                    self._refer(name, f"`{name}` of module {module}", value)
+
+    def _subclasses(self, cls: type) -> None:
+        """Digest the project's subclasses of a class: code asks for those that there are."""
+        origin = self._origin_of_name(module_of(cls))
+        if origin.kind == "python" or issubclass(cls, type):
+            return
+        for each in sorted(cls.__subclasses__(), key=lambda each: (module_of(each), each.__qualname__)):
+            if self._origin_of_name(module_of(each)).kind == "project":
+                self._put("subclass", each.__qualname__)
+                with self._at(f"subclass {each.__qualname__} of {cls.__qualname__}"):
+                    self.value(each)
+            self._subclasses(each)
 
     # ---- classes and what is built in
 
     def _class(self, cls: type) -> None:
         module = module_of(cls)
         origin = self._origin_of_name(module)
+        self._classes[id(cls)] = cls
         self._put("class", module if origin.kind != "project" else "", cls.__qualname__)
         self._note(origin, module)
         if origin.kind != "project":
@@ -362,19 +444,32 @@ class _Walk(ObjectWalk):
                 self._refer(name, f"`{name}` of class {cls.__qualname__}", value)
 
     def _patched(self, cls: type) -> None:
-        """Digest what the project has put in the place of a library's methods."""
+        """Digest what the project has put into a library's class: methods, accessors, plain values."""
         for owner in cls.__mro__:
-            top = module_of(owner).partition(".")[0]
+            if (module := module_of(owner)) == "builtins":
+                continue
+            top = module.partition(".")[0]
             for name, value in sorted(vars(owner).items()):
-                if str(getattr(value, "__module__", None) or top).partition(".")[0] != top and self._is_made_here(
-                    value
-                ):
+                if type(value) in ATOMS or type(value) is str:
+                    if not name.startswith("_"):
+                        self._refer(name, f"`{name}` of {owner.__qualname__}", value)
+                    continue
+                value = getattr(value, "_accessor", value)  # as pandas and polars register one
+                value = getattr(value, "__func__", value)  # of a static or class method
+                value = value.fget if isinstance(value, property) else value
+                of = getattr(value, "__module__", None)
+                if isinstance(of, str) and of.partition(".")[0] != top and self._is_ours(value, of):
                     self._refer(name, f"`{name}` put into {owner.__qualname__}", value)
+
+    def _is_ours(self, value: Any, module: str) -> bool:
+        return self._is_made_here(value) or (isinstance(value, type) and self._origin_of_name(module).kind == "project")
 
     def _builtin(self, value: Any) -> None:
         owner = getattr(value, "__self__", None)
         module = getattr(value, "__module__", None) or getattr(getattr(value, "__objclass__", None), "__module__", "")
         self._put("builtin", str(module), value.__qualname__)
+        if any(value is each for each in _REACHING):
+            self._reaches_all = True
         if owner is not None and not isinstance(owner, types.ModuleType):
             self.value(owner)
         self._note(self._origin_of_name(str(module)), str(module))
@@ -388,13 +483,11 @@ def _is_named(function: types.FunctionType, module: str) -> bool:
     return found is function
 
 
-def _named_in_texts(
-    texts: Iterable[str], chains: Iterable[tuple[str, ...]], namespace: Mapping[str, Any]
-) -> Iterator[str]:
-    """Yield the globals that texts reach for, as pandas has it: ``frame.query("age > @LIMIT")``."""
-    held = [found for name, *_ in chains if isinstance(found := namespace.get(name), str)]
-    for text in (*texts, *held):
-        yield from (name for name in _AT_NAME.findall(text) if name in namespace)
+def _annotations(function: types.FunctionType) -> str:
+    try:
+        return re.sub(r" at 0x[0-9a-f]+", "", repr(function.__annotations__))
+    except Exception:  # from Python 3.14 on they are evaluated when they are asked for
+        return "unknown"
 
 
 class _Empty:

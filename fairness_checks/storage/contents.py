@@ -5,11 +5,15 @@ No framework is imported here: an object of one that is not imported does not ex
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["contents_of"]
+__all__ = ["OF_FRAMES", "contents_of", "wrapped_by"]
+
+OF_FRAMES = frozenset({"_mgr", "_item_cache", "_attrs", "_flags", "_name", "_data", "_cache", "_id", "_references"})
+"""Attributes in which pandas keeps what `contents_of` says of a frame, series or index."""
 
 
 def contents_of(value: object) -> list[object] | None:
@@ -39,6 +43,14 @@ def _array(values: Any) -> list[object] | None:
 
 def _ufunc(function: Any) -> list[object]:
     return ["ufunc", function.__name__, function.nin, function.nout, function.signature or "", function.types]
+
+
+def wrapped_by(value: object) -> Callable[..., Any] | None:
+    """Return the Python function that `numpy.frompyfunc` has made a ufunc of; None for anything else."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.ufunc):
+        return None
+    return next((each for each in gc.get_referents(value) if callable(each)), None)
 
 
 def _pandas_frame(frame: Any) -> list[object]:

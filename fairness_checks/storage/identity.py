@@ -14,6 +14,7 @@ from fairness_checks.plain import JSON
 from fairness_checks.storage.code_digest import digest_of
 from fairness_checks.storage.files import open_regular
 from fairness_checks.storage.own_code import environment, own_code, takes_part
+from fairness_checks.storage.settings import changed_settings
 
 __all__ = ["Declared", "Identity", "identity_of", "read_declared"]
 
@@ -68,16 +69,18 @@ def identity_of(code: Collection[object], declared: Declared = (), values: Mappi
     names = tuple(declared) if isinstance(declared, Mapping) else ()
     found = digest_of(tuple(code), names)
     rest = digest_of([dict(values or {})], beside=code)
+    settings, unread = changed_settings()
     key: dict[str, JSON] = {
         "code": found.value,
         "values": rest.value,
         "depends_on": [[name, _declared_digest(name, value, code)] for name, value in _pairs(declared)],
         "libraries": {**found.libraries, **rest.libraries},
+        "settings": settings,
         "environment": environment(),
     }
     if not all(takes_part(module) for module in found.own):
         key["package"] = own_code(whole=True)
-    return Identity(key, (*found.unseen, *rest.unseen))
+    return Identity(key, (*found.unseen, *rest.unseen, *unread))
 
 
 def read_declared(declared: Any) -> Declared:

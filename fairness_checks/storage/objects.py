@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
 
-from fairness_checks.storage.contents import contents_of
+from fairness_checks.storage.contents import OF_FRAMES, contents_of, wrapped_by
 from fairness_checks.storage.origin import Origin, origin_of
 from fairness_checks.storage.source import compiled_digest
 
@@ -25,7 +25,7 @@ WEAK = (weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, wea
 """What remembers others without holding them."""
 
 _SHORT = 4096
-_OF_MEMBERS = frozenset({"_value_", "_name_", "_sort_order_", "__objclass__"})  # set by Python
+_OF_MEMBERS = frozenset({"_value_", "_name_", "_sort_order_", "_inverted_", "__objclass__"})  # set by Python
 _COPYING = ("__getstate__", "__reduce__", "__reduce_ex__")
 _UNREADABLE = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.FrameType, types.TracebackType)
 
@@ -42,6 +42,8 @@ class ObjectWalk:
         self.libraries: set[str] = set()
         self.own: set[str] = set()
         self.unseen: dict[str, None] = {}
+        self.texts: set[str] = set()  # all that were met, but the cells of arrays and frames
+        self._is_reading_text = True
 
     def hexdigest(self) -> str:
         """Return the sha256 of what was met so far."""
@@ -64,6 +66,8 @@ class ObjectWalk:
             self._put(kind.__name__, write(value))
         elif kind is str:
             self._put("str", self._placed(value))
+            if self._is_reading_text:
+                self.texts.add(value)
         elif kind is tuple:
             self._items("tuple", value)
         elif kind is frozenset:
@@ -82,8 +86,8 @@ class ObjectWalk:
             return
         elif isinstance(value, PurePath):
             self._put("path", self._placed(str(value)))
-        elif isinstance(value, enum.Enum) and not isinstance(value, enum.Flag):
-            self._put("member", value.name)
+        elif isinstance(value, enum.Enum):
+            self._put("member", str(value.name))
             self.value(value.value)
             self.value(kind)
             self._mapping(
@@ -107,7 +111,25 @@ class ObjectWalk:
             if parts is None:
                 self._instance(value, kind)
             else:
-                self._items("contents", parts)
+                self._contents(parts)
+                self._beside_contents(value, kind)
+
+    def _contents(self, parts: list[object]) -> None:
+        """Digest cells, in which no text is one that the code evaluates."""
+        outer, self._is_reading_text = self._is_reading_text, False
+        self._items("contents", parts)
+        self._is_reading_text = outer
+
+    def _beside_contents(self, value: Any, kind: type) -> None:
+        """Digest what an array, frame or tensor is besides its cells: its class, and what was set on it."""
+        self.value(kind)
+        if (wrapped := wrapped_by(value)) is not None:
+            self._refer("wrapped", f"function in {kind.__qualname__}", wrapped)
+        names = {name: each for name, each in getattr(value, "__dict__", {}).items() if name not in OF_FRAMES}
+        if self._origin_of_name(module_of(kind)).kind != "project":
+            names = {name: each for name, each in names.items() if not name.startswith("_")}
+        for name, each in sorted(names.items()):
+            self._refer(name, f"attribute `{name}` of a {kind.__qualname__}", each)
 
     def _is_code(self, value: Any) -> bool:
         """Digest a function, class or module; False for anything else."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from fairness_checks.storage.bytecode import COMPUTED
 from fairness_checks.storage.origin import Origin, find_module
+from fairness_checks.storage.texts import named_in
 
-__all__ = ["Sources", "absolute", "compiled_digest", "imported_by", "replaced_since"]
+__all__ = ["Sources", "absolute", "compiled_digest", "imported_by", "with_parents"]
 
 
 @dataclass(slots=True)
@@ -35,20 +35,27 @@ class Sources:
         Modules of this package that they import.
     computed : list of str
         Modules that import others by names that are not written in them.
+    names : set of str
+        All that they read: variables, attributes, and what texts in them may name.
+    held : set of str
+        Modules that code holds under a name, whose attributes may be modules that something else has imported.
     """
 
     digests: dict[str, str] = field(default_factory=dict)
     libraries: set[str] = field(default_factory=set)
     own: set[str] = field(default_factory=set)
     computed: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
     _met: set[str] = field(default_factory=set)
 
-    def follow(self, names: Iterable[str]) -> None:
-        """Add modules and all that they import."""
+    def follow(self, names: Iterable[str], held: Iterable[str] = ()) -> None:
+        """Add modules and all that they import; some are held under a name, so that their attributes may be read."""
         todo = list(names)
+        self.held.update(held)
         while todo:
             name = todo.pop()
-            for module in _with_parents(name):
+            for module in with_parents(name):
                 if module in self._met:
                     continue
                 self._met.add(module)
@@ -62,6 +69,8 @@ class Sources:
                         continue
                     self.digests[module] = read.digest
                     todo += read.imports
+                    self.names |= read.names
+                    self.held.update(read.held)
                     if read.computed:
                         self.computed.append(module)
 
@@ -81,9 +90,12 @@ class _Read:
     digest: str
     imports: tuple[str, ...]
     computed: bool
+    names: frozenset[str] = frozenset()
+    held: tuple[str, ...] = ()
 
 
-def _with_parents(name: str) -> list[str]:
+def with_parents(name: str) -> list[str]:
+    """Return a module and the packages that it is in, from the outermost on."""
     parts = name.split(".")
     return [".".join(parts[: end + 1]) for end in range(len(parts))]
 
@@ -118,7 +130,8 @@ def _parsed(module: str, package: bool, source: bytes) -> _Read:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return _Read(hashlib.sha256(source).hexdigest(), (), False)
-    imports = tuple(dict.fromkeys(_imports(tree, module if package else module.rpartition(".")[0])))
+    inside = module if package else module.rpartition(".")[0]
+    imports, held = tuple(dict.fromkeys(_imports(tree, inside))), tuple(_held(tree, inside))
     named, computed = _by_text(tree)
     _without_docstrings(tree)
     plain = [node for node in tree.body if isinstance(node, ast.FunctionDef) and _is_plain(node)]
@@ -126,7 +139,19 @@ def _parsed(module: str, package: bool, source: bytes) -> _Read:
         rest: list[ast.stmt] = [node for node in tree.body if node not in plain]
         tree.body = [*sorted(plain, key=lambda node: node.name), *rest]
     digest = hashlib.sha256(ast.dump(tree, annotate_fields=False).encode("utf-8", "surrogatepass")).hexdigest()
-    return _Read(digest, (*imports, *named), computed)
+    return _Read(digest, (*imports, *named), computed, frozenset(_names(tree)), held)
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.alias):
+            yield from node.name.split(".")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from named_in(node.value)
 
 
 def _is_plain(node: ast.FunctionDef) -> bool:
@@ -149,6 +174,14 @@ def _imports(tree: ast.AST, package: str) -> Iterator[str]:
             yield from (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from absolute(node.level, node.module or "", [each.name for each in node.names], package)
+
+
+def _held(tree: ast.AST, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (module for each in node.names for module in with_parents(each.name))
+        elif isinstance(node, ast.ImportFrom):
+            yield from absolute(node.level, node.module or "", [each.name for each in node.names], package)[1:]
 
 
 def absolute(level: int, module: str, names: Iterable[str], package: str) -> list[str]:
@@ -183,31 +216,3 @@ def imported_by(text: str, package: str) -> list[str]:
         return list(_imports(ast.parse(text), package))
     except (SyntaxError, ValueError):
         return []
-
-
-def replaced_since(module: str, namespace: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield what a loaded module of the project holds in place of what its source says: literals and functions.
-
-    Its other values cannot be told without running it, and are what its source makes of them.
-    """
-    origin = find_module(module)
-    if origin.file is None or origin.file.suffix != ".py":
-        return
-    try:
-        tree = ast.parse(origin.file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and not node.decorator_list:
-            found = namespace.get(node.name)
-            if getattr(found, "__globals__", None) is not namespace or getattr(found, "__name__", "") != node.name:
-                yield node.name, found
-        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                found = namespace.get(target.id) if isinstance(target, ast.Name) else None
-                if isinstance(target, ast.Name) and (type(found), repr(found)) != (
-                    type(node.value.value),
-                    repr(node.value.value),
-                ):
-                    yield target.id, found

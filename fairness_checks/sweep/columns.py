@@ -19,7 +19,7 @@ from fairness_checks.inputs.array_like import as_array, series_array
 from fairness_checks.inputs.sensitive import encode_features, first_rows
 from fairness_checks.storage.cache_keys import array_digest
 
-__all__ = ["column_digest", "is_number", "read_features", "read_sensitive"]
+__all__ = ["column_digest", "is_number", "kind_of_frame", "read_features", "read_sensitive"]
 
 _SCALARS = (str, bytes, numbers.Number, np.generic, datetime.date, datetime.time, datetime.timedelta)
 
@@ -87,6 +87,15 @@ def read_sensitive(features: Any) -> Any:
             )
         read[name] = np.array(feature.groups, dtype=object)[feature.codes]
     return pd.DataFrame(read)
+
+
+def kind_of_frame(frame: Any) -> list[object]:
+    """Return what the code of `fit` may use of a frame besides its cells: classes, and what a subclass carries."""
+    dtypes = [type(dtype) for dtype in frame.dtypes if not isinstance(dtype, np.dtype)]
+    cells = {type(cell) for name in frame.columns if frame[name].dtype == object for cell in frame[name]}
+    carried = {str(name): getattr(frame, str(name), None) for name in type(frame)._metadata}
+    ordered = sorted(cells, key=lambda each: (each.__module__, each.__qualname__))
+    return [type(frame), type(frame.index), type(frame.iloc[:, 0]), dtypes, ordered, carried]
 
 
 def column_digest(column: Any) -> list[str]:

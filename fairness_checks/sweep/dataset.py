@@ -17,7 +17,7 @@ from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.inputs.vectors import frozen, read_clusters, read_labels
 from fairness_checks.question.checks import IdenticalRows
 from fairness_checks.storage.cache_keys import array_digest
-from fairness_checks.sweep.columns import column_digest, is_number, read_features, read_sensitive
+from fairness_checks.sweep.columns import column_digest, is_number, kind_of_frame, read_features, read_sensitive
 
 __all__ = ["TOGETHER", "DataSet", "Groups"]
 
@@ -230,6 +230,7 @@ class DataSet:
         return {
             "attrs": dict(self.features.attrs),
             "dtypes": [str(dtype) for dtype in self.features.dtypes],
+            "kind": kind_of_frame(self.features),
             **{item.name: getattr(self, item.name) for item in fields(self) if item.name not in told},
         }
 

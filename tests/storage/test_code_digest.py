@@ -222,6 +222,69 @@ HIDDEN = {
         'LIMIT = 1\ndef fit(x):\n    def inner():\n        return x.query("age > @LIMIT")\n    return inner()\n'
     ),
     "what a query that is a global names": 'LIMIT = 1\nTEXT = "age > @LIMIT"\ndef fit(x):\n    return x.query(TEXT)\n',
+    "what a formula names": (
+        'def scale(x):\n    y = 1\n    return x * y\ndef fit(x):\n    return x.ols("y ~ scale(x)")\n'
+    ),
+    "what a formula in a table names": (
+        'RATE = 1\nSETTINGS = {"formulas": ["y ~ C(sex):I(x * RATE)"]}\ndef fit(x):\n    return x.ols(SETTINGS)\n'
+    ),
+    "what a part of a formula names": (
+        'def scale(x):\n    y = 1\n    return x * y\ndef fit(x, a="x"):\n    return x.ols(f"{a} + scale({a})")\n'
+    ),
+    "what is read off the frame of a caller": (
+        'import sys\nRATE = 1\ndef inner():\n    return sys._getframe(1).f_globals["RA" + "TE".lower().upper()]\n'
+        "def fit(x):\n    return inner()\n"
+    ),
+    "what a function's globals hold": 'RATE = 1\ndef fit(x):\n    return fit.__globals__["RA" + x]\n',
+    "eval under another name": 'RATE = 1\nRUN = eval\ndef fit(x):\n    return RUN("RA" + x)\n',
+    "exec of the module of builtins": ('import builtins\nRATE = 1\ndef fit(x):\n    return builtins.exec("RA" + x)\n'),
+    "a name put into builtins": "import builtins\nbuiltins.helper_rate = 1\ndef fit(x):\n    return helper_rate\n",
+    "a subclass that code asks for": (
+        "class Base:\n    pass\nclass Inner(Base):\n    rate = 1\n"
+        "def fit(x):\n    return [each.rate for each in Base.__subclasses__()]\n"
+    ),
+    "the function in a ufunc": (
+        "import numpy as np\ndef one(x):\n    y = 1\n    return x + y\nmany = np.frompyfunc(one, 1, 1)\n"
+        "def fit(x):\n    return many(x)\n"
+    ),
+    "the function in a vectorised one": (
+        "import numpy as np\ndef one(x):\n    y = 1\n    return x + y\nmany = np.vectorize(one)\n"
+        "def fit(x):\n    return many(x)\n"
+    ),
+    "a method of a subclass of a frame": (
+        "import pandas as pd\nclass Frame(pd.DataFrame):\n    def rate(self):\n        y = 1\n        return y\n"
+        'held = Frame({"x": [3]})\ndef fit(x):\n    return held.rate()\n'
+    ),
+    "what a subclass of a frame carries": (
+        'import pandas as pd\nclass Frame(pd.DataFrame):\n    _metadata = ["_rate"]\nheld = Frame({"x": [3]})\n'
+        "held._rate = 1\ndef fit(x):\n    return held._rate\n"
+    ),
+    "an attribute of a frame": (
+        'import pandas as pd\nheld = pd.DataFrame({"x": [3]})\nobject.__setattr__(held, "rate", 3)\nheld.rate = 1\n'
+        "def fit(x):\n    return held.rate\n"
+    ),
+    "an accessor of frames": (
+        "import pandas as pd\nimport warnings\nwarnings.simplefilter('ignore')\n"
+        '@pd.api.extensions.register_dataframe_accessor("of_a_test")\nclass Accessor:\n    rate = 1\n'
+        'held = pd.DataFrame({"x": [3]})\ndef fit(x):\n    return held.of_a_test.rate\n'
+    ),
+    "an attribute of a subclass of an array": (
+        "import numpy as np\nclass Array(np.ndarray):\n    pass\nheld = np.zeros(2).view(Array)\nheld.rate = 1\n"
+        "def fit(x):\n    return held.rate\n"
+    ),
+    "an attribute of a flag": (
+        "import enum\nclass Kind(enum.Flag):\n    SOFT = 4\nKind.SOFT.limit = 1\n"
+        "def fit(x):\n    return Kind.SOFT.limit\n"
+    ),
+    "an attribute put into a class of a library": (
+        "import argparse\nargparse.Namespace.rate_of_a_test = 1\ndef fit(x):\n    return argparse.Namespace\n"
+    ),
+    "an annotation": (
+        "def inner(x: 'limit = 1\\n'):\n    return inner.__annotations__\ndef fit(x):\n    return inner(x)\n"
+    ),
+    "a docstring that code reads": (
+        'def inner(x):\n    """= 1\n"""\n    return inner.__doc__\ndef fit(x):\n    return inner(x)\n'
+    ),
     "an attribute of a cached function": (
         "import functools\n@functools.lru_cache\ndef rate():\n    return rate.limit\nrate.limit = 1\n"
         "def fit(x):\n    return rate()\n"
@@ -249,7 +312,7 @@ def test_a_value_is_seen_however_it_is_held(project, name):
     project.write(model=HIDDEN[name])
     before = project.digest()
     assert project.digest() == before
-    project.write(model=HIDDEN[name].replace("= 1\n", "= 2\n"))
+    project.write(model=HIDDEN[name].replace("= 1", "= 2"))
     assert project.digest() != before
 
 
@@ -347,13 +410,136 @@ def test_a_configuration_of_pydantic_is_the_same_in_every_process_and_seen(proje
     assert project.digest() != before
 
 
-def test_a_loaded_module_that_was_changed_since_is_seen(project):
-    project.write(**BASE)
+LATER = {
+    "model": """
+        def fit(x, name="SHIFT"):
+            import later
+            import package.inner
+            from later import table as read
+            held = (later.Kind.rate, later.Kind().go(), later.Config().depth, later.SUM, later.fresh)
+            return held, read, package.inner.VALUE, later.second, later.deferred(x), getattr(later, name), later.other
+        """,
+    "later": """
+        from dataclasses import dataclass
+        import other
+        SHIFT = -5
+        SUM = 2 * 3 + 1.5
+        table = {"a": [1, (2, None)], "b": {3}}
+        class Kind:
+            "What it is."
+            rate: float = 1.0
+            def go(self, x=1):
+                return x
+            @property
+            def twice(self):
+                return 2
+            @staticmethod
+            def fixed(x):
+                return [y for y in x]
+        class Sub(Kind):
+            def go(self, x=1):
+                return super().go(x)
+        @dataclass(frozen=True)
+        class Config:
+            depth: int = 3
+            names: tuple[str, ...] = ()
+            def deep(self):
+                return self.depth
+        def deferred(x, share=0.5, *, power=(1, 2)):
+            return x + SHIFT
+        def second(x):
+            return x
+        """,
+    "other": "def constant():\n    return 8\n",
+    "package/__init__": "",
+    "package/inner": "VALUE = 1\n",
+}
+ALL_LOADED = "import later, package.inner, other"
+CHANGED_SINCE = {
+    "a value": "later.SHIFT = 6",
+    "the value of an expression": "later.SUM = 7",
+    "the type of a value": "later.SHIFT = -5.0",
+    "what a table holds": "later.table['a'][1] = 2",
+    "an item of a table": "later.table['c'] = 1",
+    "a name that the source does not bind": "later.fresh = 1",
+    "a name that is gone": "del later.SUM",
+    "a function": "later.deferred = later.second",
+    "a default argument": "later.second.__defaults__ = (1,)",
+    "another default argument": "later.deferred.__defaults__ = (0.25,)",
+    "a keyword's default": "later.deferred.__kwdefaults__['power'] = 3",
+    "the code of a function": "later.second.__code__ = later.Kind.fixed.__code__",
+    "an attribute of a function": "later.second.rate = 1",
+    "an attribute of a class": "later.Kind.rate = 2.0",
+    "a new attribute of a class": "later.Kind.more = 2.0",
+    "a method": "later.Kind.go = later.second",
+    "a method's default": "later.Kind.go.__defaults__ = (2,)",
+    "a property": "later.Kind.twice = property(later.second)",
+    "a static method": "later.Kind.fixed = staticmethod(later.second)",
+    "a method of a subclass": "later.Sub.go = later.second",
+    "the base of a class": "later.Sub.__bases__ = (type('New', (later.Kind,), {'new': 1}),)",
+    "the default of a field": "later.Config.depth = 4",
+    "a method that a dataclass was given": "later.Config.deep = later.second",
+    "a method that a dataclass has made": "later.Config.__init__ = later.second",
+    "a module in the place of an imported one": "later.other = package",
+    "a value of a submodule": "package.inner.VALUE = 2",
+    "a submodule in the place of another": "package.inner = other",
+}
+
+
+@pytest.mark.parametrize("name", CHANGED_SINCE)
+def test_a_loaded_module_that_was_changed_since_is_seen(project, name):
+    project.write(**LATER)
     before = project.digest()
-    changes = ("later.SHIFT = 6", "later.deferred = later.second", "later.SHIFT = 5")
-    seen = [project.digest(f"[exec('import later; {change}'), fit][1]") for change in changes]
-    assert before not in (seen[0], seen[1])
-    assert seen[2] == project.digest("[exec('import later'), fit][1]")
+    assert isinstance(before, str)
+    assert project.digest(f"[exec({ALL_LOADED!r}), fit][1]") == before  # nothing that the source does not say
+    change = f"{ALL_LOADED}\n{CHANGED_SINCE[name]}"
+    changed = project.digest(f"[exec({change!r}), fit][1]")
+    assert isinstance(changed, str)
+    assert changed != before
+    assert project.digest(f"[exec({change!r}), fit][1]") == changed
+
+
+@pytest.mark.parametrize("made", ["if True:\n    RATE = 0\n", "RATE = sum([0])\n", "RATE = 1\nRATE = 0\n"])
+def test_what_only_running_a_source_would_show_is_taken_as_it_is(project, made):
+    project.write(model="def fit(x):\n    from later import RATE\n    return RATE\n", later=made)
+    seen = {project.digest(f"[exec('import later; later.RATE = {rate}'), fit][1]") for rate in (0, 1, 2)}
+    assert len(seen) == 3
+
+
+def test_a_submodule_that_something_else_has_imported_is_seen(project):
+    project.write(**{name: text for name, text in LATER.items() if name.startswith("package/")})
+    project.write(model="def fit(x):\n    import package\n    return package.inner.VALUE\n")
+    loaded = "[exec('import package.inner'), fit][1]"
+    before = project.digest(loaded)
+    assert project.digest(loaded) == before
+    assert project.digest("[exec('import package.inner; package.inner.VALUE = 2'), fit][1]") != before
+    project.write(**{"package/inner": "VALUE = 2\n"})
+    assert project.digest(loaded) != before
+
+
+def test_what_nothing_names_in_a_loaded_module_is_not_asked_for(project):
+    later = textwrap.dedent(LATER["later"]) + "import threading\nLOCK = threading.Lock()\n"
+    project.write(model="def fit(x):\n    import later\n    return later.SUM\n", later=later, other=LATER["other"])
+    before = project.digest("[exec('import later'), fit][1]")
+    assert isinstance(before, str)
+    assert project.digest("[exec('import later; later.UNUSED = 1; later.LOCK.acquire()'), fit][1]") == before
+    project.write(model="def fit(x):\n    import later\n    return later.LOCK\n")
+    assert "`LOCK` of module later is or holds a _thread.lock" in project.digest("[exec('import later'), fit][1]")[0]
+
+
+def test_a_word_alone_is_followed_and_refuses_nothing(project):
+    model = 'import threading\nLOCK = threading.Lock()\nrate = 1\ndef fit(x):\n    return x["LOCK"] + x["rate"]\n'
+    project.write(model=model)
+    before = project.digest()
+    assert isinstance(before, str)
+    project.write(model=model.replace("rate = 1", "rate = 2"))
+    assert project.digest() != before
+
+
+def test_a_global_that_a_text_names_can_be_declared(project):
+    project.write(model='import threading\nLOCK = threading.Lock()\ndef fit(x):\n    return x.run("LOCK + x")\n')
+    assert "`LOCK` of module model, which a text names, is or holds a _thread.lock" in project.digest()[0]
+    assert digest_of([sys.modules["model"].fit], declared=["LOCK"]).unseen == ()
 
 
 DYNAMIC = {

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.storage.code_digest import digest_of
 from fairness_checks.sweep.dataset import DataSet
 
 SEX = {"sex": ["f", "m", "f"]}
@@ -134,3 +135,27 @@ def test_fingerprint_is_the_same_in_another_process():
 def test_fingerprint_knows_no_byte_order():
     big = pd.DataFrame({"age": np.array([40, 50, 60], dtype=">i8"), "smoker": ["no", "yes", "no"]})
     assert DataSet(big, [0, 1, 1], SEX).fingerprint() == DataSet(COLUMNS, [0, 1, 1], SEX).fingerprint()
+
+
+def test_the_class_of_a_frame_and_what_it_carries_count():
+    def frame(carried, result):
+        class Frame(pd.DataFrame):
+            _metadata = ["unit"]  # noqa: RUF012 - as pandas has it
+
+            @property
+            def _constructor(self):
+                return Frame
+
+            def scaled(self):
+                return self["age"] * result
+
+        made = Frame(COLUMNS)
+        made.unit = carried
+        return made
+
+    frames = [pd.DataFrame(COLUMNS), *(frame(carried, result) for carried, result in ((1, 2), (1, 3), (2, 2), (2, 2)))]
+    found = [digest_of([DataSet(each, None, SEX).beside_values()]) for each in frames]
+    assert [each.unseen for each in found if each.unseen] == []
+    values = [each.value for each in found]
+    assert len(set(values)) == 4
+    assert values[-1] == values[-2]

@@ -1,0 +1,47 @@
+"""The names that a text may reach for when something evaluates it: a formula, a query, an expression, an attribute."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from functools import lru_cache
+
+__all__ = ["named_in"]
+
+_NAME = re.compile(r"[^\W\d]\w*")
+_CALLED = re.compile(r"([^\W\d]\w*)\s*\(")
+_FORMULA = str.maketrans({"~": "+", ":": "+", "|": "+", "@": " "})  # of patsy and of pandas' queries
+_LONG = 4096
+
+
+@lru_cache(maxsize=1 << 14)
+def named_in(text: str) -> frozenset[str]:
+    """Return the names in a text that is an expression, a formula or a program; of any other, what it calls.
+
+    Examples
+    --------
+    >>> sorted(named_in("outcome ~ scale(age) + C(sex):dose")), sorted(named_in("age > @limit"))
+    (['C', 'age', 'dose', 'outcome', 'scale', 'sex'], ['age', 'limit'])
+    >>> sorted(named_in("the fit has failed")), sorted(named_in(" + scale("))
+    ([], ['scale'])
+    """
+    if _NAME.fullmatch(text):
+        return frozenset([text])
+    found = _NAME.findall(text)
+    if not found:
+        return frozenset()
+    if len(text) <= _LONG:
+        for each in (text, text.translate(_FORMULA)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what the parser would not write so
+                try:
+                    tree = ast.parse(each.strip())
+                except (SyntaxError, ValueError, MemoryError, RecursionError):
+                    continue
+            return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)) | _attributes(tree)
+    return frozenset(found if "~" in text or "@" in text or len(text) > _LONG else _CALLED.findall(text))
+
+
+def _attributes(tree: ast.AST) -> frozenset[str]:
+    return frozenset(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
