@@ -8,7 +8,8 @@ sqrt(m / (m - 1)), m independent units, so that a mean's variance is the usual o
 Where two models differ in a few samples only, the variance of their difference is known badly, and is 0 where they
 agree. Every estimate therefore has pseudo-samples, in which the models disagree:
 
-- rates: one event and one non-event more [4]_, [5]_; where samples are paired, new and old take them in turn [6]_;
+- rates: one event and one non-event more [4]_, [5]_; where samples are paired, new and old take them in turn [6]_, and
+  they change as much as the samples, or clusters, that did change: see `joint_estimates`;
 - means: one sample above and one below the mean by half a standard deviation, likewise in turn (by a whole one, paired
   tests at 20 to 60 samples find next to nothing; without, lognormal errors pass wrongly in 10 % instead of 5 %);
 - areas: one of each class, ranked by chance, for the variance only, as in `ranking`; the models do not share it.
@@ -51,6 +52,8 @@ __all__ = [
     "rate_influence",
 ]
 
+_ROUNDING = 1e-12
+
 Booleans = npt.NDArray[np.bool_]
 
 
@@ -70,6 +73,9 @@ class Influence:
         Influence of the pseudo-samples. Where samples are paired, i of the new model is k - 1 - i of the old one.
     freedom : float
         Degrees of freedom of the variance, the sum of squares of `psi` over units and of `extra`; nan below two units.
+    own : ndarray of float64, shape (n,), optional
+        What each sample contributes by itself, not as a deviation from the estimate, in the scale of `psi` before what
+        unequal clusters hide: where two models agree in a sample they are equal. None where samples are not known.
     """
 
     value: float
@@ -77,6 +83,7 @@ class Influence:
     psi: Array
     extra: Array
     freedom: float
+    own: Array | None = None
 
 
 def _units(counted: Booleans, clusters: Integers | None) -> int:
@@ -91,16 +98,16 @@ def _freedom(counted: Booleans, clusters: Integers | None) -> float:
     return float(find_cells(np.where(counted, 0, -1), 1, clusters).effective()[0]) - 1.0
 
 
-def hidden_factor(psi: Array, clusters: Integers | None) -> float:
+def hidden_factor(psi: Array, clusters: Integers | None, counted: Booleans) -> float:
     """Return the factor, 1 or more, by which influence must grow for what unequal clusters hide of its variance.
 
     1 where clusters are of one size; see `fairness_checks.stats.clusters.cluster_evidence`.
     """
     if clusters is None:
         return 1.0
-    cells = find_cells(np.where(psi != 0.0, 0, -1), 1, clusters)
+    cells = find_cells(np.where(counted, 0, -1), 1, clusters)
     units, seen = len(cells.cluster), float(np.sum(cells.sums(psi) ** 2))
-    if units < 2 or seen == 0.0:
+    if units < 2 or seen <= _ROUNDING * float(psi @ psi):  # what cancels within clusters leaves rounding
         return 1.0
     # Both count the units less one: influence comes scaled for them.
     return float(np.sqrt(max(1.0, cluster_evidence(cells, psi).variance[0] * (units - 1.0) / units / seen)))
@@ -118,7 +125,7 @@ def _two_class_freedom(of_positives: Array, of_negatives: Array, labels: Boolean
 
 
 def _nothing(value: float, n: int, extras: int) -> Influence:
-    return Influence(value, value, np.zeros(n), np.zeros(extras), np.nan)
+    return Influence(value, value, np.zeros(n), np.zeros(extras), np.nan, np.zeros(n))
 
 
 def rate_influence(
@@ -157,9 +164,9 @@ def rate_influence(
     independent = units + 2.0 * bool(pseudo)
     scale = np.sqrt(independent / (independent - 1.0)) / total
     psi = np.where(counted, events - centre, 0.0) * scale
-    psi *= hidden_factor(psi, clusters)
     extra = np.array([1.0 - centre, -centre]) * (weight * scale)
-    return Influence(value, centre, psi, extra, _freedom(counted, clusters))
+    own, psi = (events & counted) * scale, psi * hidden_factor(psi, clusters, counted)
+    return Influence(value, centre, psi, extra, _freedom(counted, clusters), own)
 
 
 def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, pseudo: bool = True) -> Influence:
@@ -189,12 +196,13 @@ def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, p
     value = float(values[counted].mean()) if n else np.nan
     if units < 2:
         return _nothing(value, len(values), 2)
-    psi = np.where(counted, values - value, 0.0) * (np.sqrt(units / (units - 1.0)) / n)
+    scale = np.sqrt(units / (units - 1.0)) / n
+    psi = np.where(counted, values - value, 0.0) * scale
     spread = 0.5 * float(np.sqrt(psi @ psi / n)) if pseudo else 0.0
     # A cluster of mean size, all of it half a standard deviation away.
     more = spread * (n / units)
-    psi *= hidden_factor(psi, clusters)
-    return Influence(value, value, psi, np.array([more, -more]), _freedom(counted, clusters))
+    own, psi = np.where(counted, values, 0.0) * scale, psi * hidden_factor(psi, clusters, counted)
+    return Influence(value, value, psi, np.array([more, -more]), _freedom(counted, clusters), own)
 
 
 def area_influence(
@@ -238,9 +246,10 @@ def area_influence(
     above, below = np.repeat(beaten / (2.0 * n), p + q) - area, np.repeat(beating / (2.0 * m), p + q) - area
     psi[order] = np.where(labels[order], above * scale[0], below * scale[1])
     chance = (0.5 - area) / units if pseudo else np.zeros(2)
-    psi *= hidden_factor(psi, clusters)
+    own = psi + area * np.where(labels, scale[0], scale[1])
+    psi = psi * hidden_factor(psi, clusters, np.full(len(labels), True))
     freedom = _two_class_freedom(psi * labels, psi * ~labels, labels, clusters)
-    return Influence(area, area, psi, np.append(chance, [0.0, 0.0]), freedom)
+    return Influence(area, area, psi, np.append(chance, [0.0, 0.0]), freedom, own)
 
 
 def balanced_accuracy_influence(
@@ -277,4 +286,5 @@ def balanced_accuracy_influence(
         # Paired, an event of one rate is a non-event of the same rate.
         np.array([*first, *last[::-1]]) / 2.0,
         freedom,
+        None if hits.own is None or rejections.own is None else (hits.own + rejections.own) / 2.0,
     )

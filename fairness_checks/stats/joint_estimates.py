@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from fairness_checks.stats.clusters import Integers
+from fairness_checks.stats.clusters import Integers, distinct
 from fairness_checks.stats.influence import Influence, hidden_factor
 from fairness_checks.stats.skewness import WIDENING
 from fairness_checks.typing import Array
+
+_ROUNDING = 1e-6  # of a full change, below which two models agree
 
 __all__ = ["Contrasts", "JointEstimates", "contrasts", "joint_estimates"]
 
@@ -117,6 +119,8 @@ def joint_estimates(
         new_sums, old_sums = ([table[:, [g]].toarray()[:, 0] for g in at] for at in np.split(np.arange(2 * count), 2))
         spanning = _spans([*clusters] if paired else [*clusters, *old_clusters])
     pseudo = np.array([one.extra for one in new] + [one.extra[::-1] for one in old])
+    if paired:
+        pseudo = _changed(pseudo, _changes(new, old, clusters))
     common = np.kron(np.ones((2, 2)) if paired else np.eye(2), np.eye(count))
     covariance += common * (pseudo @ pseudo.T)
     third = np.zeros((4, count))
@@ -139,8 +143,60 @@ def _by_cluster(influences: Sequence[Influence], clusters: Sequence[Integers]) -
 
 def _growth(new: Sequence[Influence], old: Sequence[Influence], clusters: Sequence[Integers]) -> Array:
     """Factors of the influence on paired estimates, for what unequal clusters hide of their change; shape (2 G,)."""
-    change = [n.psi - o.psi for n, o in zip(new, old, strict=True)]
-    return np.tile([hidden_factor(psi, codes) for psi, codes in zip(change, clusters, strict=True)], 2)
+    found = []
+    for n, o, codes in zip(new, old, clusters, strict=True):
+        # Samples in which the models agree count, too, but not those that neither estimate is made of.
+        found.append(hidden_factor(n.psi - o.psi, codes, (n.psi != 0.0) | (o.psi != 0.0)))
+    return np.tile(found, 2)
+
+
+def _changes(
+    new: Sequence[Influence], old: Sequence[Influence], clusters: Sequence[Integers] | None
+) -> list[Array | None]:
+    """Return of each group by how much more each sample, or cluster, contributes to the new estimate."""
+    found: list[Array | None] = []
+    for g, (n, o) in enumerate(zip(new, old, strict=True)):
+        change = None if n.own is None or o.own is None else n.own - o.own
+        if change is not None and clusters is not None:
+            change = np.asarray(np.bincount(distinct(clusters[g])[1], weights=change), dtype=np.float64)
+        found.append(change)
+    return found
+
+
+def _changed(pseudo: Array, changes: Sequence[Array | None]) -> Array:
+    """Let paired pseudo-samples change between the models as much as the samples, or clusters, that did change.
+
+    Changes d count as e = (sum d^2)^2 / sum d^4, of the size s^2 = sum d^4 / sum d^2: of rates of single samples their
+    number, and 1. Two more of that size leave the variance at most 1 + 2 / e times what it is. Changes as common as
+    those seen are missed altogether with probability exp(-e): with that weight pseudo-samples change in full, a cluster
+    of mean size from no event to events alone, which is also the most that they do. The variance that they add to
+    either model's own estimate stays.
+
+    Parameters
+    ----------
+    pseudo : ndarray of float64, shape (2 G, k)
+        Influence of the pseudo-samples where they change in full.
+    changes : sequence of ndarray of float64, or None
+        Of each group, the change of each sample or cluster; None lets pseudo-samples change in full.
+
+    Returns
+    -------
+    ndarray of float64, shape (2 G, 2 k)
+    """
+    new, old = np.split(pseudo, 2)
+    agreed, change = (new + old) / 2.0, (new - old) / 2.0
+    full = np.sum(np.abs(2.0 * change), axis=1) / np.sqrt(max(2 * change.shape[1], 1))  # of one
+    share = np.ones(len(new))
+    for g, d in enumerate(changes):
+        if d is None or not full[g] > 0.0:
+            continue
+        squares = (d / full[g]) ** 2
+        total, fourth = float(squares.sum()), float(squares @ squares)
+        if total > _ROUNDING**2:
+            missed = np.exp(-(total**2) / fourth)
+            share[g] = min(1.0, missed + (1.0 - missed) * fourth / total)
+    parts, rest = np.sqrt(share)[:, None] * change, np.sqrt(1.0 - share)[:, None] * change
+    return np.block([[agreed + parts, rest], [agreed - parts, rest]])
 
 
 def _spans(clusters: Sequence[Integers]) -> bool:

@@ -12,8 +12,7 @@ from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
 from fairness_checks.typing import Array
 
-__all__ = ["judge_difference"]
-
+__all__ = ["PairTest", "judge_difference"]
 
 PairTest = Callable[[np.ndarray, np.ndarray, float], Array]
 
@@ -39,7 +38,8 @@ class EstimatePairs:
         self.deviations: Array = np.sqrt(groups.variance)
         self.independent = groups.shared is None
         self.largest = largest
-        self.step = min(2e-5, 1e-3 * float(self.deviations.max()))
+        scale = np.hypot(self.deviations[self.first], self.deviations[self.second])
+        self.step = min(2e-5, 1e-3 * float(scale.min(initial=np.inf, where=scale > 0.0)))
 
     def outside(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the pair keeps the tolerance" of some pairs."""

@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats import proportion as sm
@@ -322,3 +322,29 @@ def test_tiny_groups_do_not_hide_what_large_ones_prove():
     assert more.p_violation == pytest.approx(two.p_violation / 0.8)
     assert (more.first, more.second) == (1, 0)
     assert "80% of the level for the 1 of large groups" in more.method
+
+
+@st.composite
+def rare_counts(draw):
+    """Two or three groups of up to ten million samples, with rates down to 1e-7."""
+    samples = draw(st.lists(st.sampled_from([1_000, 100_000, 10_000_000]), min_size=2, max_size=3))
+    rates = [10.0 ** draw(st.floats(-7.0, -0.5)) for _ in samples]
+    return np.array([round(rate * n) for rate, n in zip(rates, samples, strict=True)]), np.array(samples)
+
+
+@given(data=rare_counts(), contrast=st.sampled_from(["difference", "ratio"]), share=st.floats(0.05, 3.0))
+@settings(max_examples=40, deadline=None)
+@example(data=(np.array([100, 200]), np.array([10**7, 10**7])), contrast="difference", share=0.2)
+def test_the_interval_of_rare_rates_holds_the_estimate_and_agrees_with_the_verdict(data, contrast, share):
+    """The search is as fine as the rates are: 1e-5 apart with a limit of 2e-6, an end at 2e-5 would say nothing."""
+    rates = data[0] / data[1]
+    limit = min(share * float(np.ptp(rates)), 0.99) if contrast == "difference" else min(1.0, share / 3.0 + 0.01)
+    found = judge(*data, limit, contrast)
+    assert found.low <= found.estimate <= found.high
+    low, high, at = (found.low, found.high, limit) if contrast == "difference" else (-found.high, -found.low, -limit)
+    if found.p_violation >= ALPHA:
+        assert low <= at
+    if found.p_compliance >= ALPHA:
+        assert at <= high
+    if found.p_violation < ALPHA / 50.0:  # exact p-values move by steps: at the very end they say either
+        assert at < low

@@ -287,3 +287,71 @@ def test_a_disparity_needs_two_groups():
     fine = rate_influence(np.arange(50) < 10, np.full(50, True))
     with pytest.raises(ValueError, match="needs two groups"):
         judge_disparity(joint_estimates([fine], [fine], paired=True), 0.0, 0.05)
+
+
+def patients(rng, count, images, change, churn, kind):
+    """Old and new outcomes of a group's images, and their patients; each image changes by itself."""
+    who = np.repeat(np.arange(count), images)
+    latent = np.sqrt(0.3) * rng.standard_normal(count)[who] + np.sqrt(0.7) * rng.standard_normal(len(who))
+    if kind == "mean":
+        old = np.exp(latent - 0.5)
+        return old, old * np.exp(0.3 * rng.standard_normal(len(who)) - 0.045) + change, who
+    old = latent < stats.norm.ppf(0.2)
+    up, down = (churn + change) / 0.8, churn / 0.2
+    return old, np.where(old, rng.random(len(who)) >= down, rng.random(len(who)) < up), who
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "images", "change", "limit"),
+    [
+        ("rate", 60, 20, 0.02, 0.0),
+        ("rate", 30, 10, 0.05, 0.0),
+        ("rate", 100, 10, 0.02, 0.0),
+        ("rate", 60, 20, 0.0, 0.02),
+        ("mean", 60, 20, 0.04, 0.0),
+        ("mean", 30, 10, 0.0, 0.1),
+    ],
+)
+def test_changes_of_patients_with_many_images_are_found_as_by_a_t_test_of_patients(kind, count, images, change, limit):
+    """Pseudo-clusters that change in full, a patient whose images are all decided anew, find next to nothing."""
+    rng = np.random.default_rng(7)
+    influence, found = (rate_influence, []) if kind == "rate" else (mean_influence, [])
+    for _ in range(100):
+        old, new, who = patients(rng, count, images, change, 0.02, kind)
+        everyone = [np.full(len(who), True)] if kind == "rate" else []
+        pair = [[influence(values, *everyone, who)] for values in (new, old)]
+        joint = joint_estimates(*pair, paired=True, clusters=[who])
+        ours = judge_each_group(joint, limit, 0.05, lower_is_better=True).inference
+        of_patient = (new.astype(float) - old).reshape(count, images).mean(axis=1)
+        side = "greater" if change > limit else "less"
+        t = stats.ttest_1samp(of_patient, limit, alternative=side).pvalue
+        found.append(((ours.p_violation if change > limit else ours.p_compliance) < 0.05, t < 0.05))
+    power, of_t = np.mean(found, axis=0)
+    assert of_t > 0.6
+    assert power >= 0.8 * of_t
+
+
+@pytest.mark.parametrize("count", [25, 60])
+def test_patients_that_change_rarely_but_wholly_are_not_taken_for_none(count):
+    """At the limit 3 % of the patients turn; none of 25 does in half of the samples, and a t test passes these."""
+    rng, passed, draws = np.random.default_rng(3), 0, 300
+    who = np.repeat(np.arange(count), 10)
+    for _ in range(draws):
+        old = np.sqrt(0.3) * rng.standard_normal(count)[who] + np.sqrt(0.7) * rng.standard_normal(len(who)) < -0.84
+        new = old | (rng.random(count) < 0.03)[who]
+        pair = [[rate_influence(values, np.full(len(who), True), who)] for values in (new, old)]
+        joint = joint_estimates(*pair, paired=True, clusters=[who])
+        passed += judge_each_group(joint, 0.8 * 0.03, 0.05, lower_is_better=True).inference.p_compliance < 0.05
+    assert passed / draws <= 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / draws)
+
+
+def test_changes_that_cancel_within_a_patient_leave_a_variance():
+    """One image gains the event and one of the same patient loses it: the patients' sums do not change at all."""
+    who = np.repeat(np.arange(12), np.arange(2, 14))
+    old = np.arange(len(who)) % 5 == 0
+    new = old.copy()
+    new[who == 11] = np.roll(old[who == 11], 1)
+    pair = [[rate_influence(values, np.full(len(who), True), who)] for values in (new, old)]
+    joint = joint_estimates(*pair, paired=True, clusters=[who])
+    found = contrasts(joint, np.eye(1), np.eye(1))
+    assert 0.5 / 14.0 < found.possible[0, 0] < 0.5  # of one patient in twelve and two more
