@@ -15,7 +15,7 @@ import yaml
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.question.checks import CheckKey, Gap, LimitKind, Strata, Worsening
 
-__all__ = ["Waiver", "expired", "find_waiver", "waiver_entry"]
+__all__ = ["Waiver", "find_waiver", "waiver_entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +139,3 @@ def find_waiver(waivers: Iterable[Waiver], model: str, key: CheckKey, today: dat
     """
     holding = [waiver for waiver in waivers if waiver.covers(model, key) and today <= waiver.expires]
     return max(holding, key=lambda waiver: waiver.expires, default=None)
-
-
-def expired(waivers: Iterable[Waiver], today: date) -> tuple[Waiver, ...]:
-    """Return the waivers whose last day has passed, in the given order.
-
-    Examples
-    --------
-    >>> expired([], date(2027, 7, 1))
-    ()
-    """
-    return tuple(waiver for waiver in waivers if waiver.expires < today)

@@ -50,15 +50,12 @@ class JudgedGaps:
         Repeats in which that gap was undefined.
     freedom : float
         Degrees of freedom of that gap's variance.
-    p_plain : float
-        p-value for a violation by that gap alone if repeats were independent; far too small, for comparison only.
     """
 
     inference: Inference
     shown: int
     left_out: int
     freedom: float
-    p_plain: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -254,18 +251,7 @@ def judge_gaps(
         shown=shown,
         left_out=int(np.isnan(gaps[shown]).sum()),
         freedom=float(found.freedom[shown]),
-        p_plain=_plain(gaps[shown], limit),
     )
-
-
-def _plain(gap: np.ndarray, limit: float) -> float:
-    """p-value of one gap as if its repeats were independent; 0 or 1 where they all agree."""
-    gap = gap[~np.isnan(gap)]
-    variance = gap.var(ddof=1) / len(gap)
-    if variance == 0.0:
-        return float(abs(gap[0]) <= limit)
-    one = Estimates(gap.mean(keepdims=True), np.array([variance]), np.array([len(gap) - 1.0]))
-    return float(repeats_outside(one, limit)[0])
 
 
 def _crossing(rises: Callable[[float], float], high: float) -> float:

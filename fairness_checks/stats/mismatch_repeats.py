@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import optimize
 
 from fairness_checks.stats.estimates import Estimates, upper_quantile, upper_tail
 from fairness_checks.stats.inference import Inference, deciding
@@ -81,8 +81,6 @@ def judge_mismatches(
 
     at_limit, p = outside(limit), p_violation(limit)
     shown = deciding(found.value, at_limit, count * at_limit < alpha, violated=p < alpha)
-    plain = values[shown][~np.isnan(values[shown])]
-    t = (plain.mean() - limit) / (plain.std(ddof=1) / np.sqrt(len(plain)))
     if p_violation(0.0) < alpha:
         low = float(optimize.brentq(lambda m: p_violation(m) - alpha, 0.0, 1.0 + 1e-9, xtol=1e-9))
     else:  # how negative it may be: where either group may be the worse one, -M counts as well
@@ -103,7 +101,7 @@ def judge_mismatches(
         standard_error=float(error[shown]),
     )
     left_out, freedom = int(np.isnan(values[shown]).sum()), float(found.freedom[shown])
-    return JudgedGaps(inference, shown, left_out, freedom, float(special.stdtr(len(plain) - 1, -t)))
+    return JudgedGaps(inference, shown, left_out, freedom)
 
 
 def _not_worse(errors: Estimates, tested: tuple[npt.ArrayLike, npt.ArrayLike]) -> Array:

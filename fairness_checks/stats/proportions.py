@@ -16,12 +16,11 @@ References
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from fairness_checks.typing import Array, Numbers
 
@@ -31,9 +30,7 @@ __all__ = [
     "clopper_pearson_bound",
     "exact_binomial_p",
     "restricted_rate",
-    "score_interval",
     "score_statistic",
-    "score_test",
     "wilson_interval",
 ]
 
@@ -129,57 +126,6 @@ def score_statistic(
     vanishing = np.abs(above) < 1e-12  # an exact 0 / 0, up to rounding
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(vanishing, 0.0, above / deviation)
-
-
-def score_test(
-    x1: float, n1: float, x2: float, n2: float, margin: float = 0.0, contrast: Contrast = "difference"
-) -> tuple[float, float]:
-    """Asymptotic one-sided p-values: (for the contrast being above the margin, for it being below).
-
-    Examples
-    --------
-    >>> above, below = score_test(56, 70, 48, 80, margin=0.05)
-    >>> round(above, 4), round(below, 4)
-    (0.0229, 0.9771)
-    """
-    z = float(score_statistic(x1, n1, x2, n2, margin, contrast))
-    return float(special.ndtr(-z)), float(special.ndtr(z))
-
-
-def score_interval(
-    x1: float, n1: float, x2: float, n2: float, confidence: float = 0.95, contrast: Contrast = "difference"
-) -> tuple[float, float]:
-    """Interval for the contrast: all margins that the two-sided score test at ``1 - confidence`` does not reject.
-
-    Examples
-    --------
-    Newcombe (Stat. Med. 17, 1998), example (a), method 5 (Miettinen-Nurminen):
-
-    >>> low, high = score_interval(56, 70, 48, 80)
-    >>> round(low, 4), round(high, 4)
-    (0.0528, 0.3382)
-    """
-    critical = float(special.ndtri(0.5 + confidence / 2.0))
-
-    # A ratio is searched on the logarithm, where its range is symmetric.
-    low, high = (-1.0 + 1e-12, 1.0 - 1e-12) if contrast == "difference" else (-30.0, 30.0)
-
-    def margin(value: float) -> float:
-        return value if contrast == "difference" else math.exp(value)
-
-    def root(sign: float) -> float:
-        """Find where the statistic crosses sign * critical; it falls as the margin grows."""
-
-        def excess(value: float) -> float:
-            return float(score_statistic(x1, n1, x2, n2, margin(value), contrast)) - sign * critical
-
-        if excess(low) <= 0.0:
-            return RANGES[contrast][0]
-        if excess(high) >= 0.0:
-            return RANGES[contrast][1]
-        return margin(float(optimize.brentq(excess, low, high, xtol=1e-13, rtol=1e-14)))
-
-    return root(1.0), root(-1.0)
 
 
 def wilson_interval(x: float, n: float, confidence: float = 0.95) -> tuple[float, float]:

@@ -49,10 +49,6 @@ class Pairs:
         least = np.maximum(1.0 / np.minimum(n1, n2), 1.0)  # tests of two rates need a sample of each
         return Pairs(x1 * least, n1 * least, x2 * least, n2 * least)
 
-    def swapped(self) -> Pairs:
-        """Return the pairs with first and second group exchanged."""
-        return Pairs(self.x2, self.n2, self.x1, self.n1)
-
     def with_whole_samples(self) -> Pairs:
         """Round the numbers of samples, halves down, and keep the rates; whole numbers stay as they are."""
         n1, n2 = (np.maximum(np.ceil(n - 0.5 - _TIE), 1.0) for n in (self.n1, self.n2))

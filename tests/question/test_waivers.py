@@ -12,7 +12,7 @@ from fairness_checks.config.schema import WaiverSpec
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.question.checks import Check, CheckKey
 from fairness_checks.question.names import waiver_ids
-from fairness_checks.question.waivers import Waiver, expired, find_waiver, waiver_entry
+from fairness_checks.question.waivers import Waiver, find_waiver, waiver_entry
 
 LAST_DAY = date(2027, 6, 30)
 
@@ -38,7 +38,6 @@ def test_a_waiver_holds_through_its_last_day(days, holds):
     today = LAST_DAY + timedelta(days=days)
     mine = waiver()
     assert find_waiver([mine], "sepsis_model", key(), today) == (mine if holds else None)
-    assert expired([mine], today) == (() if holds else (mine,))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +65,6 @@ def test_of_several_the_one_that_expires_last_is_found():
     old, new = waiver(expires=date(2026, 1, 1)), waiver(expires=date(2028, 1, 1))
     for both in ([old, new], [new, old], [new, waiver(), old]):
         assert find_waiver(both, "sepsis_model", key(), date(2025, 1, 1)) is new
-    assert expired([old, new], LAST_DAY) == (old,)
 
 
 @pytest.mark.parametrize(

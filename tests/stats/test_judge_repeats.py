@@ -125,7 +125,6 @@ def test_repeats_that_all_agree_prove_nothing_by_themselves():
         judge([0.0] * 10, 0.05)
     found = judge([0.0] * 10, 0.05, test_variance=[0.02])
     assert found.inference.p_compliance > ALPHA
-    assert found.p_plain == 1.0
 
 
 def test_the_margin_tests_are_students_t_at_the_margin():

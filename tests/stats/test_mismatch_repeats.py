@@ -35,7 +35,6 @@ def test_one_mismatch_is_students_t_with_the_corrected_variance(mean):
     assert inference.high == pytest.approx(value + t.ppf(0.95) * error)
     assert t.sf((value - inference.low) / error) + t.sf((value + inference.low) / error) == pytest.approx(ALPHA)
     assert (inference.estimate, inference.standard_error) == pytest.approx((value, error))
-    assert found.p_plain == pytest.approx(stats.ttest_1samp(gaps, 0.1, alternative="greater").pvalue)
     assert inference.method == "Nadeau-Bengio corrected resampled t"
 
 
@@ -100,7 +99,6 @@ def test_undefined_repeats_are_left_out_and_counted():
     assert (found.left_out, expected.left_out) == (2, 0)
     for name in ("estimate", "low", "high", "p_violation", "p_compliance", "standard_error"):
         assert getattr(found.inference, name) == pytest.approx(getattr(expected.inference, name))
-    assert found.p_plain == pytest.approx(expected.p_plain)
 
 
 def test_the_interval_stays_within_what_a_mismatch_can_be():
@@ -115,7 +113,7 @@ def test_repeats_of_one_table_do_not_alarm_more_often_than_stated():
     common, own = rng.normal(size=(2_000, 1)), rng.normal(size=(2_000, 20))
     gaps = 0.1 + 0.05 * (math.sqrt(0.3) * common + math.sqrt(0.7) * own)
     alarms = np.mean([judge(row, 0.1).inference.p_violation < ALPHA for row in gaps])
-    plain = np.mean([judge(row, 0.1).p_plain < ALPHA for row in gaps[:500]])
+    plain = np.mean(stats.ttest_1samp(gaps, 0.1, axis=1, alternative="greater").pvalue < ALPHA)
     assert 0.03 < alarms < 0.07
     assert plain > 0.2
 
