@@ -296,4 +296,6 @@ def are_missing(values: np.ndarray) -> npt.NDArray[np.bool_]:
 
 def is_missing(value: Any) -> bool:
     """Say whether a value is None, NaN, NaT or pandas.NA: not equal to itself, or not to be compared at all."""
+    if isinstance(value, Decimal):
+        return value.is_nan()  # a signalling one raises where it is compared
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)

@@ -44,7 +44,7 @@ def value_name(value: Any) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < _LARGEST else str(float(value))
     if isinstance(value, Decimal):
-        digits = format(value, "f")
+        digits = format(value, "f") if value else "0"
         return digits.rstrip("0").rstrip(".") if "." in digits else digits
     if isinstance(value, datetime | np.datetime64):
         return _instant(value)

@@ -82,6 +82,13 @@ def test_decimals_are_the_numbers_they_equal(given_as):
     assert feature.codes.tolist() == [0, 0, 1, 2]
 
 
+@pytest.mark.parametrize("nan", ["NaN", "sNaN", "-NaN"])
+def test_a_decimal_that_is_none_is_missing_and_zero_has_no_sign(nan):
+    feature = Predictions(error=[0.0] * 3, sensitive_features={"g": [Decimal("-0.00"), Decimal(nan), Decimal("1")]})
+    assert feature.sensitive_features["g"].groups == ("0", "1")
+    assert feature.sensitive_features["g"].codes.tolist() == [0, -1, 1]
+
+
 def test_an_hour_that_comes_twice_is_two_instants():
     zone = ZoneInfo("Europe/Berlin")
     rows = [dt.datetime(2026, 10, 25, 2, 30, tzinfo=zone, fold=fold) for fold in (0, 1)]
