@@ -79,7 +79,7 @@ class Entry:
 
     Parameters
     ----------
-    check, metric, by, limit_kind, control_features, strata, gap, of
+    check, metric, by, limit_kind, control_features, strata, gap, of, mix
         The question, as in `CheckKey`; `of` is what a check against the baseline compares.
     limit : float
         Its limit.
@@ -114,6 +114,7 @@ class Entry:
     strata: Strata = "each"
     gap: str = ""
     of: Literal[""] | Worsening = ""
+    mix: str = ""
     verdict: Verdict
     estimate: float | None
     low: float | None

@@ -44,6 +44,7 @@ def entry_of(
         strata=record.strata,
         gap=record.sweep.gap if record.sweep else "",
         of=record.regression.of if record.regression else "",
+        mix=record.sweep.mix if record.sweep else "",
         verdict=record.verdict,
         estimate=record.estimate,
         low=record.low,

@@ -27,7 +27,8 @@ def entry_key(key: CheckKey | Entry) -> str:
     within = {"each": " within ", "combined": " standardised over "}[key.strata]
     control = within + _names(key.control_features) if key.control_features else ""
     of = f"of {key.of}" if key.of else ""
-    parts = [f"{_name(key.metric)} by {_names(key.by)}{control}", key.gap, of, key.limit_kind]
+    gap = f"{key.gap} under {_name(key.mix)}" if key.mix else key.gap
+    parts = [f"{_name(key.metric)} by {_names(key.by)}{control}", gap, of, key.limit_kind]
     return f"{key.check}: {', '.join(part for part in parts if part)}"
 
 

@@ -242,7 +242,7 @@ def _checks(
 
 def _sweep_check(by: str, spec: SweepCheckSpec) -> Check:
     kind = next(kind for kind in LIMIT_KINDS if kind in spec.model_fields_set)
-    return Check(spec.metric, (by,), kind, getattr(spec, kind), gap=spec.gap)
+    return Check(spec.metric, (by,), kind, getattr(spec, kind), gap=spec.gap, mix=spec.mix)
 
 
 def _check(spec: CheckSpec) -> Check:

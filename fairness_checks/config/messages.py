@@ -31,7 +31,7 @@ from fairness_checks.question.checks import (
     unfit_limit,
 )
 from fairness_checks.question.metrics import METRICS, Metric
-from fairness_checks.sweep.mixes import Mix, is_balanced, parse_mix
+from fairness_checks.sweep.mixes import Mix, is_balanced, parse_mix, require_change
 
 __all__ = ["EXAMPLE", "checks_of", "problems_between_keys", "schema_problems"]
 
@@ -66,7 +66,7 @@ _WRITE = MappingProxyType(
 _LIMITS: Mapping[str, list[LimitKind]] = MappingProxyType(
     {
         "subgroups": ["max_difference", "min_ratio", "max_value", "min_value"],
-        "sweep": ["max_difference", "max_mismatch", "max_slope"],
+        "sweep": ["max_difference", "max_mismatch", "max_slope", "min_reduction"],
     }
 )
 _EXPECTED = MappingProxyType(
@@ -147,12 +147,21 @@ def _mix_problems(document: Document, name: str, sweep: Any) -> Iterator[Problem
         return
     checks = sweep.get("checks")
     for index, check in enumerate(checks if isinstance(checks, list) else ()):
-        gap = check.get("gap") if isinstance(check, dict) else None
+        gap = check.get("gap", "each_mix") if isinstance(check, dict) else None
         place = ("models", name, "sweep", "checks", index, "gap")
         if gap == "equal_representation" and not any(is_balanced(mix) for mix in read.values()):
             yield document.problem(place, "no mix gives all groups the same share; add for example `equal: oversample`")
         if gap == "dependence" and len(read) < 2:
             yield document.problem(place, "the dependence on a group's share needs two mixes or more")
+        mix = check.get("mix") if isinstance(check, dict) else None
+        if gap == "change" and (mix is None or isinstance(mix, str)):
+            try:
+                require_change(read, mix)
+            except ConfigurationError as error:
+                key, _, message = str(error).partition(": ")
+                yield document.problem((*place[:-1], key), message)
+        elif gap in get_args(Gap) and mix is not None:
+            yield document.problem((*place[:-1], "mix"), "only a check with `gap: change` is of one mix; remove it")
 
 
 def _limit_problems(
@@ -242,7 +251,8 @@ def _question(entry: Mapping[str, Any], metric: Any, kinds: list[LimitKind]) -> 
     by, control = _listed(entry.get("by")), _listed(entry.get("control_features", []))
     if not isinstance(metric, str) or by is None or control is None or len(kinds) != 1:
         return None
-    given = [str(entry.get(*key)) for key in (("strata", "each"), ("gap", "each_mix"), ("of", "disparity"))]
+    defaults = {"strata": "each", "gap": "each_mix", "of": "disparity", "mix": ""}
+    given = [str(entry.get(key, default)) for key, default in defaults.items()]
     return metric, frozenset(by), kinds[0], frozenset(control), *given
 
 

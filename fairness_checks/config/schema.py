@@ -189,6 +189,8 @@ class SweepCheckSpec(_Spec):
     max_difference: Limit = _NOT_GIVEN
     max_mismatch: Limit = _NOT_GIVEN
     max_slope: Limit = _NOT_GIVEN
+    min_reduction: Limit = _NOT_GIVEN
+    mix: Annotated[Text | None, AfterValidator(_not_null)] = None
 
 
 class SweepSpec(_Spec):
@@ -233,6 +235,7 @@ class WaiverSpec(_Spec):
     control_features: Features = []
     strata: Annotated[Strata | None, _one_of(Strata), AfterValidator(_not_null)] = None
     gap: Annotated[Gap | None, _one_of(Gap), AfterValidator(_not_null)] = None
+    mix: Annotated[Text | None, AfterValidator(_not_null)] = None
     of: Annotated[Worsening | None, _one_of(Worsening), AfterValidator(_not_null)] = None
     limit: Annotated[LimitKind | None, _one_of(LimitKind), AfterValidator(_not_null)] = None
     reason: Text

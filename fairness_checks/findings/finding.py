@@ -227,7 +227,8 @@ def settling(finding: Finding, family: int, settings: Settings) -> Settling:
     if finding.regression is not None:
         return settle_worsening(inference, finding.check, level)
     if finding.sweep is not None:
-        return settle_sweep(inference, finding.check, level, finding.sweep.freedom or 1.0)
+        rows = [finding.groups[i].samples for i in (inference.first, inference.second) if i >= 0]
+        return settle_sweep(inference, finding.check, finding.sweep, rows, level, settings.alpha)
     first, *rest = (finding.groups[i] for i in (inference.first, inference.second) if i >= 0)
     second = rest[0] if rest else None
     if finding.check.strata == "combined":

@@ -44,7 +44,9 @@ class GroupInfluences:
         return GroupInfluences(tuple(self.influences[g] for g in groups), clusters)
 
 
-def group_influences(predictions: Predictions, rows: Rows, metric: Metric) -> GroupInfluences:
+def group_influences(
+    predictions: Predictions, rows: Rows, metric: Metric, *, pseudo: bool = True, clustered: bool = True
+) -> GroupInfluences:
     """Return the influence of each sample on its group's value of a metric.
 
     Parameters
@@ -55,6 +57,10 @@ def group_influences(predictions: Predictions, rows: Rows, metric: Metric) -> Gr
         The samples in their G groups.
     metric : Metric
         A rate, a mean, an area or a balanced accuracy.
+    pseudo : bool
+        False for the plain variance, without samples in which two models disagree.
+    clustered : bool
+        False to take samples as independent, whatever their clusters are.
 
     Raises
     ------
@@ -64,12 +70,12 @@ def group_influences(predictions: Predictions, rows: Rows, metric: Metric) -> Gr
     order = np.argsort(rows.codes, kind="stable")
     ends = np.cumsum(np.bincount(rows.codes, minlength=len(rows.groups)))[:-1]
     places = np.split(order, ends)
-    clusters = None if rows.clusters is None else tuple(rows.clusters[at] for at in places)
+    clusters = None if rows.clusters is None or not clustered else tuple(rows.clusters[at] for at in places)
     arrays = _arrays(predictions, metric)
     found = []
     for g, at in enumerate(places):
         own = None if clusters is None else clusters[g]
-        found.append(_influence(metric, [array[at] for array in arrays], own))
+        found.append(_influence(metric, [array[at] for array in arrays], own, pseudo))
     return GroupInfluences(tuple(found), clusters)
 
 
@@ -87,11 +93,13 @@ def _arrays(predictions: Predictions, metric: Metric) -> list[npt.NDArray[np.gen
     return [np.isin(cell, events), np.isin(cell, counted)]
 
 
-def _influence(metric: Metric, arrays: list[npt.NDArray[np.generic]], clusters: Integers | None) -> Influence:
+def _influence(
+    metric: Metric, arrays: list[npt.NDArray[np.generic]], clusters: Integers | None, pseudo: bool
+) -> Influence:
     if metric.kind == "mean":
-        return mean_influence(arrays[0].astype(np.float64), clusters)
+        return mean_influence(arrays[0].astype(np.float64), clusters, pseudo=pseudo)
     first, second = arrays
     if metric.kind == "ranking":
-        return area_influence(first.astype(np.bool_), second.astype(np.float64), clusters)
+        return area_influence(first.astype(np.bool_), second.astype(np.float64), clusters, pseudo=pseudo)
     of = balanced_accuracy_influence if metric.kind == "balanced_accuracy" else rate_influence
-    return of(first.astype(np.bool_), second.astype(np.bool_), clusters)
+    return of(first.astype(np.bool_), second.astype(np.bool_), clusters, pseudo=pseudo)

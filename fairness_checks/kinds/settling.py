@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TypedDict
 
-from scipy import special
+from scipy import optimize, special
 
 from fairness_checks.question.checks import Check
-from fairness_checks.records.check_record import GroupRecord
+from fairness_checks.records.check_record import GroupRecord, SweepRecord
 from fairness_checks.stats import power
 from fairness_checks.stats.inference import Inference
 
 __all__ = ["Settling", "grown", "settle_difference", "settle_estimates", "settle_sweep", "settle_worsening"]
+
+
+_MOST_REPEATS = 1_000  # beyond which nobody trains a model that often
 
 
 class Settling(TypedDict, total=False):
@@ -21,6 +25,7 @@ class Settling(TypedDict, total=False):
     detectable: float | None
     needed_samples: tuple[int, ...] | None
     needed_samples_if_equal: tuple[int, ...] | None
+    needed_repeats: int | None
 
 
 def grown(factor: float | None, *sizes: int) -> tuple[int, ...] | None:
@@ -56,13 +61,50 @@ def settle_difference(
     }
 
 
-def settle_sweep(found: Inference, check: Check, level: float, freedom: float) -> Settling:
-    """Say what gap a sweep shows; how many patients would settle it cannot be planned from repeats of one table."""
-    both = 2.0 if check.limit == 0.0 else 1.0
-    reach = float(special.stdtrit(freedom, power.POWER)) - float(special.stdtrit(freedom, level / both))
-    shown = check.limit + reach * (found.standard_error or 0.0)
-    metric = check.definition
-    return {"detectable": shown if check.gap == "dependence" or shown <= metric.highest - metric.lowest else None}
+def settle_sweep(
+    found: Inference, check: Check, sweep: SweepRecord, rows: Sequence[int], level: float, alpha: float
+) -> Settling:
+    """Say what a sweep shows, and how many repeats of the same rows, or rows, would settle it.
+
+    With more rows all of the variance shrinks; with more repeats that of their mean over the same rows alone, and the
+    degrees of freedom grow, unless clusters bound them.
+    """
+    error, freedom = found.standard_error or 0.0, sweep.freedom or 1.0
+    sign = -1.0 if check.limit_kind == "min_reduction" else 1.0
+    both = 2.0 if check.limit == 0.0 and sign > 0.0 else 1.0
+    shown = check.limit + sign * _reach(level / both, freedom) * error
+    span = check.definition.highest - check.definition.lowest
+    answer: Settling = {"detectable": shown if check.gap == "dependence" or abs(shown) <= span else None}
+    distance = sign * (found.estimate - check.limit)
+    if distance == 0.0 or error == 0.0:
+        return answer
+    tested = level / both if distance > 0.0 else alpha
+    factor = max((_reach(tested, freedom) * error / distance) ** 2, 1.0)
+    repeats = _repeats(abs(distance) / error, sweep, tested)
+    answer |= {"needed_samples": grown(factor, *rows), "needed_repeats": repeats}
+    if check.limit_kind == "max_difference" and check.limit > 0.0:
+        if_equal = power.needed_factor_difference(0.0, error, check.limit, level, alpha)
+        answer["needed_samples_if_equal"] = grown(if_equal, *rows)
+    return answer
+
+
+def _reach(level: float, freedom: float) -> float:
+    """Return how many standard errors an estimate must be away from its limit to be told with the power asked for."""
+    return float(special.stdtrit(freedom, power.POWER)) - float(special.stdtrit(freedom, level))
+
+
+def _repeats(distance: float, sweep: SweepRecord, level: float) -> int | None:
+    """Return the repeats that tell a gap so many standard errors from its limit; None where `_MOST_REPEATS` do not."""
+    now, share = sweep.repeats - sweep.undefined, sweep.repeat_share or 0.0
+    bounded = sweep.freedom is not None and sweep.freedom < now - 1.0
+
+    def short(repeats: float) -> float:
+        freedom = (sweep.freedom or 1.0) if bounded else repeats - 1.0
+        return _reach(level, freedom) * math.sqrt(1.0 - share + share * now / repeats) - distance
+
+    if short(_MOST_REPEATS) > 0.0:
+        return None
+    return now if short(now) <= 0.0 else math.ceil(optimize.brentq(short, now, _MOST_REPEATS))
 
 
 def settle_worsening(found: Inference, check: Check, level: float) -> Settling:

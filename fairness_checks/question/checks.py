@@ -25,6 +25,7 @@ __all__ = [
     "LimitKind",
     "Missing",
     "MissingSensitive",
+    "MixAnswer",
     "Settings",
     "Strata",
     "Worsening",
@@ -35,7 +36,14 @@ __all__ = [
 ]
 
 LimitKind: TypeAlias = Literal[
-    "max_difference", "min_ratio", "max_value", "min_value", "max_mismatch", "max_slope", "max_worsening"
+    "max_difference",
+    "min_ratio",
+    "max_value",
+    "min_value",
+    "max_mismatch",
+    "max_slope",
+    "max_worsening",
+    "min_reduction",
 ]
 Correction: TypeAlias = Literal["holm", "benjamini_hochberg", "none"]
 Burden: TypeAlias = Literal["violation", "compliance"]
@@ -43,7 +51,8 @@ MissingSensitive: TypeAlias = Literal["error", "group"]
 IdenticalRows: TypeAlias = Literal["independent", "together"]
 Strata: TypeAlias = Literal["each", "combined"]
 Section: TypeAlias = Literal["subgroups", "uncertainty", "sweep", "regression"]
-Gap: TypeAlias = Literal["each_mix", "equal_representation", "worst_case", "best_case", "dependence"]
+Gap: TypeAlias = Literal["each_mix", "equal_representation", "worst_case", "best_case", "dependence", "change"]
+MixAnswer: TypeAlias = Literal["closes", "narrows", "reverses", "widens", "open"]
 Worsening: TypeAlias = Literal["disparity", "worst_group", "each_group"]
 
 MISMATCH = "uncertainty_mismatch"
@@ -68,6 +77,7 @@ class CheckKey(NamedTuple):
     strata: str = "each"
     gap: str = ""
     of: str = ""
+    mix: str = ""
 
 
 def limit_problem(kind: str, limit: object, metric: Metric) -> str | None:
@@ -88,6 +98,7 @@ def limit_problem(kind: str, limit: object, metric: Metric) -> str | None:
         "max_mismatch": (0.0, True, 1.0, False),
         "max_slope": (0.0, True, math.inf, False),
         "max_worsening": (0.0, True, span, False),
+        "min_reduction": (-span, False, span, False),  # below 0: how much the disparity may grow
     }
     low, low_allowed, high, high_allowed = ranges[kind]
     x = as_float(limit)
@@ -122,7 +133,8 @@ def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = Non
         return ("max_mismatch",) if gap in ("each_mix", "equal_representation") else ()
     if metric.lower_is_better is None and gap in ("worst_case", "best_case"):  # neither direction is worse
         return ()
-    return ("max_slope",) if gap == "dependence" else ("max_difference",)
+    limits: dict[Gap, tuple[str, ...]] = {"dependence": ("max_slope",), "change": ("min_reduction",)}
+    return limits.get(gap, ("max_difference",))
 
 
 def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None, of: Worsening | None = None) -> str:
@@ -152,10 +164,11 @@ class Check:
         A name of `fairness_checks.question.metrics.METRICS`.
     by : tuple of str
         Sensitive features; more than one asks for the groups of their intersection.
-    limit_kind : {"max_difference", "min_ratio", "max_value", "min_value", "max_mismatch", "max_slope", "max_worsening"}
-        What is limited: the largest difference between two groups, the smallest ratio of two groups, the
-        highest or the lowest value of any group, how far the uncertainty fails to warn of a group's errors, how
-        strongly a group's value depends on its share of the training data, or how much worse than the baseline it is.
+    limit_kind : str
+        One of `LIMIT_KINDS`, what is limited: the largest difference between two groups, the smallest ratio of two
+        groups, the highest or the lowest value of any group, how far the uncertainty fails to warn of a group's errors,
+        how strongly a group's value depends on its share of the training data, how much worse than the baseline it is,
+        or how much smaller a disparity is under another training mix.
     limit : float
         The limit, in the metric's unit (of a rate, a proportion, 0 to 1).
     control_features : tuple of str
@@ -165,8 +178,10 @@ class Check:
         strata (each stratum weighs as much as it has samples of all groups).
     custom : Metric, optional
         A metric that is not in the table.
-    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence"}, optional
+    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence", "change"}, optional
         Of a check on a sweep, what is compared; `by` is then the one feature whose groups are mixed.
+    mix : str, optional
+        Of a change, the mix under which the disparity is to be smaller than as is; None for every mix.
     of : {"disparity", "worst_group", "each_group"}, optional
         Of a check against the baseline, what may not get worse: the largest difference between two groups, the value
         of the worst group, or the value of any group.
@@ -198,6 +213,7 @@ class Check:
     of: Worsening | None = None
     ratchet: bool = False
     absent: tuple[tuple[str, ...], ...] = ()
+    mix: str | None = None
 
     def __post_init__(self) -> None:
         if self.custom is None and self.metric not in METRICS:
@@ -219,6 +235,8 @@ class Check:
             )
         if self.gap is not None and self.gap not in get_args(Gap):
             raise ConfigurationError(f"gap: {self.gap!r}; {did_you_mean(self.gap, get_args(Gap))}")
+        if self.mix is not None and self.gap != "change":
+            raise ConfigurationError(f"mix: {self.mix!r}: only a check with `gap: change` is of one mix; remove it")
         if self.of is not None and self.of not in get_args(Worsening):
             raise ConfigurationError(f"of: {self.of!r}; {did_you_mean(self.of, get_args(Worsening))}")
         if self.of is not None and (self.gap is not None or self.control_features):
@@ -249,7 +267,7 @@ class Check:
         if self.of is not None:
             section = "regression"
         control, strata, gap, of = self.control_features, self.strata, self.gap or "", self.of or ""
-        return CheckKey(section, self.metric, self.by, self.limit_kind, control, strata, gap, of)
+        return CheckKey(section, self.metric, self.by, self.limit_kind, control, strata, gap, of, self.mix or "")
 
 
 def absent_problem(cells: Sequence[Sequence[object]], features: Sequence[str]) -> str | None:

@@ -65,7 +65,7 @@ def node_id(model: str, check: Check) -> str:
     if check.key.check != "uncertainty":
         parts.append(check.metric)
     if check.gap is not None:
-        parts.append(check.gap)
+        parts += [check.gap] if check.mix is None else [check.gap, slug(check.mix)]
     elif check.of is not None:
         parts += [check.of] if check.of != "disparity" else []
     elif check.limit_kind not in ("max_difference", "max_mismatch"):
@@ -91,7 +91,8 @@ def waiver_ids(waivers: Iterable[Waiver]) -> list[str]:
     for waiver in waivers:
         parts = [waiver.check, slug(waiver.model), "+".join(map(slug, waiver.by))]
         parts += [] if waiver.check == "uncertainty" else [waiver.metric]
-        parts += [word for word in (waiver.gap, waiver.of, waiver.limit) if word]
+        mix = None if waiver.mix is None else slug(waiver.mix)
+        parts += [word for word in (waiver.gap, mix, waiver.of, waiver.limit) if word]
         name = "-".join([*parts, *_within(waiver.control_features, waiver.strata)])
         seen[name] += 1
         ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")

@@ -43,8 +43,10 @@ class Waiver:
     strata : {"each", "combined"} or None
         With control features, whether the waived limit holds in each stratum or for standardised values; None waives
         both.
-    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence"} or None
+    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence", "change"} or None
         Of a check on a sweep, the gap waived; None waives every gap.
+    mix : str or None
+        Of ``gap: change``, the mix that the check names; None where it names none.
     of : {"disparity", "worst_group", "each_group"} or None
         Of a check against the baseline, what may be worse; None waives each of them.
     line : int
@@ -67,6 +69,7 @@ class Waiver:
     control_features: tuple[str, ...] = ()
     strata: Strata | None = None
     gap: Gap | None = None
+    mix: str | None = None
     of: Worsening | None = None
     line: int = 0
 
@@ -82,7 +85,9 @@ class Waiver:
         same_check = (self.model, self.check, self.metric) == (model, key.check, key.metric)
         same_groups = set(self.by) == set(key.by) and set(self.control_features) == set(key.control_features)
         narrowed = ((self.limit, key.limit_kind), (self.strata, key.strata), (self.gap, key.gap), (self.of, key.of))
-        return same_check and same_groups and all(given in (None, its) for given, its in narrowed)
+        # Where a change is named, it is that of one mix, or that of every mix.
+        same_mix = (self.gap != "change" and self.mix is None) or (self.mix or "") == key.mix
+        return same_check and same_groups and same_mix and all(given in (None, its) for given, its in narrowed)
 
 
 def waiver_entry(model: str, key: CheckKey) -> str:
@@ -101,6 +106,7 @@ def waiver_entry(model: str, key: CheckKey) -> str:
         "control_features": list(key.control_features),
         "strata": key.strata if key.control_features else "",
         "gap": key.gap,
+        "mix": key.mix,
         "of": key.of,
         "limit": key.limit_kind,
     }

@@ -20,6 +20,7 @@ from fairness_checks.question.checks import (
     Gap,
     IdenticalRows,
     LimitKind,
+    MixAnswer,
     Strata,
     Worsening,
 )
@@ -31,6 +32,9 @@ __all__ = [
     "CheckRecord",
     "GroupRecord",
     "InputRecord",
+    "MixChange",
+    "MixGroup",
+    "MixRecord",
     "RegressionRecord",
     "SweepRecord",
     "Verdict",
@@ -132,17 +136,107 @@ class InputRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MixGroup:
+    """One group under one training mix.
+
+    Parameters
+    ----------
+    name : str
+        The group.
+    value, low, high : float or None
+        The metric in the mean over the repeats, with its interval at the record's confidence; None where undefined.
+    training_rows, test_rows : float
+        Rows that were trained on, synthetic ones counted, and rows that tested, in the mean over the repeats.
+    repeats : int
+        Repeats in which the value is defined.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    training_rows: float
+    test_rows: float
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixChange:
+    """What another training mix does to the gap, compared with the mix as is on the same splits.
+
+    Intervals are simultaneous over the mixes (Bonferroni), each end at the record's alpha.
+
+    Parameters
+    ----------
+    reduction, low, high : float
+        The disparity as is less that under the mix; negative where it grows.
+    signed, signed_low, signed_high : float or None
+        Of two groups, the signed difference under the mix less that as is; None of more groups.
+    answer : {"closes", "narrows", "reverses", "widens", "open"}
+        Whether the gap is shown to be smaller, and then told from none or not; to have the other sign; to be larger;
+        or none of these.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    reduction: float
+    low: float
+    high: float
+    signed: float | None
+    signed_low: float | None
+    signed_high: float | None
+    answer: MixAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixRecord:
+    """All groups under one training mix.
+
+    Parameters
+    ----------
+    mix, feature_set : str
+        What was trained with.
+    groups : tuple of MixGroup
+        Every group, sorted by name.
+    first, second : str or None
+        Of two groups, the same in all mixes: the one with the higher value as is comes first. Of more, the two that
+        differ most under this mix. None where there is no gap.
+    gap, gap_low, gap_high : float or None
+        Value of `first` less that of `second`, with its interval: negative where a mix reverses it.
+    change : MixChange or None
+        Against the mix as is; None of that mix itself, and where there is none or a group cannot be judged.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    mix: str
+    feature_set: str
+    groups: tuple[MixGroup, ...]
+    first: str | None = None
+    second: str | None = None
+    gap: float | None = None
+    gap_low: float | None = None
+    gap_high: float | None = None
+    change: MixChange | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
     """What was retrained, and what decides, of a check on a sweep.
 
     Parameters
     ----------
-    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence"}
+    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence", "change"}
         What is compared.
+    mix : str
+        Of a change, the one mix that is asked for; empty for every mix, and of other gaps.
     mixes : tuple of str
         All training mixes of the sweep.
     first_mix, second_mix : str or None
-        The mix of the deciding first and second group; the same but for worst and best cases; None for a dependence.
+        The mix of the deciding first and second group; the same but for worst and best cases; None for a dependence. Of
+        a change, the mix as is and the one compared with it.
     feature_set : str or None
         The feature set that decides.
     repeats : int
@@ -166,6 +260,12 @@ class SweepRecord:
         The test that published studies make of such repeats as if they were independent.
     published_p : float or None
         Its p-value of "no difference": far too small, as the repeats overlap. Decides nothing.
+    as_is : str or None
+        The mix that the others are compared with: the data as they are; None where there is none.
+    table : tuple of MixRecord
+        Every group under every mix and feature set, and what each mix does to the gap.
+    repeat_share : float or None
+        How much of the deciding gap's variance more repeats of the same patients would take away.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -184,6 +284,10 @@ class SweepRecord:
     corrected_p: float | None = None
     published_test: str | None = None
     published_p: float | None = None
+    mix: str = ""
+    as_is: str | None = None
+    table: tuple[MixRecord, ...] = ()
+    repeat_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,9 +370,13 @@ class CheckRecord:
     detectable : float or None
         Smallest disparity (or worst value) past the limit that these groups show with that power.
     needed_samples : tuple of int or None
-        n of the deciding groups that would settle the limit if the true rates are those seen.
+        n of the deciding groups that would settle the limit if the true rates are those seen; of a check on a sweep,
+        their rows in the table.
     needed_samples_if_equal : tuple of int or None
         The same if the true rates are equal.
+    needed_repeats : int or None
+        Of a check on a sweep, the repeats that would settle it on the same rows, if the true values are those seen;
+        None where no number of them does.
     control_features : tuple of str
         Features within whose strata groups were compared.
     strata : {"each", "combined"}
@@ -330,6 +438,7 @@ class CheckRecord:
     detectable: float | None = None
     needed_samples: tuple[int, ...] | None = None
     needed_samples_if_equal: tuple[int, ...] | None = None
+    needed_repeats: int | None = None
     control_features: tuple[str, ...] = ()
     strata: Strata = "each"
     component: str | None = None
@@ -345,7 +454,7 @@ class CheckRecord:
     schema: int = SCHEMA
 
     @property
-    def key(self) -> tuple[str, str, str, tuple[str, ...], str, tuple[str, ...], str, str, str]:
+    def key(self) -> tuple[str, str, str, tuple[str, ...], str, tuple[str, ...], str, str, str, str]:
         """Identity of the check over runs: the model, and the `CheckKey` within it."""
         return (self.model, *self.check_key)
 
@@ -354,7 +463,8 @@ class CheckRecord:
         """Identity of the check within its model."""
         gap, of = self.sweep.gap if self.sweep else "", self.regression.of if self.regression else ""
         control, strata = self.control_features, self.strata
-        return CheckKey(self.check, self.metric, self.by, self.limit_kind, control, strata, gap, of)
+        mix = self.sweep.mix if self.sweep else ""
+        return CheckKey(self.check, self.metric, self.by, self.limit_kind, control, strata, gap, of, mix)
 
     def group(self, name: tuple[str, ...]) -> GroupRecord:
         """Return the group of that name; raise KeyError if there is none."""

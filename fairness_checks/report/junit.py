@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.report.sweep_text import answer_words
 from fairness_checks.report.text import absent_text, headline, inputs_text
 
 __all__ = ["RECORD_PROPERTY", "properties", "records_of"]
@@ -49,6 +51,9 @@ def properties(record: CheckRecord) -> list[tuple[str, str]]:
         pairs.append(("fairness.absent", absent))
     if record.sweep is not None:
         pairs.append(("fairness.gap", record.sweep.gap))
+        pairs += [("fairness.mix", record.sweep.mix)] if record.sweep.mix else []
+        pairs.append(("fairness.mixes", json.dumps([dataclasses.asdict(row) for row in record.sweep.table])))
+        pairs += [("fairness.answer", answer)] if (answer := answer_words(record.sweep)) else []
     if record.regression is not None:
         for name in ("of", "before", "after", "paired", "pairing", "baseline_date", "levelling_down"):
             if (value := getattr(record.regression, name)) is not None:

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord, GroupRecord
+from fairness_checks.report.sweep_text import answer_words, table_words
 from fairness_checks.report.text import (
     SIGNS,
     about_text,
@@ -56,13 +57,13 @@ def _rows(record: CheckRecord) -> Iterator[Row]:
         within = {"each": "within", "combined": "over"}[record.strata]
         checks.append(printable(f"  {within} {', '.join(record.control_features)}"))
     if record.sweep is not None:
-        checks.append(f"  {record.sweep.gap}")
-        checks += [
-            printable(f"  mix {mix}") for mix in dict.fromkeys((record.sweep.first_mix, record.sweep.second_mix)) if mix
-        ]
+        checks += [printable(f"  {line}") for line in table_words(record.sweep, record.also.get("slope"))]
     if record.regression is not None:
         checks += [f"  {record.regression.of}", "  paired" if record.regression.paired else "  not paired"]
-    groups = [(g.label, "-" if g.rate is None else value_text(g.rate), str(g.n)) for g in shown]
+    groups = [
+        (g.label, "-" if g.rate is None else value_text(g.rate), f"{g.n if record.sweep is None else g.samples}")
+        for g in shown
+    ]
     if len(record.groups) > len(shown):
         groups.append((f"(+{len(record.groups) - len(shown)} groups)", "", ""))
     answer = (
@@ -124,6 +125,16 @@ def _notes(record: CheckRecord) -> Iterator[str]:
         yield f"better than the baseline: an update would hold it at {found.suggested_limit:.3g}"
 
 
+def _answer(record: CheckRecord, answered: set[str]) -> str | None:
+    """Say whether the gap would close with other training data, once for all checks that it is the answer of."""
+    answer = "" if record.sweep is None else answer_words(record.sweep)
+    line = f"{record.metric}: {answer[:1].lower()}{answer[1:]}"
+    if not answer or line in answered:
+        return None
+    answered.add(line)
+    return line
+
+
 def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | None]]:
     """Yield (line, verdict of the check that the line opens, or None), tables in the order of the records' models.
 
@@ -147,9 +158,16 @@ def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | N
             for line in textwrap.wrap(text, WIDTH - 2):
                 yield f"  {line}", None
         yield _line(_HEADER, widths), None
+        answered: set[str] = set()
         for record in rows:
             for number, row in enumerate(table[id(record)]):
                 yield _line(row, widths), record.verdict if number == 0 else None
-            for note in (waiver_text(record), record.reason, *_notes(record), settling_text(record)):
+            for note in (
+                waiver_text(record),
+                record.reason,
+                *_notes(record),
+                _answer(record, answered),
+                settling_text(record),
+            ):
                 for line in textwrap.wrap(note or "", WIDTH - 4):
                     yield f"    {line}", None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord, GroupRecord, InputRecord, SweepRecord
+from fairness_checks.report.numbers import value_text
 from fairness_checks.report.regression_text import change_words, regression_lines, worsening_words
-from fairness_checks.report.sweep_text import gap_words, setting_words, sweep_lines
+from fairness_checks.report.sweep_text import answer_words, gap_words, setting_words, sweep_lines, table_lines
 
 __all__ = [
     "SIGNS",
@@ -34,6 +36,7 @@ SIGNS = {  # limit kind: (kept, violated)
     "max_mismatch": ("<=", ">"),
     "max_slope": ("<=", ">"),
     "max_worsening": ("<=", ">"),
+    "min_reduction": (">=", "<"),
 }
 _MOST_GROUPS_SHOWN = 12
 
@@ -65,15 +68,6 @@ def disparity_text(record: CheckRecord) -> str:
     return f"{value_text(record.estimate)} [{value_text(record.low)}, {value_text(record.high)}]"
 
 
-def value_text(value: float) -> str:
-    """Write a value with three decimals, or three digits where it is larger or smaller than these show.
-
-    >>> value_text(0.0416), value_text(1234.5), value_text(0.00012)
-    ('0.042', '1.23e+03', '0.00012')
-    """
-    return f"{value:.3f}" if value == 0.0 or 0.001 <= abs(value) < 100.0 else f"{value:.3g}"
-
-
 def _rate(group: GroupRecord) -> str:
     return f"{group.label} {'undefined' if group.rate is None else value_text(group.rate)} (n={group.n})"
 
@@ -102,6 +96,12 @@ def _swept_text(record: CheckRecord, sweep: SweepRecord) -> str:
     if sweep.gap == "dependence":
         moves = "falls" if record.also.get("slope", 0.0) < 0.0 else "rises"
         return f"{shown[0].label} {moves} as its share grows ({setting_words(sweep)}), slope"
+    if sweep.gap == "change":
+        names = " - ".join(group.label for group in shown)
+        gaps = [value_text(record.also[name]) for name in ("gap_as_is", "gap_under_mix")]
+        mix = printable(sweep.second_mix or "")
+        setting = setting_words(dataclasses.replace(sweep, first_mix=None))
+        return f"{names} {gaps[0]} as is, {gaps[1]} under {mix} ({setting}), smaller by"
     values = " - ".join(f"{g.label} {'undefined' if g.rate is None else value_text(g.rate)}" for g in shown)
     return f"{values} ({setting_words(sweep)}) ="
 
@@ -130,7 +130,12 @@ def subject_text(record: CheckRecord) -> str:
 
 
 def headline(record: CheckRecord) -> str:
-    """Return the whole story in one line."""
+    """Return the whole story in one line; of a sweep, also whether the gap would close with other training data."""
+    answer = "" if record.sweep is None else answer_words(record.sweep)
+    return f"{_story(record)}. {answer}" if answer else _story(record)
+
+
+def _story(record: CheckRecord) -> str:
     subject = f"{subject_text(record)}:"
     if record.estimate is None or record.p_adjusted is None or record.p_compliance is None:
         if record.verdict == "fail":
@@ -207,15 +212,16 @@ def _would_take(record: CheckRecord) -> Iterator[str]:
         "max_mismatch": "mismatch",
         "max_slope": "slope",
         "max_worsening": "worsening",
+        "min_reduction": "reduction",
     }
     word = words.get(record.limit_kind, "value")
-    bound = "or less" if record.limit_kind in ("min_ratio", "min_value") else "or more"
+    bound = "or less" if record.limit_kind in ("min_ratio", "min_value", "min_reduction") else "or more"
     if record.detectable is None:
         yield f"These groups show no {word} past the limit with {share} power."
     else:
         yield f"These groups show a {word} of {value_text(record.detectable)} {bound} with {share} power."
     if record.sweep is not None:
-        yield "More patients would settle it; more repeats of the same ones hardly do."
+        yield _sweep_would_take(record)
         return
     if record.regression is not None:
         yield "More samples would settle it" + ("." if record.regression.paired else ", or the same ones as then.")
@@ -228,10 +234,28 @@ def _would_take(record: CheckRecord) -> Iterator[str]:
         yield f"If the true values are equal, {_sizes(record, record.needed_samples_if_equal)} would show compliance."
 
 
-def _group_text(group: GroupRecord, unit: str) -> str:
+def _sweep_would_take(record: CheckRecord) -> str:
+    """Say how many repeats or rows would settle a sweep; more test rows of one table do what more repeats do."""
+    if record.needed_samples is None:
+        return "If the true values are those seen, they lie on the limit or next to it: no number of rows settles it."
+    rows = " and ".join(
+        f"{n:,} rows of {printable(', '.join(name))}"
+        for n, name in zip(record.needed_samples, (record.first or (), record.second or ()), strict=False)
+    )
+    more = "instead of those in the table would settle it"
+    if record.needed_repeats is None:
+        return (
+            f"Neither more repeats nor more test rows of these patients settle it. If the true values are those seen, "
+            f"{rows} {more}."
+        )
+    return f"If the true values are those seen, {record.needed_repeats:,} repeats, or {rows} {more}."
+
+
+def _group_text(group: GroupRecord, unit: str, *, swept: bool = False) -> str:
     known = group.low is not None and group.high is not None
     interval = f" [{value_text(group.low or 0.0)}, {value_text(group.high or 0.0)}]" if known else ""
     counted = f"{group.n}" if group.events is None else f"{group.events} of {group.n}"
+    unit = f"{unit} of {group.samples:,} rows" if swept else unit
     clusters = "" if group.clusters is None else f" in {group.clusters} clusters"
     worth = "" if group.effective_n is None else f" (worth {group.effective_n:.3g} independent ones)"
     also = "".join(f", {name} {value_text(value)}" for name, value in group.also.items() if value is not None)
@@ -255,10 +279,11 @@ def explanation(record: CheckRecord) -> list[str]:
     if record.reason is not None and record.estimate is not None:
         lines.append(f"Not judged: {record.reason}.")
     for group in record.groups[:_MOST_GROUPS_SHOWN]:
-        lines.append(f"  {_group_text(group, record.unit)}")
+        lines.append(f"  {_group_text(group, record.unit, swept=record.sweep is not None)}")
     if absent := absent_text(record):
         lines.append(f"Left out, as it cannot exist: {absent}.")
     if record.sweep is not None:
+        lines.extend(table_lines(record.sweep))
         lines.extend(sweep_lines(record.sweep))
     if record.regression is not None:
         lines.extend(regression_lines(record.regression))
@@ -284,8 +309,21 @@ def settling_text(record: CheckRecord) -> str | None:
     """Say in one line what would settle an inconclusive check; None for a check that is settled or undefined."""
     if record.verdict != "inconclusive" or record.estimate is None or _settled_but_for_others(record):
         return None
+    if record.sweep is not None:
+        return _sweep_settling(record)
     sizes = {"at these rates": record.needed_samples, "if equal": record.needed_samples_if_equal}
     parts = [f"{' + '.join(f'{n:,}' for n in some)} {case}" for case, some in sizes.items() if some is not None]
     shown = "nothing past the limit" if record.detectable is None else value_text(record.detectable)
     needed = f"; {record.unit} needed: {', '.join(parts)}" if parts else ""
     return f"{record.power:.0%} power shows {shown}{needed}"
+
+
+def _sweep_settling(record: CheckRecord) -> str:
+    shown = "nothing past the limit" if record.detectable is None else value_text(record.detectable)
+    line = f"{record.power:.0%} power shows {shown}"
+    if record.needed_samples is None:
+        return line
+    rows = " + ".join(f"{n:,}" for n in record.needed_samples)
+    if record.needed_repeats is None:
+        return f"{line}; more repeats do not settle it; rows needed: {rows} at these values"
+    return f"{line}; needed: {record.needed_repeats:,} repeats, or rows: {rows} at these values"

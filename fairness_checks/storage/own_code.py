@@ -15,9 +15,10 @@ _LIBRARIES = ("imbalanced-learn", "numpy", "pandas", "scikit-learn", "scipy")
 _PACKAGE = Path(__file__).resolve().parents[1]
 NOT_IN_TRAININGS = (  # what asks, judges, reports and keeps; everything else takes part, new files too
     *("__main__.py", "baseline/*", "cli/*", "config/*", "findings/*", "judge/*", "planning/*", "plugin/*", "report/*"),
-    *("storage/*", "kinds/influences.py", "question/names.py", "question/waivers.py"),
-    *("stats/gaps.py", "stats/judge_repeats.py", "stats/mismatch_repeats.py", "stats/published_test.py"),
-    *("stats/repeats.py", "sweep/progress.py", "sweep/runs.py", "sweep/store.py", "sweep/tables.py"),
+    *("storage/*", "question/names.py", "question/waivers.py", "stats/gaps.py", "stats/judge_reduction.py"),
+    *("stats/judge_repeats.py", "stats/mismatch_repeats.py", "stats/published_test.py", "stats/repeats.py"),
+    *("sweep/changes.py", "sweep/mix_table.py", "sweep/progress.py", "sweep/runs.py", "sweep/store.py"),
+    "sweep/tables.py",
 )
 """Patterns of files, relative to the package."""
 

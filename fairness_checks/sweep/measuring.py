@@ -10,10 +10,12 @@ from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds import KINDS
 from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import MISMATCH, Missing, Settings
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.sweep.results import GroupResult, PairResult
+from fairness_checks.sweep.sketches import SKETCHED, Complex, group_sketches
 
 __all__ = ["measure"]
 
@@ -22,7 +24,7 @@ _SETTINGS = Settings(min_group_size=1)  # a small group is judged, or not, when 
 
 
 def measure(
-    predictions: Predictions, by: str, sizes: Mapping[str, tuple[int, int]]
+    predictions: Predictions, by: str, sizes: Mapping[str, tuple[int, int]], roots: Complex | None = None
 ) -> tuple[dict[str, GroupResult], tuple[PairResult, ...]]:
     """Evaluate the test rows of one repeat by group.
 
@@ -34,12 +36,15 @@ def measure(
         Sensitive feature.
     sizes : mapping of str to (int, int)
         Of each group, the rows trained on and the different ones among them.
+    roots : ndarray of complex, shape (WIDTH, n), optional
+        See `fairness_checks.sweep.sketches.cube_roots`; without them nothing is sketched.
 
     Returns
     -------
     tuple of (dict of str to GroupResult, tuple of PairResult)
     """
     metrics = [metric for metric in METRICS.values() if not metric.components and _allowed(predictions, metric)]
+    rows = Rows(predictions, (by,), _NAMED)
     statistics = GroupStatistics.from_predictions(predictions, (by,), _NAMED, metrics)
     names = [name for (name,) in statistics.groups]
     values: dict[str, dict[str, float | None]] = {name: {} for name in names}
@@ -53,6 +58,11 @@ def measure(
             found: MeanStatistics = statistics.measured[metric.name].statistics
             for name, n, m2, m3 in zip(names, found.n.tolist(), found.m2.tolist(), found.m3.tolist(), strict=True):
                 moments[name][metric.name] = (float(n), m2, m3)
+    sketches: dict[str, dict[str, tuple[float, ...] | None]] = {name: {} for name in names}
+    for metric in metrics:
+        if roots is not None and metric.kind in SKETCHED:
+            for name, sketch in zip(names, group_sketches(predictions, rows, metric, roots), strict=True):
+                sketches[name][metric.name] = sketch
     samples = dict(zip(names, statistics.samples.tolist(), strict=True))
     cells = None if statistics.unlabelled is not None else dict(zip(names, statistics.counts.tolist(), strict=True))
     groups = {
@@ -63,6 +73,7 @@ def measure(
             counts=None if cells is None else _four(cells.get(name, [0, 0, 0, 0])),
             values=values.get(name, {}),
             moments=moments.get(name, {}),
+            sketches=sketches.get(name, {}),
         )
         for name, (train, real) in sizes.items()
     }

@@ -11,7 +11,19 @@ from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.plain import JSON
 from fairness_checks.sweep.apportion import largest_remainder
 
-__all__ = ["MIXES", "Mix", "NamedMix", "Shares", "common_size", "is_balanced", "mix_key", "parse_mix", "require_groups"]
+__all__ = [
+    "MIXES",
+    "Mix",
+    "NamedMix",
+    "Shares",
+    "as_is_mix",
+    "common_size",
+    "is_balanced",
+    "mix_key",
+    "parse_mix",
+    "require_change",
+    "require_groups",
+]
 
 _SUM_TOLERANCE = 1e-6  # shares are written by hand: 0.333333 three times is meant to be 1
 
@@ -128,6 +140,36 @@ def is_balanced(mix: Mix) -> bool:
         shares = [share for share in mix.shares.values() if share > 0.0]
         return len(shares) > 1 and max(shares) - min(shares) < _SUM_TOLERANCE
     return mix != "as_is"
+
+
+def as_is_mix(mixes: Mapping[str, Mix]) -> str | None:
+    """Return the name of the mix that changes nothing, which others are compared with; None if there is none.
+
+    Examples
+    --------
+    >>> as_is_mix({"balanced": "oversample", "all": "as_is"})
+    'all'
+    """
+    return next((name for name, mix in mixes.items() if mix == "as_is"), None)
+
+
+def require_change(mixes: Mapping[str, Mix], mix: str | None) -> str:
+    """Return the mix that a change is from; raise ConfigurationError where a mix, or any, cannot be compared with it.
+
+    Examples
+    --------
+    >>> require_change({"as_is": "as_is", "balanced": "oversample"}, "balanced")
+    'as_is'
+    """
+    before = as_is_mix(mixes)
+    if before is None:
+        raise ConfigurationError("gap: change is judged against the data as they are; add the mix `as_is: as_is`")
+    others = [name for name in mixes if name != before]
+    if not others:
+        raise ConfigurationError("gap: change needs a mix beside as_is; add for example `equal: oversample`")
+    if mix is not None and mix not in others:
+        raise ConfigurationError(f"mix: {mix!r} is no mix to compare with {before}; {did_you_mean(mix, others)}")
+    return before
 
 
 def mix_key(mix: Mix) -> JSON:

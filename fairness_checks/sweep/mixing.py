@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.sweep.apportion import largest_remainder
 from fairness_checks.sweep.dataset import DataSet, Groups
 from fairness_checks.sweep.mixes import Mix, Shares
 
@@ -30,7 +32,7 @@ class TrainingPart:
     source: npt.NDArray[np.intp]
 
 
-def apply_mix(mix: Mix, train: DataSet, by: str, size: int, rng: np.random.Generator) -> TrainingPart:
+def apply_mix(mix: Mix, train: DataSet, by: str, size: int | None, rng: np.random.Generator) -> TrainingPart:
     """Turn a training part into the mix that a model is trained on.
 
     Parameters
@@ -38,13 +40,14 @@ def apply_mix(mix: Mix, train: DataSet, by: str, size: int, rng: np.random.Gener
     mix : Mix
         "as_is" changes nothing. "oversample" adds synthetic rows to every group until it is as large as the largest
         (see `fairness_checks.sweep.synthetic`). "undersample" keeps of every group as many rows as the smallest has.
-        Shares draw `size` rows.
+        Shares draw rows.
     train : DataSet
         The training part of a split, at least one row of each group.
     by : str
         The sensitive feature whose groups are mixed.
-    size : int
-        Training size of shares; nothing else looks at it.
+    size : int or None
+        Rows to train on; shares need it. Then "as_is" draws as many in the proportions that the groups have, and
+        "undersample" and "oversample" give every group the same part of it. None leaves their sizes as they come.
     rng : numpy.random.Generator
         Draws the rows.
 
@@ -56,46 +59,71 @@ def apply_mix(mix: Mix, train: DataSet, by: str, size: int, rng: np.random.Gener
     Examples
     --------
     >>> data = DataSet({"age": range(6)}, [0, 1] * 3, {"sex": ["f", "f", "m", "m", "m", "m"]})
-    >>> apply_mix("undersample", data, "sex", 0, np.random.default_rng(0)).data.groups("sex").sizes()
+    >>> apply_mix("undersample", data, "sex", None, np.random.default_rng(0)).data.groups("sex").sizes()
     {'f': 2, 'm': 2}
+    >>> apply_mix("as_is", data, "sex", 3, np.random.default_rng(0)).data.groups("sex").sizes()
+    {'f': 1, 'm': 2}
     """
-    rows = np.arange(len(train))
-    if mix == "as_is":
-        return TrainingPart(train, rows)
     groups = train.groups(by)
     if mix == "oversample":
-        from fairness_checks.sweep.synthetic import synthetic_rows  # imbalanced-learn takes a second to import
-
-        added = synthetic_rows(train, groups, rng)
-        return TrainingPart(
-            train if added is None else train.joined(added),
-            rows if added is None else np.append(rows, np.full(len(added), -1)),
-        )
-    if mix == "undersample":
-        from imblearn.under_sampling import RandomUnderSampler
-
-        sampler = RandomUnderSampler(random_state=int(rng.integers(2**31)))
-        sampler.fit_resample(rows[:, None], groups.codes)
-        drawn = np.sort(sampler.sample_indices_)
-    else:
-        drawn = _drawn(mix, groups, by, size, rng)
+        return _oversampled(train, groups, size, rng)
+    drawn = _undersampled(groups, rng) if mix == "undersample" and size is None else None
+    if mix == "as_is" and size is None:
+        return TrainingPart(train, np.arange(len(train)))
+    if drawn is None:
+        assert size is not None  # for the type checker: shares have one
+        replace = isinstance(mix, Shares) and mix.replace
+        drawn = _drawn(_counts(mix, groups, size), groups, by, size, rng, replace=replace)
+    if not len(drawn):
+        shares = dict(mix.shares) if isinstance(mix, Shares) else mix
+        raise ConfigurationError(f"shares {shares!r} leave no row to train on; use a larger `size`")
     return TrainingPart(train.take(drawn), drawn)
 
 
-def _drawn(mix: Shares, groups: Groups, by: str, size: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+def _counts(mix: Mix, groups: Groups, size: int) -> dict[str, int]:
+    """Return how many of `size` rows each group has."""
+    if isinstance(mix, Shares):
+        return mix.counts(groups.names, size)
+    there = groups.sizes()
+    weights = [float(there[name]) if mix == "as_is" else 1.0 for name in groups.names]
+    return dict(zip(groups.names, largest_remainder(weights, size), strict=True))
+
+
+def _undersampled(groups: Groups, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    from imblearn.under_sampling import RandomUnderSampler
+
+    sampler = RandomUnderSampler(random_state=int(rng.integers(2**31)))
+    sampler.fit_resample(np.arange(len(groups.codes))[:, None], groups.codes)
+    return np.asarray(np.sort(sampler.sample_indices_))
+
+
+def _oversampled(train: DataSet, groups: Groups, size: int | None, rng: np.random.Generator) -> TrainingPart:
+    """Add synthetic rows; of groups that have more than their part of a given size, keep that many real ones."""
+    from fairness_checks.sweep.synthetic import synthetic_rows  # imbalanced-learn takes a second to import
+
+    wanted, rows = None, np.arange(len(train))
+    if size is not None:
+        wanted, there = _counts("oversample", groups, size), groups.sizes()
+        kept = {name: min(count, there[name]) for name, count in wanted.items()}
+        rows = _drawn(kept, groups, "", size, rng, replace=False)
+        train, groups = train.take(rows), groups.take(rows)
+    added = synthetic_rows(train, groups, rng, wanted)
+    if added is None:
+        return TrainingPart(train, rows)
+    return TrainingPart(train.joined(added), np.append(rows, np.full(len(added), -1)))
+
+
+def _drawn(
+    counts: Mapping[str, int], groups: Groups, by: str, size: int, rng: np.random.Generator, *, replace: bool
+) -> npt.NDArray[np.intp]:
     """Draw the rows of every group; each group from its own generator, so that no other's share moves its draw."""
     chosen = []
     available = groups.sizes()
-    for place, (child, (name, count)) in enumerate(
-        zip(rng.spawn(len(groups.names)), mix.counts(groups.names, size).items(), strict=True)
-    ):
-        if count > available[name] and not mix.replace:
+    for place, (child, (name, count)) in enumerate(zip(rng.spawn(len(groups.names)), counts.items(), strict=True)):
+        if count > available[name] and not replace:
             raise ConfigurationError(
                 f"group {name!r} of {by!r}: {count} of {size} training rows are asked for, {available[name]} are "
                 "there; use a smaller `size`, a smaller share, or `replace: true`"
             )
-        chosen.append(child.choice(np.flatnonzero(groups.codes == place), count, replace=mix.replace))
-    drawn = np.sort(np.concatenate(chosen))
-    if not len(drawn):
-        raise ConfigurationError(f"shares {dict(mix.shares)!r} leave no row to train on; use a larger `size`")
-    return drawn
+        chosen.append(child.choice(np.flatnonzero(groups.codes == place), count, replace=replace))
+    return np.sort(np.concatenate(chosen))

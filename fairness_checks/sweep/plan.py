@@ -41,8 +41,8 @@ class SweepPlan:
     test : float or int
         What is kept for testing: a fraction of each group, or a number of rows of each group.
     size : int, optional
-        Training size of all mixes of shares. Default: in each repeat the largest that all of them can have without
-        drawing a row twice.
+        Training size of every mix. Default: "as_is" has all rows, "oversample" and "undersample" as many as they
+        come to, and mixes of shares, in each repeat, the largest that all of them can have without drawing a row twice.
     seed : int
         0 or more. The numbers of a task depend on it, the repeat and the names of its mix and feature set only, so
         that more mixes or repeats change nothing of those that are there (but a mix of shares may change `size`).
@@ -122,10 +122,11 @@ class SweepPlan:
         """Return what a repeat of a mix depends on, the repeat itself and the model aside; plain builtins."""
         own = self.mixes[mix]
         key: dict[str, JSON] = {"by": self.by, "mix": [mix, mix_key(own)], "test": self.test, "seed": self.seed}
-        if isinstance(own, Shares):  # the others determine its size
+        if self.size is not None:
+            key["size"] = self.size
+        elif isinstance(own, Shares):  # the others determine its size
             shares = (m for m in self.mixes.values() if isinstance(m, Shares) and not m.replace)
-            others = sorted(str(sorted(m.shares.items())) for m in shares)
-            key["size"] = others if self.size is None else self.size
+            key["size"] = sorted(str(sorted(m.shares.items())) for m in shares)
         return key
 
 

@@ -6,10 +6,10 @@ import hashlib
 
 import numpy as np
 
-__all__ = ["FIT", "FOLDS", "MIX", "SPLIT", "generator"]
+__all__ = ["FIT", "FOLDS", "MIX", "SKETCH", "SPLIT", "generator"]
 
 # Streams: the first element of a spawn key.
-SPLIT, MIX, FIT, FOLDS = range(4)
+SPLIT, MIX, FIT, FOLDS, SKETCH = range(5)
 
 
 def generator(seed: int, stream: int, repeat: int, *names: str) -> np.random.Generator:

@@ -37,6 +37,8 @@ class GroupResult:
     moments : dict of str to (float, float, float)
         Of means, by metric: independent observations, and sums of their squared and cubed deviations from the mean, as
         in `fairness_checks.stats.moments.MeanStatistics`.
+    sketches : dict of str to (tuple of float or None)
+        By metric, what the test rows contribute to its value; see `fairness_checks.sweep.sketches`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -47,6 +49,7 @@ class GroupResult:
     counts: tuple[int, int, int, int] | None
     values: dict[str, float | None]
     moments: dict[str, tuple[float, float, float]] = dataclasses.field(default_factory=dict)
+    sketches: dict[str, tuple[float, ...] | None] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ those that most of its neighbours have. Distances are in the units of the featur
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ _DENSE = 10**8  # cells of a matrix that may be held in full
 _NEIGHBOURS = 5  # imbalanced-learn's default, and the paper's
 
 
-def synthetic_rows(train: DataSet, groups: Groups, rng: np.random.Generator) -> DataSet | None:
-    """Return the rows that make every group as large as the largest; None if they are.
+def synthetic_rows(
+    train: DataSet, groups: Groups, rng: np.random.Generator, wanted: Mapping[str, int] | None = None
+) -> DataSet | None:
+    """Return the rows that make every group as large as the largest, or as is wanted; None if they are.
 
     Parameters
     ----------
@@ -36,6 +39,8 @@ def synthetic_rows(train: DataSet, groups: Groups, rng: np.random.Generator) -> 
         Of the sensitive feature that is to be balanced.
     rng : numpy.random.Generator
         Draws the rows and the places between them.
+    wanted : mapping of str to int, optional
+        Rows that each group is to have; none has more.
 
     Returns
     -------
@@ -49,7 +54,8 @@ def synthetic_rows(train: DataSet, groups: Groups, rng: np.random.Generator) -> 
         If a group has a single row, which has no neighbour, or a value is missing.
     """
     sizes = groups.sizes()
-    small = {name: count for name, count in sizes.items() if count < max(sizes.values())}
+    enough = dict.fromkeys(sizes, max(sizes.values())) if wanted is None else wanted
+    small = {name: count for name, count in sizes.items() if count < enough[name]}
     if not small:
         return None
     for name, count in small.items():
@@ -64,6 +70,7 @@ def synthetic_rows(train: DataSet, groups: Groups, rng: np.random.Generator) -> 
     options: dict[str, Any] = {
         "k_neighbors": min(_NEIGHBOURS, min(small.values()) - 1),
         "random_state": int(rng.integers(2**31)),
+        "sampling_strategy": {groups.names.index(name): enough[name] for name in small},
     }
     if not categories:
         sampler = SMOTE(**options)

@@ -24,6 +24,7 @@ from fairness_checks.stats.skewness import unseen_variances, variances, violatio
 from fairness_checks.sweep.mixes import is_balanced
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import RepeatResult, SweepResults
+from fairness_checks.sweep.sketches import WIDTH
 
 __all__ = ["Overlap", "Table", "areas_of", "find_gaps", "read_table", "slope_mixes", "training_rows"]
 
@@ -80,6 +81,7 @@ class Table:
     freedom: Floats  # (G,), effective clusters less one; inf where rows are independent
     problems: tuple[str | None, ...]  # (G,), too few clusters to judge a group
     moments: Moments | None = None  # of means
+    sketches: npt.NDArray[np.complex128] | None = None  # (C, J, G, WIDTH); None where some were not made
 
     def of(self, feature_set: str) -> list[int]:
         """Positions of the configurations of a feature set."""
@@ -97,6 +99,14 @@ class Table:
             return None
         rates, samples = np.moveaxis(self.values, 1, 2), np.moveaxis(self.samples, 1, 2)
         return rate_variance(rates, samples, 1.0 - self.test_share, self.test_share)
+
+    @property
+    def least_variance(self) -> Floats:
+        """Variance in one test part that two rows of the table give a rate, shape (G,); 0 of other metrics."""
+        if self.samples is None:
+            return np.zeros(len(self.groups))
+        size = np.maximum(self.samples.mean(axis=(0, 1)), 1.0)
+        return np.asarray(2.0 / ((size / self.test_share + 2.0) * size))
 
     def widening(self, gaps: Gaps) -> Widening | None:
         """Say by how much skewed values widen the tests of the gaps of a mean; None of other metrics, and of slopes.
@@ -181,7 +191,20 @@ def read_table(results: SweepResults, plan: SweepPlan, metric: Metric) -> Table:
         np.array([rows / results.groups[g] for rows, g in zip(tested, groups, strict=True)]),
         *_clusters(results, groups),
         _moments(results, repeats, groups, metric, tested) if metric.kind == "mean" else None,
+        _sketches(repeats, groups, metric),
     )
+
+
+def _sketches(
+    repeats: Sequence[Sequence[RepeatResult]], groups: Sequence[str], metric: Metric
+) -> npt.NDArray[np.complex128] | None:
+    """Put the sketches of all test parts together; None where some were not made."""
+    if not all(metric.name in r.groups[g].sketches for some in repeats for r in some for g in groups):
+        return None
+    nothing = (math.nan,) * (2 * WIDTH)
+    parts = [[[r.groups[g].sketches[metric.name] or nothing for g in groups] for r in some] for some in repeats]
+    both = np.array(parts, dtype=np.float64)
+    return np.asarray(both[..., :WIDTH] + 1j * both[..., WIDTH:])
 
 
 def _moments(
@@ -275,8 +298,8 @@ def slope_mixes(results: SweepResults, table: Table, at: np.ndarray) -> np.ndarr
     if len(kept) < 2 <= len(at):
         raise ConfigurationError(
             f"gap: dependence: no two mixes train on one number of rows ({sizes}), so that what the share of a group "
-            "does cannot be told from what the number of rows does; write two mixes or more as shares, which all train "
-            "on one number of rows: {few: {female: 0.2, male: 0.8}, many: {female: 0.8, male: 0.2}}"
+            "does cannot be told from what the number of rows does; give the sweep a `size`, which binds every mix, or "
+            "write two mixes or more as shares: {few: {female: 0.2, male: 0.8}, many: {female: 0.8, male: 0.2}}"
         )
     shares = trained[kept] / trained[kept].sum(axis=1, keepdims=True)
     if (same := np.flatnonzero(np.ptp(shares, axis=0) == 0.0)).size:

@@ -16,11 +16,12 @@ from fairness_checks.errors import ConfigurationError
 from fairness_checks.plain import JSON
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.measuring import measure
-from fairness_checks.sweep.mixes import common_size
+from fairness_checks.sweep.mixes import Shares, common_size
 from fairness_checks.sweep.mixing import TrainingPart, apply_mix
 from fairness_checks.sweep.plan import SweepPlan, Task
-from fairness_checks.sweep.randomness import FIT, MIX, SPLIT, generator
+from fairness_checks.sweep.randomness import FIT, MIX, SKETCH, SPLIT, generator
 from fairness_checks.sweep.results import RepeatResult
+from fairness_checks.sweep.sketches import cube_roots
 from fairness_checks.sweep.splits import split
 from fairness_checks.sweep.store import SweepStore
 from fairness_checks.sweep.trainable import TrainableModel
@@ -89,7 +90,8 @@ class Training:
         trained = part.data.groups(plan.by).sizes()
         real = available.take(np.unique(part.source[part.source >= 0])).sizes()
         sizes = {name: (trained.get(name, 0), real[name]) for name in groups.names}
-        found, pairs = measure(predictions, plan.by, sizes)
+        roots = cube_roots(generator(plan.seed, SKETCH, task.repeat), self.blocks[sides.test])
+        found, pairs = measure(predictions, plan.by, sizes, roots)
         return RepeatResult(
             mix=task.mix,
             feature_set=task.feature_set,
@@ -105,10 +107,12 @@ class Training:
     def _mixed(self, task: Task, train: DataSet, available: Mapping[str, int]) -> TrainingPart:
         """Return what is trained on; the same rows for every feature set, synthetic ones aside."""
         plan = self.plan
-        size = common_size(plan.mixes.values(), available) if plan.size is None else plan.size
+        mix, size = plan.mixes[task.mix], plan.size
+        if size is None and isinstance(mix, Shares):
+            size = common_size(plan.mixes.values(), available)
         rng = generator(plan.seed, MIX, task.repeat, task.mix)
         try:
-            part = apply_mix(plan.mixes[task.mix], train, plan.by, size, rng)
+            part = apply_mix(mix, train, plan.by, size, rng)
         except ConfigurationError as error:
             raise ConfigurationError(f"mixes.{task.mix}: {error}") from None
         if (lacking := part.data.lacks_outcome()) is not None:

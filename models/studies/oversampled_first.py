@@ -28,4 +28,4 @@ def oversampled_first(data: DataSet, seed: int = 0) -> DataSet:
         Of the rows that are drawn.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM,)))
-    return apply_mix("oversample", data, "sex", len(data), rng).data
+    return apply_mix("oversample", data, "sex", None, rng).data

@@ -113,6 +113,9 @@ def test_keys_are_those_of_the_specification():
         ("sweep", "accuracy", ("sex",), "max_slope", (), "each", "dependence"): (
             "sweep: accuracy by sex, dependence, max_slope"
         ),
+        ("sweep", "accuracy", ("sex",), "min_reduction", (), "each", "change", "", "half, equal"): (
+            'sweep: accuracy by sex, change under "half, equal", min_reduction'
+        ),
         ("subgroups", "accuracy", ("sex", "age_band"), "min_value", ("ward", "site"), "each"): (
             "subgroups: accuracy by sex + age_band within ward + site, min_value"
         ),

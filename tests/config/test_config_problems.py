@@ -228,6 +228,34 @@ def test_one_problem_of_the_defaults(problems, entry, expected):
             ".sweep.checks[0].gap: the dependence on a group's share needs two mixes or more",
         ),
         (
+            "{sweep: {by: sex, mixes: {b: oversample}, checks: [{metric: accuracy, gap: change, min_reduction: 0}]}}",
+            ".sweep.checks[0].gap: change is judged against the data as they are; add the mix `as_is: as_is`",
+        ),
+        (
+            "{sweep: {by: sex, mixes: {a: as_is}, checks: [{metric: accuracy, gap: change, min_reduction: 0}]}}",
+            ".sweep.checks[0].gap: change needs a mix beside as_is; add for example `equal: oversample`",
+        ),
+        (
+            "{sweep: {by: sex, mixes: {a: as_is, equal: oversample}, "
+            "checks: [{metric: accuracy, gap: change, mix: eqal, min_reduction: 0}]}}",
+            ".sweep.checks[0].mix: 'eqal' is no mix to compare with a; did you mean 'equal'?",
+        ),
+        (
+            "{sweep: {by: sex, mixes: {a: as_is, equal: oversample}, "
+            "checks: [{metric: accuracy, mix: equal, max_difference: 0.1}]}}",
+            ".sweep.checks[0].mix: only a check with `gap: change` is of one mix; remove it",
+        ),
+        (
+            "{sweep: {by: sex, mixes: {a: as_is, equal: oversample}, "
+            "checks: [{metric: accuracy, gap: change, min_reduction: 1.5}]}}",
+            ".sweep.checks[0].min_reduction: 1.5 is impossible; allowed: -1 < min_reduction < 1",
+        ),
+        (
+            "{sweep: {by: sex, mixes: {a: as_is, equal: oversample}, "
+            "checks: [{metric: uncertainty_mismatch, gap: change, min_reduction: 0}]}}",
+            ".sweep.checks[0].min_reduction: there is no limit for uncertainty_mismatch and gap: change",
+        ),
+        (
             "{sweep: {by: sex, mixes: {a: as_is, b: oversample}, "
             "checks: [{metric: accuracy, gap: dependence, max_difference: 0.1}]}}",
             ".sweep.checks[0].max_difference: max_difference is not available for accuracy and gap: dependence"

@@ -88,6 +88,7 @@ CHECKS = [
         Check("accuracy", ("sex",), "max_slope" if gap == "dependence" else "max_difference", 0.1, gap=gap)
         for gap in ("each_mix", "equal_representation", "worst_case", "best_case", "dependence")
     ),
+    *(Check("accuracy", ("sex",), "min_reduction", 0.1, gap="change", mix=mix) for mix in (None, "half", "equal mix")),
     *(Check("accuracy", ("sex",), "max_worsening", 0.1, of=of) for of in ("disparity", "worst_group", "each_group")),
 ]
 # What no report can show is refused in the file.

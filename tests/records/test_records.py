@@ -198,6 +198,7 @@ def test_the_key_is_the_question_without_its_limit():
         "each",
         "",
         "",
+        "",
     )
     assert record(limit=0.2, verdict="fail").key == record().key
 

@@ -27,7 +27,7 @@ SWEEP = SweepRecord(
 
 
 def group(name, rate, low, high):
-    return GroupRecord(name=(name,), samples=20, events=None, n=20, rate=rate, low=low, high=high, standard_error=0.01)
+    return GroupRecord(name=(name,), samples=105, events=None, n=20, rate=rate, low=low, high=high, standard_error=0.01)
 
 
 def record_of(sweep=None, **given):
@@ -144,8 +144,8 @@ def test_a_mismatch_says_what_does_not_warn_and_where():
 
 def test_the_explanation_tells_of_groups_mixes_and_the_published_test():
     assert explanation(record_of({"undefined": 2})) == [
-        "  female: 20 repeats, 0.420 [0.370, 0.470]",
-        "  male: 20 repeats, 0.180 [0.150, 0.210]",
+        "  female: 20 repeats of 105 rows, 0.420 [0.370, 0.470]",
+        "  male: 20 repeats of 105 rows, 0.180 [0.150, 0.210]",
         "Trained under 2 mixes (as_is, balanced), 20 splits each, 2 of them undefined and left out; test rows over "
         "training rows 0.43.",
         "The test of published studies (t, no difference) gives p = 0.00021: too small, as the repeats overlap. "
@@ -169,14 +169,36 @@ def test_one_mix_is_not_called_several():
     )
 
 
-def test_an_unsettled_sweep_promises_nothing_of_more_repeats():
-    record = record_of(verdict="inconclusive", p_adjusted=0.4, detectable=0.31)
+@pytest.mark.parametrize(
+    ("settled_by", "line", "short"),
+    [
+        (
+            {"needed_samples": (210, 630), "needed_repeats": 74},
+            "If the true values are those seen, 74 repeats, or 210 rows of female and 630 rows of male instead of "
+            "those in the table would settle it.",
+            "; needed: 74 repeats, or rows: 210 + 630 at these values",
+        ),
+        (
+            {"needed_samples": (2_100, 6_300)},
+            "Neither more repeats nor more test rows of these patients settle it. If the true values are those seen, "
+            "2,100 rows of female and 6,300 rows of male instead of those in the table would settle it.",
+            "; more repeats do not settle it; rows needed: 2,100 + 6,300 at these values",
+        ),
+        (
+            {},
+            "If the true values are those seen, they lie on the limit or next to it: no number of rows settles it.",
+            "",
+        ),
+    ],
+)
+def test_an_unsettled_sweep_says_what_would_settle_it(settled_by, line, short):
+    record = record_of(verdict="inconclusive", p_adjusted=0.4, detectable=0.31, **settled_by)
     assert headline(record).endswith("= 0.240 [0.190, 0.290] not settled against 0.10 (p = 0.40, Holm)")
     assert explanation(record)[:2] == [
         "These groups show a difference of 0.310 or more with 80% power.",
-        "More patients would settle it; more repeats of the same ones hardly do.",
+        line,
     ]
-    assert settling_text(record) == "80% power shows 0.310"
+    assert settling_text(record) == f"80% power shows 0.310{short}"
     strict = dataclasses.replace(record, burden_of_proof="compliance")
     assert explanation(strict)[0].startswith("The burden of proof is compliance")
 
@@ -206,9 +228,14 @@ def test_the_table_names_gap_and_mixes_below_the_check_and_fits_the_page():
     records = [record_of(), record_of({"gap": "worst_case", "first_mix": long}), record_of(SLOPE, second=None)]
     lines = [line for line, _ in summary_lines(records)]
     assert max(map(len, lines)) <= WIDTH
-    first = lines[3:7]
-    assert " ".join(first[0].split()) == "false_negative_rate female 0.420 20 0.240 [0.190, 0.290] <=0.10 0.012 fail"
-    assert [line.split()[:2] for line in first[1:]] == [["by", "sex"], ["each_mix"], ["mix", "as_is"]]
+    first = lines[3:8]
+    assert " ".join(first[0].split()) == "false_negative_rate female 0.420 105 0.240 [0.190, 0.290] <=0.10 0.012 fail"
+    assert [line.split()[:2] for line in first[1:]] == [
+        ["by", "sex"],
+        ["each_mix"],
+        ["20", "repeats"],
+        ["mix", "as_is"],
+    ]
     assert sum("mix a mix whose" in line for line in lines) == 1
 
 

@@ -25,7 +25,7 @@ def columns_of(data):
 
 def test_as_is_is_the_training_part_itself(patients):
     train = patients()
-    part = apply_mix("as_is", train, "sex", 0, rng())
+    part = apply_mix("as_is", train, "sex", None, rng())
     assert part.data is train
     assert part.source.tolist() == list(range(len(train)))
 
@@ -33,7 +33,7 @@ def test_as_is_is_the_training_part_itself(patients):
 def test_undersample_keeps_real_rows_of_every_group(patients):
     train = patients()
     smallest = min(train.groups("sex").sizes().values())
-    part = apply_mix("undersample", train, "sex", 0, rng())
+    part = apply_mix("undersample", train, "sex", None, rng())
     assert part.data.groups("sex").sizes() == {"female": smallest, "male": smallest}
     assert len(set(part.source)) == len(part.source)
     pd.testing.assert_frame_equal(columns_of(part.data), columns_of(train.take(part.source)))
@@ -42,7 +42,7 @@ def test_undersample_keeps_real_rows_of_every_group(patients):
 def test_oversample_adds_possible_rows_and_keeps_the_real_ones(patients):
     train = patients()
     largest = max(train.groups("sex").sizes().values())
-    part = apply_mix("oversample", train, "sex", 0, rng())
+    part = apply_mix("oversample", train, "sex", None, rng())
     made = part.data.take(np.flatnonzero(part.source == -1))
     assert part.data.groups("sex").sizes() == {"female": largest, "male": largest}
     pd.testing.assert_frame_equal(columns_of(part.data.take(range(len(train)))), columns_of(train))
@@ -66,7 +66,7 @@ def test_numbers_and_categories_are_those_of_imbalanced_learn():
     features = pd.DataFrame({"x": draw.normal(size=n), "y": draw.normal(size=n), "kind": draw.integers(0, 3, n)})
     outcome = draw.integers(0, 2, n)
     train = DataSet(features, outcome, {"sex": sex}, categorical=["kind"])
-    made = apply_mix("oversample", train, "sex", 0, rng(5)).data.take(range(n, 80))
+    made = apply_mix("oversample", train, "sex", None, rng(5)).data.take(range(n, 80))
     state = int(rng(5).integers(2**31))
     sampler = SMOTENC(categorical_features=[2, 3], random_state=state)
     expected, _ = sampler.fit_resample(features.assign(outcome=outcome), sex)
@@ -78,7 +78,7 @@ def test_numbers_and_categories_are_those_of_imbalanced_learn():
 def test_without_categories_and_outcome_it_is_smote():
     features = pd.DataFrame(rng(1).normal(size=(30, 2)), columns=["x", "y"])
     sex = np.repeat(["f", "m"], [10, 20])
-    part = apply_mix("oversample", DataSet(features, None, {"sex": sex}), "sex", 0, rng(5))
+    part = apply_mix("oversample", DataSet(features, None, {"sex": sex}), "sex", None, rng(5))
     expected, _ = SMOTE(random_state=int(rng(5).integers(2**31))).fit_resample(features, sex)
     np.testing.assert_allclose(part.data.features, expected)
     assert part.data.outcome is None
@@ -87,7 +87,7 @@ def test_without_categories_and_outcome_it_is_smote():
 def test_categories_alone_can_be_oversampled():
     kind = np.array(["a", "b", "c"])[rng(1).integers(0, 3, 30)]
     train = DataSet({"kind": kind}, rng(2).integers(0, 2, 30), {"sex": np.repeat(["f", "m"], [10, 20])})
-    part = apply_mix("oversample", train, "sex", 0, rng())
+    part = apply_mix("oversample", train, "sex", None, rng())
     assert part.data.groups("sex").sizes() == {"f": 20, "m": 20}
     assert set(part.data.features["kind"]) <= {"a", "b", "c"}
 
@@ -96,7 +96,7 @@ def test_whole_numbers_stay_whole_and_clusters_are_new():
     train = DataSet(
         {"age": [20, 31, 42, 53, 64, 75]}, None, {"sex": ["f", "f", "m", "m", "m", "m"]}, cluster=[0, 0, 1, 1, 2, 2]
     )
-    made = apply_mix("oversample", train, "sex", 0, rng()).data.take([6, 7])
+    made = apply_mix("oversample", train, "sex", None, rng()).data.take([6, 7])
     assert made.features["age"].dtype == np.int64
     assert made.features["age"].between(20, 31).all()
     assert made.cluster.tolist() == [-1, -2]
@@ -117,7 +117,7 @@ def test_every_dtype_survives():
         }
     )
     train = DataSet(features, None, {"sex": np.repeat(["f", "m"], [15, 25])}, categorical=["code"])
-    made = apply_mix("oversample", train, "sex", 0, rng()).data
+    made = apply_mix("oversample", train, "sex", None, rng()).data
     assert made.features.dtypes.equals(features.dtypes)
     assert made.features["category"].cat.categories.tolist() == ["low", "middle", "high"]
     assert not made.features.isna().any().any()
@@ -128,16 +128,16 @@ def test_every_dtype_survives():
 
 def test_equal_groups_need_no_synthetic_rows():
     train = DataSet({"age": range(4)}, [0, 1, 0, 1], {"sex": ["f", "f", "m", "m"]})
-    assert apply_mix("oversample", train, "sex", 0, rng()).source.tolist() == [0, 1, 2, 3]
+    assert apply_mix("oversample", train, "sex", None, rng()).source.tolist() == [0, 1, 2, 3]
 
 
 def test_what_smote_cannot_do_is_said():
     alone = DataSet({"age": range(5)}, [0, 1, 0, 1, 1], {"sex": ["f", "m", "m", "m", "m"]})
     with pytest.raises(ConfigurationError, match="oversample: group 'f' has 1 training row, and SMOTE needs 2"):
-        apply_mix("oversample", alone, "sex", 0, rng())
+        apply_mix("oversample", alone, "sex", None, rng())
     gaps = DataSet({"age": [1.0, None, 3.0, 4.0, 5.0]}, None, {"sex": ["f", "f", "m", "m", "m"]})
     with pytest.raises(ConfigurationError, match=r"feature 'age' has 1 missing values in the training part.*fill them"):
-        apply_mix("oversample", gaps, "sex", 0, rng())
+        apply_mix("oversample", gaps, "sex", None, rng())
 
 
 shares = st.lists(st.integers(0, 20), min_size=3, max_size=3).filter(lambda w: sum(w) > 0)
@@ -165,7 +165,37 @@ def test_all_mixes_of_shares_have_one_size():
     size = common_size(mixes.values(), train.groups("sex").sizes())
     assert size == 30
     found = {name: apply_mix(mix, train, "sex", size, rng()).data.groups("sex").sizes() for name, mix in mixes.items()}
-    assert found == {"half": {"f": 15, "m": 15}, "f": {"f": 30}, "m": {"m": 30}, "as_is": {"f": 30, "m": 70}}
+    assert found == {"half": {"f": 15, "m": 15}, "f": {"f": 30}, "m": {"m": 30}, "as_is": {"f": 9, "m": 21}}
+
+
+@pytest.mark.parametrize(
+    ("mix", "size", "sizes", "synthetic"),
+    [
+        ("as_is", 40, {"f": 12, "m": 28}, 0),
+        ("undersample", 40, {"f": 20, "m": 20}, 0),
+        ("oversample", 40, {"f": 20, "m": 20}, 0),
+        ("oversample", 90, {"f": 45, "m": 45}, 15),
+        ("oversample", 200, {"f": 100, "m": 100}, 100),
+        (Shares({"f": 0.5, "m": 0.5}), 40, {"f": 20, "m": 20}, 0),
+    ],
+)
+def test_a_size_binds_every_mix(mix, size, sizes, synthetic):
+    x = rng(1).normal(size=100)
+    train = DataSet({"x": x}, None, {"sex": np.repeat(["f", "m"], [30, 70])})
+    part = apply_mix(mix, train, "sex", size, rng())
+    assert part.data.groups("sex").sizes() == sizes
+    assert int((part.source == -1).sum()) == synthetic
+    real = part.source[part.source >= 0]
+    assert len(set(real)) == len(real)
+    assert part.data.features["x"].tolist()[: len(real)] == x[real].tolist()
+
+
+def test_a_size_that_is_not_there_is_refused():
+    train = DataSet({"x": range(100)}, None, {"sex": np.repeat(["f", "m"], [30, 70])})
+    with pytest.raises(ConfigurationError, match="group 'f' of 'sex': 36 of 120 training rows are asked for, 30 are"):
+        apply_mix("as_is", train, "sex", 120, rng())
+    with pytest.raises(ConfigurationError, match="group 'f' of 'sex': 40 of 80 training rows are asked for, 30 are"):
+        apply_mix("undersample", train, "sex", 80, rng())
 
 
 def test_with_replacement_a_share_may_exceed_the_rows():
