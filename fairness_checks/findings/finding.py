@@ -85,7 +85,7 @@ def find(statistics: MeasuredGroups, check: Check, settings: Settings) -> Findin
     elif check.strata == "combined":
         found = _find_combined(some, check, settings)
     else:
-        found = _find_each(some, check, settings, settings.alpha)
+        found = _find_each(some, check, settings)
     return with_remedy(found, some)
 
 
@@ -95,8 +95,8 @@ def with_remedy(finding: Finding, statistics: MeasuredGroups) -> Finding:
     return finding if remedy is None else dataclasses.replace(finding, reason=f"{finding.reason}; {remedy}")
 
 
-def _find_each(statistics: MeasuredGroups, check: Check, settings: Settings, alpha: float) -> Finding:
-    """Judge groups, or pairs of groups of the same stratum."""
+def _find_each(statistics: MeasuredGroups, check: Check, settings: Settings, level: float | None = None) -> Finding:
+    """Judge groups, or pairs of groups of the same stratum; for a violation at `level`, where it is not all of it."""
     metric = check.definition
     kind = KINDS[metric.kind]
     groups = kind.groups(statistics, metric, settings)
@@ -110,7 +110,7 @@ def _find_each(statistics: MeasuredGroups, check: Check, settings: Settings, alp
     if not judged:
         return _undefined(check, groups, problems)
     blocks = strata[judged] if check.control_features else None
-    found = kind.judge(statistics, judged, check, alpha, blocks=blocks)
+    found = kind.judge(statistics, judged, check, settings.alpha, blocks=blocks, level=level)
     return _answered(check, groups, found, judged, problems)
 
 
@@ -147,42 +147,36 @@ def summary(problems: list[str]) -> str | None:
 def _find_largest(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:
     """Judge the larger of several disparities: all must comply, any may violate (Bonferroni over the components)."""
     count = len(check.definition.components)
-    parts, bounds = [], []
-    for name in check.definition.components:
-        part = dataclasses.replace(check, metric=name, custom=None)
-        parts.append(_find_each(statistics, part, settings, settings.alpha))
-        bounds.append(_find_each(statistics, part, settings, settings.alpha / count).inference)
+    parts = [
+        _find_each(statistics, dataclasses.replace(check, metric=name, custom=None), settings, settings.alpha / count)
+        for name in check.definition.components
+    ]
     reasons = dict.fromkeys(f"{part.metric.name}: {part.reason}" for part in parts if part.reason is not None)
     reason = "; ".join(reasons) if reasons else None
-    known = [
-        (part, part.inference, bound) for part, bound in zip(parts, bounds, strict=True) if part.inference and bound
-    ]
+    known = [(part, part.inference) for part in parts if part.inference]
     if not known:
         return dataclasses.replace(parts[0], check=check, reason=reason)
-    p_violation = min(1.0, count * min(found.p_violation for _, found, _ in known))
+    answers = [found for _, found in known]
+    p_violation = min(1.0, count * min(found.p_violation for found in answers))
     ratio = check.limit_kind == "min_ratio"
-    violated = p_violation < settings.alpha
-    answers = [bound if violated else found for _, found, bound in known]  # a pair is proved at its component's level
     size = np.array([-found.estimate if ratio else found.estimate for found in answers])
     p = np.array([found.p_violation for found in answers])
-    place = deciding(size, p, p * count < settings.alpha, violated=violated)
-    shown, found, bound = known[place][0], answers[place], known[place][2]
+    place = deciding(size, p, p * count < settings.alpha, violated=p_violation < settings.alpha)
     # The end towards a violation is at the level of one component, the end towards compliance at the full level.
-    low = min(f.low for _, f, _ in known) if ratio else max(b.low for _, _, b in known)
-    high = min(b.high for _, _, b in known) if ratio else max(f.high for _, f, _ in known)
+    furthest = min if ratio else max
+    shown, found = known[place]
     return Finding(
         check,
         shown.metric,
         shown.groups,
         dataclasses.replace(
             found,
-            low=low,
-            high=high,
+            low=furthest(f.low for f in answers),
+            high=furthest(f.high for f in answers),
             p_violation=p_violation,
-            p_compliance=max(f.p_compliance for _, f, _ in known),
-            comparisons=sum(f.comparisons for _, f, _ in known),
-            level=bound.level,
-            method=f"{found.method}; the larger of {' and '.join(p.metric.name for p, _, _ in known)}, Bonferroni",
+            p_compliance=max(f.p_compliance for f in answers),
+            comparisons=sum(f.comparisons for f in answers),
+            method=f"{found.method}; the larger of {' and '.join(p.metric.name for p, _ in known)}, Bonferroni",
         ),
         reason,
     )

@@ -98,7 +98,13 @@ class EstimatedKind(ABC, Generic[S]):
         )
 
     def judge(
-        self, statistics: MeasuredGroups, judged: Sequence[int], check: Check, alpha: float, blocks: Blocks | None
+        self,
+        statistics: MeasuredGroups,
+        judged: Sequence[int],
+        check: Check,
+        alpha: float,
+        blocks: Blocks | None,
+        level: float | None = None,
     ) -> Inference:
         """Judge the groups; see `fairness_checks.kinds.kind.Kind`."""
         metric = check.definition
@@ -115,6 +121,7 @@ class EstimatedKind(ABC, Generic[S]):
             outside=functools.partial(self.outside, some),
             within=functools.partial(self.within, some),
             blocks=blocks,
+            level=level,
         )
 
     def settle(

@@ -44,10 +44,12 @@ class Kind(Protocol):
         check: Check,
         alpha: float,
         blocks: Blocks | None,
+        level: float | None = None,
     ) -> Inference:
         """Judge the groups at the positions `judged`; positions in the answer count among these.
 
         `blocks`, shape (judged groups,), tells the stratum of each: pairs are compared within strata only.
+        `level` is that of the test of pairs for a violation, where several metrics share `alpha`.
         """
         ...
 

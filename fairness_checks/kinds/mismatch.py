@@ -84,12 +84,18 @@ class UncertaintyMismatch:
         return tuple(records)
 
     def judge(
-        self, statistics: MeasuredGroups, judged: Sequence[int], check: Check, alpha: float, blocks: Blocks | None
+        self,
+        statistics: MeasuredGroups,
+        judged: Sequence[int],
+        check: Check,
+        alpha: float,
+        blocks: Blocks | None,
+        level: float | None = None,
     ) -> Inference:
         """Judge the largest mismatch of two groups; see `fairness_checks.kinds.kind.Kind`."""
         measured: Measured[_Ordering] = statistics.measured[check.metric]
         pairs = measured.statistics.pairs.take(judged)
-        found = judge_mismatch(pairs, check.limit, alpha, blocks=blocks)
+        found = judge_mismatch(pairs, check.limit, alpha, blocks=blocks, level=level)
         at = (found.first, found.second)
         also = {"error_auc": float(pairs.error_auc[at]), "uncertainty_auc": float(pairs.uncertainty_auc[at])}
         return dataclasses.replace(found, also=also)

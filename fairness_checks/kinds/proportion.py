@@ -72,6 +72,7 @@ class Proportion:
         check: Check,
         alpha: float,
         blocks: Blocks | None,
+        level: float | None = None,
     ) -> Inference:
         """Judge counts; see `fairness_checks.kinds.kind.Kind`."""
         some = np.asarray(judged, dtype=np.intp)
@@ -80,7 +81,7 @@ class Proportion:
         if check.limit_kind in _CONTRASTS:
             shared = None if rates.effective is None else rates.effective.shared
             return judge_disparity(
-                events, samples, check.limit, _CONTRASTS[check.limit_kind], alpha, blocks=blocks, shared=shared
+                events, samples, check.limit, _CONTRASTS[check.limit_kind], alpha, blocks, shared, level
             )
         return judge_worst_group(events, samples, check.limit, alpha, ceiling=check.limit_kind == "max_value")
 

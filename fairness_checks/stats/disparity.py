@@ -7,6 +7,7 @@ against the margins of the tolerance, exactly where few events or non-events ask
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Protocol
@@ -16,7 +17,7 @@ from scipy import special
 
 from fairness_checks.stats.exact import exact_outside, exact_within, is_tested_exactly
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.pairs import block_pairs, judge_pairs
+from fairness_checks.stats.pairs import PairsJudge, block_pairs
 from fairness_checks.stats.proportions import Contrast, clopper_pearson, score_statistic
 from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.stats.simultaneous import large_groups
@@ -28,6 +29,7 @@ _LARGEST_TOLERANCE = 1.0 - 1e-9
 _MOST_EXACT = 500  # pairs, different ones; 32 groups have 496
 _AT_ONCE = 16  # pairs whose p-values are completed together
 _COARSEST, _FINEST = 2e-5, 1e-12  # precision of an interval's ends, on the scale of the tolerance
+_MOST_KEPT = 24  # groups whose interval is kept for other limits of the same counts
 _PROOF = 1e-2  # share of alpha at which pairs that are not tested exactly are shown to lie within
 
 EXACT = "exact unconditional score test (Chan 1998; Berger and Boos 1994)"
@@ -312,6 +314,16 @@ def _units(events: Array, samples: Array, contrast: Contrast, blocks: np.ndarray
         return np.sqrt((1.0 - rate) / rate)
 
 
+@functools.lru_cache(maxsize=512)  # many checks of a model ask the same counts about several limits
+def _kept_judge(
+    events: bytes, samples: bytes, contrast: Contrast, blocks: bytes | None, alpha: float, level: float | None
+) -> PairsJudge[RatePairs]:
+    """Return the judge of independent rates, given by the bytes of their arrays."""
+    counts = np.frombuffer(events), np.frombuffer(samples)
+    strata = None if blocks is None else np.frombuffer(blocks, dtype=np.int64)
+    return PairsJudge(RatePairs(*counts, contrast, strata, None, alpha), alpha, level)
+
+
 def judge_disparity(
     events: np.ndarray,
     samples: np.ndarray,
@@ -320,6 +332,7 @@ def judge_disparity(
     alpha: float,
     blocks: np.ndarray | None = None,
     shared: Array | None = None,
+    level: float | None = None,
 ) -> Inference:
     """Judge the largest difference or the smallest ratio of the rates ``events / samples`` against a limit.
 
@@ -337,6 +350,8 @@ def judge_disparity(
         The stratum of each group; groups are compared within strata only. Default one stratum.
     shared : ndarray of float64, shape (G, G), optional
         Correlations of the rates, where clusters lie in several groups. Default independent.
+    level : float, optional
+        Of the test of a violation; see `fairness_checks.stats.pairs.judge_pairs`.
 
     Returns
     -------
@@ -346,8 +361,12 @@ def judge_disparity(
     """
     is_ratio = contrast == "ratio"
     counts = np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64)
-    tests = RatePairs(*counts, contrast, blocks, shared, alpha)
-    found = judge_pairs(tests, 1.0 - limit if is_ratio else limit, alpha)
+    if shared is None and len(events) <= _MOST_KEPT:
+        strata = None if blocks is None else np.asarray(blocks, dtype=np.int64).tobytes()
+        judge = _kept_judge(counts[0].tobytes(), counts[1].tobytes(), contrast, strata, alpha, level)
+    else:
+        judge = PairsJudge(RatePairs(*counts, contrast, blocks, shared, alpha), alpha, level)
+    tests, found = judge.tests, judge.at(1.0 - limit if is_ratio else limit)
     pair = (int(tests.first[found.shown]), int(tests.second[found.shown]))
     higher, lower = pair if tests.rates[pair[0]] >= tests.rates[pair[1]] else pair[::-1]
     high = 1.0 if found.high >= tests.largest else found.high

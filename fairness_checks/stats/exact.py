@@ -43,7 +43,8 @@ _FEWEST = 50.0  # n p q of either group, below which no approximation is trusted
 
 _TIE = 1e-9  # statistics this close are one value, computed along different paths
 _CELLS_AT_ONCE = 40_000  # outcomes of the pairs of a block; each is computed at about a hundred rates
-_COARSE = 16  # every so many outcomes of the second group the boundary is found by bisection, between by a line
+_POINTS_AT_ONCE = 1_000  # statistics, which take as long as it takes to ask for them
+_COARSE = 16  # every so many outcomes of the second group the boundary is found by itself, between by a line
 
 
 def is_tested_exactly(pairs: Pairs, contrast: Contrast = "difference") -> np.ndarray:
@@ -83,25 +84,29 @@ def _first_extreme(pairs: Pairs, z: Array, search: Search, margin: Array, above:
     high = np.broadcast_to(np.minimum(first.start + first.width, pairs.n1 + 1.0)[:, None], x2.shape).copy()
 
     def narrow(row: np.ndarray, column: np.ndarray, at: Array) -> None:
-        """Ask at one outcome of each."""
-        n1 = pairs.n1[row]
-        arguments = np.minimum(at, n1), n1, x2[row, column], pairs.n2[row], margin[row], search.contrast
-        statistic, enough = score_statistic(*arguments), threshold[row]
+        """Ask at some outcomes of each, shape (those, points), rising."""
+        n1 = pairs.n1[row][:, None]
+        arguments = np.minimum(at, n1), n1, x2[row, column][:, None], pairs.n2[row][:, None], margin[row][:, None]
+        statistic, enough = score_statistic(*arguments, search.contrast), threshold[row][:, None]
         reached = ((statistic >= enough) if above else (statistic > enough)) | (at > n1)
-        high[row, column] = np.where(reached, np.minimum(at, high[row, column]), high[row, column])
-        low[row, column] = np.where(reached, low[row, column], np.maximum(at + 1.0, low[row, column]))
+        of_low, of_high = low[row, column], high[row, column]
+        high[row, column] = np.minimum(of_high, np.where(reached, at, np.inf).min(axis=1))
+        low[row, column] = np.maximum(of_low, np.where(reached, -np.inf, at + 1.0).max(axis=1))
 
-    def bisect(columns: np.ndarray) -> None:
+    def divide(columns: np.ndarray) -> None:
+        """Narrow until nothing is left: by bisection where there are many, at all outcomes where there are few."""
         row, place = np.nonzero(low[:, columns] < high[:, columns])
         column = columns[place]
         while row.size:
-            narrow(row, column, np.floor((low[row, column] + high[row, column]) / 2.0))
+            start, width = low[row, column][:, None], (high - low)[row, column][:, None]
+            points = int(min(max(_POINTS_AT_ONCE // row.size, 1), width.max()))
+            narrow(row, column, np.floor(start + width * (np.arange(1.0, points + 1.0) / (points + 1.0))))
             left = low[row, column] < high[row, column]
             row, column = row[left], column[left]
 
     last = x2.shape[1] - 1
     coarse = np.unique(np.append(np.arange(0, last + 1, _COARSE), last))
-    bisect(coarse)
+    divide(coarse)
     every = np.arange(last + 1)
     before = np.maximum(np.searchsorted(coarse, every, side="right") - 1, 0)
     after = np.minimum(before + 1, len(coarse) - 1)
@@ -109,11 +114,11 @@ def _first_extreme(pairs: Pairs, z: Array, search: Search, margin: Array, above:
     fine = np.flatnonzero(share > 0.0)
     low[:, fine], high[:, fine] = high[:, coarse[before[fine]]], high[:, coarse[after[fine]]]
     guess = np.rint(low + share * (high - low))
-    for at in (guess, guess - 1.0):
-        row, place = np.nonzero((low <= at)[:, fine] & (at < high)[:, fine])
-        if row.size:
-            narrow(row, fine[place], at[row, fine[place]])
-    bisect(fine)
+    row, place = np.nonzero((low < high)[:, fine])
+    if row.size:
+        at = np.minimum(guess[row, fine[place]], high[row, fine[place]] - 1.0)
+        narrow(row, fine[place], np.maximum(at[:, None] - (1.0, 0.0), low[row, fine[place]][:, None]))
+    divide(fine)
     return high
 
 

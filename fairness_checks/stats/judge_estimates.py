@@ -64,6 +64,7 @@ def judge_difference(
     outside: PairTest | None = None,
     within: PairTest | None = None,
     blocks: np.ndarray | None = None,
+    level: float | None = None,
 ) -> Inference:
     """Judge the largest difference of the groups' estimates against a limit.
 
@@ -83,6 +84,8 @@ def judge_difference(
         Tests of pairs (first, second) at a margin; default Welch's.
     blocks : ndarray of int, shape (G,), optional
         The stratum of each group; groups are compared within strata only. Default one stratum.
+    level : float, optional
+        Of the test of a violation; see `fairness_checks.stats.pairs.judge_pairs`.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def judge_difference(
         within or functools.partial(estimates_within, groups),
         blocks,
     )
-    found = judge_pairs(tests, limit, alpha)
+    found = judge_pairs(tests, limit, alpha, level)
     pair = (int(tests.first[found.shown]), int(tests.second[found.shown]))
     higher, lower = pair if groups.value[pair[0]] >= groups.value[pair[1]] else pair[::-1]
     count = len(tests.first)

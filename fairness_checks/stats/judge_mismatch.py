@@ -190,6 +190,7 @@ def judge_mismatch(
     alpha: float,
     *,
     blocks: np.ndarray | None = None,
+    level: float | None = None,
 ) -> Inference:
     """Judge the largest mismatch of all pairs of groups against a limit.
 
@@ -203,6 +204,8 @@ def judge_mismatch(
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
     blocks : ndarray of int, shape (G,), optional
         The stratum of each group; groups are compared within strata only. Default one stratum.
+    level : float, optional
+        Of the test of a violation; see `fairness_checks.stats.pairs.judge_pairs`.
 
     Returns
     -------
@@ -219,13 +222,13 @@ def judge_mismatch(
     (1, True, True)
     """
     tests = MismatchPairs(statistics, blocks)
-    found = judge_pairs(tests, limit, alpha)
+    found = judge_pairs(tests, limit, alpha, level)
     count = len(tests.first)
     low = found.low
     if low <= 0.0:
         # No test at a limit says how negative the mismatch may be; the bound is that of a limit of 0, the widest.
-        level = Family(tests.deviations, 0.0, tests.blocks).level(alpha)
-        low = min(tests.lower(level), 0.0)
+        of_pair = Family(tests.deviations, 0.0, tests.blocks).level(alpha if level is None else level)
+        low = min(tests.lower(of_pair), 0.0)
     return Inference(
         estimate=float(tests.disparity[found.shown]),
         low=max(low, -1.0),

@@ -10,11 +10,12 @@ several ends; it reaches to the outermost. It is looked for down to a fiftieth o
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from fairness_checks.stats.inference import deciding
 from fairness_checks.stats.simultaneous import Families, probit
 from fairness_checks.typing import Array
 
-__all__ = ["PairTests", "PairsInference", "block_pairs", "judge_pairs"]
+__all__ = ["PairTests", "PairsInference", "PairsJudge", "block_pairs", "judge_pairs"]
 
 _MOST_DOUBLINGS = 200
 
@@ -133,6 +134,9 @@ class UnevenTests(PairTests, Protocol):
         ...
 
 
+T = TypeVar("T", bound=PairTests)
+
+
 @dataclass(frozen=True, slots=True)
 class PairsInference:
     """The answer on the scale of the tolerance; see `fairness_checks.stats.inference.Inference`.
@@ -160,7 +164,7 @@ class PairsInference:
     note: str = ""
 
 
-def judge_pairs(tests: PairTests, tolerance: float, alpha: float) -> PairsInference:
+def judge_pairs(tests: PairTests, tolerance: float, alpha: float, level: float | None = None) -> PairsInference:
     """Judge the largest disparity of all pairs against a tolerance.
 
     Parameters
@@ -171,68 +175,105 @@ def judge_pairs(tests: PairTests, tolerance: float, alpha: float) -> PairsInfere
         Largest disparity allowed, at least `smallest`.
     alpha : float
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
+    level : float, optional
+        Of the test of a violation, and of the interval's end towards it, where several metrics share `alpha`.
     """
-    everyone = np.arange(len(tests.first))
-    scale = np.hypot(tests.deviations[tests.first], tests.deviations[tests.second])
-    family = Families(
-        tests.deviations,
-        tests.first,
-        tests.second,
-        getattr(tests, "blocks", None),
-        independent=getattr(tests, "independent", True),
-        large=getattr(tests, "large", None),
-    )
-    different = everyone
-    if isinstance(tests, UnevenTests):
-        different, tests.enough = tests.different, family.highest_level(alpha)
-    outside, within = tests.outside(everyone, tolerance), tests.within(everyone, tolerance)
-    at_limit = family.excess(outside, scale, tests.scaled(tolerance), alpha, everyone)
+    return PairsJudge(tests, alpha, level).at(tolerance)
 
-    def violates(index: np.ndarray, t: float) -> Array:
-        return family.excess(tests.outside(index, t), scale[index], tests.scaled(t), alpha, index)
 
-    def may_exceed(index: np.ndarray, t: float) -> Array:
-        return probit(tests.within(index, t)) - probit(alpha) + 1e-15
+class PairsJudge(Generic[T]):
+    """What `judge_pairs` answers, whatever the tolerance; the interval does not depend on it, and is found once."""
 
-    # Where about each pair's ends lie, if the tolerance and the deviations are on one scale.
-    lower, upper = tests.disparity - 2.5 * scale, tests.disparity + 1.7 * scale
-    low, of_low = _frontier(violates, tests, lower, different)
-    high, of_high = _frontier(may_exceed, tests, upper, different)
-    if isinstance(tests, UnevenTests):
+    def __init__(self, tests: T, alpha: float, level: float | None = None) -> None:
+        self.tests, self._alpha, self._level = tests, alpha, alpha if level is None else level
+        self._everyone = np.arange(len(tests.first))
+        self._scale = np.hypot(tests.deviations[tests.first], tests.deviations[tests.second])
+        self._family = Families(
+            tests.deviations,
+            tests.first,
+            tests.second,
+            getattr(tests, "blocks", None),
+            independent=getattr(tests, "independent", True),
+            large=getattr(tests, "large", None),
+        )
+        self._different = self._everyone
+        if isinstance(tests, UnevenTests):
+            self._different, tests.enough = tests.different, self._family.highest_level(self._level)
+
+    def at(self, tolerance: float) -> PairsInference:
+        """Judge at a tolerance."""
+        tests, family, scale, level = self.tests, self._family, self._scale, self._level
+        outside, within = tests.outside(self._everyone, tolerance), tests.within(self._everyone, tolerance)
+        at_limit = family.excess(outside, scale, tests.scaled(tolerance), level, self._everyone)
+        if isinstance(tests, UnevenTests):
+            outside, within = tests.completed(outside, within, tolerance)
+        p_violation, p_compliance = family.p_value(outside, scale, tests.scaled(tolerance)), float(within.max())
+        # What is inconclusive lies in the interval, however narrow the steps are there; so does an end, to the last
+        # digit.
+        low, high = self._low, self._high
+        low = max(low, tolerance) if p_violation < level and tolerance - low < tests.step else low
+        low = min(low, tolerance) if p_violation >= level else low
+        high = max(high, tolerance) if p_compliance >= self._alpha else high
+        # Of disparities that are equal to the last digit the one that is known best is named, then that of smaller
+        # counts.
+        ties = [scale, tests.kind] if isinstance(tests, UnevenTests) else [scale]
+        shown = deciding(tests.disparity, outside, at_limit > 0.0, violated=p_violation < level, ties=ties)
+        return PairsInference(
+            low=low,
+            high=high,
+            p_violation=p_violation,
+            p_compliance=p_compliance,
+            shown=shown,
+            level=family.level(level, tests.scaled(tolerance), shown),
+            note=family.note,
+        )
+
+    def _violates(self, index: np.ndarray, t: float) -> Array:
+        """Say by how much some pairs violate a tolerance; negative if not."""
+        tests, p = self.tests, self.tests.outside(index, t)
+        return self._family.excess(p, self._scale[index], tests.scaled(t), self._level, index)
+
+    def _may_exceed(self, index: np.ndarray, t: float) -> Array:
+        """Say by how much some pairs fail to show that they lie within a tolerance; negative if they show it."""
+        return probit(self.tests.within(index, t)) - probit(self._alpha) + 1e-15
+
+    # Where about each pair's ends lie, if the tolerance and the deviations are on one scale, is where to look first.
+
+    @functools.cached_property
+    def _low(self) -> float:
+        """The largest tolerance that is shown to be violated."""
+        tests, scale, different = self.tests, self._scale, self._different
+        low, of_low = _frontier(self._violates, tests, tests.disparity - 2.5 * scale, different)
+        if not isinstance(tests, UnevenTests):
+            return low
+        uneven = tests  # for the type checker
 
         def unproved(at: Array) -> np.ndarray:
             """Say where no pair is shown to violate; the one that gives the end is asked first."""
             proved, index = np.empty(len(at), dtype=np.bool_), np.array([of_low])
-            for i, (t, p) in enumerate(zip(at.tolist(), tests.outside_at(of_low, at), strict=True)):
-                proved[i] = family.excess(np.array([p]), scale[index], tests.scaled(t), alpha, index)[0] > 0.0
+            for i, (t, p) in enumerate(zip(at.tolist(), uneven.outside_at(of_low, at), strict=True)):
+                excess = self._family.excess(np.array([p]), scale[index], tests.scaled(t), self._level, index)
+                proved[i] = excess[0] > 0.0
                 if not proved[i] and len(different) > 1:
-                    proved[i] = bool(np.any(violates(different, t) > 0.0))
+                    proved[i] = bool(np.any(self._violates(different, t) > 0.0))
             return ~proved
 
-        def undecided(at: Array) -> np.ndarray:
-            return np.asarray(tests.within_at(of_high, at) >= alpha)
-
         smallest = float(getattr(tests, "smallest", 0.0))
-        low = _outermost(unproved, low, smallest, -_spacing(tests, low, float(scale[of_low])), tests.step)
-        high = _outermost(undecided, high, tests.largest, _spacing(tests, high, float(scale[of_high])), tests.step)
-        outside, within = tests.completed(outside, within, tolerance)
-    p_violation, p_compliance = family.p_value(outside, scale, tests.scaled(tolerance)), float(within.max())
-    # What is inconclusive lies in the interval, however narrow the steps are there; so does an end, to the last digit.
-    low = max(low, tolerance) if p_violation < alpha and tolerance - low < tests.step else low
-    low = min(low, tolerance) if p_violation >= alpha else low
-    high = max(high, tolerance) if p_compliance >= alpha else high
-    # Of disparities that are equal to the last digit the one that is known best is named, then that of smaller counts.
-    ties = [scale, tests.kind] if isinstance(tests, UnevenTests) else [scale]
-    shown = deciding(tests.disparity, outside, at_limit > 0.0, violated=p_violation < alpha, ties=ties)
-    return PairsInference(
-        low=low,
-        high=high,
-        p_violation=p_violation,
-        p_compliance=p_compliance,
-        shown=shown,
-        level=family.level(alpha, tests.scaled(tolerance), shown),
-        note=family.note,
-    )
+        return _outermost(unproved, low, smallest, -_spacing(tests, low, float(scale[of_low])), tests.step)
+
+    @functools.cached_property
+    def _high(self) -> float:
+        """The largest tolerance that is not shown to be kept."""
+        tests, scale = self.tests, self._scale
+        high, of_high = _frontier(self._may_exceed, tests, tests.disparity + 1.7 * scale, self._different)
+        if not isinstance(tests, UnevenTests):
+            return high
+        uneven = tests
+
+        def undecided(at: Array) -> np.ndarray:
+            return np.asarray(uneven.within_at(of_high, at) >= self._alpha)
+
+        return _outermost(undecided, high, tests.largest, _spacing(tests, high, float(scale[of_high])), tests.step)
 
 
 def _frontier(
