@@ -64,6 +64,8 @@ class LastWords:
         self.runs_nothing: str | None = given[0] if given else None
         self.opens_no_gate = any(getattr(options, name, None) for name in DESCRIBES)
         self._selected = _selection(options)
+        self.files: dict[str, str] = {} if self.opens_no_gate else _files(config, options)
+        """Digests of the files that decide, before any conftest.py was read."""
         self.ledger: Ledger | None = None
         self._finished = False
 
@@ -124,6 +126,13 @@ def _selection(options: argparse.Namespace) -> dict[str, object]:
     """Return what the options select, as it is now: a list may be added to later."""
     values = {name: getattr(options, name, None) for name in _SELECTS}
     return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _files(config: pytest.Config, options: argparse.Namespace) -> dict[str, str]:
+    from fairness_checks.plugin.given_files import digests_of, limits_path
+
+    path = limits_path(config, getattr(options, "fairness_config", None))
+    return digests_of(path, updating=bool(getattr(options, "fairness_update_baseline", False)))
 
 
 LAST_WORDS = pytest.StashKey[LastWords]()

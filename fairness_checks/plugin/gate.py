@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from glob import glob
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.plugin.given_files import digests_of, limits_path, rewritten
 from fairness_checks.plugin.keys import DECIDED, GATE, INCOMPLETE, RECORDS, STAGED
 from fairness_checks.plugin.refusals import refuse_marks, refuse_missing_checks, refuse_options, usage_error
 from fairness_checks.plugin.run_cache import RUN_CACHE, cache_directory
@@ -39,19 +41,22 @@ if TYPE_CHECKING:
 __all__ = ["Gate"]
 
 _STATUS = {"inconclusive": ("inconclusive", "?", "INCONCLUSIVE"), "waived": ("waived", "w", "WAIVED")}
+_FILES = "fairness_files"  # in the input of a worker
 _UNJUDGED = ("unjudged", "s", "UNJUDGED")
 
 
 class Gate:
     """The hooks of a run under ``--fairness``."""
 
-    def __init__(self, config: pytest.Config, runs_nothing: str | None = None) -> None:
+    def __init__(
+        self, config: pytest.Config, runs_nothing: str | None = None, files: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         from fairness_checks.config.loading import check_names, load_config
 
         refuse_options(config)
         self._config = config
         self._runs_nothing = runs_nothing
-        self.path = _config_path(config)
+        self.path = limits_path(config, config.getoption("fairness_config"))
         self.node_prefix = _node_prefix(config, self.path)
         models = discover_models(config, self.path) if self._conftest_is_loaded() else None
         try:
@@ -61,6 +66,9 @@ class Gate:
         if models is not None and (problems := check_names(self.limits, models)):
             raise pytest.UsageError("\n".join(problems))
         self.baseline = _baseline(self.path, config, {model.name for model in self.limits.models})
+        given: dict[str, str] = getattr(config, "workerinput", {}).get(_FILES, files)  # those of the controller
+        self.rewritten = rewritten(self.path, given, _files_now(config, self.path))
+        self._files = given
         self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
         self._answers: dict[str, dict[CheckKey, Answer]] = {}
         self._failures: dict[str, Exception] = {}
@@ -136,6 +144,11 @@ class Gate:
         if names := self._not_named():
             lines.append(f"fairness: {self.node_prefix} has no check of {', '.join(names)}")
         return lines
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker which files it must read."""
+        node.workerinput[_FILES] = dict(self._files)
 
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""
@@ -347,10 +360,8 @@ def _baseline(limits: Path, config: pytest.Config, models: set[str]) -> Baseline
         raise pytest.UsageError(str(error)) from None
 
 
-def _config_path(config: pytest.Config) -> Path:
-    given = config.getoption("fairness_config")
-    path = config.invocation_params.dir / given if given else config.rootpath / "thresholds.yaml"
-    return path.resolve()
+def _files_now(config: pytest.Config, path: Path) -> dict[str, str]:
+    return digests_of(path, updating=bool(config.getoption("fairness_update_baseline")))
 
 
 def _node_prefix(config: pytest.Config, path: Path) -> str:

@@ -10,8 +10,9 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,14 @@ _LEFT_SECONDS = 2 * 24 * 3600.0  # after which such a folder belongs to a run th
 _KEPT = frozenset({".entry", ".log"})
 
 
+@dataclass(slots=True)
+class _Fixture:
+    """What a fixture has read, by name of the result with its date, and the fixtures that it needs."""
+
+    read: dict[str, str] = field(default_factory=dict)
+    needs: set[str] = field(default_factory=set)
+
+
 class RunCache:
     """Where the results of one run are kept, and what of them it has read.
 
@@ -50,8 +59,9 @@ class RunCache:
         self._is_worker = hasattr(config, "workerinput")
         self._begun = given.get("begun", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         self._folder = given.get("folder", "")
-        self._caches: list[FittedCache] = []
-        self._told: set[tuple[int, str]] = set()
+        self._fixtures: dict[str, _Fixture] = {}
+        self._setting_up: list[str] = []  # from the outermost on
+        self._by_test: dict[str, str] = {}  # read by the test that runs, outside of fixtures
         self._of_models: dict[str, str | None] = {}
         self._said: dict[str, str] = {}  # by model or test, what it was read from, or why it was not kept
         config.stash[RUN_CACHE] = self
@@ -111,22 +121,46 @@ class RunCache:
 
     def watch(self, cache: FittedCache) -> FittedCache:
         """Say from now on what is read from a cache that fixtures use."""
-        self._caches.append(cache)
+        cache.heard = self._hear
         return cache
 
-    def _read_by_fixtures(self) -> dict[str, str]:
-        """Return what fixtures have read since they were asked last."""
-        new = {}
-        for number, cache in enumerate(self._caches):
-            for name, date in cache.read.items():
-                if (number, name) not in self._told:
-                    self._told.add((number, name))
-                    new[name] = date
-        return new
+    def _hear(self, name: str, date: str) -> None:
+        """Remember what was read, with the fixture that is being set up; outside of any, with the test that runs."""
+        read = self._fixtures[self._setting_up[-1]].read if self._setting_up else self._by_test
+        read[name] = date
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        """Follow which fixture is set up, and for which others: all that use one have what it has read."""
+        name = fixturedef.argname
+        fixture = self._fixtures.setdefault(name, _Fixture())
+        own = not str(getattr(fixturedef.func, "__module__", "")).startswith("_pytest.")
+        fixture.needs.update(fixturedef.argnames if own else ())
+        if self._setting_up:
+            self._fixtures[self._setting_up[-1]].needs.add(name)
+        self._setting_up.append(name)
+        try:
+            return (yield)
+        finally:
+            self._setting_up.pop()
+
+    def _read_by(self, fixtures: Iterable[str]) -> dict[str, str]:
+        """Return what fixtures and all that they need have read, whoever used them first."""
+        read: dict[str, str] = {}
+        met, todo = set[str](), list(fixtures)
+        while todo:
+            name = todo.pop()
+            if name == "request":  # by which a fixture may get any other
+                todo += self._fixtures.keys() - met
+            if name not in met and name in self._fixtures:
+                read |= self._fixtures[name].read
+                todo += self._fixtures[name].needs
+            met.add(name)
+        return read
 
     def of_model(self, model: str, read: Mapping[str, str], not_kept: str | None) -> None:
         """Remember what the evaluation of a model has read (names of results, with dates), or why nothing is kept."""
-        words = self._in_words({**self._read_by_fixtures(), **read})
+        words = self._in_words({**self._read_by([model]), **self._by_test, **read})
         new = None if not_kept is None else f"computed in this run, and not kept: {not_kept}"
         self._of_models[model] = "; ".join(filter(None, (words, new))) or None
 
@@ -142,8 +176,13 @@ class RunCache:
         """Add what a test was read from to its properties, for JUnit and the controller."""
         report = yield
         words = self._of_models.get(item.model) if isinstance(item, CheckTest) else None
-        words = self._in_words(self._read_by_fixtures()) if words is None else words
+        if words is None:
+            named = [item.model] if isinstance(item, CheckTest) else getattr(item, "fixturenames", ())
+            words = self._in_words(self._read_by(set(named) - {"request"}) | self._by_test)
+        if report.when == "teardown":
+            self._by_test.clear()
         if words is not None and (CACHE_PROPERTY, words) not in item.user_properties:
+            item.user_properties[:] = [each for each in item.user_properties if each[0] != CACHE_PROPERTY]
             item.user_properties.append((CACHE_PROPERTY, words))
             report.user_properties = [*item.user_properties]
         return report

@@ -41,7 +41,14 @@ _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "waived": 
 class Ledger:
     """Expected and reported checks with their records; prints the tables and ends the run red if anything is lost."""
 
-    def __init__(self, config: pytest.Config, node_prefix: str, runs_nothing: str | None = None) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        node_prefix: str,
+        runs_nothing: str | None = None,
+        rewritten: Sequence[str] = (),
+    ) -> None:
+        self._rewritten = list(rewritten)  # files that decide, since the command line was read
         self._config = config
         self._prefix = f"{node_prefix}::"
         self._runs_nothing = runs_nothing
@@ -227,7 +234,7 @@ class Ledger:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _own_account(self) -> list[str]:
-        return self._strays.problems() + ([self._ended] if self._ended else [])
+        return self._rewritten + self._strays.problems() + ([self._ended] if self._ended else [])
 
     def _settle(self, session: pytest.Session, *, whole: bool = True) -> None:
         """Report the checks that were lost, and write the baseline; once, before the artefacts are written."""

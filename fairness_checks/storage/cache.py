@@ -52,6 +52,7 @@ class FittedCache:
     def __init__(self, directory: Path | None, *, code: bool = True) -> None:
         self.directory, self._code = directory, code
         self.read: dict[str, str] = {}
+        self.heard: Callable[[str, str], None] | None = None  # is told of each entry that is read, with its date
 
     def arrays(
         self, name: str, key: Mapping[str, JSON], compute: Callable[[], Mapping[str, Array]]
@@ -130,6 +131,8 @@ class FittedCache:
         arrays = None if entry is None else _arrays(entry.body)
         if entry is not None and arrays is not None:
             self.read[name] = entry.date
+            if self.heard is not None:
+                self.heard(name, entry.date)
         return arrays
 
 

@@ -176,6 +176,58 @@ def test_what_cannot_be_read_is_not_kept_and_the_run_says_so(project):
         assert any(re.fullmatch(line, words) for words in said(project, "junit.xml").values())
 
 
+SHARING = """
+
+@fairness_model
+def second(scores):
+    return Predictions(scores, scores, sensitive_features={"sex": ["f", "m"] * 50 + ["m", "f"] * 50})
+
+
+@pytest.fixture(scope="session")
+def between(request):
+    return request.getfixturevalue("scores")
+
+
+@fairness_model
+def through(between):
+    return Predictions(between, between, sensitive_features={"sex": ["f", "m"] * 50 + ["m", "f"] * 50})
+
+
+@fairness_model
+def asking(request):
+    return request.getfixturevalue("through")
+
+
+@fairness_model
+def apart():
+    held = np.tile([0.0, 1.0], 100)
+    return Predictions(held, held, sensitive_features={"sex": ["f", "m"] * 50 + ["m", "f"] * 50})
+"""
+BY_HAND = """
+def test_by_hand(fairness, scores):
+    held = __import__("fairness_checks").Predictions(scores, scores, sensitive_features={"sex": ["f", "m"] * 100})
+    fairness.audit(held, metric="accuracy", by="sex", max_difference=0.9)
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "two workers"])
+def test_all_that_share_a_fixture_say_what_it_has_read(project, workers):
+    names = ("cached", "second", "through", "asking", "apart")
+    project.write("conftest.py", MODELS.replace("@fairness_model\ndef swept", "def swept") + SHARING)
+    project.write("test_hand.py", BY_HAND)
+    check = "subgroups: [{metric: accuracy, by: sex, max_difference: 0.9}]"
+    project.write("thresholds.yaml", "version: 1\nmodels:\n" + "".join(f"  {n}:\n    {check}\n" for n in names))
+    assert project.gate_in_subprocess().ret == 0
+    later(project)
+    result = project.gate_in_subprocess("--junitxml=junit.xml", *workers)
+    assert result.ret == 0
+    text = result.stdout.str()
+    told = [*names[:-1], "test_by_hand"]
+    assert [len(re.findall(rf"^{name}: {DATE}scores$", text, re.M)) for name in told] == [1] * len(told)
+    assert len(re.findall(DATE, text)) == len(told)  # and not the model that reads nothing
+    assert len(said(project, "junit.xml")) == len(told)
+
+
 def test_what_a_fixture_read_is_said_beside_what_is_not_kept(project):
     mixed = MODELS.replace("def swept():", "def swept(scores):").replace("def fit(", LOCK).replace(*LOCKED)
     project.write("conftest.py", mixed)
