@@ -19,7 +19,7 @@ GAPS = {
     "change": "smaller with other training data",
 }
 _ANSWERS = {"closes": "closes it", "narrows": "narrows it", "reverses": "reverses it", "widens": "widens it"}
-_NAME, _GROUP = 18, 12  # columns of the table, to which names are cut
+_TABLE, _NAME, _GROUP = 97, 16, 12  # columns of the table, and to which names in it are cut
 _MOST_COLUMNS = 3  # groups whose values stand beside each other
 
 
@@ -89,41 +89,55 @@ def table_lines(sweep: SweepRecord) -> Iterator[str]:
     if not rows:
         return
     names = [group.name for group in rows[0].groups]
-    shown = names if len(names) <= _MOST_COLUMNS else []
     pairs = {(row.first, row.second) for row in rows if row.first is not None}
-    same = len(pairs) == 1 or not pairs
-    head = ["mix", "trained on", *names[: len(shown)], f"{_cut(rows[0].first or '')} - {_cut(rows[0].second or '')}"]
-    if not pairs:
-        head[-1] = "gap"
-    elif not same:
-        head[-1] = "largest gap"
-    changed = any(row.change is not None for row in rows)
-    head += ["change"] if changed else []
-    table = [[printable(cell) for cell in head]]
-    for row in rows:
-        trained = [group.training_rows for group in row.groups]
-        sizes = " + ".join(f"{n:,.0f}" for n in trained) if shown and len(shown) < 3 else f"{sum(trained):,.0f}"
-        values = [value_text(group.value) if group.value is not None else "-" for group in row.groups if shown]
-        gap = _interval(row.gap, row.gap_low, row.gap_high)
-        if not same and row.first is not None:
-            gap = f"{gap} {_cut(row.first)}"
-        cells = [row.mix, sizes, *values, gap]
-        if row.change is not None:
-            change = row.change
-            if change.signed is not None:
-                cells.append(_interval(change.signed, change.signed_low, change.signed_high))
-            else:
-                cells.append(_interval(0.0 - change.reduction, 0.0 - change.high, 0.0 - change.low))
-        table.append([printable(cell) for cell in cells])
-    widths = [min(max(len(line[i]) for line in table if i < len(line)), _most(i, len(shown))) for i in range(len(head))]
-    for line in table:
-        cells = [_cut(cell, width).ljust(width) for cell, width in zip(line, widths, strict=False)]
+    between = "gap" if not pairs else " - ".join(_cut(name or "") for name in pairs.pop()) if len(pairs) == 1 else ""
+    columns = [("mix", [row.mix for row in rows]), ("trained on", [_sizes(row) for row in rows])]
+    if len(names) <= _MOST_COLUMNS:
+        columns += [(_cut(name, 10), [_value(row.groups[g].value) for row in rows]) for g, name in enumerate(names)]
+    columns.append((between or "largest gap", [_interval(row.gap, row.gap_low, row.gap_high) for row in rows]))
+    if not between:
+        columns.append(("between", [f"{_cut(row.first or '')} - {_cut(row.second or '')}" for row in rows]))
+    if any(row.change is not None for row in rows):
+        columns.append(("change", [_changed(row) for row in rows]))
+    yield from _lines([[printable(cell) for cell in (head, *cells)] for head, cells in columns], len(names))
+
+
+def _lines(columns: list[list[str]], groups: int) -> Iterator[str]:
+    """Put columns side by side; where they are too wide, those of the groups' values go, names are cut, then all."""
+    columns[0] = [_cut(cell, _NAME) for cell in columns[0]]
+    widths = [max(map(len, column)) for column in columns]
+    if sum(widths) + 2 * len(widths) > _TABLE and groups <= _MOST_COLUMNS:
+        columns = columns[:2] + columns[2 + groups :]
+        widths = widths[:2] + widths[2 + groups :]
+    excess = max(sum(widths) + 2 * len(widths) - _TABLE, 0)
+    names = [place for place, column in enumerate(columns) if column[0] == "between"]
+    for place in (*names, 0, *range(len(widths))):
+        cut = min(excess, max(widths[place] - _GROUP, 0))
+        widths[place] -= cut
+        excess -= cut
+    for line in zip(*columns, strict=True):
+        cells = [_cut(cell, width).ljust(width) for cell, width in zip(line, widths, strict=True)]
         yield f"  {'  '.join(cells)}".rstrip()
 
 
-def _most(column: int, groups: int) -> int:
-    """Return how wide a column of the table may be."""
-    return _NAME if column < 2 else 7 if column < 2 + groups else 24
+def _sizes(row: MixRecord) -> str:
+    """Return the rows of two groups that are trained on, or of all together."""
+    trained = [group.training_rows for group in row.groups]
+    each = " + ".join(f"{n:,.0f}" for n in trained)
+    return each if len(trained) == 2 and len(each) <= 15 else f"{sum(trained):,.0f}"
+
+
+def _value(value: float | None) -> str:
+    return "-" if value is None else value_text(value)
+
+
+def _changed(row: MixRecord) -> str:
+    change = row.change
+    if change is None:
+        return ""
+    if change.signed is not None:
+        return _interval(change.signed, change.signed_low, change.signed_high)
+    return _interval(0.0 - change.reduction, 0.0 - change.high, 0.0 - change.low)
 
 
 def _cut(name: str, width: int = _GROUP) -> str:

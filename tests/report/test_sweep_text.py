@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
-from fairness_checks.records.check_record import CheckRecord, GroupRecord, SweepRecord, WaiverRecord
+from fairness_checks.records.check_record import (
+    CheckRecord,
+    GroupRecord,
+    MixChange,
+    MixGroup,
+    MixRecord,
+    SweepRecord,
+    WaiverRecord,
+)
 from fairness_checks.report.junit import properties, records_of
-from fairness_checks.report.sweep_text import setting_words
+from fairness_checks.report.sweep_text import answer_words, setting_words, table_lines
 from fairness_checks.report.terminal import WIDTH, summary_lines
 from fairness_checks.report.text import explanation, headline, settling_text
 
@@ -254,3 +263,134 @@ def test_the_record_travels_whole_in_the_properties_of_a_test():
     assert records_of(list(properties(record))) == [record]
     assert found["fairness.text"] == headline(record)
     assert found["fairness.gap"] == "each_mix"
+
+
+def mix_row(mix, names, gap=(0.09, 0.05, 0.13), change=None, first=None, feature_set="all"):
+    groups = tuple(
+        MixGroup(name=name, value=0.2 + i / 10, low=0.1, high=0.5, training_rows=1_400, test_rows=600, repeats=20)
+        for i, name in enumerate(names)
+    )
+    value, low, high = gap
+    first = first or (names[1], names[0])
+    return MixRecord(
+        mix=mix,
+        feature_set=feature_set,
+        groups=groups,
+        first=first[0],
+        second=first[1],
+        gap=value,
+        gap_low=low,
+        gap_high=high,
+        change=change,
+    )
+
+
+def change_to(answer, *, signed=True):
+    sign = (-0.088, -0.110, -0.066) if signed else (None, None, None)
+    return MixChange(
+        reduction=0.085,
+        low=0.02,
+        high=0.12,
+        signed=sign[0],
+        signed_low=sign[1],
+        signed_high=sign[2],
+        answer=answer,
+    )
+
+
+TWO = ("female", "male")
+
+
+def answered(*rows, **given):
+    return record_of({"table": rows, "as_is": "as_is", **given})
+
+
+@pytest.mark.parametrize(
+    ("answers", "as_is", "words"),
+    [
+        (("closes", "open"), (0.09, 0.05, 0.13), "half closes it (0.002 [-0.030, 0.034])"),
+        (("open", "narrows"), (0.09, 0.05, 0.13), "few narrows it (0.002 [-0.030, 0.034])"),
+        (
+            ("reverses", "widens"),
+            (0.09, 0.05, 0.13),
+            "half reverses it (0.002 [-0.030, 0.034]), few widens it (0.002 [-0.030, 0.034])",
+        ),
+        (("open", "open"), (0.09, 0.05, 0.13), "no mix is shown to close it"),
+        (("open", "open"), (0.09, -0.05, 0.23), "no gap is shown to be there as is"),
+        (
+            ("widens", "open"),
+            (0.09, 0.05, 0.13),
+            "no mix is shown to close it, half widens it (0.002 [-0.030, 0.034])",
+        ),
+    ],
+)
+def test_the_answer_names_what_each_mix_is_shown_to_do(answers, as_is, words):
+    left = (0.002, -0.030, 0.034)
+    rows = [mix_row("as_is", TWO, as_is)]
+    rows += [mix_row(mix, TWO, left, change_to(answer)) for mix, answer in zip(("half", "few"), answers, strict=True)]
+    record = answered(*rows)
+    expected = f"With other training data than as is (male - female 0.090): {words}"
+    assert answer_words(record.sweep) == expected
+    assert headline(record).endswith(f". {expected}")
+    lines = [line for line, _ in summary_lines([record, record])]
+    flat = " ".join(" ".join(lines).split())
+    assert flat.count(f"false_negative_rate: with other training data than as is (male - female 0.090): {words}") == 1
+
+
+def test_without_a_mix_as_is_there_is_no_answer():
+    record = answered(mix_row("half", TWO), mix_row("few", TWO), as_is=None)
+    assert answer_words(record.sweep) == ""
+    assert "other training data" not in headline(record)
+    assert len(list(table_lines(record.sweep))) == 3
+
+
+def test_the_answer_and_the_table_are_of_the_feature_set_that_decides():
+    rows = [mix_row("as_is", TWO, feature_set=name) for name in ("all", "blood")]
+    rows += [mix_row("half", TWO, (0.3, 0.2, 0.4), change_to("widens"))]
+    rows += [mix_row("half", TWO, (0.0, -0.1, 0.1), change_to("closes"), feature_set="blood")]
+    record = answered(*rows, feature_set="blood")
+    assert "half closes it" in headline(record)
+    assert len(list(table_lines(record.sweep))) == 3
+    assert any("features blood" in line for line, _ in summary_lines([record]))
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+@pytest.mark.parametrize("name", ["f", "a group with a very long name indeed", "a\nb\u202e"])
+def test_the_table_fits_the_page_whatever_groups_and_mixes_are_called(count, name):
+    names = tuple(f"{name}{i}" for i in range(count))
+    two = count == 2
+    rows = [
+        mix_row("as is, as it was written down once", names),
+        mix_row("half", names, (-0.002, -0.130, 0.034), change_to("open", signed=two), first=names[:2]),
+    ]
+    lines = list(table_lines(answered(*rows).sweep))
+    assert len(lines) == 3
+    assert max(map(len, lines)) < 100
+    assert all(line.isprintable() for line in lines)
+    assert "-0.002 [-0.130, 0.034]" in lines[2]
+    assert ("-0.088 [-0.110, -0.066]" if two else "-0.085 [-0.120, -0.020]") in lines[2]
+    assert "1,400 + 1,400" in lines[1] if two else f"{1_400 * count:,}" in lines[1]
+
+
+def test_a_table_of_the_mixes_travels_in_the_properties():
+    record = answered(mix_row("as_is", TWO), mix_row("half", TWO, change=change_to("closes")))
+    found = dict(properties(record))
+    assert [row["mix"] for row in json.loads(found["fairness.mixes"])] == ["as_is", "half"]
+    assert found["fairness.answer"] == answer_words(record.sweep)
+    assert CheckRecord.from_json(record.to_json()) == record
+
+
+def test_a_change_says_both_gaps_and_by_how_much_smaller():
+    record = record_of(
+        {"gap": "change", "first_mix": "as_is", "second_mix": "balanced", "published_test": None, "published_p": None},
+        limit_kind="min_reduction",
+        limit=0.3,
+        also={"gap_as_is": 0.27, "gap_under_mix": 0.03},
+    )
+    assert headline(record) == (
+        "false_negative_rate by sex, smaller with other training data: female - male 0.270 as is, 0.030 under balanced "
+        "(features all, 20 repeats), smaller by 0.240 [0.190, 0.290] < 0.30 (p = 0.012, Holm)"
+    )
+    first = [line.split() for line, _ in summary_lines([record])][3:8]
+    assert first[0][-4:] == [">=0.30", "0.012", "fail"] or first[0][-3:] == [">=0.30", "0.012", "fail"]
+    assert [" ".join(line[:2]) for line in first[1:]] == ["by sex", "change", "20 repeats", "mix balanced"]
