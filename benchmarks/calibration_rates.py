@@ -15,6 +15,7 @@ from scipy import special
 from benchmarks.calibration_gates import ALPHA, RESAMPLES, Judged, cells_of, enough_clusters, p_violation, pairwise
 from benchmarks.calibration_worlds import Array, Design, Samples
 from fairness_checks.stats.disparity import RatePairs, p_outside, p_within
+from fairness_checks.stats.few_clusters import pair_freedom
 from fairness_checks.stats.proportions import score_statistic
 from fairness_checks.stats.rao_scott import effective_counts
 from fairness_checks.stats.rate_pairs import Pairs
@@ -38,9 +39,6 @@ class RateTable:
         return self._look_up("within", p_within, pairs)
 
     def _look_up(self, name: str, test: Callable[[Pairs, float, Any], Array], pairs: Pairs) -> Array:
-        columns = (pairs.x1, pairs.n1, pairs.x2, pairs.n2)
-        if any(np.any(column != np.rint(column)) for column in columns):
-            return test(pairs, self._limit, "difference")
         p = np.ones(len(pairs))
         for n1, n2 in {(int(a), int(b)) for a, b in np.unique(np.stack([pairs.n1, pairs.n2], axis=1), axis=0)}:
             some = np.flatnonzero((pairs.n1 == n1) & (pairs.n2 == n2))
@@ -62,11 +60,13 @@ class Rates:
         self._groups, self._table, self.rows = design.groups, table, rows
         self.counts = events, samples
         self._events, self._samples = events, samples
+        self._freedom: Array | None = None
         self.judged = np.ones(events.shape, dtype=bool)
         cells = None if rows is None else cells_of(rows, events.size)
         if rows is not None and cells is not None:
             counts = effective_counts(cells, rows.values)
             self._events, self._samples = counts.events.reshape(events.shape), counts.samples.reshape(events.shape)
+            self._freedom = counts.freedom.reshape(events.shape)
             self.judged = enough_clusters(rows, cells, events.size).reshape(events.shape)
         self.disparity = pairwise(events / samples, self._groups)
 
@@ -85,23 +85,38 @@ class Rates:
         at = np.arange(len(x))[:, None]
         pairs = Pairs(*(column.ravel() for column in (x[at, high], n[at, high], x[at, low], n[at, low])))
         shape = high.shape
+        clusters = None
+        if self._freedom is not None:
+            f = self._freedom
+            clusters = pair_freedom(pairs, f[at, high].ravel(), f[at, low].ravel(), "difference", None)
+
+        def within(index: np.ndarray) -> Array:
+            if clusters is None:
+                return self._table.within(pairs.take(index))
+            some = clusters.take(index)
+            return some.one_sided(p_within(pairs.take(index), limit, "difference", estimated=some.estimated))
 
         screen = 5.0 * ALPHA / np.sqrt(shape[1])
         score = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, limit, "difference")
         near = np.flatnonzero(special.ndtr(-score) <= screen)
         outside = np.ones(len(pairs))
-        outside[near] = self._table.outside(pairs.take(near))
+        if clusters is None:
+            outside[near] = self._table.outside(pairs.take(near))
+        else:
+            some = clusters.take(near)
+            p = p_outside(pairs.take(near), limit, "difference", estimated=some.estimated)
+            outside[near] = some.both_sided(p, limit)
         by_pair = outside.reshape(shape)
         violation = np.ones(len(x))
         for s in np.flatnonzero(by_pair.min(axis=1) < ALPHA):
             violation[s] = p_violation(RatePairs(x[s], n[s], "difference"), by_pair[s], limit)
 
         most = np.arange(len(x)) * shape[1] + np.abs(seen[at, high] - seen[at, low]).argmax(axis=1)
-        compliance = self._table.within(pairs.take(most))
+        compliance = within(most)
         left = np.flatnonzero(compliance < ALPHA)
         if len(left):
             every = (left[:, None] * shape[1] + np.arange(shape[1])).ravel()
-            compliance[left] = self._table.within(pairs.take(every)).reshape(-1, shape[1]).max(axis=1)
+            compliance[left] = within(every).reshape(-1, shape[1]).max(axis=1)
         return Judged(violation, compliance)
 
     def plain(self, limit: float) -> Judged | None:

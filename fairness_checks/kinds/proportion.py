@@ -37,7 +37,7 @@ class Proportion:
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with its rate; one without a denominator has none."""
         measured = rates_of(statistics, metric)
-        evidence_events, evidence = measured.statistics.evidence
+        evidence_events, evidence = measured.statistics.worth(settings.alpha)
         records = []
         for i, name in enumerate(statistics.groups):
             samples, x, n = (int(c[i]) for c in (statistics.samples, measured.statistics.events, measured.samples))
@@ -81,9 +81,18 @@ class Proportion:
         if check.limit_kind in _CONTRASTS:
             shared = None if rates.effective is None else rates.effective.shared
             return judge_disparity(
-                events, samples, check.limit, _CONTRASTS[check.limit_kind], alpha, blocks, shared, level
+                events,
+                samples,
+                check.limit,
+                _CONTRASTS[check.limit_kind],
+                alpha,
+                blocks=blocks,
+                shared=shared,
+                level=level,
+                freedom=rates.freedom,
             )
-        return judge_worst_group(events, samples, check.limit, alpha, ceiling=check.limit_kind == "max_value")
+        ceiling = check.limit_kind == "max_value"
+        return judge_worst_group(events, samples, check.limit, alpha, ceiling=ceiling, freedom=rates.freedom)
 
     def settle(
         self,
@@ -111,7 +120,8 @@ class Proportion:
         with np.errstate(divide="ignore", invalid="ignore"):
             value = np.where(samples > 0, events / samples, np.nan)
             binary = (events + 1.0) * (samples - events + 1.0) / (samples**2 + 3.0 * samples + 4.0)
-            return Estimates(value, binary / samples, np.maximum(samples - 1.0, 1.0))
+            freedom = samples - 1.0 if rates.freedom is None else rates.freedom
+            return Estimates(value, binary / samples, np.maximum(freedom, 1.0))
 
 
 def _evidence(group: GroupRecord) -> float:

@@ -15,6 +15,7 @@ from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.clusters import take_shared
+from fairness_checks.stats.few_clusters import worth
 from fairness_checks.stats.rao_scott import EffectiveCounts, effective_counts
 
 __all__ = ["Rates", "event_of_rows", "measure_rates", "rates_of"]
@@ -47,7 +48,7 @@ class Rates:
         columns: list[npt.NDArray[Any]] = [self.events, self.samples]
         worth = self.effective
         if worth is not None:
-            columns += [worth.events, worth.samples, worth.clusters, worth.design_effect]
+            columns += [worth.events, worth.samples, worth.clusters, worth.design_effect, worth.freedom]
         events, samples, *rest = (np.where(at < 0, 0, column[at]) for column in columns)
         if worth is None:
             return Rates(events, samples)
@@ -62,6 +63,19 @@ class Rates:
         if self.effective is None:
             return self.events.astype(np.float64), self.samples.astype(np.float64)
         return self.effective.events, self.effective.samples
+
+    @property
+    def freedom(self) -> npt.NDArray[np.float64] | None:
+        """Degrees of freedom of the rates' variances, shape (G,); None where they are those of the samples."""
+        return None if self.effective is None else self.effective.freedom
+
+    def worth(self, alpha: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Events and samples as intervals of single groups count them, which know nothing of clusters; shapes (G,)."""
+        events, samples = self.evidence
+        if self.effective is None:
+            return events, samples
+        found = worth(samples, self.effective.freedom, alpha)
+        return np.divide(events, samples, out=np.zeros_like(samples), where=samples > 0.0) * found, found
 
 
 def event_of_rows(rows: Rows, metric: Metric) -> tuple[Flags, Flags]:

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import special
 
 from fairness_checks.stats.exact import exact_outside, exact_within, is_tested_exactly
+from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, pair_freedom
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.pairs import PairsJudge, block_pairs
 from fairness_checks.stats.proportions import Contrast, clopper_pearson, score_statistic
@@ -33,6 +34,7 @@ _MOST_KEPT = 24  # groups whose interval is kept for other limits of the same co
 _PROOF = 1e-2  # share of alpha at which pairs that are not tested exactly are shown to lie within
 
 EXACT = "exact unconditional score test (Chan 1998; Berger and Boos 1994)"
+ESTIMATED = "score test of effective counts, exact at the estimated rate (Storer and Kim 1990; Lloyd 2008)"
 ASYMPTOTIC = "score test (Miettinen and Nurminen 1985)"
 
 
@@ -72,31 +74,50 @@ def score_within(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast =
 class ExactTest(Protocol):
     """`exact_outside` or `exact_within`."""
 
-    def __call__(self, pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast, enough: float) -> Array: ...
+    def __call__(
+        self,
+        pairs: Pairs,
+        low: Numbers,
+        high: Numbers,
+        contrast: Contrast = ...,
+        enough: float = ...,
+        estimated: np.ndarray | bool = ...,
+    ) -> Array: ...
 
 
 def _either(
-    exact: ExactTest, score: Callable[..., Array], pairs: Pairs, tolerance: Numbers, contrast: Contrast, enough: float
+    exact: ExactTest,
+    score: Callable[..., Array],
+    pairs: Pairs,
+    tolerance: Numbers,
+    contrast: Contrast,
+    enough: float,
+    estimated: np.ndarray | bool,
 ) -> Array:
     """p-values of all pairs, exact where few events or non-events ask for it."""
     low, high = (np.broadcast_to(margin, len(pairs)) for margin in margins(tolerance, contrast))
     by = is_tested_exactly(pairs, contrast)
     p = np.ones(len(pairs))
     if by.any():
-        p[by] = exact(pairs.take(by), low[by], high[by], contrast, enough)
+        some = np.broadcast_to(estimated, len(pairs))[by]
+        p[by] = exact(pairs.take(by), low[by], high[by], contrast, enough, some)
     if not by.all():
         p[~by] = score(pairs.take(~by), low[~by], high[~by], contrast)
     return p
 
 
-def p_outside(pairs: Pairs, tolerance: Numbers, contrast: Contrast, enough: float = 1.0) -> Array:
+def p_outside(
+    pairs: Pairs, tolerance: Numbers, contrast: Contrast, enough: float = 1.0, estimated: np.ndarray | bool = False
+) -> Array:
     """p-values of H0 "the pair keeps the tolerance"; above `enough` exact ones are lower bounds above it."""
-    return _either(exact_outside, score_outside, pairs, tolerance, contrast, enough)
+    return _either(exact_outside, score_outside, pairs, tolerance, contrast, enough, estimated)
 
 
-def p_within(pairs: Pairs, tolerance: Numbers, contrast: Contrast, enough: float = 1.0) -> Array:
+def p_within(
+    pairs: Pairs, tolerance: Numbers, contrast: Contrast, enough: float = 1.0, estimated: np.ndarray | bool = False
+) -> Array:
     """p-values of H0 "the pair meets or exceeds the tolerance"; else as `p_outside`."""
-    return _either(exact_within, score_within, pairs, tolerance, contrast, enough)
+    return _either(exact_within, score_within, pairs, tolerance, contrast, enough, estimated)
 
 
 class RatePairs:
@@ -118,6 +139,8 @@ class RatePairs:
         Correlations of the rates, where clusters lie in several groups.
     alpha : float
         Level that no pair's own exceeds.
+    freedom : ndarray of float64, shape (G,), optional
+        Degrees of freedom of the rates' variances, where counts are effective ones of clustered samples.
     """
 
     largest = _LARGEST_TOLERANCE
@@ -130,6 +153,7 @@ class RatePairs:
         blocks: np.ndarray | None = None,
         shared: Array | None = None,
         alpha: float = 0.05,
+        freedom: Array | None = None,
     ) -> None:
         self._contrast: Contrast = contrast
         self._alpha = self.enough = alpha
@@ -144,7 +168,8 @@ class RatePairs:
         ordered = pairs.ordered()
         self.different, self.kind = (np.arange(len(pairs)),) * 2
         if shared is None:
-            self.different, self.kind = _different(events, samples, self.blocks, self.first, self.second)
+            alike = [self.blocks, samples, events] if freedom is None else [self.blocks, samples, events, freedom]
+            self.different, self.kind = _different(alike, self.first, self.second)
         self._kinds = ordered.take(self.different)
         self.exact = is_tested_exactly(self._kinds, contrast)
         high = np.maximum(self.rates[self.first], self.rates[self.second])
@@ -155,6 +180,16 @@ class RatePairs:
         self.large = large_groups(samples, self.blocks)
         self.deviations = _units(events, samples, contrast, self.blocks) / np.sqrt(samples)
         self.step = _step(self._kinds, contrast)
+        self._clusters = None
+        self.estimated = np.zeros(len(self._kinds), dtype=np.bool_)
+        if freedom is not None:
+            swap = pairs.exchanged()[self.different]
+            first, second = self.first[self.different], self.second[self.different]
+            first, second = np.where(swap, second, first), np.where(swap, first, second)
+            correlation = None if shared is None else shared[first, second]
+            self._known = freedom[first], freedom[second]
+            self._clusters = pair_freedom(self._kinds, *self._known, contrast, correlation)
+            self.estimated = self._clusters.estimated
 
     def outside(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the pair keeps the tolerance" of some pairs.
@@ -167,8 +202,8 @@ class RatePairs:
         p = score_outside(pairs, *ends, self._contrast)
         asked = _first_of(exact & (p < 0.5), p)
         p[exact] = 1.0
-        p[asked] = exact_outside(pairs.take(asked), *ends, self._contrast, self.enough if len(kinds) > 1 else 1.0)
-        return np.asarray(p[place])
+        p[asked] = self._exact(exact_outside, kinds[asked], ends, self.enough if len(kinds) > 1 else 1.0)
+        return np.asarray(self._outside_clusters(p, kinds, tolerance)[place])
 
     def within(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs.
@@ -182,19 +217,34 @@ class RatePairs:
         one = len(kinds) == 1
         asked = _first_of(exact & (p < 0.5) & ((p > self._alpha / 20.0) | one), -p)
         p[exact & (p >= 0.5)] = 1.0
-        p[asked] = exact_within(pairs.take(asked), *ends, self._contrast, 1.0 if one else self._alpha)
-        return np.asarray(p[place])
+        p[asked] = self._exact(exact_within, kinds[asked], ends, 1.0 if one else self._alpha)
+        return np.asarray(self._within_clusters(p, kinds)[place])
 
     def outside_at(self, pair: int, tolerances: Array) -> Array:
         """p-values of `outside` of one pair at several tolerances, shape (tolerances,)."""
-        return p_outside(self._repeated(pair, tolerances), tolerances, self._contrast, self._alpha)
+        kinds = np.full(len(tolerances), self.kind[pair])
+        some = self._kinds.take(kinds), tolerances, self._contrast, self._alpha, self.estimated[kinds]
+        return self._outside_clusters(p_outside(*some), kinds, tolerances)
 
     def within_at(self, pair: int, tolerances: Array) -> Array:
         """p-values of `within` of one pair at several tolerances, shape (tolerances,)."""
-        return p_within(self._repeated(pair, tolerances), tolerances, self._contrast, self._alpha)
+        kinds = np.full(len(tolerances), self.kind[pair])
+        some = self._kinds.take(kinds), tolerances, self._contrast, self._alpha, self.estimated[kinds]
+        return self._within_clusters(p_within(*some), kinds)
 
-    def _repeated(self, pair: int, tolerances: Array) -> Pairs:
-        return self._kinds.take(np.full(len(tolerances), self.kind[pair]))
+    def _exact(self, test: ExactTest, kinds: np.ndarray, ends: tuple[Array, Array], enough: float = 1.0) -> Array:
+        return test(self._kinds.take(kinds), *ends, self._contrast, enough, self.estimated[kinds])
+
+    def _outside_clusters(self, p: Array, kinds: np.ndarray, tolerance: Numbers) -> Array:
+        """Return p-values of `outside` as those of the clusters' degrees of freedom; lower bounds stay such."""
+        if self._clusters is None:
+            return p
+        scaled = np.array([self.scaled(t) for t in np.atleast_1d(tolerance).tolist()])
+        return self._clusters.take(kinds).both_sided(p, scaled)
+
+    def _within_clusters(self, p: Array, kinds: np.ndarray) -> Array:
+        """Return p-values of `within` as those of the clusters' degrees of freedom; lower bounds stay such."""
+        return p if self._clusters is None else self._clusters.take(kinds).one_sided(p)
 
     def completed(self, outside: Array, within: Array, tolerance: float) -> tuple[Array, Array]:
         """Return p-values of all pairs with those completed that a report shows: the smallest, the largest.
@@ -213,11 +263,12 @@ class RatePairs:
             if asked.size == 0:
                 break
             asked = asked[np.argsort(p[asked], kind="stable")[:_AT_ONCE]]
-            p[asked] = exact_outside(self._kinds.take(asked), *ends, self._contrast)
+            found = self._exact(exact_outside, asked, ends)
+            p[asked] = self._outside_clusters(found, asked, tolerance)
             bound[asked] = False
         largest = np.argsort(-q, kind="stable")[:_AT_ONCE]
         asked = largest[self.exact[largest] & (q[largest] < 1.0)]
-        q[asked] = exact_within(self._kinds.take(asked), *ends, self._contrast)
+        q[asked] = self._within_clusters(self._exact(exact_within, asked, ends), asked)
         if q.max() < self._alpha:
             q = self._proved_within(q, asked, ends)
         return p[self.kind], q[self.kind]
@@ -234,7 +285,7 @@ class RatePairs:
         others = self.exact.copy()
         others[known] = False
         left = np.flatnonzero(others)
-        proved = _surely_within(self._kinds.take(left), *ends, self._contrast, doubt)
+        proved = _surely_within(self._kinds.take(left), *ends, self._contrast, self._tails(left, doubt / 4.0))
         q[left[proved]] = doubt
         left = left[~proved]
         left = left[np.argsort(-q[left], kind="stable")]
@@ -245,20 +296,28 @@ class RatePairs:
                 q[left[start:]] = max(float(q.max()), self._alpha)
                 break
             some = left[start : start + _AT_ONCE]
-            found = exact_within(self._kinds.take(some), *ends, self._contrast, self._alpha)
+            found = self._exact(exact_within, some, ends, self._alpha)
+            found = self._within_clusters(found, some)
             q[some] = np.minimum(found + (doubt if proved.any() else 0.0), 1.0)
         return q
+
+    def _tails(self, kinds: np.ndarray, tail: float) -> tuple[Numbers, Numbers]:
+        """Return what intervals of both groups' rates leave out on each side to hold but for `tail` each."""
+        if self._clusters is None:
+            return tail, tail
+        pairs, (first, second) = self._kinds.take(kinds), self._known
+        sides = (pairs.n1, first[kinds]), (pairs.n2, second[kinds])
+        one, other = (narrowed(tail, freedom_of_samples(n), known) for n, known in sides)
+        return one, other
 
     def scaled(self, tolerance: float) -> float:
         """Return the tolerance, or its logarithm for a ratio."""
         return tolerance if self._contrast == "difference" else -math.log1p(-min(tolerance, self.largest))
 
 
-def _different(
-    events: Array, samples: Array, blocks: np.ndarray, first: np.ndarray, second: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return one pair of each different counts, shape (K,), and which of them each pair is, shape (B,)."""
-    _, group = np.unique(np.stack([blocks, samples, events]), axis=1, return_inverse=True)
+def _different(alike: list[np.ndarray], first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return one pair of each kind, shape (K,), and of which each pair is, (B,), given what groups of a kind share."""
+    _, group = np.unique(np.stack(alike), axis=1, return_inverse=True)
     group = group.reshape(-1).astype(np.int64)
     count = int(group.max()) + 1
     key = np.minimum(group[first], group[second]) * count + np.maximum(group[first], group[second])
@@ -281,10 +340,12 @@ def _first_of(those: np.ndarray, rank: Array) -> np.ndarray:
     return asked if len(asked) <= _MOST_EXACT else asked[np.argsort(rank[asked], kind="stable")[:_MOST_EXACT]]
 
 
-def _surely_within(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast, doubt: float) -> np.ndarray:
-    """Say for which pairs exact intervals of both rates keep the margins; both hold with probability 1 - doubt."""
-    low1, high1 = clopper_pearson(pairs.x1, pairs.n1, doubt / 4.0)
-    low2, high2 = clopper_pearson(pairs.x2, pairs.n2, doubt / 4.0)
+def _surely_within(
+    pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast, tails: tuple[Numbers, Numbers]
+) -> np.ndarray:
+    """Say for which pairs exact intervals of both rates, which leave out so much on each side, keep the margins."""
+    low1, high1 = clopper_pearson(pairs.x1, pairs.n1, tails[0])
+    low2, high2 = clopper_pearson(pairs.x2, pairs.n2, tails[1])
     if contrast == "difference":
         return np.asarray((low1 - high2 > low) & (high1 - low2 < high))
     return np.asarray((low1 > low * high2) & (high1 < high * low2))
@@ -333,6 +394,7 @@ def judge_disparity(
     blocks: np.ndarray | None = None,
     shared: Array | None = None,
     level: float | None = None,
+    freedom: Array | None = None,
 ) -> Inference:
     """Judge the largest difference or the smallest ratio of the rates ``events / samples`` against a limit.
 
@@ -352,6 +414,8 @@ def judge_disparity(
         Correlations of the rates, where clusters lie in several groups. Default independent.
     level : float, optional
         Of the test of a violation; see `fairness_checks.stats.pairs.judge_pairs`.
+    freedom : ndarray of float64, shape (G,), optional
+        Degrees of freedom of the rates' variances, where samples come in clusters. Default those of the samples.
 
     Returns
     -------
@@ -361,11 +425,11 @@ def judge_disparity(
     """
     is_ratio = contrast == "ratio"
     counts = np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64)
-    if shared is None and len(events) <= _MOST_KEPT:
+    if shared is None and freedom is None and len(events) <= _MOST_KEPT:
         strata = None if blocks is None else np.asarray(blocks, dtype=np.int64).tobytes()
         judge = _kept_judge(counts[0].tobytes(), counts[1].tobytes(), contrast, strata, alpha, level)
     else:
-        judge = PairsJudge(RatePairs(*counts, contrast, blocks, shared, alpha), alpha, level)
+        judge = PairsJudge(RatePairs(*counts, contrast, blocks, shared, alpha, freedom), alpha, level)
     tests, found = judge.tests, judge.at(1.0 - limit if is_ratio else limit)
     pair = (int(tests.first[found.shown]), int(tests.second[found.shown]))
     higher, lower = pair if tests.rates[pair[0]] >= tests.rates[pair[1]] else pair[::-1]
@@ -381,10 +445,17 @@ def judge_disparity(
         second=higher if is_ratio else lower,
         comparisons=len(tests.first),
         level=found.level,
-        method=_method(tests.exact, len(tests.first), "max-t" if tests.independent else "Bonferroni") + found.note,
+        method=_method(tests, "max-t" if tests.independent else "Bonferroni") + found.note,
     )
 
 
-def _method(exact: np.ndarray, count: int, way: str) -> str:
-    name = EXACT if exact.all() else ASYMPTOTIC if not exact.any() else f"{EXACT}; {ASYMPTOTIC} for the larger pairs"
+def _method(tests: RatePairs, way: str) -> str:
+    count, few = len(tests.first), ESTIMATED if tests.estimated.any() else EXACT
+    name = (
+        few
+        if tests.exact.all()
+        else ASYMPTOTIC
+        if not tests.exact.any()
+        else f"{few}; {ASYMPTOTIC} for the larger pairs"
+    )
     return name if count == 1 else f"{name}, {way} over {count} pairs"

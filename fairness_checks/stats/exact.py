@@ -16,6 +16,8 @@ that are possible at the rates searched are looked at, so that few events among 
 
 Effective counts of clustered samples are fractions. Samples are rounded, the rates are kept, and the tables that count
 as extreme are those of whole numbers whose statistic reaches the one seen: whole counts give the same p-value as ever.
+No p-value of effective counts is exact, and a maximum over rates that the data make unlikely has its price in power: of
+pairs that are `estimated` the probability is that at the restricted maximum likelihood estimate [3]_, [4]_.
 
 References
 ----------
@@ -23,6 +25,10 @@ References
    Stat. Med. 17 (1998) 1403-1413. doi:10.1002/(SICI)1097-0258(19980630)17:12<1403::AID-SIM834>3.0.CO;2-Y
 .. [2] Berger RL, Boos DD. P values maximized over a confidence set for the nuisance parameter. JASA 89 (1994)
    1012-1016. doi:10.1080/01621459.1994.10476836
+.. [3] Storer BE, Kim C. Exact properties of some approximate test statistics for comparing two binomial proportions.
+   JASA 85 (1990) 146-155.
+.. [4] Lloyd CJ. Exact p-values for discrete models obtained by estimation and maximization. Aust. N. Z. J. Stat. 50
+   (2008) 329-345.
 """
 
 from __future__ import annotations
@@ -151,11 +157,18 @@ def _oriented(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast) -> 
 
 
 def _exact(
-    pairs: Pairs, z: Array, above: Array | None, below: Array | None, end: Array, contrast: Contrast, enough: float
+    pairs: Pairs,
+    z: Array,
+    above: Array | None,
+    below: Array | None,
+    end: Array,
+    contrast: Contrast,
+    enough: float,
+    estimated: np.ndarray,
 ) -> Array:
     """Largest probability on one boundary of statistics of z and more above a margin, or of -z and less below one.
 
-    Where the probability at one rate exceeds `enough`, that is all that is computed.
+    Where the probability at one rate exceeds `enough`, that is all that is computed, and of pairs that are `estimated`.
     """
     p = np.empty(len(pairs))
     for block in _in_blocks(pairs, end, contrast):
@@ -165,10 +178,10 @@ def _exact(
             None if above is None else _first_extreme(part, seen, search, above[block], above=True),
             None if below is None else _first_extreme(part, seen, search, below[block], above=False),
         )
-        if enough < 1.0:
+        if enough < 1.0 or estimated[block].any():
             likely = restricted_rate(part.x1, part.n1, part.x2, part.n2, end[block], contrast)[1]
             found = a_probability(search, region, likely)
-            left = np.flatnonzero(found <= enough)
+            left = np.flatnonzero((found <= enough) & ~estimated[block])
             if left.size:
                 found[left] = largest_probability(search.take(left), region.take(left))
         else:
@@ -178,7 +191,12 @@ def _exact(
 
 
 def exact_outside(
-    pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast = "difference", enough: float = 1.0
+    pairs: Pairs,
+    low: Numbers,
+    high: Numbers,
+    contrast: Contrast = "difference",
+    enough: float = 1.0,
+    estimated: np.ndarray | bool = False,
 ) -> Array:
     """p-values of H0: ``low <= contrast(p1, p2) <= high``, small when the data show a contrast outside.
 
@@ -194,6 +212,8 @@ def exact_outside(
         p1 - p2 or p1 / p2.
     enough : float
         Where p exceeds it, a lower bound above it is returned: the probability at one nuisance rate.
+    estimated : bool, or ndarray of bool, shape (B,)
+        Pairs whose p-value is the probability at the estimated rates: those of clustered samples.
 
     Returns
     -------
@@ -201,6 +221,7 @@ def exact_outside(
         1 where the estimate lies between the margins.
     """
     part, lo, hi = _oriented(pairs, low, high, contrast)
+    by = np.broadcast_to(estimated, len(part))
     above = score_statistic(part.x1, part.n1, part.x2, part.n2, hi, contrast)
     below = score_statistic(part.x1, part.n1, part.x2, part.n2, lo, contrast)
     z = np.maximum(above, -below)
@@ -208,15 +229,20 @@ def exact_outside(
     # The margin that is exceeded decides nearly always: it comes first.
     exceeded, other = np.where(above >= -below, hi, lo), np.where(above >= -below, lo, hi)
     for end in (exceeded, other):
-        left = np.flatnonzero((z > _TIE) & (p <= enough) & ((end == exceeded) | (lo != hi)))
+        left = np.flatnonzero((z > _TIE) & ((p <= enough) | by) & ((end == exceeded) | (lo != hi)))
         if left.size:
-            at = _exact(part.take(left), z[left], hi[left], lo[left], end[left], contrast, enough)
+            at = _exact(part.take(left), z[left], hi[left], lo[left], end[left], contrast, enough, by[left])
             p[left] = np.maximum(p[left], at)
     return p
 
 
 def exact_within(
-    pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast = "difference", enough: float = 1.0
+    pairs: Pairs,
+    low: Numbers,
+    high: Numbers,
+    contrast: Contrast = "difference",
+    enough: float = 1.0,
+    estimated: np.ndarray | bool = False,
 ) -> Array:
     """p-values of H0: ``contrast(p1, p2) <= low or >= high``, small when the data show a contrast inside.
 
@@ -224,6 +250,7 @@ def exact_within(
     Parameters and return value as for `exact_outside`.
     """
     part, lo, hi = _oriented(pairs, low, high, contrast)
+    by = np.broadcast_to(estimated, len(part))
     under = -score_statistic(part.x1, part.n1, part.x2, part.n2, hi, contrast)
     over = score_statistic(part.x1, part.n1, part.x2, part.n2, lo, contrast)
     shown = np.minimum(under, over) > _TIE
@@ -231,10 +258,11 @@ def exact_within(
     nearer = under <= over  # the margin that lies nearer decides nearly always: it comes first
     for turn in (nearer, ~nearer):
         for is_under in (True, False):
-            left = np.flatnonzero(shown & (turn == is_under) & (p <= enough))
+            left = np.flatnonzero(shown & (turn == is_under) & ((p <= enough) | by))
             if left.size == 0:
                 continue
             z, end = (under[left], hi[left]) if is_under else (over[left], lo[left])
             above, below = (None, end) if is_under else (end, None)
-            p[left] = np.maximum(p[left], _exact(part.take(left), z, above, below, end, contrast, enough))
+            found = _exact(part.take(left), z, above, below, end, contrast, enough, by[left])
+            p[left] = np.maximum(p[left], found)
     return p

@@ -158,7 +158,7 @@ def exact_binomial_p(x: int, n: int, rate: float) -> tuple[float, float]:
     return above, float(special.bdtr(x, n, rate))
 
 
-def clopper_pearson(x: Array, n: Array, tail: float) -> tuple[Array, Array]:
+def clopper_pearson(x: Array, n: Array, tail: Numbers) -> tuple[Array, Array]:
     """Exact intervals of rates that leave out at most `tail` on each side; shapes (B,)."""
     low = np.where(x > 0.0, special.betaincinv(np.where(x > 0.0, x, 1.0), n - x + 1.0, tail), 0.0)
     high = np.where(x < n, special.betaincinv(x + 1.0, np.where(x < n, n - x, 1.0), 1.0 - tail), 1.0)

@@ -6,15 +6,13 @@ clusters are few, of unequal size, or hold few events (measured in docs/statisti
 
 - There are two estimates that are equal on average: the cluster-robust variance, corrected for the rate being
   estimated, and the one that follows from the correlation within clusters. The first holds without a model, but is too
-  small whenever a large cluster happens to hold no event, and that is when the rate is too small as well. Where the
-  second is larger, what it adds counts with weight min(1, (10 / f)^2): with few degrees of freedom f the larger one
-  decides, with many the robust one. f is Satterthwaite's [3]_, times 2 p q / (1 - 4 p q) where that is below 1: as the
-  sample variance of k events, whose kurtosis is (1 - 3 p q) / (p q), has 2 k p q / (1 - 4 p q), rare ones say less.
+  small whenever a large cluster happens to hold no event, and that is when the rate is too small as well. The larger
+  one decides.
 - A few events say little about their correlation. Clusters with y events and m - y others count as
   e = min((sum y)^2 / sum y^2, (sum m - y)^2 / sum (m - y)^2) that hold either, 1 if all events are in one; the estimate
   is drawn towards 1, the safe end, with weight 1 / (1 + (e / 1.5)^2).
-- The variance is itself an estimate. The effective size shrinks by the ratio of squared t quantiles [2]_, with
-  Satterthwaite's degrees of freedom for clusters of unequal size [3]_ instead of the number of clusters less one.
+- The variance is itself an estimate: p-values are those of the effective clusters' degrees of freedom, see
+  `fairness_checks.stats.few_clusters`.
 
 Clusters of one sample give back the counts, exactly, and samples repeated m times each as clusters the counts of
 the samples once.
@@ -23,10 +21,6 @@ References
 ----------
 .. [1] Rao JNK, Scott AJ. A simple method for the analysis of clustered binary data. Biometrics 48 (1992) 577-585.
    doi:10.2307/2532311
-.. [2] Korn EL, Graubard BI. Confidence intervals for proportions with small expected number of positive counts
-   estimated from survey data. Survey Methodology 24 (1998) 193-201.
-.. [3] Satterthwaite FE. An approximate distribution of estimates of variance components. Biometrics Bull. 2 (1946)
-   110-114. doi:10.2307/3002019
 """
 
 from __future__ import annotations
@@ -36,14 +30,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from fairness_checks.stats.clusters import Cells, shared_correlation
+from fairness_checks.stats.few_clusters import freedom_of_samples
 from fairness_checks.typing import Array
 
 __all__ = ["ClusterSums", "EffectiveCounts", "effective_counts", "effective_samples"]
 
-_FEW = 10.0  # degrees of freedom up to which the larger estimate decides; the fewest clusters that are judged
 _SAFE_EVENTS = 1.5  # effective clusters that hold events, at which a correlation of 1 weighs 1/2; found by simulation
 _WHOLE = 1e-9  # relative; counts this close to a whole number are that number, computed along another path
 
@@ -59,8 +52,9 @@ class EffectiveCounts:
     clusters : ndarray of int64, shape (G,)
         Clusters with a sample in the group.
     design_effect : ndarray of float64, shape (G,)
-        Variance of the rate over that of as many independent samples; 1 or more. ``samples`` is smaller than
-        ``n / design_effect``, for the degrees of freedom.
+        Variance of the rate over that of as many independent samples; 1 or more.
+    freedom : ndarray of float64, shape (G,)
+        Degrees of freedom of that variance: effective clusters less one, and no more than the effective samples have.
     shared : ndarray of float64, shape (G, G), or None
         Correlations of the rates through clusters that lie in several groups; None where none does.
     """
@@ -69,6 +63,7 @@ class EffectiveCounts:
     samples: Array
     clusters: npt.NDArray[np.int64]
     design_effect: Array
+    freedom: Array
     shared: Array | None = None
 
 
@@ -86,8 +81,8 @@ class ClusterSums:
         Sum of y (m - y) / (m - 1) over the clusters of two samples or more.
     paired : ndarray
         Samples in clusters of two or more.
-    squares, cubes, fourths : ndarray
-        Sums of m^2, m^3 and m^4.
+    squares : ndarray
+        Sum of m^2.
     event_squares, other_squares : ndarray
         Sums of y^2 and of (m - y)^2.
     """
@@ -98,8 +93,6 @@ class ClusterSums:
     discordance: Array
     paired: Array
     squares: Array
-    cubes: Array
-    fourths: Array
     event_squares: Array
     other_squares: Array
 
@@ -118,11 +111,7 @@ def correlation(sums: ClusterSums) -> Array:
         robust = (observed / (1.0 - mean_size / n + observed / n) - 1.0) / (mean_size - 1.0)
         apart = sums.discordance / sums.paired / binomial
         within = (1.0 - apart * (1.0 - 1.0 / n)) / (1.0 - apart * (mean_size - 1.0) / n)
-        robust = np.maximum(robust, 0.0)
-        larger = np.maximum(robust, within)
-        # The larger one leaves the fewer degrees of freedom; p q / (1 - 4 p q) grows without end towards p = 1/2.
-        known_by = degrees_of_freedom(sums, larger) * np.minimum(2.0 * binomial / (1.0 - 4.0 * binomial), 1.0)
-        estimate = robust + np.minimum(_FEW / known_by, 1.0) ** 2 * (larger - robust)
+        estimate = np.maximum(np.maximum(robust, within), 0.0)
         # Effective clusters that hold events, and that hold others; all in one is one.
         held = np.minimum(sums.events**2 / sums.event_squares, (n - sums.events) ** 2 / sums.other_squares)
         safe = 1.0 / (1.0 + (held / _SAFE_EVENTS) ** 2)
@@ -131,29 +120,12 @@ def correlation(sums: ClusterSums) -> Array:
     return np.asarray(np.where(estimate < 1.0, estimate + safe * (1.0 - estimate), estimate))
 
 
-def degrees_of_freedom(sums: ClusterSums, rho: Array) -> Array:
-    """Satterthwaite's degrees of freedom plus 1: the number of clusters, as far as they contribute alike."""
-    rho = np.minimum(rho, 1.0)
-    # A cluster's variance is proportional to m (1 + (m - 1) rho).
-    total = (1.0 - rho) * sums.samples + rho * sums.squares
-    squares = (1.0 - rho) ** 2 * sums.squares + 2.0 * rho * (1.0 - rho) * sums.cubes + rho**2 * sums.fourths
-    return np.divide(total**2, squares, out=np.ones_like(total), where=squares > 0.0)
-
-
-def effective_samples(sums: ClusterSums, alpha: float) -> tuple[Array, Array]:
+def effective_samples(sums: ClusterSums) -> tuple[Array, Array]:
     """Return effective samples and design effects, of the shape of the sums."""
     n, rho = sums.samples, correlation(sums)
     mean_size = np.divide(sums.squares, n, out=np.ones_like(n), where=n > 0.0)
     effect = 1.0 + (mean_size - 1.0) * rho
-    size = n / effect
-    ratio = _quantile(size, alpha) / _quantile(degrees_of_freedom(sums, rho), alpha)
-    samples = np.minimum(np.maximum(size * np.minimum(ratio, 1.0) ** 2, 1.0), n)
-    return _whole(samples), effect
-
-
-def _quantile(size: Array, alpha: float) -> Array:
-    """Upper t quantile with size - 1 degrees of freedom; half a degree at least, where it is finite."""
-    return np.asarray(-special.stdtrit(np.maximum(size - 1.0, 0.5), alpha))
+    return _whole(np.minimum(np.maximum(n / effect, 1.0), n)), effect
 
 
 def _whole(counts: Array) -> Array:
@@ -161,7 +133,7 @@ def _whole(counts: Array) -> Array:
     return np.where(np.abs(counts - nearest) <= _WHOLE * np.maximum(nearest, 1.0), nearest, counts)
 
 
-def effective_counts(cells: Cells, event: npt.NDArray[Any], alpha: float = 0.05) -> EffectiveCounts:
+def effective_counts(cells: Cells, event: npt.NDArray[Any]) -> EffectiveCounts:
     """Effective events and samples of each group.
 
     Parameters
@@ -170,9 +142,6 @@ def effective_counts(cells: Cells, event: npt.NDArray[Any], alpha: float = 0.05)
         Groups and clusters of the samples in the rate's denominator; code -1 leaves the others out.
     event : ndarray of bool, shape (n,)
         Which samples are events.
-    alpha : float
-        One-sided level of the test that the counts are for, in (0, 0.5); each pair's level where many are compared.
-        The smaller it is, the more few clusters cost.
 
     Returns
     -------
@@ -186,8 +155,8 @@ def effective_counts(cells: Cells, event: npt.NDArray[Any], alpha: float = 0.05)
     >>> event = np.array([True, True, False, False, False, False, True, True])
     >>> patients = np.array([0, 0, 1, 1, 2, 2, 3, 3])
     >>> counts = effective_counts(find_cells(np.zeros(8, dtype=int), 1, patients), event)
-    >>> counts.events.tolist(), counts.samples.tolist(), counts.design_effect.round(9).tolist()
-    ([2.0], [4.0], [2.0])
+    >>> counts.events.tolist(), counts.samples.tolist(), counts.design_effect.tolist(), counts.freedom.tolist()
+    ([2.0], [4.0], [2.0], [3.0])
     """
     m, y = cells.sums(), cells.sums(event)
     n, x = cells.by_group(m), cells.by_group(y)
@@ -203,11 +172,11 @@ def effective_counts(cells: Cells, event: npt.NDArray[Any], alpha: float = 0.05)
         discordance=cells.by_group(discordance),
         paired=cells.by_group(np.where(several, m, 0.0)),
         squares=cells.by_group(m**2),
-        cubes=cells.by_group(m**3),
-        fourths=cells.by_group(m**4),
         event_squares=cells.by_group(y**2),
         other_squares=cells.by_group((m - y) ** 2),
     )
-    samples, effect = effective_samples(sums, alpha)
+    samples, effect = effective_samples(sums)
+    freedom = np.minimum(freedom_of_samples(cells.effective()), freedom_of_samples(samples))
     shared = shared_correlation(cells, residual / n[cells.group])
-    return EffectiveCounts(_whole(rate * samples), samples, cells.by_group().astype(np.int64), effect, shared)
+    clusters = cells.by_group().astype(np.int64)
+    return EffectiveCounts(_whole(rate * samples), samples, clusters, effect, freedom, shared)

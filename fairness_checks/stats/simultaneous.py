@@ -33,7 +33,7 @@ from scipy import optimize, special
 
 from fairness_checks.typing import Array
 
-__all__ = ["Families", "Family", "large_groups", "largest_exceeds", "probit"]
+__all__ = ["Families", "Family", "large_groups", "largest_exceeds", "probit", "statistic"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 _FAR = 6.5  # standard deviations, beyond those that the largest statistic itself needs
@@ -165,7 +165,7 @@ class Family:
         if self.pairs == 1 or least >= 0.5:
             return bound
         some = p <= 2.0 * least  # no other pair can have the largest statistic
-        z = float(_statistic(p[some], scale[some], self._limit).max())
+        z = float(statistic(p[some], scale[some], self._limit).max())
         return min(bound, max(least, self._exceeds(z, self._limit)))
 
     def excess(self, p: Array, scale: Array, limit: float, alpha: float) -> Array:
@@ -181,7 +181,7 @@ class Family:
         known = max(limit, 0.0)
         z = -probit(p)
         near = p < alpha  # elsewhere the statistic need not be exact
-        z[near] = _statistic(p[near], np.broadcast_to(scale, p.shape)[near], known)
+        z[near] = statistic(p[near], np.broadcast_to(scale, p.shape)[near], known)
         simultaneous = z - self.critical_value(known, alpha)
         return np.maximum(bonferroni, np.minimum(single, simultaneous))
 
@@ -316,10 +316,10 @@ def _critical_value(groups: tuple[float, ...], shift: tuple[float, ...], unknown
     return float(optimize.brentq(below, -target - 1e-6, 1e-6 - float(probit(alpha / pairs / 2.0)), xtol=1e-10))
 
 
-def _statistic(p: Array, scale: Array, limit: float) -> Array:
+def statistic(p: Array, scale: Array, limit: float | Array) -> Array:
     """Return the z whose p-value, both directions counted, is p; between the one-sided and the two-sided one."""
     least, z = -probit(p), -probit(np.asarray(p) / 2.0)
-    if limit == 0.0:
+    if np.all(np.asarray(limit) == 0.0):
         return z
     with np.errstate(divide="ignore", over="ignore"):
         shift = np.minimum(2.0 * limit / scale, _APART)

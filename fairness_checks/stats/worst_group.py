@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, widened
 from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.multiplicity import sidak, sidak_level
 from fairness_checks.stats.proportions import clopper_pearson_bound, exact_binomial_p
@@ -21,7 +22,13 @@ def _binomial_p(x: float, n: float, rate: float) -> tuple[float, float]:
 
 
 def judge_worst_group(
-    events: np.ndarray, samples: np.ndarray, limit: float, alpha: float, *, ceiling: bool
+    events: np.ndarray,
+    samples: np.ndarray,
+    limit: float,
+    alpha: float,
+    *,
+    ceiling: bool,
+    freedom: np.ndarray | None = None,
 ) -> Inference:
     """Judge the worst group's rate against a ceiling (``max_value``) or a floor (``min_value``).
 
@@ -39,18 +46,24 @@ def judge_worst_group(
         Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
     ceiling : bool
         Whether the highest rate is limited, or the lowest.
+    freedom : ndarray of float64, shape (G,), optional
+        Degrees of freedom of the rates' variances, where samples come in clusters. Default those of the samples.
     """
     counts = [(float(x), float(n)) for x, n in zip(events, samples, strict=True)]
     groups = len(counts)
     if not ceiling:  # a floor of the rate is a ceiling of its complement
         counts, limit = [(n - x, n) for x, n in counts], 1.0 - limit
+    size = freedom_of_samples(np.asarray(samples, dtype=np.float64))
+    known = size if freedom is None else freedom
     p = np.array([_binomial_p(x, n, limit) for x, n in counts])
+    p = widened(p, size[:, None], known[:, None])
     rate = np.array([x / n for x, n in counts])
 
     p_violation = sidak(float(p[:, 0].min()), groups)
     level = sidak_level(alpha, groups)
-    low = max(clopper_pearson_bound(x, n, level, upper=False) for x, n in counts)
-    high = max(clopper_pearson_bound(x, n, alpha, upper=True) for x, n in counts)
+    of_low, of_high = (narrowed(tail, size, known).tolist() for tail in (level, alpha))
+    low = max(clopper_pearson_bound(x, n, tail, upper=False) for (x, n), tail in zip(counts, of_low, strict=True))
+    high = max(clopper_pearson_bound(x, n, tail, upper=True) for (x, n), tail in zip(counts, of_high, strict=True))
     shown = deciding(
         rate, p[:, 0], p[:, 0] < level, violated=p_violation < alpha, ties=[-np.array([n for _, n in counts])]
     )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -10,6 +12,7 @@ from scipy import special, stats
 from fairness_checks.stats.clusters import find_cells
 from fairness_checks.stats.disparity import judge_disparity, p_outside, p_within
 from fairness_checks.stats.exact import exact_outside
+from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, pair_freedom, widened, worth
 from fairness_checks.stats.rao_scott import ClusterSums, correlation, effective_counts, effective_samples
 from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.stats.worst_group import judge_worst_group
@@ -28,9 +31,9 @@ def rows(litters):
     return event, np.repeat(np.arange(len(pairs)), [m for _, m in pairs])
 
 
-def counts(event, cluster, codes=None, groups=1, alpha=ALPHA):
+def counts(event, cluster, codes=None, groups=1):
     codes = np.zeros(len(event), dtype=int) if codes is None else codes
-    return effective_counts(find_cells(codes, groups, cluster), event, alpha)
+    return effective_counts(find_cells(codes, groups, cluster), event)
 
 
 def sums_of(sizes, events):
@@ -44,8 +47,6 @@ def sums_of(sizes, events):
         discordance=np.where(m > 1, y * (m - y) / np.maximum(m - 1.0, 1.0), 0.0).sum(-1),
         paired=np.where(m > 1, m, 0.0).sum(-1),
         squares=(m**2).sum(-1),
-        cubes=(m**3).sum(-1),
-        fourths=(m**4).sum(-1),
         event_squares=(y**2).sum(-1),
         other_squares=((m - y) ** 2).sum(-1),
     )
@@ -64,8 +65,10 @@ def draw(rng, simulations, samples, mean, rate, rho):
 
 
 def effective(sums):
-    samples, _ = effective_samples(sums, ALPHA)
-    return sums.events / sums.samples * samples, samples
+    """Effective events and samples, and degrees of freedom."""
+    samples, _ = effective_samples(sums)
+    clusters = np.minimum(sums.samples**2 / sums.squares, samples)
+    return sums.events / sums.samples * samples, samples, freedom_of_samples(clusters)
 
 
 @given(data=st.lists(st.tuples(st.booleans(), st.integers(-1, 3)), min_size=1, max_size=80))
@@ -78,6 +81,7 @@ def test_clusters_of_one_sample_give_back_the_counts(data):
     np.testing.assert_array_equal(found.samples, expected[1])
     np.testing.assert_array_equal(found.clusters, expected[1])
     np.testing.assert_allclose(found.design_effect, 1.0, rtol=1e-12)
+    np.testing.assert_array_equal(found.freedom, freedom_of_samples(found.samples))
 
 
 @given(data=st.lists(st.tuples(st.booleans(), st.integers(0, 2)), min_size=1, max_size=60), times=st.integers(2, 6))
@@ -96,11 +100,13 @@ def test_repeated_samples_get_the_verdict_of_the_samples_once():
     once = np.bincount(codes[event], minlength=3), np.bincount(codes, minlength=3)
     twice = counts(event.repeat(2), np.arange(len(event)).repeat(2), codes.repeat(2), 3)
     for contrast, limit in (("difference", 0.05), ("ratio", 0.8)):
-        a, b = (judge_disparity(x, n, limit, contrast, ALPHA) for x, n in (once, (twice.events, twice.samples)))
+        a = judge_disparity(*once, limit, contrast, ALPHA)
+        b = judge_disparity(twice.events, twice.samples, limit, contrast, ALPHA, freedom=twice.freedom)
         assert (b.low, b.high, b.p_violation, b.p_compliance) == pytest.approx(
             (a.low, a.high, a.p_violation, a.p_compliance), abs=1e-9
         )
-    a, b = (judge_worst_group(x, n, 0.3, ALPHA, ceiling=True) for x, n in (once, (twice.events, twice.samples)))
+    a = judge_worst_group(*once, 0.3, ALPHA, ceiling=True)
+    b = judge_worst_group(twice.events, twice.samples, 0.3, ALPHA, ceiling=True, freedom=twice.freedom)
     assert (b.low, b.high, b.p_violation) == pytest.approx((a.low, a.high, a.p_violation), abs=1e-9)
 
 
@@ -158,7 +164,7 @@ def test_the_correlation_is_estimated_without_bias_where_events_are_many():
 
 
 def direct_effect(event, cluster):
-    """Design effect by the rule, from pairs of samples, statsmodels and scipy's kurtosis, and the rule's weight."""
+    """Design effect by the rule, from pairs of samples and statsmodels, and which of the two estimates is larger."""
     sizes, n = np.bincount(cluster), len(event)
     mean_size, variance = sizes[cluster].mean(), event.var()
     observed = least_squares_effect(event, cluster)
@@ -168,31 +174,24 @@ def direct_effect(event, cluster):
     differ = ((event[:, None] != event) & mates).sum(axis=1)[some] / mates.sum(axis=1)[some]
     apart = differ.mean() / 2.0 / variance
     within = (1.0 - apart * (1.0 - 1.0 / n)) / (1.0 - apart * (mean_size - 1.0) / n)
-    robust, larger = max(robust, 0.0), max(robust, within, 0.0)
-    of_cluster = sizes * (1.0 + (sizes - 1.0) * min(larger, 1.0))
-    freedom = of_cluster.sum() ** 2 / (of_cluster**2).sum()
-    freedom *= min(2.0 / (stats.kurtosis(event, fisher=False) - 1.0), 1.0)
-    weight = min((10.0 / freedom) ** 2, 1.0)
-    rho = robust + weight * (larger - robust)
+    rho = max(robust, within, 0.0)
     events, others = np.bincount(cluster, event), np.bincount(cluster, ~event)
     held = min(y.sum() ** 2 / (y**2).sum() for y in (events, others))
     safe = 1.0 / (1.0 + (held / 1.5) ** 2)
-    return 1.0 + (mean_size - 1.0) * max(rho, rho + safe * (1.0 - rho)), weight
+    return 1.0 + (mean_size - 1.0) * max(rho, rho + safe * (1.0 - rho)), robust > within
 
 
-def test_the_larger_estimate_decides_with_few_degrees_of_freedom_and_the_robust_one_with_many():
-    rng, weights = np.random.default_rng(4), []
+def test_the_larger_of_two_estimates_decides():
+    rng, robust = np.random.default_rng(4), []
     for clusters, rate in ((10, 0.4), (30, 0.4), (30, 0.05), (150, 0.4), (150, 0.2), (150, 0.05)):
         for _ in range(6):
             cluster = np.repeat(np.arange(clusters), rng.geometric(0.4, clusters))
             event = rng.random(len(cluster)) < rng.beta(rate, 1.0 - rate, clusters)[cluster]
             if 0 < event.sum() < len(event):
-                expected, weight = direct_effect(event, cluster)
-                weights.append(weight)
+                expected, by_robust = direct_effect(event, cluster)
+                robust.append(by_robust)
                 assert counts(event, cluster).design_effect[0] == pytest.approx(expected, rel=1e-9)
-    assert min(weights) < 0.1
-    assert any(0.1 < weight < 0.9 for weight in weights)
-    assert max(weights) == 1.0
+    assert 0.2 < np.mean(robust) < 0.8
 
 
 @pytest.mark.parametrize("every", [False, True])
@@ -234,9 +233,42 @@ def test_clusters_that_lie_in_two_groups_correlate_the_rates(opposed, correlatio
     np.testing.assert_allclose([joined.x1 / joined.n1, joined.x2 / joined.n2], [pairs.x1 / 200, pairs.x2 / 200])
 
 
-def test_a_smaller_level_makes_few_clusters_cost_more():
-    event, cluster = rows(TREATED)
-    assert counts(event, cluster, alpha=0.001).samples[0] < counts(event, cluster, alpha=0.05).samples[0]
+def test_few_clusters_cost_more_at_a_smaller_level():
+    found = counts(*rows(TREATED))
+    at_once, strict = (worth(found.samples, found.freedom, alpha)[0] for alpha in (0.05, 0.001))
+    assert strict < at_once < found.samples[0]
+
+
+@given(p=st.floats(1e-12, 0.499), size=st.floats(0.5, 1e4), share=st.floats(0.05, 1.0))
+@settings(max_examples=100, deadline=None)
+def test_a_p_value_is_that_of_the_same_t_with_fewer_degrees_of_freedom(p, size, share):
+    known = max(size * share, 0.5)
+    wide = float(widened(np.array(p), np.array(size), np.array(known)))
+    assert wide == pytest.approx(stats.t.sf(stats.t.isf(p, size), known), rel=1e-6)
+    assert float(narrowed(wide, np.array(size), np.array(known))) == pytest.approx(p, rel=1e-5)
+
+
+@pytest.mark.parametrize(("contrast", "limit"), [("difference", 0.0), ("difference", 0.1), ("ratio", 0.8)])
+def test_fewer_clusters_widen_the_interval_which_holds_what_is_inconclusive(contrast, limit):
+    x, n = np.array([60.0, 30.0, 42.0]), np.array([150.0, 160.0, 150.0])
+    found = [
+        judge_disparity(x, n, limit, contrast, ALPHA, freedom=None if f is None else np.full(3, f))
+        for f in (None, 40.0, 9.0)
+    ]
+    for sure, unsure in itertools.pairwise(found):
+        assert unsure.low <= sure.low
+        assert unsure.high >= sure.high
+        assert unsure.p_violation >= sure.p_violation
+        assert unsure.p_compliance >= sure.p_compliance
+    for one in found:
+        assert (one.p_violation >= ALPHA and one.p_compliance >= ALPHA) <= (one.low <= limit <= one.high)
+
+
+def test_at_a_limit_of_zero_both_directions_are_widened():
+    x, n, known = np.array([2_500.0, 2_400.0]), np.array([5_000.0, 5_000.0]), np.array([12.0, 12.0])
+    plain, wide = (judge_disparity(x, n, 0.0, "difference", ALPHA, freedom=f).p_violation for f in (None, known))
+    t = stats.t.isf(plain / 2.0, 9_998)
+    assert wide == pytest.approx(2.0 * stats.t.sf(t, 24.0), rel=1e-3)  # Satterthwaite's, of two variances alike
 
 
 @pytest.mark.parametrize(("contrast", "low", "high"), [("difference", -0.05, 0.05), ("ratio", 0.8, 1.25)])
@@ -272,22 +304,24 @@ def test_a_ceiling_takes_fractions_through_beta_quantiles(x, n, limit):
 def test_two_groups_at_the_limit_fail_no_more_often_than_alpha(rho, rates):
     rng, simulations = np.random.default_rng(8), 1_000
     groups = [effective(draw(rng, simulations, n, 3, p, rho)) for n, p in zip((34, 62), rates, strict=True)]
-    pairs = Pairs(*(values for group in groups for values in group))
+    pairs = Pairs(*(values for group in groups for values in group[:2]))
+    clusters = pair_freedom(pairs, groups[0][2], groups[1][2], "difference", None)
     bound = ALPHA + 3.0 * np.sqrt(ALPHA * (1.0 - ALPHA) / simulations)
-    assert 0.0 < np.mean(p_outside(pairs, 0.05, "difference") < ALPHA) <= bound
-    assert np.mean(p_within(pairs, 0.05, "difference") < ALPHA) <= bound
+    outside = p_outside(pairs, 0.05, "difference", ALPHA, clusters.estimated)
+    within = p_within(pairs, 0.05, "difference", ALPHA, clusters.estimated)
+    assert 0.0 < np.mean(clusters.both_sided(outside, 0.05) < ALPHA) <= bound
+    assert np.mean(clusters.one_sided(within) < ALPHA) <= bound
 
 
-def shares_rejected(x, n, rate):
+def shares_rejected(x, n, freedom, rate):
     """Share of binomial tests against their true rate that call it lower, and higher."""
     below = np.where(x < n, special.betainc(np.maximum(n - x, 1e-9), x + 1.0, 1.0 - rate), 1.0)
     above = np.where(x > 0.0, special.betainc(np.maximum(x, 1e-9), n - x + 1.0, rate), 1.0)
-    return np.mean(below < ALPHA), np.mean(above < ALPHA)
+    return tuple(np.mean(widened(p, freedom_of_samples(n), freedom) < ALPHA) for p in (below, above))
 
 
 @pytest.mark.parametrize(("clusters", "rate"), [(10, 0.3), (18, 0.3), (200, 0.05)])
 def test_clusters_of_unequal_size_pass_a_ceiling_no_more_often_than_alpha(clusters, rate):
-    # Of 200 clusters 6.5 % pass if rare events count like others, by their clusters alone.
     rng, simulations, shape = np.random.default_rng(10), 4_000, 0.25  # correlation 0.8
     sizes = rng.geometric(1.0 / 3.0, (simulations, clusters))
     sums = sums_of(sizes, rng.binomial(sizes, rng.beta(rate * shape, (1.0 - rate) * shape, sizes.shape)))
@@ -298,7 +332,7 @@ def test_clusters_of_unequal_size_pass_a_ceiling_no_more_often_than_alpha(cluste
     some = (seen > 0.0) & (seen < 1.0)
     variance = np.where(some, sums.residuals / sums.samples**2 * clusters / (clusters - 1.0), 1.0)
     plain = np.where(some, np.minimum(seen * (1.0 - seen) / variance, sums.samples), clusters)
-    assert shares_rejected(seen * plain, plain, rate)[0] > bound
+    assert shares_rejected(seen * plain, plain, freedom_of_samples(plain), rate)[0] > bound
 
 
 @pytest.mark.parametrize(("samples", "rate"), [(100, 0.05), (200, 0.05), (500, 0.02), (100, 0.3)])

@@ -1,0 +1,136 @@
+"""p-values of effective counts whose variance is known from few clusters.
+
+A test of counts knows a rate's variance as well as that many independent samples tell it. That of effective counts is
+an estimate from clusters, which are fewer. So the t that `size` degrees of freedom exceed with the p-value found has
+the p-value of `known` degrees of freedom: Korn and Graubard's ratio of t quantiles [1]_ at the level that the data
+show, whichever level a check is tested at. Clusters of one sample change nothing.
+
+Of clusters of m samples that make up a group's n, n^2 / sum m^2 count, as in `fairness_checks.stats.clusters`; of two
+groups Satterthwaite's [2]_.
+
+References
+----------
+.. [1] Korn EL, Graubard BI. Confidence intervals for proportions with small expected number of positive counts
+   estimated from survey data. Survey Methodology 24 (1998) 193-201.
+.. [2] Satterthwaite FE. An approximate distribution of estimates of variance components. Biometrics Bull. 2 (1946)
+   110-114. doi:10.2307/3002019
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from fairness_checks.stats.proportions import Contrast
+from fairness_checks.stats.rate_pairs import Pairs
+from fairness_checks.stats.simultaneous import statistic
+from fairness_checks.typing import Array, Numbers
+
+__all__ = ["PairFreedom", "freedom_of_samples", "narrowed", "pair_freedom", "widened", "worth"]
+
+_FEWEST = 0.5  # degrees of freedom, from which on quantiles are numbers
+_LEAST_P = 1e-280  # quantiles of smaller ones may leave the range of numbers
+
+
+def freedom_of_samples(samples: Array) -> Array:
+    """Return the degrees of freedom that as many independent samples have."""
+    return np.asarray(np.maximum(samples - 1.0, _FEWEST))
+
+
+def widened(p: Array, size: Array, known: Array) -> Array:
+    """Return one-sided p-values of `size` degrees of freedom as those of `known` ones, which are no more.
+
+    Examples
+    --------
+    >>> widened(np.array([0.05, 0.05, 0.9]), np.array([60.0, 60.0, 60.0]), np.array([60.0, 8.0, 8.0])).round(4).tolist()
+    [0.05, 0.0667, 0.9]
+    """
+    t = special.stdtrit(size, np.clip(p, _LEAST_P, 0.5))
+    return np.asarray(np.where((p < 0.5) & (known < size), np.maximum(special.stdtr(known, t), p), p))
+
+
+def narrowed(level: float, size: Array, known: Array) -> Array:
+    """Return the p-values that `widened` makes a level of, below 0.5.
+
+    Examples
+    --------
+    >>> float(narrowed(0.05, np.array(60.0), np.array(8.0)).round(4))
+    0.0339
+    """
+    t = special.stdtrit(known, level)
+    return np.asarray(np.where(known < size, np.minimum(special.stdtr(size, t), level), level))
+
+
+def worth(samples: Array, known: Array, alpha: float) -> Array:
+    """Return as how many samples effective ones count at a level, for intervals that take them as independent.
+
+    Examples
+    --------
+    >>> worth(np.array([60.0, 60.0]), np.array([59.0, 8.0]), 0.05).round(1).tolist()
+    [60.0, 48.5]
+    """
+    size = freedom_of_samples(samples)
+    with np.errstate(invalid="ignore"):
+        ratio = special.stdtrit(size, alpha) / special.stdtrit(np.maximum(known, _FEWEST), alpha)
+    found = np.maximum(samples * ratio**2, np.minimum(samples, 1.0))
+    return np.asarray(np.where(known < size, np.minimum(found, samples), samples))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairFreedom:
+    """B differences and how well their standard errors are known.
+
+    Parameters
+    ----------
+    size, known : ndarray of float64, shape (B,)
+        Degrees of freedom of as many independent samples, and those that there are.
+    error : ndarray of float64, shape (B,)
+        Standard errors; of the logarithms' difference for a ratio.
+    """
+
+    size: Array
+    known: Array
+    error: Array
+
+    def take(self, index: np.ndarray) -> PairFreedom:
+        """Return those of some pairs."""
+        return PairFreedom(self.size[index], self.known[index], self.error[index])
+
+    @property
+    def estimated(self) -> npt.NDArray[np.bool_]:
+        """Which pairs' variances are estimated from clusters, bool of shape (B,): not those of clusters of one."""
+        return np.asarray(self.known < self.size)
+
+    def one_sided(self, p: Array) -> Array:
+        """Return p-values of tests in one direction."""
+        return widened(p, self.size, self.known)
+
+    def both_sided(self, p: Array, limit: Numbers) -> Array:
+        """Return p-values of tests in both directions at a limit, each widened by itself."""
+        near = np.minimum(special.ndtr(-statistic(p, self.error, np.asarray(limit))), p)
+        both = self.one_sided(near) + self.one_sided(p - near)
+        return np.asarray(np.where(p < 0.5, np.minimum(both, 1.0), p))
+
+
+def pair_freedom(pairs: Pairs, first: Array, second: Array, contrast: Contrast, shared: Array | None) -> PairFreedom:
+    """Return Satterthwaite's degrees of freedom of pairs whose groups have so many known ones.
+
+    Groups that share clusters have those of the one that has fewer.
+    """
+    drawn = ((pairs.x1 + 1.0) / (pairs.n1 + 2.0), (pairs.x2 + 1.0) / (pairs.n2 + 2.0))
+    if contrast == "difference":
+        one, other = (p * (1.0 - p) / n for p, n in zip(drawn, (pairs.n1, pairs.n2), strict=True))
+    else:  # of the logarithms
+        one, other = ((1.0 - p) / (p * n) for p, n in zip(drawn, (pairs.n1, pairs.n2), strict=True))
+
+    def together(f1: Array, f2: Array) -> Array:
+        return np.asarray((one + other) ** 2 / (one**2 / f1 + other**2 / f2))
+
+    size = together(freedom_of_samples(pairs.n1), freedom_of_samples(pairs.n2))
+    known = together(np.maximum(first, _FEWEST), np.maximum(second, _FEWEST))
+    if shared is not None:
+        known = np.where(shared != 0.0, np.maximum(np.minimum(first, second), _FEWEST), known)
+    return PairFreedom(size, np.minimum(known, size), np.sqrt(one + other))
