@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from fairness_checks import CheckRecord, Predictions, audit, audit_uncertainty, predictions_from_autoencoder
-from models.data.skin_phantom import skin_phantom
+from models.phantom.skin_phantom import skin_phantom
 from models.train_vae import train_vae
 from models.vae_config import VAEConfig
 

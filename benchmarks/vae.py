@@ -31,8 +31,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.command_line import at_least
-from models.data.skin_phantom import skin_phantom
 from models.perceptual import perceptual_loss
+from models.phantom.skin_phantom import skin_phantom
 from models.train_vae import train_vae
 from models.vae import build_vae, loss_terms, scaled
 from models.vae_config import PERCEPTUAL_KINDS, PRESETS, VAEConfig

@@ -16,8 +16,8 @@ from fairness_checks.sweep import DataSet, TrainableModel
 from models import train_vae as training
 from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.images import ImageSet
-from models.data.skin_phantom import skin_phantom
 from models.data.sources import DataUnavailable
+from models.phantom.skin_phantom import skin_phantom
 from models.vae_config import VAEConfig
 from models.vae_device import one_thread
 

@@ -12,8 +12,8 @@ from typing import Any
 from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.fitzpatrick17k_files import UnusableData
 from models.data.images import ImageSet
-from models.data.skin_phantom import skin_phantom
 from models.data.sources import DataUnavailable
+from models.phantom.skin_phantom import skin_phantom
 from models.vae_config import VAEConfig
 
 __all__ = ["DATA", "data_record", "halved", "study_images"]

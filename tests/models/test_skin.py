@@ -9,7 +9,7 @@ from fairness_checks.judge.evaluation import evaluate
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.question.checks import Check, Settings
 from models import skin
-from models.data.skin_phantom import skin_phantom
+from models.phantom.skin_phantom import skin_phantom
 from models.vae_config import VAEConfig
 
 

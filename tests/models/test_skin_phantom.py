@@ -5,9 +5,9 @@ import pytest
 from scipy import linalg, stats
 
 from models.data.images import LEVELS
-from models.data.phantom_conditions import CLASS_SHARE, CONDITIONS, PARTITION
-from models.data.phantom_optics import BLOOD, MELANIN, encode_srgb, skin_colour, skin_colours
-from models.data.skin_phantom import CHUNK, MOST_PLANTED, Knobs, skin_phantom
+from models.phantom.conditions import CLASS_SHARE, CONDITIONS, PARTITION
+from models.phantom.optics import BLOOD, MELANIN, encode_srgb, skin_colour, skin_colours
+from models.phantom.skin_phantom import CHUNK, MOST_PLANTED, Knobs, skin_phantom
 
 BARE = Knobs(lesions=0, texture=0, hair=0, background=0, illumination=0, noise=0, blur=0)
 ITA_RANGE = {1: (55, 90), 2: (41, 55), 3: (28, 41), 4: (10, 28), 5: (-30, 10), 6: (-90, -30)}

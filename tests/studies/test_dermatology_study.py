@@ -24,8 +24,8 @@ from PIL import Image
 from scipy import stats
 
 from models.data.images import LEVELS
-from models.data.skin_phantom import skin_phantom
 from models.data.sources import DataUnavailable
+from models.phantom.skin_phantom import skin_phantom
 from models.studies import (
     dermatology,
     dermatology_conditions,

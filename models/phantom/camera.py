@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from models.data import phantom_shapes as shapes
-from models.data.phantom_optics import encode_srgb, skin_colour, skin_colours
-from models.data.phantom_scene import Scene
+from models.phantom import shapes as shapes
+from models.phantom.optics import encode_srgb, skin_colour, skin_colours
+from models.phantom.scene import Scene
 
 __all__ = ["Knobs", "photograph"]
 

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from models.data.phantom_optics import BLOOD, MELANIN, encode_srgb, skin_colour
+from models.phantom.optics import BLOOD, MELANIN, encode_srgb, skin_colour
 
 __all__ = ["on_skin", "planted_noise"]
 

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from models.data.phantom_scene import BLOBS, FINE_WAVES, FOLDS, STRANDS, WAVES, Scene
+from models.phantom.scene import BLOBS, FINE_WAVES, FOLDS, STRANDS, WAVES, Scene
 
 __all__ = ["edge_of_body", "fields", "fold_shade", "grid", "hair_cover", "lesion_distance", "skin_lines", "smooth_step"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from models.data.phantom_conditions import CONDITIONS
-from models.data.phantom_optics import BLOOD, MELANIN
+from models.phantom.conditions import CONDITIONS
+from models.phantom.optics import BLOOD, MELANIN
 
 __all__ = ["CHUNK", "Scene", "draw_scene"]
 

@@ -2,9 +2,9 @@
 
 Photographs of patients can never be part of this repository, so its dermatology model is trained on these unless a
 user brings their own. They are no substitute in any medical sense: an image has the colours that the physics of
-melanin and blood give (`phantom_optics`), caricatures of lesions (`phantom_conditions`), skin lines, hair, edges of
-the body, uneven light, highlights, metered exposure and sensor noise (`phantom_scene`, `phantom_shapes`,
-`phantom_camera`). What they offer instead is a known truth. Three modes say what differs between the groups:
+melanin and blood give (`optics`), caricatures of lesions (`conditions`), skin lines, hair, edges of the body, uneven
+light, highlights, metered exposure and sensor noise (`scene`, `shapes`, `camera`). What they offer instead is a known
+truth. Three modes say what differs between the groups:
 
 "natural"
     What physics and a metered camera make differ: contrast of pigment, blood, highlights, hair and background.
@@ -37,10 +37,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.data.images import ImageSet
-from models.data.phantom_camera import Knobs, photograph
-from models.data.phantom_conditions import condition_labels, condition_shares
-from models.data.phantom_groups import on_skin, planted_noise
-from models.data.phantom_scene import CHUNK, draw_scene
+from models.phantom.camera import Knobs, photograph
+from models.phantom.conditions import condition_labels, condition_shares
+from models.phantom.groups import on_skin, planted_noise
+from models.phantom.scene import CHUNK, draw_scene
 
 __all__ = ["MOST_PLANTED", "VERSION", "Knobs", "Mode", "skin_phantom"]
 
@@ -147,7 +147,7 @@ def skin_phantom(
             [f"phantom-{tone}-{i:05d}" for tone, count in counts.items() for i in range(count)], dtype=np.str_
         ),
         synthetic=True,
-        source=f"generated, no photograph: models.data.skin_phantom version {VERSION} ({settings}; {amounts})",
+        source=f"generated, no photograph: models.phantom.skin_phantom version {VERSION} ({settings}; {amounts})",
         licence="Apache-2.0",
     )
 
