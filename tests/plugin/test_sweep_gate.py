@@ -15,43 +15,16 @@ import pytest
 import fairness_checks.findings.sweep
 import fairness_checks.sweep.runs
 import fairness_checks.sweep.synthetic  # noqa: F401 - for its side effect, as the others
+from benchmarks.sweep_project import FIT, MODEL
 from fairness_checks import CheckRecord
 
-MODELS = """
-from pathlib import Path
-
-import numpy as np
-
-from fairness_checks import Predictions, fairness_model
-from fairness_checks.sweep import DataSet, TrainableModel
-
-
-def table(n=240):
-    rng = np.random.default_rng(0)
-    sex = np.where(np.arange(n) % 3 == 0, "female", "male")
-    x = rng.normal(size=n)
-    y = (np.where(sex == "male", x, -x) + 0.3 * rng.normal(size=n) > 0).astype(int)
-    return DataSet({"x": x, "noise": rng.normal(size=n)}, y, {"sex": sex})
-
-
-def fit(train, rng):
+TRACED = """def fit(train, rng):
     with Path(__file__).with_name("fitted.txt").open("a", encoding="utf-8") as trace:
         trace.write("fit\\n")
-    x, y = train.features["x"].to_numpy(), train.outcome
     if Path(__file__).with_name("broken.txt").read_text() == "True" and len(set(train.sensitive_features["sex"])) == 1:
         raise RuntimeError("out of memory")
-    return float(np.cov(x, y)[0, 1]) + 0.01 * rng.normal()
-
-
-def predict(slope, test):
-    score = 1 / (1 + np.exp(-4 * slope * test.features["x"].to_numpy()))
-    return Predictions(test.outcome, y_score=score, sensitive_features=test.sensitive_features)
-
-
-@fairness_model(sensitive_features=["sex"])
-def swept():
-    return TrainableModel(table(), fit, predict, version="1", folds=4)
 """
+MODELS = MODEL.replace(FIT, TRACED + FIT.partition("\n")[2])
 MIXES = "as_is: as_is, half: {female: 0.5, male: 0.5}, men: {male: 1.0}"
 ACCURACY = "{metric: accuracy, gap: each_mix, max_difference: 0.2}"
 LIKE = "{metric: accuracy, gap: equal_representation, max_difference: 0.9}"
