@@ -298,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(name)
         undisturbed = Project(folder / "undisturbed")
         right = undisturbed.numbers()
-        seconds = {arguments: took(undisturbed, arguments) for arguments in RUNS}
+        seconds: dict[tuple[str, ...], float] = {arguments: took(undisturbed, arguments) for arguments in RUNS}
         print(
             f"{len(right)} records; undisturbed runs take {min(seconds.values()):.1f} to {max(seconds.values()):.1f} s"
         )

@@ -18,6 +18,7 @@ from fairness_checks.plugin.given_files import digests_of, limits_path, rewritte
 from fairness_checks.plugin.keys import DECIDED, GATE, INCOMPLETE, RECORDS, STAGED
 from fairness_checks.plugin.refusals import refuse_marks, refuse_missing_checks, refuse_options, usage_error
 from fairness_checks.plugin.run_cache import RUN_CACHE, cache_directory
+from fairness_checks.plugin.sealing import seal
 from fairness_checks.plugin.selection import is_fairness_test
 from fairness_checks.plugin.suite import (
     MODEL_MARK,
@@ -27,6 +28,7 @@ from fairness_checks.plugin.suite import (
     UncheckedTest,
     WaiverTest,
     discover_models,
+    fails,
     outcome_of,
 )
 
@@ -40,9 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Gate"]
 
-_STATUS = {"inconclusive": ("inconclusive", "?", "INCONCLUSIVE"), "waived": ("waived", "w", "WAIVED")}
+_APART = ("inconclusive", "waived")
 _FILES = "fairness_files"  # in the input of a worker
-_UNJUDGED = ("unjudged", "s", "UNJUDGED")
 
 
 class Gate:
@@ -317,30 +318,19 @@ class Gate:
             report.__dict__[INCOMPLETE] = item.model if self._is_incomplete(item.model) else None
             if item.model in self._staged:
                 report.__dict__[STAGED] = [item.model, str(self._staged[item.model])]
-        verdict = outcome_of(item.stash.setdefault(RECORDS, []))
-        if report.when == "call" and verdict in _STATUS and report.outcome != "failed":
+        verdict = outcome_of(records := item.stash.setdefault(RECORDS, []))
+        if apart := report.when == "call" and verdict in _APART and report.outcome != "failed":
             from fairness_checks.report.text import headline
 
-            record = next(r for r in item.stash[RECORDS] if r.verdict == verdict)
+            record = next(r for r in records if r.verdict == verdict)
             path, line, _ = item.reportinfo()
             report.outcome = "skipped"
             report.longrepr = (str(path), (line or 0) + 1, headline(record))
-            report.user_properties.append(("fairness.outcome", verdict))
+            report.user_properties.append(("fairness.outcome", str(verdict)))
+        # Not all: where a hand-written test passes, or fails by itself, an xfail mark has its say.
+        if isinstance(item, LimitsTest) or apart or any(map(fails, records)):
+            seal(report)
         return report
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_report_teststatus(
-        self, report: pytest.TestReport
-    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """Count inconclusive and waived checks, and tests without a verdict, apart: never green."""
-        outcome = dict(getattr(report, "user_properties", ())).get("fairness.outcome")
-        if report.skipped and outcome == "unjudged":
-            category, letter, word = _UNJUDGED
-            return category, letter, (word, {"yellow": True})
-        if report.when != "call" or not report.skipped or outcome not in _STATUS:
-            return None
-        category, letter, word = _STATUS[str(outcome)]
-        return category, letter, (word, {"yellow": True})
 
 
 def _fixtures_of(item: pytest.Item) -> Sequence[str]:

@@ -171,7 +171,7 @@ class RunCache:
             return None
         return f"from the cache of {_readable(min(older.values()))}: {', '.join(sorted(older))}"
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)  # before the gate seals the report
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Add what a test was read from to its properties, for JUnit and the controller."""
         report = yield

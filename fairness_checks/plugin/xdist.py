@@ -17,7 +17,10 @@ import pytest
 
 from fairness_checks.errors import BaselineError
 from fairness_checks.plugin.hand_written import holds_fairness_tests
+from fairness_checks.plugin.keys import GATE, IN_ORDER, INCOMPLETE, RECORDS, STAGED, STATE
+from fairness_checks.plugin.sealing import Report, Statuses, mend, seal, unseal
 from fairness_checks.plugin.strays import Strays
+from fairness_checks.plugin.suite import LimitsTest, fails
 
 if TYPE_CHECKING:
     from fairness_checks.records.check_record import CheckRecord
@@ -26,6 +29,7 @@ __all__ = ["Ledger"]
 
 _Phase: TypeAlias = Literal["setup", "call", "teardown"]
 _ACCOUNT = "fairness_account"  # key in the output of a pytest-xdist worker: what is wrong with how it ended
+_RED = "fairness_red"  # key in the output of a pytest-xdist worker: what must not end otherwise than as a failure
 _FAILED = "fairness_failed"  # of a test report: that it was made as a failure, whatever has become of it since
 _UNFINISHED = {
     "opened": "the run ended before any check was collected",
@@ -55,7 +59,8 @@ class Ledger:
         self._state: Literal["opened", "collected", "counted", "closed"] = "opened"
         self._expected: dict[str, None] = {}  # ordered as collected, which is the order of the tables
         self._reported: set[str] = set()
-        self._failed: dict[str, None] = {}
+        self._red: dict[str, None] = {}  # what was made as a failure that nothing excuses, in any process
+        self._failed: dict[str, None] = {}  # what was reported as one
         self._judged = False  # anything at all
         self._unjudged: dict[str, str] = {}  # by test, why it has no verdict
         self._skipped_files: dict[str, str] = {}
@@ -102,6 +107,7 @@ class Ledger:
         if message := output.get(USAGE_ERROR):
             raise pytest.UsageError(message)
         worker = f"worker {node.gateway.id}"
+        self._red.update(dict.fromkeys(output.get(_RED, ())))
         self._accounts += [f"{worker}: {problem}" for problem in output.get(_ACCOUNT, ())]
         if _ACCOUNT not in output:
             self._unaccounted.append(f"{worker}: it ended without an account of what it ran")
@@ -118,21 +124,45 @@ class Ledger:
         self._strays.end_here(item.nodeid)
         if report.failed:
             report.__dict__[_FAILED] = True  # pytest-xdist sends a report's whole __dict__
+        if (report.failed and isinstance(item, LimitsTest)) or any(map(fails, item.stash.get(RECORDS, ()))):
+            self._red[item.nodeid] = None
         return report
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """See what cannot be collected before anything can turn it."""
+        report = yield
+        if report.failed:
+            self._red[report.nodeid] = None
+            seal(report)
+        return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> Generator[None, None, None]:
         """Remember what could not be collected, and files that were skipped and may hold fairness tests."""
         if report.failed:
+            seal(report)
             self._failed[report.nodeid] = None
         elif report.skipped and holds_fairness_tests(self._config.rootpath / report.nodeid.partition("::")[0]):
             self._skipped_files[report.nodeid] = _reason(report)
+        yield
 
-    @pytest.hookimpl(wrapper=True)  # so that it begins before any other
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_to_serializable(self, report: Report) -> None:
+        """Send what a report says, whatever became of its dictionary."""
+        mend(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # so that it begins before any other
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Count a test off, and fail it where its outcome is not the one that it came to."""
+        """Count a test off, fail it where its outcome is not the one that it came to, and show all reporters that."""
         if not self._is_worker:
             self._count(report)
-        yield
+        seal(report)
+        try:
+            yield
+        finally:  # of a run that a hook ends here, too
+            if report.failed:
+                self._failed[report.nodeid] = None
 
     def _count(self, report: pytest.TestReport) -> None:
         # A part of a test that reports for itself, and what comes before and after a test, has no record.
@@ -141,12 +171,8 @@ class Ledger:
             self._count_off(report)
         elif _turned(report):
             self._turn_back(report, _TURNED)
-        if report.failed:
-            self._failed[report.nodeid] = None
 
     def _count_off(self, report: pytest.TestReport) -> None:
-        from fairness_checks.plugin.keys import INCOMPLETE, STAGED
-
         self._reported.add(report.nodeid)
         if (model := getattr(report, INCOMPLETE, None)) is not None:
             self._incomplete.add(model)
@@ -157,6 +183,7 @@ class Ledger:
 
     def _turn_back(self, report: pytest.TestReport, problem: str) -> None:
         self._problems.append(f"{report.nodeid}: {problem}")
+        unseal(report)
         report.outcome, report.longrepr = "failed", problem
         report.__dict__.pop("wasxfail", None)
 
@@ -169,8 +196,6 @@ class Ledger:
     def _contradiction(self, report: pytest.TestReport) -> str | None:
         """Keep the records of a report, and say why its outcome is not to be believed; None where it is."""
         from fairness_checks.errors import RecordError
-        from fairness_checks.plugin.keys import IN_ORDER, STATE
-        from fairness_checks.plugin.suite import fails
         from fairness_checks.report.junit import records_of
 
         try:
@@ -206,13 +231,12 @@ class Ledger:
 
     @property
     def _needs_proof(self) -> bool:
-        from fairness_checks.plugin.keys import GATE
-
         return self._config.stash[GATE].settings.burden_of_proof == "compliance"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Settle what all tests together show while their failures still count for the run."""
+        self._config.pluginmanager.register(Statuses())  # now, outside of all conftest.py files; no -p takes it away
         try:
             result = yield
         except session.Failed:  # at the first failures, by -x or --maxfail
@@ -225,7 +249,7 @@ class Ledger:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End red where a test failed, also in a run that was ended early."""
         if self._is_worker:  # its controller hears of no exit code but 2
-            self._config.workeroutput[_ACCOUNT] = self._own_account()  # type: ignore[attr-defined]
+            self._config.workeroutput.update({_ACCOUNT: self._own_account(), _RED: list(self._red)})  # type: ignore[attr-defined]
             return
         # What a usage error or an interrupt left out is not lost: that run is red already, and says why.
         if session.exitstatus not in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR):
@@ -241,7 +265,8 @@ class Ledger:
         if self._settled or self._is_worker or self._runs_nothing:
             return
         self._settled = True
-        for node, problem in (self._lost(session) if whole else {}).items():
+        turned = {node: _TURNED for node in self._red if node not in self._failed}
+        for node, problem in (turned | (self._lost(session) if whole else {})).items():
             self._problems.append(f"{node}: {problem}")
             self._report_failure(node, problem)
         self._report_disorder()
@@ -280,12 +305,12 @@ class Ledger:
             report = pytest.TestReport(node, location, {}, "passed", None, when, start=now, stop=now)
             if when == "call":
                 report.outcome, report.longrepr = "failed", problem
+            seal(report)
             hook.pytest_runtest_logreport(report=report)
         hook.pytest_runtest_logfinish(nodeid=node, location=location)
 
     def _close(self) -> str | None:
         from fairness_checks.judge.closing import close
-        from fairness_checks.plugin.keys import GATE
 
         gate = self._config.stash[GATE]
         records = [record for some in self.records.values() for record in some]
@@ -307,7 +332,6 @@ class Ledger:
             terminalreporter.section("fairness: lost checks", sep="=", red=True, bold=True)
             for problem in self._problems:
                 terminalreporter.line(problem, red=True)
-        from fairness_checks.plugin.keys import GATE
 
         unchecked = self._config.stash[GATE].limits.unchecked
         if not self._runs_nothing and (unjudged := {**self._unjudged, **self._skipped_files, **unchecked}):

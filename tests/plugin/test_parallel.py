@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
 ALL = ("biased_model", "fair_model", "tiny_model")
@@ -84,74 +86,172 @@ def test_no_check_for_the_workers_is_a_usage_error(project):
 
 
 # What a project's own conftest can do to a check: each would end in a green run without the ledger.
-SABOTAGE = {
+LOST = {
     "runs nothing": (hook("pytest_runtest_protocol(item)", "return True", "tryfirst=True"), "did not report"),
     "forgets an item": (
         hook("pytest_runtestloop(session)", "session.items.clear()", "tryfirst=True"),
         "was collected but did not report",
     ),
-    "xfail": (
-        hook("pytest_collection_modifyitems(items)", "[i.add_marker(pytest.mark.xfail) for i in items]"),
-        "its verdict is {verdict}, but something turned its outcome away from it",
-    ),
     "skip": (
         hook("pytest_collection_modifyitems(items)", "[i.add_marker(pytest.mark.skip) for i in items]"),
         "was skipped or ended without a record",
     ),
-    "turned green": (
-        hook(
-            "pytest_runtest_makereport()",
-            "report = yield\n    report.outcome = 'passed'\n    return report",
-            "wrapper=True, tryfirst=True",
-        ),
-        "its verdict is {verdict}, but something turned its outcome away from it",
-    ),
-    "loses the record": (
-        hook(
-            "pytest_runtest_makereport()",
-            "report = yield\n    report.outcome, report.user_properties = 'passed', []\n    return report",
-            "wrapper=True, tryfirst=True",
-        ),
-        "ended without a record",
-    ),
-    "spoils the record": (
-        hook(
-            "pytest_runtest_makereport()",
-            "report = yield\n    report.outcome, report.user_properties = 'passed', [('fairness.record', '{}')]\n"
-            "    return report",
-            "wrapper=True, tryfirst=True",
-        ),
-        "its record cannot be read",
-    ),
 }
 
 
-@pytest.mark.parametrize(("model", "verdict"), [("biased_model", "fail"), ("tiny_model", "inconclusive")])
-@pytest.mark.parametrize(("text", "message"), SABOTAGE.values(), ids=SABOTAGE)
-def test_a_check_that_is_lost_or_turned_is_red_and_named(project, text, message, model, verdict):
+def is_lost(project, result, message, model):
+    """Whether the last lines and JUnit name a check as one that is lost."""
+    place = result.outlines.index(next(line for line in result.outlines if "fairness: lost checks" in line))
+    (line,) = (line for line in result.outlines[place:] if line.startswith(f"{project.check_id(model)}: "))
+    cases = [c for name, c in project.junit().items() if project.check_id(model).endswith(name)]
+    found = [child for case in cases for child in case if child.tag in ("failure", "error")]
+    return message in line and [message in error.get("message") + error.text for error in found] == [True]
+
+
+@pytest.mark.parametrize("model", ["biased_model", "tiny_model"])
+@pytest.mark.parametrize(("text", "message"), LOST.values(), ids=LOST)
+def test_a_check_that_is_lost_is_red_and_named(project, text, message, model):
     project.write("conftest.py", project.MODELS + text)
     project.limits(model)
     result = project.gate("--fairness-burden=compliance", "--junitxml=junit.xml")
     assert (result.ret, sum(result.parseoutcomes().values())) == (1, 1)
     assert set(result.parseoutcomes()) <= {"failed", "errors"}
-    place = result.outlines.index(next(line for line in result.outlines if "fairness: lost checks" in line))
-    (line,) = (line for line in result.outlines[place:] if line.startswith(f"{project.check_id(model)}: "))
-    assert message.format(verdict=verdict) in line
-    ((name, case),) = project.junit().items()
-    assert project.check_id(model).endswith(name)
-    (found,) = [child for child in case if child.tag in ("failure", "error")]
-    assert message.format(verdict=verdict) in found.get("message") + found.text
+    assert is_lost(project, result, message, model)
 
 
-@pytest.mark.parametrize("name", ["runs nothing", "turned green", "spoils the record"])
-def test_a_check_that_a_worker_loses_is_red_and_named(project, name):
-    text, message = SABOTAGE[name]
+# What a hook can do to a report that it is given.
+CHANGES = {
+    "outcome": "report.outcome = 'passed'",
+    "its dictionary": "report.__dict__.update(outcome='passed', longrepr=None)",
+    "reason": "report.longrepr = None",
+    "expected": "report.outcome, report.wasxfail = 'skipped', 'reason: flaky'",
+    "another phase": "report.outcome, report.when = 'passed', 'teardown'",
+    "no record": "report.outcome, report.user_properties = 'passed', []",
+    "an emptied list": "report.outcome = 'passed'; report.user_properties.clear()",
+    "another record": "report.user_properties = [('fairness.record', '{}'), ('fairness.verdict', 'pass')]",
+}
+REPORTING = "pytest_runtest_logreport(report)"
+HOOKS = {
+    "first": lambda change: hook(REPORTING, change, "tryfirst=True"),
+    "around": lambda change: hook(REPORTING, f"{change}\n    yield", "wrapper=True, tryfirst=True"),
+    "made": lambda change: hook(
+        "pytest_runtest_makereport()", f"report = yield\n    {change}\n    return report", "wrapper=True, tryfirst=True"
+    ),
+}
+GREEN = "('passed', '.', 'PASSED')"
+STATUS = "pytest_report_teststatus(report)"
+TURNED = {f"{name}, {where}": of(change) for name, change in CHANGES.items() for where, of in HOOKS.items()} | {
+    "xfail": hook("pytest_collection_modifyitems(items)", "[i.add_marker(pytest.mark.xfail) for i in items]"),
+    "status": hook(STATUS, f"return {GREEN}", "tryfirst=True"),
+    "status, around": hook(STATUS, f"yield\n    return {GREEN}", "wrapper=True, tryfirst=True"),
+}
+
+
+def story(project, run):
+    return (run.ret, {**run.parseoutcomes()}, fingerprints(project, "junit.xml"))
+
+
+@pytest.fixture
+def undisturbed(project):
+    """What a run of three models, with a waiver, says of itself."""
+    signed = "reason: r, approved_by: a, expires: 2030-01-01"
+    project.limits(*ALL, waivers=f"[{{model: fair_model, metric: false_negative_rate, by: sex, {signed}}}]")
+    return story(project, project.gate("--junitxml=junit.xml"))
+
+
+@pytest.mark.parametrize("text", TURNED.values(), ids=TURNED)
+def test_a_report_that_a_hook_turns_says_what_it_said(project, undisturbed, text):
+    project.write("conftest.py", project.MODELS + text)
+    assert story(project, project.gate("--junitxml=junit.xml")) == undisturbed
+
+
+def test_on_workers_too(project, undisturbed):
+    project.write(
+        "conftest.py", project.MODELS + "".join(of(change) for of in HOOKS.values() for change in CHANGES.values())
+    )
+    assert story(project, project.gate_in_subprocess("-n", "2", "--junitxml=junit.xml")) == undisturbed
+
+
+EMPTY = "outcome, r.user_properties, r.__dict__['fairness_failed'] = 'passed', [], False"
+
+
+def test_the_conftest_of_a_folder_turns_nothing_either(project):
+    """It is read after the gate was opened, so that its hooks may stand before the gate's."""
+    made = hook("pytest_runtest_makereport()", f"r = yield\n    r.{EMPTY}\n    return r", "wrapper=True, trylast=True")
+    project.limits("fair_model")
+    project.write("hand/conftest.py", TURNED["no record, around"] + TURNED["status, around"] + made)
+    project.write(
+        "hand/test_hand.py",
+        "def test_hand(fairness, biased_model):\n"
+        "    fairness.audit(biased_model, metric='false_negative_rate', by='sex', max_difference=0.1)\n",
+    )
+    result = project.gate("--junitxml=junit.xml")
+    assert (result.ret, result.parseoutcomes()["failed"]) == (1, 1)
+    cases = [case for case in ET.parse(project.path / "junit.xml").iter("testcase") if case.get("name") == "test_hand"]
+    assert [case.find("failure") is not None for case in cases].count(True) == 1
+
+
+def test_a_plugin_may_still_fail_a_test_and_add_to_it(project):
+    """One that fails tests which leave something behind, for instance."""
+    worse = "report.outcome, report.longrepr = 'failed', 'left a file'; report.user_properties.append(('mine', '1'))"
+    project.write("conftest.py", project.MODELS + HOOKS["made"](f"if report.when == 'call':\n        {worse}"))
+    project.limits("fair_model", "tiny_model")
+    result = project.gate("--junitxml=junit.xml")
+    assert (result.ret, result.parseoutcomes()) == (1, {"failed": 2})
+    for case in project.junit().values():
+        assert case.find("failure").get("message") == "left a file"
+
+
+# What reaches the controller otherwise than a worker has sent it: (what is done to it, what is said of it).
+SENT = {
+    "turned green": ("data['outcome'] = 'passed'", "its verdict is fail, but something turned its outcome away"),
+    "loses the record": ("data.update(outcome='passed', user_properties=[])", "ended without a record"),
+    "spoils the record": (
+        "data.update(outcome='passed', user_properties=[('fairness.record', '{}')])",
+        "its record cannot be read",
+    ),
+    "forged": (
+        "data.update(outcome='passed', user_properties=[('fairness.state', 'in order')], fairness_failed=False)",
+        "it failed, but something turned its outcome away from it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), SENT.values(), ids=SENT)
+def test_a_report_that_is_changed_on_its_way_is_red_and_named(project, change, message):
+    called = f"if data.get('when') == 'call':\n        {change}"
+    text = hook("pytest_report_from_serializable(data)", called, "tryfirst=True")
     project.write("conftest.py", project.MODELS + text)
     project.limits("biased_model")
-    result = project.gate_in_subprocess("-n", "1")
-    assert (result.ret, result.parseoutcomes()) == (1, {"failed": 1})
+    result = project.gate_in_subprocess("-n", "1", "--junitxml=junit.xml")
+    assert result.ret == 1
+    assert result.parseoutcomes()["failed"] == 1
     assert "fairness: lost checks" in result.stdout.str()
-    assert message.format(verdict="fail") in result.stdout.str()
+    assert message in result.stdout.str()
+    assert message in (project.path / "junit.xml").read_text(encoding="utf-8")
+
+
+COLLECTED = {
+    "reported": hook("pytest_collectreport(report)", "report.outcome = 'passed'", "tryfirst=True"),
+    "made": hook(
+        "pytest_make_collect_report()",
+        "report = yield\n    if 'hand' in report.nodeid:\n        report.outcome, report.result = 'passed', []\n"
+        "    return report",
+        "wrapper=True, tryfirst=True",
+    ),
+}
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["serial", "parallel"])
+@pytest.mark.parametrize("text", COLLECTED.values(), ids=COLLECTED)
+def test_a_file_that_cannot_be_collected_is_red_whatever_a_hook_says(project, text, workers):
+    project.write("conftest.py", project.MODELS + text)
+    project.write("test_hand.py", "import nothing_of_this_name\ndef test_hand(fairness): pass\n")
+    project.limits("fair_model")
+    result = project.gate_in_subprocess("--junitxml=junit.xml", "--continue-on-collection-errors", *workers)
+    assert result.ret == 1
+    assert result.parseoutcomes()["errors"] == 1
+    assert "nothing_of_this_name" in (project.path / "junit.xml").read_text(encoding="utf-8")
 
 
 def test_a_numpy_scalar_in_a_report_does_not_end_green(project):
