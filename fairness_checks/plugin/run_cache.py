@@ -200,8 +200,11 @@ class RunCache:
         """Say what was read instead of being computed, and what was not kept."""
         if self._said:
             terminalreporter.section("fairness: kept results", sep="=")
+            names: dict[str, list[str]] = {}  # by what is said of them, which is the same of many
             for name, words in sorted(self._said.items()):
-                terminalreporter.line(f"{name}: {words}")
+                names.setdefault(words, []).append(name)
+            for words, same in names.items():
+                terminalreporter.line(f"{', '.join(same)}: {words}")
 
     def pytest_unconfigure(self) -> None:
         """Put what a run that wrote a baseline has computed in the place of what was kept before."""

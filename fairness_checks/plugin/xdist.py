@@ -251,11 +251,19 @@ class Ledger:
         if self._is_worker:  # its controller hears of no exit code but 2
             self._config.workeroutput.update({_ACCOUNT: self._own_account(), _RED: list(self._red)})  # type: ignore[attr-defined]
             return
+        self._tell_junit()
         # What a usage error or an interrupt left out is not lost: that run is red already, and says why.
         if session.exitstatus not in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR):
             self._settle(session)
         if self._failed and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _tell_junit(self) -> None:
+        """Write what is openly not checked into the JUnit file: a property of the suite for each such model."""
+        for junit in self._config.pluginmanager.get_plugins():
+            if add := getattr(junit, "add_global_property", None):
+                for model, reason in self._config.stash[GATE].limits.unchecked.items():
+                    add("fairness.unchecked", f"{model}: {reason}")
 
     def _own_account(self) -> list[str]:
         return self._rewritten + self._strays.problems() + ([self._ended] if self._ended else [])

@@ -103,7 +103,7 @@ class FittedCache:
         if self._code:
             identity = identity_of([compute])
             if (reason := identity.reason(_CUT)) is not None:
-                warnings.warn(f"cache entry {name!r}: {reason}", RuntimeWarning, stacklevel=2)
+                warnings.warn(f"cache entry {name!r} is not kept: {reason}", RuntimeWarning, stacklevel=2)
                 return _plain_arrays(name, compute())
             text = canonical_json([dict(key), identity.key], "cache key", CacheError)
         store = KeyedStore(self.directory)

@@ -46,7 +46,7 @@ class Identity:
         if not self.unseen:
             return None
         more = f" (and {len(self.unseen) - 1} more)" if len(self.unseen) > 1 else ""
-        return f"{self.unseen[0]}{more}; results are not kept. {remedy}"
+        return f"{self.unseen[0]}{more}. {remedy}"
 
 
 def identity_of(code: Collection[object], declared: Declared = (), values: Mapping[str, Any] | None = None) -> Identity:

@@ -99,7 +99,7 @@ def run_sweep(
         return _run(name, model, plan, columns, None, jobs, progress, [])
     identity = model.identity() if identity is None else identity
     if (reason := identity.reason()) is not None:
-        warnings.warn(f"sweep of {name}: {reason}", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"sweep of {name} is not kept: {reason}", RuntimeWarning, stacklevel=2)
         return _run(name, model, plan, columns, None, jobs, progress, [])
     store = SweepStore.of(Path(cache_dir), name, identity.key)
     key = _plan_key(plan, columns)

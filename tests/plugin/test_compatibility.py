@@ -52,6 +52,31 @@ def pytest_runtest_protocol(item, nextitem):
         item.session._setupstate.teardown_exact(nextitem)
         return True
 """
+TURNING = """
+
+def turn(report):
+    if report.outcome != "passed":
+        report.outcome, report.longrepr, report.wasxfail = "passed", None, "flaky"
+    report.user_properties = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    report = yield
+    turn(report)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report):
+    turn(report)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_report_teststatus(report):
+    yield
+    return "passed", ".", "PASSED"
+"""
 HAND = """
 from conftest import predictions
 
@@ -140,8 +165,10 @@ REPORTERS = {
 }
 
 
+@pytest.mark.parametrize("hooks", ["", TURNING], ids=["alone", "beside hooks that turn reports"])
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["serial", "parallel"])
-def test_every_reporter_tells_the_same_story(project, gate, workers):
+def test_every_reporter_tells_the_same_story(project, gate, workers, hooks):
+    project.write("conftest.py", project.MODELS + MORE + hooks)
     done = gate(*workers, GITHUB_ACTIONS="true")
     assert done.returncode == 1, done.stdout + done.stderr
     plugins = re.search(r"^plugins: (.*)$", done.stdout, re.MULTILINE).group(1)

@@ -169,7 +169,7 @@ def test_what_cannot_be_read_is_not_kept_and_the_run_says_so(project):
         assert len(project.fitted()) == runs * (TRAININGS - 1) + 1
         line = (
             r"computed in this run, and not kept: global `LOCK` of fit \(conftest\.py:\d+\) is or holds a "
-            r"_thread\.lock, which cannot be read; results are not kept\. Leave it out of the function, or say "
+            r"_thread\.lock, which cannot be read\. Leave it out of the function, or say "
             r"what stands for the variable: depends_on=\{name: value\}\."
         )
         assert re.search(f"^swept: {line}$", text, re.M)
@@ -251,3 +251,17 @@ def test_a_cache_that_cannot_be_made_is_said_and_costs_no_result(project):
     )
     assert "Traceback" not in text
     result.assert_outcomes(passed=3)
+
+
+def test_what_is_the_same_of_several_models_is_said_once(project):
+    project.write(
+        "conftest.py",
+        MODELS + MODELS[MODELS.index("@fairness_model") :].partition("@pytest")[0].replace("swept", "again"),
+    )
+    shared = "  {}:\n    subgroups: [{{metric: accuracy, by: sex, max_difference: 0.9}}]\n"
+    limits = "version: 1\nmodels:\n" + shared.format("again") + shared.format("swept")
+    project.write("thresholds.yaml", limits + "unchecked: {cached: another test}\n")
+    project.gate()
+    later(project)
+    text = project.gate().stdout.str()
+    assert re.search(rf"^again, swept: {DATE}out-of-fold predictions$", text, re.M)

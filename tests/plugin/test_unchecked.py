@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -56,6 +57,17 @@ def test_the_file_may_say_why(run):
     assert result.parseoutcomes() == {"passed": 1}
     assert "fairness: unchecked: biased_model (retired in May)" in result.outlines  # in the header
     assert "tiny_model: too few patients" in result.outlines  # and with what was not judged
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
+def test_junit_holds_the_reason(project, run, workers):
+    odd = REST.replace("too few patients", '"too few: <5 & falling"')
+    run(ONE + odd, "--junitxml=junit.xml", workers=workers)
+    found = ET.parse(project.path / "junit.xml").findall("testsuite/properties/property")
+    assert [(found.get("name"), found.get("value")) for found in found] == [
+        ("fairness.unchecked", "biased_model: retired in May"),
+        ("fairness.unchecked", "tiny_model: too few: <5 & falling"),
+    ]
 
 
 def test_a_fairness_test_that_uses_it_will_do(project, run):

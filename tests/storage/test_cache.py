@@ -367,7 +367,7 @@ def test_the_code_that_computes_and_what_it_references_is_in_the_key(tmp_path):
 
 def test_what_references_something_unreadable_is_not_kept_and_says_so(tmp_path):
     with pytest.warns(
-        RuntimeWarning, match=r"cache entry 'y': `handle` around .*_thread\.lock, .*results are not kept"
+        RuntimeWarning, match=r"cache entry 'y' is not kept: `handle` around .*_thread\.lock, which cannot be read\. "
     ):
         assert FittedCache(tmp_path).arrays("y", {}, scores(0.5, threading.Lock()))["y"] == [0.5]
     assert list(tmp_path.iterdir()) == []
