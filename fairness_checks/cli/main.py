@@ -77,11 +77,12 @@ def _diff(old: Path, new: Path, *, as_json: bool) -> int:
     from fairness_checks.cli.diff_text import diff_json, diff_text
     from fairness_checks.cli.snapshot import read_snapshot
     from fairness_checks.errors import FairnessError
+    from fairness_checks.plain import printable
 
     try:
         before, after = read_snapshot(old), read_snapshot(new)
     except FairnessError as error:
-        sys.stderr.write(f"fairness-checks diff: {error}\n")
+        sys.stderr.write(f"fairness-checks diff: {printable(str(error))}\n")
         return 2
     changes = compare(before, after)
     sys.stdout.write((diff_json if as_json else diff_text)(before, after, changes))

@@ -115,4 +115,6 @@ def _records(content: bytes, source: str) -> list[str]:
         parser.Parse(content, True)
     except expat.ExpatError as error:
         raise BaselineError(f"{source}:{error.lineno}: not XML: {expat.ErrorString(error.code)}") from error
+    except (LookupError, ValueError) as error:  # an encoding that Python has not, or not for XML
+        raise BaselineError(f"{source}:1: not XML that can be read: {error}; JUnit XML is UTF-8") from error
     return found

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import sys
 from collections.abc import Generator, Mapping, Sequence
+from datetime import date
 from glob import glob
 from pathlib import Path
 from types import MappingProxyType
@@ -44,6 +45,7 @@ __all__ = ["Gate"]
 
 _APART = ("inconclusive", "waived")
 _FILES = "fairness_files"  # in the input of a worker
+_TODAY = "fairness_today"  # key in the input of a pytest-xdist worker
 
 
 class Gate:
@@ -77,6 +79,8 @@ class Gate:
         self._deselected: set[tuple[str, CheckKey]] = set()
         self._deselected_waivers: list[Waiver] = []
         self._models: dict[str, tuple[str, ...] | None] = {}  # known once every conftest.py has been collected
+        #: By which waivers hold; one for all processes of a run, also of one that goes on past midnight.
+        self.today = date.fromisoformat(getattr(config, "workerinput", {}).get(_TODAY, date.today().isoformat()))
         config.stash[GATE] = self
         self._add_to_arguments()
 
@@ -148,8 +152,8 @@ class Gate:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker which files it must read."""
-        node.workerinput[_FILES] = dict(self._files)
+        """Tell a worker the day of the run, and which files it must read."""
+        node.workerinput.update({_TODAY: self.today.isoformat(), _FILES: dict(self._files)})
 
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""
@@ -280,7 +284,7 @@ class Gate:
                 evaluation.predictions.feature(feature)
         self._config.stash[RUN_CACHE].of_model(model, evaluation.read, evaluation.not_kept)
         evaluation = dataclasses.replace(evaluation, accepted=self.baseline.accepted(model, checks))
-        answers = judge_model(model, evaluation, checks, self.settings, self.limits.waivers)
+        answers = judge_model(model, evaluation, checks, self.settings, self.limits.waivers, self.today)
         if not any(isinstance(answer, Exception) for answer in answers):
             folder = self.baseline.staged(evaluation.predictions, checks, self.settings)
             self._staged |= {} if folder is None else {model: folder}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -23,6 +24,7 @@ class Judging(Protocol):
     limits: GateConfig
     baseline: BaselineSession
     node_prefix: str
+    today: date
 
     @property
     def settings(self) -> Settings:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -258,7 +257,7 @@ def waiver_problem_of(request: pytest.FixtureRequest) -> str | None:
     """
     from fairness_checks.judge.waiver_use import day_problem, use_problem
 
-    waiver, today = request.node.waiver, date.today()
+    waiver, today = request.node.waiver, request.config.stash[GATE].today
     if problem := day_problem(waiver, today):
         return problem
     return use_problem(waiver, request.config.stash[GATE].limits.waivers, _answers_of(request), today)

@@ -414,8 +414,11 @@ BOMB = """<?xml version="1.0"?>
         ("<<<<<<< HEAD\n", "bad:1: a merge conflict is unresolved"),
         ("hello", "bad:1: not JSON"),
         (b"\xff\xfe<\x00", "neither a baseline nor a JUnit XML"),
+        ('<?xml version="1.0" encoding="klingon"?><a/>', "bad:1: not XML that can be read: unknown encoding: klingon"),
+        ('<?xml version="1.0" encoding="gb2312"?><a/>', "bad:1: not XML that can be read: multi-byte encodings"),
+        ("<a>" * 100_000, "bad:1: not XML: no element found"),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_what_cannot_be_read_ends_with_two(tmp_path, write, make, diff, content, message):
     bad = tmp_path / "bad"
@@ -426,6 +429,11 @@ def test_what_cannot_be_read_ends_with_two(tmp_path, write, make, diff, content,
         assert code == 2
         assert out == ""
         assert message in err
+
+
+def test_a_file_name_breaks_no_line_of_the_message(tmp_path, diff):
+    code, _, err = diff(tmp_path / "a\n\x1b[31mb", tmp_path)
+    assert (code, err.count("\n"), "\x1b" in err) == (2, 1, False)
 
 
 def test_a_file_cut_short_at_every_200th_byte_ends_with_two(runs, tmp_path, diff):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -93,6 +94,49 @@ def test_a_waiver_alone_is_judged_by_all_that_it_names(project):
     limits(project, f"{waiver(more=NARROW)}, {waiver(model='fair_model', more=NARROW)}")
     result = project.gate("-k", "test_waiver")
     assert (result.ret, result.parseoutcomes()) == (1, {"failed": 1, "passed": 1, "deselected": 4})
+
+
+MIDNIGHT = """
+import datetime
+import os
+
+from fairness_checks.judge import verdict
+
+
+class Tomorrow(datetime.date):
+    @classmethod
+    def today(cls):
+        return cls(2100, 1, 1)
+
+
+def pytest_collection_finish():  # the run has begun on the day before
+    verdict.date = Tomorrow
+
+
+def pytest_configure(config):
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from fairness_checks.plugin import gate
+
+        gate.date = Tomorrow
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["serial", "parallel"])
+def test_a_waiver_holds_in_a_run_that_began_on_its_last_day(project, workers):
+    project.write("conftest.py", MIDNIGHT + project.MODELS)
+    limits(project, waiver(more=NARROW))
+    result = project.gate_in_subprocess(*workers)
+    assert (result.ret, result.parseoutcomes()) == (0, {"waived": 1, "passed": 4})
+
+
+def test_the_day_is_that_of_the_place_where_the_run_is(project, monkeypatch):
+    """Somewhere it is another day than here: east of 12:00 UTC or west of it."""
+    zones = {zone: datetime.now(ZoneInfo(zone)).date() for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago")}
+    for zone, day in zones.items():
+        monkeypatch.setenv("TZ", zone)
+        for expires, verdict in ((day, "waived"), (day - timedelta(days=1), "failed")):
+            limits(project, waiver(expires=expires, more=NARROW))
+            assert verdict in project.gate_in_subprocess("-k", "test_subgroups").parseoutcomes()
 
 
 def test_last_failed_runs_the_waiver_again(project):
