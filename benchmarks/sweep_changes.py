@@ -1,8 +1,9 @@
 """False failures and wrong passes of ``gap: change`` at its limit: the reduction that a mix truly has.
 
-``python -m benchmarks.sweep_changes [--quick] [--only TEXT]`` prints a line a cell. Splits, measurements, sketches and
-the finding are those of the gate; what is trained is simple enough for the truth to be known. Mixes are the data as
-they are and the two groups at equal weight. Worlds:
+``python -m benchmarks.sweep_changes [--quick] [--only TEXT]`` prints a line a cell. Splits of clusters, sketches and
+the test are those of the gate (values are measured by NumPy; the test beside this compares them with the gate's); what
+is trained is simple enough for the truth to be known. Mixes are the data as they are and the two groups at equal
+weight. Worlds:
 
 - fixed: two models that do not learn, whose errors or misses on the same row are correlated: test rows make all of the
   change. Unequal groups with fixed numbers of test rows, skewed errors, clusters of equal and unequal size, gaps that
@@ -20,31 +21,38 @@ from __future__ import annotations
 import argparse
 import datetime
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 from scipy import stats
 
-from fairness_checks import Predictions
-from fairness_checks.findings.sweep import find_in_sweep
-from fairness_checks.question.checks import Check, Settings
+from fairness_checks.stats.judge_reduction import judge_reductions
+from fairness_checks.sweep.changes import change_between
 from fairness_checks.sweep.dataset import DataSet
-from fairness_checks.sweep.measuring import measure
 from fairness_checks.sweep.mixes import Mix, Shares
-from fairness_checks.sweep.plan import SweepPlan
-from fairness_checks.sweep.results import RepeatResult, SweepResults
-from fairness_checks.sweep.sketches import cube_roots
-from fairness_checks.sweep.splits import blocks, counted_blocks, split
+from fairness_checks.sweep.sketches import WIDTH, cube_roots
+from fairness_checks.sweep.splits import counted_blocks, split
+from fairness_checks.sweep.tables import Moments, Table
 
 ALPHA, REPEATS = 0.05, 20
 Array = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator], Array]
 Learn = Callable[[Array, npt.NDArray[np.bool_], Array, str], Array]
 MIXES: dict[str, Mix] = {"as_is": "as_is", "equal": Shares({"f": 0.5, "m": 0.5})}
+
+
+class Training(NamedTuple):
+    """What became of the test rows, which of them are of the first group, and their random numbers."""
+
+    mix: str
+    values: Array
+    first: npt.NDArray[np.bool_]
+    roots: npt.NDArray[np.complex128]
 
 
 @dataclass(frozen=True)
@@ -64,48 +72,85 @@ class World:
     test: float = 0.3
     clusters: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
-    def sweep(self, rng: np.random.Generator) -> SweepResults:
-        """Draw a table, and train and test in every repeat under both mixes."""
+    def trainings(self, rng: np.random.Generator) -> Iterator[Training]:
+        """Draw a table, and train and test in every repeat under both mixes; repeat by repeat."""
         rows, first = self.draw(rng), np.arange(sum(self.sizes)) < self.sizes[0]
-        sex = np.where(first, "f", "m")
-        cluster = None
-        if self.clusters is not None:
-            counts = np.concatenate(self.clusters)
-            cluster = np.repeat(np.arange(len(counts)), counts)
-        data = DataSet({"row": np.zeros(len(sex))}, None, {"sex": sex}, cluster=cluster)
-        kept = blocks(data)
-        results = []
-        for repeat in range(REPEATS):
-            sides = split(data, "sex", self.test, rng, kept)
-            roots = cube_roots(rng, kept[sides.test])
-            trained = {name: (count, count) for name, count in data.groups("sex").take(sides.train).sizes().items()}
+        data, kept = self.data(), self.units()
+        for _ in range(REPEATS):
+            if self.clusters is None:
+                test = np.sort(
+                    np.concatenate([self._drawn(rng, np.flatnonzero(first == own)) for own in (True, False)])
+                )
+            else:
+                test = split(data, "sex", self.test, rng, kept).test
+            train = np.setdiff1d(np.arange(len(first)), test)
+            roots = cube_roots(rng, kept[test])
             for mix in MIXES:
-                weights = mix_weights(first, sides.train, mix)
-                values = self.learn(rows, first, weights, mix)[sides.test]
-                groups, _ = measure(self._predictions(values, sex[sides.test]), "sex", trained, roots)
-                results.append(RepeatResult(mix=mix, feature_set="all", repeat=repeat, groups=groups))
-        ordered = tuple(sorted(results, key=lambda result: result.task))
-        clusters = counted_blocks(data, "sex", kept)
-        sizes = data.groups("sex").sizes()
-        return SweepResults(
-            model="learner", by="sex", groups=sizes, repeated_rows=0, results=ordered, clusters=clusters
-        )
+                yield Training(
+                    mix, self.learn(rows, first, mix_weights(first, train, mix), mix)[test], first[test], roots
+                )
 
-    def _predictions(self, values: Array, sex: npt.NDArray[np.str_]) -> Predictions:
-        if self.metric == "false_negative_rate":
-            return Predictions(np.ones(len(values), int), 1 - values.astype(int), sensitive_features={"sex": sex})
-        return Predictions(error=values, sensitive_features={"sex": sex})
+    def _drawn(self, rng: np.random.Generator, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Draw the rows of a group that test, as `split` does where all rows are apart."""
+        return rng.permutation(rows)[: self.test if isinstance(self.test, int) else round(self.test * len(rows))]
+
+    def units(self) -> npt.NDArray[np.intp]:
+        """Return the cluster of each row."""
+        counts = [1] * sum(self.sizes) if self.clusters is None else [*self.clusters[0], *self.clusters[1]]
+        return np.repeat(np.arange(len(counts)), counts)
+
+    def data(self) -> DataSet:
+        """Return the table's rows, without what is learnt from."""
+        sex = np.repeat(["f", "m"], self.sizes)
+        cluster = None if self.clusters is None else self.units()
+        return DataSet({"row": np.zeros(len(sex))}, None, {"sex": sex}, cluster=cluster)
+
+    def table(self, rng: np.random.Generator) -> Table:
+        """Return the values, moments and sketches of a sweep, as `read_table` does of what the gate measures."""
+        shape = (REPEATS, len(MIXES), 2)
+        values, spread, third, tested = np.empty((4, *shape))
+        sketches = np.empty((*shape, WIDTH), dtype=np.complex128)
+        for k, training in enumerate(self.trainings(rng)):
+            place = divmod(k, len(MIXES))
+            for g, own in enumerate((training.first, ~training.first)):
+                x = training.values[own]
+                n, around = len(x), x - x.mean()
+                values[(*place, g)], tested[(*place, g)] = x.mean(), n
+                spread[(*place, g)] = around @ around
+                third[(*place, g)] = n * (around**3).sum() / ((n - 1.0) * (n - 2.0))
+                sketches[(*place, g)] = training.roots[:, own] @ (around * np.sqrt(n / (n - 1.0)) / n)
+        size = np.array(self.sizes, dtype=np.float64)
+        freedom = np.full(2, np.inf)
+        if self.clusters is not None:
+            freedom = np.array([worth - 1.0 for _, worth in counted_blocks(self.data(), "sex", self.units()).values()])
+        rate = self.metric != "mean_error"
+        parts = (spread.sum(axis=0) / (tested - 1.0).sum(axis=0), third.mean(axis=0))
+        moments = Moments(np.broadcast_to(size, (2, 2)), values.mean(axis=0), *parts)
+        return Table(
+            ("f", "m"),
+            tuple((mix, "all") for mix in MIXES),
+            np.moveaxis(values, 0, 1),
+            tested.mean(axis=(0, 1)),
+            np.moveaxis(tested, 0, 1) if rate else None,
+            tested.mean(axis=(0, 1)) / size,
+            freedom,
+            (None, None),
+            None if rate else moments,
+            np.moveaxis(sketches, 0, 1),
+        )
 
     def rates(self, sweeps: int, seed: int = 0) -> list[float]:
         """Shares of sweeps that fail, that pass, and that are undefined; and the mean width of the bracket."""
         rng = np.random.default_rng(seed)
-        check = Check(self.metric, ("sex",), "min_reduction", self.limit, gap="change")
-        plan = SweepPlan(by="sex", mixes=MIXES, repeats=REPEATS, test=self.test)
         counts, widths = np.zeros(3), []
         for _ in range(sweeps):
-            found = find_in_sweep(self.sweep(rng), plan, check, Settings()).inference
-            counts += [0, 0, 1] if found is None else [found.p_violation < ALPHA, found.p_compliance < ALPHA, 0]
-            widths += [] if found is None else [found.high - found.low]
+            change = change_between(self.table(rng), 0, 1)
+            if change is None:
+                counts[2] += 1.0
+                continue
+            found, _ = judge_reductions([change.reduction], self.limit, ALPHA)
+            counts += [found.p_violation < ALPHA, found.p_compliance < ALPHA, 0.0]
+            widths.append(found.high - found.low)
         return [*(float(rate) for rate in counts / sweeps), float(np.mean(widths))]
 
 

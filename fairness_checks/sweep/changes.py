@@ -123,7 +123,7 @@ def contrasts(table: Table, at: Sequence[int], weights: Floats) -> Contrasts | N
         return None
     up, down = _sides(table, at, weights, sums)
     claims = Claims(
-        found.value, np.sqrt(found.variance * up), np.sqrt(found.variance * down), np.asarray(found.freedom)
+        found.value, np.sqrt(found.variance + up), np.sqrt(found.variance + down), np.asarray(found.freedom)
     )
     missing = np.isnan(series).sum(axis=1)
     by_repeats = np.nanvar(series, axis=1, ddof=1) / (series.shape[1] - missing) / found.variance
@@ -159,11 +159,13 @@ def _floor(table: Table, weights: Floats) -> Floats:
 def _sides(
     table: Table, at: Sequence[int], weights: Floats, sums: npt.NDArray[np.complex128] | None
 ) -> tuple[Floats, Floats]:
-    """Return by how much skewed values widen the variances for "not above" and "not below", shapes (N,)."""
-    one = np.ones(len(weights))
+    """Return what skewed values add to the variances for "not above" and "not below", shapes (N,).
+
+    Only what test rows make of a variance is widened, which is square / size of each group: of the whole table.
+    """
+    up, down = np.zeros((2, len(weights)))
     if table.moments is None or sums is None:
-        return one, one
-    up, down = one.copy(), one.copy()
+        return up, down
     for n, own in enumerate(weights):
         groups = np.flatnonzero((own != 0.0).any(axis=0))
         # Oriented so that errors skewed alike in both groups are skewed alike here.
@@ -179,9 +181,7 @@ def _sides(
             side * size for side in unseen_variances(MeanStatistics(size, 0.0 * size, size, skewness * size))
         )
         for side, factors in ((up, (above, below)), (down, (below, above))):
-            parts = square / size
-            widened = (np.where(turn > 0.0, *factors) * parts).sum()
-            side[n] = max(widened / parts.sum(), 1.0) if parts.sum() > 0.0 else 1.0
+            side[n] = (np.maximum(np.where(turn > 0.0, *factors) - 1.0, 0.0) * square / size).sum()
     return up, down
 
 
