@@ -191,7 +191,7 @@ def main() -> None:
     )
     parser.add_argument("--only", choices=KINDS, help="one kind of metric")
     parser.add_argument("--world", choices=(*WORLDS, "all"), help="the table of worlds that are hard on a test")
-    parser.add_argument("--small", action="store_true", help="with --world: one cell of each world")
+    parser.add_argument("--small", action="store_true", help="with --world: two cells of each world")
     parser.add_argument("--alpha", type=float, default=ALPHA, help=f"with --world: the level (default {ALPHA})")
     parser.add_argument("--cell", metavar="TEXT", help='one row, as in --cell "auc samples 34/62 2"')
     parser.add_argument(

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.calibration_gates import Flags
-from benchmarks.calibration_worlds import Array
+from benchmarks.calibration_worlds import Array, Integers
 from benchmarks.hard_worlds import METRICS, SHARED, Drawn, Layout, Placed, place
 from fairness_checks import METRICS as DEFINED
 from fairness_checks import Predictions
@@ -25,7 +25,7 @@ from fairness_checks.kinds import KINDS
 from fairness_checks.kinds.balanced_accuracy import EffectiveCells
 from fairness_checks.kinds.estimated import EstimatedKind
 from fairness_checks.kinds.measured import few_clusters
-from fairness_checks.kinds.rates import measure_rates
+from fairness_checks.kinds.rates import Rates, measure_rates
 from fairness_checks.kinds.standardised import standardise
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Settings
@@ -34,6 +34,7 @@ from fairness_checks.stats.balanced_accuracy import balanced_accuracy_too_small
 from fairness_checks.stats.clusters import find_cells
 from fairness_checks.stats.disparity import p_outside, p_within, score_outside, score_within
 from fairness_checks.stats.estimates import estimates_outside, estimates_within
+from fairness_checks.stats.few_clusters import PairFreedom, pair_freedom
 from fairness_checks.stats.judge_mismatch import MismatchPairs
 from fairness_checks.stats.means import mean_estimates, means_outside, means_within
 from fairness_checks.stats.mismatch import mismatch_by_group
@@ -46,6 +47,7 @@ from fairness_checks.stats.skewness import can_be_judged
 __all__ = ["WORLDS", "HardCell", "Truth", "hard_cells", "hard_header", "run_hard_cell", "simulated"]
 
 _ROWS = 200_000  # of one part of the data sets
+_MOST_GROUPS = 1_000  # that one feature may have
 _PAIR = np.array([0]), np.array([1])
 _FIRST = np.array([0])
 
@@ -72,17 +74,36 @@ def _rows(placed: Placed, given: dict[str, Array], *, clustered: bool) -> Rows:
     return Rows(Predictions(**given, sensitive_features={"group": feature}, cluster=cluster), ["group"])  # type: ignore[arg-type]
 
 
-def _rate_p(pairs: Pairs, margin: float, alpha: float) -> Array:
-    """p-values of both tests, shape (2, S), 1 where the score test's are far from alpha; each pair of counts once."""
-    columns = np.stack([pairs.x1, pairs.n1, pairs.x2, pairs.n2])
-    one, place = np.unique(columns, axis=1, return_inverse=True)
-    kinds = Pairs(*one)
-    result = np.ones((2, one.shape[1]))
+def _rate_p(pairs: Pairs, margin: float, alpha: float, clusters: PairFreedom | None = None) -> Array:
+    """p-values of both tests of ordered pairs, shape (2, S); 1 where the score test's are far from alpha."""
+    estimated = False if clusters is None else clusters.estimated
+    result = np.ones((2, len(pairs)))
     for row, (score, test) in enumerate(((score_outside, p_outside), (score_within, p_within))):
-        near = np.flatnonzero(score(kinds, -margin, margin) < 5.0 * alpha)
-        if len(near):
-            result[row, near] = test(kinds.take(near).ordered(), margin, "difference", alpha)
-    return np.asarray(result[:, place.reshape(-1)])
+        near = np.flatnonzero(score(pairs, -margin, margin) < 5.0 * alpha)
+        if len(near) == 0:
+            continue
+        some = np.broadcast_to(estimated, len(pairs))[near]
+        p = test(pairs.take(near), margin, "difference", alpha, some)
+        if clusters is not None:
+            of_near = clusters.take(near)
+            p = of_near.one_sided(p) if row else of_near.both_sided(p, margin)
+        result[row, near] = p
+    return result
+
+
+def _clustered_rate_p(rates: Rates, first: Integers, second: Integers, margin: float, alpha: float) -> Array:
+    """p-values of pairs (first, second) of groups of clustered rates, as `RatePairs` has those of one data set."""
+    (events, samples), known = rates.evidence, rates.freedom
+    assert rates.effective is not None
+    assert known is not None
+    shared = rates.effective.shared
+    pairs = Pairs(events[first], samples[first], events[second], samples[second])
+    pairs = pairs if shared is None else pairs.joined(shared[first, second])
+    swap = pairs.exchanged()
+    first, second = np.where(swap, second, first), np.where(swap, first, second)
+    correlation, ordered = None if shared is None else shared[first, second], pairs.ordered()
+    clusters = pair_freedom(ordered, known[first], known[second], "difference", correlation)
+    return _rate_p(ordered, margin, alpha, clusters)
 
 
 def _judged(placed: Placed) -> Flags:
@@ -104,10 +125,7 @@ def _p_values(placed: Placed, drawn: Drawn, rows: Rows, margin: float, alpha: fl
     if definition.kind == "proportion":
         counts = measure_rates(rows, definition)
         assert counts is not None  # clustered
-        events, samples = counts.statistics.evidence
-        pairs = Pairs(events[first], samples[first], events[second], samples[second])
-        shared = counts.statistics.effective.shared if counts.statistics.effective else None
-        return _rate_p(pairs if shared is None else pairs.joined(shared[first, second]), margin, alpha), judged
+        return _clustered_rate_p(counts.statistics, first, second, margin, alpha), judged
     assert isinstance(kind, EstimatedKind)
     measured = kind.measure(rows, definition)
     if measured is None:  # balanced accuracies of independent samples are in the confusion counts
@@ -159,7 +177,7 @@ class Truth:
 def _of_rows(cell: HardCell, truth: Truth, data_sets: int, alpha: float, rng: np.random.Generator) -> Iterator[Array]:
     drawn, layout = METRICS[cell.metric], Layout(cell.world, cell.units)
     most = max(int(_ROWS / (cell.units[0] if cell.world == SHARED else sum(cell.units)) / 4.0), 1)
-    most = min(most, 250) if cell.world == SHARED else most  # correlations of all pairs of groups are held at once
+    most = min(most, 250 if cell.world == SHARED else _MOST_GROUPS // 2)  # all pairs of groups have a correlation
     for start in range(0, data_sets, most):
         placed = place(layout, min(most, data_sets - start), rng)
         given = drawn.draw(placed, placed.codes % 2 == truth.worse, truth.difference, rng)
@@ -173,7 +191,9 @@ def _of_counts(cell: HardCell, truth: Truth, data_sets: int, alpha: float, rng: 
     rates = float(cell.metric.split()[1]) + truth.difference * (np.arange(2) == truth.worse)
     x1, x2 = rng.binomial(cell.units, rates, size=(data_sets, 2)).T.astype(np.float64)
     n1, n2 = (np.full(data_sets, float(n)) for n in cell.units)
-    yield np.vstack([_rate_p(Pairs(x1, n1, x2, n2), truth.limit, alpha), np.ones(data_sets)])
+    one, place_ = np.unique(np.stack([x1, n1, x2, n2]), axis=1, return_inverse=True)
+    p = _rate_p(Pairs(*one).ordered(), truth.limit, alpha)
+    yield np.vstack([p[:, place_.reshape(-1)], np.ones(data_sets)])
 
 
 def _of_strata(cell: HardCell, truth: Truth, data_sets: int, alpha: float, rng: np.random.Generator) -> Iterator[Array]:
@@ -233,13 +253,21 @@ _STRATA = ("rate", "normal", "lognormal")
 _BY_SIZE = tuple(metric for metric in METRICS if metric != "rate 0.01")
 _SMALL = {
     ("geometric", "normal", (20, 200)),
-    ("Pareto", "rate", (20, 20)),
-    ("one huge", "balanced", (30, 30)),
+    ("geometric", "auc", (20, 20)),
+    ("Pareto", "rate", (50, 50)),
+    ("Pareto", "lognormal", (50, 50)),
+    ("one huge", "normal", (30, 30)),
+    ("one huge", "balanced", (50, 50)),
+    ("by outcome", "rate", (20, 200)),
     ("by outcome", "auc", (50, 50)),
+    ("shared", "rate", (30, 30)),
     ("shared", "mismatch", (30, 30)),
+    ("single", "balanced", (30, 300)),
     ("single", "ece", (30, 300)),
+    ("rare", "rate 0.002", (500, 50_000)),
     ("rare", "rate 0.005", (500, 5_000)),
     ("strata", "rate", (2, 2)),
+    ("strata", "normal", (2, 2)),
 }
 
 

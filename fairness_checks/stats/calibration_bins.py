@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,10 @@ def calibration_by_cluster(
     codes = np.append(cells.group, -1)[cells.of_row]
     where, residuals = _bin_codes(codes, labels, scores)
     plain = calibration_by_group(codes, groups, labels, scores)
-    bins = moments_by_cluster(find_cells(where, groups * BINS, clusters), residuals)
+    # A cluster in several bins is one cluster in the group's own evidence, below; correlations of all bins, a table of
+    # 10 G x 10 G, are not asked for.
+    parts = find_cells(where, groups * BINS, clusters)
+    bins = moments_by_cluster(replace(parts, cluster=np.arange(len(parts.cluster))), residuals)
     # A bin whose mean is 0 varies as much as the others: a sign of 0 would leave it out.
     error, sign = calibration_values(plain), np.append(np.where(bins.mean < 0.0, -1.0, 1.0), 0.0)
     n = np.append(np.maximum(plain.samples.sum(axis=1), 1), 1)[codes]

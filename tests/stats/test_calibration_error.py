@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import integrate, stats
 from sklearn.calibration import calibration_curve
 
+from fairness_checks.stats.calibration_bins import BINS
 from fairness_checks.stats.calibration_error import (
     calibration_by_cluster,
     calibration_by_group,
@@ -156,3 +158,19 @@ def test_what_differs_clearly_is_found():
     statistics = calibration_by_group(codes, 2, labels, scores)
     assert ece_outside(statistics, FIRST, SECOND, 0.05)[0] < 0.01
     assert ece_within(statistics, FIRST, SECOND, 0.3)[0] < 0.01
+
+
+def test_a_thousand_groups_of_clusters_need_no_table_of_all_bins():
+    rng, groups = np.random.default_rng(7), 1_000
+    codes, patients = np.repeat(np.arange(groups), 60), np.arange(60 * groups) // 3
+    scores = rng.random(60 * groups)
+    labels = rng.random(60 * groups) < scores
+    tracemalloc.start()
+    many = calibration_by_cluster(find_cells(codes, groups, patients), patients, labels, scores)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100e6
+    some = codes < 2
+    two = calibration_by_cluster(find_cells(codes[some], 2, patients[some]), patients[some], labels[some], scores[some])
+    for name in ("n", "mean", "m2", "m3"):
+        assert_allclose(getattr(many.bins, name)[: 2 * BINS], getattr(two.bins, name))
