@@ -19,7 +19,7 @@ from fairness_checks.stats import power
 from fairness_checks.stats.disparity import judge_disparity
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.proportions import Contrast, wilson_interval
+from fairness_checks.stats.proportions import Contrast, clopper_pearson
 from fairness_checks.stats.worst_group import judge_worst_group
 
 __all__ = ["Proportion"]
@@ -38,6 +38,8 @@ class Proportion:
         """Return every group with its rate; one without a denominator has none."""
         measured = rates_of(statistics, metric)
         evidence_events, evidence = measured.statistics.worth(settings.alpha)
+        # The ends at which a ceiling and a floor are judged.
+        lows, highs = clopper_pearson(evidence_events, np.maximum(evidence, 1e-9), settings.alpha)
         records = []
         for i, name in enumerate(statistics.groups):
             samples, x, n = (int(c[i]) for c in (statistics.samples, measured.statistics.events, measured.samples))
@@ -48,7 +50,6 @@ class Proportion:
             if problem is None:
                 problem = measured.few_clusters(i)
             known = n > 0 and evidence[i] > 0.0
-            interval = wilson_interval(evidence_events[i], evidence[i], 1.0 - 2.0 * settings.alpha) if known else None
             records.append(
                 GroupRecord(
                     name=name,
@@ -56,8 +57,8 @@ class Proportion:
                     events=x,
                     n=n,
                     rate=x / n if n else None,
-                    low=interval[0] if interval else None,
-                    high=interval[1] if interval else None,
+                    low=float(lows[i]) if known else None,
+                    high=float(highs[i]) if known else None,
                     clusters=clusters,
                     effective_n=None if clusters is None else float(evidence[i]),
                     problem=problem,

@@ -23,10 +23,11 @@ from fairness_checks.question.metrics import Metric
 from fairness_checks.records.check_record import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.judge_estimates import judge_difference
+from fairness_checks.stats.judge_estimates import PairTest, judge_difference
 from fairness_checks.stats.means import means_outside, means_within
 from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.stats.skewness import can_be_judged
+from fairness_checks.stats.stratified_rates import StratifiedRates, stratified_outside, stratified_within
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 from fairness_checks.stats.worst_mean import judge_worst_mean
 
@@ -53,6 +54,8 @@ class Standardised:
         Clusters of each group in the strata compared; None where samples are independent.
     moments : MeanStatistics, optional
         Of standardised means, with the skewness that the strata leave; shapes (G,).
+    rates : StratifiedRates, optional
+        Of standardised rates, the counts in the strata compared.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -63,6 +66,7 @@ class Standardised:
     strata: int
     clusters: npt.NDArray[np.int64] | None = None
     moments: MeanStatistics | None = None
+    rates: StratifiedRates | None = None
 
     def records(self, alpha: float, metric: Metric) -> tuple[GroupRecord, ...]:
         """Return the groups' records."""
@@ -84,6 +88,11 @@ class Standardised:
         of = f"{self.compared} of {self.strata}" if left_out else f"{self.compared}"
         widened = ", widened against skewness" if self.moments is not None else ""
         return f"Welch test{widened}, of values standardised over {of} strata"
+
+    @property
+    def method_of_differences(self) -> str:
+        """The test of differences: of rates, the score test within strata."""
+        return self.method if self.rates is None else self.method.replace("Welch test", "stratified score test")
 
     @property
     def left_out(self) -> str | None:
@@ -143,7 +152,9 @@ def standardise(
         of_cell = np.zeros(shape, dtype=np.int64)
         of_cell[*at] = [cell.clusters or 0 for cell in cells]
         clusters = np.where(used, of_cell, 0).sum(axis=0)
-    skewed = None
+    skewed, rates = None, None
+    if any(cell.events is not None for cell in cells):
+        rates = _rates(cells, at, shape, compared, weights)
     if moments is not None:
         third = np.zeros(shape)  # third cumulants of the cells' means
         third[*at] = moments.m3 / np.maximum(moments.n, 1) ** 3.0
@@ -173,7 +184,27 @@ def standardise(
         int(((samples.sum(axis=1) > 0) & can_be[:, present].all(axis=1)).sum()),
         clusters,
         skewed,
+        rates,
     )
+
+
+def _rates(
+    cells: Sequence[GroupRecord],
+    at: npt.NDArray[np.intp],
+    shape: tuple[int, int],
+    compared: npt.NDArray[np.bool_],
+    weights: npt.NDArray[np.float64],
+) -> StratifiedRates:
+    """Return the cells' counts in the strata compared, effective ones where samples come in clusters."""
+    events, samples = np.zeros(shape), np.zeros(shape)
+    events[*at], samples[*at] = zip(*(_evidence(cell) for cell in cells), strict=True)
+    return StratifiedRates(events[compared], samples[compared], weights[compared])
+
+
+def _evidence(cell: GroupRecord) -> tuple[float, float]:
+    if cell.effective_n is None:
+        return float(cell.events or 0), float(cell.n)
+    return (cell.rate or 0.0) * cell.effective_n, cell.effective_n
 
 
 def _with_skewness(
@@ -203,14 +234,21 @@ def judge_standardised(standardised: Standardised, judged: Sequence[int], check:
     metric, some = check.definition, standardised.estimates.take(np.asarray(judged, dtype=np.intp))
     moments = None if standardised.moments is None else standardised.moments.take(judged)
     if check.limit_kind == "max_difference":
+        outside: PairTest | None = None
+        within: PairTest | None = None
+        if moments is not None:
+            outside, within = functools.partial(means_outside, moments), functools.partial(means_within, moments)
+        elif standardised.rates is not None:
+            rates = standardised.rates.take(judged)
+            outside, within = functools.partial(stratified_outside, rates), functools.partial(stratified_within, rates)
         return judge_difference(
             some,
             check.limit,
             alpha,
             largest=metric.highest - metric.lowest,
-            method=standardised.method,
-            outside=None if moments is None else functools.partial(means_outside, moments),
-            within=None if moments is None else functools.partial(means_within, moments),
+            method=standardised.method_of_differences,
+            outside=outside,
+            within=within,
         )
     ceiling = check.limit_kind == "max_value"
     if moments is not None:

@@ -60,7 +60,8 @@ class GroupRecord:
     n : int
         Denominator of a rate (its positives), or the samples that another metric is computed from.
     rate, low, high : float or None
-        The metric's value with its interval at the record's confidence (of a rate, Wilson's); None where undefined.
+        The metric's value with its interval at the record's confidence (of a rate, Clopper and Pearson's); None where
+        undefined.
     standard_error : float or None
         Of the value, where inference uses it; None for rates, whose counts say it.
     clusters : int or None

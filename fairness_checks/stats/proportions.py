@@ -11,7 +11,6 @@ References
 .. [2] Farrington CP, Manning G. Test statistics and sample size formulae for comparative binomial trials with null
    hypothesis of non-zero risk difference or non-unity relative risk. Stat. Med. 9 (1990) 1447-1454.
    doi:10.1002/sim.4780091208
-.. [3] Wilson EB. Probable inference, the law of succession, and statistical inference. JASA 22 (1927) 209-212.
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ __all__ = [
     "exact_binomial_p",
     "restricted_rate",
     "score_statistic",
-    "wilson_interval",
 ]
 
 Contrast: TypeAlias = Literal["difference", "ratio"]
@@ -126,23 +124,6 @@ def score_statistic(
     vanishing = np.abs(above) < 1e-12  # an exact 0 / 0, up to rounding
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(vanishing, 0.0, above / deviation)
-
-
-def wilson_interval(x: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval [3]_ for one proportion; (0, 1) when there are no samples.
-
-    Examples
-    --------
-    >>> low, high = wilson_interval(0, 10)
-    >>> round(low, 4), round(high, 4)
-    (0.0, 0.2775)
-    """
-    if n <= 0:
-        return 0.0, 1.0
-    z = float(special.ndtri(0.5 + confidence / 2.0))
-    centre = (x + z * z / 2.0) / (n + z * z)
-    half = z / (n + z * z) * np.sqrt(x * (n - x) / n + z * z / 4.0)
-    return (0.0 if x == 0 else float(centre - half)), (1.0 if x == n else float(centre + half))
 
 
 def exact_binomial_p(x: int, n: int, rate: float) -> tuple[float, float]:
