@@ -125,3 +125,19 @@ def test_a_mix_that_changes_nothing_is_not_shown_to_keep_the_gap_from_growing(pr
     assert records["change"].verdict == "inconclusive"
     assert records["change"].estimate == 0.0
     assert records["change-half"].sweep.second_mix == "half"
+
+
+def test_a_size_binds_every_mix_and_a_slope_is_over_all_of_them(project):
+    project.write("conftest.py", MODELS.format(few=0.4, enough=0.15))
+    sized = SWEEP.replace("few: {female: 0.2, male: 0.8}", "balanced: oversample, under: undersample")
+    sized = sized.replace("repeats: 10", "repeats: 5\n      size: 240")
+    slope = "- {metric: accuracy, gap: dependence, max_slope: 0.1}"
+    project.write("thresholds.yaml", f"{sized.rstrip()}\n        {slope}\n")
+    project.gate("--junitxml=junit.xml")
+    cases = {name: project.properties(case) for name, case in project.junit().items()}
+    record = CheckRecord.from_json(cases["test_sweep[swept-sex-accuracy-dependence]"]["fairness.record"])
+    rows = {row.mix: [group.training_rows for group in row.groups] for row in record.sweep.table}
+    equal = [120.0, 120.0]
+    assert rows == {"as_is": [80.0, 160.0], "half": equal, "balanced": equal, "under": equal}
+    assert record.sweep.slope_mixes == ("as_is", "half", "balanced", "under")
+    assert "female rises as its share grows" in cases["test_sweep[swept-sex-accuracy-dependence]"]["fairness.text"]
