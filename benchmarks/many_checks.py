@@ -18,7 +18,8 @@ import numpy as np
 
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.verdict import judge_model
-from fairness_checks.question.checks import MISMATCH, Check, LimitKind, Settings
+from fairness_checks.question.checks import MISMATCH, Check, Settings
+from fairness_checks.question.limits import LimitKind
 
 BY = ("group",)
 SIZES = ((2, 300), (24, 100), (24, 250), (25, 200), (100, 200), (200, 500), (1_000, 50), (1_000, 500))

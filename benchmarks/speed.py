@@ -40,7 +40,8 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.auditing import audit
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.kinds.group_statistics import GroupStatistics
-from fairness_checks.question.checks import Check, LimitKind, Settings
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.metrics import METRICS
 
 BY = ("group",)

@@ -29,7 +29,8 @@ from scipy import stats
 from fairness_checks import Predictions
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.findings.sweep import find_in_sweep
-from fairness_checks.question.checks import MISMATCH, Check, LimitKind, Settings
+from fairness_checks.question.checks import MISMATCH, Check, Settings
+from fairness_checks.question.limits import LimitKind
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.measuring import measure
 from fairness_checks.sweep.plan import SweepPlan

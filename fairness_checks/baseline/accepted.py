@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fairness_checks.baseline.document import ModelBaseline
 from fairness_checks.baseline.fingerprint import Pseudonyms
-from fairness_checks.question.checks import Check, LimitKind
+from fairness_checks.question.checks import Check
+from fairness_checks.question.limits import LimitKind
 
 __all__ = ["Accepted", "held_kind", "tighter"]
 

@@ -18,6 +18,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import ConfigDict, Field
 
 from fairness_checks.question.checks import Strata, Worsening
+from fairness_checks.question.limits import LimitKind
 from fairness_checks.records.check_record import Verdict
 from fairness_checks.typing import ImageScaling
 
@@ -108,7 +109,7 @@ class Entry:
     check: str
     metric: str
     by: tuple[str, ...]
-    limit_kind: str
+    limit_kind: LimitKind
     limit: float
     control_features: tuple[str, ...] = ()
     strata: Strata = "each"

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from fairness_checks.baseline.document import Entry, GroupEntry
 from fairness_checks.cli.snapshot import Snapshot
+from fairness_checks.question.limits import LIMITS
 from fairness_checks.question.metrics import METRICS
 
 __all__ = ["CheckChange", "Fact", "Way", "compare"]
@@ -139,7 +140,7 @@ def _verdict_way(old: str, new: str) -> Way:
 
 def _lower_is_better(entry: Entry) -> bool:
     """Say whether a lower estimate is better, and a lower limit tighter: the kind of limit says it, not the metric."""
-    return not entry.limit_kind.startswith("min_")
+    return LIMITS[entry.limit_kind].ceiling
 
 
 def _number(

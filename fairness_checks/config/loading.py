@@ -27,7 +27,8 @@ from fairness_checks.config.strict_yaml import read_yaml
 from fairness_checks.config.yaml_document import Document, KeyPath, Problem, as_written
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.inputs.group_names import clean
-from fairness_checks.question.checks import LIMIT_KINDS, MISMATCH, Check, Settings
+from fairness_checks.question.checks import MISMATCH, Check, Settings
+from fairness_checks.question.limits import LIMIT_KINDS
 from fairness_checks.question.waivers import Waiver, waiver_entry
 from fairness_checks.storage.files import read_regular
 from fairness_checks.sweep.plan import SweepPlan

@@ -22,14 +22,13 @@ from fairness_checks.question.checks import (
     MISMATCH,
     RATCHET,
     Gap,
-    LimitKind,
     Worsening,
     absent_problem,
     combination_problem,
-    limit_problem,
     limits_of,
     unfit_limit,
 )
+from fairness_checks.question.limits import LimitKind, limit_problem, limits_in
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.sweep.mixes import Mix, is_balanced, parse_mix, require_change
 
@@ -61,12 +60,6 @@ _WRITE = MappingProxyType(
         "reason": 'reason: "why this is accepted"',
         "approved_by": 'approved_by: "who accepted it"',
         "expires": "expires: 2027-06-30",
-    }
-)
-_LIMITS: Mapping[str, list[LimitKind]] = MappingProxyType(
-    {
-        "subgroups": ["max_difference", "min_ratio", "max_value", "min_value"],
-        "sweep": ["max_difference", "max_mismatch", "max_slope", "min_reduction"],
     }
 )
 _EXPECTED = MappingProxyType(
@@ -117,11 +110,10 @@ def problems_between_keys(document: Document) -> Iterator[Problem]:
     first: dict[object, KeyPath] = {}
     for path, entry in checks_of(data):
         section, metric = path[2], entry.get("metric")
-        kinds: list[LimitKind] = ["max_worsening" if section == "regression" else "max_mismatch"]
+        known = kinds = limits_in(section)
         if section == "uncertainty":
             metric = MISMATCH
         elif section != "regression":
-            known = _LIMITS[str(section)]
             kinds = [kind for kind in known if kind in entry]
             yield from _limit_problems(document, path, entry, kinds, known)
         if isinstance(metric, str) and metric in METRICS and (metric != MISMATCH or section != "subgroups"):

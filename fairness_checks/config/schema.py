@@ -22,13 +22,12 @@ from fairness_checks.question.checks import (
     Burden,
     Correction,
     Gap,
-    LimitKind,
     MissingSensitive,
-    Section,
     Settings,
     Strata,
     Worsening,
 )
+from fairness_checks.question.limits import LimitKind, Section
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.sweep.plan import require_test
 

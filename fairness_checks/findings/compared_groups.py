@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.plain import printable
-from fairness_checks.question.checks import PAIRWISE, Check
+from fairness_checks.question.checks import Check
+from fairness_checks.question.limits import PAIRWISE
 
 __all__ = ["compared", "empty_cells"]
 

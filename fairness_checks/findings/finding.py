@@ -14,7 +14,8 @@ from fairness_checks.kinds.kind import Blocks
 from fairness_checks.kinds.settling import Settling, settle_estimates, settle_sweep, settle_worsening
 from fairness_checks.kinds.standardised import judge_standardised, standardise
 from fairness_checks.measure.measured_groups import MeasuredGroups
-from fairness_checks.question.checks import PAIRWISE, Check, Settings
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.limits import LIMITS, PAIRWISE
 from fairness_checks.question.metrics import Metric
 from fairness_checks.records.check_record import GroupRecord, RegressionRecord, SweepRecord
 from fairness_checks.stats.inference import Inference, deciding
@@ -158,7 +159,7 @@ def _find_largest(statistics: MeasuredGroups, check: Check, settings: Settings) 
         return dataclasses.replace(parts[0], check=check, reason=reason)
     answers = [found for _, found in known]
     p_violation = min(1.0, count * min(found.p_violation for found in answers))
-    ratio = check.limit_kind == "min_ratio"
+    ratio = not LIMITS[check.limit_kind].ceiling
     size = np.array([-found.estimate if ratio else found.estimate for found in answers])
     p = np.array([found.p_violation for found in answers])
     place = deciding(size, p, p * count < settings.alpha, violated=p_violation < settings.alpha)

@@ -24,7 +24,8 @@ from fairness_checks.kinds.influences import group_influences
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.plain import printable
-from fairness_checks.question.checks import Check, Settings, limit_problem
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.limits import limit_problem
 from fairness_checks.records.check_record import GroupRecord, RegressionRecord
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.joint_estimates import JointEstimates, joint_estimates

@@ -12,7 +12,8 @@ from fairness_checks.inputs.group_names import clean
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.hearing import told
 from fairness_checks.judge.verdict import audit_model
-from fairness_checks.question.checks import MISMATCH, Burden, Check, LimitKind, MissingSensitive, Settings, Strata
+from fairness_checks.question.checks import MISMATCH, Burden, Check, MissingSensitive, Settings, Strata
+from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.records.check_record import CheckRecord
 

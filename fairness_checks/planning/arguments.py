@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.question.arguments import count, number
-from fairness_checks.question.checks import PAIRWISE, LimitKind, limit_problem, unfit_limit
+from fairness_checks.question.checks import unfit_limit
+from fairness_checks.question.limits import PAIRWISE, LimitKind, limit_problem
 from fairness_checks.question.metrics import METRICS, Metric
 
 __all__ = ["Design", "Value", "checked_values", "design", "second_values"]

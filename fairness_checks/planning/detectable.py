@@ -9,7 +9,7 @@ from scipy import optimize
 from fairness_checks.planning.arguments import Design, Value, design, second_values
 from fairness_checks.planning.needs import components, fewest, kept, needed
 from fairness_checks.question.arguments import count
-from fairness_checks.question.checks import PAIRWISE
+from fairness_checks.question.limits import PAIRWISE
 
 __all__ = ["plan_detectable"]
 

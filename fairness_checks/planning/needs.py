@@ -15,7 +15,8 @@ from scipy import special
 
 from fairness_checks.planning.arguments import Design
 from fairness_checks.planning.variances import area_covariance, by_class, mismatch_variance, of_group
-from fairness_checks.question.checks import PAIRWISE, Settings
+from fairness_checks.question.checks import Settings
+from fairness_checks.question.limits import LIMITS, PAIRWISE
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.stats.multiplicity import sidak_level
 from fairness_checks.stats.power import (
@@ -44,15 +45,9 @@ def fewest(design: Design) -> float:
 
 def kept(design: Design, first: float, second: float) -> bool:
     """Whether assumed values keep the limit; `second` does not matter for a ceiling or a floor."""
-    limit = design.limit
-    distances = {
-        "max_difference": limit - abs(first - second),
-        "min_ratio": min(first, second) - limit * max(first, second),
-        "max_mismatch": limit - (first - second),
-        "max_value": limit - first,
-        "min_value": first - limit,
-    }
-    return distances[design.limit_kind] > 0.0
+    slack = LIMITS[design.limit_kind].slack
+    assert slack is not None  # for the type checker: `design` refuses limits for which nothing is planned
+    return slack(design.limit, first, second) > 0.0
 
 
 def needed(design: Design, first: float, second: float) -> float | None:

@@ -9,7 +9,7 @@ from typing import Literal
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.planning.arguments import Value, checked_values, design, second_values
 from fairness_checks.planning.needs import fewest, kept, needed, needed_of_components
-from fairness_checks.question.checks import PAIRWISE
+from fairness_checks.question.limits import PAIRWISE
 
 __all__ = ["SamplePlan", "plan_sample_size"]
 

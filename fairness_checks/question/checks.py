@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from fairness_checks.errors import ConfigurationError, did_you_mean
-from fairness_checks.question.arguments import as_float, count, number
+from fairness_checks.question.arguments import count, number
+from fairness_checks.question.limits import LIMIT_KINDS, LimitKind, Section, limit_problem
 from fairness_checks.question.metrics import METRICS, Metric
 
 __all__ = [
-    "LIMIT_KINDS",
     "MISMATCH",
     "MISSING_IS_ERROR",
-    "PAIRWISE",
     "Burden",
     "Check",
     "CheckKey",
     "Correction",
     "Gap",
     "IdenticalRows",
-    "LimitKind",
     "Missing",
     "MissingSensitive",
     "MixAnswer",
@@ -30,37 +27,20 @@ __all__ = [
     "Strata",
     "Worsening",
     "absent_problem",
-    "limit_problem",
     "limits_of",
     "unfit_limit",
 ]
 
-LimitKind: TypeAlias = Literal[
-    "max_difference",
-    "min_ratio",
-    "max_value",
-    "min_value",
-    "max_mismatch",
-    "max_slope",
-    "max_worsening",
-    "min_reduction",
-]
 Correction: TypeAlias = Literal["holm", "benjamini_hochberg", "none"]
 Burden: TypeAlias = Literal["violation", "compliance"]
 MissingSensitive: TypeAlias = Literal["error", "group"]
 IdenticalRows: TypeAlias = Literal["independent", "together"]
 Strata: TypeAlias = Literal["each", "combined"]
-Section: TypeAlias = Literal["subgroups", "uncertainty", "sweep", "regression"]
 Gap: TypeAlias = Literal["each_mix", "equal_representation", "worst_case", "best_case", "dependence", "change"]
 MixAnswer: TypeAlias = Literal["closes", "narrows", "reverses", "widens", "open"]
 Worsening: TypeAlias = Literal["disparity", "worst_group", "each_group"]
 
 MISMATCH = "uncertainty_mismatch"
-LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
-PAIRWISE: frozenset[LimitKind] = frozenset({"max_difference", "min_ratio", "max_mismatch"})
-"""Limits on the disparity of two groups, not on the value of one."""
-
-
 RATCHET = "ratchet: holds one value, so that it goes with `of: disparity` or `of: worst_group`"
 _COMPARABLE = ("proportion", "mean", "ranking", "balanced_accuracy")
 """Kinds of metric of which two models' values on the same samples can be compared."""
@@ -78,38 +58,6 @@ class CheckKey(NamedTuple):
     gap: str = ""
     of: str = ""
     mix: str = ""
-
-
-def limit_problem(kind: str, limit: object, metric: Metric) -> str | None:
-    """Say what is wrong with a limit, or return None where it is a number that is possible.
-
-    Examples
-    --------
-    >>> limit_problem("max_difference", 1.5, METRICS["accuracy"])
-    'max_difference: 1.5 is impossible; allowed: 0 <= max_difference < 1'
-    """
-    span = metric.highest - metric.lowest
-    ranges = {
-        # name: (lowest limit, is it allowed?, highest limit, is it allowed?); past these ends nothing can violate
-        "max_difference": (0.0, True, span, False),
-        "min_ratio": (0.0, False, 1.0, True),
-        "max_value": (metric.lowest, True, metric.highest, False),
-        "min_value": (metric.lowest, False, metric.highest, True),
-        "max_mismatch": (0.0, True, 1.0, False),
-        "max_slope": (0.0, True, math.inf, False),
-        "max_worsening": (0.0, True, span, False),
-        "min_reduction": (-span, False, span, False),  # below 0: how much the disparity may grow
-    }
-    low, low_allowed, high, high_allowed = ranges[kind]
-    x = as_float(limit)
-    if x is not None and math.isfinite(x):
-        above = low < x or (low_allowed and x == low)
-        if above and (x < high or (high_allowed and x == high)):
-            return None
-    lower = "" if math.isinf(low) else f"{low:g} {'<=' if low_allowed else '<'} "
-    upper = "" if math.isinf(high) else f" {'<=' if high_allowed else '<'} {high:g}"
-    allowed = f"{lower}{kind}{upper}" if lower or upper else "any finite number"
-    return f"{kind}: {f'{limit!r} is not a number' if x is None else f'{x:g} is impossible'}; allowed: {allowed}"
 
 
 def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = None) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from datetime import date
 import yaml
 
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.question.checks import CheckKey, Gap, LimitKind, Strata, Worsening
+from fairness_checks.question.checks import CheckKey, Gap, Strata, Worsening
+from fairness_checks.question.limits import LimitKind
 
 __all__ = ["Waiver", "find_waiver", "waiver_entry"]
 

@@ -19,11 +19,11 @@ from fairness_checks.question.checks import (
     Correction,
     Gap,
     IdenticalRows,
-    LimitKind,
     MixAnswer,
     Strata,
     Worsening,
 )
+from fairness_checks.question.limits import LIMITS, LimitKind
 from fairness_checks.records.decision import Verdict, decide
 from fairness_checks.typing import Decisions, ImageScaling
 
@@ -545,7 +545,7 @@ def _against_verdict(record: CheckRecord) -> Iterator[str]:
         yield f"waiver: stands in a record whose verdict is {record.verdict!r}"
     elif record.estimate is not None and decided != "inconclusive" and not _same(record.estimate, record.limit):
         above = record.estimate > record.limit
-        exceeded = not above if record.limit_kind.startswith("min_") else above
+        exceeded = above if LIMITS[record.limit_kind].ceiling else not above
         if exceeded is (decided == "pass"):
             yield f"verdict: {record.verdict!r}, but {record.estimate:g} is on the other side of {record.limit:g}"
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from fairness_checks.plain import printable
+from fairness_checks.question.limits import LIMITS
 from fairness_checks.records.check_record import CheckRecord, GroupRecord
 from fairness_checks.report.sweep_text import answer_words, table_words
 from fairness_checks.report.text import (
-    SIGNS,
     about_text,
     absent_text,
     disparity_text,
@@ -68,7 +68,7 @@ def _rows(record: CheckRecord) -> Iterator[Row]:
         groups.append((f"(+{len(record.groups) - len(shown)} groups)", "", ""))
     answer = (
         disparity_text(record),
-        f"{SIGNS[record.limit_kind][0]}{limit_text(record.limit)}",
+        f"{LIMITS[record.limit_kind].signs[0]}{limit_text(record.limit)}",
         _p(record),
         record.verdict,
     )

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Iterator
 
 from fairness_checks.plain import printable
+from fairness_checks.question.limits import LIMITS
 from fairness_checks.records.check_record import CheckRecord, GroupRecord, InputRecord, SweepRecord
 from fairness_checks.report.numbers import value_text
 from fairness_checks.report.regression_text import change_words, regression_lines, worsening_words
 from fairness_checks.report.sweep_text import answer_words, gap_words, setting_words, sweep_lines, table_lines
 
 __all__ = [
-    "SIGNS",
     "about_text",
     "absent_text",
     "disparity_text",
@@ -28,16 +28,6 @@ __all__ = [
 ]
 
 _CORRECTIONS = {"holm": "Holm", "benjamini_hochberg": "Benjamini-Hochberg", "none": "unadjusted"}
-SIGNS = {  # limit kind: (kept, violated)
-    "max_difference": ("<=", ">"),
-    "min_ratio": (">=", "<"),
-    "max_value": ("<=", ">"),
-    "min_value": (">=", "<"),
-    "max_mismatch": ("<=", ">"),
-    "max_slope": ("<=", ">"),
-    "max_worsening": ("<=", ">"),
-    "min_reduction": (">=", "<"),
-}
 _MOST_GROUPS_SHOWN = 12
 
 
@@ -143,7 +133,7 @@ def _story(record: CheckRecord) -> str:
         return f"{subject} undefined, not judged against {limit_text(record.limit)}: {record.reason}"
     story = f"{subject} {_groups_text(record)} {disparity_text(record)}"
     limit = limit_text(record.limit)
-    kept, violated = SIGNS[record.limit_kind]
+    kept, violated = LIMITS[record.limit_kind].signs
     adjusted = f"{p_text(record.p_adjusted)}, {_CORRECTIONS[record.correction]}"
     if record.verdict == "pass":
         return f"{story} {kept} {limit} ({p_text(record.p_compliance)})"
@@ -206,16 +196,8 @@ def _would_take(record: CheckRecord) -> Iterator[str]:
         yield "It would take more samples of the groups that could not be judged."
         return
     share = f"{record.power:.0%}"
-    words = {
-        "max_difference": "difference",
-        "min_ratio": "ratio",
-        "max_mismatch": "mismatch",
-        "max_slope": "slope",
-        "max_worsening": "worsening",
-        "min_reduction": "reduction",
-    }
-    word = words.get(record.limit_kind, "value")
-    bound = "or less" if record.limit_kind in ("min_ratio", "min_value", "min_reduction") else "or more"
+    limit = LIMITS[record.limit_kind]
+    word, bound = limit.word, "or more" if limit.ceiling else "or less"
     if record.detectable is None:
         yield f"These groups show no {word} past the limit with {share} power."
     else:

@@ -17,7 +17,8 @@ from fairness_checks.config.loading import load_config
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.findings.compared_groups import cells_text
 from fairness_checks.judge.verdict import audit_model
-from fairness_checks.question.checks import MISMATCH, PAIRWISE, Check, Settings
+from fairness_checks.question.checks import MISMATCH, Check, Settings
+from fairness_checks.question.limits import PAIRWISE
 from fairness_checks.report.junit import properties
 from fairness_checks.report.terminal import summary_lines
 from fairness_checks.report.text import explanation
