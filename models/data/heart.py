@@ -1,7 +1,7 @@
 """Two public tables of cardiac patients, as the study used them.
 
 The study is Straw, Rees, Nachev, J Med Internet Res 2024;26:e46936, https://doi.org/10.2196/46936. Needs
-``pandas``.
+``pandas``, and ``pooch`` where FAIRNESS_DATA does not hold the tables.
 """
 
 from __future__ import annotations

