@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import integrate, stats
 from sklearn.calibration import calibration_curve
 
+from benchmarks.calibration_errors import Cell, ece_below
 from fairness_checks.stats.calibration_bins import BINS
 from fairness_checks.stats.calibration_error import (
     calibration_by_cluster,
@@ -19,6 +20,7 @@ from fairness_checks.stats.calibration_error import (
     ece_outside,
     ece_within,
     judge_worst_ece,
+    variance_above,
 )
 from fairness_checks.stats.clusters import find_cells
 
@@ -174,3 +176,35 @@ def test_a_thousand_groups_of_clusters_need_no_table_of_all_bins():
     two = calibration_by_cluster(find_cells(codes[some], 2, patients[some]), patients[some], labels[some], scores[some])
     for name in ("n", "mean", "m2", "m3"):
         assert_allclose(getattr(many.bins, name)[: 2 * BINS], getattr(two.bins, name))
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes", "shift"), [((0.5, 50.0), (50, 2_000), 0.05), ((0.5, 20.0), (50, 1_000), 0.2)]
+)
+def test_rare_events_that_are_missing_by_luck_do_not_pass(shape, sizes, shift):
+    """With the variances seen 0.13 of the first would pass."""
+    cell = Cell(shape, sizes, shift, 0)
+    runs = 1_000
+    drawn = cell.draw(np.random.default_rng(1), runs)
+    first = 2 * np.arange(runs)
+    for alpha in (0.05, 0.01):
+        bound = alpha + 3.0 * math.sqrt(alpha * (1.0 - alpha) / runs)
+        assert np.mean(ece_within(drawn, first, first + 1, cell.limit) < alpha) <= bound
+        assert np.mean(ece_below(drawn, cell.limit)[first] < alpha) <= bound
+    groups = calibration_estimates(drawn)
+    gap = cell.limit - (groups.value[first] - groups.value[first + 1])
+    error = np.sqrt(groups.variance[first] + groups.variance[first + 1])
+    assert shift > 0.1 or np.mean(gap > 1.645 * error) > 0.1
+
+
+def test_the_variance_at_the_limit_is_that_of_a_higher_rate():
+    """One bin of 100 samples at a score of 0.05, of which 2 are events: variance of rates 0.02 and 0.02 + 0.1."""
+    labels, scores = np.arange(100) < 2, np.full(100, 0.05)
+    statistics = calibration_by_group(np.zeros(100, dtype=int), 1, labels, scores)
+    groups = calibration_estimates(statistics)
+    now, then = (variance_above(statistics, groups, np.array([by]))[0] for by in (0.0, 0.1))
+    assert now == pytest.approx(groups.variance[0])
+    expected = (0.12 * 0.88 + 0.25 / 100) / (0.02 * 0.98 + 0.25 / 100)
+    assert then / now == pytest.approx(expected, rel=1e-9)
+    far = variance_above(statistics, groups, np.array([0.9]))[0]
+    assert far == pytest.approx(variance_above(statistics, groups, np.array([0.5]))[0])
