@@ -13,6 +13,7 @@ from fairness_checks.errors import ConfigurationError
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.mixes import Shares, common_size, mix_key, parse_mix, require_groups
 from fairness_checks.sweep.mixing import apply_mix
+from fairness_checks.sweep.plan import SweepPlan
 
 
 def rng(seed=0):
@@ -241,3 +242,9 @@ def test_a_mix_that_is_none_is_one_clear_error(value, message):
 def test_an_unknown_group_is_answered_with_the_nearest():
     with pytest.raises(ConfigurationError, match=r"mixes\.women: 'femal' is no group of 'sex'; did you mean 'female'"):
         require_groups("women", Shares({"femal": 1.0}), "sex", ("female", "male"))
+
+
+@pytest.mark.parametrize("mix", ["as_is", "oversample", "undersample", Shares({"f": 0.5, "m": 0.5})])
+def test_a_training_of_another_size_is_another_training(mix):
+    keys = [SweepPlan(by="sex", mixes={"one": mix}, size=size).task_key("one") for size in (None, 40, 41)]
+    assert keys[0] != keys[1] != keys[2]
