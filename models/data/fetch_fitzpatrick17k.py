@@ -155,7 +155,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; run again to go on\n")
         return 130
-    except (FairnessError, ImportError, OSError) as error:  # an ImportError: of a proxy that httpx needs more for
+    except (FairnessError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     failed = done.total - done.kept - done.new

@@ -34,9 +34,13 @@ class Manners:
     largest: int = 64 * 2**20  # bytes of one file
 
     def client(self) -> httpx.AsyncClient:
-        """Return what sends the requests, each with the name of who asks."""
+        """Return what sends the requests, each with the name of who asks, by way of the environment's proxy."""
         agent = f"{AGENT}/1 (research data; contact: {self.contact})"
-        return httpx.AsyncClient(headers={"User-Agent": agent, "Accept-Encoding": "identity"}, timeout=self.timeout)
+        headers = {"User-Agent": agent, "Accept-Encoding": "identity"}
+        try:
+            return httpx.AsyncClient(headers=headers, timeout=self.timeout)
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            raise OSError(f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY cannot be used: {error}") from None
 
 
 class Refused(Exception):
