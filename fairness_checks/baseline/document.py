@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field
 
 from fairness_checks.question.checks import Strata, Worsening
 from fairness_checks.question.limits import LimitKind
+from fairness_checks.question.question import Question
 from fairness_checks.records.check_record import Verdict
 from fairness_checks.typing import ImageScaling
 
@@ -81,7 +82,7 @@ class Entry:
     Parameters
     ----------
     check, metric, by, limit_kind, control_features, strata, gap, of, mix
-        The question, as in `CheckKey`; `of` is what a check against the baseline compares.
+        The `Question`; `of` is what a check against the baseline compares.
     limit : float
         Its limit.
     verdict : {"pass", "fail", "inconclusive", "waived"}
@@ -128,6 +129,11 @@ class Entry:
     git_commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}(\+dirty)?$")] | None = None
     date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d")]
 
+    @property
+    def question(self) -> Question:
+        """What was asked."""
+        return Question.read(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomesRef:
@@ -165,7 +171,7 @@ class ModelBaseline:
     Parameters
     ----------
     checks : dict of str to Entry
-        By `fairness_checks.baseline.keys.entry_key`.
+        By `Question.line`.
     outcomes : OutcomesRef or None
         None where the samples have no ids, so that nothing can be paired.
     data_fingerprint : str or None

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, NoReturn
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fairness_checks.baseline.document import SCHEMA, Baseline, ModelBaseline, Salt, Sha256
-from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.text import checksum, written_by
 from fairness_checks.errors import BaselineError
 from fairness_checks.storage.files import read_regular
@@ -111,7 +110,7 @@ def parse_baseline(text: str, source: str) -> Baseline:
             f"{source}: checksum: the content is not what was written: something was edited by hand or merged. "
             f"A baseline is measured, not written: {_REMEDY}"
         )
-    _check_keys(baseline, source)
+    _questions(baseline, source)
     return baseline
 
 
@@ -154,12 +153,12 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _check_keys(baseline: Baseline, source: str) -> None:
+def _questions(baseline: Baseline, source: str) -> None:
     """Refuse entries that stand under another check's key, and outcomes of other samples than the checks'."""
     for name, model in baseline.models.items():
         for key, entry in model.checks.items():
-            if key != entry_key(entry):
-                raise BaselineError(f"{source}: models.{name}: {key!r} holds {entry_key(entry)!r}; {_REMEDY}")
+            if key != entry.question.line:
+                raise BaselineError(f"{source}: models.{name}: {key!r} holds {entry.question.line!r}; {_REMEDY}")
         if model.outcomes is not None and model.outcomes.key is None and baseline.salt is None:
             raise BaselineError(f"{source}: models.{name}: its outcomes have neither a key nor a salt; {_REMEDY}")
         if model.outcomes is not None and model.outcomes.fingerprint != model.data_fingerprint:

@@ -14,7 +14,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fairness_checks.baseline.document import GroupEntry, OutcomesRef
 from fairness_checks.baseline.fingerprint import Pseudonyms
-from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.moments import group_entries
 from fairness_checks.baseline.outcomes import write_outcomes
 from fairness_checks.baseline.secret_key import SecretKey
@@ -42,7 +41,7 @@ class Staged:
     outcomes : OutcomesRef or None
         Of the file `OUTCOMES` beside it; None where the samples have no ids.
     groups : dict of str to (tuple of GroupEntry)
-        Of each check against the baseline, by `entry_key`.
+        Of each check against the baseline, by `Question.line`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -85,7 +84,7 @@ def _stage(predictions: Predictions, checks: Sequence[Check], settings: Settings
     if predictions.sample_id is not None and key is not None:
         ref = write_outcomes(folder / OUTCOMES, predictions, Pseudonyms(key))
         outcomes = dataclasses.replace(ref, file=f"staged/outcomes-{ref.sha256[:12]}.npz")  # until it is in its place
-    groups = {entry_key(check.key): _groups(predictions, check, settings) for check in checks}
+    groups = {check.question.line: _groups(predictions, check, settings) for check in checks}
     content = _staged().dump_json(Staged(outcomes=outcomes, groups=groups))
     (folder / _STAGED).write_bytes(content)
     return folder

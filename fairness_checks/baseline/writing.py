@@ -10,7 +10,6 @@ from pathlib import Path
 from fairness_checks.baseline.accepted import tighter
 from fairness_checks.baseline.document import Baseline, Entry, ModelBaseline
 from fairness_checks.baseline.entries import entry_of
-from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.provenance import git_commit, package_versions
 from fairness_checks.baseline.staging import OUTCOMES, Staged, read_staged
 from fairness_checks.baseline.store import outcomes_folder, update_baseline
@@ -74,13 +73,13 @@ def write_baseline(
     compared: dict[str, Staged] = {}
     files: dict[str, Path] = {}
     for model, checks in configured.items():
-        own = {record.check_key: record for record in records if record.model == model}
-        plain = [own[check.key] for check in checks if check.of is None and check.key in own]
+        own = {record.question: record for record in records if record.model == model}
+        plain = [own[check.question] for check in checks if check.of is None and check.question in own]
         accepted[model] = {
-            entry_key(record.check_key): written.entry(record) for record in plain if record.verdict in _ACCEPTED
+            record.question.line: written.entry(record) for record in plain if record.verdict in _ACCEPTED
         }
         against = [check for check in checks if check.of is not None]
-        ready = all(check.key in own and _acceptable(own[check.key]) for check in against)
+        ready = all(check.question in own and _acceptable(own[check.question]) for check in against)
         if against and ready and model in staged:
             compared[model] = read_staged(staged[model])
             if compared[model].outcomes is not None:
@@ -93,11 +92,11 @@ def write_baseline(
             there = models.get(model, ModelBaseline(checks={}))
             checks = there.checks | entries
             if model in compared:
-                part, own = compared[model], {r.check_key: r for r in records if r.model == model}
+                part, own = compared[model], {r.question: r for r in records if r.model == model}
                 for check in configured[model]:
                     if check.of is not None:
-                        key = entry_key(check.key)
-                        checks[key] = written.worsening(own[check.key], check, part, there.checks.get(key))
+                        key = check.question.line
+                        checks[key] = written.worsening(own[check.question], check, part, there.checks.get(key))
                 fingerprint = None if part.outcomes is None else part.outcomes.fingerprint
                 there = replace(there, outcomes=part.outcomes, data_fingerprint=fingerprint)
             if checks:
@@ -140,7 +139,7 @@ class Written:
 
     def worsening(self, record: CheckRecord, check: Check, part: Staged, old: Entry | None) -> Entry:
         """Return the entry of a check against the baseline, with the limit that it holds from now on."""
-        groups = part.groups[entry_key(check.key)]
+        groups = part.groups[check.question.line]
         limit = None
         if check.ratchet:  # never looser than before; without a proved improvement nothing is held
             held = None if old is None else old.ratchet_limit

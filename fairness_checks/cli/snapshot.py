@@ -10,7 +10,6 @@ from xml.parsers import expat
 
 from fairness_checks.baseline.document import Entry
 from fairness_checks.baseline.entries import entry_of
-from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.reading import parse_baseline
 from fairness_checks.errors import BaselineError, RecordError
 from fairness_checks.records.check_record import CheckRecord
@@ -33,7 +32,7 @@ class Snapshot:
     kind : {"baseline", "junit"}
         What it is; the JUnit XML has no fingerprints and no ratchets.
     models : dict of str to (dict of str to Entry)
-        By model and `entry_key`.
+        By model and `Question.line`.
     fingerprints : dict of str to (str or None, str)
         Of the models' samples, where known, behind the key that they were made with; those of two keys cannot be
         compared.
@@ -83,9 +82,9 @@ def _read_junit(content: bytes, source: str) -> Snapshot:
         except RecordError as error:
             raise BaselineError(f"{source}: {RECORD_PROPERTY}: {error}; was it written by another version?") from error
         entry = entry_of(record, versions={}, git_commit=None, date=_NO_DATE)
-        checks, key = models.setdefault(record.model, {}), entry_key(entry)
+        checks, key = models.setdefault(record.model, {}), entry.question.line
         # A hand-written test may ask the same thing twice; each stays, by its place in the file.
-        same = sum(1 for other in checks.values() if entry_key(other) == key)
+        same = sum(1 for other in checks.values() if other.question.line == key)
         checks[f"{key} ({same + 1})" if same else key] = entry
     if not models:
         raise BaselineError(

@@ -179,12 +179,12 @@ def _idle_waiver(config: GateConfig, waiver: Waiver) -> str | None:
     if waiver.model not in names:
         return f"this file has no checks of a model {waiver.model!r}; {did_you_mean(waiver.model, names)}"
     checks = [entry.check for model in config.models if model.name == waiver.model for entry in model.checks]
-    if any(waiver.covers(waiver.model, check.key) for check in checks):
+    if any(waiver.covers(waiver.model, check.question) for check in checks):
         return None
     metrics = [check.metric for check in checks]
     if waiver.metric not in metrics:
         return f"{waiver.model} has no check of {waiver.metric}; {did_you_mean(waiver.metric, metrics)}"
-    there = [waiver_entry(waiver.model, check.key) for check in checks if check.metric == waiver.metric]
+    there = [waiver_entry(waiver.model, check.question) for check in checks if check.metric == waiver.metric]
     more = f"; ... and {len(there) - _MAX_SHOWN} more" if len(there) > _MAX_SHOWN else ""
     those = f"its checks of {waiver.metric} are waived by {'; '.join(there[:_MAX_SHOWN])}{more}"
     return f"names no check of {waiver.model}; {those}"

@@ -10,7 +10,6 @@ import numpy as np
 
 from fairness_checks.baseline.accepted import Accepted, held_kind, tighter
 from fairness_checks.baseline.document import Entry, GroupEntry, OutcomesRef
-from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.moments import stored_influence
 from fairness_checks.baseline.outcomes import read_outcomes, rounded
 from fairness_checks.baseline.reading import REWRITE
@@ -71,7 +70,7 @@ def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, s
     """
     metric = check.definition
     measured = GroupStatistics.from_predictions(predictions, check.by, settings.missing, [metric])
-    entry = None if accepted.model is None else accepted.model.checks.get(entry_key(check.key))
+    entry = None if accepted.model is None else accepted.model.checks.get(check.question.line)
     old = {} if entry is None else {group.name: group for group in entry.groups}
     statistics = compared(measured, check)
     groups = KINDS[metric.kind].groups(statistics, metric, settings)

@@ -56,8 +56,8 @@ def close(
     if lost:
         raise BaselineError("checks were lost")
     checks = {model.name: [entry.check for entry in model.checks] for model in limits.models}
-    configured = {(model, check.key) for model, some in checks.items() for check in some}
-    complete = unfiltered and configured <= {(record.model, record.check_key) for record in records}
+    configured = {(model, check.question) for model, some in checks.items() for check in some}
+    complete = unfiltered and configured <= {(record.model, record.question) for record in records}
     kept = [record for record in records if record.model not in incomplete]
     written = baseline.write(kept, checks, staged, complete=complete)
     if incomplete:

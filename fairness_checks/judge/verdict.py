@@ -47,7 +47,7 @@ def _record(
     )
     return CheckRecord(
         model=model,
-        check=check.key[0],
+        check=check.question[0],
         metric=check.metric,
         by=check.by,
         limit_kind=check.limit_kind,
@@ -167,7 +167,7 @@ def judge_model(
     answers: list[Answer] = []
     for check, finding, adjusted in zip(checks, findings, adjust(raw, settings.correction), strict=True):
         if isinstance(finding, Finding):
-            waiver = find_waiver(waivers, model, check.key, day)
+            waiver = find_waiver(waivers, model, check.question, day)
             answers.append(attempted(partial(_record, model, finding, adjusted, len(checks), settings, waiver, said)))
         else:
             answers.append(finding)

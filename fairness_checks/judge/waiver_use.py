@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from fairness_checks.plain import printable
-from fairness_checks.question.checks import CheckKey
+from fairness_checks.question.question import Question
 from fairness_checks.question.waivers import Waiver, find_waiver, waiver_entry
 from fairness_checks.records.check_record import CheckRecord
 
@@ -37,7 +37,7 @@ def day_problem(waiver: Waiver, today: date) -> str | None:
 
 
 def use_problem(
-    waiver: Waiver, waivers: Sequence[Waiver], answers: Mapping[CheckKey, CheckRecord | Exception], today: date
+    waiver: Waiver, waivers: Sequence[Waiver], answers: Mapping[Question, CheckRecord | Exception], today: date
 ) -> str | None:
     """Say that a waiver waives nothing, or more than it must; None where it is in order.
 
@@ -47,7 +47,7 @@ def use_problem(
         One that holds today.
     waivers : sequence of Waiver
         All waivers of the file.
-    answers : mapping of CheckKey to (CheckRecord or Exception)
+    answers : mapping of Question to (CheckRecord or Exception)
         Of all checks of the waiver's model; of one that could not be made, why.
     today : datetime.date
         The day of the run.

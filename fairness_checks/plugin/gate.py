@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession
     from fairness_checks.config.loading import GateConfig
     from fairness_checks.judge.verdict import Answer
-    from fairness_checks.question.checks import Burden, CheckKey, Settings
+    from fairness_checks.question.checks import Burden, Settings
+    from fairness_checks.question.question import Question
     from fairness_checks.question.waivers import Waiver
     from fairness_checks.sweep.runs import Progress
 
@@ -73,10 +74,10 @@ class Gate:
         self.rewritten = rewritten(self.path, given, _files_now(config, self.path))
         self._files = given
         self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
-        self._answers: dict[str, dict[CheckKey, Answer]] = {}
+        self._answers: dict[str, dict[Question, Answer]] = {}
         self._failures: dict[str, Exception] = {}
         self._raised: list[Exception] = []  # errors of trainings that a check has shown
-        self._deselected: set[tuple[str, CheckKey]] = set()
+        self._deselected: set[tuple[str, Question]] = set()
         self._deselected_waivers: list[Waiver] = []
         self._models: dict[str, tuple[str, ...] | None] = {}  # known once every conftest.py has been collected
         #: By which waivers hold; one for all processes of a run, also of one that goes on past midnight.
@@ -206,7 +207,7 @@ class Gate:
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Remember what was left out on purpose."""
-        self._deselected.update((i.model, i.check.key) for i in items if isinstance(i, CheckTest))
+        self._deselected.update((i.model, i.check.question) for i in items if isinstance(i, CheckTest))
         self._deselected_waivers += [i.waiver for i in items if isinstance(i, WaiverTest)]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -217,12 +218,12 @@ class Gate:
         """
         from fairness_checks.judge.waiver_use import waiver_text
 
-        there = {(i.model, i.check.key) for i in session.items if isinstance(i, CheckTest)} | self._deselected
+        there = {(i.model, i.check.question) for i in session.items if isinstance(i, CheckTest)} | self._deselected
         missing = [
             f"{entry.check.metric} by {', '.join(entry.check.by)} of {model.name} (line {entry.line})"
             for model in self.limits.models
             for entry in model.checks
-            if (model.name, entry.check.key) not in there
+            if (model.name, entry.check.question) not in there
         ]
         waivers = [i.waiver for i in session.items if isinstance(i, WaiverTest)] + self._deselected_waivers
         missing += [waiver_text(waiver) for waiver in self.limits.waivers if waiver not in waivers]
@@ -239,7 +240,7 @@ class Gate:
             where = f" in {code.co_filename}:{code.co_firstlineno}" if code else ""
             raise ConfigurationError(f"the fixture{where} replaces the model {name}; give one of them another name")
 
-    def answers(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, Answer]:
+    def answers(self, model: str, request: pytest.FixtureRequest) -> dict[Question, Answer]:
         """Evaluate a model once: all its checks together, whatever was selected, for they are adjusted together."""
         if model in self._failures:  # what took long to fail is not tried again for the next check
             raise self._failures[model].with_traceback(None)
@@ -262,7 +263,7 @@ class Gate:
         answers = self._answers.get(model, {}).values()
         return model in self._failures or any(isinstance(answer, Exception) for answer in answers)
 
-    def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[CheckKey, Answer]:
+    def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[Question, Answer]:
         from fairness_checks.judge.evaluation import evaluate
         from fairness_checks.judge.verdict import judge_model
 
@@ -288,7 +289,7 @@ class Gate:
         if not any(isinstance(answer, Exception) for answer in answers):
             folder = self.baseline.staged(evaluation.predictions, checks, self.settings)
             self._staged |= {} if folder is None else {model: folder}
-        return {check.key: answer for check, answer in zip(checks, answers, strict=True)}
+        return {check.question: answer for check, answer in zip(checks, answers, strict=True)}
 
     def _progress(self, model: str) -> Progress | None:
         """Return what shows how far a sweep is on a terminal; CI logs and workers stay quiet."""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession
     from fairness_checks.config.loading import GateConfig
     from fairness_checks.judge.verdict import Answer
-    from fairness_checks.question.checks import Burden, CheckKey, Settings
+    from fairness_checks.question.checks import Burden, Settings
+    from fairness_checks.question.question import Question
     from fairness_checks.records.check_record import CheckRecord
 
 __all__ = ["DECIDED", "GATE", "INCOMPLETE", "IN_ORDER", "RECORDS", "STAGED", "STATE", "Judging"]
@@ -45,7 +46,7 @@ class Judging(Protocol):
         """Return the models that the file neither checks nor calls unchecked; none where only a part is to run."""
         ...
 
-    def answers(self, model: str, request: pytest.FixtureRequest) -> Mapping[CheckKey, Answer]:
+    def answers(self, model: str, request: pytest.FixtureRequest) -> Mapping[Question, Answer]:
         """Evaluate a model once, and judge all of its checks."""
         ...
 

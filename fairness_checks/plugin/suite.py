@@ -18,7 +18,8 @@ from fairness_checks.plugin.keys import DECIDED, GATE, IN_ORDER, RECORDS, STATE
 
 if TYPE_CHECKING:
     from fairness_checks.judge.verdict import Answer
-    from fairness_checks.question.checks import Check, CheckKey
+    from fairness_checks.question.checks import Check
+    from fairness_checks.question.question import Question
     from fairness_checks.question.waivers import Waiver
     from fairness_checks.records.check_record import CheckRecord
 
@@ -146,7 +147,7 @@ class LimitsFile(pytest.File):
             for entry in model.checks:
                 yield CheckTest.from_parent(
                     self,
-                    name=f"test_{entry.check.key[0]}[{node_id(model.name, entry.check)}]",
+                    name=f"test_{entry.check.question[0]}[{node_id(model.name, entry.check)}]",
                     callobj=_run_check,
                     model=model.name,
                     check=entry.check,
@@ -215,7 +216,7 @@ class WaiverTest(LimitsTest):
         self.waiver = waiver
 
 
-def _answers_of(request: pytest.FixtureRequest) -> Mapping[CheckKey, Answer]:
+def _answers_of(request: pytest.FixtureRequest) -> Mapping[Question, Answer]:
     """Return the answers to all checks of a test's model; why there are none is an error of this test's set-up."""
     item = request.node
     try:
@@ -236,7 +237,7 @@ def _told(error: Exception) -> str:
 
 def record_of(request: pytest.FixtureRequest) -> CheckRecord:
     """Return the record of the check that is being run; why there is none is an error of this test's set-up."""
-    item, answer = request.node, _answers_of(request)[request.node.check.key]
+    item, answer = request.node, _answers_of(request)[request.node.check.question]
     if not isinstance(answer, Exception):
         return answer
     gate, kind = request.config.stash[GATE], ""
@@ -244,9 +245,8 @@ def record_of(request: pytest.FixtureRequest) -> CheckRecord:
         if gate.is_news(answer):
             raise answer  # of a training that the project wrote: where it was raised says most
         kind = f"{type(answer).__name__}: "
-    from fairness_checks.baseline.keys import entry_key
 
-    place = f"{gate.node_prefix}:{item.line}: {item.model}, {entry_key(item.check.key)}"
+    place = f"{gate.node_prefix}:{item.line}: {item.model}, {item.check.question.line}"
     pytest.fail(f"{place}: {kind}{_told(answer)}", pytrace=False)
 
 

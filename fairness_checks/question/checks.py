@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.question.arguments import count, number
 from fairness_checks.question.limits import LIMIT_KINDS, LimitKind, Section, limit_problem
 from fairness_checks.question.metrics import METRICS, Metric
+from fairness_checks.question.question import Question
 
 __all__ = [
     "MISMATCH",
     "MISSING_IS_ERROR",
     "Burden",
     "Check",
-    "CheckKey",
     "Correction",
     "Gap",
     "IdenticalRows",
@@ -44,20 +44,6 @@ MISMATCH = "uncertainty_mismatch"
 RATCHET = "ratchet: holds one value, so that it goes with `of: disparity` or `of: worst_group`"
 _COMPARABLE = ("proportion", "mean", "ranking", "balanced_accuracy")
 """Kinds of metric of which two models' values on the same samples can be compared."""
-
-
-class CheckKey(NamedTuple):
-    """Identity of a check within its model."""
-
-    check: str
-    metric: str
-    by: tuple[str, ...]
-    limit_kind: str
-    control_features: tuple[str, ...] = ()
-    strata: str = "each"
-    gap: str = ""
-    of: str = ""
-    mix: str = ""
 
 
 def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = None) -> tuple[str, ...]:
@@ -146,8 +132,8 @@ class Check:
 
     Examples
     --------
-    >>> Check("false_negative_rate", ("sex",), "max_difference", 0.05).key[:4]
-    ('subgroups', 'false_negative_rate', ('sex',), 'max_difference')
+    >>> Check("false_negative_rate", ("sex",), "max_difference", 0.05).question.line
+    'subgroups: false_negative_rate by sex, max_difference'
     """
 
     metric: str
@@ -207,7 +193,7 @@ class Check:
         return self.custom or METRICS[self.metric]
 
     @property
-    def key(self) -> CheckKey:
+    def question(self) -> Question:
         """Identity of the check within its model."""
         section: Section = "uncertainty" if self.definition.kind == MISMATCH else "subgroups"
         if self.gap is not None:
@@ -215,7 +201,7 @@ class Check:
         if self.of is not None:
             section = "regression"
         control, strata, gap, of = self.control_features, self.strata, self.gap or "", self.of or ""
-        return CheckKey(section, self.metric, self.by, self.limit_kind, control, strata, gap, of, self.mix or "")
+        return Question(section, self.metric, self.by, self.limit_kind, control, strata, gap, of, self.mix or "")
 
 
 def absent_problem(cells: Sequence[Sequence[object]], features: Sequence[str]) -> str | None:

@@ -62,7 +62,7 @@ def node_id(model: str, check: Check) -> str:
     'sepsis_model-sex-accuracy-within+ward'
     """
     parts = [slug(model), "+".join(slug(feature) for feature in check.by)]
-    if check.key.check != "uncertainty":
+    if check.question.check != "uncertainty":
         parts.append(check.metric)
     if check.gap is not None:
         parts += [check.gap] if check.mix is None else [check.gap, slug(check.mix)]

@@ -13,10 +13,13 @@ from datetime import date
 import yaml
 
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.question.checks import CheckKey, Gap, Strata, Worsening
+from fairness_checks.question.checks import Gap, Strata, Worsening
 from fairness_checks.question.limits import LimitKind
+from fairness_checks.question.question import Question
 
 __all__ = ["Waiver", "find_waiver", "waiver_entry"]
+
+_WRITTEN = {"limit_kind": "limit"}  # field of a question: as waivers have it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,41 +84,36 @@ class Waiver:
         if not self.by:
             raise ConfigurationError("by: a waiver names the sensitive features of the check that it waives")
 
-    def covers(self, model: str, key: CheckKey) -> bool:
+    def covers(self, model: str, question: Question) -> bool:
         """Say whether this waiver, expired or not, names a check."""
-        same_check = (self.model, self.check, self.metric) == (model, key.check, key.metric)
-        same_groups = set(self.by) == set(key.by) and set(self.control_features) == set(key.control_features)
-        narrowed = ((self.limit, key.limit_kind), (self.strata, key.strata), (self.gap, key.gap), (self.of, key.of))
-        # Where a change is named, it is that of one mix, or that of every mix.
-        same_mix = (self.gap != "change" and self.mix is None) or (self.mix or "") == key.mix
-        return same_check and same_groups and same_mix and all(given in (None, its) for given, its in narrowed)
+        if self.model != model or ((self.gap == "change" or self.mix) and (self.mix or "") != question.mix):
+            return False  # where a change is named, it is that of one mix, or that of every mix
+        own = {name: getattr(self, _WRITTEN.get(name, name)) for name in Question._fields}
+        its = question._asdict()
+        return all(_same(own[name], its[name]) for name in own if name != "mix" and own[name] is not None)
 
 
-def waiver_entry(model: str, key: CheckKey) -> str:
+def _same(given: object, its: object) -> bool:
+    return set(given) == set(its) if isinstance(given, tuple) and isinstance(its, tuple | frozenset) else given == its
+
+
+def waiver_entry(model: str, question: Question) -> str:
     """Return the entry of ``waivers:`` that names one check and no other, but for its reason, approval and expiry.
 
     Examples
     --------
-    >>> waiver_entry("m", CheckKey("regression", "accuracy", ("sex",), "max_worsening", of="worst_group"))
+    >>> waiver_entry("m", Question("regression", "accuracy", ("sex",), "max_worsening", of="worst_group"))
     '{model: m, check: regression, metric: accuracy, by: [sex], of: worst_group, limit: max_worsening}'
     """
-    named = {
-        "model": model,
-        "check": key.check,
-        "metric": key.metric,
-        "by": list(key.by),
-        "control_features": list(key.control_features),
-        "strata": key.strata if key.control_features else "",
-        "gap": key.gap,
-        "mix": key.mix,
-        "of": key.of,
-        "limit": key.limit_kind,
-    }
-    given = {name: value for name, value in named.items() if value}
+    fields = question._asdict()
+    limit = fields.pop("limit_kind")
+    strata = question.strata if question.control_features else ""
+    named = {"model": model, **fields, "strata": strata, "limit": limit}
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in named.items() if value}
     return str(yaml.safe_dump(given, default_flow_style=True, sort_keys=False, width=math.inf)).strip()
 
 
-def find_waiver(waivers: Iterable[Waiver], model: str, key: CheckKey, today: date) -> Waiver | None:
+def find_waiver(waivers: Iterable[Waiver], model: str, question: Question, today: date) -> Waiver | None:
     """Return the waiver that holds today for a check, or None.
 
     Parameters
@@ -124,7 +122,7 @@ def find_waiver(waivers: Iterable[Waiver], model: str, key: CheckKey, today: dat
         All waivers of the configuration.
     model : str
         Name of the model.
-    key : CheckKey
+    question : Question
         Of the check.
     today : datetime.date
         A waiver holds through the end of its expiry day.
@@ -138,11 +136,11 @@ def find_waiver(waivers: Iterable[Waiver], model: str, key: CheckKey, today: dat
     --------
     >>> waiver = Waiver(model="m", metric="accuracy", by=("sex",), reason="small centre, CAPA 12",
     ...                 approved_by="A. Auditor", expires=date(2027, 6, 30))
-    >>> key = CheckKey("subgroups", "accuracy", ("sex",), "max_difference")
-    >>> find_waiver([waiver], "m", key, date(2027, 6, 30)) is waiver
+    >>> asked = Question("subgroups", "accuracy", ("sex",), "max_difference")
+    >>> find_waiver([waiver], "m", asked, date(2027, 6, 30)) is waiver
     True
-    >>> find_waiver([waiver], "m", key, date(2027, 7, 1)) is None
+    >>> find_waiver([waiver], "m", asked, date(2027, 7, 1)) is None
     True
     """
-    holding = [waiver for waiver in waivers if waiver.covers(model, key) and today <= waiver.expires]
+    holding = [waiver for waiver in waivers if waiver.covers(model, question) and today <= waiver.expires]
     return max(holding, key=lambda waiver: waiver.expires, default=None)

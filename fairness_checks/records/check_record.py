@@ -15,7 +15,6 @@ from fairness_checks.errors import RecordError
 from fairness_checks.plain import canonical_json, printable
 from fairness_checks.question.checks import (
     Burden,
-    CheckKey,
     Correction,
     Gap,
     IdenticalRows,
@@ -24,6 +23,7 @@ from fairness_checks.question.checks import (
     Worsening,
 )
 from fairness_checks.question.limits import LIMITS, LimitKind
+from fairness_checks.question.question import Question
 from fairness_checks.records.decision import Verdict, decide
 from fairness_checks.typing import Decisions, ImageScaling
 
@@ -456,16 +456,28 @@ class CheckRecord:
 
     @property
     def key(self) -> tuple[str, str, str, tuple[str, ...], str, tuple[str, ...], str, str, str, str]:
-        """Identity of the check over runs: the model, and the `CheckKey` within it."""
-        return (self.model, *self.check_key)
+        """Identity of the check over runs: the model, and the `Question` to it."""
+        return (self.model, *self.question)
 
     @property
-    def check_key(self) -> CheckKey:
-        """Identity of the check within its model."""
-        gap, of = self.sweep.gap if self.sweep else "", self.regression.of if self.regression else ""
-        control, strata = self.control_features, self.strata
-        mix = self.sweep.mix if self.sweep else ""
-        return CheckKey(self.check, self.metric, self.by, self.limit_kind, control, strata, gap, of, mix)
+    def gap(self) -> str:
+        """Of a check on a sweep, what is compared; else ""."""
+        return self.sweep.gap if self.sweep else ""
+
+    @property
+    def mix(self) -> str:
+        """Of the change of a gap, the one mix that is asked about; else ""."""
+        return self.sweep.mix if self.sweep else ""
+
+    @property
+    def of(self) -> str:
+        """Of a check against the baseline, what may not get worse; else ""."""
+        return self.regression.of if self.regression else ""
+
+    @property
+    def question(self) -> Question:
+        """What was asked of the model."""
+        return Question.read(self)
 
     def group(self, name: tuple[str, ...]) -> GroupRecord:
         """Return the group of that name; raise KeyError if there is none."""

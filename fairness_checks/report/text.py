@@ -110,13 +110,10 @@ def _mismatch_text(record: CheckRecord) -> str:
 
 def subject_text(record: CheckRecord) -> str:
     """Say what is asked of which groups."""
-    part = f" ({record.component})" if record.component else ""
-    within = {"each": "within", "combined": "standardised over"}[record.strata]
-    control = f" {within} {', '.join(record.control_features)}" if record.control_features else ""
-    gap = f", {gap_words(record.sweep)}" if record.sweep else ""
+    compared = f", {gap_words(record.sweep)}" if record.sweep else ""
     if record.regression is not None:
-        gap = f", {worsening_words(record.regression)}"
-    return printable(f"{record.metric}{part} by {', '.join(record.by)}{control}{gap}")
+        compared = f", {worsening_words(record.regression)}"
+    return f"{record.question.subject(record.component)}{compared}"
 
 
 def headline(record: CheckRecord) -> str:

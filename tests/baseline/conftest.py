@@ -8,7 +8,6 @@ import pytest
 
 from fairness_checks.baseline.document import Baseline, Entry, GroupEntry, ModelBaseline
 from fairness_checks.baseline.fingerprint import Pseudonyms
-from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.secret_key import SecretKey
 
 KEY = SecretKey(bytes(range(32)), "a test")
@@ -38,7 +37,7 @@ def make_entry(**changed) -> Entry:
 
 
 def make_model(*entries: Entry, **more) -> ModelBaseline:
-    return ModelBaseline(checks={entry_key(entry): entry for entry in entries or [make_entry()]}, **more)
+    return ModelBaseline(checks={entry.question.line: entry for entry in entries or [make_entry()]}, **more)
 
 
 def make_baseline(**models: ModelBaseline) -> Baseline:

@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fairness_checks.baseline.document import GroupEntry, OutcomesRef
-from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.text import baseline_text
 from fairness_checks.cli.diff import compare
 from fairness_checks.cli.diff_text import diff_text
@@ -339,7 +338,7 @@ def test_the_counts_are_those_of_the_lines_and_the_exit_code_is_theirs(make, old
                           for n, v in sorted(asked["groups"].items())]  # fmt: skip
                 low = high = asked["estimate"]
                 made.append(make.entry(**(asked | {"groups": tuple(groups), "low": low, "high": high})))
-            models[model] = {entry_key(entry): entry for entry in made}
+            models[model] = {entry.question.line: entry for entry in made}
         return Snapshot(source="a.json", kind="baseline", models=models)
 
     before, after = snapshot(old), snapshot(new)

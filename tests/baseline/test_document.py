@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairness_checks.baseline.document import Baseline, GroupEntry, OutcomesRef
-from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.reading import parse_baseline, read_baseline
 from fairness_checks.baseline.text import baseline_text
 from fairness_checks.errors import BaselineError
-from fairness_checks.question.checks import CheckKey
+from fairness_checks.question.question import Question
 
 FINGERPRINT = "f" * 64
 NAMES = st.text(min_size=1, max_size=6) | st.sampled_from(["sex", "a, b", "a + b", 'a" by "b', "x within y", "of"])
@@ -121,17 +120,17 @@ def test_keys_are_those_of_the_specification():
         ),
     }
     for key, text in known.items():
-        assert entry_key(CheckKey(*key)) == text
+        assert Question(*key).line == text
 
 
 def test_a_comparison_with_the_baseline_has_its_own_key(make):
-    texts = {entry_key(make.entry(check="regression", of=of)) for of in ("disparity", "worst_group", "each_group")}
+    texts = {make.entry(check="regression", of=of).question.line for of in ("disparity", "worst_group", "each_group")}
     assert "regression: false_negative_rate by sex, of disparity, max_difference" in texts
     assert len(texts) == 3
 
 
 KEYS = st.builds(
-    CheckKey,
+    Question,
     st.sampled_from(["subgroups", "sweep"]),
     NAMES,
     st.lists(NAMES, min_size=1, max_size=3).map(tuple),
@@ -149,8 +148,8 @@ def test_different_checks_have_different_keys(one, other):
         one = one._replace(strata="each")  # without strata there is nothing to combine
     if not other.control_features:
         other = other._replace(strata="each")
-    assert (entry_key(one) == entry_key(other)) == (one == other)
-    assert entry_key(one).isprintable()
+    assert (one.line == other.line) == (one == other)
+    assert one.line.isprintable()
 
 
 # --- files that are there, and are not a baseline

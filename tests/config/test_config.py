@@ -112,7 +112,7 @@ def test_a_check_against_the_baseline(write):
         Check("accuracy", ("sex",), "max_worsening", 0.02, of="worst_group", ratchet=True),
         Check("roc_auc", ("sex",), "max_worsening", 0.0, of="disparity"),
     ]
-    assert [entry.check.key[0] for entry in model.checks] == ["regression"] * 2
+    assert [entry.check.question[0] for entry in model.checks] == ["regression"] * 2
 
 
 def test_the_least_file_has_the_documented_defaults(write):

@@ -15,7 +15,6 @@ from fairness_checks.baseline.accepted import Accepted, tighter
 from fairness_checks.baseline.document import GroupEntry, ModelBaseline
 from fairness_checks.baseline.entries import entry_of
 from fairness_checks.baseline.fingerprint import Pseudonyms
-from fairness_checks.baseline.keys import entry_key
 from fairness_checks.baseline.moments import group_entries, stored_influence
 from fairness_checks.baseline.outcomes import write_outcomes
 from fairness_checks.baseline.secret_key import SecretKey
@@ -69,7 +68,7 @@ def accepted(tmp_path, old, checks, *, ids=True):
         assert record.verdict == "inconclusive"
         groups = group_entries(record.groups, found.influences, found.clusters)
         entry = entry_of(record, versions={}, git_commit=None, date="2026-01-01", groups=groups)
-        entries[entry_key(check.key)] = entry
+        entries[check.question.line] = entry
     assert part.exists()
     outcomes = write_outcomes(tmp_path / "m.npz", old, Pseudonyms(key)) if ids else None
     model = ModelBaseline(checks=entries, outcomes=outcomes)
@@ -210,7 +209,7 @@ def chain(rng, check, releases):
     """Release after release, each accepted where it passes; the verdicts, and what is held after each."""
     entry, verdicts, held = None, [], []
     for new in releases:
-        there = None if entry is None else ModelBaseline(checks={entry_key(check.key): entry})
+        there = None if entry is None else ModelBaseline(checks={check.question.line: entry})
         accepted = Accepted(Path("b.json"), there, updating=entry is None)
         (record,) = audit_model("m", Evaluation(new, accepted=accepted), [check], SETTINGS)
         verdicts.append(record.verdict)
@@ -218,7 +217,7 @@ def chain(rng, check, releases):
             found = group_influences(new, Rows(new, check.by), check.definition)
             part = Staged(
                 outcomes=None,
-                groups={entry_key(check.key): group_entries(record.groups, found.influences, found.clusters)},
+                groups={check.question.line: group_entries(record.groups, found.influences, found.clusters)},
             )
             entry = Written({}, None, "2026-01-01").worsening(record, check, part, entry)
         held.append(entry.ratchet_limit)

@@ -164,7 +164,7 @@ def test_violations_are_adjusted_over_the_checks_of_the_model(correction, method
     assert {record.family_size for record in records} == {4}
     for record, check in zip(records, checks, strict=True):
         (alone,) = audit_model("model", predictions, [check], Settings(correction=correction))
-        assert record.key == ("model", *check.key)
+        assert record.key == ("model", *check.question)
         assert (record.p_compliance, record.p_violation) == (alone.p_compliance, alone.p_violation)
         assert alone.p_adjusted == alone.p_violation
 

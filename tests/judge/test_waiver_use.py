@@ -32,7 +32,7 @@ def problems(*waivers, missed=(160, 40)):
     y_pred = [0] * missed[0] + [1] * (400 - missed[0]) + [0] * missed[1] + [1] * (400 - missed[1])
     sex = ["f"] * 400 + ["m"] * 400
     predictions = Predictions([1] * 800, y_pred, sensitive_features={"sex": sex})
-    records = {r.check_key: r for r in audit_model("m", predictions, CHECKS, Settings(), waivers, TODAY)}
+    records = {r.question: r for r in audit_model("m", predictions, CHECKS, Settings(), waivers, TODAY)}
     found = [day_problem(each, TODAY) or use_problem(each, waivers, records, TODAY) for each in waivers]
     return [problem for problem in found if problem is not None]
 

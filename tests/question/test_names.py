@@ -95,7 +95,7 @@ CHECKS = st.builds(
     st.sampled_from(["max_difference", "min_ratio", "max_value", "min_value"]),
     st.just(0.5),
 )
-QUESTIONS = st.lists(st.tuples(NEARLY_EQUAL, CHECKS), max_size=12, unique_by=lambda pair: (pair[0], pair[1].key))
+QUESTIONS = st.lists(st.tuples(NEARLY_EQUAL, CHECKS), max_size=12, unique_by=lambda pair: (pair[0], pair[1].question))
 
 
 @given(questions=QUESTIONS)

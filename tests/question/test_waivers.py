@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from fairness_checks.config.loading import load_config
 from fairness_checks.config.schema import WaiverSpec
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.question.checks import Check, CheckKey
+from fairness_checks.question.checks import Check
 from fairness_checks.question.names import waiver_ids
+from fairness_checks.question.question import Question
 from fairness_checks.question.waivers import Waiver, find_waiver, waiver_entry
 
 LAST_DAY = date(2027, 6, 30)
@@ -30,7 +31,7 @@ def waiver(**changes):
 
 
 def key(metric="selection_rate", by=("age_band", "sex"), kind="min_ratio"):
-    return Check(metric, by, kind, 0.8).key
+    return Check(metric, by, kind, 0.8).question
 
 
 @pytest.mark.parametrize(("days", "holds"), [(-400, True), (-1, True), (0, True), (1, False), (400, False)])
@@ -41,7 +42,7 @@ def test_a_waiver_holds_through_its_last_day(days, holds):
 
 
 @pytest.mark.parametrize(
-    ("model", "check_key"),
+    ("model", "question"),
     [
         ("another_model", key()),
         ("sepsis_model", key(metric="accuracy")),
@@ -51,8 +52,8 @@ def test_a_waiver_holds_through_its_last_day(days, holds):
         ("sepsis_model", key()._replace(control_features=("ward",))),
     ],
 )
-def test_a_waiver_of_another_check_does_not_hold(model, check_key):
-    assert find_waiver([waiver()], model, check_key, LAST_DAY) is None
+def test_a_waiver_of_another_check_does_not_hold(model, question):
+    assert find_waiver([waiver()], model, question, LAST_DAY) is None
 
 
 def test_a_waiver_may_be_narrowed_to_one_limit():
@@ -95,7 +96,7 @@ CHECKS = [
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=8).filter(str.strip)
 KEYS = st.builds(
     lambda key, by, control: key._replace(by=tuple(by), control_features=tuple(control)) if control else key,
-    st.sampled_from([check.key for check in CHECKS]),
+    st.sampled_from([check.question for check in CHECKS]),
     st.lists(NAMES, min_size=1, max_size=2, unique=True),
     st.lists(NAMES, max_size=2, unique=True),
 )
@@ -124,16 +125,16 @@ def test_of_any_different_checks_each_is_waived_alone_by_the_entry_that_messages
 
 
 def test_no_two_checks_that_can_be_configured_are_waived_together(tmp_path):
-    keys = [check.key for check in CHECKS]
+    keys = [check.question for check in CHECKS]
     waivers = parsed(tmp_path / "thresholds.yaml", [waiver_entry("m", key) for key in keys])
     covered = [[key for key in keys if mine.covers("m", key)] for mine in waivers]
     assert covered == [[key] for key in keys]
 
 
 def test_a_waiver_has_every_field_that_identifies_a_check():
-    """A new field of `CheckKey` must be one of waivers too, or checks that differ in it alone cannot be told apart."""
+    """A new field of `Question` must be one of waivers too, or checks that differ in it alone cannot be told apart."""
     renamed = {"limit_kind": "limit"}
-    named = {renamed.get(name, name) for name in CheckKey._fields}
+    named = {renamed.get(name, name) for name in Question._fields}
     assert named <= set(WaiverSpec.model_fields)
     for name, kind in (("strata", "combined"), ("gap", "each_mix"), ("of", "disparity"), ("limit", "max_value")):
         field = {"limit": "limit_kind"}.get(name, name)

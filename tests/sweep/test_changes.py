@@ -146,8 +146,8 @@ def test_every_mix_or_the_one_that_is_asked_for():
     every, half, few = (record_of(results, all_mixes, mix=mix) for mix in (None, "half", "few"))
     assert (every.verdict, half.verdict, few.verdict) == ("fail", "pass", "fail")
     assert (every.sweep.second_mix, every.comparisons, half.comparisons) == ("few", 2, 1)
-    assert every.check_key != half.check_key
-    assert half.check_key.mix == half.sweep.mix == "half"
+    assert every.question != half.question
+    assert half.question.mix == half.sweep.mix == "half"
     assert [row.change.answer for row in every.sweep.table[1:]] == ["narrows", "widens"]
 
 
