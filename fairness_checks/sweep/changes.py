@@ -170,8 +170,9 @@ def _sides(
         groups = np.flatnonzero((own != 0.0).any(axis=0))
         # Oriented so that errors skewed alike in both groups are skewed alike here.
         turn = np.array([np.sign(own[:, g][own[:, g] != 0.0][0]) for g in groups])
-        rows, size = table.tested[groups], table.moments.n[list(at)][:, groups].min(axis=0)
-        size = np.minimum(size, table.freedom[groups] + 1.0)
+        size = table.moments.n[list(at)][:, groups].min(axis=0)
+        size = np.minimum(size, table.freedom[groups] + 1.0)  # clusters count as what they are worth
+        rows = size * table.test_share[groups]
         square = _mean(np.abs(sums[n, groups]) ** 2) * rows
         third = turn * _mean((sums[n, groups] ** 3).real) * rows**2
         skewness = np.divide(third, square**1.5, out=np.zeros_like(third), where=square > 0.0)
