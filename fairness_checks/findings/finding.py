@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.findings.compared_groups import compared, empty_cells
@@ -19,8 +20,11 @@ from fairness_checks.question.limits import LIMITS, PAIRWISE
 from fairness_checks.question.metrics import Metric
 from fairness_checks.records.check_record import GroupRecord, RegressionRecord, SweepRecord
 from fairness_checks.stats.inference import Inference, deciding
+from fairness_checks.stats.proportions import score_statistic
 
 __all__ = ["Finding", "find", "settling", "summary", "with_remedy"]
+
+_PREDICTIVE_VALUES = ("precision", "negative_predictive_value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,8 @@ class Finding:
         Of a check against the baseline, what it was compared with.
     broken : bool
         Whether the check fails because it could not be made.
-    notes : tuple of str
-        What else a reader must know of the model or its data.
+    cautions : tuple of str
+        What the answer depends on besides the model.
     """
 
     check: Check
@@ -60,7 +64,7 @@ class Finding:
     sweep: SweepRecord | None = None
     regression: RegressionRecord | None = None
     broken: bool = False
-    notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
 
 def find(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:
@@ -87,7 +91,27 @@ def find(statistics: MeasuredGroups, check: Check, settings: Settings) -> Findin
         found = _find_combined(some, check, settings)
     else:
         found = _find_each(some, check, settings)
-    return with_remedy(found, some)
+    return with_remedy(dataclasses.replace(found, cautions=prevalence_cautions(found, some, settings.alpha)), some)
+
+
+def prevalence_cautions(finding: Finding, statistics: MeasuredGroups, alpha: float) -> tuple[str, ...]:
+    """Say that predictive values are compared of two groups whose prevalences differ, proved at alpha; else nothing."""
+    found = finding.inference
+    if finding.metric.name not in _PREDICTIVE_VALUES or found is None or found.second < 0:
+        return ()
+    if finding.check.strata == "combined":
+        return ()
+    pair = (found.first, found.second)
+    tn, fp, fn, tp = (statistics.counts[list(pair), i] for i in range(4))
+    positives, samples = fn + tp, tn + fp + fn + tp
+    z = float(score_statistic(positives[0], samples[0], positives[1], samples[1], 0.0))
+    if abs(z) <= special.ndtri(1.0 - alpha / 2.0):
+        return ()
+    (first, second), (one, other) = (finding.groups[i].label for i in pair), (positives / samples).tolist()
+    return (
+        f"prevalence is {one:.3f} in {first} and {other:.3f} in {second}: {finding.metric.name} differs by that alone, "
+        f"even where true and false positive rates are equal",
+    )
 
 
 def with_remedy(finding: Finding, statistics: MeasuredGroups) -> Finding:

@@ -25,6 +25,12 @@ __all__ = ["Answer", "audit_model", "judge_model"]
 Answer: TypeAlias = CheckRecord | Exception
 """The record of a check, or why it could not be made."""
 
+_LOOKS = (
+    "one look of several: where data grow and the truth lies at a limit, a gate at alpha 0.05 is red at least once in "
+    "0.17 of 10 looks and 0.27 of 50, and wrongly green in 0.28 of 50"
+)
+"""Caution of a model that has a baseline: it is judged again and again. Simulated, see docs/statistics.md."""
+
 
 def _record(
     model: str,
@@ -84,7 +90,8 @@ def _record(
         else None,
         about=dict(said.about),
         inputs=said.inputs,
-        notes=(*finding.notes, *(said.held_out if check.gap is None else said.swept)),
+        notes=said.held_out if check.gap is None else said.swept,
+        cautions=(*finding.cautions, *(said.looks if check.gap is None else ())),
         absent=check.absent,
         broken=finding.broken,
         **(settling(finding, family, settings) if verdict == "inconclusive" else {}),
@@ -98,6 +105,7 @@ class _Said(NamedTuple):
     inputs: InputRecord | None
     held_out: tuple[str, ...]
     swept: tuple[str, ...]
+    looks: tuple[str, ...]
 
     @classmethod
     def of(cls, asked: Evaluation, checks: Sequence[Check], settings: Settings) -> _Said:
@@ -122,7 +130,8 @@ class _Said(NamedTuple):
             from fairness_checks.findings.sweep_chance import sweep_chance_notes
 
             swept = sweep_chance_notes(asked.sweep, settings.alpha)
-        return cls(asked.about, InputRecord(**inputs) if inputs else None, held_out, swept)
+        looks = () if asked.accepted is None or asked.accepted.model is None else (_LOOKS,)
+        return cls(asked.about, InputRecord(**inputs) if inputs else None, held_out, swept, looks)
 
 
 def judge_model(

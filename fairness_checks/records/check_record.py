@@ -396,6 +396,8 @@ class CheckRecord:
         What the model and its data are, as its fixture said; "data": "synthetic ..." for instance.
     notes : tuple of str
         What else a reader must know of the model or its data, a sentence each; decides nothing.
+    cautions : tuple of str
+        What this answer depends on besides the model, a sentence each; decides nothing, and stands in no table.
     inputs : InputRecord or None
         What the predictions mean; None where none were judged.
     absent : tuple of tuple of str
@@ -449,6 +451,7 @@ class CheckRecord:
     waiver: WaiverRecord | None = None
     about: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
     inputs: InputRecord | None = None
     absent: tuple[tuple[str, ...], ...] = ()
     broken: bool = False

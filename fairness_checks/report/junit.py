@@ -65,7 +65,7 @@ def properties(record: CheckRecord) -> list[tuple[str, str]]:
     if inputs := inputs_text(record):
         pairs.append(("fairness.inputs", inputs))
     pairs += [(f"fairness.about.{name}", text) for name, text in record.about.items()]
-    pairs += [("fairness.note", note) for note in record.notes]
+    pairs += [("fairness.note", note) for note in (*record.notes, *record.cautions)]
     if record.waiver is not None:
         for name in ("reason", "approved_by", "expires"):
             pairs.append((f"fairness.waiver.{name}", getattr(record.waiver, name)))

@@ -276,7 +276,7 @@ def explanation(record: CheckRecord) -> list[str]:
             f"alpha {record.alpha:g}, {_CORRECTIONS[record.correction]} over {record.family_size} {checks} "
             f"of {record.model}."
         )
-    lines.extend(f"Note: {printable(note)}." for note in record.notes)
+    lines.extend(f"Note: {printable(note)}." for note in (*record.notes, *record.cautions))
     if inputs := inputs_text(record):
         lines.append(f"Predictions of {printable(record.model)}: {inputs}.")
     if record.about:

@@ -82,6 +82,8 @@ class ExactTest(Protocol):
         contrast: Contrast = ...,
         enough: float = ...,
         estimated: np.ndarray | bool = ...,
+        *,
+        nearer: bool = ...,
     ) -> Array: ...
 
 
@@ -191,8 +193,8 @@ class RatePairs:
             self._clusters = pair_freedom(self._kinds, *self._known, contrast, correlation)
             self.estimated = self._clusters.estimated
 
-    def outside(self, index: np.ndarray, tolerance: float) -> Array:
-        """p-values of H0 "the pair keeps the tolerance" of some pairs.
+    def outside(self, index: np.ndarray, tolerance: float, *, nearer: bool = False) -> Array:
+        """p-values of H0 "the pair keeps the tolerance" of some pairs; of the nearer margin alone, if that is asked.
 
         Of more than 500 different pairs only those nearest to a violation are tested exactly, and the others of those
         that would have to be count as no violation: what is left out can hide one, but never make one.
@@ -202,11 +204,12 @@ class RatePairs:
         p = score_outside(pairs, *ends, self._contrast)
         asked = _first_of(exact & (p < 0.5), p)
         p[exact] = 1.0
-        p[asked] = self._exact(exact_outside, kinds[asked], ends, self.enough if len(kinds) > 1 else 1.0)
+        enough = 1.0 if self._followed(kinds) else self.enough
+        p[asked] = self._exact(exact_outside, kinds[asked], ends, enough, nearer=nearer)
         return np.asarray(self._outside_clusters(p, kinds, tolerance)[place])
 
-    def within(self, index: np.ndarray, tolerance: float) -> Array:
-        """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs.
+    def within(self, index: np.ndarray, tolerance: float, *, nearer: bool = False) -> Array:
+        """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs; of the nearer margin, if asked.
 
         Exact where the score test leaves any doubt, of more than 500 different pairs of those furthest from compliance:
         a search for the largest; `completed` settles what compliance needs.
@@ -217,8 +220,13 @@ class RatePairs:
         one = len(kinds) == 1
         asked = _first_of(exact & (p < 0.5) & ((p > self._alpha / 20.0) | one), -p)
         p[exact & (p >= 0.5)] = 1.0
-        p[asked] = self._exact(exact_within, kinds[asked], ends, 1.0 if one else self._alpha)
+        enough = 1.0 if self._followed(kinds) else self._alpha
+        p[asked] = self._exact(exact_within, kinds[asked], ends, enough, nearer=nearer)
         return np.asarray(self._within_clusters(p, kinds)[place])
+
+    def _followed(self, kinds: np.ndarray) -> bool:
+        """Whether one pair is followed by its p-values, not by bounds of them: one of several, or of clusters."""
+        return len(kinds) == 1 and (len(self._kinds) > 1 or self._clusters is not None)
 
     def outside_at(self, pair: int, tolerances: Array) -> Array:
         """p-values of `outside` of one pair at several tolerances, shape (tolerances,)."""
@@ -227,13 +235,31 @@ class RatePairs:
         return self._outside_clusters(p_outside(*some), kinds, tolerances)
 
     def within_at(self, pair: int, tolerances: Array) -> Array:
-        """p-values of `within` of one pair at several tolerances, shape (tolerances,)."""
+        """p-values of `within` of one pair at several rising tolerances, shape (tolerances,).
+
+        Of the nearer margin alone where that decides at the first: the other one is left behind as fast.
+        """
         kinds = np.full(len(tolerances), self.kind[pair])
-        some = self._kinds.take(kinds), tolerances, self._contrast, self._alpha, self.estimated[kinds]
+        pairs = self._kinds.take(kinds)
+        if self.exact[kinds[0]] and self._clusters is None:
+            low, high = margins(tolerances, self._contrast)
+            p = exact_within(pairs, low, high, self._contrast, self._alpha, nearer=True)
+            both = exact_within(pairs.take(slice(1)), low[:1], high[:1], self._contrast, self._alpha)
+            if both[0] == p[0]:
+                return p
+        some = pairs, tolerances, self._contrast, self._alpha, self.estimated[kinds]
         return self._within_clusters(p_within(*some), kinds)
 
-    def _exact(self, test: ExactTest, kinds: np.ndarray, ends: tuple[Array, Array], enough: float = 1.0) -> Array:
-        return test(self._kinds.take(kinds), *ends, self._contrast, enough, self.estimated[kinds])
+    def _exact(
+        self,
+        test: ExactTest,
+        kinds: np.ndarray,
+        ends: tuple[Array, Array],
+        enough: float = 1.0,
+        *,
+        nearer: bool = False,
+    ) -> Array:
+        return test(self._kinds.take(kinds), *ends, self._contrast, enough, self.estimated[kinds], nearer=nearer)
 
     def _outside_clusters(self, p: Array, kinds: np.ndarray, tolerance: Numbers) -> Array:
         """Return p-values of `outside` as those of the clusters' degrees of freedom; lower bounds stay such."""
@@ -252,7 +278,7 @@ class RatePairs:
         All that are at most twice the smallest are completed, which decide how it is adjusted for the number of pairs,
         and the sixteen that seem the largest. Where these comply, so must all others.
         """
-        if len(self._kinds) == 1:
+        if len(self._kinds) == 1 and self._clusters is not None:
             return outside, within
         ends = margins(tolerance, self._contrast)
         p, q = outside[self.different], within[self.different]
@@ -266,6 +292,8 @@ class RatePairs:
             found = self._exact(exact_outside, asked, ends)
             p[asked] = self._outside_clusters(found, asked, tolerance)
             bound[asked] = False
+        if len(q) == 1 and q[0] < self._alpha:  # exact already
+            return p[self.kind], q[self.kind]
         largest = np.argsort(-q, kind="stable")[:_AT_ONCE]
         asked = largest[self.exact[largest] & (q[largest] < 1.0)]
         q[asked] = self._within_clusters(self._exact(exact_within, asked, ends), asked)

@@ -130,6 +130,8 @@ def _first_extreme(pairs: Pairs, z: Array, search: Search, margin: Array, above:
 
 def _in_blocks(pairs: Pairs, margin: Array, contrast: Contrast) -> list[np.ndarray]:
     """Split the pairs into blocks of similar numbers of possible outcomes that fit the memory budget."""
+    if len(pairs) == 1:
+        return [np.zeros(1, dtype=np.intp)]
     sizes = np.maximum(*likely_sizes(pairs, margin, contrast))
     order = np.lexsort((pairs.x2, pairs.x1, pairs.n2, pairs.n1, sizes))  # in whatever order the pairs come
     blocks, start = [], 0
@@ -197,6 +199,8 @@ def exact_outside(
     contrast: Contrast = "difference",
     enough: float = 1.0,
     estimated: np.ndarray | bool = False,
+    *,
+    nearer: bool = False,
 ) -> Array:
     """p-values of H0: ``low <= contrast(p1, p2) <= high``, small when the data show a contrast outside.
 
@@ -214,6 +218,8 @@ def exact_outside(
         Where p exceeds it, a lower bound above it is returned: the probability at one nuisance rate.
     estimated : bool, or ndarray of bool, shape (B,)
         Pairs whose p-value is the probability at the estimated rates: those of clustered samples.
+    nearer : bool
+        Whether a lower bound suffices everywhere: that of the margin that decides nearly always.
 
     Returns
     -------
@@ -228,7 +234,7 @@ def exact_outside(
     p = np.where(z > _TIE, 0.0, 1.0)
     # The margin that is exceeded decides nearly always: it comes first.
     exceeded, other = np.where(above >= -below, hi, lo), np.where(above >= -below, lo, hi)
-    for end in (exceeded, other):
+    for end in (exceeded,) if nearer else (exceeded, other):
         left = np.flatnonzero((z > _TIE) & ((p <= enough) | by) & ((end == exceeded) | (lo != hi)))
         if left.size:
             at = _exact(part.take(left), z[left], hi[left], lo[left], end[left], contrast, enough, by[left])
@@ -243,6 +249,8 @@ def exact_within(
     contrast: Contrast = "difference",
     enough: float = 1.0,
     estimated: np.ndarray | bool = False,
+    *,
+    nearer: bool = False,
 ) -> Array:
     """p-values of H0: ``contrast(p1, p2) <= low or >= high``, small when the data show a contrast inside.
 
@@ -255,8 +263,8 @@ def exact_within(
     over = score_statistic(part.x1, part.n1, part.x2, part.n2, lo, contrast)
     shown = np.minimum(under, over) > _TIE
     p = np.where(shown, 0.0, 1.0)
-    nearer = under <= over  # the margin that lies nearer decides nearly always: it comes first
-    for turn in (nearer, ~nearer):
+    first = under <= over  # the margin that lies nearer decides nearly always: it comes first
+    for turn in (first,) if nearer else (first, ~first):
         for is_under in (True, False):
             left = np.flatnonzero(shown & (turn == is_under) & ((p <= enough) | by))
             if left.size == 0:

@@ -196,17 +196,19 @@ class PairsJudge(Generic[T]):
             independent=getattr(tests, "independent", True),
             large=getattr(tests, "large", None),
         )
+        self._uneven: UnevenTests | None = tests if isinstance(tests, UnevenTests) else None
         self._different = self._everyone
-        if isinstance(tests, UnevenTests):
-            self._different, tests.enough = tests.different, self._family.highest_level(self._level)
+        if self._uneven is not None:
+            self._different, self._uneven.enough = self._uneven.different, self._family.highest_level(self._level)
 
     def at(self, tolerance: float) -> PairsInference:
         """Judge at a tolerance."""
         tests, family, scale, level = self.tests, self._family, self._scale, self._level
+        uneven = self._uneven
         outside, within = tests.outside(self._everyone, tolerance), tests.within(self._everyone, tolerance)
         at_limit = family.excess(outside, scale, tests.scaled(tolerance), level, self._everyone)
-        if isinstance(tests, UnevenTests):
-            outside, within = tests.completed(outside, within, tolerance)
+        if uneven is not None:
+            outside, within = uneven.completed(outside, within, tolerance)
         p_violation, p_compliance = family.p_value(outside, scale, tests.scaled(tolerance)), float(within.max())
         # What is inconclusive lies in the interval, however narrow the steps are there; so does an end, to the last
         # digit.
@@ -216,7 +218,7 @@ class PairsJudge(Generic[T]):
         high = max(high, tolerance) if p_compliance >= self._alpha else high
         # Of disparities that are equal to the last digit the one that is known best is named, then that of smaller
         # counts.
-        ties = [scale, tests.kind] if isinstance(tests, UnevenTests) else [scale]
+        ties = [scale] if uneven is None else [scale, uneven.kind]
         shown = deciding(tests.disparity, outside, at_limit > 0.0, violated=p_violation < level, ties=ties)
         return PairsInference(
             low=low,
@@ -228,25 +230,31 @@ class PairsJudge(Generic[T]):
             note=family.note,
         )
 
-    def _violates(self, index: np.ndarray, t: float) -> Array:
+    def _violates(self, index: np.ndarray, t: float, **how: bool) -> Array:
         """Say by how much some pairs violate a tolerance; negative if not."""
-        tests, p = self.tests, self.tests.outside(index, t)
+        tests, p = self.tests, self.tests.outside(index, t, **how)
         return self._family.excess(p, self._scale[index], tests.scaled(t), self._level, index)
 
-    def _may_exceed(self, index: np.ndarray, t: float) -> Array:
+    def _may_exceed(self, index: np.ndarray, t: float, **how: bool) -> Array:
         """Say by how much some pairs fail to show that they lie within a tolerance; negative if they show it."""
-        return probit(self.tests.within(index, t)) - probit(self._alpha) + 1e-15
+        return probit(self.tests.within(index, t, **how)) - probit(self._alpha) + 1e-15
 
     # Where about each pair's ends lie, if the tolerance and the deviations are on one scale, is where to look first.
+    # One pair that is tested exactly is followed by its nearer margin, which decides nearly always.
 
     @functools.cached_property
     def _low(self) -> float:
         """The largest tolerance that is shown to be violated."""
-        tests, scale, different = self.tests, self._scale, self._different
-        low, of_low = _frontier(self._violates, tests, tests.disparity - 2.5 * scale, different)
-        if not isinstance(tests, UnevenTests):
-            return low
-        uneven = tests  # for the type checker
+        tests, uneven, scale, different = self.tests, self._uneven, self._scale, self._different
+        search = functools.partial(_frontier, tests=tests, guess=tests.disparity - 2.5 * scale, left=different)
+        if uneven is None:
+            return search(self._violates)[0]
+        if len(different) > 1:
+            low, of_low = search(self._violates)
+        else:
+            low, of_low = search(partial(self._violates, nearer=True))
+            if low > self._smallest and self._violates(different, low)[0] <= 0.0:
+                low, of_low = search(self._violates)
 
         def unproved(at: Array) -> np.ndarray:
             """Say where no pair is shown to violate; the one that gives the end is asked first."""
@@ -258,22 +266,31 @@ class PairsJudge(Generic[T]):
                     proved[i] = bool(np.any(self._violates(different, t) > 0.0))
             return ~proved
 
-        smallest = float(getattr(tests, "smallest", 0.0))
-        return _outermost(unproved, low, smallest, -_spacing(tests, low, float(scale[of_low])), tests.step)
+        return _outermost(unproved, low, self._smallest, -_spacing(tests, low, float(scale[of_low])), tests.step)
 
     @functools.cached_property
     def _high(self) -> float:
         """The largest tolerance that is not shown to be kept."""
-        tests, scale = self.tests, self._scale
-        high, of_high = _frontier(self._may_exceed, tests, tests.disparity + 1.7 * scale, self._different)
-        if not isinstance(tests, UnevenTests):
-            return high
-        uneven = tests
+        tests, uneven, scale, different = self.tests, self._uneven, self._scale, self._different
+        search = functools.partial(_frontier, tests=tests, guess=tests.disparity + 1.7 * scale, left=different)
+        if uneven is None:
+            return search(self._may_exceed)[0]
+        if len(different) > 1:
+            high, of_high = search(self._may_exceed)
+        else:
+            high, of_high = search(partial(self._may_exceed, nearer=True))
+            further = high + tests.step
+            if further < tests.largest and self._may_exceed(different, further)[0] > 0.0:
+                high, of_high = search(self._may_exceed)
 
         def undecided(at: Array) -> np.ndarray:
             return np.asarray(uneven.within_at(of_high, at) >= self._alpha)
 
         return _outermost(undecided, high, tests.largest, _spacing(tests, high, float(scale[of_high])), tests.step)
+
+    @property
+    def _smallest(self) -> float:
+        return float(getattr(self.tests, "smallest", 0.0))
 
 
 def _frontier(

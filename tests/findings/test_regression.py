@@ -85,6 +85,18 @@ def test_a_model_that_did_not_change_has_a_change_of_zero_in_every_metric(tmp_pa
     assert found.inference.p_violation > 0.4
 
 
+def test_records_of_a_model_with_a_baseline_say_that_it_is_looked_at_again(tmp_path):
+    same = predictions()
+    worsening = Check("accuracy", BY, "max_worsening", 0.1, of="disparity")
+    checks = [worsening, Check("accuracy", BY, "max_difference", 0.1)]
+    there = accepted(tmp_path, same, [worsening])
+    for record in audit_model("m", Evaluation(same, accepted=there), checks, SETTINGS):
+        (caution,) = record.cautions
+        assert caution.startswith("one look of several")
+    missing = Accepted(tmp_path / "fairness-baseline.json", None, updating=True)
+    assert all(not r.cautions for r in audit_model("m", Evaluation(same, accepted=missing), checks, SETTINGS))
+
+
 @pytest.mark.parametrize("clusters", [False, True], ids=["samples", "clusters"])
 @pytest.mark.parametrize("of", ["disparity", "worst_group", "each_group"])
 @pytest.mark.parametrize("metric", ["false_negative_rate", "mean_absolute_error", "roc_auc", "balanced_accuracy"])

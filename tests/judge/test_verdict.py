@@ -441,3 +441,28 @@ def test_of_equal_disparities_the_one_named_goes_by_counts_and_not_by_names(coun
 
     assert named(record) == named(other)
     assert record.detectable == pytest.approx(other.detectable)
+
+
+def predicted(prevalence, n=2_000):
+    """Two groups of equal sensitivity 0.9 and specificity 0.8, of these prevalences."""
+    y_true, y_pred = [], []
+    for share in prevalence:
+        positives = round(share * n)
+        y_true += [1] * positives + [0] * (n - positives)
+        for size, called in ((positives, 0.9), (n - positives, 0.2)):
+            y_pred += [1] * round(size * called) + [0] * (size - round(size * called))
+    sex = ["female"] * n + ["male"] * n
+    return Predictions(y_true, y_pred, sensitive_features={"sex": sex})
+
+
+@pytest.mark.parametrize("metric", ["precision", "negative_predictive_value"])
+@pytest.mark.parametrize("limit", ["max_difference", "min_ratio"])
+def test_predictive_values_of_other_prevalences_come_with_a_caution(metric, limit):
+    differing = audit(predicted((0.4, 0.1)), metric=metric, **{limit: 0.5})
+    (caution,) = differing.cautions
+    assert caution.startswith("prevalence is ")
+    assert "0.400 in female" in caution
+    assert "0.100 in male" in caution
+    assert audit(predicted((0.4, 0.4)), metric=metric, **{limit: 0.5}).cautions == ()
+    assert audit(predicted((0.4, 0.1)), metric="true_positive_rate", **{limit: 0.5}).cautions == ()
+    assert differing.notes == ()

@@ -207,8 +207,9 @@ def test_a_name_cannot_break_or_reorder_the_line():
     assert "se\\tx" in line
 
 
-def test_notes_stand_in_the_explanation_and_among_the_properties():
-    record = dataclasses.replace(record_of(BIASED), notes=("one", "two"))
+def test_notes_and_cautions_stand_in_the_explanation_and_among_the_properties():
+    record = dataclasses.replace(record_of(BIASED), notes=("one",), cautions=("two",))
     assert [line for line in explanation(record) if line.startswith("Note")] == ["Note: one.", "Note: two."]
     assert [value for name, value in properties(record) if name == "fairness.note"] == ["one", "two"]
-    assert CheckRecord.from_json(record.to_json()).notes == ("one", "two")
+    again = CheckRecord.from_json(record.to_json())
+    assert (again.notes, again.cautions) == (("one",), ("two",))
