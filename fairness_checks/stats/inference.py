@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Inference", "deciding"]
+__all__ = ["Inference", "deciding", "rounding_of"]
+
+_ROUNDING = 1e-9  # relative, of p-values and of standard errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def deciding(
     *,
     violated: bool,
     ties: Sequence[npt.NDArray[Any]] = (),
+    step: float = 0.0,
 ) -> int:
     """Return which disparity an answer names: the largest one; where a violation is shown, the largest proved one.
 
@@ -84,6 +87,8 @@ def deciding(
         Whether the limit is violated, jointly; the smallest p-value then proves it.
     ties : sequence of ndarray, shape (B,)
         What settles equal sizes of equal p-values, the smaller one first: counts, so that names do not.
+    step : float
+        Sizes so near to the largest are equal to it: rounded in different ways, where groups have other names.
 
     Examples
     --------
@@ -93,4 +98,16 @@ def deciding(
     """
     if violated:
         size = np.where(proved | (p == np.nanmin(p)), size, -np.inf)
-    return int(np.lexsort((*reversed(ties), p, -size))[0])
+    p = np.where(np.isnan(p), np.inf, p)
+    first = int(np.lexsort((p, -size))[0])
+    if not ties or np.isnan(size[first]):
+        return first
+    equal = np.flatnonzero(size >= size[first] - step)
+    equal = equal[p[equal] <= p[equal].min() * (1.0 + _ROUNDING)]
+    return int(equal[np.lexsort([values[equal] for values in reversed(ties)])[0]])
+
+
+def rounding_of(errors: npt.NDArray[np.float64]) -> float:
+    """Return by how little estimates with these standard errors differ where they are equal, for `deciding`."""
+    known = errors[np.isfinite(errors) & (errors > 0.0)]
+    return _ROUNDING * float(known.min()) if known.size else 0.0

@@ -19,7 +19,7 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from fairness_checks.stats.inference import deciding
+from fairness_checks.stats.inference import deciding, rounding_of
 from fairness_checks.stats.simultaneous import Families, probit
 from fairness_checks.typing import Array
 
@@ -219,7 +219,8 @@ class PairsJudge(Generic[T]):
         # Of disparities that are equal to the last digit the one that is known best is named, then that of smaller
         # counts.
         ties = [scale] if uneven is None else [scale, uneven.kind]
-        shown = deciding(tests.disparity, outside, at_limit > 0.0, violated=p_violation < level, ties=ties)
+        step = rounding_of(scale)
+        shown = deciding(tests.disparity, outside, at_limit > 0.0, violated=p_violation < level, ties=ties, step=step)
         return PairsInference(
             low=low,
             high=high,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fairness_checks.stats.estimates import Estimates, upper_quantile, upper_tail
-from fairness_checks.stats.inference import Inference, deciding
+from fairness_checks.stats.inference import Inference, deciding, rounding_of
 from fairness_checks.stats.multiplicity import sidak, sidak_level
 from fairness_checks.typing import Array
 
@@ -56,7 +56,9 @@ def judge_worst(
     low = float(np.max(least))
     high = float(np.max(_known(far + far_error * upper_quantile(alpha, possible.freedom), np.inf)))
     p_violation = sidak(float(violation.min()), count)
-    shown = deciding(sign * value, violation, least > sign * limit, violated=p_violation < alpha)
+    step = rounding_of(near_error)
+    proved = least > sign * limit
+    shown = deciding(sign * value, violation, proved, violated=p_violation < alpha, ties=[near_error], step=step)
     return Inference(
         estimate=float(value[shown]),
         low=low if ceiling else -high,

@@ -12,6 +12,8 @@ from fairness_checks.stats.proportions import clopper_pearson_bound, exact_binom
 
 __all__ = ["judge_worst_group"]
 
+_ROUNDING = 1e-12  # of a rate
+
 
 def _binomial_p(x: float, n: float, rate: float) -> tuple[float, float]:
     """`exact_binomial_p`, continued to fractions by the beta integral that equals it at whole counts."""
@@ -64,9 +66,8 @@ def judge_worst_group(
     of_low, of_high = (narrowed(tail, size, known).tolist() for tail in (level, alpha))
     low = max(clopper_pearson_bound(x, n, tail, upper=False) for (x, n), tail in zip(counts, of_low, strict=True))
     high = max(clopper_pearson_bound(x, n, tail, upper=True) for (x, n), tail in zip(counts, of_high, strict=True))
-    shown = deciding(
-        rate, p[:, 0], p[:, 0] < level, violated=p_violation < alpha, ties=[-np.array([n for _, n in counts])]
-    )
+    ties = [-np.array([n for _, n in counts])]
+    shown = deciding(rate, p[:, 0], p[:, 0] < level, violated=p_violation < alpha, ties=ties, step=_ROUNDING)
     estimate = float(rate[shown])
     name = "exact binomial test" if groups == 1 else f"exact binomial test, Sidak over {groups} groups"
     return Inference(

@@ -115,6 +115,59 @@ def test_names_of_groups_change_nothing_but_names(metric, seed, clustered, order
         assert sorted(r or 0.0 for r in rates[0]) == pytest.approx(sorted(r or 0.0 for r in rates[1]))
 
 
+def tied(rng, *, strata=False):
+    """Two groups that differ, and of each a copy of two patients for one: all disparities between them are equal."""
+    two = [drawn(rng, 90, 140) for _ in range(2)]
+    parts = []
+    for name, whose, times in zip(NAMES, (0, 0, 1, 1), (1, 2, 1, 2), strict=True):
+        one = {key: values for key, values in two[whose].items() if key != "sex"}
+        for _ in range(times):
+            sex = np.full(len(one["y_true"]), name)
+            parts.append({**one, "sex": sex, "cluster": one["cluster"] + 1_000 * len(parts)})
+    arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    site = np.full(len(arrays["sex"]), "west")
+    if strata:  # the same patients in both
+        arrays = {key: np.concatenate([values, values]) for key, values in arrays.items()}
+        half = len(arrays["sex"]) // 2
+        arrays["cluster"][half:] += 1_000_000
+        site = np.repeat(["east", "west"], half)
+    return arrays, site
+
+
+@every_metric
+@pytest.mark.parametrize("way", ["samples", "clusters", "strata"])
+@settings(max_examples=2)
+@given(seed=seeds, order=st.permutations(range(len(NAMES))))
+def test_equal_disparities_are_told_apart_by_counts_not_by_names(metric, way, seed, order):
+    rng = np.random.default_rng(seed)
+    check = check_of(metric, rng)
+    arrays, site = tied(rng, strata=way == "strata")
+    renamed = dict(zip(NAMES.tolist(), [f"group {i}" for i in order], strict=True))
+    names = (arrays["sex"], np.array([renamed[name] for name in arrays["sex"]]))
+    if way == "strata":
+        check = dataclasses.replace(check, control_features=("site",))
+    records = []
+    for sex in names:
+        features = {"sex": sex} if way != "strata" else {"sex": sex, "site": site}
+        cluster = arrays["cluster"] if way == "clusters" else None
+        some = Predictions(**{key: arrays[key] for key in ARRAYS}, cluster=cluster, sensitive_features=features)
+        records.append(judged(some, check))
+    one, other = records
+    assert (one.verdict, one.estimate is None) == (other.verdict, other.estimate is None)
+    if one.estimate is None:
+        return
+    deciding = [
+        sorted((g.n, g.rate or 0.0) for g in record.groups if g.name in (record.first, record.second))
+        for record in records
+    ]
+    assert [n for n, _ in deciding[0]] == [n for n, _ in deciding[1]]
+    assert [rate for _, rate in deciding[0]] == pytest.approx([rate for _, rate in deciding[1]])
+    for field in ("needed_samples", "needed_samples_if_equal"):
+        assert sorted(getattr(one, field) or ()) == pytest.approx(sorted(getattr(other, field) or ()), abs=1), field
+    assert one.detectable == (None if other.detectable is None else pytest.approx(other.detectable))
+    assert one.estimate == pytest.approx(other.estimate)
+
+
 @every_metric
 @settings(max_examples=3)
 @given(seed=seeds, cuts=st.lists(st.integers(1, 59), min_size=1, max_size=3, unique=True), turn=st.randoms())
