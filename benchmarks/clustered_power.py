@@ -33,6 +33,7 @@ _AT_ONCE = 1_000  # data sets
 SIZES: dict[str, Callable[[np.random.Generator, tuple[int, int]], npt.NDArray[np.int64]]] = {
     "4": lambda rng, shape: np.full(shape, 4),
     "10": lambda rng, shape: np.full(shape, 10),
+    "20": lambda rng, shape: np.full(shape, 20),
     "1 to 5": lambda rng, shape: rng.integers(1, 6, shape),
     "geometric": lambda rng, shape: rng.geometric(0.2, shape),
     "1 to 50": lambda rng, shape: rng.integers(1, 51, shape),

@@ -28,7 +28,8 @@ class Design:
     positives: float
     correlation: float
     allocation: float
-    design_effect: float
+    cluster_size: float
+    intra_cluster_correlation: float
     alpha: float
     power: float
     tests: int
@@ -69,8 +70,8 @@ def design(
         positives=number("positives", positives, 0.0, 1.0, "()"),
         correlation=number("correlation", correlation, -1.0, 1.0, "[]"),
         allocation=ratio,
-        design_effect=1.0
-        + (size - 1.0) * number("intra_cluster_correlation", intra_cluster_correlation, 0.0, 1.0, "[]"),
+        cluster_size=size,
+        intra_cluster_correlation=number("intra_cluster_correlation", intra_cluster_correlation, 0.0, 1.0, "[]"),
         alpha=number("alpha", alpha, 0.0, 0.5, "()"),
         power=number("power", power, 0.5, 1.0, "()"),
         tests=count("checks", checks, 1) * max(1, len(row.components)),

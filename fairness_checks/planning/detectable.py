@@ -7,7 +7,7 @@ import math
 from scipy import optimize
 
 from fairness_checks.planning.arguments import Design, Value, design, second_values
-from fairness_checks.planning.needs import components, fewest, kept, needed
+from fairness_checks.planning.needs import components, fewest, independent, kept, needed
 from fairness_checks.question.arguments import count
 from fairness_checks.question.limits import PAIRWISE
 
@@ -100,11 +100,10 @@ cluster_size, intra_cluster_correlation, alpha, power, checks, groups
     values = second_values(second_value, asked)
     if min(sizes) < fewest(asked):
         return None
-    independent = sizes[0] / asked.design_effect
     if not asked.metric.components:
-        return _detectable(asked, independent, values[0])
+        return _detectable(asked, float(sizes[0]), values[0])
     of_each = [
-        _detectable(part, independent * share, value)
+        _detectable(part, sizes[0] * share, value)
         for (part, share), value in zip(components(asked), values, strict=True)
     ]
     found = [shown for shown in of_each if shown is not None]
@@ -128,8 +127,9 @@ def _violating_value(design: Design, size: float, second: float, *, upwards: boo
     def excess(value: float) -> float:
         if kept(design, value, second):  # by a rounding error
             return _TOO_MANY
-        found = needed(design, value, second)
-        return _TOO_MANY if found is None else math.log(max(found, 1e-300) / size)
+        alike, worth = independent(design, size, value, second)
+        found = needed(alike, value, second)
+        return _TOO_MANY if found is None else math.log(max(found, 1e-300) / worth)
 
     if math.isinf(end):
         end = edge + sign

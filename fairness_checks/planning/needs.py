@@ -1,7 +1,7 @@
 """How many samples settle a limit at assumed values.
 
-Sizes are those of the first group, in samples that count for the metric and are independent; every further group has
-`allocation` times as many.
+Sizes are those of the first group, in samples that count for the metric; every further group has `allocation` times as
+many. Samples in clusters are planned by what they will be worth as independent ones to the test that will judge them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
 from fairness_checks.planning.arguments import Design
 from fairness_checks.planning.variances import area_covariance, by_class, mismatch_variance, of_group
 from fairness_checks.question.checks import Settings
 from fairness_checks.question.limits import LIMITS, PAIRWISE
 from fairness_checks.question.metrics import METRICS
+from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 from fairness_checks.stats.multiplicity import sidak_level
 from fairness_checks.stats.power import (
     needed_factor,
@@ -27,20 +28,25 @@ from fairness_checks.stats.power import (
 )
 from fairness_checks.stats.proportions import Contrast
 from fairness_checks.stats.ranking import FEWEST
+from fairness_checks.stats.rao_scott import safe_weight
 from fairness_checks.stats.simultaneous import Family
 
-__all__ = ["components", "fewest", "kept", "needed", "needed_of_components"]
+__all__ = ["components", "fewest", "independent", "kept", "needed", "needed_of_components"]
 
 _BY_ERRORS = 0.01  # share of the level by which `judge_mismatch` shows which group is worse, for compliance
 _MOST_DEVIATIONS = 1e3  # the root of a million samples, past which `fairness_checks.stats.power` gives up too
+_MOST_LACKING = 20.0  # logarithm of a factor of samples that nobody collects
 _FEWEST = 1e-9  # samples, for the strictest level there is
 
 
 def fewest(design: Design) -> float:
     """Return the samples of a group below which the gate judges nothing."""
+    least: float = Settings().min_group_size
+    if design.cluster_size > 1.0:
+        least = max(least, FEWEST_CLUSTERS * design.cluster_size)
     if design.metric.kind in ("ranking", "balanced_accuracy"):
-        return max(Settings().min_group_size, FEWEST / min(design.positives, 1.0 - design.positives))
-    return Settings().min_group_size
+        return max(least, FEWEST / min(design.positives, 1.0 - design.positives))
+    return least
 
 
 def kept(design: Design, first: float, second: float) -> bool:
@@ -50,8 +56,62 @@ def kept(design: Design, first: float, second: float) -> bool:
     return slack(design.limit, first, second) > 0.0
 
 
+def independent(design: Design, size: float, first: float, second: float) -> tuple[Design, float]:
+    """Return a design of independent samples, and their size, that are worth as much as these in clusters."""
+    if design.cluster_size == 1.0:
+        return design, size
+    keeps = kept(design, first, second)
+    ours = _worth(design, first, size, keeps=keeps)
+    alone = dataclasses.replace(design, cluster_size=1.0, intra_cluster_correlation=0.0)
+    if design.limit_kind not in PAIRWISE:
+        return alone, ours
+    theirs = _worth(design, second, size * design.allocation, keeps=keeps)
+    return dataclasses.replace(alone, allocation=theirs / ours), ours
+
+
+def _worth(design: Design, value: float, samples: float, *, keeps: bool) -> float:
+    """As how many independent samples those of a group in clusters of one size will count, as expected.
+
+    Of a rate the correlation is drawn towards 1 by the clusters that are expected to hold events, or others, see
+    `fairness_checks.stats.rao_scott`; of all metrics the variance is known from the clusters only, of both groups.
+    """
+    size, clusters, rho = design.cluster_size, samples / design.cluster_size, design.intra_cluster_correlation
+    if design.metric.kind == "proportion":
+        squares = size * value * (1.0 - value) * (1.0 + (size - 1.0) * rho)  # variance of a cluster's events
+        means = [size * rate for rate in (value, 1.0 - value) if rate > 0.0]
+        held = clusters * min([mean**2 / (squares + mean**2) for mean in means]) if len(means) == 2 else 0.0
+        rho += (1.0 - rho) * float(safe_weight(held))
+    worth = samples / (1.0 + (size - 1.0) * rho)
+    groups = 2.0 if design.limit_kind in PAIRWISE else 1.0
+    known = groups * max(min(clusters, worth) - 1.0, 0.5)
+    level = design.alpha / (1.0 if keeps else design.tests)
+    ratio = special.stdtrit(max(groups * (worth - 1.0), known), level) / special.stdtrit(known, level)
+    return float(worth * ratio**2)
+
+
 def needed(design: Design, first: float, second: float) -> float | None:
     """Size of the first group that settles the limit with the power; None for values on the limit or next to it."""
+    alone, _ = independent(design, 1.0, first, second)
+    least = _needed_independent(dataclasses.replace(alone, allocation=design.allocation), first, second)
+    if least is None or design.cluster_size == 1.0:
+        return least
+
+    def lacking(log_size: float) -> float:
+        alike, worth = independent(design, math.exp(log_size), first, second)
+        found = _needed_independent(alike, first, second)
+        return _MOST_LACKING if found is None else math.log(max(found, _FEWEST) / worth)
+
+    low = math.log(max(least, _FEWEST))
+    high = low + math.log(design.cluster_size) + 1.0
+    while lacking(high) > 0.0:
+        high += 1.0
+        if high > low + _MOST_LACKING:
+            return None
+    return math.exp(float(optimize.brentq(lacking, low, high, xtol=1e-6))) if lacking(low) > 0.0 else math.exp(low)
+
+
+def _needed_independent(design: Design, first: float, second: float) -> float | None:
+    """Size of the first group, in independent samples."""
     if design.limit_kind not in PAIRWISE:
         return _needed_value(design, first)
     if kept(design, first, second):

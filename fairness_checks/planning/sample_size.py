@@ -76,10 +76,11 @@ def plan_sample_size(
     allocation : float
         Samples of every further group for each one of the first, above 0.
     cluster_size : float
-        Mean number of samples of a cluster, 1 or more.
+        Number of samples of a cluster, 1 or more; of unequal ones that of a sample's cluster, sum m^2 / sum m.
     intra_cluster_correlation : float
-        Correlation of two samples of a cluster, in [0, 1]. Samples are multiplied by the design effect
-        1 + (cluster_size - 1) * intra_cluster_correlation.
+        Correlation of two samples of a cluster, in [0, 1]. A design effect of
+        1 + (cluster_size - 1) * intra_cluster_correlation, and what the test does not know of it from few clusters, or
+        from few that hold events.
     alpha : float
         Significance level of the gate, in (0, 0.5).
     power : float
@@ -155,7 +156,7 @@ def plan_sample_size(
             f"{values} on {asked.limit_kind} {asked.limit:g} or next to it: no number of samples settles it"
         )
     keeps = all(kept(asked, a, b) for a, b in zip(first, second, strict=True))
-    size, least = size * asked.design_effect, fewest(asked)
+    least = fewest(asked)
     return SamplePlan(
         first=math.ceil(max(size, least)),
         second=math.ceil(max(size * asked.allocation, least)),

@@ -35,7 +35,7 @@ from fairness_checks.stats.clusters import Cells, shared_correlation
 from fairness_checks.stats.few_clusters import freedom_of_samples
 from fairness_checks.typing import Array
 
-__all__ = ["ClusterSums", "EffectiveCounts", "effective_counts", "effective_samples"]
+__all__ = ["ClusterSums", "EffectiveCounts", "effective_counts", "effective_samples", "safe_weight"]
 
 _SAFE_EVENTS = 1.5  # effective clusters that hold events, at which a correlation of 1 weighs 1/2; found by simulation
 _WHOLE = 1e-9  # relative; counts this close to a whole number are that number, computed along another path
@@ -114,10 +114,15 @@ def correlation(sums: ClusterSums) -> Array:
         estimate = np.maximum(np.maximum(robust, within), 0.0)
         # Effective clusters that hold events, and that hold others; all in one is one.
         held = np.minimum(sums.events**2 / sums.event_squares, (n - sums.events) ** 2 / sums.other_squares)
-        safe = 1.0 / (1.0 + (held / _SAFE_EVENTS) ** 2)
+        safe = safe_weight(held)
     known = np.isfinite(estimate) & (binomial > 0.0)
     estimate = np.where(known, estimate, 1.0)
     return np.asarray(np.where(estimate < 1.0, estimate + safe * (1.0 - estimate), estimate))
+
+
+def safe_weight(held: Array | float) -> Array:
+    """Weight of a correlation of 1, of effective clusters that hold events, and others."""
+    return np.asarray(1.0 / (1.0 + (np.asarray(held) / _SAFE_EVENTS) ** 2))
 
 
 def effective_samples(sums: ClusterSums) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ from scipy import special, stats
 from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportion_effectsize
 
+from benchmarks.clustered_power import Group, p_values, sums_of
 from fairness_checks import METRICS, plan_detectable, plan_sample_size
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.planning.variances import area_covariance
@@ -20,12 +21,13 @@ from fairness_checks.stats.balanced_accuracy import (
     balanced_accuracy_within,
     judge_worst_balanced_accuracy,
 )
+from fairness_checks.stats.clusters import find_cells
 from fairness_checks.stats.disparity import judge_disparity, p_outside, p_within
 from fairness_checks.stats.judge_estimates import judge_difference
 from fairness_checks.stats.judge_mismatch import MismatchPairs, judge_mismatch
 from fairness_checks.stats.means import mean_estimates, means_outside, means_within
 from fairness_checks.stats.mismatch import mismatch_by_group
-from fairness_checks.stats.moments import moments_by_group
+from fairness_checks.stats.moments import moments_by_cluster, moments_by_group
 from fairness_checks.stats.ranking import auc_by_group, auc_estimates
 from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
 from fairness_checks.stats.rate_pairs import Pairs
@@ -80,6 +82,69 @@ def test_the_planned_samples_settle_the_limit_with_the_planned_power(rates, limi
     test = p_within if plan.shows == "compliance" else p_outside
     settled = np.average(test(pairs, tolerance, contrast) < 0.05, weights=counts)
     assert settled == pytest.approx(0.8, abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("rates", "limit", "size", "correlation", "more"),
+    [
+        ((0.30, 0.10), 0.05, 10, 0.2, {}),
+        ((0.15, 0.03), 0.05, 10, 0.1, {}),
+        ((0.10, 0.30), 0.05, 10, 0.2, {"allocation": 3.0}),
+        ((0.30, 0.10), 0.05, 10, 0.2, {"checks": 20}),
+        ((0.20, 0.20), 0.10, 10, 0.1, {}),
+        ((0.50, 0.30), 0.05, 20, 0.5, {}),
+        ((0.30, 0.10), 0.05, 10, 0.0, {}),
+    ],
+)
+def test_clusters_are_planned_for_the_test_that_judges_them(rates, limit, size, correlation, more):
+    plan = plan_sample_size(
+        first_value=rates[0],
+        second_value=rates[1],
+        max_difference=limit,
+        cluster_size=size,
+        intra_cluster_correlation=correlation,
+        **more,
+    )
+    rng, runs, alpha = np.random.default_rng(2), 1_000, 0.05
+    sums = [
+        sums_of(*Group(str(size), math.ceil(n / size), rate, correlation).draw(rng, runs))
+        for n, rate in zip((plan.first, plan.second), rates, strict=True)
+    ]
+    if plan.shows == "violation":
+        alpha /= more.get("checks", 1)
+    shown = np.mean(p_values(*sums, limit, alpha)[plan.shows == "compliance"] < alpha)
+    assert 0.8 - 3.0 * math.sqrt(0.16 / runs) <= shown <= 0.9
+
+
+def test_means_of_few_clusters_are_planned_for_their_degrees_of_freedom():
+    plan = plan_sample_size(
+        metric="mean_absolute_error",
+        standard_deviation=1.0,
+        first_value=1.9,
+        second_value=0.2,
+        max_difference=0.5,
+        cluster_size=10,
+        intra_cluster_correlation=0.8,
+    )
+    clusters, runs = math.ceil(plan.first / 10), 1_500
+    assert 10 <= clusters < 20
+    rng = np.random.default_rng(3)
+    cluster = np.repeat(np.arange(2 * runs * clusters), 10)
+    codes = cluster // clusters
+    values = math.sqrt(0.8) * rng.normal(size=2 * runs * clusters)[cluster] + math.sqrt(0.2) * rng.normal(
+        size=len(codes)
+    )
+    values += np.where(codes % 2 == 0, 1.9, 0.2)
+    statistics = moments_by_cluster(find_cells(codes, 2 * runs, cluster), values)
+    assert 0.77 <= settled_pairs(plan, statistics, runs, 0.5, means_outside, means_within) <= 0.9
+
+
+def test_no_plan_has_fewer_clusters_than_the_gate_judges():
+    more = {"metric": "false_negative_rate", "max_difference": 0.05}
+    more |= {"cluster_size": 12, "intra_cluster_correlation": 0.3}
+    assert plan_sample_size(first_value=0.95, second_value=0.05, **more).first == 120
+    assert plan_detectable(first=119, second_value=0.05, **more) is None
+    assert plan_detectable(first=120, second_value=0.05, **more) < 0.9
 
 
 def test_without_a_margin_the_plan_is_near_the_textbook_two_sided_one():
