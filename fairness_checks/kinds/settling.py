@@ -72,10 +72,14 @@ def settle_sweep(
     error, freedom = found.standard_error or 0.0, sweep.freedom or 1.0
     sign = -1.0 if check.limit_kind == "min_reduction" else 1.0
     both = 2.0 if check.limit == 0.0 and sign > 0.0 else 1.0
+    if sign < 0.0:  # of several contrasts, the ends of the interval know the one that stands in the way
+        error = max(found.high - found.estimate, 0.0) / -float(special.stdtrit(freedom, found.level))
     shown = check.limit + sign * _reach(level / both, freedom) * error
     span = check.definition.highest - check.definition.lowest
     answer: Settling = {"detectable": shown if check.gap == "dependence" or abs(shown) <= span else None}
     distance = sign * (found.estimate - check.limit)
+    if sign < 0.0 and distance < 0.0:
+        error = max(found.estimate - found.low, 0.0) / -float(special.stdtrit(freedom, alpha))
     if distance == 0.0 or error == 0.0:
         return answer
     tested = level / both if distance > 0.0 else alpha

@@ -106,7 +106,7 @@ def contrasts(table: Table, at: Sequence[int], weights: Floats) -> Contrasts | N
     if undefined_gaps(series).any():
         return None
     sums = _sums(table, at, weights)  # (N, G, J, WIDTH)
-    known = None if sums is None else _mean(np.abs(sums) ** 2) + _floor(table, weights)
+    known = None if sums is None else _mean(np.abs(sums) ** 2)
     share, least = table.test_share, np.where(of_group, table.test_share, 1.0).min(axis=1)
     if known is None:
         tested = np.where(of_group, share, 0.0).max(axis=1)
@@ -118,15 +118,17 @@ def contrasts(table: Table, at: Sequence[int], weights: Floats) -> Contrasts | N
     # Without a variance of the test rows, training rows may make all of the difference.
     within = np.zeros(len(series)) if known is None else known.sum(axis=1)
     found = repeat_estimates(series, 1.0 - tested, tested, within, 1.0 - least, freedom)
+    # Models that never disagreed could: as if they did in two rows of the table, one either way (Agresti, Bonett and
+    # Price; see `fairness_checks.stats.influence`). Added, not told from what training rows do: the repeats saw none.
+    unseen = (np.abs(weights).max(axis=1) ** 2 * table.least_variance * share).sum(axis=1)
+    variance = found.variance + unseen
     scale = np.abs(table.values[~np.isnan(table.values)]).max(initial=0.0) or 1.0
-    if not (found.variance > (_ROUNDING * scale) ** 2).all():
+    if not (variance > (_ROUNDING * scale) ** 2).all():
         return None
     up, down = _sides(table, at, weights, sums)
-    claims = Claims(
-        found.value, np.sqrt(found.variance + up), np.sqrt(found.variance + down), np.asarray(found.freedom)
-    )
+    claims = Claims(found.value, np.sqrt(variance + up), np.sqrt(variance + down), np.asarray(found.freedom))
     missing = np.isnan(series).sum(axis=1)
-    by_repeats = np.nanvar(series, axis=1, ddof=1) / (series.shape[1] - missing) / found.variance
+    by_repeats = np.nanvar(series, axis=1, ddof=1) / (series.shape[1] - missing) / variance
     return Contrasts(claims, tested, by_repeats, missing)
 
 
@@ -145,15 +147,6 @@ def _mean(of: Floats) -> Floats:
     """Return the means over the last two axes, repeats and sketches; 0 where no repeat has any."""
     known = ~np.isnan(of)
     return np.asarray(np.where(known, of, 0.0).sum(axis=(-2, -1)) / np.maximum(known.sum(axis=(-2, -1)), 1))
-
-
-def _floor(table: Table, weights: Floats) -> Floats:
-    """Return what must be added to a variance in one test part, shape (N, G).
-
-    Two rows of the table in which two models disagree, one either way (Agresti, Bonett and Price; see
-    `fairness_checks.stats.influence`): models that never disagreed could.
-    """
-    return np.asarray(np.abs(weights).max(axis=1) ** 2 * table.least_variance)
 
 
 def _sides(

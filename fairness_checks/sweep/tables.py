@@ -102,11 +102,17 @@ class Table:
 
     @property
     def least_variance(self) -> Floats:
-        """Variance in one test part that two rows of the table give a rate, shape (G,); 0 of other metrics."""
-        if self.samples is None:
+        """Variance in one test part that two rows of the table give in which two models disagree, shape (G,).
+
+        A rate changes by one row of its denominator, another metric as much as its rows differ from each other.
+        """
+        if self.samples is not None:
+            size = np.maximum(self.samples.mean(axis=(0, 1)), 1.0)
+            return np.asarray(2.0 / ((size / self.test_share + 2.0) * size))
+        if self.sketches is None:
             return np.zeros(len(self.groups))
-        size = np.maximum(self.samples.mean(axis=(0, 1)), 1.0)
-        return np.asarray(2.0 / ((size / self.test_share + 2.0) * size))
+        own = np.nan_to_num(np.abs(self.sketches) ** 2).mean(axis=(0, 1, 3))
+        return np.asarray(2.0 / (self.tested / self.test_share + 2.0) * own)
 
     def widening(self, gaps: Gaps) -> Widening | None:
         """Say by how much skewed values widen the tests of the gaps of a mean; None of other metrics, and of slopes.

@@ -105,7 +105,22 @@ def test_what_test_rows_add_is_told_from_the_rest():
     rest = max(square - (1 - share) * within, 0.0)
     shared = max(share / (1 - share) * square, share * within + rest * (1 - share) / share)
     assert within < 1e-4 < (0.05**2 * np.abs(common) ** 2).mean()
-    assert found.claims.up[0] ** 2 == pytest.approx(square / REPEATS + shared)
+    own = np.mean([(np.abs(sketch) ** 2).mean(axis=(0, 2)) for sketch in sketches.values()], axis=0)
+    unseen = share * 2 / (N + 2) * own.sum()  # as if the models disagreed in two rows
+    assert found.claims.up[0] ** 2 == pytest.approx(square / REPEATS + shared + unseen)
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "mean_squared_error"])
+def test_models_that_never_disagree_are_judged_as_if_they_did_in_two_rows(metric):
+    same = near(0.9, 0.6)
+    rng = np.random.default_rng(3)
+    sketch = 0.05 * (rng.normal(size=(REPEATS, 2, WIDTH)) + 1j * rng.normal(size=(REPEATS, 2, WIDTH)))
+    results = swept({"as_is": same, "half": same}, sketches={"as_is": sketch, "half": sketch}, metric=metric)
+    found = change_between(table_of(results, plan("as_is", "half"), metric), 0, 1)
+    own = (np.abs(sketch) ** 2).mean(axis=(0, 2)).sum()
+    assert found.reduction.value == pytest.approx(0.0, abs=1e-12)
+    assert found.signed.claims.up[0] ** 2 == pytest.approx(TEST / N * 2 / (N + 2) * own)
+    assert record_of(results, plan("as_is", "half"), limit=-0.05, metric=metric).verdict == "pass"
 
 
 def test_of_more_than_two_groups_the_largest_disparities_are_compared():
