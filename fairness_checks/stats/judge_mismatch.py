@@ -56,9 +56,12 @@ class MismatchPairs:
         Of G >= 2 groups, all of which can be judged.
     blocks : ndarray of int, shape (G,), optional
         The stratum of each group; groups are compared within strata only. Default one stratum.
+    enough : float
+        Level that no pair's own exceeds, above which p-values of a violation may be lower bounds.
     """
 
-    def __init__(self, statistics: MismatchStatistics, blocks: np.ndarray | None = None) -> None:
+    def __init__(self, statistics: MismatchStatistics, blocks: np.ndarray | None = None, enough: float = 1.0) -> None:
+        self.enough = enough
         self.blocks = np.zeros(len(statistics.units), dtype=np.intp) if blocks is None else np.asarray(blocks)
         i, j = block_pairs(self.blocks)
         worse = comes_first(statistics.error_auc[i, j], statistics.uncertainty_auc[i, j])
@@ -147,16 +150,32 @@ class MismatchPairs:
         return excess / spread, freedom
 
     def outside(self, index: np.ndarray, tolerance: float) -> Array:
-        """p-values of H0 "the errors are not worse, or the mismatch keeps the tolerance"; both directions count."""
-        near, far = upper_tail(*self._standardised(index, (tolerance, -tolerance)))
-        return np.asarray(np.maximum(np.minimum(near + far, 1.0), self.p_not_worse[index]))
+        """p-values of H0 "the errors are not worse, or the mismatch keeps the tolerance"; both directions count.
+
+        Where the errors alone do not prove it, and others do, a lower bound: what the errors say.
+        """
+        p: Array = self.p_not_worse[index].copy()
+        asked = (p < self.enough) | (self.disparity[index] >= self.disparity.max() - self.step)
+
+        def complete(some: np.ndarray) -> None:
+            near, far = upper_tail(*self._standardised(index[some], (tolerance, -tolerance)))
+            p[some] = np.maximum(np.minimum(near + far, 1.0), p[some])
+
+        complete(asked)
+        if 2.0 * p[asked].min(initial=1.0) > self.enough:  # up to twice the smallest counts among several pairs
+            complete(~asked)
+        return p
 
     def within(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the mismatch meets or exceeds the tolerance in the turn that is true"."""
-        t, freedom = self._standardised(index, (tolerance, -tolerance))
-        as_seen, turned = upper_tail(np.array([-t[0], t[1]]), freedom)
-        excluded = np.minimum(turned / (1.0 - BY_ERRORS), self.p_not_worse[index] / BY_ERRORS)
-        return np.asarray(np.minimum(np.maximum(as_seen, excluded), 1.0))
+        t, freedom = self._standardised(index, (tolerance,))
+        p = upper_tail(-t, freedom)[0]
+        by_errors = self.p_not_worse[index] / BY_ERRORS
+        left = by_errors > p  # elsewhere the errors exclude the other turn
+        t, freedom = self._standardised(index[left], (-tolerance,))
+        turned = upper_tail(t, freedom)[0] / (1.0 - BY_ERRORS)
+        p[left] = np.maximum(p[left], np.minimum(turned, by_errors[left]))
+        return np.asarray(np.minimum(p, 1.0))
 
     def scaled(self, tolerance: float) -> float:
         """Return the tolerance; mismatches are differences already."""
@@ -221,7 +240,7 @@ def judge_mismatch(
     >>> found.first, found.estimate > 0.2, found.p_violation < 0.05
     (1, True, True)
     """
-    tests = MismatchPairs(statistics, blocks)
+    tests = MismatchPairs(statistics, blocks, alpha)
     found = judge_pairs(tests, limit, alpha, level)
     count = len(tests.first)
     low = found.low
