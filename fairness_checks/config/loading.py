@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from fairness_checks.config.messages import EXAMPLE, problems_between_keys, schema_problems
 from fairness_checks.config.names import Declared, name_problems
+from fairness_checks.config.profiles import with_profiles
 from fairness_checks.config.schema import (
     CheckSpec,
     FileSpec,
@@ -24,7 +25,7 @@ from fairness_checks.config.schema import (
     WaiverSpec,
 )
 from fairness_checks.config.strict_yaml import read_yaml
-from fairness_checks.config.yaml_document import Document, KeyPath, Problem, as_written
+from fairness_checks.config.yaml_document import Document, KeyPath, Problem, as_written, problem_texts
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.inputs.group_names import clean
 from fairness_checks.question.checks import MISMATCH, Check, Settings
@@ -78,7 +79,7 @@ class GateConfig:
     waivers : tuple of Waiver
         In the order of the file, expired ones included.
     document : Document
-        The file as it was read, for messages.
+        The file as it was read, its profiles filled in, for messages.
     unchecked : mapping of str to str
         Models that nothing checks, and why.
     """
@@ -122,7 +123,7 @@ def load_config(path: Path, models: Declared | None = None) -> GateConfig:
     ...
     """
     source = _display(path)
-    document = read_yaml(_read_text(path, source), source)
+    document = with_profiles(read_yaml(_read_text(path, source), source))
     if document.data is None and not document.problems:
         raise ConfigurationError(f"{source}: the file is empty; write for example:\n\n{EXAMPLE}")
     spec, problems = None, list(document.problems)
@@ -134,7 +135,7 @@ def load_config(path: Path, models: Declared | None = None) -> GateConfig:
     if problems and models is not None:
         problems += name_problems(document, models)
     if problems or spec is None:
-        texts = [problem.text(source) for problem in sorted(problems, key=lambda problem: problem.line)]
+        texts = problem_texts(problems, source)
         more = [f"... and {len(texts) - _MAX_PROBLEMS} more problems"] if len(texts) > _MAX_PROBLEMS else []
         raise ConfigurationError("\n".join(texts[:_MAX_PROBLEMS] + more))
     return GateConfig(
@@ -169,8 +170,7 @@ def check_names(config: GateConfig, models: Declared) -> list[str]:
     for index, waiver in enumerate(config.waivers):
         if idle := _idle_waiver(config, waiver):
             problems.append(Problem(waiver.line, ("waivers", index), idle))
-    source = config.document.source
-    return [problem.text(source) for problem in sorted(problems, key=lambda problem: problem.line)]
+    return problem_texts(problems, config.document.source)
 
 
 def _idle_waiver(config: GateConfig, waiver: Waiver) -> str | None:

@@ -32,7 +32,7 @@ from fairness_checks.question.limits import LimitKind, limit_problem, limits_in
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.sweep.mixes import Mix, is_balanced, parse_mix, require_change
 
-__all__ = ["EXAMPLE", "checks_of", "problems_between_keys", "schema_problems"]
+__all__ = ["EXAMPLE", "checks_of", "near", "problems_between_keys", "schema_problems"]
 
 EXAMPLE = """\
 version: 1
@@ -74,6 +74,7 @@ _EXPECTED = MappingProxyType(
         "string_type": "text",
     }
 )
+_ASKING = (*SECTIONS, "profile")
 _EXPONENTIAL = re.compile(r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE]([-+]?[0-9]{1,3})")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -89,7 +90,7 @@ def schema_problems(document: Document, error: ValidationError) -> Iterator[Prob
         path = detail["loc"]
         if detail["input"] is UNREAD:
             continue  # YAML's own problem is on the list already
-        if detail["type"] == "missing" and any(_near(key, str(path[-1])) for key in unknown.get(path[:-1], ())):
+        if detail["type"] == "missing" and any(near(key, str(path[-1])) for key in unknown.get(path[:-1], ())):
             continue  # a key misspelt is reported once
         yield document.problem(path, _message(document, detail))
 
@@ -99,7 +100,7 @@ def problems_between_keys(document: Document) -> Iterator[Problem]:
     data = document.data
     models = data.get("models") if isinstance(data, dict) else None
     for name, model in models.items() if isinstance(models, dict) else ():
-        if isinstance(model, dict) and not any(_near(str(key), section) for key in model for section in SECTIONS):
+        if isinstance(model, dict) and not any(near(str(key), section) for key in model for section in _ASKING):
             yield document.problem(("models", name), f"names no check; write for example `{_WRITE['subgroups']}`")
         yield from _mix_problems(document, name, model.get("sweep") if isinstance(model, dict) else None)
     unchecked = data.get("unchecked") if isinstance(data, dict) else None
@@ -121,7 +122,7 @@ def problems_between_keys(document: Document) -> Iterator[Problem]:
         question = _question(entry, metric, kinds)
         if question is not None and first.setdefault((path[1:3], question), path) != path:
             earlier = first[path[1:3], question]
-            where = f"{key_path(earlier)} on line {document.lines[earlier]}"
+            where = f"{key_path(document.in_file(earlier))} on line {document.lines[earlier]}"
             yield document.problem(path, f"asks the same as {where} (same metric, features, limit); keep one")
 
 
@@ -163,7 +164,7 @@ def _limit_problems(
     if len(kinds) > 1:
         message = f"has {len(kinds)} limits ({', '.join(kinds)}); keep one, or write one check for each"
         yield document.problem(path, message)
-    elif not kinds and not any(_near(str(key), kind) for key in entry for kind in known):
+    elif not kinds and not any(near(str(key), kind) for key in entry for kind in known):
         yield document.problem(path, f"has no limit; write exactly one of {', '.join(known)}")
 
 
@@ -248,7 +249,8 @@ def _question(entry: Mapping[str, Any], metric: Any, kinds: list[LimitKind]) -> 
     return metric, frozenset(by), kinds[0], frozenset(control), *given
 
 
-def _near(name: str, other: str) -> bool:
+def near(name: str, other: str) -> bool:
+    """Say whether one name may be meant for another."""
     return bool(difflib.get_close_matches(name, [other], cutoff=0.6))
 
 

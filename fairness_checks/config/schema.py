@@ -37,6 +37,7 @@ __all__ = [
     "DefaultsSpec",
     "FileSpec",
     "ModelSpec",
+    "ProfileSpec",
     "RegressionSpec",
     "SweepCheckSpec",
     "SweepSpec",
@@ -98,6 +99,12 @@ def _section(name: str) -> str:
 def _not_null(value: Any) -> Any:
     if value is None:
         raise ValueError("nothing is written here; write a value, or remove the key to waive whatever stands there")
+    return value
+
+
+def _written(value: Any) -> Any:
+    if value is None:
+        raise ValueError("nothing is written here; write a sweep, or remove the key")
     return value
 
 
@@ -215,13 +222,19 @@ class RegressionSpec(_Spec):
     absent: Cells = []
 
 
-class ModelSpec(_Spec):
-    """One entry of ``models``; that it has a section is for `config` to see."""
+class ProfileSpec(_Spec):
+    """One entry of ``profiles``: what models that name it have before their own."""
 
     subgroups: Annotated[list[CheckSpec], Field(min_length=1)] = []
     uncertainty: Annotated[list[UncertaintySpec], Field(min_length=1)] = []
     regression: Annotated[list[RegressionSpec], Field(min_length=1)] = []
-    sweep: SweepSpec | None = None
+    sweep: Annotated[SweepSpec | None, BeforeValidator(_written, json_schema_input_type=SweepSpec)] = None
+
+
+class ModelSpec(ProfileSpec):
+    """One entry of ``models``, its profile filled in; that it has a section is for `config` to see."""
+
+    profile: Text = ""
 
 
 class WaiverSpec(_Spec):
@@ -248,6 +261,7 @@ class FileSpec(_Spec):
     version: Annotated[int, AfterValidator(_version)]
     seed: Annotated[int, Field(ge=0)] = 0
     defaults: DefaultsSpec = DefaultsSpec()
+    profiles: dict[str, ProfileSpec] = {}
     models: dict[str, ModelSpec]
     unchecked: dict[str, Text] = {}
     waivers: list[WaiverSpec] = []
@@ -268,15 +282,17 @@ def spec_at(path: KeyPath) -> type[BaseModel] | None:
             return DefaultsSpec
         case ("models", _):
             return ModelSpec
-        case ("models", _, "subgroups", _):
+        case ("profiles", _):
+            return ProfileSpec
+        case ("models" | "profiles", _, "subgroups", _):
             return CheckSpec
-        case ("models", _, "uncertainty", _):
+        case ("models" | "profiles", _, "uncertainty", _):
             return UncertaintySpec
-        case ("models", _, "regression", _):
+        case ("models" | "profiles", _, "regression", _):
             return RegressionSpec
-        case ("models", _, "sweep"):
+        case ("models" | "profiles", _, "sweep"):
             return SweepSpec
-        case ("models", _, "sweep", "checks", _):
+        case ("models" | "profiles", _, "sweep", "checks", _):
             return SweepCheckSpec
         case ("waivers", _):
             return WaiverSpec

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from fairness_checks.plain import shorten
 
-__all__ = ["UNREAD", "Document", "KeyPath", "Problem", "as_written", "key_path"]
+__all__ = ["UNREAD", "Document", "KeyPath", "Problem", "as_written", "key_path", "problem_texts"]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -51,16 +51,29 @@ class Problem:
         Keys and indexes that lead to the place; empty for the file as a whole.
     message : str
         What is wrong, what was seen and what to write instead, on one line.
+    models : tuple of str
+        Where the place is in a profile, those that it is wrong for.
     """
 
     line: int
     path: KeyPath
     message: str
+    models: tuple[str, ...] = ()
 
     def text(self, source: str) -> str:
         """Return ``file:line: key path: message``."""
         place = f"{key_path(self.path)}: " if self.path else ""
-        return f"{source}:{self.line}: {place}{' '.join(self.message.splitlines())}"
+        used = f" (used by {', '.join(map(shorten, self.models))})" if self.models else ""
+        return f"{source}:{self.line}: {place}{' '.join(self.message.splitlines())}{used}"
+
+
+def problem_texts(problems: Iterable[Problem], source: str) -> list[str]:
+    """Return a line for each problem, in the order of the file; what is wrong for several models is said once."""
+    found: dict[Problem, list[str]] = {}
+    for problem in sorted(problems, key=lambda problem: problem.line):
+        same = found.setdefault(replace(problem, models=()), [])
+        same += [model for model in problem.models if model not in same]
+    return [replace(problem, models=tuple(models)).text(source) for problem, models in found.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,8 @@ class Document:
         Every unquoted scalar as the author wrote it: ``off``, where data say False.
     problems : tuple of Problem
         In the order of the file.
+    moved : mapping of tuple to tuple
+        Where profiles are filled in, the place in the file of what a model has from its profile, or behind it.
     """
 
     source: str
@@ -87,8 +102,18 @@ class Document:
     lines: Mapping[KeyPath, int]
     plain: Mapping[KeyPath, str]
     problems: tuple[Problem, ...]
+    moved: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
+
+    def in_file(self, path: KeyPath) -> KeyPath:
+        """Return where a path stands in the file: that of a check of a profile is the profile's."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.moved:
+                return (*self.moved[path[:end]], *path[end:])
+        return path
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """Return a problem at a path; one that the file does not hold gets the line of its nearest parent."""
         known = next((path[:end] for end in range(len(path), -1, -1) if path[:end] in self.lines), ())
-        return Problem(self.lines.get(known, 1), path, message)
+        place = self.in_file(path)
+        models = (str(path[1]),) if place[:1] == ("profiles",) != path[:1] else ()
+        return Problem(self.lines.get(known, 1), place, message, models)
