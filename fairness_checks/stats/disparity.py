@@ -225,8 +225,8 @@ class RatePairs:
         return np.asarray(self._within_clusters(p, kinds)[place])
 
     def _followed(self, kinds: np.ndarray) -> bool:
-        """Whether one pair is followed by its p-values, not by bounds of them: one of several, or of clusters."""
-        return len(kinds) == 1 and (len(self._kinds) > 1 or self._clusters is not None)
+        """Whether one pair of several is asked about: it is followed by its p-values, not by bounds of them."""
+        return len(kinds) == 1 < len(self._kinds)
 
     def outside_at(self, pair: int, tolerances: Array) -> Array:
         """p-values of `outside` of one pair at several tolerances, shape (tolerances,)."""
@@ -278,8 +278,6 @@ class RatePairs:
         All that are at most twice the smallest are completed, which decide how it is adjusted for the number of pairs,
         and the sixteen that seem the largest. Where these comply, so must all others.
         """
-        if len(self._kinds) == 1 and self._clusters is not None:
-            return outside, within
         ends = margins(tolerance, self._contrast)
         p, q = outside[self.different], within[self.different]
         bound = self.exact & (p > self.enough) & (p < 1.0)
