@@ -13,6 +13,7 @@ from fairness_checks.stats.calibration_error import (
     calibration_by_cluster,
     calibration_by_group,
     calibration_estimates,
+    ece_ends,
     ece_outside,
     ece_within,
     judge_worst_ece,
@@ -40,6 +41,10 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
     def value(self, some: CalibrationStatistics) -> Estimates:
         """Return the errors, biased upwards as they are."""
         return calibration_estimates(some)
+
+    def ends(self, some: CalibrationStatistics, alpha: float) -> tuple[Floats, Floats]:
+        """Return where a violation and compliance of a ceiling are shown: without what may be bias, and with it."""
+        return ece_ends(some, alpha)
 
     def outside(self, some: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair keeps the margin"."""

@@ -61,6 +61,13 @@ class EstimatedKind(ABC, Generic[S]):
         """
         return None
 
+    def ends(self, some: S, alpha: float) -> tuple[Floats, Floats] | None:
+        """Return where the groups' intervals end, shapes (G,); None where standard errors say it.
+
+        Of the groups of enough samples and clusters, which are all that are given.
+        """
+        return None
+
     def measured(self, statistics: MeasuredGroups, metric: Metric) -> Measured[S]:
         """Return what was measured of the metric."""
         found: Measured[S] = statistics.measured[metric.name]
@@ -81,6 +88,11 @@ class EstimatedKind(ABC, Generic[S]):
         for place, i in enumerate(enough):
             problems[i] = self.problem(some, place)
         values, sides = self.value(measured.statistics), self.sides(some.statistics)
+        ends = self.ends(some.statistics, settings.alpha)
+        if ends is not None:
+            places = np.full((2, len(problems)), np.nan)
+            places[:, enough] = ends
+            ends = (places[0], places[1])
         if sides is not None:
             of_all = np.repeat(values.variance[None], 2, axis=0)
             of_all[:, enough] = sides
@@ -95,6 +107,7 @@ class EstimatedKind(ABC, Generic[S]):
             highest=metric.highest,
             clusters=measured.clusters,
             sides=sides,
+            ends=ends,
         )
 
     def judge(
@@ -152,6 +165,7 @@ def estimate_records(
     highest: float,
     clusters: Integers | None = None,
     sides: tuple[Floats, Floats] | None = None,
+    ends: tuple[Floats, Floats] | None = None,
 ) -> tuple[GroupRecord, ...]:
     """Return the groups' records; a value that is nan is undefined, a group with a problem has no interval.
 
@@ -173,12 +187,15 @@ def estimate_records(
         Independent clusters of each group.
     sides : tuple of ndarray of float64, shape (G,), optional
         Variances that the upper and the lower end of the intervals have, where values are skewed.
+    ends : tuple of ndarray of float64, shape (G,), optional
+        Where the intervals end, if not so many standard errors away.
     """
     error = np.sqrt(estimates.variance)
     above, below = (estimates.variance, estimates.variance) if sides is None else sides
     with np.errstate(invalid="ignore"):
         quantile = upper_quantile(alpha, np.maximum(estimates.freedom, 1.0))
         above, below = quantile * np.sqrt(above), quantile * np.sqrt(below)
+        lows, highs = (estimates.value - below, estimates.value + above) if ends is None else ends
     records = []
     for i, (name, problem) in enumerate(zip(names, problems, strict=True)):
         value, judged = float(estimates.value[i]), problem is None
@@ -189,8 +206,8 @@ def estimate_records(
                 events=None,
                 n=int(samples[i]),
                 rate=None if math.isnan(value) else value,
-                low=max(value - float(below[i]), lowest) if judged else None,
-                high=min(value + float(above[i]), highest) if judged else None,
+                low=max(float(lows[i]), lowest) if judged else None,
+                high=min(float(highs[i]), highest) if judged else None,
                 standard_error=float(error[i]) if judged else None,
                 clusters=None if clusters is None else int(clusters[i]),
                 problem=problem,

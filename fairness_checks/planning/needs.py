@@ -162,21 +162,39 @@ def _needed_pair(design: Design, first: float, second: float, level: float) -> f
         return needed_factor(higher, n_higher, lower, n_lower, limit, contrast, level, power, groups)
     # The tests take the variance near the limit, which for nearly perfect groups is far from their own.
     move = (math.copysign(limit, first - second) - (first - second)) / 2.0
-    error = max(_pair_error(design, first, second), _pair_error(design, first + move, second - move))
+    pairs = (first, second), (first + move, second - move)
+    error = max(_pair_error(design, *pair) for pair in pairs)
     found = needed_factor_difference(abs(first - second), error, limit, level, level, power, groups)
     if found is None or design.metric.kind != "balanced_accuracy":
         return found
-    # The test draws a balanced accuracy towards 1/2 where that makes it more careful.
+    # The test draws a balanced accuracy towards 1/2 where that makes it more careful, and its variance always.
     (higher, n_higher), (lower, n_lower) = sorted([(first, 1.0), (second, design.allocation)], reverse=True)
     inwards = max(higher - 0.5, 0.0) / n_higher + max(0.5 - lower, 0.0) / n_lower
     if kept(design, first, second):
         inwards = max(0.5 - higher, 0.0) / n_higher + max(lower - 0.5, 0.0) / n_lower
-    return _made_up(found, inwards * by_class(design), abs(abs(first - second) - limit))
+    loss, distance = inwards * by_class(design), abs(abs(first - second) - limit)
+    size = _made_up(found, loss, distance)
+    for _ in range(50):
+        error = _pair_error(design, first, second, size) * _student(design, size, level)
+        grown = needed_factor_difference(abs(first - second), error, limit, level, level, power, groups)
+        if grown is None:
+            return None
+        before, size = size, _made_up(grown, loss, distance)
+        if abs(size - before) <= 1e-6 * size:
+            break
+    return size
 
 
-def _pair_error(design: Design, first: float, second: float) -> float:
-    """Return the standard error of a difference for one sample of the first group."""
-    return math.sqrt(of_group(design, first) + of_group(design, second) / design.allocation)
+def _pair_error(design: Design, first: float, second: float, size: float = math.inf) -> float:
+    """Return the standard error of a difference for one sample of the first group, of which there are `size`."""
+    both = of_group(design, first, size) + of_group(design, second, size * design.allocation) / design.allocation
+    return math.sqrt(both)
+
+
+def _student(design: Design, size: float, level: float) -> float:
+    """By how much a quantile of t is wider where the rarer class of both groups gives the degrees of freedom."""
+    rarer = min(design.positives, 1.0 - design.positives) * size * (1.0 + design.allocation)
+    return 1.0 + (special.ndtri(level) ** 2 + 1.0) / (4.0 * max(rarer - 2.0, 1.0))
 
 
 def _made_up(size: float, loss: float, distance: float) -> float:

@@ -16,8 +16,11 @@ _BEST = 0.995  # a perfect value would have no variance; the tests know that it 
 _FARTHEST = 8.0  # standard deviations; areas nearer to 0 or 1 have no variance anyway
 
 
-def of_group(design: Design, value: float) -> float:
-    """Variance of a group's estimate for one sample of it, at a value; of a mean, an area or a balanced accuracy."""
+def of_group(design: Design, value: float, samples: float = math.inf) -> float:
+    """Variance of a group's estimate for one sample of it, at a value; of a mean, an area or a balanced accuracy.
+
+    `samples` matter for a balanced accuracy, whose test draws both rates towards 1/2 by a sample of each kind.
+    """
     if design.metric.kind == "mean":
         assert design.standard_deviation is not None  # for the type checker: `design` refuses a mean without
         return design.standard_deviation**2
@@ -27,7 +30,11 @@ def of_group(design: Design, value: float) -> float:
         q1, q2 = value / (2.0 - value), 2.0 * value**2 / (1.0 + value)
         return (q2 - value**2) / positives + (q1 - value**2) / (1.0 - positives)
     # Balanced accuracy: half of each of two rates; unequal rates with this mean have a smaller variance.
-    return value * (1.0 - value) * by_class(design) / 4.0
+    total = 0.0
+    for share in (positives, 1.0 - positives):
+        drawn = value + (1.0 - 2.0 * value) / (samples * share + 2.0)  # x + 1 of n + 2
+        total += drawn * (1.0 - drawn) / share / 4.0
+    return total
 
 
 def by_class(design: Design) -> float:

@@ -52,6 +52,7 @@ __all__ = [
     "calibration_estimates",
     "calibration_excess",
     "calibration_values",
+    "ece_ends",
     "ece_outside",
     "ece_within",
     "judge_worst_ece",
@@ -226,6 +227,24 @@ def judge_worst_ece(statistics: CalibrationStatistics, limit: float, alpha: floa
     high = float(np.max(groups.value + _reach(statistics, groups, alpha)))
     # What is inconclusive lies in the interval, to the last digit.
     return dataclasses.replace(found, high=max(high, limit) if found.p_compliance >= alpha else high)
+
+
+def ece_ends(statistics: CalibrationStatistics, alpha: float) -> tuple[Array, Array]:
+    """Return intervals of the groups' errors, shapes (G,), each that of `judge_worst_ece` of the group alone.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> scores = rng.random(400)
+    >>> statistics = calibration_by_group(np.zeros(400, dtype=int), 1, rng.random(400) < scores, scores)
+    >>> low, high = ece_ends(statistics, 0.05)
+    >>> bool(low[0] < 0.0 < high[0])
+    True
+    """
+    groups = calibration_estimates(statistics)
+    proven = upper_quantile(alpha, groups.freedom) * np.sqrt(groups.variance)
+    low = groups.value - calibration_excess(statistics) - proven
+    return np.asarray(low), np.asarray(groups.value + _reach(statistics, groups, alpha))
 
 
 def variance_above(statistics: CalibrationStatistics, groups: Estimates, by: Array) -> Array:

@@ -76,7 +76,9 @@ def group_values(table: Table, at: Sequence[int], metric: Metric, alpha: float) 
     ``samples`` are the group's rows in the data set, ``n`` the repeats.
     """
     values = np.array([table.values[c, :, g] for g, c in enumerate(at)])
-    estimates = repeat_estimates(values, 1.0 - table.test_share, table.test_share, most_freedom=table.freedom)
+    tested = table.test_variance
+    own = None if tested is None else tested[list(at), np.arange(len(table.groups))]
+    estimates = repeat_estimates(values, 1.0 - table.test_share, table.test_share, own, most_freedom=table.freedom)
     repeats = np.full(len(table.groups), values.shape[1], dtype=np.int64)
     undefined = [None if math.isfinite(v) else "undefined" for v in estimates.variance.tolist()]
     records = estimate_records(

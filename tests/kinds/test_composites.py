@@ -177,3 +177,19 @@ def test_a_rate_and_its_complement_differ_alike(rate, complement, seed, clustere
     if ceiling.estimate is not None:
         assert (1 - ceiling.high, 1 - ceiling.low) == pytest.approx((floor.low, floor.high))
         assert (ceiling.p_violation, ceiling.p_compliance) == pytest.approx((floor.p_violation, floor.p_compliance))
+
+
+def test_the_intervals_of_calibrated_groups_hold_an_error_of_zero():
+    """What is seen is biased upwards; a violation of a ceiling is shown without that, and the interval ends there."""
+    rng = np.random.default_rng(5)
+    scores, group = (rng.integers(0, 10, 800) + 0.5) / 10.0, np.repeat(["a", "b"], 400)
+    some = Predictions(y_true=rng.random(800) < scores, y_score=scores, sensitive_features={"group": group})
+    record = audit(some, metric="expected_calibration_error", max_difference=0.1)
+    for name in ("a", "b"):
+        own = some.y_true[group == name], scores[group == name]
+        alone = Predictions(y_true=own[0], y_score=own[1], sensitive_features={"group": group[group == name]})
+        worst = audit(alone, metric="expected_calibration_error", max_value=0.1)
+        found = record.group((name,))
+        assert found.rate > 0.02
+        assert found.low == 0.0
+        assert (found.low, found.high) == pytest.approx((worst.low, worst.high), rel=1e-9)

@@ -593,3 +593,24 @@ def test_sizes_are_whole_numbers(name, value):
 def test_numbers_of_numpy_are_numbers():
     given = {name: np.float32(value) for name, value in PLAN.items()}
     assert plan_sample_size(**given, groups=np.int64(2)).first == pytest.approx(plan_sample_size(**PLAN).first, abs=1)
+
+
+@pytest.mark.parametrize(("limit", "positives", "alpha", "asked"), [(0.05, 0.1, 0.01, 0.9), (0.05, 0.5, 0.05, 0.8)])
+def test_nearly_perfect_balanced_accuracies_are_planned_with_the_variance_that_the_test_sees(
+    limit, positives, alpha, asked
+):
+    """Of 30 positives at a rate of 0.97 the test draws the rate to 0.94, and its variance is twice as large."""
+    plan = plan_sample_size(
+        metric="balanced_accuracy",
+        first_value=0.97,
+        second_value=0.97,
+        max_difference=limit,
+        positives=positives,
+        alpha=alpha,
+        power=asked,
+    )
+    runs, rng = 4_000, np.random.default_rng(4)
+    n, each = np.tile([plan.first, plan.second], runs), np.arange(runs)
+    found = confusion_counts(rng, n, np.full(2 * runs, 0.97), positives)
+    share = np.mean(balanced_accuracy_within(found, 2 * each, 2 * each + 1, limit) < alpha)
+    assert asked - 0.03 <= share <= asked + 0.1

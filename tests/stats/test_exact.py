@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from fairness_checks.stats.disparity import score_outside
 from fairness_checks.stats.exact import exact_outside, exact_within, is_tested_exactly
 from fairness_checks.stats.nuisance import NUISANCE_DOUBT
 from fairness_checks.stats.proportions import score_statistic
@@ -363,3 +364,26 @@ def test_a_long_and_a_short_group(n1):
         p2 = np.linspace(max(low2, low - margin), min(high2, high - margin), 301)
         expected = max(expected, rejection_along(extreme, n1, n2, p2 + margin, p2).max())
     assert exact_outside(one(x1, n1, x2, n2), -0.1, 0.1)[0] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("n1", "n2", "p1", "p2", "low", "high", "contrast"),
+    [
+        (3_000, 3_000, 0.5, 0.5, 0.0, 0.0, "difference"),
+        (30_000, 300_000, 0.06, 0.05, -0.01, 0.01, "difference"),
+        (30_000, 300_000, 0.05, 0.04, 0.8, 1.25, "ratio"),
+    ],
+)
+def test_where_the_score_test_decides_it_keeps_a_twentieth_of_the_level_too(n1, n2, p1, p2, low, high, contrast):
+    """A family of twenty asks each at 0.0025, where skewness weighs more: 2.9 times as much before, now 1.07."""
+    sides = []
+    for n, p in ((n1, p1), (n2, p2)):
+        reach = 6.0 * np.sqrt(n * p * (1.0 - p))
+        edges = np.arange(np.floor(n * p - reach), n * p + reach, max(1, int(reach / 600.0)))
+        sides.append((edges[1:], np.diff(stats.binom.cdf(edges, n, p))))
+    (x1, chance1), (x2, chance2) = sides
+    x1, x2 = (x.ravel() for x in np.meshgrid(x1, x2, indexing="ij"))
+    pairs = Pairs(x1, np.full(x1.shape, float(n1)), x2, np.full(x1.shape, float(n2)))
+    chance = np.outer(chance1, chance2).ravel()
+    assert chance[is_tested_exactly(pairs, contrast)].sum() < 0.01
+    assert chance[score_outside(pairs, low, high, contrast) < 0.0025].sum() < 1.1 * 0.0025
