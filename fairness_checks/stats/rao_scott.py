@@ -182,6 +182,18 @@ def effective_counts(cells: Cells, event: npt.NDArray[Any]) -> EffectiveCounts:
     )
     samples, effect = effective_samples(sums)
     freedom = np.minimum(freedom_of_samples(cells.effective()), freedom_of_samples(samples))
-    shared = shared_correlation(cells, residual / n[cells.group])
+    shared = _drawn_apart(shared_correlation(cells, residual / n[cells.group]), cells.effective())
     clusters = cells.by_group().astype(np.int64)
     return EffectiveCounts(_whole(rate * samples), samples, clusters, effect, freedom, shared)
+
+
+def _drawn_apart(shared: Array | None, effective: Array) -> Array | None:
+    """Return the correlations with one more cluster each, in which two groups that agree do not.
+
+    Where nearly all samples of a cluster are alike, two rates differ by the few clusters that are not, and these may be
+    missed: 25 clusters in both groups, events cut from scores with correlation 0.9 within them, pass wrongly in 0.066.
+    """
+    if shared is None:
+        return None
+    fewer = np.minimum(effective[:, None], effective)
+    return np.where(shared > 0.0, shared * fewer / (fewer + 1.0), shared)
