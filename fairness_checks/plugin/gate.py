@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Gate"]
 
+_OWN_FIXTURES = ("fairness", "fairness_record", "fairness_waiver")
+_OWN_MODULE = "fairness_checks.plugin"
 _APART = ("inconclusive", "waived")
 _FILES = "fairness_files"  # in the input of a worker
 _TODAY = "fairness_today"  # key in the input of a pytest-xdist worker
@@ -233,12 +235,17 @@ class Gate:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Refuse a model that another fixture of its name replaces."""
-        name = fixturedef.argname
-        if name in self._models and not hasattr(fixturedef.func, MODEL_MARK):
-            code = getattr(fixturedef.func, "__code__", None)
+        """Refuse a fixture that replaces a model, or one of the gate's own, by its name."""
+        name, function = fixturedef.argname, fixturedef.func
+        if name in self._models:
+            replaced = None if hasattr(function, MODEL_MARK) else f"the model {name}"
+        else:  # a test parametrised by the name has a fixture of pytest's own
+            own = name not in _OWN_FIXTURES or getattr(function, "__module__", "") == _OWN_MODULE
+            replaced = None if own else f"the gate's own fixture {name}"
+        if replaced:
+            code = getattr(function, "__code__", None)
             where = f" in {code.co_filename}:{code.co_firstlineno}" if code else ""
-            raise ConfigurationError(f"the fixture{where} replaces the model {name}; give one of them another name")
+            raise ConfigurationError(f"the fixture{where} replaces {replaced}; give one of them another name")
 
     def answers(self, model: str, request: pytest.FixtureRequest) -> dict[Question, Answer]:
         """Evaluate a model once: all its checks together, whatever was selected, for they are adjusted together."""

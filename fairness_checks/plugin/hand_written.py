@@ -13,7 +13,7 @@ import pytest
 
 from fairness_checks.judge.hearing import heard_by
 from fairness_checks.plugin.keys import GATE, RECORDS
-from fairness_checks.plugin.suite import LimitsTest, attach, failure
+from fairness_checks.plugin.suite import TOO_LATE, LimitsTest, attach, failure
 
 if TYPE_CHECKING:
     from fairness_checks.records.check_record import CheckRecord
@@ -30,18 +30,43 @@ class HandWritten:
     """Hears of the verdicts that a hand-written test comes to, and fails the test where there is none."""
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Keep the verdicts of a test's fixtures and of its class with the test, and fail it by a violation there."""
+        if isinstance(item, LimitsTest):  # how a model comes about is its own affair
+            return (yield)
+        with heard_by(partial(_keep, item)):
+            result = yield
+        _fail_by_records(item)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Keep each verdict with its test; a violation fails it, also where the test itself looks away."""
         if isinstance(item, LimitsTest):
             return (yield)
         with heard_by(partial(_keep, item)):
             result = yield
-        records = item.stash.get(RECORDS, [])
-        if not records:
+        if not item.stash.get(RECORDS, []):
             pytest.fail(_NO_VERDICT, pytrace=False)
-        for text in filter(None, map(failure, records)):
-            pytest.fail(text, pytrace=False)
+        _fail_by_records(item)
         return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
+        """Refuse a verdict that comes too late: the fixtures of a session end with whichever test is the last."""
+        late: list[CheckRecord] = []
+        with heard_by(late.append):
+            result = yield
+        if late:
+            pytest.fail(f"audit {TOO_LATE}", pytrace=False)
+        return result
+
+
+def _fail_by_records(item: pytest.Item) -> None:
+    """Fail a test by the first of its records that is a violation."""
+    records = item.stash.get(RECORDS, [])
+    for text in filter(None, map(failure, records)):
+        pytest.fail(text, pytrace=False)
 
 
 def _keep(item: pytest.Item, record: CheckRecord) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fairness_checks.records.check_record import CheckRecord
 
 __all__ = [
+    "TOO_LATE",
     "CheckTest",
     "FairnessFixture",
     "LimitsFile",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 MODEL_MARK = "__fairness_model__"
+TOO_LATE = "was called after its test had ended, where no verdict counts; call it in the test"
 _RESERVED = frozenset(
     {"fairness", "fairness_cache", "fairness_device", "fairness_record", "fairness_waiver", "request"}
 )
@@ -319,9 +321,7 @@ class FairnessFixture:
         """
         __tracebackhide__ = True
         if self._item.stash.get(DECIDED, False):
-            pytest.fail(
-                "fairness.audit was called after its test had ended, where no verdict counts; call it in the test"
-            )
+            pytest.fail(f"fairness.audit {TOO_LATE}")
         from fairness_checks.judge.auditing import audit
 
         gate = self._item.config.stash[GATE]

@@ -98,6 +98,26 @@ def test_a_fixture_that_replaces_a_model_is_an_error_of_its_checks(both):
     result.stdout.fnmatch_lines(["*biased_model: the fixture in *conftest.py:* replaces the model biased_model*"])
 
 
+@pytest.mark.parametrize("name", ["fairness", "fairness_record", "fairness_waiver"])
+def test_a_fixture_that_replaces_one_of_the_gate_s_own_is_an_error(both, name):
+    override = f"""
+
+import pytest
+from fairness_checks import audit
+
+
+@pytest.fixture(name={name!r})
+def kinder():
+    fair = predictions({{"female": (40, 400), "male": (40, 400)}})
+    return audit(fair, metric="false_negative_rate", by="sex", max_difference=0.10)
+"""
+    both.write("conftest.py", both.MODELS + override)
+    both.write("test_hand.py", f"import pytest\n\n\n@pytest.mark.fairness\ndef test_hand({name}):\n    pass\n")
+    result = both.gate()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines([f"*the fixture in *conftest.py:* replaces the gate's own fixture {name}*"])
+
+
 def test_an_audit_after_the_test_is_red(both):
     both.write(
         "test_late.py",

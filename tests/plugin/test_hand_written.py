@@ -206,6 +206,36 @@ def test_a_thread_of_a_test_is_heard(marked):
     assert marked(body).gate().parseoutcomes() == {"passed": 1, "failed": 1}
 
 
+_PLACES = {
+    "fixture": "@pytest.fixture(autouse=True)\ndef other():\n    {}\n    yield\n    {}\n",
+    "session fixture": "@pytest.fixture(autouse=True, scope='session')\ndef other():\n    {}\n    yield\n    {}\n",
+    "setup_function": "def setup_function(function):\n    {}\n\ndef teardown_function(function):\n    {}\n",
+    "setup_module": "def setup_module():\n    {}\n\ndef teardown_module():\n    {}\n",
+}
+
+
+@pytest.mark.parametrize("place", _PLACES)
+@pytest.mark.parametrize(
+    ("people", "outcome"),
+    [("BIASED", {"errors": 1}), ("TINY", {"inconclusive": 1}), ("FAIR", {"passed": 1})],
+)
+def test_a_verdict_before_the_test_is_its_own(project, marked, place, people, outcome):
+    mark = f"{_PLACES[place].format(f'audit(predictions({people}), **ASKED)', 'pass')}\n\n@pytest.mark.fairness"
+    marked("audit(predictions(FAIR), **ASKED)", mark)
+    result = project.gate("test_hand.py::test_hand")
+    assert result.parseoutcomes() == outcome
+    assert result.ret == ("errors" in outcome)
+
+
+@pytest.mark.parametrize("place", _PLACES)
+def test_a_verdict_after_the_test_is_red(project, marked, place):
+    mark = f"{_PLACES[place].format('pass', 'audit(predictions(BIASED), **ASKED)')}\n\n@pytest.mark.fairness"
+    marked("audit(predictions(FAIR), **ASKED)", mark)
+    result = project.gate("test_hand.py::test_hand")
+    assert result.parseoutcomes() == {"passed": 1, "errors": 1}
+    result.stdout.fnmatch_lines(["*audit was called after its test had ended*"])
+
+
 def test_a_verdict_of_the_plain_function_is_a_record_as_others_are(project, marked):
     result = marked("audit(predictions(FAIR), **ASKED, model='mine')").gate("--junitxml=junit.xml")
     record = CheckRecord.from_json(project.properties(project.junit()["test_hand"])["fairness.record"])
