@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fairness_checks.planning.sample_size import SamplePlan, plan_sample_size
     from fairness_checks.plugin.suite import fairness_model
     from fairness_checks.question.metrics import METRICS, Metric
+    from fairness_checks.question.own_metrics import fairness_metric
     from fairness_checks.records.check_record import CheckRecord, GroupRecord
     from fairness_checks.storage.cache import FittedCache
 
@@ -36,6 +37,7 @@ _HOMES = {
     "RecordError": "errors",
     "audit": "judge.auditing",
     "audit_uncertainty": "judge.auditing",
+    "fairness_metric": "question.own_metrics",
     "fairness_model": "plugin.suite",
     "SamplePlan": "planning.sample_size",
     "plan_detectable": "planning.detectable",
@@ -59,6 +61,7 @@ __all__ = [
     "SamplePlan",
     "audit",
     "audit_uncertainty",
+    "fairness_metric",
     "fairness_model",
     "plan_detectable",
     "plan_sample_size",

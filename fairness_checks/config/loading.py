@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,6 +18,7 @@ from fairness_checks.config.messages import EXAMPLE, problems_between_keys, sche
 from fairness_checks.config.names import Declared, name_problems
 from fairness_checks.config.profiles import with_profiles
 from fairness_checks.config.schema import (
+    KNOWN,
     CheckSpec,
     FileSpec,
     ModelSpec,
@@ -30,6 +33,7 @@ from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.inputs.group_names import clean
 from fairness_checks.question.checks import MISMATCH, Check, Settings
 from fairness_checks.question.limits import LIMIT_KINDS
+from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.waivers import Waiver, waiver_entry
 from fairness_checks.storage.files import read_regular
 from fairness_checks.sweep.plan import SweepPlan
@@ -39,6 +43,7 @@ __all__ = ["ConfiguredCheck", "GateConfig", "ModelChecks", "check_names", "load_
 _MAX_BYTES = 1 << 20  # some 10,000 checks; a larger file is not a thresholds.yaml, and PyYAML reads 100 kB a second
 _MAX_PROBLEMS = 100
 _MAX_SHOWN = 5
+Own: TypeAlias = Mapping[str, Metric]
 _Entry = TypeVar("_Entry", CheckSpec, UncertaintySpec, RegressionSpec)
 
 
@@ -94,7 +99,7 @@ class GateConfig:
     unchecked: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_config(path: Path, models: Declared | None = None) -> GateConfig:
+def load_config(path: Path, models: Declared | None = None, own: Own = MappingProxyType({})) -> GateConfig:
     """Read thresholds.yaml.
 
     Parameters
@@ -104,6 +109,8 @@ def load_config(path: Path, models: Declared | None = None) -> GateConfig:
     models : mapping of str to (tuple of str or None), optional
         The models that were found, as for `check_names`: where the file has other problems, those of its names are
         reported with them.
+    own : mapping of str to Metric, optional
+        Metrics of the user's own that the file may name.
 
     Returns
     -------
@@ -126,12 +133,13 @@ def load_config(path: Path, models: Declared | None = None) -> GateConfig:
     document = with_profiles(read_yaml(_read_text(path, source), source))
     if document.data is None and not document.problems:
         raise ConfigurationError(f"{source}: the file is empty; write for example:\n\n{EXAMPLE}")
+    known = {**METRICS, **own}
     spec, problems = None, list(document.problems)
     try:
-        spec = FileSpec.model_validate(document.data)
+        spec = FileSpec.model_validate(document.data, context={KNOWN: known})
     except ValidationError as error:
         problems += schema_problems(document, error)
-    problems += problems_between_keys(document)
+    problems += problems_between_keys(document, known)
     if problems and models is not None:
         problems += name_problems(document, models)
     if problems or spec is None:
@@ -143,7 +151,7 @@ def load_config(path: Path, models: Declared | None = None) -> GateConfig:
         version=spec.version,
         seed=spec.seed,
         settings=Settings(**spec.defaults.model_dump()),
-        models=tuple(_model(document, name, model, spec.seed) for name, model in spec.models.items()),
+        models=tuple(_model(document, name, model, spec.seed, own) for name, model in spec.models.items()),
         waivers=tuple(_waiver(document, index, waiver) for index, waiver in enumerate(spec.waivers)),
         document=document,
         unchecked=spec.unchecked,
@@ -213,9 +221,9 @@ def _read_text(path: Path, source: str) -> str:
         raise ConfigurationError(f"{source}:{line}: {seen} is not UTF-8; save the file as UTF-8") from error
 
 
-def _model(document: Document, name: str, spec: ModelSpec, seed: int) -> ModelChecks:
+def _model(document: Document, name: str, spec: ModelSpec, seed: int, own: Own) -> ModelChecks:
     checks = (
-        *_checks(document, ("models", name, "subgroups"), spec.subgroups, _check),
+        *_checks(document, ("models", name, "subgroups"), spec.subgroups, partial(_check, own)),
         *_checks(document, ("models", name, "uncertainty"), spec.uncertainty, _mismatch),
         *_checks(document, ("models", name, "regression"), spec.regression, _worsening),
     )
@@ -223,7 +231,7 @@ def _model(document: Document, name: str, spec: ModelSpec, seed: int) -> ModelCh
     if sweep is None:
         return ModelChecks(name, checks, line)
     swept = (
-        ConfiguredCheck(_sweep_check(sweep.by, entry), document.lines["models", name, "sweep", "checks", index])
+        ConfiguredCheck(_sweep_check(own, sweep.by, entry), document.lines["models", name, "sweep", "checks", index])
         for index, entry in enumerate(sweep.checks)
     )
     return ModelChecks(name, (*checks, *swept), line, SweepPlan(**sweep.model_dump(exclude={"checks"}), seed=seed))
@@ -241,14 +249,15 @@ def _checks(
         yield ConfiguredCheck(replace(make(entry), absent=cells), document.lines[(*path, index)])
 
 
-def _sweep_check(by: str, spec: SweepCheckSpec) -> Check:
+def _sweep_check(own: Own, by: str, spec: SweepCheckSpec) -> Check:
     kind = next(kind for kind in LIMIT_KINDS if kind in spec.model_fields_set)
-    return Check(spec.metric, (by,), kind, getattr(spec, kind), gap=spec.gap, mix=spec.mix)
+    return Check(spec.metric, (by,), kind, getattr(spec, kind), custom=own.get(spec.metric), gap=spec.gap, mix=spec.mix)
 
 
-def _check(spec: CheckSpec) -> Check:
+def _check(own: Own, spec: CheckSpec) -> Check:
     kind = next(kind for kind in LIMIT_KINDS if kind in spec.model_fields_set)
-    return Check(spec.metric, tuple(spec.by), kind, getattr(spec, kind), tuple(spec.control_features), spec.strata)
+    control, limit, custom = tuple(spec.control_features), getattr(spec, kind), own.get(spec.metric)
+    return Check(spec.metric, tuple(spec.by), kind, limit, control, spec.strata, custom)
 
 
 def _mismatch(spec: UncertaintySpec) -> Check:

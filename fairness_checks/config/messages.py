@@ -95,7 +95,7 @@ def schema_problems(document: Document, error: ValidationError) -> Iterator[Prob
         yield document.problem(path, _message(document, detail))
 
 
-def problems_between_keys(document: Document) -> Iterator[Problem]:
+def problems_between_keys(document: Document, metrics: Mapping[str, Metric] = METRICS) -> Iterator[Problem]:
     """Yield what no single key shows: models and checks that ask nothing, impossible limits, questions asked twice."""
     data = document.data
     models = data.get("models") if isinstance(data, dict) else None
@@ -117,8 +117,8 @@ def problems_between_keys(document: Document) -> Iterator[Problem]:
         elif section != "regression":
             kinds = [kind for kind in known if kind in entry]
             yield from _limit_problems(document, path, entry, kinds, known)
-        if isinstance(metric, str) and metric in METRICS and (metric != MISMATCH or section != "subgroups"):
-            yield from _unfit_problems(document, path, entry, kinds, METRICS[metric])
+        if isinstance(metric, str) and metric in metrics and (metric != MISMATCH or section != "subgroups"):
+            yield from _unfit_problems(document, path, entry, kinds, metrics[metric])
         question = _question(entry, metric, kinds)
         if question is not None and first.setdefault((path[1:3], question), path) != path:
             earlier = first[path[1:3], question]

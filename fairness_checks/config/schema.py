@@ -32,6 +32,7 @@ from fairness_checks.question.metrics import METRICS
 from fairness_checks.sweep.plan import require_test
 
 __all__ = [
+    "KNOWN",
     "SECTIONS",
     "CheckSpec",
     "DefaultsSpec",
@@ -46,21 +47,24 @@ __all__ = [
     "spec_at",
 ]
 
+KNOWN = "metrics"
+"""In the context of a validation: all metrics that the file may name."""
 SECTIONS: tuple[Section, ...] = get_args(Section)
 """Sections of a model; the checks of a sweep stand under its own key `checks`."""
 
 
-def _metric(name: str) -> str:
-    if name not in METRICS:
+def _metric(name: str, info: ValidationInfo) -> str:
+    known = METRICS if info.context is None else info.context[KNOWN]
+    if name not in known:
         raise ValueError(
-            f"{shorten(repr(name))} is not a metric; {did_you_mean(name, METRICS)}; a metric of your own is asked in a "
-            "test, `fairness.audit(predictions, metric=function, ...)`"
+            f"{shorten(repr(name))} is not a metric; {did_you_mean(name, known)}; a metric of your own is registered "
+            "with @fairness_metric in a conftest.py that this file can see"
         )
     return name
 
 
-def _metric_of_subgroups(name: str) -> str:
-    if _metric(name) == MISMATCH:
+def _metric_of_subgroups(name: str, info: ValidationInfo) -> str:
+    if _metric(name, info) == MISMATCH:
         raise ValueError(f"{name!r} is asked under `uncertainty: [{{by: sex, max_mismatch: 0.10}}]`")
     return name
 

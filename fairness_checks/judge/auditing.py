@@ -14,7 +14,8 @@ from fairness_checks.judge.hearing import told
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.question.checks import MISMATCH, Burden, Check, MissingSensitive, Settings, Strata
 from fairness_checks.question.limits import LimitKind
-from fairness_checks.question.metrics import METRICS, Metric
+from fairness_checks.question.metrics import Metric
+from fairness_checks.question.own_metrics import own_metric_problem, registered
 from fairness_checks.records.check_record import CheckRecord
 
 __all__ = ["audit", "audit_uncertainty"]
@@ -213,15 +214,9 @@ def _metric(metric: object, predictions: Predictions) -> tuple[str, Metric | Non
     if not isinstance(metric, Metric):
         if not callable(metric):
             raise ConfigurationError(f"metric: {metric!r} is no name, no function and no Metric")
-        metric = _own(metric, predictions)
-    if metric.name in METRICS:
-        raise ConfigurationError(f"metric: {metric.name!r} is a metric of the table; give yours another name")
-    if metric.per_sample is None:
-        raise ConfigurationError(f"metric: {metric.name!r} needs per_sample, a function that gives each sample's value")
-    if metric.kind not in ("mean", "proportion") or metric.components:
-        raise ConfigurationError(f"metric: {metric.name!r} has kind {metric.kind!r}; allowed: mean, proportion")
-    if metric.kind == "mean" and "min_ratio" in metric.limits:
-        raise ConfigurationError(f"metric: {metric.name!r} has limits min_ratio, for which means have no inference")
+        metric = registered(metric) or _own(metric, predictions)
+    if (problem := own_metric_problem(metric)) is not None:
+        raise ConfigurationError(f"metric: {problem}")
     return metric.name, metric
 
 

@@ -133,7 +133,9 @@ def evaluate(
 
     # Before anything is trained, which may change what the model holds.
     identity = None if cache is None else produced.identity()
-    not_kept = None if identity is None else identity.reason()
+    own = {check.metric: check.custom for check in checks if check.gap is not None and check.custom is not None}
+    measured = produced.identity(tuple(own.values())) if own and cache is not None else identity
+    not_kept = None if measured is None else measured.reason()
     cache = cache if not_kept is None else None
     fitted = FittedCache(cache, code=False)  # the identity says what the code is
     predictions = attempted(lambda: _out_of_fold(name, produced, seed, fitted, identity)) if held_out else None
@@ -144,7 +146,7 @@ def evaluate(
         if asked is None:
             return None
         _refuse_missing_text(produced.data, asked.by, missing)  # before hours of training, not after them
-        return run_sweep(name, produced, asked, cache, jobs, progress, identity)
+        return run_sweep(name, produced, asked, cache, jobs, progress, measured, tuple(own.values()))
 
     results = attempted(trained)
     no_sweep = results if isinstance(results, Exception) else None

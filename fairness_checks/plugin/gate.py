@@ -28,6 +28,7 @@ from fairness_checks.plugin.suite import (
     LimitsTest,
     UncheckedTest,
     WaiverTest,
+    discover_metrics,
     discover_models,
     fails,
     outcome_of,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from fairness_checks.config.loading import GateConfig
     from fairness_checks.judge.verdict import Answer
     from fairness_checks.question.checks import Burden, Settings
+    from fairness_checks.question.metrics import Metric
     from fairness_checks.question.question import Question
     from fairness_checks.question.waivers import Waiver
     from fairness_checks.sweep.runs import Progress
@@ -66,9 +68,10 @@ class Gate:
         self.node_prefix = _node_prefix(config, self.path)
         models = discover_models(config, self.path) if self._conftest_is_loaded() else None
         try:
-            self.limits: GateConfig = load_config(self.path, models)
+            self.metrics: Mapping[str, Metric] = discover_metrics(config, self.path)
+            self.limits: GateConfig = load_config(self.path, models, self.metrics)
         except ConfigurationError as error:
-            raise pytest.UsageError(str(error)) from None
+            raise pytest.UsageError(str(error) + ("" if models is not None else self._too_late(str(error)))) from None
         if models is not None and (problems := check_names(self.limits, models)):
             raise pytest.UsageError("\n".join(problems))
         self.baseline = _baseline(self.path, config, {model.name for model in self.limits.models})
@@ -110,6 +113,16 @@ class Gate:
         """Say so; a conftest.py beside a file of limits elsewhere is loaded only when pytest collects there."""
         beside = self.path.parent / "conftest.py"
         return not beside.exists() or self._config.pluginmanager.has_plugin(str(beside))
+
+    def _too_late(self, problems: str) -> str:
+        """Say where a metric may be that was not found, in a conftest.py that is loaded later."""
+        if "@fairness_metric" not in problems:
+            return ""
+        folder = self.path.parent
+        return (
+            f"\nmetrics are looked for before {folder / 'conftest.py'} is loaded; run pytest with {folder} among its "
+            "paths, or register them in a plugin"
+        )
 
     def _add_to_arguments(self) -> None:
         """Collect the file of limits too, unless it is named already or only single tests are asked for."""
@@ -189,6 +202,10 @@ class Gate:
         from fairness_checks.config.messages import EXAMPLE
 
         self._models = discover_models(self._config, self.path)
+        try:
+            discover_metrics(self._config, self.path)  # a conftest.py may have been loaded since
+        except ConfigurationError as error:
+            raise usage_error(self._config, str(error)) from None
         if problems := check_names(self.limits, self._models):
             raise usage_error(self._config, "\n".join(problems))
         used = {name for i in items if not isinstance(i, LimitsTest) for name in _fixtures_of(i)}

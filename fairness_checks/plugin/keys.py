@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fairness_checks.config.loading import GateConfig
     from fairness_checks.judge.verdict import Answer
     from fairness_checks.question.checks import Burden, Settings
+    from fairness_checks.question.metrics import Metric
     from fairness_checks.question.question import Question
     from fairness_checks.records.check_record import CheckRecord
 
@@ -23,6 +24,7 @@ class Judging(Protocol):
     """What tests ask of the gate; `fairness_checks.plugin.gate` has it."""
 
     limits: GateConfig
+    metrics: Mapping[str, Metric]
     baseline: BaselineSession
     node_prefix: str
     today: date

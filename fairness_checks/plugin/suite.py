@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, overload
 
 import pytest
 
-from fairness_checks.errors import FairnessError
+from fairness_checks.errors import ConfigurationError, FairnessError
 from fairness_checks.judge.hearing import heard_by
 from fairness_checks.plugin.keys import DECIDED, GATE, IN_ORDER, RECORDS, STATE
 
 if TYPE_CHECKING:
     from fairness_checks.judge.verdict import Answer
     from fairness_checks.question.checks import Check
+    from fairness_checks.question.metrics import Metric
     from fairness_checks.question.question import Question
     from fairness_checks.question.waivers import Waiver
     from fairness_checks.records.check_record import CheckRecord
@@ -32,6 +33,7 @@ __all__ = [
     "UncheckedTest",
     "WaiverTest",
     "attach",
+    "discover_metrics",
     "discover_models",
     "fails",
     "failure",
@@ -97,15 +99,46 @@ def discover_models(config: pytest.Config, config_path: Path) -> dict[str, tuple
     Fixtures live in plugins and in conftest.py files; of the latter, those beside or above the file count.
     """
     models: dict[str, tuple[str, ...] | None] = {}
+    for name, value in _visible(config, config_path):
+        # Some module attributes answer any getattr; only the instance's own mark counts.
+        if (mark := getattr(value, "__dict__", {}).get(MODEL_MARK)) is not None:
+            models[name] = mark[0]
+    return dict(sorted(models.items()))
+
+
+def _visible(config: pytest.Config, config_path: Path) -> Iterator[tuple[str, object]]:
+    """Yield (name, value) of all that plugins hold, and conftest.py files beside or above the file of limits."""
     for plugin in config.pluginmanager.get_plugins():
         file = getattr(plugin, "__file__", None)
-        if file and Path(file).name == "conftest.py" and Path(file).parent not in config_path.parents:
-            continue
-        for name, value in list(getattr(plugin, "__dict__", {}).items()):
-            # Some module attributes answer any getattr; only the instance's own mark counts.
-            if (mark := getattr(value, "__dict__", {}).get(MODEL_MARK)) is not None:
-                models[name] = mark[0]
-    return dict(sorted(models.items()))
+        if not (file and Path(file).name == "conftest.py" and Path(file).parent not in config_path.parents):
+            yield from list(getattr(plugin, "__dict__", {}).items())
+
+
+def discover_metrics(config: pytest.Config, config_path: Path) -> dict[str, Metric]:
+    """Return the metrics of the user's own that the file of limits can see, by name; from where models come.
+
+    Raises
+    ------
+    ConfigurationError
+        If two functions have one name.
+    """
+    from fairness_checks.question.own_metrics import registered
+
+    metrics: dict[str, Metric] = {}
+    for _, value in _visible(config, config_path):
+        if (metric := registered(value)) is not None:
+            other = metrics.setdefault(metric.name, metric)
+            if other.per_sample is not metric.per_sample:
+                places = " and ".join(_place(each.per_sample) for each in (other, metric))
+                raise ConfigurationError(
+                    f"@fairness_metric: two metrics are called {metric.name}: {places}; give one of them another name"
+                )
+    return metrics
+
+
+def _place(function: object) -> str:
+    code = getattr(function, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
 
 
 def outcome_of(records: list[CheckRecord]) -> str | None:
@@ -335,6 +368,8 @@ class FairnessFixture:
             "model": self._item.name,
         }
         burden = {"burden_of_proof": gate.burden} if gate.burden else {}
+        if isinstance(named := arguments.get("metric"), str) and named in gate.metrics:
+            arguments = {**arguments, "metric": gate.metrics[named]}
         with heard_by(functools.partial(attach, self._item)):
             record = audit(predictions, **(defaults | arguments | burden))
         if text := failure(record):

@@ -54,14 +54,15 @@ def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = Non
     >>> limits_of(METRICS["accuracy"], "dependence"), limits_of(METRICS["uncertainty_mismatch"], "each_mix")
     (('max_slope',), ('max_mismatch',))
     """
+    own = metric.name not in METRICS
     if of is not None:
-        known = metric.kind in _COMPARABLE and (of == "disparity" or metric.lower_is_better is not None)
+        known = metric.kind in _COMPARABLE and not own and (of == "disparity" or metric.lower_is_better is not None)
         return ("max_worsening",) if known else ()
     if gap is None:
         return metric.limits
     # Not a difference of two values, which is all that repeats are compared by; or biased upwards, in small test parts
     # by more than most limits, and no repeat can tell.
-    if metric.components or metric.kind == "calibration_error":
+    if metric.components or metric.kind == "calibration_error" or (own and metric.kind == "proportion"):
         return ()
     if metric.kind == MISMATCH:
         return ("max_mismatch",) if gap in ("each_mix", "equal_representation") else ()
@@ -77,7 +78,13 @@ def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None, of: Worsening
     where = f" and of: {of}" if of is not None else "" if gap is None else f" and gap: {gap}"
     if not allowed:
         parts = f"; check {' and '.join(metric.components)}" if metric.components else ""
-        if of is not None and metric.kind in _COMPARABLE:
+        if metric.name not in METRICS:
+            parts = (
+                ": the baseline does not know whether its function has changed since; check it under `subgroups:`"
+                if gap is None
+                else f": of metrics of your own a sweep takes means; register {metric.name} with kind='mean'"
+            )
+        elif of is not None and metric.kind in _COMPARABLE:
             parts = ": neither direction is worse; use of: disparity"
         if gap is not None and metric.kind == "calibration_error":
             parts = (

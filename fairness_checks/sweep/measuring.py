@@ -24,7 +24,11 @@ _SETTINGS = Settings(min_group_size=1)  # a small group is judged, or not, when 
 
 
 def measure(
-    predictions: Predictions, by: str, sizes: Mapping[str, tuple[int, int]], roots: Complex | None = None
+    predictions: Predictions,
+    by: str,
+    sizes: Mapping[str, tuple[int, int]],
+    roots: Complex | None = None,
+    own: Sequence[Metric] = (),
 ) -> tuple[dict[str, GroupResult], tuple[PairResult, ...]]:
     """Evaluate the test rows of one repeat by group.
 
@@ -38,12 +42,16 @@ def measure(
         Of each group, the rows trained on and the different ones among them.
     roots : ndarray of complex, shape (WIDTH, n), optional
         See `fairness_checks.sweep.sketches.cube_roots`; without them nothing is sketched.
+    own : sequence of Metric
+        Of the user's own, that are asked for.
 
     Returns
     -------
     tuple of (dict of str to GroupResult, tuple of PairResult)
     """
-    metrics = [metric for metric in METRICS.values() if not metric.components and _allowed(predictions, metric)]
+    metrics = [
+        metric for metric in (*METRICS.values(), *own) if not metric.components and _allowed(predictions, metric)
+    ]
     rows = Rows(predictions, (by,), _NAMED)
     statistics = GroupStatistics.from_predictions(predictions, (by,), _NAMED, metrics)
     names = [name for (name,) in statistics.groups]

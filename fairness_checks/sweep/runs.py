@@ -14,6 +14,7 @@ from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
 
 from fairness_checks.plain import JSON
+from fairness_checks.question.metrics import Metric
 from fairness_checks.storage.identity import Identity
 from fairness_checks.sweep.plan import SweepPlan, Task
 from fairness_checks.sweep.results import RepeatResult, SweepResults
@@ -38,6 +39,7 @@ def run_sweep(
     jobs: int | None = 1,
     progress: Progress | None = None,
     identity: Identity | None = None,
+    own: Sequence[Metric] = (),
 ) -> SweepResults:
     """Train a model with every mix and feature set of a plan, as often as it says.
 
@@ -61,7 +63,9 @@ def run_sweep(
         Called with (trainings that are there, all trainings, seconds): once before the first, and after each. Not
         called where everything is stored.
     identity : Identity, optional
-        What the model's results depend on, where it was asked for before.
+        What the results depend on, `own` too, where it was asked for before.
+    own : sequence of Metric
+        Metrics of the user's own that are measured besides those of the table.
 
     Returns
     -------
@@ -96,22 +100,22 @@ def run_sweep(
     columns = plan.chosen(model.feature_sets)
     plan.require_data(model.data, [name for features in columns.values() for name in features])
     if cache_dir is None:
-        return _run(name, model, plan, columns, None, jobs, progress, [])
-    identity = model.identity() if identity is None else identity
+        return _run(name, model, plan, columns, None, jobs, progress, [], own)
+    identity = model.identity(own) if identity is None else identity
     if (reason := identity.reason()) is not None:
         warnings.warn(f"sweep of {name} is not kept: {reason}", RuntimeWarning, stacklevel=2)
-        return _run(name, model, plan, columns, None, jobs, progress, [])
+        return _run(name, model, plan, columns, None, jobs, progress, [], own)
     store = SweepStore.of(Path(cache_dir), name, identity.key)
     key = _plan_key(plan, columns)
     if (complete := store.read_all(key)) is not None:  # also from a folder that cannot be written
         return complete
     with store.locked() as writable:
         if not writable:
-            return _run(name, model, plan, columns, None, jobs, progress, [])
+            return _run(name, model, plan, columns, None, jobs, progress, [], own)
         if (complete := store.read_all(key)) is not None:  # another run was first
             return complete
         problems: list[OSError] = []
-        results = _run(name, model, plan, columns, store, jobs, progress, problems)
+        results = _run(name, model, plan, columns, store, jobs, progress, problems, own)
         try:
             store.write_all(results, key)
         except OSError as error:
@@ -139,9 +143,10 @@ def _run(
     jobs: int | None,
     progress: Progress | None,
     problems: list[OSError],
+    own: Sequence[Metric],
 ) -> SweepResults:
     """Train what is not stored; what kept results from being stored is added to `problems`."""
-    sweep = Training(name, model, plan, columns, blocks(model.data), store)
+    sweep = Training(name, model, plan, columns, blocks(model.data), store, tuple(own))
     tasks = list(plan.tasks(list(columns)))
     kept = None if store is None else KeptTrainings(store)
     stored = {} if kept is None else {task: it for task in tasks if (it := kept.get(task, sweep.depends_on(task)))}

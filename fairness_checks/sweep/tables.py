@@ -178,7 +178,7 @@ def read_table(results: SweepResults, plan: SweepPlan, metric: Metric) -> Table:
     repeats = [results.of(*configuration) for configuration in configurations]
     mismatch = metric.kind == MISMATCH
     named = {name for some in repeats for r in some for group in r.groups.values() for name in group.values}
-    measured = {name for name in named if limits_of(METRICS[name], "each_mix")}
+    measured = {name for name in named if name not in METRICS or limits_of(METRICS[name], "each_mix")}
     if (mismatch and not any(r.pairs for some in repeats for r in some)) or not (mismatch or metric.name in measured):
         raise ConfigurationError(
             f"sweep: {metric.name} cannot be measured from the model's predictions; these can: "

@@ -13,6 +13,7 @@ from fairness_checks.inputs.about import read_about
 from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.plain import JSON
+from fairness_checks.question.metrics import Metric
 from fairness_checks.storage.identity import Declared, Identity, identity_of, read_declared
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.joining import join_predictions
@@ -98,8 +99,13 @@ class TrainableModel:
         object.__setattr__(self, "about", read_about(self.about))
         object.__setattr__(self, "depends_on", read_declared(self.depends_on))
 
-    def identity(self) -> Identity:
+    def identity(self, metrics: Sequence[Metric] = ()) -> Identity:
         """Return all that the model's results depend on, as it is now: for the key of what is kept.
+
+        Parameters
+        ----------
+        metrics : sequence of Metric
+            Of the user's own, which they were measured by: their code counts as that of `fit` does.
 
         Raises
         ------
@@ -108,7 +114,14 @@ class TrainableModel:
         """
         found = identity_of((self.fit, self.predict), self.depends_on, self.data.beside_values())
         own: dict[str, JSON] = {"data": self.data.fingerprint(), "version": self.version}
-        return Identity(own | found.key, found.unseen)
+        if not metrics:
+            return Identity(own | found.key, found.unseen)
+        unseen, measured = found.unseen, dict[str, JSON]()
+        for metric in metrics:
+            code = identity_of((metric.per_sample,), self.depends_on)
+            measured[metric.name] = [metric.kind, repr(metric.lowest), repr(metric.highest), code.key]
+            unseen += code.unseen
+        return Identity({**own, **found.key, "metrics": measured}, unseen)
 
     def tested(self, fitted: Any, test: DataSet) -> Predictions:
         """Return the predictions of test rows.

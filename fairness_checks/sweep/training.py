@@ -14,6 +14,7 @@ from threadpoolctl import ThreadpoolController
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.plain import JSON
+from fairness_checks.question.metrics import Metric
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.measuring import measure
 from fairness_checks.sweep.mixes import Shares, common_size
@@ -47,6 +48,8 @@ class Training:
         Rows that stay together: `fairness_checks.sweep.splits.blocks`.
     store : SweepStore, optional
         Where results are kept.
+    own : tuple of Metric
+        Metrics of the user's own that are measured too.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Training:
     columns: Mapping[str, Sequence[str]]
     blocks: npt.NDArray[np.intp]
     store: SweepStore | None
+    own: tuple[Metric, ...] = ()
 
     def depends_on(self, task: Task) -> dict[str, JSON]:
         """Return what a training depends on besides its model."""
@@ -91,7 +95,7 @@ class Training:
         real = available.take(np.unique(part.source[part.source >= 0])).sizes()
         sizes = {name: (trained.get(name, 0), real[name]) for name in groups.names}
         roots = cube_roots(generator(plan.seed, SKETCH, task.repeat), self.blocks[sides.test])
-        found, pairs = measure(predictions, plan.by, sizes, roots)
+        found, pairs = measure(predictions, plan.by, sizes, roots, self.own)
         return RepeatResult(
             mix=task.mix,
             feature_set=task.feature_set,
