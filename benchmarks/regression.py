@@ -1,6 +1,6 @@
 """Error rates and detection of the checks against a baseline, by simulation of patients with a known worsening.
 
-``python -m benchmarks.regression [--quick] [--draws N] [--only levels|detection]`` prints two tables.
+``python -m benchmarks.regression [--quick] [--draws N] [--only levels|detection|patients]`` prints three tables.
 
 At the limit: the true worsening is the limit exactly. For each question the share of data sets that fail, false alarms,
 and that pass, wrong too, each at the worst of several truths (`truths`). Old and new agree in most samples:
@@ -12,7 +12,9 @@ and that pass, wrong too, each at the worst of several truths (`truths`). Old an
 - spanning: as clusters, but every patient has samples in all groups
 
 Unpaired, two independent sets of patients. Detection: a false negative rate of 0.20 becomes 0.23 in one of two groups,
-at n positives a group and different shares of samples that change back and forth.
+at n positives a group and different shares of samples that change back and forth. Patients: one group of K patients
+with many images each, all of one number, of Pareto sizes or one six times as large; each image changes by itself, or
+whole patients turn. Shares that fail and that pass, at the limit and for detection, beside a t test of patients' means.
 """
 
 from __future__ import annotations
@@ -240,19 +242,62 @@ def detection(others: Array, n: int, changed: float, limit: float, draws: int) -
         print(f"{row}   {together:6.3f} {apart:8.3f} {ratio:5.1f}", flush=True)
 
 
+def draw_patients(rng: np.random.Generator, sizes: Integers, change: float, turning: float) -> tuple[Array, Drawn]:
+    """Return the patients' mean changes, and a rate of 0.2 that rises; a share of `turning` patients turns wholly.
+
+    Without any, each image changes by itself: one in fifty each way, beyond the rise.
+    """
+    who = np.repeat(np.arange(len(sizes)), sizes)
+    latent = np.sqrt(0.3) * rng.standard_normal(len(sizes))[who] + np.sqrt(0.7) * rng.standard_normal(len(who))
+    old, chance = latent < special.ndtri(0.2), rng.random(len(who))
+    if turning:
+        new = old | (rng.random(len(sizes)) < turning)[who]
+    else:
+        new = np.where(old, chance >= 0.1, chance < (0.02 + change) / 0.8)
+    everyone = np.full(len(who), True)
+    after, before = (rate_influence(values, everyone, who) for values in (new, old))
+    return np.bincount(who, weights=new * 1.0 - old) / sizes, (after, before, who, who)
+
+
+def print_patients(draws: int) -> None:
+    """Print the third table."""
+    print(f"one group of patients with many images, {draws} data sets; ours and a t test of the patients' means")
+    print(f"{'sizes':>7} {'K':>4} {'change':>7} {'turning':>7} {'limit':>6}   fail pass   t: fail pass")
+    for kind in ("equal", "pareto", "one"):
+        for count in (25, 60, 100):
+            for change, turning, limit in ((0.02, 0.0, 0.02), (0.024, 0.03, 0.024), (0.03, 0.0, 0.0), (0.0, 0.0, 0.02)):
+                rng, shares = np.random.default_rng(SEED), np.zeros(4)
+                for _ in range(draws):
+                    sizes = np.full(count, 10)
+                    if kind == "pareto":
+                        sizes = np.minimum(5 + 5 * rng.pareto(1.5, count), 100).astype(np.int64)
+                    elif kind == "one":
+                        sizes[0] = 60
+                    means, (new, old, who, _) = draw_patients(rng, sizes, change, turning)
+                    joint = joint_estimates([new], [old], paired=True, clusters=[who])
+                    found, error = judge("each_group", joint, limit), max(means.std(ddof=1), 1e-12) / np.sqrt(count)
+                    t = float((means.mean() - limit) / error)
+                    tails = special.stdtr(count - 1.0, -t), special.stdtr(count - 1.0, t)
+                    shares += np.array([found.p_violation, found.p_compliance, *tails]) <= ALPHA
+                row = " ".join(f"{share:5.3f}" for share in shares / draws)
+                print(f"{kind:>7} {count:4d} {change:7.3f} {turning:7.2f} {limit:6.3f}   {row}", flush=True)
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="100 data sets a cell")
     parser.add_argument("--draws", type=int, default=2_000, help="data sets a cell; half for more than two groups")
-    parser.add_argument("--only", choices=("levels", "detection"), help="one of the tables")
+    parser.add_argument("--only", choices=("levels", "detection", "patients"), help="one of the tables")
     asked = parser.parse_args()
     versions = f"Python {platform.python_version()} numpy {np.__version__} scipy {scipy.__version__}"
     print(f"python -m benchmarks.regression, {datetime.date.today()}, {os.cpu_count()} cores; {versions}")
     print(f"alpha {ALPHA}, bound alpha + 3 standard errors, seed {SEED}")
-    if asked.only != "levels":
+    if asked.only in (None, "patients"):
+        print_patients(100 if asked.quick else min(asked.draws, 500))
+    if asked.only in (None, "detection"):
         print_detection(100 if asked.quick else min(asked.draws, 500))
-    if asked.only != "detection":
+    if asked.only in (None, "levels"):
         print_levels(100 if asked.quick else asked.draws)
 
 
