@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
+from fairness_checks.kinds.kind import Arrays, Clusters
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
@@ -24,6 +26,7 @@ from fairness_checks.stats.balanced_accuracy import (
 from fairness_checks.stats.clusters import cluster_evidence, take_shared
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.influence import Influence, balanced_accuracy_influence
 
 __all__ = ["BalancedAccuracy"]
 
@@ -66,6 +69,15 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
     """The kind "balanced_accuracy" as `fairness_checks.kinds.kind.Kind`."""
 
     method = "Welch test of balanced accuracies, rates drawn towards 1/2 (Agresti and Caffo 2000)"
+
+    def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
+        """Return labels and decisions."""
+        return (predictions.labels(), predictions.decisions())
+
+    def influence(self, arrays: Arrays, clusters: Clusters, *, pseudo: bool) -> Influence:
+        """Return each sample's part in the rate of its class."""
+        labels, decisions = arrays
+        return balanced_accuracy_influence(labels, decisions, clusters, pseudo=pseudo)
 
     def measure(self, rows: Rows, metric: Metric) -> Measured[EffectiveCells] | None:
         """Find what clusters are worth; the confusion counts say the rest."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
+from fairness_checks.kinds.kind import Arrays, Clusters
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import Metric
@@ -20,6 +23,7 @@ from fairness_checks.stats.calibration_error import (
 )
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.influence import Influence
 
 __all__ = ["CalibrationError"]
 
@@ -28,6 +32,14 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
     """The kind "calibration_error" as `fairness_checks.kinds.kind.Kind`; planned without its bias."""
 
     method = "Welch test of calibration errors over ten bins, each taken with and without its largest bias"
+
+    def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
+        """Return labels and scores."""
+        return (predictions.labels(), predictions.scores())
+
+    def influence(self, arrays: Arrays, clusters: Clusters, *, pseudo: bool) -> Influence:
+        """Refuse: bins are no sum over samples."""
+        raise ConfigurationError("two models' calibration errors are not compared sample by sample")
 
     def measure(self, rows: Rows, metric: Metric) -> Measured[CalibrationStatistics]:
         """Sum the powers of y_true - y_score in ten bins of the score."""

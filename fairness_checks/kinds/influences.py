@@ -8,15 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds import KINDS
 from fairness_checks.measure.rows import Rows
-from fairness_checks.question.metrics import CELLS, Metric
-from fairness_checks.stats.influence import (
-    Influence,
-    area_influence,
-    balanced_accuracy_influence,
-    mean_influence,
-    rate_influence,
-)
+from fairness_checks.question.metrics import Metric
+from fairness_checks.stats.influence import Influence
 
 __all__ = ["GroupInfluences", "group_influences"]
 
@@ -71,35 +66,10 @@ def group_influences(
     ends = np.cumsum(np.bincount(rows.codes, minlength=len(rows.groups)))[:-1]
     places = np.split(order, ends)
     clusters = None if rows.clusters is None or not clustered else tuple(rows.clusters[at] for at in places)
-    arrays = _arrays(predictions, metric)
+    kind = KINDS[metric.kind]
+    arrays = kind.arrays(predictions, metric)
     found = []
     for g, at in enumerate(places):
         own = None if clusters is None else clusters[g]
-        found.append(_influence(metric, [array[at] for array in arrays], own, pseudo))
+        found.append(kind.influence(tuple(array[at] for array in arrays), own, pseudo=pseudo))
     return GroupInfluences(tuple(found), clusters)
-
-
-def _arrays(predictions: Predictions, metric: Metric) -> list[npt.NDArray[np.generic]]:
-    """Return what the metric reads, of all samples."""
-    if metric.kind == "mean" and metric.per_sample is not None:
-        return [np.asarray(metric.per_sample(predictions), dtype=np.float64)]
-    if metric.kind == "ranking":
-        return [predictions.labels(), predictions.scores()]
-    labels, decisions = predictions.labels(), predictions.decisions()
-    if metric.kind == "balanced_accuracy":
-        return [labels, decisions]
-    cell = 2 * labels.astype(np.int8) + decisions
-    events, counted = ([CELLS.index(name) for name in part] for part in (metric.numerator, metric.denominator))
-    return [np.isin(cell, events), np.isin(cell, counted)]
-
-
-def _influence(
-    metric: Metric, arrays: list[npt.NDArray[np.generic]], clusters: Integers | None, pseudo: bool
-) -> Influence:
-    if metric.kind == "mean":
-        return mean_influence(arrays[0].astype(np.float64), clusters, pseudo=pseudo)
-    first, second = arrays
-    if metric.kind == "ranking":
-        return area_influence(first.astype(np.bool_), second.astype(np.float64), clusters, pseudo=pseudo)
-    of = balanced_accuracy_influence if metric.kind == "balanced_accuracy" else rate_influence
-    return of(first.astype(np.bool_), second.astype(np.bool_), clusters, pseudo=pseudo)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.settling import Settling
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
@@ -16,14 +17,28 @@ from fairness_checks.question.metrics import Metric
 from fairness_checks.records.check_record import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.influence import Influence
 
-__all__ = ["Blocks", "Kind"]
+__all__ = ["Arrays", "Blocks", "Clusters", "Kind"]
 
+Arrays: TypeAlias = "tuple[npt.NDArray[Any], ...]"
 Blocks = npt.NDArray[np.int64]
+Clusters: TypeAlias = "npt.NDArray[np.int64] | None"
 
 
 class Kind(Protocol):
     """Inference for one kind of metric."""
+
+    def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
+        """Return what the metric reads of each sample, shapes (n,); InvalidPredictions says what is missing."""
+        ...
+
+    def influence(self, arrays: Arrays, clusters: Clusters, *, pseudo: bool) -> Influence:
+        """Return what each of a group's samples contributes to its value, from the group's part of `arrays`.
+
+        `pseudo` adds samples in which two models disagree. ConfigurationError where two models cannot be compared.
+        """
+        ...
 
     def measure(self, rows: Rows, metric: Metric) -> Any:
         """Return what inference needs beyond the confusion counts, small whatever the number of rows; None if nothing.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
+from fairness_checks.kinds.kind import Arrays, Clusters
 from fairness_checks.kinds.measured import Measured, values_of
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.influence import Influence, mean_influence
 from fairness_checks.stats.means import mean_estimates, means_outside, means_within
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
 from fairness_checks.stats.skewness import can_be_judged, unseen_variances
@@ -22,6 +25,14 @@ class Mean(EstimatedKind[MeanStatistics]):
     """The kind "mean" as `fairness_checks.kinds.kind.Kind`."""
 
     method = "Welch test, widened against skewness"
+
+    def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
+        """Return the value of each sample."""
+        return (values_of(metric, predictions),)
+
+    def influence(self, arrays: Arrays, clusters: Clusters, *, pseudo: bool) -> Influence:
+        """Return each value's deviation."""
+        return mean_influence(arrays[0], clusters, pseudo=pseudo)
 
     def measure(self, rows: Rows, metric: Metric) -> Measured[MeanStatistics]:
         """Sum the powers of the values' deviations; of clusters' sums where samples are not independent."""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.kinds.kind import Blocks
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds.kind import Arrays, Blocks, Clusters
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.settling import Settling, settle_difference
 from fairness_checks.measure.measured_groups import MeasuredGroups
@@ -18,6 +19,7 @@ from fairness_checks.question.metrics import Metric
 from fairness_checks.records.check_record import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.influence import Influence
 from fairness_checks.stats.judge_mismatch import judge_mismatch
 from fairness_checks.stats.mismatch import FEWEST, MismatchStatistics, mismatch_by_group, too_small
 from fairness_checks.stats.risk_coverage import UncertaintyWarning, warning_by_group
@@ -39,6 +41,14 @@ class _Ordering:
 
 class UncertaintyMismatch:
     """The kind "uncertainty_mismatch" as `fairness_checks.kinds.kind.Kind`."""
+
+    def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
+        """Return errors and uncertainties."""
+        return (predictions.ranked_errors(), predictions.uncertainties())
+
+    def influence(self, arrays: Arrays, clusters: Clusters, *, pseudo: bool) -> Influence:
+        """Refuse: a mismatch is of two groups."""
+        raise ConfigurationError("two models' mismatches are not compared sample by sample")
 
     def measure(self, rows: Rows, metric: Metric) -> Measured[_Ordering]:
         """Sort errors and uncertainties once, and count every group against every other."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fairness_checks.kinds.kind import Blocks
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds.kind import Arrays, Blocks, Clusters
 from fairness_checks.kinds.measured import Measured
-from fairness_checks.kinds.rates import Rates, measure_rates, rates_of
+from fairness_checks.kinds.rates import Rates, events_of, measure_rates, rates_of
 from fairness_checks.kinds.settling import Settling, grown
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
@@ -19,6 +20,7 @@ from fairness_checks.stats import power
 from fairness_checks.stats.disparity import judge_disparity
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.influence import Influence, rate_influence
 from fairness_checks.stats.proportions import Contrast, clopper_pearson
 from fairness_checks.stats.worst_group import judge_worst_group
 
@@ -29,6 +31,15 @@ _CONTRASTS: dict[str, Contrast] = {"max_difference": "difference", "min_ratio": 
 
 class Proportion:
     """The kind "proportion" as `fairness_checks.kinds.kind.Kind`."""
+
+    def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
+        """Return whether each sample is an event, and whether it counts."""
+        return events_of(predictions, metric)
+
+    def influence(self, arrays: Arrays, clusters: Clusters, *, pseudo: bool) -> Influence:
+        """Return each sample's deviation from the rate."""
+        event, counted = arrays
+        return rate_influence(event & counted, counted, clusters, pseudo=pseudo)
 
     def measure(self, rows: Rows, metric: Metric) -> Measured[Rates] | None:
         """Count events where the confusion counts do not say them."""

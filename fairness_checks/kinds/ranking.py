@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
+from fairness_checks.kinds.kind import Arrays, Clusters
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.influence import Influence, area_influence
 from fairness_checks.stats.ranking import FEWEST, RankingStatistics, auc_by_group, auc_estimates, too_small
 from fairness_checks.stats.ranking_clusters import auc_by_cluster
 from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
@@ -22,6 +25,15 @@ class Ranking(EstimatedKind[RankingStatistics]):
     """The kind "ranking" as `fairness_checks.kinds.kind.Kind`."""
 
     method = "DeLong test (DeLong 1988; Obuchowski 1997 for clusters), one pseudo-sample at chance per class"
+
+    def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
+        """Return labels and scores."""
+        return (predictions.labels(), predictions.scores())
+
+    def influence(self, arrays: Arrays, clusters: Clusters, *, pseudo: bool) -> Influence:
+        """Return each sample's structural component."""
+        labels, scores = arrays
+        return area_influence(labels, scores.astype(np.float64), clusters, pseudo=pseudo)
 
     def measure(self, rows: Rows, metric: Metric) -> Measured[RankingStatistics]:
         """Sort the scores once; areas and the variances of their structural components."""

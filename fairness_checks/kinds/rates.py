@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
+from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.measured import Measured, values_of
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
@@ -18,7 +19,7 @@ from fairness_checks.stats.clusters import take_shared
 from fairness_checks.stats.few_clusters import worth
 from fairness_checks.stats.rao_scott import EffectiveCounts, effective_counts
 
-__all__ = ["Rates", "event_of_rows", "measure_rates", "rates_of"]
+__all__ = ["Rates", "events_of", "measure_rates", "rates_of"]
 
 Counts = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -78,15 +79,15 @@ class Rates:
         return np.divide(events, samples, out=np.zeros_like(samples), where=samples > 0.0) * found, found
 
 
-def event_of_rows(rows: Rows, metric: Metric) -> tuple[Flags, Flags]:
+def events_of(predictions: Predictions, metric: Metric) -> tuple[Flags, Flags]:
     """Return (event, whether it counts) of each sample, shapes (n,)."""
     if metric.per_sample is not None:
-        values = values_of(metric, rows.predictions)
+        values = values_of(metric, predictions)
         kept = ~np.isnan(values)
         if not np.isin(values[kept], (0.0, 1.0)).all():
             raise InvalidPredictions(f"{metric.name}: a proportion's values are 0, 1 or NaN; found others")
         return values == 1.0, kept
-    cell = 2 * rows.predictions.labels().view(np.uint8) + rows.predictions.decisions().view(np.uint8)
+    cell = 2 * predictions.labels().view(np.uint8) + predictions.decisions().view(np.uint8)
     event, kept = (np.array([c in cells for c in CELLS]) for cells in (metric.numerator, metric.denominator))
     return event[cell], kept[cell]
 
@@ -96,7 +97,7 @@ def measure_rates(rows: Rows, metric: Metric) -> Measured[Rates] | None:
     if metric.per_sample is None and rows.clusters is None:
         rows.predictions.labels(), rows.predictions.decisions()  # an error here if they are missing
         return None
-    event, kept = event_of_rows(rows, metric)
+    event, kept = events_of(rows.predictions, metric)
     groups = len(rows.groups)
     samples, events = (
         np.bincount(rows.codes[rows_], minlength=groups).astype(np.int64) for rows_ in (kept, event & kept)

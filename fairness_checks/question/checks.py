@@ -42,8 +42,6 @@ Worsening: TypeAlias = Literal["disparity", "worst_group", "each_group"]
 
 MISMATCH = "uncertainty_mismatch"
 RATCHET = "ratchet: holds one value, so that it goes with `of: disparity` or `of: worst_group`"
-_COMPARABLE = ("proportion", "mean", "ranking", "balanced_accuracy")
-"""Kinds of metric of which two models' values on the same samples can be compared."""
 
 
 def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = None) -> tuple[str, ...]:
@@ -56,16 +54,14 @@ def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = Non
     """
     own = metric.name not in METRICS
     if of is not None:
-        known = metric.kind in _COMPARABLE and not own and (of == "disparity" or metric.lower_is_better is not None)
+        known = metric.comparable and not own and (of == "disparity" or metric.lower_is_better is not None)
         return ("max_worsening",) if known else ()
     if gap is None:
         return metric.limits
-    # Not a difference of two values, which is all that repeats are compared by; or biased upwards, in small test parts
-    # by more than most limits, and no repeat can tell.
-    if metric.components or metric.kind == "calibration_error" or (own and metric.kind == "proportion"):
-        return ()
-    if metric.kind == MISMATCH:
+    if "max_mismatch" in metric.limits:
         return ("max_mismatch",) if gap in ("each_mix", "equal_representation") else ()
+    if not metric.comparable or (own and metric.kind == "proportion"):
+        return ()
     if metric.lower_is_better is None and gap in ("worst_case", "best_case"):  # neither direction is worse
         return ()
     limits: dict[Gap, tuple[str, ...]] = {"dependence": ("max_slope",), "change": ("min_reduction",)}
@@ -84,13 +80,10 @@ def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None, of: Worsening
                 if gap is None
                 else f": of metrics of your own a sweep takes means; register {metric.name} with kind='mean'"
             )
-        elif of is not None and metric.kind in _COMPARABLE:
+        elif of is not None and metric.comparable:
             parts = ": neither direction is worse; use of: disparity"
-        if gap is not None and metric.kind == "calibration_error":
-            parts = (
-                ": in the small test parts of a sweep it is too high by chance, more so in the smaller group; check "
-                "brier_score here, or the calibration error of held-out predictions under `subgroups:`"
-            )
+        if gap is not None and metric.not_in_sweeps:
+            parts = f": {metric.not_in_sweeps}"
         return f"there is no limit for {metric.name}{where}{parts}"
     return f"{kind} is not available for {metric.name}{where}; allowed: {', '.join(allowed)}"
 
@@ -202,7 +195,7 @@ class Check:
     @property
     def question(self) -> Question:
         """Identity of the check within its model."""
-        section: Section = "uncertainty" if self.definition.kind == MISMATCH else "subgroups"
+        section: Section = "uncertainty" if "max_mismatch" in self.definition.limits else "subgroups"
         if self.gap is not None:
             section = "sweep"
         if self.of is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.predictions import Predictions
@@ -15,7 +14,7 @@ from fairness_checks.question.checks import MISMATCH, Missing, Settings
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.sweep.results import GroupResult, PairResult
-from fairness_checks.sweep.sketches import SKETCHED, Complex, group_sketches
+from fairness_checks.sweep.sketches import Complex, group_sketches
 
 __all__ = ["measure"]
 
@@ -53,7 +52,7 @@ def measure(
         metric for metric in (*METRICS.values(), *own) if not metric.components and _allowed(predictions, metric)
     ]
     rows = Rows(predictions, (by,), _NAMED)
-    statistics = GroupStatistics.from_predictions(predictions, (by,), _NAMED, metrics)
+    statistics = GroupStatistics.from_rows(rows, (by,), metrics)
     names = [name for (name,) in statistics.groups]
     values: dict[str, dict[str, float | None]] = {name: {} for name in names}
     for metric in metrics:
@@ -68,7 +67,7 @@ def measure(
                 moments[name][metric.name] = (float(n), m2, m3)
     sketches: dict[str, dict[str, tuple[float, ...] | None]] = {name: {} for name in names}
     for metric in metrics:
-        if roots is not None and metric.kind in SKETCHED:
+        if roots is not None and metric.comparable:
             for name, sketch in zip(names, group_sketches(predictions, rows, metric, roots), strict=True):
                 sketches[name][metric.name] = sketch
     samples = dict(zip(names, statistics.samples.tolist(), strict=True))
@@ -95,18 +94,8 @@ def _four(cells: Sequence[int]) -> tuple[int, int, int, int]:
 
 def _allowed(predictions: Predictions, metric: Metric) -> bool:
     """Say whether the predictions have the arrays that a metric reads."""
-    p, value = predictions, metric.per_sample
-    needs: dict[str, Sequence[Any]] = {
-        "proportion": (p.labels, p.decisions),
-        "balanced_accuracy": (p.labels, p.decisions),
-        "ranking": (p.labels, p.scores),
-        "calibration_error": (p.labels, p.scores),
-        MISMATCH: (p.ranked_errors, p.uncertainties),
-        "mean": () if value is None else (lambda: value(p),),
-    }
     try:
-        for read in needs[metric.kind]:
-            read()
+        KINDS[metric.kind].arrays(predictions, metric)
     except InvalidPredictions:
         return False
     return True

@@ -24,12 +24,10 @@ from fairness_checks.kinds.influences import group_influences
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import Metric
 
-__all__ = ["SKETCHED", "WIDTH", "cube_roots", "group_sketches"]
+__all__ = ["WIDTH", "cube_roots", "group_sketches"]
 
 Complex = npt.NDArray[np.complex128]
 WIDTH = 8  # over 20 repeats a variance is then known to 8 %
-SKETCHED = ("proportion", "mean", "ranking", "balanced_accuracy")
-"""Kinds of metric that have sketches."""
 _ROOTS = np.exp(2j * np.pi * np.arange(3) / 3.0)
 
 
@@ -59,7 +57,7 @@ def group_sketches(
     rows : Rows
         The same in their G groups.
     metric : Metric
-        Of a kind in `SKETCHED`.
+        One whose values of two models can be compared.
     roots : ndarray of complex, shape (WIDTH, n)
         From `cube_roots`.
     """
