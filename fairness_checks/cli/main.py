@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 __all__ = ["main"]
@@ -30,6 +31,21 @@ to see what a pull request does to the baseline:
   fairness-checks diff old.json fairness-baseline.json
 """
 
+_SCHEMA = """\
+Print the JSON Schema of thresholds.yaml, for editors; or look at one such file without its models.
+
+An editor with a YAML language server completes and checks the file, where its first line reads
+  # yaml-language-server: $schema=thresholds.schema.json
+"""
+_SCHEMA_CODES = """\
+exit codes:
+  0  the schema was printed, or the file is in order
+  1  the file has problems; each is a line on stderr: file:line: key: what is wrong
+  2  the file cannot be read, or the command is wrong
+
+Names of models, and of their features, are looked for when pytest --fairness runs.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
@@ -50,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     2
     """
     parsed = _parser().parse_args(arguments)
-    return _diff(parsed.old, parsed.new, as_json=parsed.json)
+    run: Callable[[argparse.Namespace], int] = parsed.run
+    return run(parsed)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +85,36 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("old", metavar="OLD", type=Path, help="baseline or JUnit XML before the change")
     diff.add_argument("new", metavar="NEW", type=Path, help="baseline or JUnit XML after it")
     diff.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    diff.set_defaults(run=lambda parsed: _diff(parsed.old, parsed.new, as_json=parsed.json))
+    schema = commands.add_parser(
+        "schema",
+        help="print the JSON Schema of thresholds.yaml; check or expand such a file",
+        description=_SCHEMA,
+        epilog=_SCHEMA_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = schema.add_mutually_exclusive_group()
+    what.add_argument("--check", metavar="FILE", type=Path, help="say what is wrong with a file")
+    what.add_argument("--expand", metavar="FILE", type=Path, help="print a file with its profiles filled in")
+    schema.add_argument(
+        "--own-metric",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name that the project registers with @fairness_metric; may be repeated",
+    )
+    schema.set_defaults(run=partial(_schema, schema))
     return parser
+
+
+def _schema(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    from fairness_checks.cli.schema import check_file, expand_file, print_schema  # here, as below
+
+    if parsed.own_metric and parsed.check is None and parsed.expand is None:
+        parser.error("--own-metric goes with --check or --expand")
+    if parsed.check is not None:
+        return check_file(parsed.check, parsed.own_metric)
+    return print_schema() if parsed.expand is None else expand_file(parsed.expand, parsed.own_metric)
 
 
 def _diff(old: Path, new: Path, *, as_json: bool) -> int:

@@ -38,7 +38,7 @@ from fairness_checks.question.waivers import Waiver, waiver_entry
 from fairness_checks.storage.files import read_regular
 from fairness_checks.sweep.plan import SweepPlan
 
-__all__ = ["ConfiguredCheck", "GateConfig", "ModelChecks", "check_names", "load_config"]
+__all__ = ["ConfiguredCheck", "GateConfig", "ModelChecks", "check_names", "load_config", "read_document"]
 
 _MAX_BYTES = 1 << 20  # some 10,000 checks; a larger file is not a thresholds.yaml, and PyYAML reads 100 kB a second
 _MAX_PROBLEMS = 100
@@ -129,8 +129,8 @@ def load_config(path: Path, models: Declared | None = None, own: Own = MappingPr
     fairness_checks.errors.ConfigurationError: no/such/file.yaml: there is no such file; write for example:
     ...
     """
-    source = _display(path)
-    document = with_profiles(read_yaml(_read_text(path, source), source))
+    document = read_document(path)
+    source = document.source
     if document.data is None and not document.problems:
         raise ConfigurationError(f"{source}: the file is empty; write for example:\n\n{EXAMPLE}")
     known = {**METRICS, **own}
@@ -158,23 +158,29 @@ def load_config(path: Path, models: Declared | None = None, own: Own = MappingPr
     )
 
 
-def check_names(config: GateConfig, models: Declared) -> list[str]:
+def read_document(path: Path) -> Document:
+    """Read a file as plain data, its profiles filled in; raise ConfigurationError where it cannot be read."""
+    source = _display(path)
+    return with_profiles(read_yaml(_read_text(path, source), source))
+
+
+def check_names(config: GateConfig, models: Declared | None = None) -> list[str]:
     """Compare the names in the file with the models that were found.
 
     Parameters
     ----------
     config : GateConfig
         From `load_config`.
-    models : mapping of str to (tuple of str or None)
-        Name of each `@fairness_model` fixture, and the sensitive features that it declares; None where it
-        declares none, so that they are known only when it has run.
+    models : mapping of str to (tuple of str or None), optional
+        Name of each `@fairness_model` fixture, and the sensitive features that it declares; None where it declares
+        none, so that they are known only when it has run. Without it only waivers are looked at.
 
     Returns
     -------
     list of str
         One line for each problem, in the order of the file; empty if all is well.
     """
-    problems = list(name_problems(config.document, models))
+    problems = [] if models is None else list(name_problems(config.document, models))
     for index, waiver in enumerate(config.waivers):
         if idle := _idle_waiver(config, waiver):
             problems.append(Problem(waiver.line, ("waivers", index), idle))

@@ -93,7 +93,8 @@ def _filled(
                 (*own, section, i) for i in range(len(ours))
             ]
             moved |= {(*own, section, i): place for i, place in enumerate(places)}
-    return model | sections
+    both = model | sections
+    return dict(sorted(both.items(), key=lambda item: SECTIONS.index(item[0]) if item[0] in SECTIONS else -1))
 
 
 def _with_moved(known: Mapping[KeyPath, Any], moved: Mapping[KeyPath, KeyPath]) -> dict[KeyPath, Any]:

@@ -141,10 +141,11 @@ def _version(version: int) -> int:
     return version
 
 
+_LISTED = BeforeValidator(_list_of_one, json_schema_input_type=str | list[str])
 Limit = Annotated[
     float, Field(allow_inf_nan=False)
 ]  # whether it is possible depends on the metric: see `config_messages`
-Features = Annotated[list[str], BeforeValidator(_list_of_one), AfterValidator(_features)]
+Features = Annotated[list[str], _LISTED, AfterValidator(_features)]
 MetricName = Annotated[str, AfterValidator(_metric)]
 Cells = list[list[Any]]  # of values that name groups: `config` takes them as they are written, 1 as "1", yes as "yes"
 Text = Annotated[str, AfterValidator(_not_blank)]
@@ -166,7 +167,7 @@ class DefaultsSpec(_Spec):
     burden_of_proof: Annotated[Burden, _one_of(Burden)] = Settings().burden_of_proof
     min_group_size: Annotated[int, AfterValidator(_possible_setting)] = Settings().min_group_size
     missing_sensitive: Annotated[MissingSensitive, _one_of(MissingSensitive)] = Settings().missing_sensitive
-    missing_text: Annotated[list[str], BeforeValidator(_list_of_one), AfterValidator(_possible_setting)] | None = None
+    missing_text: Annotated[list[str], _LISTED, AfterValidator(_possible_setting)] | None = None
 
 
 class CheckSpec(_Spec):
@@ -211,7 +212,7 @@ class SweepSpec(_Spec):
     repeats: Annotated[int, Field(ge=_FEWEST_REPEATS)] = 20
     test: Annotated[Any, AfterValidator(_possible_test)] = 0.3
     size: Annotated[int, Field(ge=2)] | None = None
-    feature_sets: Annotated[list[str], BeforeValidator(_list_of_one)] = []
+    feature_sets: Annotated[list[str], _LISTED] = []
     checks: Annotated[list[SweepCheckSpec], Field(min_length=1)]
 
 

@@ -15,7 +15,7 @@ from fairness_checks.question.metrics import METRICS, Metric
 if TYPE_CHECKING:
     from fairness_checks.inputs.predictions import Predictions
 
-__all__ = ["fairness_metric", "own_metric_problem", "registered"]
+__all__ = ["any_metric", "fairness_metric", "own_metric_problem", "registered"]
 
 _MARK = "__fairness_metric__"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")  # as it stands in node ids
@@ -84,6 +84,20 @@ def registered(value: object) -> Metric | None:
     """Return the metric that a function was registered as; None for anything else."""
     found = getattr(value, "__dict__", {}).get(_MARK)  # not getattr: some module attributes answer to any name
     return found if isinstance(found, Metric) else None
+
+
+def any_metric(name: str) -> Metric:
+    """Return what stands for a metric of which only the name is known: it has every kind of limit, and any value.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name is one of `METRICS` or cannot stand in thresholds.yaml.
+    """
+    if not _NAME.fullmatch(name) or name in METRICS:
+        raise ConfigurationError(f"{name!r} cannot be a metric of your own: it is one of the table, or no such name")
+    limits = ("max_difference", "min_ratio", "max_value", "min_value")
+    return Metric(name=name, formula="", kind="mean", lowest=-math.inf, highest=math.inf, limits=limits)
 
 
 def own_metric_problem(metric: Metric) -> str | None:
