@@ -111,10 +111,12 @@ def _is_default(index: Any) -> bool:
 
 
 def _is_shuffled(index: Any) -> bool:
-    """Say whether labels are 0 to n - 1, each of them once, in another order."""
-    if not len(index) or not isinstance(index[0], numbers.Real):  # text need not become Python objects
+    """Say whether labels are 0 to n - 1, each of them once, as numbers or as text, in another order."""
+    some = index[:100].tolist()
+    as_text = bool(some) and all(isinstance(label, str) and _is_place(label, len(index)) for label in some)
+    if not some or not (as_text or isinstance(some[0], numbers.Real)):  # other text need not become Python objects
         return False
-    labels = np.asarray(index)
+    labels = np.asarray(index, dtype=object) if as_text else np.asarray(index)
     if labels.dtype.kind == "O":
         try:
             labels = labels.astype(np.float64)
@@ -134,6 +136,11 @@ def _is_shuffled(index: Any) -> bool:
             return False
         seen[at] = True
     return bool(seen.all())
+
+
+def _is_place(text: str, length: int) -> bool:
+    """Say whether a text is a whole number from 0 to length - 1, as programs write it."""
+    return text.isascii() and text.isdecimal() and len(text) < 20 and text == str(int(text)) and int(text) < length
 
 
 def _first_difference(first: Any, second: Any) -> int | None:

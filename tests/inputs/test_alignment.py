@@ -148,6 +148,7 @@ POSITIONS = {
     "objects": lambda labels: labels.astype(object),
     "nullable": lambda labels: pd.Index(labels, dtype="Int64"),
     "arrow": lambda labels: pd.Index(labels, dtype="int64[pyarrow]"),
+    "text": lambda labels: pd.Index([str(label) for label in labels]),
 }
 
 
@@ -175,7 +176,7 @@ def test_positions_in_order_are_the_default_in_other_words(kind):
 @pytest.mark.parametrize(
     "labels",
     [np.arange(40) + 1, np.arange(40) * 2, [0.5, *range(1, 40)], [np.nan, *range(1, 40)], [*range(39), 38],
-     [f"{i}" for i in range(40)], [True, False] * 20, [*range(39), "last"], pd.date_range("2026", periods=40),
+     [f"p{i}" for i in range(40)], [True, False] * 20, [*range(39), "last"], pd.date_range("2026", periods=40),
      pd.MultiIndex.from_product([range(8), range(5)]), pd.Index([*range(39), None], dtype="Int64")],
 )  # fmt: skip
 def test_other_labels_than_positions_go_beside_the_default(labels):
