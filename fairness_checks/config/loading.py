@@ -197,6 +197,9 @@ def _idle_waiver(config: GateConfig, waiver: Waiver) -> str | None:
         return None
     metrics = [check.metric for check in checks]
     if waiver.metric not in metrics:
+        if waiver.metric == MISMATCH:  # which an entry without a metric means
+            listing = ", ".join(sorted(set(metrics)))
+            return f"names no metric, and {waiver.model} has no check of uncertainty; give the metric: {listing}"
         return f"{waiver.model} has no check of {waiver.metric}; {did_you_mean(waiver.metric, metrics)}"
     there = [waiver_entry(waiver.model, check.question) for check in checks if check.metric == waiver.metric]
     more = f"; ... and {len(there) - _MAX_SHOWN} more" if len(there) > _MAX_SHOWN else ""

@@ -13,7 +13,7 @@ from fairness_checks.inputs.encoding import recode
 from fairness_checks.inputs.group_names import means_missing, refuse_look_alikes
 from fairness_checks.inputs.sensitive import are_missing, code_column, first_rows
 from fairness_checks.inputs.value_names import value_name
-from fairness_checks.inputs.vectors import read_labels
+from fairness_checks.inputs.vectors import FILL_IN, read_labels
 
 __all__ = ["class_kind", "class_name", "code_classes", "find_class", "read_classes", "refuse_unplain"]
 
@@ -86,6 +86,11 @@ def find_class(positive: Any, classes: Sequence[Any], where: str) -> Any:
     for value in classes:
         if value == meant and (plain or class_kind(value) == class_kind(meant)):
             return value
+    if len(classes) == 1 and not _alike(meant, classes):
+        raise InvalidPredictions(
+            f"positive: {positive!r} is nowhere in {where}: all are {_listed(classes)}; were the others lost in a "
+            f"join or a filter, or are they written otherwise?"
+        )
     raise InvalidPredictions(
         f"positive: {positive!r} is not among the classes of {where}: {_listed(classes)}; {_meant(positive, classes)}"
     )
@@ -110,7 +115,8 @@ def code_classes(name: str, values: Any) -> tuple[npt.NDArray[Any], list[Any]]:
         count = int(absent.sum())
         verb = "is" if count == 1 else "are"
         raise InvalidPredictions(
-            f"{name}: {count} of {len(absent)} values {verb} missing (None, NaN or blank): {first_rows(absent)}"
+            f"{name}: {count} of {len(absent)} values {verb} missing (None, NaN or blank): {first_rows(absent)}; "
+            f"{FILL_IN}"
         )
     return coding.codes, [_plain(value) for value in coding.values.tolist()]
 
@@ -192,7 +198,12 @@ def _listed(classes: Sequence[Any]) -> str:
 
 def _meant(positive: Any, classes: Iterable[Any]) -> str:
     """Return the nearest class as it is written, or all of them."""
-    same = [value for value in classes if str(value).strip().casefold() == str(positive).strip().casefold()]
-    if same:
+    classes = list(classes)
+    if same := _alike(positive, classes):
         return f"did you mean {same[0]!r}?"
     return did_you_mean(str(positive), map(str, classes))
+
+
+def _alike(positive: Any, classes: Iterable[Any]) -> list[Any]:
+    """Return the classes that differ from a value in blanks and letter case alone."""
+    return [value for value in classes if str(value).strip().casefold() == str(positive).strip().casefold()]

@@ -16,7 +16,7 @@ from fairness_checks.inputs.about import read_about
 from fairness_checks.inputs.alignment import RowLabels, require_aligned
 from fairness_checks.inputs.classes import read_classes
 from fairness_checks.inputs.frames import read_columns, refuse_arrays
-from fairness_checks.inputs.sensitive import SensitiveFeature, encode_features
+from fairness_checks.inputs.sensitive import UNNAMED, SensitiveFeature, encode_features
 from fairness_checks.inputs.vectors import decide, frozen, read_clusters, read_ids, read_measures, read_scores
 from fairness_checks.typing import Decisions, ImageScaling
 
@@ -147,7 +147,8 @@ class Predictions:
         lengths |= {f"sensitive_features[{name!r}]": len(feature.codes) for name, feature in features.items()}
         if len(set(lengths.values())) > 1:
             ordered = sorted(lengths, key=_place)
-            raise InvalidPredictions("lengths differ: " + ", ".join(f"{k} {lengths[k]}" for k in ordered))
+            hint = "; sensitive_features holds values, not names of columns" if UNNAMED in features else ""
+            raise InvalidPredictions(f"lengths differ: {', '.join(f'{k} {lengths[k]}' for k in ordered)}{hint}")
         if not next(iter(lengths.values())):
             raise InvalidPredictions(f"{'error' if y_true is None else 'y_true'}: 0 rows; there is nothing to evaluate")
         for name, array in arrays.items():
@@ -235,9 +236,12 @@ class Predictions:
     def feature(self, name: str) -> SensitiveFeature:
         """Return one sensitive feature; raise ConfigurationError with the nearest name if there is none."""
         if name not in self.sensitive_features:
-            raise ConfigurationError(
-                f"sensitive feature {name!r} is not in the predictions; {did_you_mean(name, self.sensitive_features)}"
+            remedy = (
+                f"what was given has no name: write `sensitive_features={{{name!r}: values}}`"
+                if UNNAMED in self.sensitive_features
+                else did_you_mean(name, self.sensitive_features)
             )
+            raise ConfigurationError(f"sensitive feature {name!r} is not in the predictions; {remedy}")
         return self.sensitive_features[name]
 
     def labels(self) -> Labels:

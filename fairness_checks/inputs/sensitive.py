@@ -22,6 +22,7 @@ from fairness_checks.plain import half_character
 
 __all__ = [
     "MISSING",
+    "UNNAMED",
     "SensitiveFeature",
     "are_missing",
     "code_column",
@@ -34,8 +35,10 @@ __all__ = [
 MISSING = "(missing)"
 """Name of the group of samples without a value, where the configuration asks for one."""
 
+UNNAMED = "sensitive_feature"
+"""What one array or series without a name is called."""
+
 _MOST_GROUPS = 1_000
-_UNNAMED = "sensitive_feature"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,16 +86,21 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
     except DuplicateError as error:
         raise InvalidPredictions(f"sensitive_features: a column is there twice; rename one ({error})") from error
     columns: dict[str, Any]
+    if isinstance(features, str):
+        raise InvalidPredictions(
+            f"sensitive_features: {features!r} is text, not a column; give the values with their name, such as "
+            f"`table[[{features!r}]]`, or the whole table to `Predictions.from_frame`"
+        )
     if isinstance(native, nw.DataFrame):
         columns = _named((name, native.get_column(name)) for name in native.columns)
     elif isinstance(native, nw.Series):
-        columns = {_UNNAMED if native.name in (None, "") else str(native.name): native}
+        columns = {UNNAMED if native.name in (None, "") else str(native.name): native}
     elif isinstance(features, Mapping):
         columns = _named(features.items())
     elif isinstance(features, np.ndarray) and features.dtype.names is not None:
         columns = {name: features[name] for name in features.dtype.names}
     else:
-        columns = {_UNNAMED: features}
+        columns = {UNNAMED: features}
     if not columns:
         raise InvalidPredictions("sensitive_features: no feature given; pass a frame, a dict of arrays or one array")
     for name in columns:

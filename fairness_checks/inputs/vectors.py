@@ -17,7 +17,10 @@ from fairness_checks.inputs.encoding import chunks
 from fairness_checks.inputs.group_names import MISSING_TEXT, clean, seen
 from fairness_checks.inputs.sensitive import are_missing, first_rows, is_missing, refuse_namesakes
 
-__all__ = ["decide", "frozen", "read_clusters", "read_ids", "read_labels", "read_measures", "read_scores"]
+__all__ = ["FILL_IN", "decide", "frozen", "read_clusters", "read_ids", "read_labels", "read_measures", "read_scores"]
+
+FILL_IN = "fill them in, or leave these samples out of every array"
+"""What is done about missing values."""
 
 _NUL = "text with a NUL character, which NumPy would cut off"
 _ROUNDINGS = 4.0  # of a sum of a few probabilities, in units of the last place
@@ -109,7 +112,10 @@ def _refuse(name: str, bad: npt.NDArray[np.bool_], what: str) -> None:
     count = int(np.count_nonzero(bad))
     if count:
         verb = "is" if count == 1 else "are"
-        raise InvalidPredictions(f"{name}: {count} of {len(bad)} values {verb} {what}: {first_rows(bad)}")
+        remedy = ""
+        if what.startswith("missing") or what in ("masked", "blank", *_ABSENT.values()):
+            remedy = "; give each an id of its own" if name in ("cluster", "sample_id") else f"; {FILL_IN}"
+        raise InvalidPredictions(f"{name}: {count} of {len(bad)} values {verb} {what}: {first_rows(bad)}{remedy}")
 
 
 def read_labels(name: str, values: Any) -> npt.NDArray[np.bool_]:
@@ -172,7 +178,7 @@ def read_scores(values: Any) -> npt.NDArray[np.floating[Any]]:
     """
     array = _vector("y_score", values)
     if array.dtype.kind not in "biuf":
-        raise InvalidPredictions(f"y_score: dtype {array.dtype} is not numeric; probabilities in [0, 1] are needed")
+        raise InvalidPredictions(f"y_score: {_not_numeric(array)}; probabilities in [0, 1] are needed")
     score = array if array.dtype in (np.float16, np.float32, np.float64) else array.astype(np.float64)
     # NaN compares as false, whichever side it is on.
     if all(score[rows].min() >= 0.0 and score[rows].max() <= 1.0 for rows in chunks(len(score))):
@@ -187,6 +193,13 @@ def read_scores(values: Any) -> npt.NDArray[np.floating[Any]]:
         )
         _refuse("y_score", outside, f"outside [0, 1] ({why})")
     return np.asarray(np.clip(score, 0.0, 1.0))
+
+
+def _not_numeric(array: np.ndarray) -> str:
+    """Say what stands where numbers should: text by its first value, else the dtype."""
+    if array.dtype.kind == "U" and len(array):
+        return f"text ({array[0].item()!r} in row 0)"
+    return f"dtype {array.dtype} is not numeric"
 
 
 def decide(score: npt.NDArray[np.floating[Any]], threshold: float) -> npt.NDArray[np.bool_]:
@@ -208,7 +221,7 @@ def read_measures(name: str, values: Any, *, signed: bool) -> npt.NDArray[np.flo
     """Return one finite number a sample as a new array; 0 or more unless `signed`."""
     array = _vector(name, values)
     if array.dtype.kind not in "biuf":
-        raise InvalidPredictions(f"{name}: dtype {array.dtype} is not numeric; one number a sample is needed")
+        raise InvalidPredictions(f"{name}: {_not_numeric(array)}; one number a sample is needed")
     measures = array.astype(np.float64)
     _refuse(name, ~np.isfinite(measures), "NaN or infinite")
     if not signed:

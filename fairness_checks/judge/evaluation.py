@@ -125,10 +125,7 @@ def evaluate(
     if isinstance(produced, Predictions):
         return Evaluation(produced, about=produced.about, no_sweep=_not_trainable() if swept else None)
     if type(produced).__name__ != "TrainableModel":
-        raise ConfigurationError(
-            f"the fixture returned {type(produced).__name__}; return fairness_checks.Predictions, or a "
-            f"fairness_checks.sweep.TrainableModel"
-        )
+        raise ConfigurationError(_not_a_model(produced))
     from fairness_checks.sweep.runs import run_sweep
 
     # Before anything is trained, which may change what the model holds.
@@ -173,6 +170,17 @@ def _refuse_missing_text(data: DataSet, by: str, missing: Missing) -> None:
             raise InvalidPredictions(
                 f"sensitive_features[{by!r}]: the data set holds text that `missing_text` calls missing; fill it in"
             )
+
+
+def _not_a_model(produced: object) -> ConfigurationError:
+    """Say what a fixture returned instead of a model, and what makes one of it."""
+    if produced is None:
+        what = "the fixture returned None; is `return` missing? It returns"
+    elif hasattr(produced, "predict"):
+        what = f"the fixture returned {type(produced).__name__}, without data; return predictions_from_classifier(...),"
+    else:
+        what = f"the fixture returned {type(produced).__name__}; return"
+    return ConfigurationError(f"{what} fairness_checks.Predictions, or a fairness_checks.sweep.TrainableModel")
 
 
 def _not_trainable() -> ConfigurationError:

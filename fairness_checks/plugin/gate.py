@@ -33,6 +33,7 @@ from fairness_checks.plugin.suite import (
     fails,
     outcome_of,
 )
+from fairness_checks.plugin.tracebacks import HIDDEN, from_project
 
 if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession
@@ -266,6 +267,7 @@ class Gate:
 
     def answers(self, model: str, request: pytest.FixtureRequest) -> dict[Question, Answer]:
         """Evaluate a model once: all its checks together, whatever was selected, for they are adjusted together."""
+        __tracebackhide__ = HIDDEN
         if model in self._failures:  # what took long to fail is not tried again for the next check
             raise self._failures[model].with_traceback(None)
         if model not in self._answers:
@@ -273,7 +275,7 @@ class Gate:
                 self._answers[model] = self._evaluate(model, request)
             except Exception as error:
                 self._failures[model] = error
-                raise
+                raise from_project(error, self._config.rootpath)  # noqa: B904  # the same error
         return self._answers[model]
 
     def is_news(self, error: Exception) -> bool:

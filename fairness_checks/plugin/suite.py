@@ -15,6 +15,7 @@ import pytest
 from fairness_checks.errors import ConfigurationError, FairnessError
 from fairness_checks.judge.hearing import heard_by
 from fairness_checks.plugin.keys import DECIDED, GATE, IN_ORDER, RECORDS, STATE
+from fairness_checks.plugin.tracebacks import HIDDEN, from_project
 
 if TYPE_CHECKING:
     from fairness_checks.judge.verdict import Answer
@@ -253,6 +254,7 @@ class WaiverTest(LimitsTest):
 
 def _answers_of(request: pytest.FixtureRequest) -> Mapping[Question, Answer]:
     """Return the answers to all checks of a test's model; why there are none is an error of this test's set-up."""
+    __tracebackhide__ = HIDDEN
     item = request.node
     try:
         return request.config.stash[GATE].answers(item.model, request)
@@ -260,6 +262,10 @@ def _answers_of(request: pytest.FixtureRequest) -> Mapping[Question, Answer]:
         problem = f"{item.model}: the fixture called pytest.exit: {error}"
     except FairnessError as error:
         problem = f"{item.model}: {_told(error)}"
+    except Exception as error:
+        if isinstance(error, pytest.FixtureLookupError) or request.config.stash[GATE].is_news(error):
+            raise
+        problem = f"{item.model}: {type(error).__name__}: {error}"
     # Outside of the handlers: inside, pytest would print the error a second time, as the one being handled.
     pytest.fail(problem, pytrace=False)
 
@@ -272,13 +278,15 @@ def _told(error: Exception) -> str:
 
 def record_of(request: pytest.FixtureRequest) -> CheckRecord:
     """Return the record of the check that is being run; why there is none is an error of this test's set-up."""
+    __tracebackhide__ = HIDDEN
     item, answer = request.node, _answers_of(request)[request.node.check.question]
     if not isinstance(answer, Exception):
         return answer
     gate, kind = request.config.stash[GATE], ""
     if not isinstance(answer, FairnessError):
         if gate.is_news(answer):
-            raise answer  # of a training that the project wrote: where it was raised says most
+            # Of a training that the project wrote: where it was raised says most.
+            raise from_project(answer, request.config.rootpath)
         kind = f"{type(answer).__name__}: "
 
     place = f"{gate.node_prefix}:{item.line}: {item.model}, {item.check.question.line}"

@@ -363,6 +363,7 @@ HAS = (
     [
         ("model: n, metric: accuracy, by: [sex, age]", "this file has no checks of a model 'n'; allowed: m"),
         ("model: m, metric: precision, by: [sex, age]", "m has no check of precision; allowed: accuracy"),
+        ("model: m, by: [sex, age]", "names no metric, and m has no check of uncertainty; give the metric: accuracy"),
         ("model: m, metric: accuracy, by: site", HAS),
         ("model: m, metric: accuracy, by: sex", HAS),
         ("model: m, metric: accuracy, by: [age, sex], limit: min_value", HAS),

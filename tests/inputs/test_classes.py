@@ -103,6 +103,8 @@ BAD = {
         "sick",
         "positive: 'sick' is not among the classes of y_true and y_pred",
     ),
+    "one-class": (["well"] * 2, ["well"] * 2, "ill", "'ill' is nowhere in y_true and y_pred: all are 'well'; were the"),
+    "one-class-nearest": (["ill"] * 2, ["ill"] * 2, "Ill", "did you mean 'ill'?"),
     "nearest": (["healthy", "ill"], ["ill", "ill"], "healty", "did you mean 'healthy'?"),
     "letter-case": (["healthy", "ill"], ["ill", "ill"], "Ill", "did you mean 'ill'?"),
     "text-of-a-number": ([1, 2], [1, 1], "2", "did you mean 2?"),

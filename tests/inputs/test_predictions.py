@@ -365,7 +365,10 @@ BAD = {
         lambda: Predictions([0, 1, 1], y_score=[np.inf, 0.5, 0.1], **TWO),
         "y_score: 1 of 3 values is outside [0, 1]",
     ),
-    "score-text": (lambda: Predictions([0, 1, 1], y_score=["a", "b", "c"], **TWO), "y_score: dtype <U1 is not numeric"),
+    "score-text": (
+        lambda: Predictions([0, 1, 1], y_score=["a", "b", "c"], **TWO),
+        "y_score: text ('a' in row 0)",
+    ),
     "score-2d": (
         lambda: Predictions([0, 1, 1], y_score=np.full((3, 2), 0.5), **TWO),
         "y_score: shape (3, 2); shape (n,) is needed; give the column of the positive class: "
@@ -408,6 +411,27 @@ BAD = {
         lambda: Predictions([0, 1], [0, 1], sensitive_features=None),
         "sensitive_features['sensitive_feature']: shape (); one value a sample is needed",
     ),
+    "feature-by-name": (
+        lambda: Predictions([0, 1], [0, 1], sensitive_features="sex"),
+        "sensitive_features: 'sex' is text, not a column; give the values with their name, such as `table[['sex']]`",
+    ),
+    "features-by-name": (
+        lambda: Predictions([0, 1, 1], [0, 1, 1], sensitive_features=["sex", "age"]),
+        "lengths differ: y_true 3, y_pred 3, sensitive_features['sensitive_feature'] 2; sensitive_features holds "
+        "values, not names",
+    ),
+    "score-nan-single": (
+        lambda: Predictions([0, 1, 1], y_score=np.array([0.1, np.nan, 0.2], dtype=np.float32), **TWO),
+        "y_score: 1 of 3 values is NaN: row 1; fill them in, or leave these samples out of every array",
+    ),
+    "cluster-none": (
+        lambda: Predictions([0, 1, 1], [0, 1, 1], cluster=["a", None, "b"], **TWO),
+        "cluster: 1 of 3 values is missing (None or NaN): row 1; give each an id of its own",
+    ),
+    "error-infinite": (  # leaving out what diverged would hide it
+        lambda: Predictions(error=[0.1, np.inf, 0.2], **TWO),
+        "error: 1 of 3 values is NaN or infinite: row 1",
+    ),
     "too-many-groups": (
         lambda: Predictions([0, 1] * 501, [0, 1] * 501, sensitive_features={"age": np.linspace(0, 1, 1002)}),
         "sensitive_features['age']: 1002 different values; at most 1000 groups can be compared. Bin a continuous",
@@ -422,10 +446,17 @@ def test_bad_input_is_named_with_its_rows(case):
         call()
 
 
+def test_a_feature_that_was_given_without_its_name():
+    with pytest.raises(ConfigurationError, match=r"no name: write `sensitive_features=\{'sex': values\}`"):
+        Predictions([0, 1], [0, 1], sensitive_features=["f", "m"]).feature("sex")
+
+
 def test_only_the_first_bad_rows_are_listed():
     labels = np.zeros(1_000)
     labels[100:] = np.nan
-    with pytest.raises(InvalidPredictions, match=r"900 of 1000 values are NaN: rows 100, 101, 102, 103, 104, \.\.\.$"):
+    with pytest.raises(
+        InvalidPredictions, match=r"900 of 1000 values are NaN: rows 100, 101, 102, 103, 104, \.\.\.; fill"
+    ):
         Predictions(labels, labels, sensitive_features=np.zeros(1_000))
 
 

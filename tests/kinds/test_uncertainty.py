@@ -211,7 +211,7 @@ ARRAYS = {"error": [0.5, 1.0, 2.0], "uncertainty": [0.1, 0.2, 0.3], "cluster": [
         ("uncertainty", [0.1, np.inf, 0.2], "uncertainty: 1 of 3 values is NaN or infinite: row 1"),
         ("error", [np.nan, 1.0, -np.inf], "error: 2 of 3 values are NaN or infinite: rows 0, 2"),
         ("error", [None, 1.0, 2.0], r"error: 1 of 3 values is missing \(None or NaN\): row 0"),
-        ("error", ["a", "b", "c"], "error: dtype <U1 is not numeric; one number a sample is needed"),
+        ("error", ["a", "b", "c"], r"error: text \('a' in row 0\); one number a sample is needed"),
         ("error", [[1.0, 2.0], [2.0, 3.0], [3.0, 4.0]], r"error: shape \(3, 2\); shape \(n,\) is needed"),
         ("error", [1j, 2j, 3j], "error: dtype complex128 is not numeric"),
         ("error", None, "y_true: give it with y_pred or y_score, or give the error of each sample"),

@@ -126,6 +126,12 @@ BROKEN = {
     "raises": ("", "raise RuntimeError('the registry is away')", "RuntimeError: the registry is away"),
     "invalid": ("", "raise InvalidPredictions('y_true: 3 of 9 are NaN')", "broken_model: y_true: 3 of 9 are NaN"),
     "wrong type": ("", "return [0, 1]", "broken_model: the fixture returned list; return fairness_checks.Predictions"),
+    "nothing": ("", "pass", "the fixture returned None; is `return` missing?"),
+    "estimator": (
+        "",
+        "return type('Forest', (), {'predict': None})()",
+        "the fixture returned Forest, without data; return predictions_from_classifier(...)",
+    ),
     "unknown fixture": ("nowhere", "return None", "fixture 'nowhere' not found"),
     "scope": ("tmp_path", "return None", "ScopeMismatch"),
     "undeclared feature": (
@@ -147,6 +153,19 @@ def test_a_broken_fixture_errs_its_own_checks_only(project, argument, body, mess
     assert message in result.stdout.str()
     assert "lost checks" not in result.stdout.str()
     assert project.fitted().count("broken") <= 1
+
+
+@pytest.mark.parametrize("needs", ["", "table"], ids=["the model", "what it requests"])
+@pytest.mark.parametrize("style", ["short", "auto"])
+def test_what_a_fixture_raises_is_shown_from_the_projects_own_line_on(project, needs, style):
+    table = "\n@pytest.fixture(scope='session')\ndef table():\n    return {}['score']\n"
+    broken = f"\n@fairness_model\ndef broken_model({needs}):\n    return {{}}['score']\n"
+    project.write("conftest.py", project.MODELS + "import pytest\n" + table + broken)
+    project.limits("broken_model", checks=f"{project.FNR}, {project.ACCURACY}")
+    shown = project.gate(f"--tb={style}").stdout.str()
+    assert shown.count("KeyError: 'score'") >= 2
+    assert "return {}['score']" in shown
+    assert not [name for name in ("getfixturevalue", "_evaluate", "pytest_fixture_setup", "hidden") if name in shown]
 
 
 def test_a_declared_feature_that_is_not_in_the_predictions(project):
