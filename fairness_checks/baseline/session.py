@@ -127,7 +127,8 @@ class BaselineSession:
         )
         gone = f"; gone with their models: {', '.join(done.dropped)}" if done.dropped else ""
         checks = "check" if done.written == 1 else "checks"
-        line = f"{self.path.name}: {done.written} {checks} written{kept}{gone}; commit it"
+        commit = "; commit it" if done.written or done.dropped else ""
+        line = f"{self.path.name}: {done.written} {checks} written{kept}{gone}{commit}"
         return printable(f"{line}{self._about_the_key()}")
 
     def _about_the_key(self) -> str:
