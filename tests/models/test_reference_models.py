@@ -62,7 +62,7 @@ def test_each_learner_is_kept_under_a_key_of_its_own():
     table = load_heart_failure()
     found = [cardiac_model(table, build).identity() for build in (random_forest, gradient_boosting, fair_boosting)]
     assert [each.unseen for each in found] == [()] * 3
-    keys = [each.question for each in found]
+    keys = [each.key for each in found]
     assert all(keys.count(key) == 1 for key in keys)
     assert cardiac_model(table, random_forest).identity().key == keys[0]
     assert {"scikit-learn", "numpy", "scipy"} <= set(keys[0]["libraries"])

@@ -33,7 +33,7 @@ def test_properties_hold_the_record_as_plain_text(project, cases):
     found = project.properties(cases["biased_model"])
     assert all(re.fullmatch(r"[a-z0-9_.]+", name) for name in found)
     record = CheckRecord.from_json(found["fairness.record"])
-    question = ("subgroups", "false_negative_rate", ("sex",), "max_difference", (), "each", "", "")
+    question = ("subgroups", "false_negative_rate", ("sex",), "max_difference", (), "each", "", "", "")
     assert record.key == ("biased_model", *question)
     expected = {
         "by": "sex",

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.model_selection import GridSearchCV
 
 from fairness_checks.storage.cache import FittedCache
 from fairness_checks.sweep import DataSet
@@ -67,8 +66,9 @@ def test_tuning_is_kept_and_takes_the_first_of_equals(heart_failure, tmp_path, m
     cache = FittedCache(tmp_path, code=False)
     found = tuned_parameters(cache, "heart_failure", heart_failure, ["age"])
     assert found == {"max_depth": 2, "min_samples_leaf": 200}  # neither can split at all
-    monkeypatch.setattr(GridSearchCV, "fit", None)
-    assert tuned_parameters(cache, "heart_failure", heart_failure, ["age"]) == found
+    again = FittedCache(tmp_path, code=False)
+    assert tuned_parameters(again, "heart_failure", heart_failure, ["age"]) == found
+    assert list(again.read) == ["tuning-heart_failure"]
 
 
 def test_descriptives_are_those_of_pandas(heart_failure):

@@ -297,7 +297,7 @@ def test_a_metric_that_depends_on_the_number_of_training_rows_alone_has_no_slope
 def test_mixes_of_different_training_sizes_alone_are_refused_with_the_remedy(names):
     trained = {"as_is": [500, 2_500], "over": [2_500, 2_500], "men": [0, 400]}
     values = {(mix, "all"): near(0.8, 0.7) for mix in names}
-    with pytest.raises(ConfigurationError, match=r"as_is on 3,000, .* number of rows does; write two mixes or more as"):
+    with pytest.raises(ConfigurationError, match=r"as_is on 3,000, .* rows does; give the sweep a `size`, which"):
         ask(swept(values, trained=trained), plan(names), "dependence", 0.1)
 
 
