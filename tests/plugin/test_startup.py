@@ -18,6 +18,7 @@ OWN = (
     "fairness_checks.plugin.keys",
     "fairness_checks.plugin.selection",
     "fairness_checks.plugin.suite",
+    "fairness_checks.plugin.tracebacks",
 )
 
 SCRIPT = """
