@@ -123,4 +123,4 @@ def _status(report: pytest.TestReport) -> _Status | None:
         return ("error", "E", "ERROR") if apart else ("failed", "F", "FAILED")
     if report.passed:
         return ("", "", "") if apart else None
-    return _APART.get(dict(report.user_properties).get("fairness.outcome"))
+    return _APART.get(dict(getattr(report, "user_properties", ())).get("fairness.outcome"))  # a file has none

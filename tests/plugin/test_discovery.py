@@ -193,3 +193,13 @@ def test_a_file_that_cannot_be_imported_is_not_green(project):
     result = project.gate()
     assert result.ret == 2
     assert result.parseoutcomes() == {"errors": 1}
+
+
+@pytest.mark.parametrize("arguments", [(), ("-ra",), ("--collect-only",), ("-n2",)], ids=str)
+def test_a_file_that_skips_itself_is_no_trouble(project, arguments):
+    project.limits("fair_model")
+    project.write("test_skipped.py", "import pytest\npytest.skip('not here', allow_module_level=True)\n")
+    project.write("test_other.py", "def test_other(): pass\n")
+    result = project.gate_in_subprocess(*arguments)
+    assert result.ret == 0
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
