@@ -1,0 +1,275 @@
+"""`check_metric`: the laws that every metric of the table is held to, for one of your own."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.findings.finding import find
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.judge.verdict import audit_model
+from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.limits import LimitKind
+from fairness_checks.question.metrics import METRICS, Metric
+from fairness_checks.question.own_metrics import own_metric_problem, registered
+from fairness_checks.records.check_record import CheckRecord
+
+__all__ = ["LAWS", "check_metric", "drawn"]
+
+Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
+Draw: TypeAlias = Callable[[np.random.Generator], Arrays]
+Law: TypeAlias = Callable[[Metric, np.random.Generator, Draw], None]
+
+_NAMES = np.array(["ash", "birch", "cedar", "dogwood"])
+_AREAS = ("ranking", "uncertainty_mismatch")
+_CLOSE = 1e-7
+_SEARCHED = 5e-5  # an end of an interval is searched for until it is known to 2e-5
+_SETTINGS = Settings(correction="none")
+_SIMULATED = 200
+_MOST = 22  # rejections of 200 at 0.05: more have a probability of 4 in 10,000
+
+
+def check_metric(
+    metric: str | Metric | Callable[[Predictions], Any], *, seed: int = 0, examples: int = 10, draw: Draw | None = None
+) -> None:
+    """Hold a metric to the laws of a fair comparison, on drawn predictions.
+
+    The order of rows and the names of groups change nothing; parts add up to the whole, so that a sample's value does
+    not depend on the others; clusters of one sample are samples; interval, p-values and verdict agree; and between
+    groups that do not differ, at most a share alpha of the data sets show that they do.
+
+    Parameters
+    ----------
+    metric : str, Metric or callable
+        A name of `METRICS`, a metric of your own, or a function that `fairness_metric` has registered.
+    seed : int
+        Of all that is drawn.
+    examples : int
+        Data sets for each law.
+    draw : callable, optional
+        Takes a generator and returns arrays of n rows by name: those of `Predictions` that the metric reads
+        ("y_true", "y_pred", "y_score", "error", "uncertainty"), the groups' names as "sex", of which there are two at
+        least, and "cluster". Default: all of them, scores in (0, 1) and errors around 0; see `drawn`.
+
+    Raises
+    ------
+    AssertionError
+        If a law does not hold; it names the law and the example, by which it is found again.
+    ConfigurationError
+        If the metric is none.
+
+    Examples
+    --------
+    >>> check_metric("false_negative_rate", examples=2)
+    >>> from fairness_checks import fairness_metric
+    >>> @fairness_metric
+    ... def centred(predictions):
+    ...     return predictions.error - predictions.error.mean()  # of all samples that there are
+    >>> check_metric(centred, examples=2)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    AssertionError: centred: parts add up: ...
+    """
+    tested, drawing = _metric(metric), drawn if draw is None else draw
+    for number, (name, law) in enumerate(LAWS.items()):
+        for example in range(1 if law is level else examples):
+            try:
+                law(tested, np.random.default_rng([seed, number, example]), drawing)
+            except AssertionError as error:
+                raise AssertionError(f"{tested.name}: {name}: {error} (seed {seed}, example {example})") from None
+
+
+def drawn(rng: np.random.Generator, fewest: int = 60, most: int = 140) -> dict[str, npt.NDArray[Any]]:
+    """Draw arrays of two to four groups whose rates, errors and uncertainties differ somewhat."""
+    n, groups = int(rng.integers(fewest, most)), int(rng.integers(2, 5))
+    group = rng.integers(0, groups, n)
+    y = rng.random(n) < 0.5
+    worse = rng.uniform(0.0, 0.3, groups)[group]
+    score = np.clip(np.where(y, 0.7, 0.3) + rng.normal(0.0, 0.15 + worse), 0.001, 0.999).round(2)
+    return {
+        "y_true": y,
+        "y_pred": rng.random(n) < np.where(y, 0.8 - worse, 0.2 + worse),
+        "y_score": np.clip(score, 0.01, 0.99),
+        "error": rng.normal(worse, 1.0).round(2),
+        "uncertainty": rng.gamma(2.0, 1.0 + worse).round(2),
+        "sex": _NAMES[group],
+        "cluster": rng.integers(0, n // 2, n),
+    }
+
+
+def order(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
+    """Hold that the order of rows changes nothing."""
+    arrays, check = draw(rng), _check(metric, rng)
+    permuted, clustered = _rows(arrays, rng.permutation(len(arrays["sex"]))), bool(rng.random() < 0.5)
+    one, two = (_judged(_predictions(some, clustered), check) for some in (arrays, permuted))
+    _require_same(one, two)
+
+
+def names(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
+    """Hold that the names of groups change nothing but names."""
+    arrays, check, clustered = draw(rng), _check(metric, rng), bool(rng.random() < 0.5)
+    found = np.unique(arrays["sex"])
+    renamed = {str(old): f"group {new}" for old, new in zip(found, rng.permutation(len(found)), strict=True)}
+    other = {**arrays, "sex": np.array([renamed[str(name)] for name in arrays["sex"]])}
+    one, two = (_judged(_predictions(some, clustered), check) for some in (arrays, other))
+    _require_same(one, two, renamed.__getitem__)
+    _require([g.name for g in two.groups] == sorted(g.name for g in two.groups), "groups are not sorted")
+    deciding = [sorted(g.rate or 0.0 for g in r.groups if g.name in (r.first, r.second)) for r in (one, two)]
+    _require(
+        np.allclose(deciding[0], deciding[1]),
+        f"the deciding groups have the values {deciding[0]}, renamed {deciding[1]}",
+    )
+
+
+def parts(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
+    """Hold that statistics of parts add up to those of the whole; areas say that they cannot."""
+    arrays, check = draw(rng), _check(metric, rng)
+    n = len(arrays["sex"])
+    cuts = np.sort(rng.choice(np.arange(1, n), size=int(rng.integers(1, 4)), replace=False))
+    pieces = [np.arange(n)[piece] for piece in np.split(rng.permutation(n), cuts)]
+    measured = [_measured(metric, _predictions(_rows(arrays, piece))) for piece in pieces]
+    try:
+        merged = reduce(GroupStatistics.__add__, measured)
+    except ConfigurationError as error:
+        _require(metric.kind in _AREAS and "areas of parts cannot be added" in str(error), str(error))
+        return
+    _require(metric.kind not in _AREAS, "areas of parts were added")
+    one, two = (find(some, check, Settings()) for some in (merged, _measured(metric, _predictions(arrays))))
+    _require(one.reason == two.reason, f"{one.reason!r}, whole {two.reason!r}")
+    if one.inference is not None and two.inference is not None:
+        _require_close(one.inference, two.inference)
+        _require((one.inference.first, one.inference.second) == (two.inference.first, two.inference.second), "groups")
+
+
+def clusters(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
+    """Hold that clusters of one sample are independent samples."""
+    arrays, check = draw(rng), _check(metric, rng)
+    single = {**arrays, "cluster": rng.permutation(len(arrays["sex"]))}
+    _require_same(_judged(_predictions(arrays), check), _judged(_predictions(single, clustered=True), check))
+
+
+def duality(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
+    """Hold that interval, p-values and verdict agree, and that the record survives JSON."""
+    arrays, check, clustered = draw(rng), _check(metric, rng), bool(rng.random() < 0.5)
+    limit = check.limit * float(rng.uniform(0.1, 3.0))
+    limit = min(limit, 0.95 * metric.highest) if math.isfinite(metric.highest) else limit
+    try:
+        check = dataclasses.replace(check, limit=min(limit, 0.95) if check.limit_kind == "min_ratio" else limit)
+    except ConfigurationError:  # past an end of the metric's range
+        limit = check.limit
+    record, limit = _judged(_predictions(arrays, clustered), check), check.limit
+    _require(CheckRecord.from_json(record.to_json()) == record, "the record does not survive JSON")
+    if record.estimate is None:
+        _require(record.verdict == "inconclusive" and bool(record.reason), f"undefined, but {record.verdict}")
+        return
+    low, high, violation, compliance = record.low, record.high, record.p_violation, record.p_compliance
+    assert low is not None and high is not None  # noqa: PT018  # for the type checker, as below
+    assert violation is not None and compliance is not None  # noqa: PT018
+    floor = check.limit_kind in ("min_ratio", "min_value")
+    violated, kept = (high < limit, low > limit) if floor else (low > limit, high < limit)
+    on_it = limit in (low, high)  # an end may stop at the limit itself, and no further
+    said = f"[{low:g}, {high:g}] at the limit {limit:g} with p {violation:g} and {compliance:g}"
+    _require(on_it or (violated == (violation < record.alpha) and kept == (compliance < record.alpha)), said)
+    _require(low <= high + 1e-12, said)
+    passes = record.reason is None and compliance < record.alpha
+    verdict = "fail" if violation < record.alpha else "pass" if passes else "inconclusive"
+    _require(record.verdict == verdict, f"{record.verdict}: {said}")
+
+
+def level(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
+    """Hold that groups that do not differ are rarely shown to: names of groups are drawn at random."""
+    kind: LimitKind = "max_mismatch" if metric.kind == "uncertainty_mismatch" else "max_difference"
+    check, rejected = _with_limit(metric, kind, 0.0), 0
+    for _ in range(_SIMULATED):
+        arrays = draw(rng)
+        mixed = {**arrays, "sex": rng.permutation(arrays["sex"])}
+        rejected += _judged(_predictions(mixed), check).verdict == "fail"
+    _require(rejected <= _MOST, f"{rejected} of {_SIMULATED} data sets without a difference fail at alpha 0.05")
+
+
+LAWS: Mapping[str, Law] = {
+    "the order of rows changes nothing": order,
+    "names of groups change nothing": names,
+    "parts add up": parts,
+    "clusters of one sample are samples": clusters,
+    "interval, p-values and verdict agree": duality,
+    "alpha holds": level,
+}
+"""What `check_metric` holds a metric to, by what it says."""
+
+
+def _metric(metric: object) -> Metric:
+    found = metric if isinstance(metric, Metric) else registered(metric)
+    found = METRICS.get(metric) if isinstance(metric, str) else found
+    if found is None:
+        raise ConfigurationError(
+            f"metric: {metric!r} is none; {did_you_mean(metric, METRICS)}"
+            if isinstance(metric, str)
+            else f"metric: {metric!r} is no name, no Metric and no function that @fairness_metric has registered"
+        )
+    if METRICS.get(found.name) is not found and (problem := own_metric_problem(found)) is not None:
+        raise ConfigurationError(f"metric: {problem}")
+    return found
+
+
+def _check(metric: Metric, rng: np.random.Generator) -> Check:
+    """Return a check with one of the metric's limits, in its range."""
+    low, high = metric.lowest, metric.highest
+    span = high - low if math.isfinite(high - low) else 1.0
+    value = low + 0.3 * span if math.isfinite(low) else high - 0.7 * span if math.isfinite(high) else 0.3
+    limits = {"max_difference": 0.05 * span, "min_ratio": 0.8, "max_value": value, "min_value": value}
+    kind: Any = str(rng.choice(metric.limits))
+    return _with_limit(metric, kind, limits.get(kind, 0.05))
+
+
+def _with_limit(metric: Metric, kind: LimitKind, limit: float) -> Check:
+    return Check(metric.name, ("sex",), kind, limit, custom=None if metric.name in METRICS else metric)
+
+
+def _predictions(arrays: Arrays, clustered: bool = False) -> Predictions:
+    given: dict[str, Any] = {name: values for name, values in arrays.items() if name not in ("sex", "cluster")}
+    cluster = arrays["cluster"] if clustered and "cluster" in arrays else None
+    return Predictions(**given, cluster=cluster, sensitive_features={"sex": arrays["sex"]})
+
+
+def _rows(arrays: Arrays, at: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[Any]]:
+    return {name: np.asarray(values)[at] for name, values in arrays.items()}
+
+
+def _measured(metric: Metric, predictions: Predictions) -> GroupStatistics:
+    return GroupStatistics.from_predictions(predictions, ["sex"], metrics=[metric])
+
+
+def _judged(predictions: Predictions, check: Check) -> CheckRecord:
+    (record,) = audit_model("model", predictions, [check], _SETTINGS)
+    return record
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+def _require_same(one: CheckRecord, other: CheckRecord, named: Callable[[str], str] = str) -> None:
+    """Hold that two records say the same of their groups, up to the groups' names."""
+    _require(one.verdict == other.verdict, f"{one.verdict} became {other.verdict}")
+    _require((one.estimate is None) == (other.estimate is None), f"{one.estimate} became {other.estimate}")
+    groups = [{named(g.name[0]): (g.samples, g.events, g.n) for g in one.groups}]
+    groups.append({g.name[0]: (g.samples, g.events, g.n) for g in other.groups})
+    _require(groups[0] == groups[1], f"groups {groups[0]} became {groups[1]}")
+    if one.estimate is not None:
+        _require_close(one, other)
+
+
+def _require_close(one: Any, other: Any) -> None:
+    for name in ("estimate", "p_violation", "p_compliance", "low", "high"):
+        was, now = getattr(one, name), getattr(other, name)
+        searched = _SEARCHED if name in ("low", "high") else _CLOSE
+        _require(math.isclose(was, now, rel_tol=_CLOSE, abs_tol=searched), f"{name} {was!r} became {now!r}")
