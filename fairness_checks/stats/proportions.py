@@ -34,8 +34,6 @@ __all__ = [
 
 Contrast: TypeAlias = Literal["difference", "ratio"]
 
-RANGES: dict[Contrast, tuple[float, float]] = {"difference": (-1.0, 1.0), "ratio": (0.0, np.inf)}
-
 
 def _between(values: Array, low: Numbers, high: Numbers) -> Array:
     """Return `numpy.clip` of values; a third of its time for the few values that a search asks about."""

@@ -19,6 +19,7 @@ from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.testing import drawn
 
 LIMITS = {"max_difference": 0.05, "min_ratio": 0.8, "max_value": 0.3, "min_value": 0.3, "max_mismatch": 0.05}
 NAMES = np.array(["ash", "birch", "cedar", "dogwood"])
@@ -30,24 +31,6 @@ SEARCHED = {"rel": 1e-7, "abs": 5e-5}  # an end of an interval is searched for u
 
 every_metric = pytest.mark.parametrize("metric", sorted(METRICS))
 seeds = st.integers(0, 2**20)
-
-
-def drawn(rng, fewest=60, most=140):
-    """Draw arrays of two to four groups whose rates, errors and uncertainties differ somewhat."""
-    n, groups = int(rng.integers(fewest, most)), int(rng.integers(2, 5))
-    group = rng.integers(0, groups, n)
-    y = rng.random(n) < 0.5
-    worse = rng.uniform(0.0, 0.3, groups)[group]
-    score = np.clip(np.where(y, 0.7, 0.3) + rng.normal(0.0, 0.15 + worse), 0.001, 0.999).round(2)
-    return {
-        "y_true": y,
-        "y_pred": rng.random(n) < np.where(y, 0.8 - worse, 0.2 + worse),
-        "y_score": np.clip(score, 0.01, 0.99),
-        "error": rng.normal(worse, 1.0).round(2),
-        "uncertainty": rng.gamma(2.0, 1.0 + worse).round(2),
-        "sex": NAMES[group],
-        "cluster": rng.integers(0, n // 2, n),
-    }
 
 
 def predictions(arrays, *, clustered=False, **changed):

@@ -12,7 +12,6 @@ from scipy import optimize, special, stats
 from statsmodels.stats import proportion as sm
 
 from fairness_checks.stats.proportions import (
-    RANGES,
     clopper_pearson,
     clopper_pearson_bound,
     exact_binomial_p,
@@ -20,6 +19,7 @@ from fairness_checks.stats.proportions import (
     score_statistic,
 )
 
+RANGES = {"difference": (-1.0, 1.0), "ratio": (0.0, np.inf)}
 TABLES = [
     (x1, n1, x2, n2)
     for n1, n2 in [(5, 5), (8, 21), (34, 62), (70, 80), (412, 1316)]
