@@ -1,0 +1,227 @@
+"""Predictions + the baseline -> Comparison: what of both a check against the baseline is decided by."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from fairness_checks.baseline.accepted import Accepted
+from fairness_checks.baseline.document import Entry, GroupEntry, OutcomesRef
+from fairness_checks.baseline.moments import stored_influence
+from fairness_checks.baseline.outcomes import read_outcomes, rounded
+from fairness_checks.baseline.reading import REWRITE
+from fairness_checks.errors import BaselineError, InvalidPredictions
+from fairness_checks.findings.compared_groups import compared
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds import KINDS
+from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.kinds.influences import group_influences
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.measure.rows import Rows
+from fairness_checks.plain import printable
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.records.check_record import GroupRecord
+from fairness_checks.stats.joint_estimates import JointEstimates, joint_estimates
+from fairness_checks.typing import ImageScaling
+
+__all__ = ["Comparison", "Pairing", "Standing", "compare", "standing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Whether the samples are those of the baseline, and why, or why not."""
+
+    paired: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """All that a check against the baseline is decided by.
+
+    Parameters
+    ----------
+    statistics : MeasuredGroups
+        Of the groups now.
+    entry : Entry or None
+        What the baseline holds of the check.
+    baseline : str
+        The baseline's name.
+    exists, updating : bool
+        Whether there is one, and whether this run writes one.
+    positive, scaling : str or None
+        What the predictions mean; see `Predictions`.
+    pairing : Pairing or None
+        None where nothing was compared.
+    joint : JointEstimates or None
+        Of the groups that both have a value for, before and now; None where there are none.
+    """
+
+    statistics: MeasuredGroups
+    entry: Entry | None
+    baseline: str
+    exists: bool
+    updating: bool
+    positive: str | None = None
+    scaling: ImageScaling | None = None
+    pairing: Pairing | None = None
+    joint: JointEstimates | None = None
+
+    @property
+    def old(self) -> dict[tuple[str, ...], GroupEntry]:
+        """What the baseline holds of each group, by its name."""
+        return {} if self.entry is None else {group.name: group for group in self.entry.groups}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a comparison can be judged.
+
+    Parameters
+    ----------
+    groups : tuple of GroupRecord
+        Every group now, with its value in the baseline.
+    judged : list of int
+        Positions of the groups that both models have a value for.
+    problems : list of str
+        Why others have none.
+    new : list of str
+        Groups of which only the model as it is now has a value.
+    broken : str or None
+        Why nothing can be compared, whatever the data.
+    """
+
+    groups: tuple[GroupRecord, ...]
+    judged: list[int]
+    problems: list[str]
+    new: list[str]
+    broken: str | None = None
+
+
+def compare(accepted: Accepted, predictions: Predictions, check: Check, settings: Settings) -> Comparison:
+    """Look for the samples in the baseline, and estimate both models' values.
+
+    Paired where the samples are the same, by `Pseudonyms.fingerprint`; else the two models' samples count as
+    independent, which is safe: samples that they share make the difference better known than that.
+
+    Raises
+    ------
+    ConfigurationError, InvalidPredictions
+        As `fairness_checks.findings.compared_groups.compared`; and if the predictions lack what the metric needs.
+    BaselineError
+        If the stored outcomes cannot be read.
+    """
+    measured = GroupStatistics.from_predictions(predictions, check.by, settings.missing, [check.definition])
+    found = Comparison(
+        compared(measured, check),
+        None if accepted.model is None else accepted.model.checks.get(check.question.line),
+        accepted.path.name,
+        accepted.path.exists(),
+        accepted.updating,
+        predictions.positive,
+        predictions.scaling,
+    )
+    if found.entry is None or (seen := standing(found, check, settings)).broken is not None:
+        return found
+    names = [seen.groups[i].name for i in seen.judged]
+    pairing, joint = _estimated(accepted, predictions, check, settings, [found.old[name] for name in names])
+    return dataclasses.replace(found, pairing=pairing, joint=joint)
+
+
+def standing(comparison: Comparison, check: Check, settings: Settings) -> Standing:
+    """Say which groups can be judged, or why nothing can be compared."""
+    groups = KINDS[check.definition.kind].groups(comparison.statistics, check.definition, settings)
+    old = comparison.old
+    shown = tuple(
+        dataclasses.replace(group, also={**group.also, "baseline": old[group.name].value})
+        if group.name in old
+        else group
+        for group in groups
+    )
+    judged, problems, new = _judged(shown, old)
+    return Standing(shown, judged, problems, new, _broken(comparison, shown, new))
+
+
+def _broken(comparison: Comparison, groups: tuple[GroupRecord, ...], new: list[str]) -> str | None:
+    if comparison.entry is None:
+        return None
+    for name, words in {"positive": "positive class", "scaling": "scaling of images"}.items():
+        before, now = getattr(comparison.entry, name), getattr(comparison, name)
+        if before not in (None, now):
+            return (
+                f"the baseline's {words} is {printable(before)}, this run's is {printable(now or 'not given')}: they "
+                f"are not comparable; bring it back, or delete the file and write it anew: {REWRITE}"
+            )
+    there = {group.name for group in groups if group.samples > 0}
+    if gone := [", ".join(name) for name, entry in comparison.old.items() if name not in there and entry.n > 0]:
+        return (
+            f"the baseline has a group that is gone: {printable('; '.join(gone))}; bring it back, or delete the file "
+            f"and write it anew: {REWRITE}"
+        )
+    if new and not comparison.updating:  # the group has a value: no more samples, but a new baseline settles it
+        return (
+            f"the baseline has no value of the group {printable('; '.join(new))}; accept it: {REWRITE}, which writes "
+            "what passes; delete the file first to write it all"
+        )
+    return None
+
+
+def _judged(
+    groups: tuple[GroupRecord, ...], old: dict[tuple[str, ...], GroupEntry]
+) -> tuple[list[int], list[str], list[str]]:
+    """Return the positions of the groups that both models have a value for, why others have none, and the new ones.
+
+    New is a group of which only the model as it is now has a value.
+    """
+    judged, problems, new = [], [], []
+    for i, group in enumerate(groups):
+        if group.problem is not None:
+            problems.append(f"group {group.label}: {group.problem}")
+        elif group.name not in old or old[group.name].df is None:
+            new.append(group.label)
+        else:
+            judged.append(i)
+    return judged, problems, new
+
+
+def _estimated(
+    accepted: Accepted, predictions: Predictions, check: Check, settings: Settings, old: list[GroupEntry]
+) -> tuple[Pairing, JointEstimates | None]:
+    """Return whether the samples are the same, and the estimates of both models in the groups of `old`."""
+    rows = Rows(predictions, check.by, settings.missing)
+    some = [rows.groups.index(group.name) for group in old]
+    ref = None if accepted.model is None else accepted.model.outcomes
+    why = _cannot_pair(accepted, predictions, ref)
+    if ref is not None and accepted.pseudonyms is not None and why is None:
+        pairing = Pairing(True, f"the same {ref.samples:,} samples as in the baseline")
+        if not some:
+            return pairing, None
+        file = accepted.path.parent / ref.file
+        before = read_outcomes(accepted.path.parent, ref, accepted.pseudonyms, predictions)
+        try:
+            then = group_influences(before, rows, check.definition).take(some)
+        except InvalidPredictions as error:
+            raise BaselineError(f"{file}: has no {check.metric}: {error}; write it anew: {REWRITE}") from error
+        now = group_influences(rounded(predictions), rows, check.definition).take(some)
+        return pairing, joint_estimates(now.influences, then.influences, paired=True, clusters=now.clusters)
+    pairing = Pairing(False, why or "")
+    if not some:
+        return pairing, None
+    now = group_influences(predictions, rows, check.definition).take(some)
+    stored = [stored_influence(group) for group in old]
+    apart = None if now.clusters is None else [-1 - np.arange(2 * g, 2 * g + 2) for g in range(len(stored))]
+    return pairing, joint_estimates(now.influences, stored, paired=False, clusters=now.clusters, old_clusters=apart)
+
+
+def _cannot_pair(accepted: Accepted, predictions: Predictions, ref: OutcomesRef | None) -> str | None:
+    if predictions.sample_id is None:
+        return "the predictions have no sample_id, by which samples could be paired"
+    if ref is None:
+        return "the baseline has no outcomes of single samples; its predictions had no sample_id"
+    if accepted.pseudonyms is None:
+        return accepted.unpaired or "there is nothing that finds its samples again"
+    if accepted.pseudonyms.fingerprint(predictions) != ref.fingerprint:
+        return "other samples than in the baseline (ids, labels, groups or clusters differ)"
+    return None
