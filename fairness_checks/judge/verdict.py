@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from fairness_checks.errors import attempted
-from fairness_checks.findings.chance import chance_notes
-from fairness_checks.findings.finding import Finding, find, settling
+from fairness_checks.findings.finding import Finding, settling
+from fairness_checks.findings.statistics import find_by
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.evaluation import Evaluation
-from fairness_checks.kinds.group_statistics import GroupStatistics, measure_each
+from fairness_checks.judge.measurements import Measurements, Said, measure
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.waivers import Waiver, find_waiver
-from fairness_checks.records.check_record import CheckRecord, InputRecord, WaiverRecord
+from fairness_checks.records.check_record import CheckRecord, WaiverRecord
 from fairness_checks.records.decision import decide
 from fairness_checks.stats import power
 from fairness_checks.stats.multiplicity import adjust
 
-__all__ = ["Answer", "audit_model", "judge_model"]
+__all__ = ["Answer", "audit_model", "judge_measured", "judge_model"]
 
 Answer: TypeAlias = CheckRecord | Exception
 """The record of a check, or why it could not be made."""
-
-_LOOKS = (
-    "one look of several: where data grow and the truth lies at a limit, a gate at alpha 0.05 is red at least once in "
-    "0.17 of 10 looks and 0.27 of 50, and wrongly green in 0.28 of 50"
-)
-"""Caution of a model that has a baseline: it is judged again and again. Simulated, see docs/statistics.md."""
 
 
 def _record(
@@ -39,7 +33,7 @@ def _record(
     family: int,
     settings: Settings,
     waiver: Waiver | None,
-    said: _Said,
+    said: Said,
 ) -> CheckRecord:
     check, inference = finding.check, finding.inference
     p_adjusted = adjusted if inference else None
@@ -98,42 +92,6 @@ def _record(
     )
 
 
-class _Said(NamedTuple):
-    """What the records of a model say whatever was asked: of all of them, of held-out samples, of the sweep."""
-
-    about: Mapping[str, str]
-    inputs: InputRecord | None
-    held_out: tuple[str, ...]
-    swept: tuple[str, ...]
-    looks: tuple[str, ...]
-
-    @classmethod
-    def of(cls, asked: Evaluation, checks: Sequence[Check], settings: Settings) -> _Said:
-        """Look at what there is of a model, as far as there are checks on it."""
-        inputs: dict[str, Any] = {}
-        held_out: tuple[str, ...] = ()
-        swept: tuple[str, ...] = ()
-        if (found := asked.predictions) is not None:
-            inputs |= {"positive": found.positive, "decisions": found.decided_by, "threshold": found.threshold}
-            inputs |= {"scaling": found.scaling}
-            if any(check.gap is None for check in checks):
-                held_out = chance_notes(found, settings, folds=None if asked.model is None else asked.model.folds)
-        elif (results := asked.sweep) is not None:
-            inputs |= {"positive": results.fact("positive"), "decisions": results.fact("decided_by")}
-            inputs |= {"threshold": results.fact("threshold"), "scaling": results.fact("scaling")}
-        if asked.model is not None:
-            from fairness_checks.sweep.splits import repeated_rows
-
-            data = asked.model.data
-            inputs |= {"repeated_rows": repeated_rows(data), "identical_rows": data.identical_rows}
-        if asked.sweep is not None and any(check.gap is not None for check in checks):
-            from fairness_checks.findings.sweep_chance import sweep_chance_notes
-
-            swept = sweep_chance_notes(asked.sweep, settings.alpha)
-        looks = () if asked.accepted is None or asked.accepted.model is None else (_LOOKS,)
-        return cls(asked.about, InputRecord(**inputs) if inputs else None, held_out, swept, looks)
-
-
 def judge_model(
     model: str,
     evaluation: Predictions | Evaluation,
@@ -167,17 +125,33 @@ def judge_model(
         two are compared; or what a training of a sweep raised.
     """
     asked = evaluation if isinstance(evaluation, Evaluation) else Evaluation(evaluation, about=evaluation.about)
-    findings = _findings(asked, checks, settings)
+    return judge_measured(model, measure(asked, checks, settings), checks, settings, waivers, today)
+
+
+def judge_measured(
+    model: str,
+    measured: Measurements,
+    checks: Sequence[Check],
+    settings: Settings,
+    waivers: Sequence[Waiver] = (),
+    today: date | None = None,
+) -> list[Answer]:
+    """Decide all checks of one model by what is known of it; see `judge_model`."""
+    findings = [
+        known if isinstance(known, Exception) else attempted(partial(find_by, known, check, settings))
+        for known, check in zip(measured.statistics, checks, strict=True)
+    ]
     # A check that is undefined, or could not be made, is not shown to be violated, but it stays in the family: its
     # size is the number configured.
     raw = [f.inference.p_violation if isinstance(f, Finding) and f.inference else 1.0 for f in findings]
     day = date.today() if today is None else today
-    said = _Said.of(asked, checks, settings)
     answers: list[Answer] = []
     for check, finding, adjusted in zip(checks, findings, adjust(raw, settings.correction), strict=True):
         if isinstance(finding, Finding):
             waiver = find_waiver(waivers, model, check.question, day)
-            answers.append(attempted(partial(_record, model, finding, adjusted, len(checks), settings, waiver, said)))
+            answers.append(
+                attempted(partial(_record, model, finding, adjusted, len(checks), settings, waiver, measured.said))
+            )
         else:
             answers.append(finding)
     return answers
@@ -204,50 +178,3 @@ def audit_model(
             raise answer
         records.append(answer)
     return records
-
-
-def _findings(asked: Evaluation, checks: Sequence[Check], settings: Settings) -> list[Finding | Exception]:
-    """Find the answer to each check by itself, all of the same features with one pass over the rows."""
-    measured: dict[tuple[str, ...], dict[str, GroupStatistics | Exception]] = {}
-    if asked.predictions is not None:
-        held_out = [check for check in checks if check.gap is None and check.of is None]
-        for features in dict.fromkeys(_features(check) for check in held_out):
-            metrics = [check.definition for check in held_out if _features(check) == features]
-            measured[features] = measure_each(asked.predictions, features, settings.missing, metrics)
-    return [_finding(asked, check, settings, measured) for check in checks]
-
-
-def _finding(
-    asked: Evaluation,
-    check: Check,
-    settings: Settings,
-    measured: Mapping[tuple[str, ...], Mapping[str, GroupStatistics | Exception]],
-) -> Finding | Exception:
-    if (lacking := asked.lacking(check)) is not None:
-        return lacking
-    if check.gap is not None:
-        return attempted(lambda: _find_in_sweep(asked, check, settings))
-    if check.of is not None:
-        return attempted(lambda: _find_worsening(asked, check, settings))
-    statistics = measured[_features(check)][check.metric]
-    return statistics if isinstance(statistics, Exception) else attempted(lambda: find(statistics, check, settings))
-
-
-def _features(check: Check) -> tuple[str, ...]:
-    return (*check.control_features, *check.by)
-
-
-def _find_in_sweep(asked: Evaluation, check: Check, settings: Settings) -> Finding:
-    from fairness_checks.findings.sweep import find_in_sweep
-
-    assert asked.sweep is not None  # for the type checker, as below: the caller has looked
-    assert asked.plan is not None
-    return find_in_sweep(asked.sweep, asked.plan, check, settings)
-
-
-def _find_worsening(asked: Evaluation, check: Check, settings: Settings) -> Finding:
-    from fairness_checks.findings.regression import find_worsening
-
-    assert asked.accepted is not None  # for the type checker, as above
-    assert asked.predictions is not None
-    return find_worsening(asked.accepted, asked.predictions, check, settings)
