@@ -68,6 +68,7 @@ class EffectiveCells:
 class BalancedAccuracy(EstimatedKind[EffectiveCells]):
     """The kind "balanced_accuracy" as `fairness_checks.kinds.kind.Kind`."""
 
+    statistics = (EffectiveCells,)
     method = "Welch test of balanced accuracies, rates drawn towards 1/2 (Agresti and Caffo 2000)"
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:

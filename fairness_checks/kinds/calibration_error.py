@@ -21,9 +21,11 @@ from fairness_checks.stats.calibration_error import (
     ece_within,
     judge_worst_ece,
 )
+from fairness_checks.stats.clusters import ClusterEvidence
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence
+from fairness_checks.stats.moments import MeanStatistics
 
 __all__ = ["CalibrationError"]
 
@@ -31,6 +33,7 @@ __all__ = ["CalibrationError"]
 class CalibrationError(EstimatedKind[CalibrationStatistics]):
     """The kind "calibration_error" as `fairness_checks.kinds.kind.Kind`; planned without its bias."""
 
+    statistics = (CalibrationStatistics, MeanStatistics, ClusterEvidence)
     method = "Welch test of calibration errors over ten bins, each taken with and without its largest bias"
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:

@@ -32,6 +32,7 @@ S = TypeVar("S", bound=Takeable)
 class EstimatedKind(ABC, Generic[S]):
     """A kind whose groups have a value, its variance, and tests of two groups at a margin."""
 
+    statistics: tuple[type, ...]
     method: str
 
     @abstractmethod

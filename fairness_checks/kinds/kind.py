@@ -29,6 +29,11 @@ Clusters: TypeAlias = "npt.NDArray[np.int64] | None"
 class Kind(Protocol):
     """Inference for one kind of metric."""
 
+    @property
+    def statistics(self) -> tuple[type, ...]:
+        """Dataclasses that `measure` returns, and those in them: by their names evidence writes them."""
+        ...
+
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
         """Return what the metric reads of each sample, shapes (n,); InvalidPredictions says what is missing."""
         ...

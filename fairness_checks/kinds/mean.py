@@ -24,6 +24,7 @@ __all__ = ["Mean"]
 class Mean(EstimatedKind[MeanStatistics]):
     """The kind "mean" as `fairness_checks.kinds.kind.Kind`."""
 
+    statistics = (MeanStatistics,)
     method = "Welch test, widened against skewness"
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:

@@ -28,19 +28,21 @@ __all__ = ["UncertaintyMismatch"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Ordering:
+class Ordering:
     """How errors and uncertainties order all pairs of groups, and the samples within each."""
 
     pairs: MismatchStatistics
     within: UncertaintyWarning
 
-    def take(self, order: Sequence[int]) -> _Ordering:
+    def take(self, order: Sequence[int]) -> Ordering:
         """Return the groups at the given positions; -1 is an empty group."""
-        return _Ordering(self.pairs.take(order), self.within.take(order))
+        return Ordering(self.pairs.take(order), self.within.take(order))
 
 
 class UncertaintyMismatch:
     """The kind "uncertainty_mismatch" as `fairness_checks.kinds.kind.Kind`."""
+
+    statistics = (Ordering, MismatchStatistics, UncertaintyWarning)
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
         """Return errors and uncertainties."""
@@ -50,11 +52,11 @@ class UncertaintyMismatch:
         """Refuse: a mismatch is of two groups."""
         raise ConfigurationError("two models' mismatches are not compared sample by sample")
 
-    def measure(self, rows: Rows, metric: Metric) -> Measured[_Ordering]:
+    def measure(self, rows: Rows, metric: Metric) -> Measured[Ordering]:
         """Sort errors and uncertainties once, and count every group against every other."""
         errors, uncertainties = rows.predictions.ranked_errors(), rows.predictions.uncertainties()
         codes, groups, cells = rows.codes, len(rows.groups), rows.cells()
-        ordering = _Ordering(
+        ordering = Ordering(
             mismatch_by_group(codes, groups, errors, uncertainties, cells),
             warning_by_group(codes, groups, errors, uncertainties),
         )
@@ -62,7 +64,7 @@ class UncertaintyMismatch:
 
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with what its uncertainty says of its errors; a mismatch is of two groups only."""
-        measured: Measured[_Ordering] = statistics.measured[metric.name]
+        measured: Measured[Ordering] = statistics.measured[metric.name]
         small, within = too_small(measured.statistics.pairs), measured.statistics.within
         records = []
         for i, name in enumerate(statistics.groups):
@@ -103,7 +105,7 @@ class UncertaintyMismatch:
         level: float | None = None,
     ) -> Inference:
         """Judge the largest mismatch of two groups; see `fairness_checks.kinds.kind.Kind`."""
-        measured: Measured[_Ordering] = statistics.measured[check.metric]
+        measured: Measured[Ordering] = statistics.measured[check.metric]
         pairs = measured.statistics.pairs.take(judged)
         found = judge_mismatch(pairs, check.limit, alpha, blocks=blocks, level=level)
         at = (found.first, found.second)

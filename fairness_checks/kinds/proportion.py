@@ -22,6 +22,7 @@ from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, rate_influence
 from fairness_checks.stats.proportions import Contrast, clopper_pearson
+from fairness_checks.stats.rao_scott import EffectiveCounts
 from fairness_checks.stats.worst_group import judge_worst_group
 
 __all__ = ["Proportion"]
@@ -31,6 +32,8 @@ _CONTRASTS: dict[str, Contrast] = {"max_difference": "difference", "min_ratio": 
 
 class Proportion:
     """The kind "proportion" as `fairness_checks.kinds.kind.Kind`."""
+
+    statistics = (Rates, EffectiveCounts)
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
         """Return whether each sample is an event, and whether it counts."""

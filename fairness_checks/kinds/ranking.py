@@ -10,6 +10,7 @@ from fairness_checks.kinds.kind import Arrays, Clusters
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import Metric
+from fairness_checks.stats.clusters import ClusterEvidence
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, area_influence
@@ -24,6 +25,7 @@ __all__ = ["Ranking"]
 class Ranking(EstimatedKind[RankingStatistics]):
     """The kind "ranking" as `fairness_checks.kinds.kind.Kind`."""
 
+    statistics = (RankingStatistics, ClusterEvidence)
     method = "DeLong test (DeLong 1988; Obuchowski 1997 for clusters), one pseudo-sample at chance per class"
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:

@@ -179,9 +179,13 @@ class SweepResults:
 
     def to_json(self) -> str:
         """Return everything but `trained` and `kept` as canonical JSON: the same text for the same numbers."""
+        return canonical_json(self.plain(), "sweep", RecordError)
+
+    def plain(self) -> dict[str, Any]:
+        """Return what is written as plain builtins."""
         plain = dataclasses.asdict(self)
         del plain["trained"], plain["kept"]
-        return canonical_json(plain, "sweep", RecordError)
+        return plain
 
     @classmethod
     def from_json(cls, text: str) -> SweepResults:

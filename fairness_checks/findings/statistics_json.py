@@ -1,0 +1,201 @@
+"""Statistics as JSON, and back: the same numbers, digit by digit, so that a reader of evidence decides the same.
+
+An array is ``{"float64": [...]}``, nested by its axes, NaN as null; a dataclass ``{"MeanStatistics": {field: value}}``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from fairness_checks.baseline.document import Entry
+from fairness_checks.errors import ConfigurationError, RecordError
+from fairness_checks.findings.comparison import Comparison, Pairing
+from fairness_checks.findings.statistics import Statistics, Swept
+from fairness_checks.kinds import KINDS
+from fairness_checks.kinds.measured import Measured
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.plain import JSON
+from fairness_checks.question.metrics import CELLS
+from fairness_checks.stats.joint_estimates import JointEstimates
+from fairness_checks.sweep.mixes import mix_key
+from fairness_checks.sweep.plan import SweepPlan
+from fairness_checks.sweep.results import SweepResults
+
+__all__ = ["statistics_from_json", "statistics_to_json"]
+
+_Read: TypeAlias = Callable[[Mapping[str, Any]], Statistics]
+_DTYPES = {"float64": np.float64, "int64": np.int64, "bool": np.bool_}
+_INFINITE = {"inf": math.inf, "-inf": -math.inf}
+
+
+def statistics_to_json(statistics: Statistics) -> dict[str, JSON]:
+    """Return statistics as plain builtins."""
+    if isinstance(statistics, MeasuredGroups):
+        return {"held_out": _groups_to_json(statistics)}
+    if isinstance(statistics, Swept):
+        plan = {field.name: getattr(statistics.plan, field.name) for field in dataclasses.fields(SweepPlan)}
+        plan["mixes"] = {name: mix_key(mix) for name, mix in statistics.plan.mixes.items()}
+        plan["feature_sets"] = list(statistics.plan.feature_sets)
+        return {"sweep": {"plan": plan, "results": statistics.results.plain()}}
+    entry = None if statistics.entry is None else _entries().dump_python(statistics.entry, mode="json")
+    pairing = None if statistics.pairing is None else dataclasses.asdict(statistics.pairing)
+    facts: dict[str, JSON] = {name: getattr(statistics, name) for name in _FACTS}
+    return {
+        "comparison": {
+            "groups": _groups_to_json(statistics.statistics),
+            "entry": entry,
+            "pairing": pairing,
+            "joint": _to_json(statistics.joint),
+            **facts,
+        }
+    }
+
+
+_FACTS = ("baseline", "exists", "updating", "positive", "scaling")
+
+
+def statistics_from_json(document: Mapping[str, Any]) -> Statistics:
+    """Read statistics back.
+
+    Raises
+    ------
+    RecordError
+        If they are not of this layout; the message names what is wrong.
+    """
+    try:
+        ((kind, content),) = document.items()
+        return _READERS[kind](content)
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigurationError) as error:
+        raise RecordError(f"statistics: {type(error).__name__}: {error}") from error
+
+
+def _read_sweep(content: Mapping[str, Any]) -> Swept:
+    plan = SweepPlan(**content["plan"])
+    return Swept(SweepResults.from_json(json.dumps(content["results"])), plan)
+
+
+def _read_comparison(content: Mapping[str, Any]) -> Comparison:
+    entry, pairing = content["entry"], content["pairing"]
+    if set(content) != {"groups", "entry", "pairing", "joint", *_FACTS}:
+        raise ValueError(f"comparison: has {', '.join(content)}")
+    return Comparison(
+        _groups_from_json(content["groups"]),
+        None if entry is None else _entries().validate_json(json.dumps(entry), strict=True),
+        **{name: content[name] for name in _FACTS},
+        pairing=None if pairing is None else Pairing(**pairing),
+        joint=_from_json(content["joint"]),
+    )
+
+
+@cache
+def _entries() -> TypeAdapter[Entry]:
+    return TypeAdapter(Entry)
+
+
+def _groups_to_json(groups: MeasuredGroups) -> dict[str, JSON]:
+    return {
+        "by": list(groups.by),
+        "groups": [list(name) for name in groups.groups],
+        "counts": None if groups.unlabelled is not None else _to_json(groups.counts),
+        "samples": _to_json(groups.samples),
+        "measured": {name: _to_json(found) for name, found in sorted(groups.measured.items())},
+        "clusters_cross_groups": groups.clusters_cross_groups,
+        "one_cluster_each": groups.one_cluster_each,
+    }
+
+
+def _groups_from_json(document: Mapping[str, Any]) -> MeasuredGroups:
+    samples = _from_json(document["samples"])
+    unlabelled = document["counts"] is None
+    counts = np.zeros((len(samples), len(CELLS)), dtype=np.int64) if unlabelled else _from_json(document["counts"])
+    if not unlabelled and not np.array_equal(counts.sum(axis=1), samples):
+        raise ValueError("samples: they are not the sums of the counts")
+    if (counts < 0).any() or (samples < 0).any() or len(samples) != len(document["groups"]):
+        raise ValueError("counts: they are no counts of these groups")
+    return MeasuredGroups(
+        tuple(document["by"]),
+        tuple(tuple(name) for name in document["groups"]),
+        counts,
+        {name: _from_json(found) for name, found in document["measured"].items()},
+        samples if unlabelled else None,
+        document["clusters_cross_groups"],
+        document["one_cluster_each"],
+    )
+
+
+@cache
+def _classes() -> dict[str, type]:
+    """Return the dataclasses that statistics are made of, by name."""
+    own = {part.__name__: part for kind in KINDS.values() for part in kind.statistics}
+    return own | {each.__name__: each for each in (Measured, JointEstimates)}
+
+
+def _to_json(value: Any) -> JSON:
+    if value is None or type(value) in (bool, int, str):
+        return value  # type: ignore[no-any-return]
+    if type(value) is float:
+        return value if math.isfinite(value) else {"float64": _number(value)}
+    if isinstance(value, np.ndarray):
+        return _array(value)
+    name = type(value).__name__
+    if name not in _classes():
+        raise RecordError(f"statistics: {name} is none of {', '.join(_classes())}; its kind must name it")
+    return {name: {field.name: _to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}}
+
+
+def _array(values: np.ndarray) -> JSON:
+    name = values.dtype.name
+    if name not in _DTYPES:
+        raise RecordError(f"statistics: an array has dtype {name}; known are {', '.join(_DTYPES)}")
+    nested = values.tolist() if name != "float64" or np.isfinite(values).all() else _numbers(values.tolist())
+    return {name: nested} if values.size else {name: nested, "shape": list(values.shape)}
+
+
+def _numbers(nested: Any) -> Any:
+    return [_numbers(part) for part in nested] if isinstance(nested, list) else _number(nested)
+
+
+def _number(value: float) -> float | str | None:
+    """Return a number as JSON has it: null for NaN, text for the infinite ones."""
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else "inf" if value > 0.0 else "-inf"
+
+
+def _from_json(document: Any) -> Any:
+    if not isinstance(document, dict):
+        return document
+    name, content = next(iter(document.items()))
+    if name in _DTYPES:
+        found: np.ndarray = np.array(_floats(content) if name == "float64" else content, dtype=_DTYPES[name])
+        if not isinstance(content, list):
+            return float(found)
+        return found.reshape(document["shape"]) if "shape" in document else found
+    if len(document) != 1 or name not in _classes():
+        raise ValueError(f"{name!r} is none of {', '.join(_classes())}")
+    kind = _classes()[name]
+    expected = {field.name for field in dataclasses.fields(kind)}
+    if set(content) != expected:
+        raise ValueError(f"{name}: has {', '.join(content)}; expected {', '.join(sorted(expected))}")
+    return kind(**{key: _from_json(part) for key, part in content.items()})
+
+
+def _floats(nested: Any) -> Any:
+    if isinstance(nested, list):
+        return [_floats(part) for part in nested]
+    return math.nan if nested is None else _INFINITE.get(nested, nested) if isinstance(nested, str) else nested
+
+
+_READERS: Mapping[str, _Read] = {
+    "held_out": _groups_from_json,
+    "sweep": _read_sweep,
+    "comparison": _read_comparison,
+}
