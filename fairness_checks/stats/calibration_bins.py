@@ -29,21 +29,11 @@ Integers = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibrationStatistics:
-    """What the calibration errors of G groups need; those of disjoint rows are merged by ``+``, but not of clusters.
+    """What the calibration errors of G groups need; those of disjoint rows are merged by ``+``, but not of clusters."""
 
-    Parameters
-    ----------
-    samples : ndarray of int64, shape (G, 10)
-        Samples in each bin.
-    bins : MeanStatistics
-        Moments of y - score in the bins of group 0, then of group 1, and so on; shapes (10 G,).
-    clusters : ClusterEvidence, optional
-        Of each group's error; None where samples are independent.
-    """
-
-    samples: npt.NDArray[np.int64]
-    bins: MeanStatistics
-    clusters: ClusterEvidence | None = None
+    samples: npt.NDArray[np.int64]  # (G, 10), in each bin
+    bins: MeanStatistics  # (10 G,), of y - score: the bins of group 0, then of group 1, ...
+    clusters: ClusterEvidence | None = None  # of each group's error; None where samples are independent
 
     def take(self, order: Sequence[int]) -> CalibrationStatistics:
         """Return the groups at the given positions; -1 stands for a group without samples."""
@@ -79,25 +69,8 @@ def _bin_codes(codes: Integers, labels: npt.NDArray[Any], scores: npt.NDArray[An
 def calibration_by_group(
     codes: Integers, groups: int, labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]]
 ) -> CalibrationStatistics:
-    """Sum what the calibration error of each group needs, in one pass.
-
-    Parameters
-    ----------
-    codes : ndarray of int, shape (n,)
-        Group of each sample in [0, groups); -1 leaves the sample out.
-    groups : int
-        Number of groups, G; one without samples has an error of nan.
-    labels : ndarray of bool, shape (n,)
-        True for positives.
-    scores : ndarray of float, shape (n,)
-        Predicted probabilities in [0, 1], else `ValueError`.
-
-    Examples
-    --------
-    >>> labels, scores = np.array([True, False, True, True]), np.array([0.5, 0.5, 0.8, 1.0])
-    >>> calibration_values(calibration_by_group(np.zeros(4, dtype=int), 1, labels, scores)).round(3).tolist()
-    [0.05]
-    """
+    """Sum what the calibration error of each group needs, in one pass over codes, labels and scores of shape (n,)."""
+    # Code -1 leaves a sample out; scores outside [0, 1] are a ValueError.
     where, residuals = _bin_codes(codes, labels, scores)
     samples = np.bincount(where[where >= 0], minlength=groups * BINS).reshape(groups, BINS)
     return CalibrationStatistics(samples.astype(np.int64), moments_by_group(where, groups * BINS, residuals))
@@ -106,28 +79,9 @@ def calibration_by_group(
 def calibration_by_cluster(
     cells: Cells, clusters: Integers, labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]]
 ) -> CalibrationStatistics:
-    """Sum what the calibration error of each group needs where samples come in clusters, such as images of patients.
-
-    The error varies with the clusters' sums of sign(d_b) (y - score) - ECE, its influence function; a bin's mean with
-    the clusters' sums within the bin.
-
-    Parameters
-    ----------
-    cells : Cells
-        Of n samples.
-    clusters : ndarray of int, shape (n,)
-        Cluster of each sample, as given to `find_cells`.
-    labels, scores : ndarray, shape (n,)
-        As for `calibration_by_group`.
-
-    Examples
-    --------
-    >>> labels, scores = np.array([True, False, True, True]), np.array([0.5, 0.5, 0.8, 1.0])
-    >>> codes, patients = np.zeros(4, dtype=int), np.array([0, 0, 1, 2])
-    >>> statistics = calibration_by_cluster(find_cells(codes, 1, patients), patients, labels, scores)
-    >>> calibration_values(statistics).round(3).tolist(), statistics.clusters.effective.round(3).tolist()
-    ([0.05], [2.667])
-    """
+    """Sum what the calibration error of each group needs where samples come in clusters, such as images of patients."""
+    # The error varies with the clusters' sums of sign(d_b) (y - score) - ECE, its influence function; a bin's mean
+    # with the clusters' sums within the bin. clusters, labels, scores: (n,).
     groups = cells.groups
     codes = np.append(cells.group, -1)[cells.of_row]
     where, residuals = _bin_codes(codes, labels, scores)
@@ -144,28 +98,13 @@ def calibration_by_cluster(
 
 
 def bin_shares(statistics: CalibrationStatistics) -> tuple[Array, Array]:
-    """Return each bin's share of its group's samples and |d_b|, 0 in an empty bin; shapes (G, 10).
-
-    Examples
-    --------
-    >>> labels, scores = np.array([True, False]), np.array([0.75, 0.25])
-    >>> share, distance = bin_shares(calibration_by_group(np.zeros(2, dtype=int), 1, labels, scores))
-    >>> share[0, [2, 7]].tolist(), distance[0, [2, 7]].tolist()
-    ([0.5, 0.5], [0.25, 0.25])
-    """
+    """Return each bin's share of its group's samples and |d_b|, 0 in an empty bin; shapes (G, 10)."""
     samples = statistics.samples.astype(np.float64)
     total = samples.sum(axis=1, keepdims=True)
     return samples / np.maximum(total, 1.0), np.abs(np.nan_to_num(statistics.bins.mean)).reshape(samples.shape)
 
 
 def calibration_values(statistics: CalibrationStatistics) -> Array:
-    """Return the expected calibration errors in [0, 1], shape (G,); nan where a group is empty.
-
-    Examples
-    --------
-    >>> labels, scores = np.array([True, False]), np.array([0.75, 0.25])
-    >>> calibration_values(calibration_by_group(np.zeros(2, dtype=int), 1, labels, scores)).tolist()
-    [0.25]
-    """
+    """Return the expected calibration errors in [0, 1], shape (G,); nan where a group is empty."""
     share, distance = bin_shares(statistics)
     return np.where(statistics.samples.sum(axis=1) > 0, (share * distance).sum(axis=1), np.nan)

@@ -1,30 +1,14 @@
-"""Expected calibration error by group, with a margin for its bias.
+"""Expected calibration error by group, judged with a margin for its bias, which is larger in smaller groups."""
 
-ECE = sum over 10 equal-width bins of the score of (n_b / n) |d_b|, d_b the mean of y - score in bin b [1]_. Its bins
-are those of scikit-learn's `calibration_curve`: [0, 0.1], (0.1, 0.2], ..., (0.9, 1].
-
-The absolute values make it too large: a calibrated group of 100 samples shows about 0.1, one of 10,000 samples 0.01.
-So groups of different size differ without any difference in truth. If d_b is about normal with deviation s_b, the mean
-of |d_b| exceeds the truth by an amount between 0 and s_b sqrt(2 / pi), which is reached in calibrated bins (the folded
-normal [2]_) and falls with the true distance. Every test here takes the end of this range that speaks against what it
-would show, the upper end at the smallest distance that the bin makes likely, |d_b| - 2 s_b. Samples that are too few
-leave a check open.
-
-Where events are rare, a group that shows too few of them by luck has a small error and a small variance, too: with
-scores of Beta(0.5, 50) and 50 samples beside 1,000 an error at the limit would pass in 0.11. So compliance takes the
-variances that the labels would have if the groups differed by the limit, as Miettinen and Nurminen's score test of two
-rates does [3]_: each error moved towards it in proportion to its variance. How often all this is wrong is measured in
-docs/statistics.md.
-
-References
-----------
-.. [1] Naeini MP, Cooper GF, Hauskrecht M. Obtaining well calibrated probabilities using Bayesian binning. AAAI 29
-   (2015) 2901-2907. doi:10.1609/aaai.v29i1.9602
-.. [2] Leone FC, Nelson LS, Nottingham RB. The folded normal distribution. Technometrics 3 (1961) 543-550.
-   doi:10.1080/00401706.1961.10489974
-.. [3] Miettinen O, Nurminen M. Comparative analysis of two rates. Stat. Med. 4 (1985) 213-226.
-   doi:10.1002/sim.4780040211
-"""
+# ECE = sum over 10 equal-width bins of the score of (n_b / n) |d_b|, d_b the mean of y - score in bin b (Naeini et
+# al., AAAI 29 (2015) 2901, doi:10.1609/aaai.v29i1.9602), in the bins of scikit-learn's `calibration_curve`.
+# The absolute values make it too large. If d_b is about normal with deviation s_b, the mean of |d_b| exceeds the
+# truth by 0 to s_b sqrt(2 / pi), reached in calibrated bins (folded normal: Leone et al., Technometrics 3 (1961) 543,
+# doi:10.1080/00401706.1961.10489974). Every test takes the end of this range that speaks against its claim, the upper
+# one at the smallest distance that is likely, |d_b| - 2 s_b.
+# Compliance takes the variances that labels would have if the groups differed by the limit (Miettinen and Nurminen,
+# Stat. Med. 4 (1985) 213, doi:10.1002/sim.4780040211): a group that shows too few rare events by luck has a small
+# error and a small variance, too. How often all this is wrong: docs/statistics.md.
 
 from __future__ import annotations
 
@@ -71,10 +55,8 @@ def _bin_variances(statistics: CalibrationStatistics) -> Array:
 
 
 def _growth(statistics: CalibrationStatistics, groups: np.ndarray, by: Array) -> Array:
-    """Return by which factor the variances of some errors grow where rates are higher by so much, shape (B,); >= 1.
-
-    A variance within a bin of v = p (1 - p) becomes 1/4 - (1/2 - p - by)^2, and 1/4 once that rate is 1/2.
-    """
+    """Return by which factor the variances of some errors grow where rates are higher by so much, shape (B,); >= 1."""
+    # A variance within a bin of v = p (1 - p) becomes 1/4 - (1/2 - p - by)^2, and 1/4 once that rate is 1/2.
     n = np.maximum(statistics.bins.n, 1).astype(np.float64).reshape(statistics.samples.shape)[groups]
     seen = statistics.bins.m2.reshape(statistics.samples.shape)[groups] / n
     below_half = np.sqrt(np.maximum(_UNKNOWN - seen, 0.0))
@@ -85,16 +67,8 @@ def _growth(statistics: CalibrationStatistics, groups: np.ndarray, by: Array) ->
 
 
 def calibration_excess(statistics: CalibrationStatistics) -> Array:
-    """Return the amount by which the errors may be too high on average, shape (G,), 0 or more.
-
-    The folded normal's excess in each bin, at a true distance of |d_b| - 2 s_b, or 0 if that is negative.
-
-    Examples
-    --------
-    >>> labels, scores = np.array([True, False] * 50), np.full(100, 0.5)
-    >>> calibration_excess(calibration_by_group(np.zeros(100, dtype=int), 1, labels, scores)).round(4).tolist()
-    [0.0401]
-    """
+    """Return the amount by which the errors may be too high on average, shape (G,), 0 or more."""
+    # The folded normal's excess in each bin, at a true distance of |d_b| - 2 s_b, or 0 if that is negative.
     share, distance = bin_shares(statistics)
     deviation = np.sqrt(_bin_variances(statistics))
     t = np.maximum(distance / deviation - 2.0, 0.0)
@@ -103,18 +77,9 @@ def calibration_excess(statistics: CalibrationStatistics) -> Array:
 
 
 def calibration_estimates(statistics: CalibrationStatistics) -> Estimates:
-    """Return the errors with variances and degrees of freedom; biased upwards by up to `calibration_excess`.
-
-    The variance is that within the bins, and that of the bins' shares. Its degrees of freedom are the group's
-    samples, or effective clusters, less one.
-
-    Examples
-    --------
-    >>> labels, scores = np.array([True, False] * 50), np.full(100, 0.7)
-    >>> estimates = calibration_estimates(calibration_by_group(np.zeros(100, dtype=int), 1, labels, scores))
-    >>> estimates.value.round(6).tolist(), estimates.variance.round(6).tolist(), estimates.freedom.tolist()
-    ([0.2], [0.002551], [99.0])
-    """
+    """Return the errors with variances and degrees of freedom; biased upwards by up to `calibration_excess`."""
+    # Variance within the bins, and of the bins' shares; as many degrees of freedom as samples or effective clusters,
+    # - 1.
     share, distance = bin_shares(statistics)
     value, total = calibration_values(statistics), np.maximum(statistics.samples.sum(axis=1), 1)
     within = (share**2 * _bin_variances(statistics)).sum(axis=1)
@@ -143,19 +108,8 @@ def _pair_tests(
 
 
 def ece_outside(statistics: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
-    """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where a group is empty.
-
-    The higher error counts without all that may be excess, the lower one as it is.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> codes, scores = np.repeat([0, 1], 400), rng.random(800)
-    >>> labels = rng.random(800) < np.where(codes == 1, scores, np.minimum(scores + 0.3, 1.0))
-    >>> statistics = calibration_by_group(codes, 2, labels, scores)
-    >>> bool(ece_outside(statistics, np.array([0]), np.array([1]), 0.05)[0] < 0.05)
-    True
-    """
+    """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where a group is empty."""
+    # The higher error counts without all that may be excess, the lower one as it is.
     difference, error, freedom, excess1, excess2 = _pair_tests(statistics, first, second)
     near = np.maximum(difference - excess1, -difference - excess2) - margin
     far = near + 2.0 * margin + excess1 + excess2  # where it is the other group that has the higher error
@@ -164,19 +118,9 @@ def ece_outside(statistics: CalibrationStatistics, first: np.ndarray, second: np
 
 
 def ece_within(statistics: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
-    """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where a group is empty.
-
-    The higher error counts as it is, the lower one without all that may be excess; in both directions, with the
-    variances that labels would have at the margin.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> codes, scores = np.repeat([0, 1], 400), rng.random(800)
-    >>> statistics = calibration_by_group(codes, 2, rng.random(800) < scores, scores)
-    >>> bool(ece_within(statistics, np.array([0]), np.array([1]), 0.15)[0] < 0.05)
-    True
-    """
+    """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where a group is empty."""
+    # The higher error counts as it is, the lower one without all that may be excess; in both directions, with the
+    # variances that labels would have at the margin.
     groups, excess = calibration_estimates(statistics), calibration_excess(statistics)
     one, other = groups.pairs(first, second)
     difference = one.value - other.value
@@ -194,29 +138,9 @@ def ece_within(statistics: CalibrationStatistics, first: np.ndarray, second: np.
 
 
 def judge_worst_ece(statistics: CalibrationStatistics, limit: float, alpha: float) -> Inference:
-    """Judge the largest calibration error of any group against a ceiling (``max_value``).
-
-    A violation is shown without all that may be excess, Sidak over the groups; compliance with the error as it is,
-    which can only be too high, and the variance that it would have at the ceiling. The interval is the inversion of
-    both.
-
-    Parameters
-    ----------
-    statistics : CalibrationStatistics
-        Of G >= 1 groups, none of them empty.
-    limit : float
-        Ceiling in [0, 1).
-    alpha : float
-        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> codes, scores = np.repeat([0, 1], 400), rng.random(800)
-    >>> statistics = calibration_by_group(codes, 2, rng.random(800) < scores, scores)
-    >>> judge_worst_ece(statistics, 0.15, 0.05).p_compliance < 0.05
-    True
-    """
+    """Judge the largest calibration error of any group against a ceiling in [0, 1); no group may be empty."""
+    # A violation is shown without all that may be excess, Sidak over the groups; compliance with the error as it is,
+    # which can only be too high, and the variance that it would have at the ceiling. The interval inverts both.
     groups, excess = calibration_estimates(statistics), calibration_excess(statistics)
     if np.isnan(groups.value).any():
         raise ValueError("a group has no sample")
@@ -230,17 +154,7 @@ def judge_worst_ece(statistics: CalibrationStatistics, limit: float, alpha: floa
 
 
 def ece_ends(statistics: CalibrationStatistics, alpha: float) -> tuple[Array, Array]:
-    """Return intervals of the groups' errors, shapes (G,), each that of `judge_worst_ece` of the group alone.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> scores = rng.random(400)
-    >>> statistics = calibration_by_group(np.zeros(400, dtype=int), 1, rng.random(400) < scores, scores)
-    >>> low, high = ece_ends(statistics, 0.05)
-    >>> bool(low[0] < 0.0 < high[0])
-    True
-    """
+    """Return intervals of the groups' errors, shapes (G,), each that of `judge_worst_ece` of the group alone."""
     groups = calibration_estimates(statistics)
     proven = upper_quantile(alpha, groups.freedom) * np.sqrt(groups.variance)
     low = groups.value - calibration_excess(statistics) - proven

@@ -1,9 +1,7 @@
-"""Clusters: samples that are no independent evidence, such as images of one patient.
+"""Clusters: samples that are no independent evidence, such as images of one patient."""
 
-The evidence of a cluster within a group is the sum of its samples' influence on the group's estimate; clusters, not
-samples, are drawn independently. Everything cluster-robust here starts from such sums (Liang and Zeger, Biometrika 73
-(1986) 13-22, doi:10.1093/biomet/73.1.13).
-"""
+# The evidence of a cluster within a group is the sum of its samples' influence on the group's estimate; clusters are
+# drawn independently, not samples (Liang and Zeger, Biometrika 73 (1986) 13, doi:10.1093/biomet/73.1.13).
 
 from __future__ import annotations
 
@@ -38,22 +36,12 @@ Integers = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """The C pairs of a group and a cluster that have samples; a cluster in two groups has two cells.
-
-    Parameters
-    ----------
-    groups : int
-        Number of groups, G.
-    of_row : ndarray of int, shape (n,)
-        Cell of each sample; -1 for a sample that is left out.
-    group, cluster : ndarray of int, shape (C,)
-        Group and cluster of each cell; sorted by group, then by cluster.
-    """
+    """The C pairs of a group and a cluster that have samples; a cluster in two groups has two cells."""
 
     groups: int
-    of_row: npt.NDArray[np.int64]
-    group: npt.NDArray[np.int64]
-    cluster: npt.NDArray[np.int64]
+    of_row: npt.NDArray[np.int64]  # (n,), cell of each sample; -1 leaves it out
+    group: npt.NDArray[np.int64]  # (C,); sorted by group, then by cluster
+    cluster: npt.NDArray[np.int64]  # (C,)
 
     def sums(self, values: npt.NDArray[Any] | None = None) -> Array:
         """Sum one value a sample within each cell, shape (C,); without values, count the samples."""
@@ -81,25 +69,12 @@ class Cells:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClusterEvidence:
-    """What is known of the estimates of G groups whose samples come in clusters.
+    """What is known of the estimates of G groups whose samples come in clusters."""
 
-    Parameters
-    ----------
-    variance : ndarray of float64, shape (G,)
-        Of the estimates.
-    effective : ndarray of float64, shape (G,)
-        Effective clusters, n^2 / sum m^2 over clusters of m samples: their number where all are of one size, 1 where
-        one of them holds nearly all samples. The variance has as many degrees of freedom, less one.
-    skewness : ndarray of float64, shape (G,)
-        Of the estimates; 0 where nothing varies.
-    shared : ndarray of float64, shape (G, G), or None
-        Correlations of the estimates through clusters that lie in several groups; None where none does.
-    """
-
-    variance: Array
-    effective: Array
-    skewness: Array
-    shared: Array | None
+    variance: Array  # (G,)
+    effective: Array  # (G,), n^2 / sum m^2 over clusters of m samples; the variance has one degree of freedom less
+    skewness: Array  # (G,), of the estimates; 0 where nothing varies
+    shared: Array | None  # (G, G), correlations through clusters in several groups; None where none is
 
     def take(self, at: npt.NDArray[np.intp]) -> ClusterEvidence:
         """Return the groups at the given positions; -1 stands for a group without samples."""
@@ -112,34 +87,13 @@ class ClusterEvidence:
 
 
 def cluster_evidence(cells: Cells, influence: Array) -> ClusterEvidence:
-    """Estimate the variance of estimates whose samples come in clusters, valid however unequal the clusters are.
-
-    The sum of the clusters' squared influences does not see the cluster that pulls the estimate towards itself: with
-    one cluster of 200 samples among 2s a fair model fails in up to 0.86 instead of 0.05. So this sum is corrected for
-    what the estimate takes up of it [1]_, and the larger one counts of it and of the variance that follows from the
-    variance components between and within clusters [2]_. Where a cluster's size says something of its values, the first
-    holds; where a few clusters hold most of the samples, the second.
-
-    Parameters
-    ----------
-    cells : Cells
-        Of n samples.
-    influence : ndarray of float64, shape (n,)
-        Of each sample on its group's estimate, 0 or anything where it is left out; the sums over groups are 0.
-
-    References
-    ----------
-    .. [1] Bell RM, McCaffrey DF. Bias reduction in standard errors for linear regression with multi-stage samples.
-       Survey Methodology 28 (2002) 169-181.
-    .. [2] Searle SR, Casella G, McCulloch CE. Variance Components. Wiley (1992), section 3.6: unbalanced one-way data.
-
-    Examples
-    --------
-    >>> cells = find_cells(np.zeros(4, dtype=int), 1, np.array([0, 0, 1, 1]))
-    >>> found = cluster_evidence(cells, np.array([-0.25, -0.25, 0.25, 0.25]))
-    >>> found.variance.tolist(), found.effective.tolist()
-    ([1.0], [2.0])
-    """
+    """Estimate the variance of estimates whose samples come in clusters, valid however unequal the clusters are."""
+    # influence: (n,), of each sample on its group's estimate; sums over groups are 0. The sum of the clusters'
+    # squared influences does not see the cluster that pulls the estimate towards itself. So it is corrected for that
+    # (Bell and McCaffrey, Survey Methodology 28 (2002) 169), and the larger one counts of it and of the variance that
+    # follows from the components between and within clusters (Searle, Casella, McCulloch, Variance Components (1992),
+    # 3.6). Where a cluster's size says something of its values the first holds, where a few clusters hold most
+    # samples the second.
     size, total = cells.sums(), cells.sums(influence)
     n, k, squares = cells.by_group(size), cells.by_group(), cells.by_group(size**2)
     share = size / n[cells.group]
@@ -180,13 +134,7 @@ def take_shared(shared: Array | None, at: npt.NDArray[np.intp]) -> Array | None:
 
 
 def distinct(codes: Integers) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return `numpy.unique` of codes of 0 or more and the place of each, by flags where they are dense: no sort.
-
-    Examples
-    --------
-    >>> [values.tolist() for values in distinct(np.array([5, 2, 5]))]
-    [[2, 5], [1, 0, 1]]
-    """
+    """Return `numpy.unique` of codes of 0 or more and the place of each, by flags where they are dense: no sort."""
     highest = int(codes.max(initial=-1))
     if highest >= _DENSE * len(codes):
         unique, inverse = np.unique(codes, return_inverse=True)
@@ -198,23 +146,7 @@ def distinct(codes: Integers) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int
 
 
 def find_cells(codes: Integers, groups: int, clusters: Integers) -> Cells:
-    """Find the cells of samples with a group and a cluster each.
-
-    Parameters
-    ----------
-    codes : ndarray of int, shape (n,)
-        Group of each sample in [0, groups); -1 leaves the sample out.
-    groups : int
-        Number of groups, G.
-    clusters : ndarray of int, shape (n,)
-        Cluster of each sample, 0 or more.
-
-    Examples
-    --------
-    >>> cells = find_cells(np.array([0, 0, 1, -1]), 2, np.array([7, 7, 7, 8]))
-    >>> cells.of_row.tolist(), cells.group.tolist(), cells.cluster.tolist()
-    ([0, 0, 1, -1], [0, 1], [7, 7])
-    """
+    """Find the cells of samples with a group (-1 leaves one out) and a cluster (0 or more) each; codes are (n,)."""
     kept = codes >= 0
     width = int(clusters.max()) + 1 if len(clusters) else 1
     key = codes[kept].astype(np.int64) * width + clusters[kept]

@@ -1,9 +1,7 @@
-"""The largest difference, or the smallest ratio, among the rates of two or more groups.
+"""The largest difference, or the smallest ratio, among the rates of two or more groups."""
 
-A limit is a *tolerance* t in [0, 1): a difference of at most t, or a ratio of at least 1 - t. Each pair is tested
-against the margins of the tolerance, exactly where few events or non-events ask for it;
-`fairness_checks.stats.pairs` puts the pairs together.
-"""
+# A limit is a *tolerance* t in [0, 1): a difference of at most t, or a ratio of at least 1 - t. Each pair is tested
+# against the margins of the tolerance, exactly where few events or non-events ask for it; `pairs` joins them.
 
 from __future__ import annotations
 
@@ -55,10 +53,8 @@ def _scores(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast) -> tu
 
 
 def score_outside(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast = "difference") -> Array:
-    """p-values of the score test of H0: ``low <= contrast(p1, p2) <= high``, shape (B,).
-
-    Both directions count: at a margin of zero this is the two-sided test.
-    """
+    """p-values of the score test of H0: ``low <= contrast(p1, p2) <= high``, shape (B,)."""
+    # Both directions count: at a margin of zero this is the two-sided test.
     below, above = _scores(pairs, low, high, contrast)
     first = special.ndtr(-above) + special.ndtr(-below)
     second = special.ndtr(below) + special.ndtr(above)
@@ -123,27 +119,11 @@ def p_within(
 
 
 class RatePairs:
-    """All pairs of the groups' rates as `fairness_checks.stats.pairs.PairTests`.
+    """All pairs of the groups' rates as `PairTests`; a ratio of at least r is a tolerance of 1 - r on the log scale."""
 
-    A ratio of at least r is a tolerance of 1 - r; ratios are differences on the logarithmic scale. Pairs of equal
-    counts are one pair, tested once. Of many pairs an exact p-value above `enough` is a lower bound of it, above it
-    too, which `completed` replaces where a report shows it.
-
-    Parameters
-    ----------
-    events, samples : ndarray of float64, shape (G,)
-        Counts.
-    contrast : {"difference", "ratio"}
-        What is compared.
-    blocks : ndarray of int, shape (G,), optional
-        The stratum of each group.
-    shared : ndarray of float64, shape (G, G), optional
-        Correlations of the rates, where clusters lie in several groups.
-    alpha : float
-        Level that no pair's own exceeds.
-    freedom : ndarray of float64, shape (G,), optional
-        Degrees of freedom of the rates' variances, where counts are effective ones of clustered samples.
-    """
+    # Pairs of equal counts are one pair, tested once. Of many pairs an exact p-value above `enough` is a lower bound
+    # of it, above it too, which `completed` replaces where a report shows it. Arguments: events, samples, blocks
+    # (strata), freedom: (G,); shared: (G, G) correlations where clusters lie in several groups.
 
     largest = _LARGEST_TOLERANCE
 
@@ -194,11 +174,9 @@ class RatePairs:
             self.estimated = self._clusters.estimated
 
     def outside(self, index: np.ndarray, tolerance: float, *, nearer: bool = False) -> Array:
-        """p-values of H0 "the pair keeps the tolerance" of some pairs; of the nearer margin alone, if that is asked.
-
-        Of more than 500 different pairs only those nearest to a violation are tested exactly, and the others of those
-        that would have to be count as no violation: what is left out can hide one, but never make one.
-        """
+        """p-values of H0 "the pair keeps the tolerance" of some pairs; of the nearer margin alone, if that is asked."""
+        # Of more than 500 different pairs only those nearest to a violation are tested exactly, and the others of
+        # those that would have to be count as no violation: what is left out can hide one, but never make one.
         kinds, place = _present(self.kind[index], len(self._kinds))
         pairs, exact, ends = self._kinds.take(kinds), self.exact[kinds], margins(tolerance, self._contrast)
         p = score_outside(pairs, *ends, self._contrast)
@@ -209,11 +187,9 @@ class RatePairs:
         return np.asarray(self._outside_clusters(p, kinds, tolerance)[place])
 
     def within(self, index: np.ndarray, tolerance: float, *, nearer: bool = False) -> Array:
-        """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs; of the nearer margin, if asked.
-
-        Exact where the score test leaves any doubt, of more than 500 different pairs of those furthest from compliance:
-        a search for the largest; `completed` settles what compliance needs.
-        """
+        """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs; of the nearer margin, if asked."""
+        # Exact where the score test leaves any doubt, of more than 500 different pairs of those furthest from
+        # compliance: a search for the largest; `completed` settles what compliance needs.
         kinds, place = _present(self.kind[index], len(self._kinds))
         pairs, exact, ends = self._kinds.take(kinds), self.exact[kinds], margins(tolerance, self._contrast)
         p = score_within(pairs, *ends, self._contrast)
@@ -235,10 +211,8 @@ class RatePairs:
         return self._outside_clusters(p_outside(*some), kinds, tolerances)
 
     def within_at(self, pair: int, tolerances: Array) -> Array:
-        """p-values of `within` of one pair at several rising tolerances, shape (tolerances,).
-
-        Of the nearer margin alone where that decides at the first: the other one is left behind as fast.
-        """
+        """p-values of `within` of one pair at several rising tolerances, shape (tolerances,)."""
+        # Of the nearer margin alone where that decides at the first: the other one is left behind as fast.
         kinds = np.full(len(tolerances), self.kind[pair])
         pairs = self._kinds.take(kinds)
         if self.exact[kinds[0]] and self._clusters is None:
@@ -273,11 +247,9 @@ class RatePairs:
         return p if self._clusters is None else self._clusters.take(kinds).one_sided(p)
 
     def completed(self, outside: Array, within: Array, tolerance: float) -> tuple[Array, Array]:
-        """Return p-values of all pairs with those completed that a report shows: the smallest, the largest.
-
-        All that are at most twice the smallest are completed, which decide how it is adjusted for the number of pairs,
-        and the sixteen that seem the largest. Where these comply, so must all others.
-        """
+        """Return p-values of all pairs with those completed that a report shows: the smallest, the largest."""
+        # All that are at most twice the smallest are completed, which decide how it is adjusted for the number of
+        # pairs, and the sixteen that seem the largest. Where these comply, so must all others.
         ends = margins(tolerance, self._contrast)
         p, q = outside[self.different], within[self.different]
         bound = self.exact & (p > self.enough) & (p < 1.0)
@@ -300,13 +272,11 @@ class RatePairs:
         return p[self.kind], q[self.kind]
 
     def _proved_within(self, q: Array, known: np.ndarray, ends: tuple[Array, Array]) -> Array:
-        """Return p-values of all different pairs that hold jointly, where `known` ones are exact and comply.
-
-        Pairs whose Clopper-Pearson intervals, which both hold with probability 1 - alpha / 100, lie within the
-        tolerance of each other have that as their p-value; it is added to the others', so that the level holds
-        whichever pair is judged in which way. What remains is tested exactly, the furthest first, until one does not
-        comply; more than 500 are not shown to.
-        """
+        """Return p-values of all different pairs that hold jointly, where `known` ones are exact and comply."""
+        # Pairs whose Clopper-Pearson intervals, which both hold with probability 1 - alpha / 100, lie within the
+        # tolerance of each other have that as their p-value; it is added to the others', so that the level holds
+        # whichever way a pair is judged. What remains is tested exactly, the furthest first, until one does not
+        # comply; at most 500.
         doubt = _PROOF * self._alpha
         others = self.exact.copy()
         others[known] = False
@@ -378,10 +348,8 @@ def _surely_within(
 
 
 def _step(pairs: Pairs, contrast: Contrast) -> float:
-    """Return how near ends of intervals are found: a thousandth of the smallest standard error of any pair.
-
-    At most a tenth of what reports show. Rates are drawn towards 1/2 by a sample of each kind, so that none is 0.
-    """
+    """Return how near ends of intervals are found: a thousandth of the smallest standard error of any pair."""
+    # At most a tenth of what reports show. Rates are drawn towards 1/2 by a sample of each kind, so that none is 0.
     first, second = (pairs.x1 + 1.0) / (pairs.n1 + 2.0), (pairs.x2 + 1.0) / (pairs.n2 + 2.0)
     if contrast == "difference":
         error = np.sqrt(first * (1.0 - first) / pairs.n1 + second * (1.0 - second) / pairs.n2)
@@ -422,33 +390,10 @@ def judge_disparity(
     level: float | None = None,
     freedom: Array | None = None,
 ) -> Inference:
-    """Judge the largest difference or the smallest ratio of the rates ``events / samples`` against a limit.
-
-    Parameters
-    ----------
-    events, samples : ndarray of int or float, shape (G,)
-        Counts per group, G >= 2, ``samples >= 1``; fractions where they are effective counts of clustered samples.
-    limit : float
-        Largest difference allowed, in [0, 1), or smallest ratio allowed, in (0, 1].
-    contrast : {"difference", "ratio"}
-        Which of the two.
-    alpha : float
-        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    blocks : ndarray of int, shape (G,), optional
-        The stratum of each group; groups are compared within strata only. Default one stratum.
-    shared : ndarray of float64, shape (G, G), optional
-        Correlations of the rates, where clusters lie in several groups. Default independent.
-    level : float, optional
-        Of the test of a violation; see `fairness_checks.stats.pairs.judge_pairs`.
-    freedom : ndarray of float64, shape (G,), optional
-        Degrees of freedom of the rates' variances, where samples come in clusters. Default those of the samples.
-
-    Returns
-    -------
-    Inference
-        In the limit's own unit. The pair named is the one with the smallest violation p-value where that proves a
-        violation, otherwise the pair with the largest disparity.
-    """
+    """Judge the largest difference or the smallest ratio of the rates ``events / samples`` against a limit."""
+    # events, samples, blocks (strata), freedom: (G,), counts or effective counts; shared: (G, G). `level` is that of
+    # the test of a violation. The pair named has the smallest violation p-value where that proves one, else the
+    # largest disparity.
     is_ratio = contrast == "ratio"
     counts = np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64)
     if shared is None and freedom is None and len(events) <= _MOST_KEPT:

@@ -1,15 +1,7 @@
-"""Disparities of estimates that are about normal: means, areas under curves.
+"""Disparities of estimates that are about normal: means, areas under curves."""
 
-A group is an estimate, its variance and the degrees of freedom of that variance. Two groups are compared at a margin by
-Welch's t test [1]_; both directions count for a violation, and compliance is shown by two one-sided tests.
-
-References
-----------
-.. [1] Welch BL. The generalization of "Student's" problem when several different population variances are involved.
-   Biometrika 34 (1947) 28-35. doi:10.1093/biomet/34.1-2.28
-.. [2] Hall P. On the removal of skewness by transformation. J. R. Stat. Soc. B 54 (1992) 221-228.
-   doi:10.1111/j.2517-6161.1992.tb01876.x
-"""
+# Two groups are compared at a margin by Welch's t test (Biometrika 34 (1947) 28, doi:10.1093/biomet/34.1-2.28); both
+# directions count for a violation, and compliance is shown by two one-sided tests.
 
 from __future__ import annotations
 
@@ -38,24 +30,12 @@ _FAR = 1e100  # the cube of a t beyond may leave the range of numbers
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimates:
-    """Independent estimates of G groups.
+    """Independent estimates of G groups."""
 
-    Parameters
-    ----------
-    value : ndarray of float64, shape (G,)
-        The estimates.
-    variance : ndarray of float64, shape (G,)
-        Their variances, positive where the group can be judged.
-    freedom : ndarray of float64, shape (G,)
-        Degrees of freedom of the variances; inf where they are taken as known.
-    shared : ndarray of float64, shape (G, G), or None
-        Correlations of the estimates, where clusters lie in several groups; None where they are independent.
-    """
-
-    value: Array
-    variance: Array
-    freedom: Array
-    shared: Array | None = None
+    value: Array  # (G,)
+    variance: Array  # (G,), positive where the group can be judged
+    freedom: Array  # (G,), of the variances; inf where they are taken as known
+    shared: Array | None = None  # (G, G), correlations where clusters lie in several groups; None where independent
 
     def take(self, at: np.ndarray) -> Estimates:
         """Return the groups at the given positions, any of them as often as it is there."""
@@ -72,12 +52,10 @@ def correlation_of(shared: Array | None, first: np.ndarray, second: np.ndarray) 
 
 
 def joined(first: Estimates, second: Estimates, correlation: Array | None) -> tuple[Estimates, Estimates]:
-    """Return two sides of B pairs as if they were independent, so that their difference varies as it does.
-
-    What a cluster adds to both sides is no difference between them. The variances shrink, or grow, alike; the
-    difference has as many degrees of freedom as the side that has fewer, and the correlation counts as known from
-    one unit less than that: two sides that always agree still differ by something.
-    """
+    """Return two sides of B pairs as if they were independent, so that their difference varies as it does."""
+    # What a cluster adds to both sides is no difference between them. The variances shrink, or grow, alike; the
+    # difference has as many degrees of freedom as the side that has fewer, and the correlation counts as known from
+    # one unit less than that: two sides that always agree still differ by something.
     if correlation is None:
         return first, second
     v1, v2, fewest = first.variance, second.variance, np.minimum(first.freedom, second.freedom)
@@ -116,22 +94,9 @@ def upper_quantile(level: float, freedom: Array) -> Array:
 
 
 def straightened(t: Array, skewness: Array | float) -> Array:
-    """Return Hall's cubic transformation of studentised estimates, whose distribution is nearer to Student's [2]_.
-
-    ``t + g t^2 / 3 + g^2 t^3 / 27 + g / 6``, which rises with t.
-
-    Parameters
-    ----------
-    t : ndarray of float64
-        Studentised estimates.
-    skewness : ndarray of float64, or float
-        Of the estimates, g: for a mean the skewness of its samples over the root of their number.
-
-    Examples
-    --------
-    >>> straightened(np.array([0.0, 3.0, 3.0]), np.array([0.3, 0.0, 0.3])).round(3).tolist()
-    [0.05, 3.0, 4.04]
-    """
+    """Return Hall's cubic transformation of studentised estimates of skewness g, nearer to Student's distribution."""
+    # t + g t^2 / 3 + g^2 t^3 / 27 + g / 6, which rises with t (J. R. Stat. Soc. B 54 (1992) 221,
+    # doi:10.1111/j.2517-6161.1992.tb01876.x); of a mean g is the samples' skewness over the root of their number.
     near = np.clip(t, -_FAR, _FAR)
     return np.asarray(t + skewness * (near**2 / 3.0 + 1.0 / 6.0) + skewness**2 * near**3 / 27.0)
 
@@ -139,10 +104,9 @@ def straightened(t: Array, skewness: Array | float) -> Array:
 def estimates_outside(
     groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float, skewness: Array | float = 0.0
 ) -> Array:
-    """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,).
-
-    `skewness` is that of the differences, shape (B,): positive where t understates how far they are from the margin.
-    """
+    """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,)."""
+    # `skewness` is that of the differences, shape (B,): positive where t understates how far they are from the
+    # margin.
     return differences_outside(*groups.pairs(first, second), margin, skewness)
 
 

@@ -1,35 +1,17 @@
-"""Exact unconditional tests of two independent proportions at a margin.
+"""Exact unconditional tests of two independent rates at a margin, which cannot exceed their level in small groups."""
 
-The statistic is the score statistic of `fairness_checks.stats.proportions`; its p-value is the largest probability,
-over the rates on the boundary of the null hypothesis (the nuisance rate), of a table at least as extreme as the one
-seen [1]_. The asymptotic score test exceeds its level in small groups; this one cannot, because the tables that
-count as extreme form a set that grows in x1 and shrinks in x2, so that the boundary is the worst of the null
-hypothesis (Barnard's convexity; the tests verify it by enumeration).
-
-In groups of unequal size the maximum over all rates lies near 0 or 1, at rates that the data exclude. Rates outside
-confidence intervals of joint level 1 - NUISANCE_DOUBT are therefore left out, and that doubt is added to the p-value,
-which stays exact [2]_: with 10 of 40 against 35 of 316 events p falls from 0.047 to 0.015.
-
-Everything is vectorised over B pairs of groups. The tail of the larger group is tabulated, the smaller group's
-outcomes are summed, and the nuisance rate is searched by `fairness_checks.stats.nuisance`. Of both groups only outcomes
-that are possible at the rates searched are looked at, so that few events among many samples cost little.
-
-Effective counts of clustered samples are fractions. Samples are rounded, the rates are kept, and the tables that count
-as extreme are those of whole numbers whose statistic reaches the one seen: whole counts give the same p-value as ever.
-No p-value of effective counts is exact, and a maximum over rates that the data make unlikely has its price in power: of
-pairs that are `estimated` the probability is that at the restricted maximum likelihood estimate [3]_, [4]_.
-
-References
-----------
-.. [1] Chan ISF. Exact tests of equivalence and efficacy with a non-zero lower bound for comparative studies.
-   Stat. Med. 17 (1998) 1403-1413. doi:10.1002/(SICI)1097-0258(19980630)17:12<1403::AID-SIM834>3.0.CO;2-Y
-.. [2] Berger RL, Boos DD. P values maximized over a confidence set for the nuisance parameter. JASA 89 (1994)
-   1012-1016. doi:10.1080/01621459.1994.10476836
-.. [3] Storer BE, Kim C. Exact properties of some approximate test statistics for comparing two binomial proportions.
-   JASA 85 (1990) 146-155.
-.. [4] Lloyd CJ. Exact p-values for discrete models obtained by estimation and maximization. Aust. N. Z. J. Stat. 50
-   (2008) 329-345.
-"""
+# p is the largest probability, over the rates on the boundary of the null hypothesis (the nuisance rate), of a table
+# at least as extreme as the one seen by the score statistic (Chan, Stat. Med. 17 (1998) 1403). Tables that count as
+# extreme form a set that grows in x1 and shrinks in x2: the boundary is the worst of the null (Barnard's convexity).
+# Rates outside confidence intervals of joint level 1 - NUISANCE_DOUBT are left out, and that doubt is added to p,
+# which stays exact (Berger and Boos, JASA 89 (1994) 1012, doi:10.1080/01621459.1994.10476836): the data exclude them.
+# Vectorised over B pairs. The tail of the larger group is tabulated, the smaller group's outcomes are summed, and
+# only outcomes that are possible at the rates searched are looked at, so that few events among many samples cost
+# little.
+# Effective counts of clusters are fractions: samples are rounded, rates kept, and tables that count as extreme are
+# those of whole numbers whose statistic reaches the one seen. No p-value of theirs is exact: of pairs that are
+# `estimated` it is the probability at the restricted estimate (Storer and Kim, JASA 85 (1990) 146; Lloyd, Aust. N. Z.
+# J. Stat. 50 (2008) 329).
 
 from __future__ import annotations
 
@@ -54,15 +36,11 @@ _COARSE = 16  # every so many outcomes of the second group the boundary is found
 
 
 def is_tested_exactly(pairs: Pairs, contrast: Contrast = "difference") -> np.ndarray:
-    """Say which pairs are tested exactly, bool of shape (B,): where the score test could exceed its level by 5 %.
-
-    It is off because rates move in steps, and because they are skewed. With s the standard deviation of the difference
-    in the larger of the two groups' steps, and g the skewness of the difference, it rejects at level 0.05 up to
-    1 + 1.2 / s + 0.6 |g| times as often as it should: half a step more at both ends, and Edgeworth's first term at one.
-    So few events, or few non-events, ask for the exact test, whatever the numbers of samples; from n p q of 275 (two
-    groups of one size, rates in the middle), 550 (one far larger) or 1,250 (one far larger, rare events) on the score
-    test decides. A ratio may give one group little weight: it counts as if the other group were alone.
-    """
+    """Say which pairs are tested exactly, bool of shape (B,): where the score test could exceed its level by 5 %."""
+    # The score test is off because rates move in steps, and because they are skewed. With s the standard deviation of
+    # the difference in the larger of the two groups' steps, and g its skewness, it rejects at level 0.05 up to 1 +
+    # 1.2 / s + 0.6 |g| times as often as it should: half a step more at both ends, and Edgeworth's first term at one.
+    # A ratio may give one group little weight: it counts as if the other group were alone.
     first, second = ((x + 1.0) / (n + 2.0) for x, n in ((pairs.x1, pairs.n1), (pairs.x2, pairs.n2)))
     v1, v2 = (n * p * (1.0 - p) for p, n in ((first, pairs.n1), (second, pairs.n2)))
     fewest = np.minimum(v1, v2)
@@ -79,11 +57,9 @@ def is_tested_exactly(pairs: Pairs, contrast: Contrast = "difference") -> np.nda
 
 
 def _first_extreme(pairs: Pairs, z: Array, search: Search, margin: Array, above: bool) -> Array:
-    """Find for each outcome of the second group where the extreme outcomes of the first begin, shape (B, S).
-
-    Outcomes X1 >= k are extreme when `above`, X1 < k otherwise. The statistic grows with X1 and falls with X2: k never
-    falls, and is nearly a line. Only outcomes that are possible are told apart.
-    """
+    """Find for each outcome of the second group where the extreme outcomes of the first begin, shape (B, S)."""
+    # Outcomes X1 >= k are extreme when `above`, X1 < k otherwise. The statistic grows with X1 and falls with X2: k
+    # never falls, and is nearly a line. Only outcomes that are possible are told apart.
     x2, first = search.second.values(), search.first
     threshold = z - _TIE if above else -z + _TIE
     low = np.broadcast_to(first.start[:, None], x2.shape).copy()
@@ -143,11 +119,9 @@ def _in_blocks(pairs: Pairs, margin: Array, contrast: Contrast) -> list[np.ndarr
 
 
 def _oriented(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast) -> tuple[Pairs, Array, Array]:
-    """Put the larger group first, so that sums run over the smaller; exchanging groups inverts the margins.
-
-    Which of two equal groups comes first, and which pairs are computed together, is settled by their counts alone. The
-    search finds a maximum to some digits only: groups that change places or names must not change those that it finds.
-    """
+    """Put the larger group first, so that sums run over the smaller; exchanging groups inverts the margins."""
+    # Which of two equal groups comes first, and which pairs are computed together, is settled by their counts alone.
+    # The search finds a maximum to some digits only: groups that change places or names must not change those.
     whole = pairs.with_whole_samples()
     swap = whole.exchanged()
     lo, hi = (np.broadcast_to(np.asarray(margin, dtype=np.float64), swap.shape) for margin in (low, high))
@@ -168,10 +142,9 @@ def _exact(
     enough: float,
     estimated: np.ndarray,
 ) -> Array:
-    """Largest probability on one boundary of statistics of z and more above a margin, or of -z and less below one.
-
-    Where the probability at one rate exceeds `enough`, that is all that is computed, and of pairs that are `estimated`.
-    """
+    """Largest probability on one boundary of statistics of z and more above a margin, or of -z and less below one."""
+    # Where the probability at one rate exceeds `enough`, that is all that is computed, and of pairs that are
+    # `estimated`.
     p = np.empty(len(pairs))
     for block in _in_blocks(pairs, end, contrast):
         part, seen = pairs.take(block), z[block]
@@ -202,30 +175,10 @@ def exact_outside(
     *,
     nearer: bool = False,
 ) -> Array:
-    """p-values of H0: ``low <= contrast(p1, p2) <= high``, small when the data show a contrast outside.
-
-    The statistic is the larger of the two score statistics, above ``high`` and below ``low``; both directions count.
-
-    Parameters
-    ----------
-    pairs : Pairs
-        B pairs.
-    low, high : float or ndarray of float64, shape (B,)
-        Margins, ``low <= high``; for a difference within [-1, 1], for a ratio positive.
-    contrast : {"difference", "ratio"}
-        p1 - p2 or p1 / p2.
-    enough : float
-        Where p exceeds it, a lower bound above it is returned: the probability at one nuisance rate.
-    estimated : bool, or ndarray of bool, shape (B,)
-        Pairs whose p-value is the probability at the estimated rates: those of clustered samples.
-    nearer : bool
-        Whether a lower bound suffices everywhere: that of the margin that decides nearly always.
-
-    Returns
-    -------
-    ndarray of float64, shape (B,)
-        1 where the estimate lies between the margins.
-    """
+    """p-values of H0: ``low <= contrast(p1, p2) <= high``, shape (B,); 1 where the estimate lies between."""
+    # The statistic is the larger of the two score statistics, above `high` and below `low`. Where p exceeds `enough`,
+    # a lower bound above it is returned; of `estimated` pairs the probability at the estimated rates; with `nearer` a
+    # lower bound suffices everywhere: that of the margin that decides nearly always.
     part, lo, hi = _oriented(pairs, low, high, contrast)
     by = np.broadcast_to(estimated, len(part))
     above = score_statistic(part.x1, part.n1, part.x2, part.n2, hi, contrast)
@@ -252,11 +205,8 @@ def exact_within(
     *,
     nearer: bool = False,
 ) -> Array:
-    """p-values of H0: ``contrast(p1, p2) <= low or >= high``, small when the data show a contrast inside.
-
-    The larger of two one-sided exact p-values (an intersection-union test, which needs no adjustment).
-    Parameters and return value as for `exact_outside`.
-    """
+    """p-values of H0: ``contrast(p1, p2) <= low or >= high``, small when the data show a contrast inside."""
+    # The larger of two one-sided exact p-values (an intersection-union test); arguments as for `exact_outside`.
     part, lo, hi = _oriented(pairs, low, high, contrast)
     by = np.broadcast_to(estimated, len(part))
     under = -score_statistic(part.x1, part.n1, part.x2, part.n2, hi, contrast)

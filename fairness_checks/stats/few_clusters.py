@@ -1,20 +1,10 @@
-"""p-values of effective counts whose variance is known from few clusters.
+"""p-values of effective counts whose variance is known from few clusters."""
 
-A test of counts knows a rate's variance as well as that many independent samples tell it. That of effective counts is
-an estimate from clusters, which are fewer. So the t that `size` degrees of freedom exceed with the p-value found has
-the p-value of `known` degrees of freedom: Korn and Graubard's ratio of t quantiles [1]_ at the level that the data
-show, whichever level a check is tested at. Clusters of one sample change nothing.
-
-Of clusters of m samples that make up a group's n, n^2 / sum m^2 count, as in `fairness_checks.stats.clusters`; of two
-groups Satterthwaite's [2]_.
-
-References
-----------
-.. [1] Korn EL, Graubard BI. Confidence intervals for proportions with small expected number of positive counts
-   estimated from survey data. Survey Methodology 24 (1998) 193-201.
-.. [2] Satterthwaite FE. An approximate distribution of estimates of variance components. Biometrics Bull. 2 (1946)
-   110-114. doi:10.2307/3002019
-"""
+# A test of counts knows a rate's variance as well as that many independent samples tell it; that of effective counts
+# is an estimate from clusters, which are fewer. The t that `size` degrees of freedom exceed with the p-value found
+# has the p-value of `known` ones: Korn and Graubard's ratio of t quantiles (Survey Methodology 24 (1998) 193) at the
+# level that the data show. Clusters of one sample change nothing. Of two groups Satterthwaite's degrees of freedom
+# count (Biometrics Bull. 2 (1946) 110, doi:10.2307/3002019).
 
 from __future__ import annotations
 
@@ -41,37 +31,19 @@ def freedom_of_samples(samples: Array) -> Array:
 
 
 def widened(p: Array, size: Array, known: Array) -> Array:
-    """Return one-sided p-values of `size` degrees of freedom as those of `known` ones, which are no more.
-
-    Examples
-    --------
-    >>> widened(np.array([0.05, 0.05, 0.9]), np.array([60.0, 60.0, 60.0]), np.array([60.0, 8.0, 8.0])).round(4).tolist()
-    [0.05, 0.0667, 0.9]
-    """
+    """Return one-sided p-values of `size` degrees of freedom as those of `known` ones, which are no more."""
     t = special.stdtrit(size, np.clip(p, _LEAST_P, 0.5))
     return np.asarray(np.where((p < 0.5) & (known < size), np.maximum(special.stdtr(known, t), p), p))
 
 
 def narrowed(level: float, size: Array, known: Array) -> Array:
-    """Return the p-values that `widened` makes a level of, below 0.5.
-
-    Examples
-    --------
-    >>> float(narrowed(0.05, np.array(60.0), np.array(8.0)).round(4))
-    0.0339
-    """
+    """Return the p-values that `widened` makes a level of, below 0.5."""
     t = special.stdtrit(known, level)
     return np.asarray(np.where(known < size, np.minimum(special.stdtr(size, t), level), level))
 
 
 def worth(samples: Array, known: Array, alpha: float) -> Array:
-    """Return as how many samples effective ones count at a level, for intervals that take them as independent.
-
-    Examples
-    --------
-    >>> worth(np.array([60.0, 60.0]), np.array([59.0, 8.0]), 0.05).round(1).tolist()
-    [60.0, 48.5]
-    """
+    """Return as how many samples effective ones count at a level, for intervals that take them as independent."""
     size = freedom_of_samples(samples)
     with np.errstate(invalid="ignore"):
         ratio = special.stdtrit(size, alpha) / special.stdtrit(np.maximum(known, _FEWEST), alpha)
@@ -81,19 +53,11 @@ def worth(samples: Array, known: Array, alpha: float) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairFreedom:
-    """B differences and how well their standard errors are known.
+    """B differences and how well their standard errors are known."""
 
-    Parameters
-    ----------
-    size, known : ndarray of float64, shape (B,)
-        Degrees of freedom of as many independent samples, and those that there are.
-    error : ndarray of float64, shape (B,)
-        Standard errors; of the logarithms' difference for a ratio.
-    """
-
-    size: Array
-    known: Array
-    error: Array
+    size: Array  # (B,), degrees of freedom of as many independent samples
+    known: Array  # (B,), those that there are
+    error: Array  # (B,); of the logarithms' difference for a ratio
 
     def take(self, index: np.ndarray) -> PairFreedom:
         """Return those of some pairs."""
@@ -116,10 +80,8 @@ class PairFreedom:
 
 
 def pair_freedom(pairs: Pairs, first: Array, second: Array, contrast: Contrast, shared: Array | None) -> PairFreedom:
-    """Return Satterthwaite's degrees of freedom of pairs whose groups have so many known ones.
-
-    Groups that share clusters have those of the one that has fewer.
-    """
+    """Return Satterthwaite's degrees of freedom of pairs whose groups have so many known ones."""
+    # Groups that share clusters have those of the one that has fewer.
     drawn = ((pairs.x1 + 1.0) / (pairs.n1 + 2.0), (pairs.x2 + 1.0) / (pairs.n2 + 2.0))
     if contrast == "difference":
         one, other = (p * (1.0 - p) / n for p, n in zip(drawn, (pairs.n1, pairs.n2), strict=True))

@@ -1,8 +1,8 @@
-"""What the checks of a sweep ask: gaps and slopes per repeat, from a metric's values under every mix.
+"""What the checks of a sweep ask: gaps and slopes per repeat, from a metric's values under every mix."""
 
-All functions take the values of one metric, of M mixes (or mixes with feature sets) in J repeats for G groups, nan
-where a repeat leaves a group undefined, and return what `fairness_checks.stats.judge_repeats.judge_gaps` judges.
-"""
+# values: (M, J, G), of M mixes (or mixes with feature sets) in J repeats for G groups, nan where a repeat leaves a
+# group undefined; test_variance: (M, G), of each value in one test part given the model. Other shapes are a
+# ValueError.
 
 from __future__ import annotations
 
@@ -28,29 +28,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gaps:
-    """K gaps of pairs of groups over J repeats.
+    """K gaps of pairs of groups over J repeats."""
 
-    Parameters
-    ----------
-    value : ndarray of float64, shape (K, J)
-        Value of the first group minus that of the second; nan where one of them is undefined.
-    first, second : ndarray of int, shape (K,)
-        Positions of the groups.
-    first_mix, second_mix : ndarray of int, shape (K,)
-        Positions of the mixes under which their values were taken; -1 where a group has no mix that can be judged.
-    test_variance : ndarray of float64, shape (K,), or None
-        Variance of each gap in one test part given the trained models; None if it is not known.
-    error_auc : ndarray of float64, shape (K, J), or None
-        Of mismatches, P(the error is higher in the first group) + P(tie) / 2 in each repeat; None of other gaps.
-    """
-
-    value: Array
-    first: np.ndarray
-    second: np.ndarray
-    first_mix: np.ndarray
-    second_mix: np.ndarray
-    test_variance: Array | None
-    error_auc: Array | None = None
+    value: Array  # (K, J), of the first group minus the second; nan where one is undefined
+    first: np.ndarray  # (K,), positions of the groups
+    second: np.ndarray  # (K,)
+    first_mix: np.ndarray  # (K,), mixes of their values; -1 where a group has none that can be judged
+    second_mix: np.ndarray  # (K,)
+    test_variance: Array | None  # (K,), in one test part given the trained models
+    error_auc: Array | None = None  # (K, J), of mismatches: P(the error is higher in the first group) + P(tie) / 2
 
     def take(self, at: np.ndarray) -> Gaps:
         """Return some of the gaps, by a mask or by positions."""
@@ -62,51 +48,14 @@ class Gaps:
 
 
 def each_mix(values: npt.ArrayLike, test_variance: npt.ArrayLike | None = None) -> Gaps:
-    """Return the gaps of all pairs of groups under every mix, mix by mix.
-
-    Parameters
-    ----------
-    values : array_like of float, shape (M, J, G)
-        Metric under M mixes, in J repeats, of G >= 2 groups.
-    test_variance : array_like of float, shape (M, G), optional
-        Variance of each value in one test part given the model (`fairness_checks.stats.repeats.rate_variance`).
-
-    Raises
-    ------
-    ValueError
-        If the arrays have other shapes, or there are fewer than two groups.
-
-    Examples
-    --------
-    >>> gaps = each_mix([[[0.3, 0.2], [0.5, 0.1]], [[0.4, 0.4], [0.2, 0.1]]])
-    >>> gaps.value.round(2).tolist()
-    [[0.1, 0.4], [0.0, 0.1]]
-    """
+    """Return the gaps of all pairs of groups under every mix, mix by mix."""
     return equal_representation(values, range(len(np.asarray(values))), test_variance)
 
 
 def equal_representation(
     values: npt.ArrayLike, mixes: Sequence[int], test_variance: npt.ArrayLike | None = None
 ) -> Gaps:
-    """Return the gaps of all pairs of groups under the mixes in which the groups are equally represented.
-
-    Parameters
-    ----------
-    values, test_variance
-        See `each_mix`.
-    mixes : sequence of int
-        Positions of those mixes.
-
-    Raises
-    ------
-    ValueError
-        As `each_mix`; and if there is no such mix.
-
-    Examples
-    --------
-    >>> equal_representation([[[0.3, 0.2], [0.5, 0.1]], [[0.4, 0.4], [0.2, 0.1]]], [1]).value.round(2).tolist()
-    [[0.0, 0.1]]
-    """
+    """Return the gaps of all pairs of groups under the mixes in which the groups are equally represented."""
     if not len(mixes):
         raise ValueError("no mix represents the groups equally")
     values, variance = _checked(values, test_variance)
@@ -117,79 +66,23 @@ def equal_representation(
 
 
 def worst_case(values: npt.ArrayLike, *, lower_is_better: bool, test_variance: npt.ArrayLike | None = None) -> Gaps:
-    """Return the gaps between groups that each stand under the mix that is worst for them.
-
-    The mix of a group is the one under which its mean over the repeats is worst. That choice is made from the same
-    repeats, so that where mixes hardly differ each group's worst mean is too bad, the more so for a smaller group. With
-    four mixes that are all alike no more than 3.7 % of simulated sweeps failed at the limit (``python -m
-    benchmarks.sweeps``): what the choice adds is less than what the variance has to spare.
-
-    Parameters
-    ----------
-    values, test_variance
-        See `each_mix`.
-    lower_is_better : bool
-        Whether the highest mean is the worst, as of a false negative rate.
-
-    Returns
-    -------
-    Gaps
-        One per pair of groups; nan for a group that is undefined under some mix, which could be its worst.
-
-    Raises
-    ------
-    ValueError
-        As `each_mix`.
-
-    Examples
-    --------
-    >>> gaps = worst_case([[[0.3, 0.2], [0.5, 0.1]], [[0.4, 0.4], [0.2, 0.1]]], lower_is_better=True)
-    >>> gaps.first_mix.tolist(), gaps.second_mix.tolist(), gaps.value.round(2).tolist()
-    ([0], [1], [[-0.1, 0.4]])
-    """
+    """Return the gaps between groups, each under the mix that is worst for it by its mean over the repeats."""
+    # The choice is made from the same repeats, so that where mixes hardly differ each group's worst mean is too bad;
+    # that adds less than the variance has to spare (docs/statistics.md). A group that is undefined under some mix is
+    # nan: that mix could be its worst.
     return _extreme(values, test_variance, highest=lower_is_better)
 
 
 def best_case(values: npt.ArrayLike, *, lower_is_better: bool, test_variance: npt.ArrayLike | None = None) -> Gaps:
-    """Return the gaps between groups that each stand under the mix that is best for them; see `worst_case`.
-
-    Examples
-    --------
-    >>> gaps = best_case([[[0.3, 0.2], [0.5, 0.1]], [[0.4, 0.4], [0.2, 0.1]]], lower_is_better=True)
-    >>> gaps.first_mix.tolist(), gaps.second_mix.tolist(), gaps.value.round(2).tolist()
-    ([1], [0], [[0.2, 0.1]])
-    """
+    """Return the gaps between groups that each stand under the mix that is best for them; see `worst_case`."""
     return _extreme(values, test_variance, highest=not lower_is_better)
 
 
 def dependence(values: npt.ArrayLike, shares: npt.ArrayLike) -> Array:
-    """Return how strongly each group's metric depends on its share of the training rows, repeat by repeat.
-
-    The least squares slope over the mixes, in units of the metric per unit of share: -0.2 means that the metric falls
-    by 0.02 when the share grows by 0.1. A slope is judged as a gap is; its sign matters, and a limit is on its size.
-
-    Parameters
-    ----------
-    values : array_like of float, shape (M, J, G)
-        Metric under M mixes, in J repeats, of G groups.
-    shares : array_like of float, shape (M, G)
-        Share of each group among the training rows of each mix, in [0, 1].
-
-    Returns
-    -------
-    ndarray of float64, shape (G, J)
-        nan where a mix leaves the group undefined in the repeat, or all mixes give it the same share.
-
-    Raises
-    ------
-    ValueError
-        If the arrays have other shapes.
-
-    Examples
-    --------
-    >>> dependence([[[0.4, 0.2]], [[0.3, 0.25]]], [[0.25, 0.75], [0.75, 0.25]]).round(2).tolist()
-    [[-0.2], [-0.1]]
-    """
+    """Return how strongly each group's metric depends on its share of the training rows, per repeat; (G, J)."""
+    # The least squares slope over the mixes: -0.2 means that the metric falls by 0.02 when the share grows by 0.1.
+    # Its sign matters, a limit is on its size. nan where a mix leaves the group undefined, or all give it one share.
+    # shares: (M, G).
     values = np.asarray(values, dtype=np.float64)
     shares = np.asarray(shares, dtype=np.float64)
     if values.ndim != 3 or shares.shape != (values.shape[0], values.shape[2]):
@@ -207,36 +100,13 @@ def joint_test_share(
     shares: tuple[npt.ArrayLike, npt.ArrayLike],
     variances: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
 ) -> Array:
-    """Return the share of its rows that a gap tests, of two groups that test with shares of their own.
-
-    The test rows of two groups are drawn apart, so that the shared part of a gap's variance is the sum of the two
-    groups' shared parts, each by its own share. Where the variance in one test part is known (`variances`), it says how
-    much either group adds. Otherwise the repeats do: a group adds its own spread less the covariance of the two, which
-    is what both groups have of a training in common and does not move their gap. Where the two move against each other
-    that part counts for the group with the larger share, which is on the safe side.
-
-    Parameters
-    ----------
-    values : tuple of array_like of float, shape (K, J)
-        Of the first and of the second group in each repeat; nan where undefined.
-    shares : tuple of array_like of float, shape (K,)
-        Of the rows of either group, how many test in one repeat; in (0, 1).
-    variances : tuple of array_like of float, shape (K,), optional
-        Variance of either value in one test part given the trained model.
-
-    Returns
-    -------
-    ndarray of float64, shape (K,)
-        Between the two shares; for `fairness_checks.stats.repeats.repeat_estimates` as ``n_test``, the rest as
-        ``n_train``.
-
-    Examples
-    --------
-    >>> joint_test_share(([[0.1, 0.3, 0.2]], [[0.2, 0.2, 0.2]]), ([0.5], [0.02])).tolist()
-    [0.5]
-    >>> joint_test_share(([[0.1, 0.3]], [[0.2, 0.2]]), ([0.5], [0.1]), ([0.01], [0.03])).round(3).tolist()
-    [0.2]
-    """
+    """Return the share of its rows that a gap tests, shape (K,), of two groups that test with shares of their own."""
+    # The test rows of two groups are drawn apart: the shared part of a gap's variance is the sum of both groups'
+    # shared parts, each by its own share. Where the variance in one test part is known (`variances`), it says how
+    # much either adds. Otherwise a group adds its own spread less the covariance of the two, which is what both have
+    # of a training in common. Where the two move against each other that part counts for the group with the larger
+    # share: the safe side.
+    # values: (K, J) each; shares, variances: (K,) each, shares in (0, 1).
     first, second = (np.asarray(share, dtype=np.float64) for share in shares)
     if variances is not None:
         one, other = (np.asarray(variance, dtype=np.float64) for variance in variances)

@@ -1,34 +1,17 @@
-"""What each sample contributes to a group's estimate, so that two models are compared on the patients they share.
+"""What each sample contributes to a group's estimate, so that two models are compared on the patients they share."""
 
-An estimate differs from the truth by about the sum of its samples' influence [1]_. So the sum of squares is its
-variance, the sum of products the covariance of two estimates from the same samples: what the two models have in common
-cancels in their difference. Samples of a cluster (a patient) are summed first [2]_. Influence comes scaled by
-sqrt(m / (m - 1)), m independent units, so that a mean's variance is the usual one and an area's is DeLong's [3]_.
-
-Where two models differ in a few samples only, the variance of their difference is known badly, and is 0 where they
-agree. Every estimate therefore has pseudo-samples, in which the models disagree:
-
-- rates: one event and one non-event more [4]_, [5]_; where samples are paired, new and old take them in turn [6]_, and
-  they change as much as the samples, or clusters, that did change: see `joint_estimates`;
-- means: one sample above and one below the mean by half a standard deviation, likewise in turn (by a whole one, paired
-  tests at 20 to 60 samples find next to nothing; without, lognormal errors pass wrongly in 10 % instead of 5 %);
-- areas: one of each class, ranked by chance, for the variance only, as in `ranking`; the models do not share it.
-
-References
-----------
-.. [1] Hampel FR. The influence curve and its role in robust estimation. JASA 69 (1974) 383-393.
-   doi:10.1080/01621459.1974.10482962
-.. [2] Liang KY, Zeger SL. Longitudinal data analysis using generalized linear models. Biometrika 73 (1986) 13-22.
-   doi:10.1093/biomet/73.1.13
-.. [3] DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated receiver operating
-   characteristic curves: a nonparametric approach. Biometrics 44 (1988) 837-845. doi:10.2307/2531595
-.. [4] Agresti A, Caffo B. Simple and effective confidence intervals for proportions and differences of proportions
-   result from adding two successes and two failures. Am. Stat. 54 (2000) 280-288. doi:10.1080/00031305.2000.10474560
-.. [5] Price RM, Bonett DG. An improved confidence interval for a linear function of binomial proportions. Comput.
-   Stat. Data Anal. 45 (2004) 449-456. doi:10.1016/S0167-9473(03)00007-0
-.. [6] Bonett DG, Price RM. Adjusted Wald confidence interval for a difference of binomial proportions based on paired
-   data. J. Educ. Behav. Stat. 37 (2012) 479-488. doi:10.3102/1076998611411915
-"""
+# An estimate differs from the truth by about the sum of its samples' influence (Hampel, JASA 69 (1974) 383,
+# doi:10.1080/01621459.1974.10482962): the sum of squares is its variance, the sum of products the covariance of two
+# estimates, in whose difference cancels what both models have in common. Samples of a cluster are summed first (Liang
+# and Zeger, Biometrika 73 (1986) 13, doi:10.1093/biomet/73.1.13). Influence is scaled by sqrt(m / (m - 1)), m
+# independent units: a mean's variance is then the usual one, an area's is DeLong's (Biometrics 44 (1988) 837,
+# doi:10.2307/2531595).
+# Where two models differ in few samples the variance of their difference is known badly, and is 0 where they agree.
+# So every estimate has pseudo-samples, in which the models disagree. Rates: one event and one non-event more (Agresti
+# and Caffo, doi:10.1080/00031305.2000.10474560; Price and Bonett, doi:10.1016/S0167-9473(03)00007-0); paired, new and
+# old take them in turn (Bonett and Price, J. Educ. Behav. Stat. 37 (2012) 479, doi:10.3102/1076998611411915), changed
+# as much as those that did change (`joint_estimates`). Means: one sample above and one below by half a standard
+# deviation. Areas: one of each class, ranked by chance, for the variance only; the models do not share it.
 
 from __future__ import annotations
 
@@ -59,30 +42,15 @@ Booleans = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Influence:
-    """One group's estimate and what each sample contributes to its deviation from the truth.
+    """One group's estimate and what each sample contributes to its deviation from the truth."""
 
-    Parameters
-    ----------
-    value : float
-        The estimate; nan where it is undefined.
-    centre : float
-        The estimate with its pseudo-samples, for tests.
-    psi : ndarray of float64, shape (n,)
-        Influence of each sample, 0 for one that does not count; in the unit of the metric.
-    extra : ndarray of float64, shape (k,)
-        Influence of the pseudo-samples. Where samples are paired, i of the new model is k - 1 - i of the old one.
-    freedom : float
-        Degrees of freedom of the variance, the sum of squares of `psi` over units and of `extra`; nan below two units.
-    own : ndarray of float64, shape (n,), optional
-        What each sample contributes by itself, not as a deviation from the estimate, in the scale of `psi` before what
-        unequal clusters hide: where two models agree in a sample they are equal. None where samples are not known.
-    """
-
-    value: float
-    centre: float
-    psi: Array
-    extra: Array
-    freedom: float
+    value: float  # nan where it is undefined
+    centre: float  # the estimate with its pseudo-samples, for tests
+    psi: Array  # (n,), in the unit of the metric; 0 for a sample that does not count
+    extra: Array  # (k,), of the pseudo-samples; where paired, i of new is k - 1 - i of old
+    freedom: float  # of the variance, psi over units and extra squared; nan below two units
+    # (n,), by itself, not as a deviation: equal where two models agree in a sample; None where samples are not
+    # known
     own: Array | None = None
 
 
@@ -99,10 +67,8 @@ def _freedom(counted: Booleans, clusters: Integers | None) -> float:
 
 
 def hidden_factor(psi: Array, clusters: Integers | None, counted: Booleans) -> float:
-    """Return the factor, 1 or more, by which influence must grow for what unequal clusters hide of its variance.
-
-    1 where clusters are of one size; see `fairness_checks.stats.clusters.cluster_evidence`.
-    """
+    """Return the factor, 1 or more, by which influence must grow for what unequal clusters hide of its variance."""
+    # 1 where clusters are of one size; see `clusters.cluster_evidence`.
     if clusters is None:
         return 1.0
     cells = find_cells(np.where(counted, 0, -1), 1, clusters)
@@ -131,28 +97,9 @@ def _nothing(value: float, n: int, extras: int) -> Influence:
 def rate_influence(
     events: Booleans, counted: Booleans, clusters: Integers | None = None, *, pseudo: bool = True
 ) -> Influence:
-    """Influence on a rate, a ratio of numbers of samples: p = (samples that count with an event) / (that count).
-
-    Parameters
-    ----------
-    events, counted : ndarray of bool, shape (n,)
-        Whether a sample has the event, and whether it counts: of a false negative rate, misses among the positives.
-    clusters : ndarray of int, shape (n,), optional
-        Clusters of the samples; pseudo-samples then weigh as much as a mean cluster.
-    pseudo : bool
-        False for the plain variance, sum of (x - p)^2 / (n (n - 1)), for reports.
-
-    Returns
-    -------
-    Influence
-        nan where no sample counts.
-
-    Examples
-    --------
-    >>> found = rate_influence(np.array([True, False, False, True]), np.array([True, True, True, False]))
-    >>> round(found.value, 3), round(found.centre, 3), found.psi.round(3).tolist()
-    (0.333, 0.4, [0.134, -0.089, -0.089, 0.0])
-    """
+    """Return the influence on a rate, p = (samples that count with an event) / (that count); nan where none counts."""
+    # events, counted, clusters: (n,). Pseudo-samples weigh as much as a mean cluster; without them (`pseudo`) the
+    # variance is the plain one, sum of (x - p)^2 / (n (n - 1)), for reports.
     same_length(events=events, counted=counted)
     n, units = int(counted.sum()), _units(counted, clusters)
     value = float(events[counted].mean()) if n else np.nan
@@ -170,26 +117,7 @@ def rate_influence(
 
 
 def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, pseudo: bool = True) -> Influence:
-    """Influence on a mean of one value a sample, such as its squared error.
-
-    Parameters
-    ----------
-    values : array_like of float, shape (n,)
-        A sample whose value is nan does not count.
-    clusters, pseudo
-        As in `rate_influence`.
-
-    Returns
-    -------
-    Influence
-        nan where no sample counts.
-
-    Examples
-    --------
-    >>> found = mean_influence([1.0, 2.0, np.nan, 3.0])
-    >>> found.value, found.psi.round(3).tolist(), found.extra.round(3).tolist()
-    (2.0, [-0.408, 0.0, 0.0, 0.408], [0.167, -0.167])
-    """
+    """Return the influence on a mean of one value a sample, shape (n,); a sample whose value is nan does not count."""
     values = np.asarray(values, dtype=np.float64)
     counted = ~np.isnan(values)
     n, units = int(counted.sum()), _units(counted, clusters)
@@ -208,28 +136,7 @@ def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, p
 def area_influence(
     labels: Booleans, scores: npt.ArrayLike, clusters: Integers | None = None, *, pseudo: bool = True
 ) -> Influence:
-    """Influence on the area under the ROC curve: DeLong's structural components [3]_, ties counted half.
-
-    Parameters
-    ----------
-    labels : ndarray of bool, shape (n,)
-        True for positives.
-    scores : array_like of float, shape (n,)
-        Higher for positives; no nan.
-    clusters, pseudo
-        As in `rate_influence`.
-
-    Returns
-    -------
-    Influence
-        nan without positives or negatives.
-
-    Examples
-    --------
-    >>> found = area_influence(np.array([True, True, True, False, False]), [0.9, 0.8, 0.3, 0.5, 0.3])
-    >>> found.value, found.psi.round(3).tolist()
-    (0.75, [0.102, 0.102, -0.204, -0.059, 0.059])
-    """
+    """Return the influence on the area under the ROC curve: DeLong's structural components, ties counted half."""
     labels, scores = np.asarray(labels, dtype=np.bool_), floats("scores", scores)
     same_length(labels=labels, scores=scores)
     order = np.argsort(scores)
@@ -255,26 +162,7 @@ def area_influence(
 def balanced_accuracy_influence(
     labels: Booleans, predicted: Booleans, clusters: Integers | None = None, *, pseudo: bool = True
 ) -> Influence:
-    """Influence on the balanced accuracy, (true positive rate + true negative rate) / 2.
-
-    Parameters
-    ----------
-    labels, predicted : ndarray of bool, shape (n,)
-        True classes and predicted ones.
-    clusters, pseudo
-        As in `rate_influence`.
-
-    Returns
-    -------
-    Influence
-        nan without positives or negatives.
-
-    Examples
-    --------
-    >>> labels = np.array([True, True, False, False])
-    >>> balanced_accuracy_influence(labels, np.array([True, False, False, False])).value
-    0.75
-    """
+    """Return the influence on the balanced accuracy, (TPR + TNR) / 2; nan without positives or negatives."""
     hits = rate_influence(predicted, labels, clusters, pseudo=pseudo)
     rejections = rate_influence(~predicted, ~labels, clusters, pseudo=pseudo)
     freedom = _two_class_freedom(hits.psi, rejections.psi, labels, clusters)

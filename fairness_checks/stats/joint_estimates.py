@@ -1,11 +1,9 @@
-"""A metric of two models in the same groups: estimates, their covariance, and contrasts of them.
+"""A metric of two models in the same groups: estimates, their covariance, and contrasts of them."""
 
-The covariance is the sum over units (samples or clusters) of the products of their influence, between old and new where
-both models saw the same samples, and between groups where clusters lie in several. A contrast that skewness endangers
-has its standard error widened as in `skewness`: by 1.3 g, g the skewness of the contrast's own estimate, from the
-samples and the pseudo-samples that endanger the claim. Without it rates of which few samples change pass wrongly in up
-to 9 %: none of 50 samples has changed in 8 %, where 5 % of the patients would.
-"""
+# The covariance is the sum over units (samples or clusters) of the products of their influence, between old and new
+# where both models saw the same samples, and between groups where clusters lie in several. A contrast that skewness
+# endangers has its standard error widened by 1.3 g, g the skewness of the contrast's own estimate, from the samples
+# and the pseudo-samples that endanger the claim.
 
 from __future__ import annotations
 
@@ -27,34 +25,16 @@ __all__ = ["Contrasts", "JointEstimates", "contrasts", "joint_estimates"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JointEstimates:
-    """Estimates of G groups under the new model, then under the old one.
+    """Estimates of G groups under the new model, then under the old one."""
 
-    Parameters
-    ----------
-    value, centre : ndarray of float64, shape (2 G,)
-        Estimates as they are, and those that tests use; see `Influence`.
-    covariance : ndarray of float64, shape (2 G, 2 G)
-        Of the estimates.
-    freedom : ndarray of float64, shape (2 G,)
-        Degrees of freedom of each variance; nan where it is unknown.
-    third : ndarray of float64, shape (4, G)
-        Third moments of a group's pair of estimates: new^3, new^2 old, new old^2, old^3.
-    pseudo : ndarray of float64, shape (2 G, k)
-        Influence of the pseudo-samples; where paired, a column is one of both models.
-    paired : bool
-        Whether old and new come from the same samples.
-    spanning : bool
-        Whether clusters lie in several groups, or in the samples of both models where these are not paired.
-    """
-
-    value: Array
-    centre: Array
-    covariance: Array
-    freedom: Array
-    third: Array
-    pseudo: Array
-    paired: bool
-    spanning: bool
+    value: Array  # (2 G,), as they are
+    centre: Array  # (2 G,), those that tests use; see `Influence`
+    covariance: Array  # (2 G, 2 G)
+    freedom: Array  # (2 G,), of each variance; nan where it is unknown
+    third: Array  # (4, G), third moments: new^3, new^2 old, new old^2, old^3
+    pseudo: Array  # (2 G, k), influence of the pseudo-samples; where paired, a column is one of both models
+    paired: bool  # whether old and new come from the same samples
+    spanning: bool  # whether clusters lie in several groups, or in both models' samples where not paired
 
     @property
     def groups(self) -> int:
@@ -74,31 +54,9 @@ def joint_estimates(
     clusters: Sequence[Integers] | None = None,
     old_clusters: Sequence[Integers] | None = None,
 ) -> JointEstimates:
-    """Join the estimates of G groups under two models.
-
-    Parameters
-    ----------
-    new, old : sequence of Influence
-        Of each group; where `paired`, psi of the same samples in the same order.
-    paired : bool
-        Whether the two models saw the same samples.
-    clusters : sequence of ndarray of int, optional
-        Of each group, the cluster of each sample, 0 or more; the same code in two groups is the same cluster.
-    old_clusters : sequence of ndarray of int, optional
-        Likewise of the old model's samples, where not paired.
-
-    Raises
-    ------
-    ValueError
-        For other numbers of groups, or pairs of different length.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.influence import mean_influence
-    >>> new, old = mean_influence([1.0, 3.0, 2.0], pseudo=False), mean_influence([0.0, 2.0, 1.0], pseudo=False)
-    >>> joint_estimates([new], [old], paired=True).covariance.round(3).tolist()
-    [[0.333, 0.333], [0.333, 0.333]]
-    """
+    """Join the estimates of G groups under two models; where paired, psi is of the same samples in the same order."""
+    # clusters: of each group the cluster of each sample, the same code in two groups being the same cluster;
+    # old_clusters: likewise of the old model's samples, where not paired.
     count = len(new)
     if len(old) != count:
         raise ValueError(f"{count} groups of the new model, {len(old)} of the old one")
@@ -164,25 +122,12 @@ def _changes(
 
 
 def _changed(pseudo: Array, changes: Sequence[Array | None]) -> Array:
-    """Let paired pseudo-samples change between the models as much as the samples, or clusters, that did change.
-
-    Changes d count as e = (sum d^2)^2 / sum d^4, of the size s^2 = sum d^4 / sum d^2: of rates of single samples their
-    number, and 1. Two more of that size leave the variance at most 1 + 2 / e times what it is. Changes as common as
-    those seen are missed altogether with probability exp(-e): with that weight pseudo-samples change in full, a cluster
-    of mean size from no event to events alone, which is also the most that they do. The variance that they add to
-    either model's own estimate stays.
-
-    Parameters
-    ----------
-    pseudo : ndarray of float64, shape (2 G, k)
-        Influence of the pseudo-samples where they change in full.
-    changes : sequence of ndarray of float64, or None
-        Of each group, the change of each sample or cluster; None lets pseudo-samples change in full.
-
-    Returns
-    -------
-    ndarray of float64, shape (2 G, 2 k)
-    """
+    """Let paired pseudo-samples change between the models as much as the samples, or clusters, that did change."""
+    # (2 G, k) to (2 G, 2 k). Changes d count as e = (sum d^2)^2 / sum d^4, of the size s^2 = sum d^4 / sum d^2: of
+    # rates of single samples their number, and 1. Two more of that size leave the variance at most 1 + 2 / e times
+    # what it is. Changes as common as those seen are missed altogether with probability exp(-e): with that weight,
+    # and where `changes` are None, pseudo-samples change in full, a cluster of mean size from no event to events
+    # alone, which is also the most that they do. The variance that they add to either model's own estimate stays.
     new, old = np.split(pseudo, 2)
     agreed, change = (new + old) / 2.0, (new - old) / 2.0
     full = np.sum(np.abs(2.0 * change), axis=1) / np.sqrt(max(2 * change.shape[1], 1))  # of one
@@ -206,50 +151,18 @@ def _spans(clusters: Sequence[Integers]) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contrasts:
-    """Contrasts of joint estimates, all arrays of one shape.
+    """Contrasts of joint estimates, all arrays of one shape."""
 
-    Parameters
-    ----------
-    value : ndarray of float64
-        The contrasts.
-    proven, possible : ndarray of float64
-        Standard errors for the claims that a contrast is larger, and that it is smaller, than something.
-    freedom : ndarray of float64
-        Degrees of freedom.
-    """
-
-    value: Array
-    proven: Array
-    possible: Array
+    value: Array  # the contrasts
+    proven: Array  # standard errors for the claim that a contrast is larger than something
+    possible: Array  # for the claim that it is smaller
     freedom: Array
 
 
 def contrasts(joint: JointEstimates, new: Array, old: Array) -> Contrasts:
-    """All contrasts new_s' theta_new - old_t' theta_old.
-
-    The degrees of freedom are Satterthwaite's (Biometrics Bull. 2 (1946) 110, doi:10.2307/3002019) over the groups,
-    which are independent; where clusters span groups, the fewest of any estimate in the contrast.
-
-    Parameters
-    ----------
-    joint : JointEstimates
-        Of G groups.
-    new, old : ndarray of float64, shapes (S, G) and (T, G)
-        Coefficients.
-
-    Returns
-    -------
-    Contrasts
-        Shapes (S, T).
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.influence import mean_influence
-    >>> one, two = mean_influence([1.0, 3.0, 2.0], pseudo=False), mean_influence([0.0, 2.0, 4.0], pseudo=False)
-    >>> found = contrasts(joint_estimates([one], [two], paired=False), np.eye(1), np.eye(1))
-    >>> found.value.tolist(), found.proven.round(3).tolist(), found.freedom.round(2).tolist()
-    ([[0.0]], [[1.291]], [[2.94]])
-    """
+    """Return all contrasts new_s' theta_new - old_t' theta_old, shapes (S, T)."""
+    # new: (S, G), old: (T, G), coefficients. Degrees of freedom are Satterthwaite's (Biometrics Bull. 2 (1946) 110,
+    # doi:10.2307/3002019) over the groups; where clusters span groups, the fewest of any estimate in the contrast.
     count = joint.groups
     of_new, of_old = np.zeros((4, len(new))), np.zeros((4, len(old)))
     mixed = np.zeros((4, len(new), len(old)))
@@ -284,10 +197,8 @@ def contrasts(joint: JointEstimates, new: Array, old: Array) -> Contrasts:
 
 
 def _moments(joint: JointEstimates, g: int, a: Array, b: Array) -> Array:
-    """Return what group g adds to contrasts a new_g + b old_g, broadcast; shape (4, ...).
-
-    These are the variance, its square over the degrees of freedom, and the third moment upwards and downwards.
-    """
+    """Return what group g adds to contrasts a new_g + b old_g, broadcast; shape (4, ...)."""
+    # These are the variance, its square over the degrees of freedom, and the third moment upwards and downwards.
     other = joint.groups + g
     a_variance, b_variance = a**2 * joint.covariance[g, g], b**2 * joint.covariance[other, other]
     a_freedom, b_freedom = (np.where(c != 0.0, joint.freedom[at], np.inf) for c, at in ((a, g), (b, other)))

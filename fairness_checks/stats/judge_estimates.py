@@ -18,10 +18,7 @@ PairTest = Callable[[np.ndarray, np.ndarray, float], Array]
 
 
 class EstimatePairs:
-    """All pairs of the groups' estimates as `fairness_checks.stats.pairs.PairTests`.
-
-    `outside` and `within` take (first, second, margin) and give p-values; `blocks` holds the stratum of each group.
-    """
+    """All pairs of the groups' estimates as `PairTests`, tested by functions of (first, second, margin)."""
 
     def __init__(
         self,
@@ -66,32 +63,9 @@ def judge_difference(
     blocks: np.ndarray | None = None,
     level: float | None = None,
 ) -> Inference:
-    """Judge the largest difference of the groups' estimates against a limit.
-
-    Parameters
-    ----------
-    groups : Estimates
-        G >= 2 independent estimates.
-    limit : float
-        Largest difference allowed, 0 or more.
-    alpha : float
-        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    largest : float
-        No difference is larger.
-    method : str
-        Name of the test, for the record.
-    outside, within : callable, optional
-        Tests of pairs (first, second) at a margin; default Welch's.
-    blocks : ndarray of int, shape (G,), optional
-        The stratum of each group; groups are compared within strata only. Default one stratum.
-    level : float, optional
-        Of the test of a violation; see `fairness_checks.stats.pairs.judge_pairs`.
-
-    Raises
-    ------
-    ValueError
-        If no stratum has two groups.
-    """
+    """Judge the largest difference of the groups' estimates against a limit; some stratum has two groups."""
+    # blocks: (G,), strata; groups are compared within them only. No difference is larger than `largest`. `level` is
+    # that of the test of a violation. Tests of pairs are Welch's by default.
     tests = EstimatePairs(
         groups,
         largest,

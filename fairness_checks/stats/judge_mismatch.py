@@ -1,23 +1,12 @@
-"""The mismatch of uncertainty and error among pairs of groups against a limit.
+"""The mismatch of uncertainty and error among pairs of groups against a limit."""
 
-Each pair is turned so that the group whose errors are higher comes first; its mismatch M = A_error - A_uncertainty says
-by how much the first group's errors outrun its uncertainty, and may be negative. *Violation*: some group has the higher
-errors (A_error > 1/2) and M exceeds the limit, both shown at the full level (an intersection-union test).
-*Compliance*: no pair does. The other turn of a pair, in which its mismatch is -M, must then be excluded too, either
-because the errors say which group is worse or because -M is below the limit as well; the two ways share the level.
-
-The variance is taken at the margin, as in Miettinen and Nurminen's score test [1]_ and for areas in
-`fairness_checks.stats.ranking_pairs`. The one seen is larger where the uncertainty's area is lower by chance, which is
-where the mismatch is larger (correlation 0.35 of standard error and mismatch): the largest of many pairs pays for it.
-Among 276 pairs of groups of 100 and 200 samples that test finds 0.83 of what this one does.
-
-References
-----------
-.. [1] Miettinen O, Nurminen M. Comparative analysis of two rates. Stat. Med. 4 (1985) 213-226.
-   doi:10.1002/sim.4780040211
-.. [2] Newcombe RG. Confidence intervals for an effect size measure based on the Mann-Whitney statistic. Part 2. Stat.
-   Med. 25 (2006) 559-573. doi:10.1002/sim.2324
-"""
+# Each pair is turned so that the group whose errors are higher comes first; its mismatch M = A_error - A_uncertainty
+# says by how much the first group's errors outrun its uncertainty. *Violation*: A_error > 1/2 and M exceeds the
+# limit, both shown at the full level (an intersection-union test). *Compliance*: no pair does; the other turn of a
+# pair, in which the mismatch is -M, must be excluded too, because the errors say which group is worse or because -M
+# is below the limit as well; the two ways share the level.
+# The variance is taken at the margin (Miettinen and Nurminen, Stat. Med. 4 (1985) 213, doi:10.1002/sim.4780040211):
+# the one seen is larger where the uncertainty's area is lower by chance, which is where the mismatch is larger.
 
 from __future__ import annotations
 
@@ -43,22 +32,12 @@ _HALVINGS = 12  # until the share of a move is known; an interval's end is then 
 
 
 class MismatchPairs:
-    """All pairs of groups, the worse errors first, as `fairness_checks.stats.pairs.PairTests`.
+    """All pairs of groups, the worse errors first, as `PairTests`; every group can be judged."""
 
-    The variances are DeLong's with half a pseudo-sample (or cluster) of each group added, of which errors and
-    uncertainty know nothing; `fairness_checks.stats.ranking.auc_estimates` adds a whole one. Pseudo-samples and degrees
-    of freedom go by the effective number of clusters: a few large ones among many small ones are little evidence of how
-    much they vary.
-
-    Parameters
-    ----------
-    statistics : MismatchStatistics
-        Of G >= 2 groups, all of which can be judged.
-    blocks : ndarray of int, shape (G,), optional
-        The stratum of each group; groups are compared within strata only. Default one stratum.
-    enough : float
-        Level that no pair's own exceeds, above which p-values of a violation may be lower bounds.
-    """
+    # The variances are DeLong's with half a pseudo-sample (or cluster) of each group added, of which errors and
+    # uncertainty know nothing; `auc_estimates` adds a whole one. Pseudo-samples and degrees of freedom go by the
+    # effective number of clusters: a few large ones among many small ones are little evidence of how much they vary.
+    # `enough` is the level that no pair's own exceeds, above which p-values of a violation may be lower bounds.
 
     def __init__(self, statistics: MismatchStatistics, blocks: np.ndarray | None = None, enough: float = 1.0) -> None:
         self.enough = enough
@@ -109,14 +88,12 @@ class MismatchPairs:
         return np.sqrt(np.maximum(parts.sum(axis=0), least)), freedom
 
     def _standardised(self, index: np.ndarray, margins: tuple[float, ...]) -> tuple[Array, Array]:
-        """Return t of the mismatch at some margins, and its degrees of freedom, of some pairs; shapes (margins, b).
-
-        The two areas are moved to the nearest ones that differ by the margin, near in terms of the variances that they
-        have there: the errors' area by a share of the excess, the uncertainty's by the rest. Variances go by A (1 - A),
-        to which that of an area is nearly proportional [2]_, and the two areas keep their correlation. The share is
-        found by halving, since one step from the variances seen moves too far: that test is too liberal (0.08 of 0.05,
-        24 groups, areas 0.9 and 0.85), and after two t may fall where the mismatch rises.
-        """
+        """Return t of the mismatch at some margins, and its degrees of freedom, of some pairs; shapes (margins, b)."""
+        # The two areas are moved to the nearest ones that differ by the margin, near in terms of the variances that
+        # they have there: the errors' area by a share of the excess, the uncertainty's by the rest. Variances go by A
+        # (1 - A), to which that of an area is nearly proportional (Newcombe, Stat. Med. 25 (2006) 559,
+        # doi:10.1002/sim.2324), and the two areas keep their correlation. The share is found by halving: one step
+        # from the variances seen moves too far and is too liberal, and after two t may fall where the mismatch rises.
         margin, least = np.array(margins)[:, None], self._least[index]
         a, b = self.error_auc[index], self._uncertainty_auc[index]
         # No area is taken to be nearer to 0 or 1 than half a unit of its smaller group: its variance can be moved too.
@@ -150,10 +127,8 @@ class MismatchPairs:
         return excess / spread, freedom
 
     def outside(self, index: np.ndarray, tolerance: float) -> Array:
-        """p-values of H0 "the errors are not worse, or the mismatch keeps the tolerance"; both directions count.
-
-        Where the errors alone do not prove it, and others do, a lower bound: what the errors say.
-        """
+        """p-values of H0 "the errors are not worse, or the mismatch keeps the tolerance"; both directions count."""
+        # Where the errors alone do not prove it, and others do, a lower bound: what the errors say.
         p: Array = self.p_not_worse[index].copy()
         asked = (p < self.enough) | (self.disparity[index] >= self.disparity.max() - self.step)
 
@@ -211,35 +186,8 @@ def judge_mismatch(
     blocks: np.ndarray | None = None,
     level: float | None = None,
 ) -> Inference:
-    """Judge the largest mismatch of all pairs of groups against a limit.
-
-    Parameters
-    ----------
-    statistics : MismatchStatistics
-        Of G >= 2 groups, all of which can be judged (see `fairness_checks.stats.mismatch.too_small`).
-    limit : float
-        Largest mismatch allowed, in [0, 1).
-    alpha : float
-        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    blocks : ndarray of int, shape (G,), optional
-        The stratum of each group; groups are compared within strata only. Default one stratum.
-    level : float, optional
-        Of the test of a violation; see `fairness_checks.stats.pairs.judge_pairs`.
-
-    Returns
-    -------
-    Inference
-        `first` is the group with the worse errors; estimate and interval lie in [-1, 1].
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.mismatch import mismatch_by_group
-    >>> rng = np.random.default_rng(0)
-    >>> codes, noise = np.arange(400) % 2, rng.standard_normal((2, 400))
-    >>> found = judge_mismatch(mismatch_by_group(codes, 2, noise[0] + codes, noise[1]), 0.1, 0.05)
-    >>> found.first, found.estimate > 0.2, found.p_violation < 0.05
-    (1, True, True)
-    """
+    """Judge the largest mismatch of all pairs of groups against a limit in [0, 1); `first` has the worse errors."""
+    # All groups can be judged (`mismatch.too_small`). Estimate and interval lie in [-1, 1]. blocks: (G,), strata.
     tests = MismatchPairs(statistics, blocks, alpha)
     found = judge_pairs(tests, limit, alpha, level)
     count = len(tests.first)

@@ -1,22 +1,13 @@
-"""How much smaller a disparity is under one training mix than under another, on the same splits.
+"""How much smaller a disparity is under one training mix than under another, on the same splits."""
 
-A disparity is the largest absolute difference of two groups, so that a reduction is ``max |a| - max |b|``, a and b the
-differences of all pairs under either mix. With signs, 2 P differences of P pairs, it is the largest of a less the
-largest of b, and every ``a - b`` is linear in the repeats: what both mixes have in common cancels, and each is judged
-as any gap of a sweep is (`fairness_checks.stats.repeats`).
-
-- *The reduction is above X* where some a exceeds every b by more than X: one test for each b, at the full level (an
-  intersection-union test), of the a that is largest in the repeats.
-- *It is below X* where some b is such that no a exceeds it by X: likewise, of the b that is largest.
-
-The one that is largest was chosen by the same repeats, which Bonferroni makes up for, over 2 P. Where it is shown to
-be the largest at a hundredth of the level, nothing was chosen, and the rest of the level is left for it [1]_.
-
-References
-----------
-.. [1] Berger RL, Boos DD. P values maximized over a confidence set for the nuisance parameter. JASA 89 (1994)
-   1012-1016. doi:10.1080/01621459.1994.10476836
-"""
+# A reduction is max |a| - max |b|, a and b the differences of all pairs under either mix. With signs, 2 P differences
+# of P pairs, it is the largest of a less the largest of b, and every a - b is linear in the repeats: what both mixes
+# have in common cancels, and each is judged as any gap of a sweep is (`repeats`).
+# *The reduction is above X* where some a exceeds every b by more than X: one test for each b, at the full level (an
+# intersection-union test), of the a that is largest. *It is below X* where some b is such that no a exceeds it by X.
+# The largest was chosen by the same repeats, which Bonferroni makes up for, over 2 P; where it is shown to be the
+# largest at a hundredth of the level, nothing was chosen, and the rest of the level is left for it (Berger and Boos,
+# JASA 89 (1994) 1012, doi:10.1080/01621459.1994.10476836).
 
 from __future__ import annotations
 
@@ -37,21 +28,11 @@ _BY_SIGN = 0.01  # share of the level that may show which difference is the larg
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Claims:
-    """N estimates with the standard errors that claims on either side of them are tested by; shapes (N,).
-
-    Parameters
-    ----------
-    value : ndarray of float64
-        The estimates.
-    up, down : ndarray of float64
-        Standard errors for "it is not above" and for "it is not below"; they differ where skewness widens one.
-    freedom : ndarray of float64
-        Degrees of freedom.
-    """
+    """N estimates with the standard errors that claims on either side of them are tested by; shapes (N,)."""
 
     value: Array
-    up: Array
-    down: Array
+    up: Array  # standard errors for "it is not above"; skewness may widen one of the two
+    down: Array  # for "it is not below"
     freedom: Array
 
     def p_above(self, margin: float) -> float:
@@ -73,22 +54,13 @@ class Claims:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reduction:
-    """By how much a mix makes the disparity smaller, and all that is needed to judge it.
+    """By how much a mix makes the disparity smaller, and all that is needed to judge it."""
 
-    Parameters
-    ----------
-    least : Claims
-        Of the largest signed difference without the mix, less every one under it; the smallest is the reduction.
-    most : Claims
-        Of every signed difference without the mix, less the largest under it; the largest is the reduction.
-    of_first, of_second : Claims
-        Of the largest without the mix, and under it, less all others there.
-    """
-
+    # of the largest signed difference without the mix, less every one under it; the smallest is the reduction
     least: Claims
-    most: Claims
-    of_first: Claims
-    of_second: Claims
+    most: Claims  # of every signed difference without the mix, less the largest under it; the largest is the reduction
+    of_first: Claims  # of the largest without the mix, less all others there
+    of_second: Claims  # of the largest under it, less all others there
 
     @property
     def value(self) -> float:
@@ -138,34 +110,9 @@ def _level(level: float, others: Claims) -> float:
 
 
 def judge_reductions(found: Sequence[Reduction], limit: float, alpha: float) -> tuple[Inference, int]:
-    """Judge the smallest reduction of K mixes against the one that is asked for.
-
-    Every mix must reduce the disparity by the limit or more: compliance is shown for each at the full level, and a
-    violation by any is adjusted by Bonferroni's factor.
-
-    Parameters
-    ----------
-    found : sequence of Reduction
-        One a mix.
-    limit : float
-        Smallest reduction allowed; negative where the disparity may grow.
-    alpha : float
-        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-
-    Returns
-    -------
-    tuple of (Inference, int)
-        And which mix decides; positions of groups in it are for the caller to say.
-
-    Examples
-    --------
-    >>> def claims(*values):
-    ...     return Claims(np.array(values), *np.full((2, len(values)), 0.02), np.full(len(values), 19.0))
-    >>> closes = Reduction(claims(0.09, 0.11), claims(0.09, -0.09), claims(0.2), claims(0.0))
-    >>> answer, which = judge_reductions([closes], 0.03, 0.05)
-    >>> round(answer.estimate, 3), round(answer.low, 3), answer.p_compliance < 0.01, which
-    (0.09, 0.055, True, 0)
-    """
+    """Judge the smallest reduction of K mixes against the one that is asked for, and say which mix decides."""
+    # Every mix must reduce the disparity by the limit or more: compliance is shown for each at the full level, and a
+    # violation by any is adjusted by Bonferroni's factor. A negative limit lets the disparity grow.
     count = len(found)
     at_limit = np.array([one.p_not_below(limit) for one in found])
     p = min(1.0, count * float(at_limit.min()))

@@ -1,17 +1,11 @@
-"""Many gaps of one sweep against a limit: the largest decides, adjusted for having been chosen.
+"""Many gaps of one sweep against a limit: the largest decides, adjusted for having been chosen."""
 
-The gaps of different mixes and feature sets come from the same splits, and so they rise and fall together. A
-violation by any of them is adjusted by max-t with the least correlation that two of them have over the repeats, as if
-all pairs had that one: the more two normal statistics are correlated, the smaller their maximum (Slepian 1962 [1]_).
-One integral gives it, without random numbers, and the order of mixes and groups does not matter. Correlations are
-taken in the directions that the gaps have: two gaps that are unlikely to be large at once leave Bonferroni's bound.
-Compliance needs every gap within the limit, each at the full level (an intersection-union test).
-
-References
-----------
-.. [1] Slepian D. The one-sided barrier problem for Gaussian noise. Bell Syst. Tech. J. 41 (1962) 463-501.
-   doi:10.1002/j.1538-7305.1962.tb02419.x
-"""
+# The gaps of different mixes and feature sets come from the same splits, and rise and fall together. A violation by
+# any is adjusted by max-t with the least correlation that two of them have over the repeats, as if all pairs had that
+# one: the more two normal statistics are correlated, the smaller their maximum (Slepian, Bell Syst. Tech. J. 41
+# (1962) 463, doi:10.1002/j.1538-7305.1962.tb02419.x). One integral gives it, without random numbers. Correlations are
+# taken in the directions that the gaps have: two gaps that are unlikely to be large at once leave Bonferroni's bound.
+# Compliance needs every gap within the limit, each at the full level (an intersection-union test).
 
 from __future__ import annotations
 
@@ -38,93 +32,39 @@ _MOST_CORRELATED = 0.998  # beyond it the grid is too coarse; less correlation i
 
 @dataclass(frozen=True, slots=True)
 class JudgedGaps:
-    """What the repeats say about the largest of K gaps.
+    """What the repeats say about the largest of K gaps."""
 
-    Parameters
-    ----------
-    inference : Inference
-        Estimate and interval of the absolute gap; `first` has the higher value.
-    shown : int
-        Position of the gap that decides.
-    left_out : int
-        Repeats in which that gap was undefined.
-    freedom : float
-        Degrees of freedom of that gap's variance.
-    """
-
-    inference: Inference
-    shown: int
-    left_out: int
-    freedom: float
+    inference: Inference  # of the absolute gap; `first` has the higher value
+    shown: int  # position of the gap that decides
+    left_out: int  # repeats in which that gap was undefined
+    freedom: float  # of that gap's variance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Widening:
-    """Factors, 1 or more, of the variances of K gaps, by the claim that they test; shapes (K,).
+    """Factors, 1 or more, of the variances of K gaps, where a small group misses the large ones of skewed errors."""
 
-    Errors that are skewed to the right are missed by a small group, whose mean and variance are then both too small.
-
-    Parameters
-    ----------
-    violation : ndarray of float64
-        Of the claim that the gap is beyond the limit.
-    above, below : ndarray of float64
-        Of the claims that the gap, first less second, is not above the limit, and not below its negative.
-    """
-
-    violation: Array
-    above: Array
-    below: Array
+    violation: Array  # (K,), of the claim that the gap is beyond the limit
+    above: Array  # (K,), that the gap, first less second, is not above the limit
+    below: Array  # (K,), that it is not below its negative
 
 
 def repeats_outside(gaps: Estimates, margin: float) -> Array:
-    """p-values of H0 |gap| <= margin, both directions counted, shape (K,).
-
-    Examples
-    --------
-    >>> one = Estimates(np.array([0.3]), np.array([0.01]), np.array([19.0]))
-    >>> repeats_outside(one, 0.0).round(4).tolist()
-    [0.0074]
-    """
+    """p-values of H0 |gap| <= margin, both directions counted, shape (K,)."""
     error, size = np.sqrt(gaps.variance), np.abs(gaps.value)
     near, far = (size - margin) / error, (size + margin) / error
     return np.minimum(upper_tail(near, gaps.freedom) + upper_tail(far, gaps.freedom), 1.0)
 
 
 def repeats_within(gaps: Estimates, margin: float) -> Array:
-    """p-values of H0 |gap| >= margin, shape (K,).
-
-    Examples
-    --------
-    >>> one = Estimates(np.array([0.1]), np.array([0.01]), np.array([19.0]))
-    >>> repeats_within(one, 0.4).round(4).tolist()
-    [0.0037]
-    """
+    """p-values of H0 |gap| >= margin, shape (K,)."""
     return upper_tail((margin - np.abs(gaps.value)) / np.sqrt(gaps.variance), gaps.freedom)
 
 
 def largest_p(least: float, shift: Array, correlation: float) -> float:
-    """Adjust the smallest of K p-values for having been chosen.
-
-    Parameters
-    ----------
-    least : float
-        The smallest p-value.
-    shift : ndarray of float64, shape (K,)
-        Distance of the two directions, 2 margin / standard error: 0 at a margin of 0, where both count alike.
-    correlation : float
-        What every two statistics are correlated by, or more.
-
-    Returns
-    -------
-    float
-        At least `least`, at most Bonferroni's bound, which it is for correlations of 0 and less.
-
-    Examples
-    --------
-    >>> [round(largest_p(0.01, np.full(4, 9.0), r), 4) for r in (0.0, 0.5, 0.9)]
-    [0.04, 0.0336, 0.0201]
-    """
+    """Adjust the smallest of K p-values for having been chosen; Bonferroni's bound where there is no correlation."""
+    # shift: (K,), distance of the two directions, 2 margin / standard error. Any two statistics are correlated by
+    # `correlation`, or more.
     count = len(shift)
     bound = min(count * least, 1.0)
     if count == 1 or correlation <= 0.0 or least >= 0.5:
@@ -175,38 +115,10 @@ def judge_gaps(
     widening: Widening | None = None,
     largest: float = 1.0,
 ) -> JudgedGaps:
-    """Judge the largest of K gaps of a sweep against a limit.
-
-    Parameters
-    ----------
-    gaps : array_like of float, shape (K, J)
-        Each repeat's value of the first group minus that of the second, in J repeats; nan where undefined.
-    limit : float
-        Largest absolute gap allowed, 0 or more.
-    alpha : float
-        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    n_train, n_test, test_variance, trained_share, most_freedom
-        See `fairness_checks.stats.repeats.repeat_estimates`.
-    first, second : array_like of int, shape (K,)
-        Positions of the groups of each gap.
-    largest : float
-        No gap is larger; inf where there is no bound.
-    widening : Widening, optional
-        Of means, by how much skewed values widen the tests.
-
-    Raises
-    ------
-    ValueError
-        If some gap cannot be judged: too many repeats leave it undefined, or all repeats agree and nothing is known
-        of the test rows. A gap that is left out could be the one that violates.
-
-    Examples
-    --------
-    >>> gaps = [[0.30, 0.26, 0.34, 0.29, 0.31, 0.28], [0.05, 0.02, 0.07, 0.04, 0.05, 0.03]]
-    >>> found = judge_gaps(gaps, 0.1, 0.05, n_train=700, n_test=300, first=[0, 0], second=[1, 1])
-    >>> found.shown, round(found.inference.estimate, 3), found.inference.p_violation < 0.001
-    (0, 0.297, True)
-    """
+    """Judge the largest of K gaps of a sweep against a limit; ValueError where some gap cannot be judged."""
+    # gaps: (K, J), the first group's value minus the second's, nan where undefined; first, second: (K,). A gap that
+    # is left out could be the one that violates. The others are those of `repeats.repeat_estimates`; no gap exceeds
+    # `largest`.
     gaps = np.atleast_2d(np.asarray(gaps, dtype=np.float64))
     if undefined_gaps(gaps).any():
         raise ValueError(f"gaps {np.flatnonzero(undefined_gaps(gaps)).tolist()} are undefined in too many repeats")

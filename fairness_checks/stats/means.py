@@ -1,17 +1,8 @@
-"""Means of per-sample errors, compared at a margin by Welch's test, corrected for skewness as `skewness` says.
+"""Means of per-sample errors, compared at a margin by Welch's test, corrected for skewness as `skewness` says."""
 
-The rates of false failures and wrong passes at the limit stay at alpha from 20 samples per group on, for errors of one
-shape in all groups, shifted or with a scale up to twice as large where the mean is higher (measured: normal,
-exponential, chi-square, Brier scores, lognormal). Where the *lower* mean belongs to errors spread twice as widely,
-lognormal ones are failed wrongly in up to 7 % at 20 and 40 samples (`benchmarks.shapes`). Symmetric errors lose next
-to nothing. No method can promise this for *any* error [1]_: an event of probability q which no group has shown is
-missed with probability (1 - q)^n, so groups whose errors differ in shape need sizes beyond 3 / q.
-
-References
-----------
-.. [1] Bahadur RR, Savage LJ. The nonexistence of certain statistical procedures in nonparametric problems. Ann. Math.
-   Stat. 27 (1956) 1115-1122. doi:10.1214/aoms/1177728077
-"""
+# No method keeps its level for any error (Bahadur and Savage, Ann. Math. Stat. 27 (1956) 1115,
+# doi:10.1214/aoms/1177728077): an event of probability q which no group has shown is missed with probability (1 -
+# q)^n. Where it holds, and where not: docs/statistics.md.
 
 from __future__ import annotations
 
@@ -32,31 +23,14 @@ __all__ = ["mean_estimates", "means_outside", "means_within"]
 
 
 def mean_estimates(statistics: MeanStatistics) -> Estimates:
-    """Return the means with their usual variances, s^2 / n, and n - 1 degrees of freedom, shapes (G,).
-
-    They are for reports and planning. A verdict at a margin comes from `means_outside` and `means_within`.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.moments import moments_by_group
-    >>> estimates = mean_estimates(moments_by_group(np.zeros(3, dtype=int), 1, np.array([1.0, 2.0, 3.0])))
-    >>> estimates.value.tolist(), estimates.freedom.tolist()
-    ([2.0], [2.0])
-    """
+    """Return the means with their usual variances, s^2 / n, and n - 1 degrees of freedom, shapes (G,)."""
+    # For reports and planning; a verdict at a margin comes from `means_outside` and `means_within`.
     n = statistics.n.astype(np.float64)
     return Estimates(statistics.mean, variances(statistics) / np.maximum(n, 1.0), n - 1.0, statistics.shared)
 
 
 def means_outside(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
-    """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.moments import moments_by_group
-    >>> statistics = moments_by_group(np.repeat([0, 1], 4), 2, np.array([1.0, 2.0, 3.0, 4.0, 6.0, 7.0, 8.0, 9.0]))
-    >>> means_outside(statistics, np.array([0]), np.array([1]), 1.0).round(4).tolist()
-    [0.0026]
-    """
+    """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged."""
     swap = statistics.mean[second] > statistics.mean[first]
     higher, lower = np.where(swap, second, first), np.where(swap, first, second)
     of_higher, of_lower, skewness = violation_variances(statistics, higher, lower)
@@ -72,18 +46,9 @@ def _side(statistics: MeanStatistics, at: np.ndarray, variance: Array) -> Estima
 
 
 def means_within(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
-    """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged.
-
-    The larger p-value of two one-sided tests. Each widens its own standard error, as the one mean may be higher yet and
-    the other lower, so that the order in which the means were seen does not say which of them has the larger one.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.moments import moments_by_group
-    >>> statistics = moments_by_group(np.repeat([0, 1], 4), 2, np.array([1.0, 2.0, 3.0, 4.0, 6.0, 7.0, 8.0, 9.0]))
-    >>> means_within(statistics, np.array([0]), np.array([1]), 8.0).round(4).tolist()
-    [0.0083]
-    """
+    """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged."""
+    # The larger p-value of two one-sided tests. Each widens its own standard error, as the one mean may be higher yet
+    # and the other lower: the order in which they were seen does not say which is larger.
     freedom, correlation = statistics.n.astype(np.float64) - 1.0, correlation_of(statistics.shared, first, second)
     may_be_higher, may_be_lower = (
         Estimates(statistics.mean, variance, freedom) for variance in unseen_variances(statistics)

@@ -1,18 +1,10 @@
-"""Whether a model's uncertainty warns of the group that it fails: two correlated areas with the group as the label.
+"""Whether a model's uncertainty warns of the group that it fails: two correlated areas with the group as the label."""
 
-A_x = P(x is higher in the first group) + P(tie) / 2, for x the error and the uncertainty of the same samples; the
-mismatch of two groups is A_error - A_uncertainty. Its variance is DeLong's for correlated areas [1]_: a sample's
-component is the share of the other group that its error beats, less the share that its uncertainty beats. Clusters
-contribute the sum of their samples' components, those in both groups with their covariance [2]_.
-
-References
-----------
-.. [1] DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated receiver operating
-   characteristic curves: a nonparametric approach. Biometrics 44 (1988) 837-845. doi:10.2307/2531595
-.. [2] Obuchowski NA. Nonparametric analysis of clustered ROC curve data. Biometrics 53 (1997) 567-578.
-   doi:10.2307/2533958
-.. [3] Kish L. Survey sampling. Wiley, 1965.
-"""
+# A_x = P(x is higher in the first group) + P(tie) / 2, for x the error and the uncertainty of the same samples; the
+# mismatch is A_error - A_uncertainty. Its variance is DeLong's for correlated areas (Biometrics 44 (1988) 837,
+# doi:10.2307/2531595): a sample's component is the share of the other group that its error exceeds, less the share
+# that its uncertainty exceeds. Clusters contribute the sum of their samples' components, those in both groups with
+# their covariance (Obuchowski, Biometrics 53 (1997) 567, doi:10.2307/2533958).
 
 from __future__ import annotations
 
@@ -36,20 +28,8 @@ Integers = npt.NDArray[np.int64]
 
 
 def comes_first(error_auc: npt.ArrayLike, uncertainty_auc: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Say of which pairs the first group is the worse one; of equal errors the one whose uncertainty is lower.
-
-    Its mismatch is the larger one of the two turns: otherwise the groups' names would choose the sign.
-
-    Parameters
-    ----------
-    error_auc, uncertainty_auc : array_like of float
-        Areas of the first group against the second, of one shape.
-
-    Examples
-    --------
-    >>> comes_first([0.7, 0.5, 0.5], [0.4, 0.2, 0.8]).tolist()
-    [True, True, False]
-    """
+    """Say of which pairs the first group is the worse one; of equal errors the one whose uncertainty is lower."""
+    # Its mismatch is the larger one of the two turns: otherwise the groups' names would choose the sign.
     error = np.asarray(error_auc, dtype=np.float64)
     equal = np.abs(error - 0.5) < _EQUAL
     return np.asarray(np.where(equal, np.asarray(uncertainty_auc) <= 0.5, error > 0.5))
@@ -57,38 +37,20 @@ def comes_first(error_auc: npt.ArrayLike, uncertainty_auc: npt.ArrayLike) -> npt
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MismatchStatistics:
-    """How errors and uncertainties order all pairs of G groups; entry [i, j] is group i against group j.
+    """How errors and uncertainties order all pairs of G groups; entry [i, j] is group i against group j."""
 
-    Parameters
-    ----------
-    error_auc, uncertainty_auc : ndarray of float64, shape (G, G)
-        Probability that the error, and the uncertainty, of a sample of i exceeds that of a sample of j, ties counted
-        half; in [0, 1], nan where either group is empty.
-    variance, error_variance, uncertainty_variance : ndarray of float64, shape (G, G)
-        What the samples of i add to the variance of the mismatch of i and j, and of either area alone; nan where i has
-        fewer than 2 units. The variance of the pair is [i, j] + [j, i] + covariance[i, j].
-    covariance, error_covariance, uncertainty_covariance : ndarray of float64, shape (G, G)
-        Twice the covariance of the two groups' parts, from clusters in both; symmetric, 0 without such clusters.
-    shared : ndarray of int64, shape (G, G)
-        Clusters in both groups; 0 without clusters.
-    units, samples : ndarray of int64, shape (G,)
-        Independent units (clusters, or samples without clusters) and samples.
-    effective : ndarray of float64, shape (G,)
-        Units of equal size that would weigh as evenly: (sum of sizes)^2 / sum of squared sizes [3]_, at most `units`.
-    """
-
-    error_auc: Array
-    uncertainty_auc: Array
-    variance: Array
-    error_variance: Array
-    uncertainty_variance: Array
-    covariance: Array
-    error_covariance: Array
-    uncertainty_covariance: Array
-    shared: Integers
-    units: Integers
-    samples: Integers
-    effective: Array
+    error_auc: Array  # (G, G), P(error of i > error of j), ties half; nan where one is empty
+    uncertainty_auc: Array  # (G, G)
+    variance: Array  # (G, G), what i adds to that of the mismatch; of a pair [i, j] + [j, i] + covariance
+    error_variance: Array  # (G, G), to that of either area alone; nan where i has fewer than 2 units
+    uncertainty_variance: Array  # (G, G)
+    covariance: Array  # (G, G), twice that of the two groups' parts, from clusters in both
+    error_covariance: Array  # (G, G)
+    uncertainty_covariance: Array  # (G, G)
+    shared: Integers  # (G, G), clusters in both groups
+    units: Integers  # (G,), clusters, or samples without clusters
+    samples: Integers  # (G,)
+    effective: Array  # (G,), (sum of sizes)^2 / sum of squares (Kish, Survey Sampling, 1965)
 
     def take(self, order: Sequence[int]) -> MismatchStatistics:
         """Return the groups at the given positions; -1 stands for an empty group."""
@@ -169,30 +131,8 @@ def mismatch_by_group(
     uncertainty: npt.ArrayLike,
     cells: Cells | None = None,
 ) -> MismatchStatistics:
-    """Compare how errors and uncertainties separate all pairs of groups: two sorts, then time linear in G n.
-
-    Parameters
-    ----------
-    codes : ndarray of int, shape (n,)
-        Group of each sample in [0, groups); -1 leaves the sample out.
-    groups : int
-        Number of groups, G.
-    error, uncertainty : array_like of float, shape (n,)
-        Of each sample; any units, only the ranks count.
-    cells : Cells, optional
-        Clusters of the same samples, from `find_cells`; without, samples are independent.
-
-    Raises
-    ------
-    ValueError
-        For arrays of different lengths, a code out of range, or a value that is nan.
-
-    Examples
-    --------
-    >>> result = mismatch_by_group(np.array([0, 0, 1, 1]), 2, [4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 0.0])
-    >>> float(result.error_auc[0, 1]), float(result.uncertainty_auc[0, 1])
-    (1.0, 0.5)
-    """
+    """Compare how errors and uncertainties separate all pairs of groups: two sorts, then time linear in G n."""
+    # codes, error, uncertainty: (n,); code -1 leaves a sample out, nan is a ValueError. Only ranks count.
     codes, error, uncertainty = np.asarray(codes), floats("error", error), floats("uncertainty", uncertainty)
     same_length(codes=codes, error=error, uncertainty=uncertainty)
     if len(codes) and not -1 <= codes.min() <= codes.max() < groups:

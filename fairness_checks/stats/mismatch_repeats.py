@@ -1,11 +1,8 @@
-"""The mismatch of uncertainty and error over the repeats of a sweep: gaps with a sign, and two turns of a pair.
+"""The mismatch of uncertainty and error over the repeats of a sweep: gaps with a sign, and two turns of a pair."""
 
-The tests are those of `fairness_checks.stats.judge_mismatch` with the variance of overlapping repeats. *Violation*: the
-group's errors are higher (A_error > 1/2) and its mismatch M exceeds the limit, both shown. *Compliance*: M is below the
-limit, and the other turn of the pair, in which the mismatch is -M, is excluded too: by the errors, which say who is
-worse, or because -M is below the limit as well. Without that a pair whose errors are nearly alike passes by whichever
-group came first: in up to 37 % of sweeps at the limit.
-"""
+# The tests are those of `judge_mismatch` with the variance of overlapping repeats. Compliance excludes the other turn
+# of a pair, too: by the errors, which say who is worse, or because -M is below the limit as well. Without that a pair
+# whose errors are nearly alike passes by whichever group came first.
 
 from __future__ import annotations
 
@@ -38,34 +35,9 @@ def judge_mismatches(
     second: npt.ArrayLike,
     most_freedom: npt.ArrayLike = np.inf,
 ) -> JudgedGaps:
-    """Judge the largest of K mismatches against a limit; Bonferroni over them for a violation.
-
-    Parameters
-    ----------
-    gaps : array_like of float, shape (K, J)
-        A_error - A_uncertainty in each repeat, the group with the higher errors on the mean first; nan where undefined.
-    error_auc : array_like of float, shape (K, J)
-        A_error of the same repeats.
-    limit : float
-        Largest mismatch allowed, 0 or more.
-    alpha : float
-        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    n_train, n_test, most_freedom
-        See `fairness_checks.stats.repeats.repeat_estimates`.
-    tested : tuple of array_like of float, shape (K,)
-        Test rows of the first and of the second group in a repeat.
-    first, second : array_like of int, shape (K,)
-        Positions of the groups of each gap.
-
-    Examples
-    --------
-    >>> seen = np.array([[0.30, 0.26, 0.34, 0.29, 0.31, 0.28]])
-    >>> found = judge_mismatches(
-    ...     seen, 0.5 + seen, 0.1, 0.05, n_train=700, n_test=300, tested=([100], [200]), first=[1], second=[0]
-    ... )
-    >>> found.inference.first, round(found.inference.estimate, 3), found.inference.p_violation < 0.001
-    (1, 0.297, True)
-    """
+    """Judge the largest of K mismatches against a limit; Bonferroni over them for a violation."""
+    # gaps, error_auc: (K, J), the group with the higher errors on the mean first; nan where undefined. tested: test
+    # rows of the first and the second group, (K,) each; first, second: (K,).
     values = np.atleast_2d(np.asarray(gaps, dtype=np.float64))
     found = repeat_estimates(values, n_train, n_test, most_freedom=most_freedom)
     error, count = np.sqrt(found.variance), len(values)

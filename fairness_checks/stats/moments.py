@@ -19,28 +19,14 @@ _CHUNK_ROWS = 65_536  # a few temporary arrays of half a megabyte each
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeanStatistics:
-    """Sizes, means and central moments of G groups; statistics of disjoint rows are merged by ``+``.
+    """Sizes, means and central moments of G groups; statistics of disjoint rows are merged by ``+``."""
 
-    Parameters
-    ----------
-    n : ndarray of int64, shape (G,)
-        Independent observations: samples, or effective clusters (float64) where `clustered`.
-    mean : ndarray of float64, shape (G,)
-        Means over the samples in the values' unit; NaN where a group is empty.
-    m2, m3 : ndarray of float64, shape (G,)
-        Sums of the squared and of the cubed deviations from the group's mean; 0 where a group is empty.
-    clustered : bool
-        Whether the observations are clusters. Such statistics are not merged: a cluster may lie in both parts.
-    shared : ndarray of float64, shape (G, G), or None
-        Correlations of the means through clusters that lie in several groups; None where none does.
-    """
-
-    n: npt.NDArray[Any]
-    mean: Array
-    m2: Array
-    m3: Array
-    clustered: bool = False
-    shared: Array | None = None
+    n: npt.NDArray[Any]  # (G,), samples, or effective clusters (float64)
+    mean: Array  # (G,); nan where a group is empty
+    m2: Array  # (G,), sum of the squared deviations from the group's mean
+    m3: Array  # (G,), of the cubed ones
+    clustered: bool = False  # such statistics are not merged: a cluster may lie in both parts
+    shared: Array | None = None  # (G, G), correlations through clusters that lie in several groups
 
     def take(self, order: Sequence[int]) -> MeanStatistics:
         """Return the groups at the given positions; -1 stands for a group without samples."""
@@ -55,20 +41,9 @@ class MeanStatistics:
         return MeanStatistics(*picked, self.clustered, take_shared(self.shared, at))
 
     def __add__(self, other: MeanStatistics) -> MeanStatistics:
-        """Merge the same groups' statistics over other rows by the parallel update formulas [1]_, [2]_.
-
-        Raises
-        ------
-        ValueError
-            For other numbers of groups, and for statistics of clusters.
-
-        References
-        ----------
-        .. [1] Chan TF, Golub GH, LeVeque RJ. Algorithms for computing the sample variance. Am. Stat. 37 (1983)
-           242-247. doi:10.1080/00031305.1983.10483115
-        .. [2] Pebay P. Formulas for robust, one-pass parallel computation of covariances and arbitrary-order
-           statistical moments. Sandia report SAND2008-6212 (2008). doi:10.2172/1028931
-        """
+        """Merge the same groups' statistics over other rows, so that chunks add up; clusters are a ValueError."""
+        # Chan, Golub, LeVeque, Am. Stat. 37 (1983) 242, doi:10.1080/00031305.1983.10483115; Pebay, SAND2008-6212,
+        # doi:10.2172/1028931
         if self.clustered or other.clustered:
             raise ValueError("statistics of clusters cannot be merged: a cluster may lie in both parts")
         if self.n.shape != other.n.shape:
@@ -102,23 +77,8 @@ def _chunk_moments(codes: npt.NDArray[np.integer], groups: int, values: Array) -
 
 
 def moments_by_group(codes: npt.NDArray[np.integer], groups: int, values: npt.NDArray[np.generic]) -> MeanStatistics:
-    """Count the samples of each group and sum the powers of their deviations from the group's mean.
-
-    Parameters
-    ----------
-    codes : ndarray of int, shape (N,)
-        Group of each row, below `groups`; rows with a negative code are left out.
-    groups : int
-        Number of groups G; a group without rows has n = 0 and mean NaN.
-    values : ndarray of float or bool, shape (N,)
-        One value per row, e.g. its squared error; finite where the code is not negative, else `ValueError`.
-
-    Examples
-    --------
-    >>> statistics = moments_by_group(np.array([0, 1, 0, -1, 1]), 2, np.array([1.0, 5.0, 3.0, 9.0, 5.0]))
-    >>> statistics.n.tolist(), statistics.mean.tolist(), statistics.m2.tolist()
-    ([2, 2], [2.0, 5.0], [2.0, 0.0])
-    """
+    """Count the samples of each group and sum the powers of their deviations from the group's mean."""
+    # codes, values: (N,), finite where the code is not negative, else ValueError.
     if codes.shape != values.shape or codes.ndim != 1:
         raise ValueError(f"codes and values must be of one length; found shapes {codes.shape} and {values.shape}")
     zero = np.zeros(groups)
@@ -133,32 +93,10 @@ def moments_by_group(codes: npt.NDArray[np.integer], groups: int, values: npt.ND
 
 
 def moments_by_cluster(cells: Cells, values: npt.NDArray[np.generic]) -> MeanStatistics:
-    """Moments of groups whose samples come in clusters, such as images of patients.
-
-    The mean is over a group's n samples: as a ratio, of the clusters' sums to their sizes [1]_, it deviates from the
-    truth by about the sum of its samples' deviations over n. Its variance and its skewness are those of
-    `cluster_evidence`; they are given as those of as many independent observations as there are effective clusters, so
-    that every test of means becomes cluster-robust. Clusters of one sample give `moments_by_group`.
-
-    Parameters
-    ----------
-    cells : Cells
-        Of n samples; those with cell -1 are left out.
-    values : ndarray of float or bool, shape (n,)
-        One value per sample; finite where the cell is not -1, else `ValueError`.
-
-    References
-    ----------
-    .. [1] Cochran WG. Sampling Techniques, 3rd edition. Wiley (1977), section 6.3: variance of a ratio estimate.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.clusters import find_cells
-    >>> cells = find_cells(np.zeros(4, dtype=int), 1, np.array([0, 0, 1, 1]))
-    >>> statistics = moments_by_cluster(cells, np.array([1.0, 1.0, 3.0, 3.0]))
-    >>> statistics.n.tolist(), statistics.mean.tolist(), statistics.m2.tolist()
-    ([2.0], [2.0], [2.0])
-    """
+    """Return moments of groups whose samples come in clusters, such that every test of means becomes cluster-robust."""
+    # As a ratio, of the clusters' sums to their sizes (Cochran, Sampling Techniques (1977), 6.3), the mean deviates
+    # from the truth by about the sum of its samples' deviations over n. Its variance and skewness are those of
+    # `cluster_evidence`, given as those of as many independent observations as there are effective clusters.
     if values.shape != cells.of_row.shape:
         raise ValueError(f"one value per sample: {cells.of_row.shape} samples, values of shape {values.shape}")
     codes = np.append(cells.group, -1)[cells.of_row]  # cell -1 has the group -1

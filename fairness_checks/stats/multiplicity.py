@@ -31,33 +31,14 @@ CORRECTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType
 
 
 def adjust(p_values: Sequence[float], correction: str) -> list[float]:
-    """Return adjusted p-values, in the order given.
-
-    Parameters
-    ----------
-    p_values : sequence of float
-        Raw p-values in [0, 1]; an empty sequence gives an empty list.
-    correction : {"holm", "benjamini_hochberg", "none"}
-        A key of `CORRECTIONS`.
-
-    Examples
-    --------
-    >>> adjust([0.01, 0.04, 0.03], "holm")
-    [0.03, 0.06, 0.06]
-    """
+    """Return p-values adjusted by a key of `CORRECTIONS`, in the order given."""
     if not p_values:
         return []
     return [float(p) for p in CORRECTIONS[correction](np.asarray(p_values, dtype=np.float64))]
 
 
 def sidak(smallest: float, tests: int) -> float:
-    """Adjust the smallest p-value of independent tests (Sidak, JASA 62 (1967) 626-633).
-
-    Examples
-    --------
-    >>> round(sidak(0.01, 5), 6)
-    0.04901
-    """
+    """Adjust the smallest p-value of independent tests (Sidak, JASA 62 (1967) 626-633)."""
     return float(-np.expm1(tests * np.log1p(-smallest))) if smallest < 1.0 else 1.0
 
 

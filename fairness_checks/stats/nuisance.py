@@ -1,9 +1,8 @@
-"""The largest probability of a region of tables over the rates on the boundary of a null hypothesis.
+"""The largest probability of a region of tables over the rates on the boundary of a null hypothesis."""
 
-Both groups' binomial probabilities have features of one width on the arcsine scales of their rates. The nuisance rate
-is searched on a grid that is even on both scales, then around the three highest peaks, and again at the top of the
-highest one. See `fairness_checks.stats.exact`.
-"""
+# Both groups' binomial probabilities have features of one width on the arcsine scales of their rates. The nuisance
+# rate is searched on a grid that is even on both scales, then around the three highest peaks, and again at the top of
+# the highest one. See `exact`.
 
 from __future__ import annotations
 
@@ -32,24 +31,12 @@ _FAR, _MORE = 8.5, 40.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
-    """Outcomes of one group that are possible at the rates searched, and their binomial coefficients.
+    """Outcomes of one group that are possible at the rates searched, and their binomial coefficients."""
 
-    Parameters
-    ----------
-    n : ndarray of float64, shape (B,)
-        Samples.
-    start : ndarray of float64, shape (B,)
-        The smallest outcome of each pair.
-    width : int
-        How many follow, of all pairs; those past n have no probability.
-    log_choose : ndarray of float64, shape (B, width), or None
-        Logarithms of the binomial coefficients; None where there are too many for a table.
-    """
-
-    n: Array
-    start: Array
-    width: int
-    log_choose: Array | None
+    n: Array  # (B,), samples
+    start: Array  # (B,), the smallest outcome of each pair
+    width: int  # how many follow, of all pairs; those past n have no probability
+    log_choose: Array | None  # (B, width), log binomial coefficients; None where too many for a table
 
     @staticmethod
     def between(n: Array, low: Array, high: Array, longest: int | None = None) -> Outcomes:
@@ -133,27 +120,13 @@ class Region:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
-    """Where the nuisance rate is looked for, on one boundary of the null hypothesis, and what is possible there.
+    """Where the nuisance rate is looked for, on one boundary of the null hypothesis, and what is possible there."""
 
-    Parameters
-    ----------
-    margin : ndarray of float64, shape (B,)
-        The boundary of each pair.
-    contrast : {"difference", "ratio"}
-        p1 - p2 or p1 / p2.
-    low, high : ndarray of float64, shape (B,)
-        Range of p2; of a pair without any it is empty, and anything.
-    possible : ndarray of bool, shape (B,)
-        Which pairs have any.
-    first, second : Outcomes
-        Of the two groups.
-    """
-
-    margin: Array
+    margin: Array  # (B,), the boundary of each pair
     contrast: Contrast
-    low: Array
-    high: Array
-    possible: np.ndarray
+    low: Array  # (B,), range of p2; empty, and anything, of a pair without any
+    high: Array  # (B,)
+    possible: np.ndarray  # (B,), which pairs have any
     first: Outcomes
     second: Outcomes
 

@@ -1,12 +1,9 @@
-"""The largest disparity among pairs of groups, whatever is compared: p-values, interval and the pair that decides.
+"""The largest disparity among pairs of groups, whatever is compared: p-values, interval and the pair that decides."""
 
-A *tolerance* is the largest disparity that is allowed. Violation: some pair lies beyond it, simultaneous over the pairs
-by max-t. Compliance: every pair lies within, an intersection-union test at the full level.
-
-The interval is the smallest that holds all tolerances that neither test rejects, whichever of them is asked about: what
-is inconclusive lies in it. Exact p-values of rates rise and fall by steps as the tolerance grows, so that there may be
-several ends; it reaches to the outermost. It is looked for down to a fiftieth of a standard error.
-"""
+# A *tolerance* is the largest disparity that is allowed. Violation: some pair lies beyond it, simultaneous over the
+# pairs by max-t. Compliance: every pair lies within, an intersection-union test at the full level. The interval is
+# the smallest that holds all tolerances that neither test rejects, looked for down to a fiftieth of a standard error.
+# Exact p-values of rates rise and fall by steps, so that there may be several ends: it reaches to the outermost.
 
 from __future__ import annotations
 
@@ -29,29 +26,7 @@ _MOST_DOUBLINGS = 200
 
 
 def block_pairs(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of the groups of all pairs within blocks, in the order of `numpy.triu_indices`.
-
-    Parameters
-    ----------
-    blocks : ndarray of int, shape (G,)
-        The stratum of each group.
-
-    Returns
-    -------
-    tuple of ndarray of int, shape (B,)
-        First and second group of each pair.
-
-    Raises
-    ------
-    ValueError
-        If no block has two groups.
-
-    Examples
-    --------
-    >>> first, second = block_pairs(np.array([0, 1, 0, 1, 2]))
-    >>> list(zip(first.tolist(), second.tolist()))
-    [(0, 2), (1, 3)]
-    """
+    """Return the positions of the groups of all pairs within blocks, in `numpy.triu_indices`'s order; (B,) each."""
     blocks = np.asarray(blocks)
     first, second = np.triu_indices(len(blocks), 1)
     same = blocks[first] == blocks[second]
@@ -61,33 +36,18 @@ def block_pairs(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class PairTests(Protocol):
-    """All B pairs of G groups, and their tests at any tolerance.
+    """All B pairs of G groups, and their tests at any tolerance."""
 
-    Four more attributes are optional: `blocks`, ndarray of int of shape (G,), the stratum of each group, where pairs
-    exist within strata only (default one stratum); `smallest`, float, below which no tolerance is searched
-    (default 0; a signed disparity may have -1); and `independent`, bool, False where clusters lie in several groups.
-    `large`, ndarray of bool of shape (G,), says which groups are tested apart from small ones.
+    # Optional: `blocks`, (G,) int, strata within which pairs exist; `smallest`, below which no tolerance is searched
+    # (default 0; a signed disparity may have -1); `independent`, False where clusters lie in several groups; `large`,
+    # (G,) bool, which groups are tested apart from small ones.
 
-    Attributes
-    ----------
-    first, second : ndarray of int, shape (B,)
-        Positions of the groups of each pair.
-    disparity : ndarray of float64, shape (B,)
-        Estimated disparities, 0 or more, on the scale of the tolerance.
-    deviations : ndarray of float64, shape (G,)
-        Standard errors of the groups' estimates on the scale of `scaled`; for the joint distribution of the pairs.
-    largest : float
-        No tolerance is larger.
-    step : float
-        Precision to which an interval's end is found.
-    """
-
-    first: np.ndarray
-    second: np.ndarray
-    disparity: Array
-    deviations: Array
-    largest: float
-    step: float
+    first: np.ndarray  # (B,), positions of the groups of each pair
+    second: np.ndarray  # (B,)
+    disparity: Array  # (B,), 0 or more, on the scale of the tolerance
+    deviations: Array  # (G,), standard errors on the scale of `scaled`, for the joint distribution
+    largest: float  # no tolerance is larger
+    step: float  # precision to which an interval's end is found
 
     def outside(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the pair keeps the tolerance" of some pairs."""
@@ -104,22 +64,11 @@ class PairTests(Protocol):
 
 @runtime_checkable
 class UnevenTests(PairTests, Protocol):
-    """Tests whose p-values do not only rise, or only fall, with the tolerance, and may be bounds where that suffices.
+    """Tests whose p-values do not only rise, or only fall, with the tolerance, and may be bounds if that suffices."""
 
-    Attributes
-    ----------
-    different : ndarray of int, shape (K,)
-        One pair of each kind; the others have the same p-values.
-    kind : ndarray of int, shape (B,)
-        Which kind each pair is of, in the order of their counts.
-    enough : float
-        Above it `outside` may return a lower bound of a p-value that is above it too. Set to the highest level at which
-        any pair is tested.
-    """
-
-    different: np.ndarray
-    kind: np.ndarray
-    enough: float
+    different: np.ndarray  # (K,), one pair of each kind; the others have the same p-values
+    kind: np.ndarray  # (B,), which kind each pair is of, in the order of their counts
+    enough: float  # highest level of any pair: above it `outside` may return a lower bound that is above it too
 
     def outside_at(self, pair: int, tolerances: Array) -> Array:
         """Return `outside` of one pair at several tolerances."""
@@ -139,45 +88,21 @@ T = TypeVar("T", bound=PairTests)
 
 @dataclass(frozen=True, slots=True)
 class PairsInference:
-    """The answer on the scale of the tolerance; see `fairness_checks.stats.inference.Inference`.
+    """The answer on the scale of the tolerance; see `fairness_checks.stats.inference.Inference`."""
 
-    Parameters
-    ----------
-    low, high : float
-        Interval of the largest disparity; `high` is `PairTests.largest` where nothing bounds it.
-    p_violation, p_compliance : float
-        Simultaneous over the pairs.
-    shown : int
-        The pair that decides; see `fairness_checks.stats.inference.deciding`.
-    level : float
-        Level at which that pair is tested for a violation.
-    note : str
-        What the method adds where pairs are not tested alike.
-    """
-
-    low: float
+    low: float  # of the largest disparity; `high` is `PairTests.largest` where nothing bounds it
     high: float
-    p_violation: float
+    p_violation: float  # simultaneous over the pairs
     p_compliance: float
-    shown: int
-    level: float
-    note: str = ""
+    shown: int  # the pair that decides
+    level: float  # at which that pair is tested for a violation
+    note: str = ""  # what the method adds where pairs are not tested alike
 
 
 def judge_pairs(tests: PairTests, tolerance: float, alpha: float, level: float | None = None) -> PairsInference:
-    """Judge the largest disparity of all pairs against a tolerance.
-
-    Parameters
-    ----------
-    tests : PairTests
-        The pairs.
-    tolerance : float
-        Largest disparity allowed, at least `smallest`.
-    alpha : float
-        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    level : float, optional
-        Of the test of a violation, and of the interval's end towards it, where several metrics share `alpha`.
-    """
+    """Judge the largest disparity of all pairs against a tolerance."""
+    # `level` is that of the test of a violation, and of the interval's end towards it, where several metrics share
+    # `alpha`.
     return PairsJudge(tests, alpha, level).at(tolerance)
 
 
@@ -297,11 +222,9 @@ class PairsJudge(Generic[T]):
 def _frontier(
     holds: Callable[[np.ndarray, float], Array], tests: PairTests, guess: Array, left: np.ndarray
 ) -> tuple[float, int]:
-    """Largest tolerance at which `holds` is positive for some pair, and the pair; the smallest tolerance if for none.
-
-    Pairs are taken from the most promising (largest `guess`) on; each of those `left` is followed only where it can
-    still raise the result.
-    """
+    """Find the largest tolerance at which `holds` is positive for a pair, and the pair; else the smallest one."""
+    # Pairs are taken from the most promising (largest `guess`) on; each of those `left` is followed only where it can
+    # still raise the result.
     cap, best = tests.largest, float(getattr(tests, "smallest", 0.0))
     # No pair is known to hold anywhere: the others are asked only where the most promising one ends.
     place = int(left[np.argmax(guess[left])])
@@ -330,10 +253,8 @@ def _spacing(tests: PairTests, at: float, scale: float) -> float:
 def _outermost(
     inside: Callable[[Array], np.ndarray], end: float, farthest: float, spacing: float, step: float
 ) -> float:
-    """Move an end by the sign of `spacing` to the outermost tolerance that is inside; up to `farthest`.
-
-    Looked at are 12 steps beyond the last one found.
-    """
+    """Move an end by the sign of `spacing` to the outermost tolerance that is inside, up to `farthest`."""
+    # Looked at are 12 steps beyond the last one found.
     while True:
         room = (farthest - end) / spacing
         at = end + spacing * np.arange(1.0, min(12.0, room) + 1.0)
@@ -375,12 +296,9 @@ def _crossing(
     guess: float,
     step: float,
 ) -> float:
-    """Find the largest t where ``holds(t) > 0`` between a t where it is positive and one where it is not.
-
-    Both are given with the value there; the guess is where to look first.
-
-    Regula falsi with the Illinois weights, kept inside the bracket: the function has small jumps.
-    """
+    """Find the largest t where ``holds(t) > 0`` between a t where it is positive and one where it is not."""
+    # Regula falsi with the Illinois weights, kept inside the bracket: the function has small jumps. Each end comes
+    # with its value; the guess is where to look first.
     (low, at_low), (high, at_high), side = positive, other, 0
     for attempt in range(60):
         if high - low <= step:

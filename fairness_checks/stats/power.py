@@ -1,8 +1,7 @@
-"""What it would take: the disparity that given groups can show, and the groups that a given disparity needs.
+"""What it would take: the disparity that given groups can show, and the groups that a given disparity needs."""
 
-Normal approximation of the score test: its variance is taken at the restricted estimate under the null hypothesis, and
-at the true rates under the alternative (Farrington and Manning, Stat. Med. 9 (1990) 1447-1454).
-"""
+# Normal approximation of the score test: its variance is taken at the restricted estimate under the null hypothesis,
+# and at the true rates under the alternative (Farrington and Manning, Stat. Med. 9 (1990) 1447).
 
 from __future__ import annotations
 
@@ -55,26 +54,7 @@ def _margin(limit: float, contrast: Contrast) -> float:
 def detectable_disparity(
     lower_rate: float, n_higher: float, n_lower: float, limit: float, contrast: Contrast, alpha: float
 ) -> float | None:
-    """Smallest true disparity past the limit that groups of these sizes show with 80 % power.
-
-    Parameters
-    ----------
-    lower_rate : float
-        Rate of the group with the lower rate, held fixed.
-    n_higher, n_lower : float
-        Samples of the group with the higher and of the one with the lower rate.
-    limit : float
-        Largest difference, or smallest ratio.
-    contrast : {"difference", "ratio"}
-        Which of the two.
-    alpha : float
-        Level at which the pair is tested.
-
-    Returns
-    -------
-    float or None
-        A difference above the limit, or a ratio below it; None if no disparity would be shown.
-    """
+    """Return the smallest true disparity past the limit that such groups show with 80 % power, or None."""
     margin = _margin(limit, contrast)
     z = _critical(alpha, both_directions=margin == (0.0 if contrast == "difference" else 1.0))
 
@@ -100,13 +80,9 @@ def needed_factor(
     power: float = POWER,
     groups: int = 2,
 ) -> float | None:
-    """Factor by which both groups must grow until these rates settle the limit, either way, with the given power.
-
-    With more groups than two, compliance is that of all pairs, whose rates differ as much as these two at most and
-    which are no smaller than these two. A violation is that of this pair, tested at `alpha`.
-
-    Returns None where the rates lie on the limit, or so close that a million times the samples would not do.
-    """
+    """Return the factor by which both groups must grow until these rates settle the limit; None if over 1e6."""
+    # With more groups than two, compliance is that of all pairs, whose rates differ as much as these two at most and
+    # which are no smaller than these two. A violation is that of this pair, tested at `alpha`.
     margin = _margin(limit, contrast)
     distance, null, truth = _deviations(higher_rate, n_higher, lower_rate, n_lower, margin, contrast)
     if distance > 0.0:
@@ -126,11 +102,9 @@ def needed_factor(
 def _factor_of_both(
     sides: list[tuple[float, float, float]], alpha: float, power: float, groups: int = 2
 ) -> float | None:
-    """Factor with which two one-sided tests of (gap, deviation under H0, under the alternative) succeed together.
-
-    Among several groups they succeed for all pairs. The values of all groups lie within the difference of the two; the
-    chance of a miss is largest where half of the groups lie at either end, see `fairness_checks.stats.simultaneous`.
-    """
+    """Factor with which two one-sided tests of (gap, deviation under H0, under the alternative) succeed together."""
+    # Among several groups they succeed for all pairs. The values of all groups lie within the difference of the two;
+    # the chance of a miss is largest where half of the groups lie at either end, see `simultaneous`.
     z = _critical(alpha, both_directions=False)
 
     def missed(grown: float) -> float:
@@ -143,16 +117,8 @@ def _factor_of_both(
 
 
 def smallest_factor(missed: Callable[[float], float], power: float) -> float | None:
-    """Factor of the samples at which the probability of a miss has fallen to ``1 - power``.
-
-    `missed` takes the root of the factor, by which distances grow in terms of their standard errors, and returns the
-    probability, which falls. None where a million times the samples would not do.
-
-    Examples
-    --------
-    >>> round(smallest_factor(lambda grown: float(special.ndtr(1.6449 - 0.1 * grown)), 0.8), 1)
-    618.3
-    """
+    """Factor of the samples at which the probability of a miss has fallen to ``1 - power``."""
+    # `missed` takes the root of the factor, by which distances grow in standard errors, and falls. None above 1e6.
 
     def excess(log_factor: float) -> float:
         return 1.0 - missed(math.exp(log_factor / 2.0)) - power
@@ -164,13 +130,7 @@ def smallest_factor(missed: Callable[[float], float], power: float) -> float | N
 
 
 def detectable_difference(error: float, limit: float, alpha: float) -> float:
-    """Smallest true difference past the limit that an estimate of this standard error shows with 80 % power.
-
-    Examples
-    --------
-    >>> round(detectable_difference(0.02, 0.05, 0.05), 4)
-    0.0997
-    """
+    """Smallest true difference past the limit that an estimate of this standard error shows with 80 % power."""
     return limit + (_critical(alpha, both_directions=limit == 0.0) + float(special.ndtri(POWER))) * error
 
 
@@ -183,33 +143,9 @@ def needed_factor_difference(
     power: float = POWER,
     groups: int = 2,
 ) -> float | None:
-    """Factor by which the samples of a difference must grow until it settles the limit, either way.
-
-    Parameters
-    ----------
-    difference : float
-        True difference, 0 or more.
-    error : float
-        Standard error of its estimate now; it shrinks as the root of the samples.
-    limit : float
-        Largest difference allowed.
-    level, alpha : float
-        Levels at which a violation and compliance are tested.
-    power : float
-        Probability of settling it.
-    groups : int
-        Among how many groups compliance must be shown, none of whose differences is larger or less well known.
-
-    Returns
-    -------
-    float or None
-        None for a difference on the limit, or so close that a million times the samples would not do.
-
-    Examples
-    --------
-    >>> round(needed_factor_difference(0.10, 0.02, 0.05, 0.05, 0.05), 4)
-    0.9892
-    """
+    """Return the factor by which the samples of a difference must grow until it settles the limit; None if over 1e6."""
+    # `level` and `alpha` test a violation and compliance, which all of `groups` must show, none of whose differences
+    # is larger or less well known.
     if difference > limit:
         z = _critical(level, both_directions=limit == 0.0) + float(special.ndtri(power))
         return _factor(difference - limit, z * error)

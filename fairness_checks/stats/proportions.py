@@ -1,17 +1,8 @@
-"""Score inference for one and two independent proportions.
+"""Score inference for one and two independent rates, compared by a *contrast*: their difference or their ratio."""
 
-Two proportions are compared by a *contrast*, their difference or their ratio, at any margin, with the score
-statistic of Miettinen and Nurminen: the rates' variance is taken at the maximum likelihood estimate under the null
-hypothesis and multiplied by N / (N - 1).
-
-References
-----------
-.. [1] Miettinen O, Nurminen M. Comparative analysis of two rates. Stat. Med. 4 (1985) 213-226.
-   doi:10.1002/sim.4780040211
-.. [2] Farrington CP, Manning G. Test statistics and sample size formulae for comparative binomial trials with null
-   hypothesis of non-zero risk difference or non-unity relative risk. Stat. Med. 9 (1990) 1447-1454.
-   doi:10.1002/sim.4780091208
-"""
+# The rates' variance is taken at the maximum likelihood estimate under the null hypothesis, times N / (N - 1)
+# (Miettinen and Nurminen, Stat. Med. 4 (1985) 213, doi:10.1002/sim.4780040211; Farrington and Manning, Stat. Med. 9
+# (1990) 1447, doi:10.1002/sim.4780091208).
 
 from __future__ import annotations
 
@@ -41,7 +32,7 @@ def _between(values: Array, low: Numbers, high: Numbers) -> Array:
 
 
 def _restricted_difference(x1: Array, n1: Array, x2: Array, n2: Array, margin: Array) -> Array:
-    """Maximum likelihood estimate of p2 under p1 - p2 = margin: the cubic's root in closed form [1]_."""
+    """Maximum likelihood estimate of p2 under p1 - p2 = margin: the cubic's root in closed form."""
     total, events = n1 + n2, x1 + x2
     c2 = ((n1 + 2.0 * n2) * margin - total - events) / total
     c1 = (n2 * margin * margin - (total + 2.0 * x2) * margin + events) / total
@@ -58,7 +49,7 @@ def _restricted_difference(x1: Array, n1: Array, x2: Array, n2: Array, margin: A
 
 
 def _restricted_ratio(x1: Array, n1: Array, x2: Array, n2: Array, margin: Array) -> Array:
-    """Maximum likelihood estimate of p2 under p1 / p2 = margin: the quadratic's smaller root [1]_."""
+    """Maximum likelihood estimate of p2 under p1 / p2 = margin: the quadratic's smaller root."""
     a = (n1 + n2) * margin
     b = -(n1 * margin + x1 + n2 + x2 * margin)
     c = x1 + x2
@@ -83,22 +74,8 @@ _RESTRICTED: dict[Contrast, Callable[[Array, Array, Array, Array, Array], Array]
 def restricted_rate(
     x1: Numbers, n1: Numbers, x2: Numbers, n2: Numbers, margin: Numbers, contrast: Contrast = "difference"
 ) -> tuple[Array, Array]:
-    """Maximum likelihood estimates of both rates under the null hypothesis ``contrast(p1, p2) = margin``.
-
-    Parameters
-    ----------
-    x1, n1, x2, n2 : array_like
-        Events and samples, broadcast against each other; ``0 <= x <= n``, ``n >= 1``; need not be whole numbers.
-    margin : array_like
-        In [-1, 1] for the difference, in (0, inf) for the ratio.
-    contrast : {"difference", "ratio"}
-        p1 - p2 or p1 / p2.
-
-    Returns
-    -------
-    tuple of ndarray
-        The estimates of p1 and p2, in [0, 1].
-    """
+    """Maximum likelihood estimates of both rates under the null hypothesis ``contrast(p1, p2) = margin``."""
+    # All are broadcast; 0 <= x <= n, n >= 1, whole numbers or not; the margin of a ratio lies in (0, inf).
     floats = [np.asarray(value, dtype=np.float64) for value in (x1, n1, x2, n2, margin)]
     p2 = _RESTRICTED[contrast](*floats)
     return _first_rate(contrast, p2, floats[4]), p2
@@ -107,11 +84,8 @@ def restricted_rate(
 def score_statistic(
     x1: Numbers, n1: Numbers, x2: Numbers, n2: Numbers, margin: Numbers, contrast: Contrast = "difference"
 ) -> Array:
-    """Miettinen and Nurminen's score statistic for ``contrast(p1, p2) = margin``; positive when the data lie above.
-
-    Parameters are those of `restricted_rate`. Standard normal under the null hypothesis, asymptotically; 0 where
-    both numerator and variance vanish.
-    """
+    """Miettinen and Nurminen's score statistic for ``contrast(p1, p2) = margin``; positive when the data lie above."""
+    # Asymptotically standard normal under the null hypothesis; 0 where both numerator and variance vanish.
     p1, p2 = restricted_rate(x1, n1, x2, n2, margin, contrast)
     m1, m2 = np.asarray(n1, dtype=np.float64), np.asarray(n2, dtype=np.float64)
     weight = np.asarray(1.0 if contrast == "difference" else margin, dtype=np.float64)
@@ -125,14 +99,7 @@ def score_statistic(
 
 
 def exact_binomial_p(x: int, n: int, rate: float) -> tuple[float, float]:
-    """Exact one-sided p-values of one proportion: (for the rate being above ``rate``, for it being below).
-
-    Examples
-    --------
-    >>> above, below = exact_binomial_p(7, 10, 0.5)
-    >>> round(above, 4), round(below, 4)
-    (0.1719, 0.9453)
-    """
+    """Exact one-sided p-values of one proportion: (for the rate being above ``rate``, for it being below)."""
     above = 1.0 if x <= 0 else float(special.bdtrc(x - 1, n, rate))
     return above, float(special.bdtr(x, n, rate))
 
@@ -145,10 +112,8 @@ def clopper_pearson(x: Array, n: Array, tail: Numbers) -> tuple[Array, Array]:
 
 
 def clopper_pearson_bound(x: float, n: float, alpha: float, *, upper: bool) -> float:
-    """One-sided exact confidence bound of a rate: the inversion of `exact_binomial_p` at level ``alpha``.
-
-    Fractions, which are effective counts of clusters, are taken as the beta quantiles take them.
-    """
+    """One-sided exact confidence bound of a rate: the inversion of `exact_binomial_p` at level ``alpha``."""
+    # Fractions, which are effective counts of clusters, are taken as the beta quantiles take them.
     if upper:
         return 1.0 if x >= n else float(special.betaincinv(x + 1, n - x, 1.0 - alpha))
     return 0.0 if x <= 0 else float(special.betaincinv(x, n - x + 1, alpha))

@@ -1,18 +1,11 @@
-"""Areas under ROC curves by group, and their variance.
+"""Areas under ROC curves by group, and their variance."""
 
-The area A is the probability that a positive scores higher than a negative, ties counted half. Its variance is that of
-DeLong's structural components [1]_, here from one sort of the scores [2]_: the component of a positive is the share of
-negatives below it, that of a negative the share of positives above it. A group that is ranked without a mistake has
-components without variance; `auc_estimates` therefore adds to each class one pseudo-sample that is ranked by chance.
-Samples of one cluster (a patient) are no independent evidence: `ranking_clusters` sums their components.
-
-References
-----------
-.. [1] DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated receiver operating
-   characteristic curves: a nonparametric approach. Biometrics 44 (1988) 837-845. doi:10.2307/2531595
-.. [2] Sun X, Xu W. Fast implementation of DeLong's algorithm for comparing the areas under correlated receiver
-   operating characteristic curves. IEEE Signal Process. Lett. 21 (2014) 1389-1393. doi:10.1109/LSP.2014.2337313
-"""
+# The area A is the probability that a positive scores higher than a negative, ties counted half. Its variance is that
+# of DeLong's structural components (Biometrics 44 (1988) 837, doi:10.2307/2531595), here from one sort of the scores
+# (Sun and Xu, IEEE Signal Process. Lett. 21 (2014) 1389, doi:10.1109/LSP.2014.2337313): the component of a positive
+# is the share of negatives below it, that of a negative the share of positives above it. A group that is ranked
+# without a mistake has components without variance; `auc_estimates` adds to each class one pseudo-sample that is
+# ranked by chance.
 
 from __future__ import annotations
 
@@ -43,34 +36,17 @@ FEWEST = 5  # positives, and negatives (or clusters with them), from which on a 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankingStatistics:
-    """Areas under the ROC curves of G groups.
+    """Areas under the ROC curves of G groups."""
 
-    Parameters
-    ----------
-    auc : ndarray of float64, shape (G,)
-        Areas in [0, 1]; nan without positives or negatives.
-    positives, negatives : ndarray of int64, shape (G,)
-        Independent units of each class, m and n: samples, or clusters that hold a sample of the class.
-    s10, s01 : ndarray of float64, shape (G,)
-        Variances (ddof 1) of the positives' and the negatives' structural components, or of their sums over clusters;
-        nan for fewer than 2 units of that class. The variance of the area is s10 / m + s01 / n + s11.
-    s11 : ndarray of float64, shape (G,)
-        Twice the covariance of the two classes' contributions, from clusters with both; 0 without clusters.
-    shared : ndarray of int64, shape (G,)
-        Clusters with positives and negatives; 0 without clusters.
-    positive_samples, negative_samples : ndarray of int64, shape (G,)
-        Samples of each class.
-    """
-
-    auc: Array
-    positives: npt.NDArray[np.int64]
-    negatives: npt.NDArray[np.int64]
-    s10: Array
-    s01: Array
-    s11: Array
-    shared: npt.NDArray[np.int64]
-    positive_samples: npt.NDArray[np.int64]
-    negative_samples: npt.NDArray[np.int64]
+    auc: Array  # (G,), nan without positives or negatives
+    positives: npt.NDArray[np.int64]  # (G,), samples, or clusters that hold one of the class
+    negatives: npt.NDArray[np.int64]  # (G,)
+    s10: Array  # (G,), variance of the positives' components, or of their sums over clusters
+    s01: Array  # (G,), of the negatives'; the area's is s10 / m + s01 / n + s11
+    s11: Array  # (G,), twice the covariance of both classes' parts, from clusters with both
+    shared: npt.NDArray[np.int64]  # (G,), clusters with both
+    positive_samples: npt.NDArray[np.int64]  # (G,)
+    negative_samples: npt.NDArray[np.int64]  # (G,)
     clusters: ClusterEvidence | None = None
 
     def take(self, order: Sequence[int]) -> RankingStatistics:
@@ -98,11 +74,9 @@ class RankingStatistics:
 
 
 def beaten_by(labels: npt.NDArray[np.bool_], scores: Array) -> tuple[npt.NDArray[np.int64], ...]:
-    """Count, for each run of equal scores, its classes and the other class's samples that these beat.
-
-    Returns positives and negatives of each run; twice the number of negatives that its positives beat; twice the number
-    of positives that beat its negatives (a tie is half a win). Scores are sorted, at least one; shapes (runs,).
-    """
+    """Count, for each run of equal scores, its classes and the other class's samples that these exceed."""
+    # Returns positives and negatives of each run; twice the number of negatives that its positives exceed; twice the
+    # number of positives that exceed its negatives. Scores are sorted, at least one; shapes (runs,).
     ends = run_ends(scores)
     above = np.cumsum(labels, dtype=np.int32 if len(labels) < 2**31 else np.int64)[ends].astype(np.int64)
     below = ends + 1 - above
@@ -113,36 +87,9 @@ def beaten_by(labels: npt.NDArray[np.bool_], scores: Array) -> tuple[npt.NDArray
 def auc_by_group(
     codes: npt.NDArray[np.integer[Any]], groups: int, labels: npt.NDArray[np.bool_], scores: npt.ArrayLike
 ) -> RankingStatistics:
-    """Area under the ROC curve and the variances of its structural components, by group, from one sort.
-
-    Parameters
-    ----------
-    codes : ndarray of int, shape (n,)
-        Group of each sample in [0, groups); -1 leaves the sample out.
-    groups : int
-        Number of groups, G.
-    labels : ndarray of bool, shape (n,)
-        True for positives.
-    scores : array_like of float, shape (n,)
-        Higher for positives; finite or infinite.
-
-    Returns
-    -------
-    RankingStatistics
-        A = sum over positives i and negatives j of [x_i > x_j] + [x_i = x_j] / 2, divided by m n.
-
-    Raises
-    ------
-    ValueError
-        For arrays of different lengths, a code out of range, or a score that is nan.
-
-    Examples
-    --------
-    >>> labels = np.array([True, True, True, False, False])
-    >>> result = auc_by_group(np.zeros(5, dtype=int), 1, labels, [0.9, 0.8, 0.3, 0.5, 0.3])
-    >>> float(result.auc[0]), float(result.s10[0])
-    (0.75, 0.1875)
-    """
+    """Return the area under the ROC curve and the variances of its structural components, by group, from one sort."""
+    # codes, labels, scores: (n,); code -1 leaves a sample out, a score of nan is a ValueError. A = sum over positives
+    # i and negatives j of [x_i > x_j] + [x_i = x_j] / 2, divided by m n.
     values = np.full((3, groups), np.nan)
     counts = np.zeros((2, groups), dtype=np.int64)
     for group, _, mine, x in sorted_groups(codes, groups, labels, scores):
@@ -188,29 +135,10 @@ def too_small(statistics: RankingStatistics) -> npt.NDArray[np.bool_]:
 
 
 def auc_estimates(statistics: RankingStatistics) -> Estimates:
-    """Areas with variances and degrees of freedom, for Welch's test at a margin.
-
-    The variance is s10 / m + s01 / n + s11, with (A - 1/2)^2 / m added to s10 and (A - 1/2)^2 / n to s01: one more
-    sample, or cluster, of each class, of which the ranking knows nothing. DeLong's own is too small for high areas of
-    small groups, and 0 for a perfect one; the addition vanishes as 1 / m^2.
-
-    Parameters
-    ----------
-    statistics : RankingStatistics
-        Of G groups.
-
-    Returns
-    -------
-    Estimates
-        Shapes (G,); nan where a group has fewer than 2 positives or negatives.
-
-    Examples
-    --------
-    >>> labels = np.arange(40) % 2 == 0
-    >>> perfect = auc_estimates(auc_by_group(np.zeros(40, dtype=int), 1, labels, labels.astype(float)))
-    >>> float(perfect.value[0]), round(float(perfect.variance[0]), 6)
-    (1.0, 0.00125)
-    """
+    """Return areas with variances and degrees of freedom, for Welch's test; nan below 2 positives or negatives."""
+    # (A - 1/2)^2 / m is added to s10 and (A - 1/2)^2 / n to s01: one more sample, or cluster, of each class, of which
+    # the ranking knows nothing. DeLong's own is too small for high areas of small groups, and 0 for a perfect one;
+    # the addition vanishes as 1 / m^2.
     m, n = statistics.positives.astype(np.float64), statistics.negatives.astype(np.float64)
     distance = (statistics.auc - 0.5) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):

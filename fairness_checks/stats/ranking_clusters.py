@@ -1,13 +1,7 @@
-"""Areas under ROC curves of samples that come in clusters, such as images of one patient.
+"""Areas under ROC curves of samples that come in clusters, such as images of one patient."""
 
-The area is that of all samples; a cluster contributes the sum of its samples' structural components, and clusters with
-positives and negatives tie the two classes' contributions [1]_.
-
-References
-----------
-.. [1] Obuchowski NA. Nonparametric analysis of clustered ROC curve data. Biometrics 53 (1997) 567-578.
-   doi:10.2307/2533958
-"""
+# The area is that of all samples; a cluster contributes the sum of its samples' structural components, and clusters
+# with positives and negatives tie the two classes' parts (Obuchowski, Biometrics 53 (1997) 567, doi:10.2307/2533958).
 
 from __future__ import annotations
 
@@ -30,37 +24,10 @@ def auc_by_cluster(
     scores: npt.ArrayLike,
     clusters: npt.NDArray[np.integer[Any]],
 ) -> RankingStatistics:
-    """Area under the ROC curve by group, and its variance where samples come in clusters [1]_.
-
-    The area is that of all samples; a cluster contributes the sum of its samples' components. What groups have in
-    common where clusters lie in several is found for each pair. Clusters of one sample give `auc_by_group`; repeating
-    every sample within its cluster changes nothing.
-
-    Parameters
-    ----------
-    codes, groups, labels, scores
-        As in `auc_by_group`.
-    clusters : ndarray of int, shape (n,)
-        Cluster of each sample, 0 or more.
-
-    Returns
-    -------
-    RankingStatistics
-        s10 / m, s01 / n and s11 are the three terms of Obuchowski's variance, m and n the numbers of clusters with
-        positives and with negatives.
-
-    Raises
-    ------
-    ValueError
-        As `auc_by_group` does.
-
-    Examples
-    --------
-    >>> labels = np.array([True, True, True, False, False])
-    >>> result = auc_by_cluster(np.zeros(5, dtype=int), 1, labels, [0.9, 0.8, 0.3, 0.5, 0.3], np.array([0, 0, 1, 1, 2]))
-    >>> float(result.auc[0]), int(result.positives[0]), int(result.shared[0]), round(float(result.s11[0]), 6)
-    (0.75, 2, 1, 0.020833)
-    """
+    """Return the area under the ROC curve by group, and its variance where samples come in clusters."""
+    # clusters: (n,), 0 or more. s10 / m, s01 / n and s11 are the three terms of Obuchowski's variance, m and n the
+    # numbers of clusters with positives and with negatives. Clusters of one sample give `auc_by_group`; repeating
+    # every sample within its cluster changes nothing.
     codes, clusters = np.asarray(codes), np.asarray(clusters)
     same_length(codes=codes, clusters=clusters)
     auc = np.full(groups, np.nan)

@@ -27,13 +27,7 @@ def floats(name: str, values: npt.ArrayLike) -> Array:
 
 
 def run_ends(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return the last position of each run of equal values, for sorted values, at least one.
-
-    Examples
-    --------
-    >>> run_ends(np.array([1.0, 1.0, 2.0])).tolist()
-    [1, 2]
-    """
+    """Return the last position of each run of equal values, for sorted values, at least one."""
     return np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)
 
 

@@ -15,15 +15,9 @@ _TIE = 1e-9  # samples this close to a half are one
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """B pairs of groups: events and samples of a first and a second group.
+    """B pairs of groups: events and samples of a first and a second group."""
 
-    Parameters
-    ----------
-    x1, n1, x2, n2 : ndarray of float64, shape (B,)
-        ``0 <= x <= n``, ``n >= 1``; whole numbers, or effective counts of clustered samples.
-    """
-
-    x1: Array
+    x1: Array  # (B,), 0 <= x <= n; whole numbers, or effective counts
     n1: Array
     x2: Array
     n2: Array
@@ -36,10 +30,8 @@ class Pairs:
         return Pairs(self.x1[index], self.n1[index], self.x2[index], self.n2[index])
 
     def joined(self, correlation: Array) -> Pairs:
-        """Scale the counts of pairs whose rates share clusters, so that their difference varies as it does.
-
-        What a cluster adds to both rates is no difference between them; see `fairness_checks.stats.estimates.joined`.
-        """
+        """Scale the counts of pairs whose rates share clusters, so that their difference varies as it does."""
+        # What a cluster adds to both rates is no difference between them; see `estimates.joined`.
         drawn = ((self.x1 + 1.0) / (self.n1 + 2.0), (self.x2 + 1.0) / (self.n2 + 2.0))
         v1, v2 = (p * (1.0 - p) / n for p, n in zip(drawn, (self.n1, self.n2), strict=True))
         factor = 1.0 - 2.0 * correlation * np.sqrt(v1 * v2) / (v1 + v2)

@@ -1,10 +1,4 @@
-"""How well a model's uncertainty ranks its errors within each group.
-
-References
-----------
-.. [1] Geifman Y, Uziel G, El-Yaniv R. Bias-reduced uncertainty estimation for deep neural classifiers. ICLR 2019.
-   arXiv:1805.08206
-"""
+"""How well a model's uncertainty ranks its errors within each group (Geifman et al., ICLR 2019, arXiv:1805.08206)."""
 
 from __future__ import annotations
 
@@ -24,24 +18,12 @@ __all__ = ["UncertaintyWarning", "risk_coverage_area", "warning_by_group"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UncertaintyWarning:
-    """How an uncertainty orders the errors of each of G groups.
+    """How an uncertainty orders the errors of each of G groups."""
 
-    Parameters
-    ----------
-    spearman : ndarray of float64, shape (G,)
-        Spearman's rank correlation of uncertainty and error, in [-1, 1]; nan where either is constant.
-    risk_coverage : ndarray of float64, shape (G,)
-        Area under the risk-coverage curve, in the error's unit; see `risk_coverage_area`.
-    excess : ndarray of float64, shape (G,)
-        The area less that of an uncertainty which orders the errors perfectly, 0 or more [1]_.
-    mean_error : ndarray of float64, shape (G,)
-        Mean error: the area of an uncertainty that says nothing.
-    """
-
-    spearman: Array
-    risk_coverage: Array
-    excess: Array
-    mean_error: Array
+    spearman: Array  # (G,), of uncertainty and error; nan where either is constant
+    risk_coverage: Array  # (G,), area under the curve, in the error's unit
+    excess: Array  # (G,), the area less that of an uncertainty which orders the errors perfectly
+    mean_error: Array  # (G,), the area of an uncertainty that says nothing
 
     def take(self, order: Sequence[int]) -> UncertaintyWarning:
         """Return the groups at the given positions; -1 stands for an empty group."""
@@ -53,33 +35,8 @@ class UncertaintyWarning:
 def warning_by_group(
     codes: npt.NDArray[np.integer[Any]], groups: int, error: npt.ArrayLike, uncertainty: npt.ArrayLike
 ) -> UncertaintyWarning:
-    """Rank correlation and risk-coverage area of each group, from one sort of the errors and one of the uncertainties.
-
-    Parameters
-    ----------
-    codes : ndarray of int, shape (n,)
-        Group of each sample in [0, groups); -1 leaves the sample out.
-    groups : int
-        Number of groups, G.
-    error, uncertainty : array_like of float, shape (n,)
-        Of each sample; errors finite.
-
-    Returns
-    -------
-    UncertaintyWarning
-        nan where a group is empty.
-
-    Raises
-    ------
-    ValueError
-        For arrays of different lengths, a code out of range, or a value that is nan.
-
-    Examples
-    --------
-    >>> found = warning_by_group(np.array([0, 0, 1, 1]), 2, [0.0, 1.0, 0.0, 1.0], [0.1, 0.9, 0.9, 0.1])
-    >>> found.spearman.tolist(), found.risk_coverage.tolist(), found.excess.tolist()
-    ([1.0, -1.0], [0.25, 0.75], [0.0, 0.5])
-    """
+    """Rank correlation and risk-coverage area of each group, from one sort of errors and one of uncertainties."""
+    # codes, error, uncertainty: (n,); code -1 leaves a sample out, nan is a ValueError.
     codes, error, uncertainty = np.asarray(codes), floats("error", error), floats("uncertainty", uncertainty)
     same_length(codes=codes, error=error, uncertainty=uncertainty)
     if len(codes) and not -1 <= codes.min() <= codes.max() < groups:
@@ -103,16 +60,8 @@ def warning_by_group(
 
 
 def risk_coverage_area(error: npt.ArrayLike, uncertainty: npt.ArrayLike) -> float:
-    """Area under the risk-coverage curve [1]_: the mean error of the k most certain samples, averaged over k = 1 .. n.
-
-    Samples of equal uncertainty share their mean error, the expectation over their orders. In the error's unit; lower
-    is better, and the mean error itself when the uncertainty is constant; nan without samples.
-
-    Examples
-    --------
-    >>> risk_coverage_area([0.0, 1.0], [0.1, 0.9]), risk_coverage_area([0.0, 1.0], [0.9, 0.1])
-    (0.25, 0.75)
-    """
+    """Area under the risk-coverage curve: the mean error of the k most certain samples, averaged over k = 1 .. n."""
+    # Samples of equal uncertainty share their mean error, the expectation over their orders.
     error, uncertainty = floats("error", error), floats("uncertainty", uncertainty)
     same_length(error=error, uncertainty=uncertainty)
     order = np.argsort(uncertainty)

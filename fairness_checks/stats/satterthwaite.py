@@ -18,39 +18,11 @@ def two_sample_freedom(
     n: npt.ArrayLike,
     shared: npt.ArrayLike,
 ) -> Array:
-    """Satterthwaite's degrees of freedom of first + second + covariance [1]_.
-
-    A cluster lies in the first sample only, in the second only, or in both. Were all influences normal and of one
-    variance within a sample, each of the three kinds of clusters would add twice its squared share of the variance over
-    its number of clusters to the variance of the estimated variance.
-
-    Parameters
-    ----------
-    first, second : array_like of float
-        Variances that the two samples contribute, 0 or more.
-    covariance : array_like of float
-        Twice the covariance of the two contributions; 0 without shared clusters.
-    m, n : array_like of float
-        Independent units (samples or clusters) of each sample.
-    shared : array_like of float
-        Clusters in both samples.
-
-    Returns
-    -------
-    ndarray of float64
-        Between min(m, n) - 1 and m + n - 2 without shared clusters; m - 1 if all are shared. nan for a sample of fewer
-        than 2 units.
-
-    References
-    ----------
-    .. [1] Satterthwaite FE. An approximate distribution of estimates of variance components. Biometrics Bull. 2 (1946)
-       110-114. doi:10.2307/3002019
-
-    Examples
-    --------
-    >>> float(two_sample_freedom(1.0, 1.0, 0.0, 10, 10, 0)), float(two_sample_freedom(1.0, 1.0, -0.5, 10, 10, 10))
-    (18.0, 9.0)
-    """
+    """Satterthwaite's degrees of freedom of first + second + covariance; nan for a sample of fewer than 2 units."""
+    # A cluster lies in the first sample only (of m units), in the second only (of n), or in both (`shared`). Were all
+    # influences normal and of one variance within a sample, each of the three kinds of clusters would add twice its
+    # squared share of the variance over its number of clusters to the variance of the estimated variance (Biometrics
+    # Bull. 2 (1946) 110, doi:10.2307/3002019).
     first, second, covariance, m, n, shared = (
         np.asarray(x, dtype=np.float64) for x in (first, second, covariance, m, n, shared)
     )

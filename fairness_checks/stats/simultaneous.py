@@ -1,26 +1,17 @@
-"""The smallest p-value over all pairs of groups: how small it gets by chance when no disparity exceeds the limit.
+"""The smallest p-value over all pairs of groups: how small it gets by chance when no disparity exceeds the limit."""
 
-Let T be the largest of the pairs' statistics (|d_ij| - L) / s_ij. Under the null hypothesis, every true |d_ij| at most
-L, T exceeds a critical value when a symmetric log-concave error, shifted by the true rates, leaves a symmetric convex
-set. That is most likely at a vertex of the null hypothesis, by Prekopa's theorem [1]_: some groups at one rate, all
-others higher by exactly L.
-
-With equal standard errors s all pairs keep T <= z exactly if the range of the estimates is at most L + z s sqrt(2), so
-that P(T > z) is one integral over the lowest estimate, without random numbers; at L = 0 it is Tukey's studentized
-range. Unequal standard errors are replaced by their root mean square in this integral only, never in the statistics.
-At L = 0 that errs on the safe side (Tukey and Kramer's procedure, proved by Hayter [2]_); at L > 0 it did in a search
-over 3 to 24 groups, their splits into lower and higher groups and standard errors up to a hundredfold apart. Half of
-the groups lie higher, which leaves most pairs at the limit; with an odd number both halves count as G / 2 groups, since
-a split into m and m + 1 groups of unequal standard errors can exceed the integral for m and m + 1 (by 9 % at G = 3).
-
-Groups of different strata are not compared: the strata are independent, and their distributions are multiplied.
-
-References
-----------
-.. [1] Prekopa A. On logarithmic concave measures and functions. Acta Sci. Math. 34 (1973) 335-343.
-.. [2] Hayter AJ. A proof of the conjecture that the Tukey-Kramer multiple comparisons procedure is conservative.
-   Ann. Statist. 12 (1984) 61-75. doi:10.1214/aos/1176346392
-"""
+# Let T be the largest of the pairs' statistics (|d_ij| - L) / s_ij. Under the null hypothesis, every true |d_ij| at
+# most L, T exceeds a critical value when a symmetric log-concave error, shifted by the true rates, leaves a symmetric
+# convex set. That is most likely at a vertex of the null hypothesis (Prekopa, Acta Sci. Math. 34 (1973) 335): some
+# groups at one rate, all others higher by exactly L.
+# With equal standard errors s all pairs keep T <= z exactly if the range of the estimates is at most L + z s sqrt(2):
+# one integral over the lowest estimate; at L = 0 Tukey's studentized range. Unequal ones are replaced by their root
+# mean square in this integral only. At L = 0 that errs on the safe side (Hayter, Ann. Statist. 12 (1984) 61,
+# doi:10.1214/aos/1176346392); at L > 0 it did in a search over 3 to 24 groups and standard errors up to a hundredfold
+# apart. Half of the groups lie higher, which leaves most pairs at the limit; with an odd number both halves count as
+# G / 2, since a split into m and m + 1 groups of unequal standard errors can exceed the integral for m and m + 1 (by
+# 9 % at G = 3).
+# Groups of different strata are not compared: the strata are independent, and their distributions are multiplied.
 
 from __future__ import annotations
 
@@ -49,29 +40,8 @@ def probit(p: Array | float) -> Array:
 
 
 def largest_exceeds(z: float, groups: Array, shift: Array) -> Array:
-    """Probability that the largest statistic over all pairs exceeds z, for several sets of groups at once.
-
-    Parameters
-    ----------
-    z : float
-        In standard errors of a pair.
-    groups : ndarray of float64, shape (K,)
-        Number of groups of each set, 2 or more.
-    shift : ndarray of float64, shape (K,)
-        The limit in standard errors of one group, 0 or more.
-
-    Returns
-    -------
-    ndarray of float64, shape (K,)
-        Accurate in relative terms, in the far tail too.
-
-    Examples
-    --------
-    The 5 % point of the studentized range of 3 groups is 3.314.
-
-    >>> float(largest_exceeds(3.314 / 2**0.5, np.array([3.0]), np.array([0.0]))[0].round(4))
-    0.05
-    """
+    """Probability that the largest statistic over all pairs exceeds z, for several sets of groups at once."""
+    # groups: (K,), numbers of groups; shift: (K,), the limit in standard errors of one group.
     z = min(z, _FARTHEST)
     half, shift = groups[:, None] / 2.0, np.minimum(shift, _APART)[:, None]  # (K, 1)
     width = shift + z * math.sqrt(2.0)  # the statistics are at most z if the range is at most this
@@ -96,20 +66,11 @@ def _density(x: Array) -> Array:
 
 
 class Family:
-    """All pairs of groups of the same block, tested together.
+    """All pairs of groups of the same block, tested together."""
 
-    Parameters
-    ----------
-    deviations : ndarray of float64, shape (G,)
-        Standard errors of the groups' estimates, in the unit of the disparity. Where one of a block is 0 or infinite
-        Bonferroni's bound is used for that block.
-    limit : float
-        Largest disparity allowed; below 0 the critical value is that of 0.
-    blocks : ndarray of int, shape (G,), optional
-        The stratum of each group; default one for all.
-    independent : bool
-        False where estimates depend on each other; then Bonferroni's bound is all that is used.
-    """
+    # deviations: (G,), standard errors of the groups' estimates; where one of a block is 0 or infinite, or estimates
+    # are not `independent`, Bonferroni's bound is used. A limit below 0 has the critical value of 0. blocks: (G,),
+    # strata.
 
     def __init__(
         self, deviations: Array, limit: float, blocks: np.ndarray | None = None, *, independent: bool = True
@@ -137,29 +98,12 @@ class Family:
         return _blocks_exceed(z, self._groups, limit / self._scale, self._unknown)
 
     def critical_value(self, limit: float, alpha: float) -> float:
-        """Return the z that T exceeds with probability alpha at a limit.
-
-        Examples
-        --------
-        >>> round(Family(np.array([1.0, 1.0, 1.0]), 0.0).critical_value(0.0, 0.05) * 2**0.5, 3)
-        3.314
-        """
+        """Return the z that T exceeds with probability alpha at a limit."""
         shift = limit / self._scale
         return _critical_value(tuple(self._groups.tolist()), tuple(shift.tolist()), self._unknown, alpha)
 
     def p_value(self, p: Array, scale: Array) -> float:
-        """Adjust the smallest of all pairs' p-values at the limit for having been chosen among them.
-
-        Parameters
-        ----------
-        p, scale : ndarray of float64, shape (B,)
-            p-values of all pairs, and standard errors of their disparities.
-
-        Returns
-        -------
-        float
-            At least the smallest p-value and at most Bonferroni's bound.
-        """
+        """Adjust the smallest of all pairs' p-values, (B,), for having been chosen; at most Bonferroni's bound."""
         least = float(p.min())
         bound = min(1.0, self.pairs * least)
         if self.pairs == 1 or least >= 0.5:
@@ -169,11 +113,9 @@ class Family:
         return min(bound, max(least, self._exceeds(z, self._limit)))
 
     def excess(self, p: Array, scale: Array, limit: float, alpha: float) -> Array:
-        """Say by how many standard deviations each pair's p-value at a limit is significant; negative if not.
-
-        Each limit has its own critical value, so that what is found does not depend on the limit that is asked about;
-        negative limits of signed disparities have that of zero.
-        """
+        """Say by how many standard deviations each pair's p-value at a limit is significant; negative if not."""
+        # Each limit has its own critical value, so that what is found does not depend on the limit that is asked
+        # about; negative limits of signed disparities have that of zero.
         single = probit(alpha) - probit(p)
         if self.pairs == 1:
             return single
@@ -211,20 +153,11 @@ _FEW_LARGE = 0.5  # share of all pairs, above which it gains too little to test 
 
 
 def large_groups(sizes: Array, blocks: np.ndarray | None = None) -> np.ndarray | None:
-    """Say which groups are large, bool of shape (G,), where small ones would hide what they prove; None where not.
-
-    A group of ten samples beside two of thousands proves next to nothing, yet every pair that is tested makes each of
-    the others harder to prove. What is left out of a family must be known without the outcomes (Tarone, Biometrics 46
-    (1990) 515, leaves out tests that cannot become significant): here it is by the sizes. Large is what has a tenth or
-    more of the samples of the smaller group in the pair that knows most, if such pairs are less than half of all.
-
-    Examples
-    --------
-    >>> large_groups(np.array([5_000.0, 10.0, 4_000.0, 10.0])).tolist()
-    [True, False, True, False]
-    >>> large_groups(np.array([5_000.0, 3_000.0, 4_000.0, 10.0])) is None
-    True
-    """
+    """Say which groups are large, bool of shape (G,), where small ones would hide what they prove; None where not."""
+    # A group of ten samples beside two of thousands proves next to nothing, yet every pair that is tested makes each
+    # of the others harder to prove. What is left out of a family must be known without the outcomes (Tarone,
+    # Biometrics 46 (1990) 515): here it is by the sizes. Large is what has a tenth or more of the samples of the
+    # smaller group in the pair that knows most, if such pairs are less than half of all.
     names = np.zeros(len(sizes), dtype=np.intp) if blocks is None else np.unique(blocks, return_inverse=True)[1]
     order = np.lexsort((-sizes, names))
     start = np.flatnonzero(np.r_[True, np.diff(names[order]) > 0])
@@ -238,12 +171,10 @@ def large_groups(sizes: Array, blocks: np.ndarray | None = None) -> np.ndarray |
 
 
 class Families:
-    """All pairs, and those of large groups apart where there are small ones beside them.
+    """All pairs, and those of large groups apart where there are small ones beside them."""
 
-    Large groups have `LARGE_SHARE` of the level for themselves and are judged with all others at the rest; a pair that
-    either proves is proved, jointly at the level by Bonferroni's inequality. Parameters as for `Family`; `first` and
-    `second`, of shape (B,), are the groups of each pair, and `large` is as `large_groups` returns it.
-    """
+    # Large groups have `LARGE_SHARE` of the level for themselves and are judged with all others at the rest; a pair
+    # that either proves is proved, jointly at the level by Bonferroni's inequality.
 
     def __init__(
         self,

@@ -1,37 +1,24 @@
-"""What skewed errors do to the test of a mean, and how far their samples show it.
+"""What skewed errors do to the test of a mean, and how far their samples show it."""
 
-Where errors are skewed to the right, a small group often misses its large errors; then its mean and its variance are
-both too small, and Welch's t calls the mean low with too much confidence: wrong passes where that group is the worse
-one, false failures where it is the better one. Where it is the worse one for a violation, or a high mean for
-compliance, the same skewness makes Welch's t too cautious. By Edgeworth's expansion the studentised mean's quantile
-moves by g (2 z^2 + 1) / (6 sqrt(n)), g the skewness [1]_. A sample's skewness is biased towards zero, and correcting by
-it in full, as Johnson [2]_ and Hall [3]_ do, leaves wrong passes at twice alpha. Here
-
-- compliance: a group's standard error is widened by twice that term, only on the side where the mean may lie unseen,
-  never narrowed; the two groups' sides are put together as in MOVER [4]_;
-- violation: the standard error of the difference is widened by nearly three times that term of the group that
-  endangers it, times the group's share of the variance to the power 3/2, by Hall's expansion for two samples. Errors
-  skewed alike in both groups cancel in the difference: the other group's term counts against it, less where that
-  group varies less. Where more counts against a widening than for it, nothing is widened; what is left, with the
-  endangered group varying at least as all do and its share counted in full, corrects t by Hall's cubic transformation
-  [3]_, `estimates.straightened`;
-- a group's skewness is the larger of its own and that of all groups pooled about their means (for what counts
-  against a widening, the smaller one);
-- its variance is drawn towards the pooled one, if that is larger, by the weight |g| / sqrt(n) for compliance and
-  g^2 / n for a violation; a constant group takes the pooled variance, and where all groups are constant nothing can be
-  shown.
-
-References
-----------
-.. [1] Hall P. Edgeworth expansion for Student's t statistic under minimal moment conditions. Ann. Probab. 15 (1987)
-   920-931. doi:10.1214/aop/1176992073
-.. [2] Johnson NJ. Modified t tests and confidence intervals for asymmetrical populations. JASA 73 (1978) 536-544.
-   doi:10.1080/01621459.1978.10480051
-.. [3] Hall P. On the removal of skewness by transformation. J. R. Stat. Soc. B 54 (1992) 221-228.
-   doi:10.1111/j.2517-6161.1992.tb01876.x
-.. [4] Zou GY, Donner A. Construction of confidence limits about effect measures: a general approach. Stat. Med. 27
-   (2008) 1693-1702. doi:10.1002/sim.3095
-"""
+# Where errors are skewed to the right, a small group often misses its large errors; then its mean and its variance
+# are both too small, and Welch's t calls the mean low with too much confidence. Where it is the worse one for a
+# violation, or a high mean for compliance, the same skewness makes Welch's t too cautious. By Edgeworth's expansion
+# the studentised mean's quantile moves by g (2 z^2 + 1) / (6 sqrt(n)), g the skewness (Hall, Ann. Probab. 15 (1987)
+# 920, doi:10.1214/aop/1176992073). A sample's skewness is biased towards zero, and correcting by it in full, as
+# Johnson (JASA 73 (1978) 536) and Hall (J. R. Stat. Soc. B 54 (1992) 221) do, leaves wrong passes at twice alpha.
+# Here
+# - compliance: a group's standard error is widened by twice that term, only on the side where the mean may lie
+# unseen, never narrowed; the two groups' sides are put together as in MOVER (Zou and Donner, Stat. Med. 27 (2008)
+# 1693, doi:10.1002/sim.3095);
+# - violation: the standard error of the difference is widened by nearly three times that term of the group that
+# endangers it, times the group's share of the variance to the power 3/2. Errors skewed alike in both groups cancel:
+# the other group's term counts against it, less where that group varies less. Where more counts against a widening
+# than for it, nothing is widened; what is left corrects t by Hall's cubic transformation (`estimates.straightened`);
+# - a group's skewness is the larger of its own and that of all groups pooled about their means (for what counts
+# against a widening, the smaller one);
+# - its variance is drawn towards the pooled one, if that is larger, by the weight |g| / sqrt(n) for compliance and
+# g^2 / n for a violation; a constant group takes the pooled variance, and where all are constant nothing can be
+# shown.
 
 from __future__ import annotations
 
@@ -65,24 +52,16 @@ def _pooled_variance(found: Array, n: Array) -> float:
 
 
 def can_be_judged(statistics: MeanStatistics) -> npt.NDArray[np.bool_]:
-    """Say of which groups anything can be shown: two samples or more, and not every group constant; shape (G,).
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.moments import moments_by_group
-    >>> can_be_judged(moments_by_group(np.array([0, 0, 1, 1, 2]), 3, np.array([0.0, 0.0, 0.1, 0.4, 0.2]))).tolist()
-    [True, True, False]
-    """
+    """Say of which groups anything can be shown: two samples or more, and not every group constant; shape (G,)."""
     found, n = variances(statistics), statistics.n.astype(np.float64)
     return np.asarray(~np.isnan(found) & (_pooled_variance(found, n) > 0.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shape:
-    """Variances and skewness of G groups, as far as their samples show them; shapes (G,).
+    """Variances and skewness of G groups, as far as their samples show them; shapes (G,)."""
 
-    `high` and `low` are bounds of skewness / sqrt(n), from the group's own and that of all groups pooled.
-    """
+    # `high` and `low` are bounds of skewness / sqrt(n), from the group's own and that of all groups pooled.
 
     n: Array
     judged: npt.NDArray[np.bool_]
@@ -115,23 +94,9 @@ def _shape(statistics: MeanStatistics) -> _Shape:
 
 
 def unseen_variances(statistics: MeanStatistics, *, alone: bool = False) -> tuple[Array, Array]:
-    """Variances of the means for claims "it is not higher" and "it is not lower", shapes (G,); NaN if not judged.
-
-    Parameters
-    ----------
-    statistics : MeanStatistics
-        Of all groups.
-    alone : bool
-        Whether each mean is compared with a number. Between two means part of the skewness cancels; one alone is
-        widened by 4 g^2 / n more.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.moments import moments_by_group
-    >>> higher, lower = unseen_variances(moments_by_group(np.zeros(4, dtype=int), 1, np.array([0.0, 0.0, 0.0, 4.0])))
-    >>> higher.round(3).tolist(), lower.tolist()
-    ([3.064], [1.0])
-    """
+    """Variances of the means for claims "it is not higher" and "it is not lower", shapes (G,); NaN if not judged."""
+    # Between two means part of the skewness cancels; one `alone`, compared with a number, is widened by 4 g^2 / n
+    # more.
     shape = _shape(statistics)
 
     def unseen(harm: Array) -> Array:
@@ -144,22 +109,9 @@ def unseen_variances(statistics: MeanStatistics, *, alone: bool = False) -> tupl
 def violation_variances(
     statistics: MeanStatistics, higher: np.ndarray, lower: np.ndarray
 ) -> tuple[Array, Array, Array]:
-    """Variances of the means for the claim "the higher one is higher", and the skewness that makes it too cautious.
-
-    Parameters
-    ----------
-    statistics : MeanStatistics
-        Of all groups.
-    higher, lower : ndarray of int, shape (B,)
-        Pairs of groups.
-
-    Returns
-    -------
-    higher, lower : ndarray of float64, shape (B,)
-        Variances of the two means, widened where skewness endangers the claim; NaN if not judged.
-    skewness : ndarray of float64, shape (B,)
-        Of the difference, for `estimates.straightened`; 0 where a variance is widened.
-    """
+    """Variances of the means for the claim "the higher one is higher", and the skewness that makes it too cautious."""
+    # higher, lower: (B,). Variances of both means, widened where skewness endangers the claim, nan if not judged; and
+    # the skewness of the difference for `estimates.straightened`, 0 where a variance is widened.
     shape = _shape(statistics)
     # How far each side is endangered: the higher mean may be lower, the lower one higher. Negative is safe.
     danger = np.stack([-shape.low[higher], shape.high[lower]])

@@ -1,13 +1,8 @@
-"""Whether a new model is worse for groups than the accepted one was: three questions, one limit.
+"""Whether a new model is worse for groups than the accepted one was: three questions, one limit."""
 
-- `judge_each_group`: the largest worsening of a group, max over g of (new_g - old_g);
-- `judge_worst_group`: the worsening of the worst group, whichever it is: max new_g - max old_g;
-- `judge_disparity`: the growth of the largest difference between two groups.
-
-Above 0 is worse, whatever the metric. Estimates and their covariance come from `joint_estimates`: paired where both
-models saw the same samples. The tests of the last two are described in `worsening_tests`; the interval is the inversion
-of the tests. The p-value for "it did not improve", for a limit that tightens, is `p_compliance` at a limit of 0.
-"""
+# Above 0 is worse, whatever the metric. Estimates and their covariance come from `joint_estimates`, the tests of a
+# maximum from `worsening_tests`; the interval is the inversion of the tests. The p-value for "it did not improve",
+# for a limit that tightens, is `p_compliance` at a limit of 0.
 
 from __future__ import annotations
 
@@ -27,42 +22,22 @@ __all__ = ["Levelling", "Worsening", "judge_disparity", "judge_each_group", "jud
 
 @dataclass(frozen=True, slots=True)
 class Worsening:
-    """The answer to one of the questions.
+    """The answer to one of the questions."""
 
-    Parameters
-    ----------
-    inference : Inference
-        Of the worsening; `first` and `second` are the groups that decide under the new model.
-    old_first, old_second : int
-        The groups that decided under the old model; `old_second` is -1 where it was one group.
-    new, old : float
-        What is compared, under the new and under the old model, for metrics of which less is worse with its sign.
-    """
-
-    inference: Inference
-    old_first: int
-    old_second: int
-    new: float
+    inference: Inference  # `first` and `second` decide under the new model
+    old_first: int  # the groups that decided under the old one
+    old_second: int  # -1 where it was one group
+    new: float  # what is compared, with its sign for metrics of which less is worse
     old: float
 
 
 @dataclass(frozen=True, slots=True)
 class Levelling:
-    """A group that did better and got worse while the disparity shrank.
-
-    Parameters
-    ----------
-    group : int
-        Position of the group.
-    worsening : float
-        By how much it got worse, above 0.
-    p : float
-        One-sided p-value of H0 "it did not get worse".
-    """
+    """A group that did better and got worse while the disparity shrank."""
 
     group: int
-    worsening: float
-    p: float
+    worsening: float  # above 0
+    p: float  # one-sided, of H0 "it did not get worse"
 
 
 def _worse_up(joint: JointEstimates, lower_is_better: bool) -> JointEstimates:
@@ -77,36 +52,8 @@ def _source(joint: JointEstimates) -> str:
 
 
 def judge_each_group(joint: JointEstimates, limit: float, alpha: float, *, lower_is_better: bool) -> Worsening:
-    """Judge the largest worsening of a group; Sidak over the groups for a violation, nothing for compliance.
-
-    Where clusters span groups, these are not independent; Sidak's level then is at most 0.0513 for 0.05.
-
-    Parameters
-    ----------
-    joint : JointEstimates
-        Of G groups.
-    limit : float
-        Largest worsening allowed, 0 or more.
-    alpha : float
-        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    lower_is_better : bool
-        Whether less of the metric is better.
-
-    Raises
-    ------
-    ValueError
-        If a group has no estimate or no variance.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.influence import rate_influence
-    >>> from fairness_checks.stats.joint_estimates import joint_estimates
-    >>> row = np.arange(500)
-    >>> old, new = (rate_influence(miss, row >= 0) for miss in (row < 100, row < 120))
-    >>> found = judge_each_group(joint_estimates([new], [old], paired=True), 0.01, 0.05, lower_is_better=True)
-    >>> round(found.inference.estimate, 3), round(found.inference.p_violation, 4), found.inference.first
-    (0.04, 0.0006, 0)
-    """
+    """Judge the largest worsening of a group; Sidak over the groups for a violation, nothing for compliance."""
+    # max over g of (new_g - old_g). Where clusters span groups Sidak's level is at most 0.0513 for 0.05.
     joint = _worse_up(joint, lower_is_better)
     own = np.eye(joint.groups)
     x = contrasts(joint, own, own)
@@ -123,23 +70,8 @@ def _shown(joint: JointEstimates, lower_is_better: bool, new: float, old: float)
 
 
 def judge_worst_group(joint: JointEstimates, limit: float, alpha: float, *, lower_is_better: bool) -> Worsening:
-    """Judge the worsening of the worst group, which may be another one under the new model.
-
-    Parameters
-    ----------
-    joint, limit, alpha, lower_is_better
-        As in `judge_each_group`.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.influence import rate_influence
-    >>> from fairness_checks.stats.joint_estimates import joint_estimates
-    >>> row = np.arange(500)
-    >>> a, b, worse = (rate_influence(row < misses, row >= 0) for misses in (100, 50, 80))
-    >>> found = judge_worst_group(joint_estimates([a, worse], [a, b], paired=True), 0.02, 0.05, lower_is_better=True)
-    >>> found.inference.estimate, found.inference.first, found.inference.p_compliance < 0.05
-    (0.0, 0, True)
-    """
+    """Judge the worsening of the worst group, which may be another one under the new model."""
+    # max new_g - max old_g.
     joint = _worse_up(joint, lower_is_better)
     tests = maximum_tests(joint, np.eye(joint.groups))
     new, old = np.split(joint.value, 2)
@@ -150,30 +82,8 @@ def judge_worst_group(joint: JointEstimates, limit: float, alpha: float, *, lowe
 
 
 def judge_disparity(joint: JointEstimates, limit: float, alpha: float) -> Worsening:
-    """Judge the growth of the largest difference between two groups, whichever two these are.
-
-    Parameters
-    ----------
-    joint : JointEstimates
-        Of G >= 2 groups; the metric's direction does not matter.
-    limit, alpha
-        As in `judge_each_group`.
-
-    Returns
-    -------
-    Worsening
-        `first` has the higher value of the pair that decides.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.influence import rate_influence
-    >>> from fairness_checks.stats.joint_estimates import joint_estimates
-    >>> row = np.arange(500)
-    >>> a, b, worse = (rate_influence(row < misses, row >= 0) for misses in (100, 50, 130))
-    >>> found = judge_disparity(joint_estimates([worse, b], [a, b], paired=True), 0.02, 0.05)
-    >>> round(found.inference.estimate, 3), found.inference.p_violation < 0.05, round(found.new, 3)
-    (0.06, True, 0.16)
-    """
+    """Judge the growth of the largest difference between two groups, whichever two these are."""
+    # The metric's direction does not matter; `first` has the higher value of the pair that decides.
     joint = _worse_up(joint, True)
     if joint.groups < 2:
         raise ValueError("a disparity needs two groups")
@@ -216,27 +126,8 @@ def _inference(
 
 
 def levelling_down(joint: JointEstimates, *, lower_is_better: bool) -> Levelling | None:
-    """Name the better-off group that got worse while the largest disparity shrank; None if there is none.
-
-    The group is the better one of the two that differed most under the old model.
-
-    Parameters
-    ----------
-    joint : JointEstimates
-        Of G >= 2 groups.
-    lower_is_better : bool
-        Whether less of the metric is better.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.influence import rate_influence
-    >>> from fairness_checks.stats.joint_estimates import joint_estimates
-    >>> row = np.arange(500)
-    >>> a, b, worse = (rate_influence(row < misses, row >= 0) for misses in (100, 50, 80))
-    >>> found = levelling_down(joint_estimates([a, worse], [a, b], paired=True), lower_is_better=True)
-    >>> found.group, round(found.worsening, 3), found.p < 0.001
-    (1, 0.06, True)
-    """
+    """Name the better-off group that got worse while the largest disparity shrank; None if there is none."""
+    # The group is the better one of the two that differed most under the old model.
     joint = _worse_up(joint, lower_is_better)
     new, old = np.split(joint.value, 2)
     better = int(np.argmin(old))

@@ -1,31 +1,20 @@
-"""Whether the maximum of some quantities rose: max(new) - max(old) against a limit.
+"""Whether the maximum of some quantities rose: max(new) - max(old) against a limit."""
 
-The quantities are *terms* of the groups' estimates: the groups themselves for the worst group, the signed differences
-of pairs for the largest disparity. With x_st = new_s - old_t,
-
-    max(new) - max(old) > L   exactly if for some s all t have x_st > L.
-
-Violation: for one s, all t must be shown, an intersection-union test without adjustment [1]_; some s must, a union.
-Compliance: all s must be shown to have some t with x_st < L. Bonferroni over the union, with two refinements.
-
-**Terms far from the maximum** count less. Let new_s lie d standard errors of x_st below max(new). Where the limit is
-kept, x_st - L for the t of max(old) is then at most -d standard errors, and s alone rejects at the quantile z with
-probability P(T > z + d) at most. All d are bounded from below at once with confidence 1 - 1e-4, which is spent of
-alpha, as in two-step tests of moment inequalities [2]_. Likewise the terms of old, for compliance.
-
-**Both signs of a pair**, for a violation: the term s needs T1 = (new_s - old_t - L) / e1 and T2 = (new_s + old_t - L)
-/ e2 beyond z, its opposite the same of -new_s. At the worst truth, new_s = old_t + L, the two together reject with
-probability at most P(T1 > z) if T1 and T2 are uncorrelated: Phi(-z) (Phi(x - z) + Phi(-x - z)), x the mean of T2. So
-too up to a correlation of 0.7 (by quadrature, levels 0.1 and below), and not far beyond: where new is estimated much
-worse than old, both signs can reject with twice the probability. Then they are counted as two.
-
-References
-----------
-.. [1] Berger RL. Multiparameter hypothesis testing and acceptance sampling. Technometrics 24 (1982) 295-300.
-   doi:10.1080/00401706.1982.10487790
-.. [2] Romano JP, Shaikh AM, Wolf M. A practical two-step method for testing moment inequalities. Econometrica 82 (2014)
-   1979-2002. doi:10.3982/ECTA11011
-"""
+# The quantities are *terms* of the groups' estimates: the groups themselves for the worst group, the signed
+# differences of pairs for the largest disparity. With x_st = new_s - old_t, max(new) - max(old) > L exactly if for
+# some s all t have x_st > L. Violation: for one s, all t must be shown, an intersection-union test without adjustment
+# (Berger, Technometrics 24 (1982) 295, doi:10.1080/00401706.1982.10487790); some s must, a union. Compliance: all s
+# must be shown to have some t with x_st < L. Bonferroni over the union, with two refinements.
+# Terms far from the maximum count less. Let new_s lie d standard errors of x_st below max(new). Where the limit is
+# kept, x_st - L for the t of max(old) is then at most -d standard errors, and s alone rejects at the quantile z with
+# probability P(T > z + d) at most. All d are bounded from below at once with confidence 1 - 1e-4, which is spent of
+# alpha (Romano, Shaikh, Wolf, Econometrica 82 (2014) 1979, doi:10.3982/ECTA11011). Likewise the terms of old, for
+# compliance.
+# Both signs of a pair, for a violation: the term s needs T1 = (new_s - old_t - L) / e1 and T2 = (new_s + old_t - L) /
+# e2 beyond z, its opposite the same of -new_s. At the worst truth, new_s = old_t + L, the two together reject with
+# probability at most P(T1 > z) if T1 and T2 are uncorrelated: Phi(-z) (Phi(x - z) + Phi(-x - z)), x the mean of T2.
+# So too up to a correlation of 0.7 (by quadrature, levels 0.1 and below), and not far beyond: where new is estimated
+# much worse than old, both signs can reject with twice the probability. Then they are counted as two.
 
 from __future__ import annotations
 
@@ -47,20 +36,11 @@ _BOTH_SIGNS = 0.7  # correlation up to which the two signs of a pair reject no m
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Union:
-    """Terms of which any one may reject: at the level c of one term, their joint level.
+    """Terms of which any one may reject: at the level c of one term, their joint level."""
 
-    Parameters
-    ----------
-    distance : ndarray of float64, shape (S,)
-        How far a term lies from the maximum at least, in standard errors of its test.
-    freedom : ndarray of float64, shape (S,)
-        Degrees of freedom of the test.
-    twice : ndarray of float64, shape (P,), or None
-        Where terms i and P + i are the two signs of a pair: 1 if they reject no more often than one, else 2.
-    """
-
-    distance: Array
-    freedom: Array
+    distance: Array  # (S,), from the maximum at least, in standard errors of its test
+    freedom: Array  # (S,), of the test
+    # (P,), where terms i and P + i are the signs of a pair: 1 if they reject no more often than one, else 2
     twice: Array | None = None
 
     def total(self, level: float) -> float:
@@ -87,21 +67,11 @@ class _Union:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaximumTests:
-    """Tests of max(new) - max(old) at any limit.
+    """Tests of max(new) - max(old) at any limit."""
 
-    Parameters
-    ----------
-    x : Contrasts
-        new_s - old_t, shape (S, T).
-    of_new : _Union
-        The terms of new, for a violation.
-    of_old : _Union
-        The terms of old, for compliance.
-    """
-
-    x: Contrasts
-    of_new: _Union
-    of_old: _Union
+    x: Contrasts  # (S, T), new_s - old_t
+    of_new: _Union  # the terms of new, for a violation
+    of_old: _Union  # the terms of old, for compliance
 
     def violation(self, limit: float) -> Array:
         """p-values of H0 "for some t, x_st is at most the limit" of each s, not adjusted; 1 where not the smallest."""
@@ -162,28 +132,9 @@ def _ratio(value: Array, error: Array) -> Array:
 
 
 def maximum_tests(joint: JointEstimates, terms: Array, *, signed: bool = False) -> MaximumTests:
-    """Prepare the tests of max(new) - max(old) over terms of the groups.
-
-    Parameters
-    ----------
-    joint : JointEstimates
-        Of G groups, all defined.
-    terms : ndarray of float64, shape (S, G)
-        Coefficients of the groups in each term.
-    signed : bool
-        Whether the last S / 2 terms are the first ones with the opposite sign.
-
-    Examples
-    --------
-    >>> from fairness_checks.stats.influence import rate_influence
-    >>> from fairness_checks.stats.joint_estimates import joint_estimates
-    >>> miss, everyone = np.arange(400) % 4 == 0, np.full(400, True)
-    >>> old = [rate_influence(miss, everyone), rate_influence(~everyone, everyone)]
-    >>> new = [rate_influence(miss | (np.arange(400) < 40), everyone), old[1]]
-    >>> tests = maximum_tests(joint_estimates(new, old, paired=True), np.eye(2))
-    >>> round(tests.p_violation(0.02), 4), round(tests.low(0.05), 4)
-    (0.0001, 0.0522)
-    """
+    """Prepare the tests of max(new) - max(old) over terms of the groups."""
+    # terms: (S, G), coefficients of the groups; where `signed`, the last S / 2 are the first ones with the opposite
+    # sign.
     count = joint.groups
     x = _mirrored(joint, terms) if signed else contrasts(joint, terms, terms)
     error = np.maximum(x.proven, x.possible)

@@ -13,39 +13,16 @@ __all__ = ["judge_worst", "judge_worst_estimate"]
 
 
 def judge_worst_estimate(groups: Estimates, limit: float, alpha: float, *, ceiling: bool, method: str) -> Inference:
-    """Judge the worst estimate against a ceiling or a floor by t tests; Sidak over the groups for a violation.
-
-    Parameters
-    ----------
-    groups : Estimates
-        G >= 1 independent estimates.
-    limit : float
-        Ceiling or floor.
-    alpha : float
-        Significance level of each of the two tests.
-    ceiling : bool
-        Whether the highest estimate is limited, or the lowest.
-    method : str
-        Name of the test, for the record.
-    """
+    """Judge the worst estimate against a ceiling or a floor by t tests; Sidak over the groups for a violation."""
     return judge_worst(groups.value, groups, groups, limit, alpha, ceiling=ceiling, method=method)
 
 
 def judge_worst(
     value: Array, proven: Estimates, possible: Estimates, limit: float, alpha: float, *, ceiling: bool, method: str
 ) -> Inference:
-    """Judge the worst value where a violation and compliance are tested with estimates of their own.
-
-    Parameters
-    ----------
-    value : ndarray of float64, shape (G,)
-        The groups' values, for the record.
-    proven, possible : Estimates
-        Of the same groups: those that a violation is tested with, and those that compliance is tested with. A group
-        whose variance is nan shows nothing: p = 1, and the interval is open on the side where it may lie.
-    limit, alpha, ceiling, method
-        As for `judge_worst_estimate`.
-    """
+    """Judge the worst value where a violation and compliance are tested with estimates of their own."""
+    # `proven` tests a violation, `possible` compliance. A group whose variance is nan shows nothing: p = 1, and the
+    # interval is open on the side where it may lie.
     sign, count = 1.0 if ceiling else -1.0, len(value)
     near, near_error = sign * proven.value, np.sqrt(proven.variance)
     far, far_error = sign * possible.value, np.sqrt(possible.variance)

@@ -32,25 +32,9 @@ def judge_worst_group(
     ceiling: bool,
     freedom: np.ndarray | None = None,
 ) -> Inference:
-    """Judge the worst group's rate against a ceiling (``max_value``) or a floor (``min_value``).
-
-    Exact binomial tests; groups are independent, so a violation by any of G groups is adjusted by Sidak
-    (JASA 62 (1967) 626-633), and compliance of all needs no adjustment. The interval is the inversion of these tests
-    (Clopper and Pearson, Biometrika 26 (1934) 404-413).
-
-    Parameters
-    ----------
-    events, samples : ndarray of int or float, shape (G,)
-        Counts per group, G >= 1, ``samples >= 1``; fractions where they are effective counts of clustered samples.
-    limit : float
-        Ceiling in [0, 1) or floor in (0, 1].
-    alpha : float
-        Significance level of each of the two tests; the interval has confidence 1 - 2 alpha.
-    ceiling : bool
-        Whether the highest rate is limited, or the lowest.
-    freedom : ndarray of float64, shape (G,), optional
-        Degrees of freedom of the rates' variances, where samples come in clusters. Default those of the samples.
-    """
+    """Judge the worst group's rate against a ceiling (``max_value``) or a floor (``min_value``)."""
+    # Exact binomial tests, counts or effective counts of shape (G,); Sidak (JASA 62 (1967) 626) over the groups for a
+    # violation, none for compliance. The interval is the inversion (Clopper and Pearson, Biometrika 26 (1934) 404).
     counts = [(float(x), float(n)) for x, n in zip(events, samples, strict=True)]
     groups = len(counts)
     if not ceiling:  # a floor of the rate is a ceiling of its complement
