@@ -1,8 +1,7 @@
-"""What a code object does, apart from where it stands: its instructions, and the names that it reaches for.
+"""What a code object does, apart from where it stands: its instructions, and the names that it reaches for."""
 
-Line numbers, file names, docstrings and the numbering of constants are left out: they change with a comment, another
-folder or a blank line, and no result does.
-"""
+# Line numbers, file names, docstrings and the numbering of constants are left out: they change with a comment,
+# another folder or a blank line, and no result does.
 
 from __future__ import annotations
 
@@ -56,24 +55,13 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a code object does, and what it reaches for.
+    """What a code object does, and what it reaches for."""
 
-    Parameters
-    ----------
-    header : tuple
-        Arguments, flags and the table of exceptions.
-    steps : list of tuple
-        Each instruction's name and operand: text, a number, None or a `Constant`.
-    globals : list of tuple of str
-        Each global with the attributes that are read off it at once: ``("np", "random", "default_rng")``. Sorted.
-    imports : list of Import
-        Sorted.
-    """
-
-    header: tuple[str, ...]
-    steps: list[tuple[str, object]]
+    header: tuple[str, ...]  # arguments, flags and the table of exceptions
+    steps: list[tuple[str, object]]  # each instruction's name and operand: text, a number, None or a `Constant`
+    # each with the attributes read off it at once: ("np", "random", "default_rng"); sorted
     globals: list[tuple[str, ...]]
-    imports: list[Import]
+    imports: list[Import]  # sorted
 
 
 @lru_cache(maxsize=4096)

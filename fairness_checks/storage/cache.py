@@ -1,10 +1,8 @@
-"""Fitted work on disk, so that a second run of the gate does not fit again.
+"""Fitted work on disk, so that a second run of the gate does not fit again."""
 
-One entry of a `fairness_checks.storage.keyed.KeyedStore` holds the arrays of one npz file, under a name and a digest
-of everything that the result depends on. Nothing is unpickled, nothing half-written is ever visible, and what cannot be
-read is computed again, never trusted. The code that computes is seen; the caller says what it does not show, which
-`fairness_checks.storage.cache_keys` helps to say.
-"""
+# One entry of a `KeyedStore` holds the arrays of one npz file, under a name and a digest of everything that the
+# result depends on. Nothing is unpickled, nothing half-written is ever visible, and what cannot be read is computed
+# again. The code that computes is seen; the caller says what it does not show, which `cache_keys` helps to say.
 
 from __future__ import annotations
 

@@ -14,18 +14,7 @@ __all__ = ["array_digest", "library_versions"]
 
 
 def library_versions(*names: str) -> dict[str, str]:
-    """Return the installed version of each distribution.
-
-    Raises
-    ------
-    CacheError
-        A distribution is not installed.
-
-    Examples
-    --------
-    >>> sorted(library_versions("numpy", "filelock"))
-    ['filelock', 'numpy']
-    """
+    """Return the installed version of each distribution; CacheError where one is missing."""
     versions = {}
     for name in names:
         try:
@@ -36,18 +25,7 @@ def library_versions(*names: str) -> dict[str, str]:
 
 
 def array_digest(*arrays: npt.ArrayLike) -> str:
-    """Return the sha256 of arrays: their dtypes, shapes and values, in the given order.
-
-    Raises
-    ------
-    CacheError
-        An array holds Python objects, whose bytes are addresses.
-
-    Examples
-    --------
-    >>> array_digest([1, 2]) == array_digest([1.0, 2.0])
-    False
-    """
+    """Return the sha256 of arrays' dtypes, shapes and values, in the given order; CacheError for Python objects."""
     total = hashlib.sha256()
     for position, values in enumerate(map(np.asarray, arrays)):
         if values.dtype.hasobject:

@@ -1,10 +1,10 @@
-"""A digest of functions and of all that they reference: what a kept result depends on besides its data.
+"""A digest of functions and of all that they reference: what a kept result depends on besides its data."""
 
-What is followed is live where a name is bound before the function is called (globals, closures, default arguments,
-attributes, names in texts that something may evaluate), by value at the time of asking, and source where a module is
-imported inside a function: beside it what such a module holds now that its source does not say. Libraries are known by
-version and recorded files. What cannot be followed (an open file, a lock, a generator) is said, never guessed.
-"""
+# What is followed is live where a name is bound before the function is called (globals, closures, default arguments,
+# attributes, names in texts that something may evaluate), by value at the time of asking, and source where a module
+# is imported inside a function: beside it what such a module holds now that its source does not say. Libraries are
+# known by version and recorded files. What cannot be followed (an open file, a lock, a generator) is said, never
+# guessed.
 
 from __future__ import annotations
 
@@ -62,45 +62,18 @@ _BUILTIN = (types.BuiltinFunctionType, types.MethodWrapperType, types.MethodDesc
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What objects are and reference.
+    """What objects are and reference."""
 
-    Parameters
-    ----------
-    value : str
-        sha256 of all of it, libraries aside.
-    libraries : dict of str to str
-        Version and digest of the files of each library that is referenced, and of what it requires.
-    own : frozenset of str
-        Modules of this package that are referenced.
-    unseen : tuple of str
-        What could not be digested, a line each, as its reader finds it; empty where all is seen.
-    """
-
-    value: str
-    libraries: dict[str, str]
-    own: frozenset[str]
-    unseen: tuple[str, ...]
+    value: str  # sha256 of all of it, libraries aside
+    libraries: dict[str, str]  # version and digest of the files of each that is referenced, or required
+    own: frozenset[str]  # modules of this package that are referenced
+    unseen: tuple[str, ...]  # what could not be digested, a line each, as its reader finds it
 
 
 def code_digest(*objects: object) -> str:
-    """Return the sha256 of functions, classes or values, and of all that they reference in the user's project.
-
-    Bytecode, constants, default arguments, closures, globals, helper functions and modules, also those that are
-    imported inside functions; estimators by their parameters, arrays by their values, libraries by version. The same
-    on every run and in every folder, and after changes of comments, blank lines and docstrings.
-
-    Raises
-    ------
-    CacheError
-        If something that they reference cannot be digested.
-
-    Examples
-    --------
-    >>> rate = 0.5
-    >>> first = code_digest(lambda x: x > rate)
-    >>> first == code_digest(lambda x: x > rate), first == code_digest(lambda x: x >= rate)
-    (True, False)
-    """
+    """Return the sha256 of functions, classes or values, and of all that they reference in the user's project."""
+    # The same on every run and in every folder, and after changes of comments, blank lines and docstrings; CacheError
+    # if something that they reference cannot be digested.
     found = digest_of(objects)
     if found.unseen:
         raise CacheError(f"code_digest: {found.unseen[0]}")
@@ -110,18 +83,9 @@ def code_digest(*objects: object) -> str:
 
 
 def digest_of(objects: Collection[object], declared: Collection[str] = (), beside: Collection[object] = ()) -> Digest:
-    """Return what objects are and reference.
-
-    Parameters
-    ----------
-    objects : collection
-        Functions, classes, instances or values; their order matters.
-    declared : collection of str
-        Names of references (globals, closure variables, default arguments) that are not followed: something else
-        stands for them.
-    beside : collection of object
-        Other objects of the same project, whose folder texts of paths are told without.
-    """
+    """Return what objects are and reference."""
+    # `declared` names references that are not followed, as something else stands for them; `beside` are other objects
+    # of the same project, whose folder texts of paths are told without.
     walk = _Walk(declared, _roots([*objects, *beside]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of objects that say what they hold in a way that is going out of use
@@ -279,10 +243,7 @@ class _Walk(ObjectWalk):
                 self._put("nowhere", name)
 
     def _through(self, value: Any, chain: list[str]) -> bool:
-        """Digest what is read off a global: off modules only what is asked for, of anything else all.
-
-        Returns whether it is something that imports what a text names.
-        """
+        """Digest what is read off a global, of modules what is asked for; say if it imports what a text names."""
         while isinstance(value, types.ModuleType):
             origin = self._origin_of_module(value)
             inside = origin.kind == "project"

@@ -1,7 +1,6 @@
-"""Arrays, frames and tensors as parts that can be digested: by what they hold, however it lies in memory.
+"""Arrays, frames and tensors as parts that can be digested: by what they hold, however it lies in memory."""
 
-No framework is imported here: an object of one that is not imported does not exist.
-"""
+# No framework is imported here: an object of one that is not imported does not exist.
 
 from __future__ import annotations
 

@@ -1,13 +1,10 @@
-r"""An entry: bytes with the key that they were written under, the date, and a digest of it all.
+"""An entry: bytes with the key that they were written under, the date, and a digest of it all."""
 
-Layout 1, the same alone in a file and as a line of a log::
-
-    fairness-checks-entry 1 2027-06-30T12:00:00Z <key> <length> <digest> <body>\n
-
-`key` is the sha256 of the key's text, `length` the bytes of the body in decimal digits, `digest` the sha256 of
-``1 <date> <key> <length> `` and the body. The body of a line in a log holds no line feed. An entry of another layout,
-one that is damaged, and one that was written under another key all read as none.
-"""
+# Layout 1, the same alone in a file and as a line of a log:
+#   fairness-checks-entry 1 2027-06-30T12:00:00Z <key> <length> <digest> <body>\n
+# `key` is the sha256 of the key's text, `length` the bytes of the body in decimal digits, `digest` the sha256 of `1
+# <date> <key> <length> ` and the body. The body of a line in a log holds no line feed. An entry of another layout,
+# one that is damaged, and one that was written under another key all read as none.
 
 from __future__ import annotations
 
@@ -28,20 +25,10 @@ _HEADER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What was written.
+    """What was written."""
 
-    Parameters
-    ----------
-    key : str
-        `key_digest` of the key's text.
-    date : str
-        When, as in 2027-06-30T12:00:00Z.
-    body : bytes
-        What.
-    """
-
-    key: str
-    date: str
+    key: str  # `key_digest` of the key's text
+    date: str  # as in 2027-06-30T12:00:00Z
     body: bytes
 
 
@@ -51,13 +38,7 @@ def key_digest(text: str) -> str:
 
 
 def packed(key: str, body: bytes, date: str | None = None) -> bytes:
-    """Return the bytes of an entry; its date is now unless one is given.
-
-    Examples
-    --------
-    >>> unpacked(packed(key_digest("a key"), b"body", "2027-06-30T12:00:00Z"))  # doctest: +ELLIPSIS
-    Entry(key='...', date='2027-06-30T12:00:00Z', body=b'body')
-    """
+    """Return the bytes of an entry; its date is now unless one is given."""
     when = date or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     facts = f"{LAYOUT} {when} {key} {len(body)} ".encode("ascii")
     return b"".join((b"fairness-checks-entry ", facts, _digest(facts, body), b" ", body, b"\n"))

@@ -1,8 +1,7 @@
-"""Regular files, read with a bound and written whole or not at all. Needs the standard library alone.
+"""Regular files, read with a bound and written whole or not at all. Needs the standard library alone."""
 
-Whatever stands in a file's place, a folder, a pipe, a device, a socket, a loop of links, is an OSError whose
-`strerror` says what it is: nothing waits for a pipe, and nothing reads a device that never ends.
-"""
+# Whatever stands in a file's place, a folder, a pipe, a device, a socket, a loop of links, is an OSError whose
+# `strerror` says what it is: nothing waits for a pipe, and nothing reads a device that never ends.
 
 from __future__ import annotations
 
@@ -41,28 +40,7 @@ _KINDS: dict[str, Callable[[int], bool]] = {
 
 
 def read_regular(path: Path, *, most: int = MOST) -> bytes:
-    """Return the content of a regular file, or of one that a symbolic link leads to.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    most : int
-        Bytes that it may hold.
-
-    Raises
-    ------
-    OSError
-        It is missing (FileNotFoundError), cannot be read, is no regular file, or is larger than `most`; `strerror`
-        says which.
-
-    Examples
-    --------
-    >>> read_regular(Path("/dev/null"))
-    Traceback (most recent call last):
-        ...
-    OSError: [Errno 22] is a device, not a regular file: '/dev/null'
-    """
+    """Return the content of a regular file, or of one that a symbolic link leads to, of `most` bytes; OSError else."""
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         parts = [file.read(size + 1)] if size <= most else []  # one more, to see that this is the end
@@ -87,13 +65,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def require_regular(path: Path) -> int:
-    """Return the permissions of a regular file, or of one that a link leads to.
-
-    Raises
-    ------
-    OSError
-        It is something else; FileNotFoundError where nothing is there at all.
-    """
+    """Return the permissions of a regular file, or of one that a link leads to; OSError for anything else."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -109,28 +81,11 @@ def _require(mode: int, path: Path) -> None:
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = True, mode: int | None = None) -> None:
-    """Write a file so that it is seen whole or not at all, even when the process is killed in the middle.
-
-    The content goes to a new file of another name in the same folder, which then takes the place of `path`; a file
-    that is replaced hands on its permissions. A killed process can leave the other name behind: see
-    `remove_leftovers`. Of two processes that write one path at a time, one wins, whole.
-
-    Parameters
-    ----------
-    path : Path
-        The file; a regular file, or a link to one, is replaced.
-    content : bytes
-        All of it.
-    durable : bool
-        Whether it also survives a loss of power. What can be computed again, and is verified when it is read, need not.
-    mode : int, optional
-        Permissions of the file; by default those of the one that is replaced, else what the process' umask leaves.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be written, the disk is full, or what is at `path` is no regular file: that is not replaced.
-    """
+    """Write a file so that it is seen whole or not at all, even when the process is killed in the middle."""
+    # The content goes to a new file of another name in the same folder, which then takes the place of `path` and has
+    # its permissions, or `mode`. A killed process can leave the other name behind: see `remove_leftovers`. Of two
+    # processes that write one path at a time, one wins, whole. What can be computed again, and is verified when it is
+    # read, need not survive a loss of power (`durable`). Something else than a regular file is not replaced.
     with suppress(FileNotFoundError):
         before = require_regular(path)
         mode = before if mode is None else mode
@@ -155,12 +110,8 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = True, mode: 
 
 
 def remove_leftovers(folder: Path, name: str | None = None) -> None:
-    """Remove what processes that were killed while they wrote a file, or any in a folder, left.
-
-    The caller holds the lock of the file, or of the folder.
-
-    Leftovers that cannot be removed stay: they are in nobody's way.
-    """
+    """Remove what processes that were killed while they wrote a file, or any in a folder, left."""
+    # The caller holds the lock of the file, or of the folder. What cannot be removed stays: it is in nobody's way.
     ours = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[0-9a-f]{{16}}\.tmp")
     with suppress(OSError):
         for file in list(folder.iterdir()):

@@ -28,18 +28,10 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """All that a result depends on, as the key of what is kept; and what could not be seen.
-
-    Parameters
-    ----------
-    key : dict of str to JSON
-        Plain builtins.
-    unseen : tuple of str
-        References that cannot be read, a line each: where there is one, nothing may be kept.
-    """
+    """All that a result depends on, as the key of what is kept; and what could not be seen."""
 
     key: dict[str, JSON]
-    unseen: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()  # references that cannot be read, a line each: where there is one, nothing may be kept
 
     def reason(self, remedy: str = DECLARE) -> str | None:
         """Return why nothing is kept, and the remedy; None where results may be kept."""
@@ -50,22 +42,9 @@ class Identity:
 
 
 def identity_of(code: Collection[object], declared: Declared = (), values: Mapping[str, Any] | None = None) -> Identity:
-    """Return what results of code depend on.
-
-    Parameters
-    ----------
-    code : collection
-        Functions, and objects that are called.
-    declared : sequence or mapping
-        As `read_declared` has accepted it. A mapping's values stand in the place of references of its names.
-    values : mapping of str to Any, optional
-        What else is to be digested by value.
-
-    Raises
-    ------
-    ConfigurationError
-        If a file that was declared is gone, or a value cannot be read.
-    """
+    """Return what results of code depend on."""
+    # A mapping's values in `declared` stand in the place of references of its names; `values` are digested by value,
+    # too. A file that is gone, or a value that cannot be read, is a ConfigurationError.
     names = tuple(declared) if isinstance(declared, Mapping) else ()
     found = digest_of(tuple(code), names)
     rest = digest_of([dict(values or {})], beside=code)
@@ -84,10 +63,8 @@ def identity_of(code: Collection[object], declared: Declared = (), values: Mappi
 
 
 def read_declared(declared: Any) -> Declared:
-    """Return what a user declares that results depend on; raise ConfigurationError where it cannot be read.
-
-    A Path stands for the content of its file, or of all files in its folder; anything else for its value.
-    """
+    """Return what a user declares that results depend on; raise ConfigurationError where it cannot be read."""
+    # A Path stands for the content of its file, or of all files in its folder; anything else for its value.
     if isinstance(declared, str | bytes | Path) or not isinstance(declared, Sequence | Mapping):
         raise ConfigurationError(
             f"depends_on: {declared!r} must be a list, such as [Path('weights.pt'), os.environ['HP']], or a mapping of "

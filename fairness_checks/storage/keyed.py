@@ -1,16 +1,13 @@
-"""Results kept under keys, between runs and for several processes at a time.
+"""Results kept under keys, between runs and for several processes at a time."""
 
-Layout 1, beside the one of `fairness_checks.storage.entries`::
-
-    <folder>/<name>-<first 16 digits of the key>.entry        one entry, replaced whole
-    <folder>/<name>-<first 16 digits of the key>.log          entries under keys of their own, a line each, appended
-    <folder>/<either of them>.lock                            empty; held while the file is made, or appended to
-    <folder>/.<either of them>.<16 digits>.tmp                left by a process that was killed; removed by the next
-
-An entry is found by the name and the key, and verified: what is missing, damaged, of another key or of another layout
-counts as not there. A line of a log stands for itself: one that is damaged loses no other. What a killed process has
-left of a line is cut off by the next that appends.
-"""
+# Layout 1, beside the one of `entries`:
+#   <folder>/<name>-<first 16 digits of the key>.entry        one entry, replaced whole
+#   <folder>/<name>-<first 16 digits of the key>.log          entries under keys of their own, a line each, appended
+#   <folder>/<either of them>.lock                            empty; held while the file is made, or appended to
+#   <folder>/.<either of them>.<16 digits>.tmp                left by a process that was killed; removed by the next
+# An entry is found by the name and the key, and verified: what is missing, damaged, of another key or of another
+# layout counts as not there. A line of a log stands for itself: one that is damaged loses no other. What a killed
+# process has left of a line is cut off by the next that appends.
 
 from __future__ import annotations
 
@@ -48,27 +45,15 @@ _MOST_OF_AN_ENTRY = 1 << 36
 
 
 def file_name(name: str) -> str:
-    """Return a name as part of a file's, for the reader of the folder; what tells files apart is their key.
-
-    Examples
-    --------
-    >>> file_name("ward 7/b")
-    'ward_7_b'
-    """
+    """Return a name as part of a file's, for the reader of the folder; what tells files apart is their key."""
     return re.sub(r"[^A-Za-z0-9_.]+", "_", name)[:40].strip(".")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyedStore:
-    """A folder of results.
+    """A folder of results."""
 
-    Parameters
-    ----------
-    directory : Path
-        Made when something is stored.
-    """
-
-    directory: Path
+    directory: Path  # made when something is stored
 
     def path(self, name: str, key: str, suffix: str = "entry") -> Path:
         """Return where the entry, or with the suffix "log" the log, of a name and of a key's text is."""
@@ -76,13 +61,8 @@ class KeyedStore:
 
     @contextmanager
     def locked(self, name: str, key: str, suffix: str = "entry") -> Iterator[None]:
-        """Hold the lock of an entry, as of several processes one computes it and the others wait.
-
-        Raises
-        ------
-        OSError
-            The folder cannot be made or written, has no locks, or something stands in the lock's place.
-        """
+        """Hold the lock of an entry, as of several processes one computes it and the others wait."""
+        # OSError: the folder cannot be made or written, has no locks, or something stands in the lock's place.
         path = self.path(name, key, suffix)
         self.directory.mkdir(parents=True, exist_ok=True)
         with locked(path.with_name(f"{path.name}.lock")):
@@ -97,10 +77,8 @@ class KeyedStore:
         return entry if entry is not None and entry.key == key_digest(key) else None
 
     def write(self, name: str, key: str, body: bytes, date: str | None = None) -> None:
-        """Store an entry, whole or not at all; raise OSError where that is impossible. The caller holds its lock.
-
-        `date` is for what is made of older entries alone: that of the oldest.
-        """
+        """Store an entry, whole or not at all; raise OSError where that is impossible. The caller holds its lock."""
+        # `date` is for what is made of older entries alone: that of the oldest.
         path = self.path(name, key)
         remove_leftovers(path.parent, path.name)
         write_atomically(path, packed(key_digest(key), body, date))
@@ -112,21 +90,13 @@ class KeyedStore:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Many small entries in one file, each stored as soon as it is there.
+    """Many small entries in one file, each stored as soon as it is there."""
 
-    Parameters
-    ----------
-    path : Path
-        The file; its folder is there.
-    """
-
-    path: Path
+    path: Path  # its folder is there
 
     def read(self, start: int = 0) -> tuple[dict[str, Entry], int]:
-        """Return the entries from a place on, by the digest of their key, and the place behind the last line.
-
-        A file that is not there, or that cannot be read, has none.
-        """
+        """Return the entries from a place on, by the digest of their key, and the place behind the last line."""
+        # A file that is not there, or that cannot be read, has none.
         try:
             with open_regular(self.path) as file:
                 file.seek(start)

@@ -1,9 +1,8 @@
-"""A loaded module of the project beside its source: what it holds now that the source does not say.
+"""A loaded module of the project beside its source: what it holds now that the source does not say."""
 
-Plain values, functions, classes and imports are compared with what the source makes of them, so that a module that
-nobody has changed adds nothing to a digest and may or may not be loaded. What only running the source would show is
-taken as it is.
-"""
+# Plain values, functions, classes and imports are compared with what the source makes of them, so that a module that
+# nobody has changed adds nothing to a digest and may or may not be loaded. What only running the source would show is
+# taken as it is.
 
 from __future__ import annotations
 
@@ -55,10 +54,8 @@ class _Said:
 
 
 def unlike_source(module: str, names: Collection[str] | None) -> Iterator[tuple[str, object]]:
-    """Yield what a loaded module of the project holds under some names, or all, where its source does not say it.
-
-    A name that the source binds and the module has lost comes with NotImplemented.
-    """
+    """Yield what a loaded module of the project holds under some names, or all, where its source does not say it."""
+    # A name that the source binds and the module has lost comes with NotImplemented.
     loaded, origin = sys.modules.get(module), find_module(module)
     if not isinstance(loaded, types.ModuleType) or (origin.file is not None and origin.file.suffix != ".py"):
         return

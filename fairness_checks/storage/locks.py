@@ -16,22 +16,9 @@ __all__ = ["locked"]
 
 @contextmanager
 def locked(path: Path, timeout: float = -1.0) -> Iterator[None]:
-    """Hold a lock that a killed process lets go of; its empty file stays.
-
-    Parameters
-    ----------
-    path : Path
-        The file of the lock, made where it is missing.
-    timeout : float
-        Seconds to wait for another process; below 0 without end.
-
-    Raises
-    ------
-    filelock.Timeout
-        Another process holds it for longer.
-    OSError
-        The folder cannot be written, what is at `path` is no regular file, or the file system has no locks.
-    """
+    """Hold a lock that a killed process lets go of; its empty file stays."""
+    # A `timeout` below 0 waits without end, else filelock.Timeout. OSError: the folder cannot be written, what is at
+    # `path` is no regular file, or the file system has no locks.
     with suppress(FileNotFoundError):
         require_regular(path)  # a lock is opened for writing, which would empty what a link leads to
         if path.is_symlink():

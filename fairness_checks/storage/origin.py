@@ -1,9 +1,8 @@
-"""Where a module comes from: Python itself, an installed library, this package, or the user's project.
+"""Where a module comes from: Python itself, an installed library, this package, or the user's project."""
 
-A library is known by its version and by the digests that its installer recorded of its files, so that an internal
-package whose version never moves is noticed. A package that is installed to be edited has no such record: it is a part
-of the project. Modules are found without importing them or their parents.
-"""
+# A library is known by its version and by the digests that its installer recorded of its files, so that an internal
+# package whose version never moves is noticed. A package that is installed to be edited has no such record: it is a
+# part of the project. Modules are found without importing them or their parents.
 
 from __future__ import annotations
 
@@ -26,24 +25,12 @@ _SITES = frozenset({"site-packages", "dist-packages"})
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a module comes from.
+    """Where a module comes from."""
 
-    Parameters
-    ----------
-    kind : {"python", "library", "own", "project", "absent"}
-        "absent" for one that cannot be found.
-    file : Path, optional
-        Its file, of a module of the project.
-    library : str, optional
-        The distribution that installed it, of a library.
-    package : bool
-        Whether it has modules of its own.
-    """
-
-    kind: str
-    file: Path | None = None
-    library: str | None = None
-    package: bool = False
+    kind: str  # "python", "library", "own", "project", or "absent"
+    file: Path | None = None  # of a module of the project
+    library: str | None = None  # the distribution that installed it
+    package: bool = False  # whether it has modules of its own
 
 
 _ABSENT = Origin("absent")
@@ -175,13 +162,7 @@ def _record(folder: Path) -> bytes:
 
 
 def library_identities(libraries: Iterable[str]) -> dict[str, str]:
-    """Return name -> version and digest of the files of libraries, and of all that they require.
-
-    Parameters
-    ----------
-    libraries : iterable of str
-        As `Origin.library` names them, or names of distributions.
-    """
+    """Return name -> version and digest of the files of libraries, and of all that they require."""
     known: dict[str, str] = {}
     todo = sorted(libraries)
     while todo:

@@ -49,12 +49,6 @@ def own_code(*, whole: bool = False) -> str:
 
 @cache
 def environment() -> dict[str, JSON]:
-    """Return what every kept result depends on besides its model: Python, libraries, and this package's own code.
-
-    Examples
-    --------
-    >>> sorted(environment())
-    ['code', 'libraries', 'python']
-    """
+    """Return what every kept result depends on besides its model: Python, libraries, and this package's own code."""
     assert _PACKAGE.name == OWN
     return {"code": own_code(), "libraries": {**library_identities(_LIBRARIES)}, "python": python_identity()}

@@ -1,8 +1,7 @@
-"""Settings of libraries that change what they compute: those that differ from what their library starts with.
+"""Settings of libraries that change what they compute: those that differ from what their library starts with."""
 
-No library is imported here. One that is not loaded has the settings that it starts with, and those are not named: a
-key is the same whether something else has loaded a library or not.
-"""
+# No library is imported here. One that is not loaded has the settings that it starts with, and those are not named: a
+# key is the same whether something else has loaded a library or not.
 
 from __future__ import annotations
 
@@ -19,16 +18,7 @@ __all__ = ["changed_settings"]
 
 
 def changed_settings() -> tuple[dict[str, JSON], tuple[str, ...]]:
-    """Return the settings of loaded libraries that were changed, as text by name, and what could not be read.
-
-    Examples
-    --------
-    >>> import decimal
-    >>> with decimal.localcontext() as context:
-    ...     context.prec = 5
-    ...     changed_settings()[0]["decimal"]
-    {'prec': '5'}
-    """
+    """Return the settings of loaded libraries that were changed, as text by name, and what could not be read."""
     found: dict[str, JSON] = {}
     unseen = []
     for name, read in _SETTINGS.items():

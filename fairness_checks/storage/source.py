@@ -1,8 +1,7 @@
-"""Modules of the project that are imported inside functions: known by their source, read without importing them.
+"""Modules of the project that are imported inside functions: known by their source, read without importing them."""
 
-Comments, docstrings, positions and the order of plain functions are left out. What such a module imports is followed,
-wherever in it that stands.
-"""
+# Comments, docstrings, positions and the order of plain functions are left out. What such a module imports is
+# followed, wherever in it that stands.
 
 from __future__ import annotations
 
@@ -23,29 +22,14 @@ __all__ = ["Sources", "absolute", "compiled_digest", "imported_by", "with_parent
 
 @dataclass(slots=True)
 class Sources:
-    """Modules of a project that were followed from imports inside functions.
+    """Modules of a project that were followed from imports inside functions."""
 
-    Parameters
-    ----------
-    digests : dict of str to str
-        Of each module, by name.
-    libraries : set of str
-        Installed libraries that they import: see `Origin.library`.
-    own : set of str
-        Modules of this package that they import.
-    computed : list of str
-        Modules that import others by names that are not written in them.
-    names : set of str
-        All that they read: variables, attributes, and what texts in them may name.
-    held : set of str
-        Modules that code holds under a name, whose attributes may be modules that something else has imported.
-    """
-
-    digests: dict[str, str] = field(default_factory=dict)
-    libraries: set[str] = field(default_factory=set)
-    own: set[str] = field(default_factory=set)
-    computed: list[str] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
+    digests: dict[str, str] = field(default_factory=dict)  # of each module, by name
+    libraries: set[str] = field(default_factory=set)  # that they import: see `Origin.library`
+    own: set[str] = field(default_factory=set)  # modules of this package that they import
+    computed: list[str] = field(default_factory=list)  # modules that import others by names not written in them
+    names: set[str] = field(default_factory=set)  # all that they read: variables, attributes, and what texts may name
+    # held by code under a name: their attributes may be modules that something else has imported
     held: set[str] = field(default_factory=set)
     _met: set[str] = field(default_factory=set)
 

@@ -17,15 +17,7 @@ _LONG = 4096
 
 @lru_cache(maxsize=1 << 14)
 def named_in(text: str) -> frozenset[str]:
-    """Return the names in a text that is an expression, a formula or a program; of any other, what it calls.
-
-    Examples
-    --------
-    >>> sorted(named_in("outcome ~ scale(age) + C(sex):dose")), sorted(named_in("age > @limit"))
-    (['C', 'age', 'dose', 'outcome', 'scale', 'sex'], ['age', 'limit'])
-    >>> sorted(named_in("the fit has failed")), sorted(named_in(" + scale("))
-    ([], ['scale'])
-    """
+    """Return the names in a text that is an expression, a formula or a program; of any other, what it calls."""
     if _NAME.fullmatch(text):
         return frozenset([text])
     found = _NAME.findall(text)

@@ -1,7 +1,6 @@
-"""Training mixes: what a model's gaps become when it is trained again on other shares of the groups.
+"""Training mixes: what a model's gaps become when it is trained again on other shares of the groups."""
 
-Names are imported when they are used: the configuration needs mixes and plans, and must not load pandas for them.
-"""
+# Names are imported when they are used: the configuration needs mixes and plans, and must not load pandas for them.
 
 from __future__ import annotations
 

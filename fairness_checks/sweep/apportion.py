@@ -9,25 +9,8 @@ __all__ = ["largest_remainder"]
 
 
 def largest_remainder(weights: Sequence[float], total: int) -> list[int]:
-    """Share out `total` in proportion to weights, by the method of the largest remainder (Hamilton's).
-
-    Parameters
-    ----------
-    weights : sequence of float
-        0 or more, not all 0; their sum need not be 1.
-    total : int
-        0 or more.
-
-    Returns
-    -------
-    list of int
-        Adds up to `total`; each number differs from its exact share by less than 1. Equal remainders go to the first.
-
-    Examples
-    --------
-    >>> largest_remainder([0.5, 0.3, 0.2], 7)
-    [4, 2, 1]
-    """
+    """Share out `total` in proportion to weights, by the method of the largest remainder (Hamilton's)."""
+    # Each number differs from its exact share by less than 1; equal remainders go to the first.
     scale = total / math.fsum(weights)
     exact = [weight * scale for weight in weights]
     whole = [math.floor(share + 1e-9) for share in exact]  # 0.1 * 30 may be a little below 3

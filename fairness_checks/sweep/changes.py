@@ -22,83 +22,37 @@ _ROUNDING = 1e-10  # of the largest value; contrasts that differ by less between
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contrasts:
-    """N linear combinations of groups' values; shapes (N,).
-
-    Parameters
-    ----------
-    claims : Claims
-        Their estimates.
-    tested : ndarray of float64
-        Of the groups' rows, how many test in one repeat; between the groups' shares.
-    by_repeats : ndarray of float64
-        Share of the variance that more repeats of the same rows would take away.
-    missing : ndarray of int
-        Repeats that are left out, as the combination is undefined there.
-    """
+    """N linear combinations of groups' values; shapes (N,)."""
 
     claims: Claims
-    tested: Floats
-    by_repeats: Floats
-    missing: npt.NDArray[np.intp]
+    tested: Floats  # of the groups' rows, how many test in one repeat; between the groups' shares
+    by_repeats: Floats  # share of the variance that more repeats of the same rows would take away
+    missing: npt.NDArray[np.intp]  # repeats that are left out, as the combination is undefined there
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """From one configuration, `before`, to another, of G groups.
+    """From one configuration, `before`, to another, of G groups."""
 
-    Parameters
-    ----------
-    before, after : int
-        Positions of the configurations.
-    first, second : int
-        Groups whose difference is the largest before, the one with the higher value first.
-    after_first, after_second : int
-        The same after.
-    reduction : Reduction
-        Of the disparity.
-    signed : Contrasts
-        One: the signed difference of `first` and `second` before, less the same after.
-    """
-
-    before: int
+    before: int  # positions of the configurations
     after: int
-    first: int
+    first: int  # groups whose difference is the largest before, the higher value first
     second: int
-    after_first: int
+    after_first: int  # the same after
     after_second: int
-    reduction: Reduction
-    signed: Contrasts
+    reduction: Reduction  # of the disparity
+    signed: Contrasts  # one: the signed difference of `first` and `second` before, less the same after
 
 
 def signed_pairs(groups: int) -> npt.NDArray[np.intp]:
-    """Return all ordered pairs of groups, shape (2 P, 2): every pair with both signs.
-
-    Examples
-    --------
-    >>> signed_pairs(2).tolist()
-    [[0, 1], [1, 0]]
-    """
+    """Return all ordered pairs of groups, shape (2 P, 2): every pair with both signs."""
     first, second = np.triu_indices(groups, 1)
     return np.concatenate([np.column_stack([first, second]), np.column_stack([second, first])])
 
 
 def contrasts(table: Table, at: Sequence[int], weights: Floats) -> Contrasts | None:
-    """Estimate N linear combinations of the groups' values under some configurations.
-
-    Parameters
-    ----------
-    table : Table
-        Values and sketches.
-    at : sequence of int
-        Positions of M configurations.
-    weights : ndarray of float64, shape (N, M, G)
-        Of each value; no other group's is looked at.
-
-    Returns
-    -------
-    Contrasts or None
-        None where one of them cannot be judged: undefined in too many repeats, or the same in all of them.
-    """
+    """Estimate N linear combinations of the groups' values under M configurations; None where one cannot be judged."""
+    # weights: (N, M, G). Not judged is what is undefined in too many repeats, or the same in all of them.
     used = weights != 0.0
     of_group = used.any(axis=1)  # (N, G)
     values = np.moveaxis(table.values[list(at)], 1, 2)  # (M, G, J)
@@ -152,10 +106,8 @@ def _mean(of: Floats) -> Floats:
 def _sides(
     table: Table, at: Sequence[int], weights: Floats, sums: npt.NDArray[np.complex128] | None
 ) -> tuple[Floats, Floats]:
-    """Return what skewed values add to the variances for "not above" and "not below", shapes (N,).
-
-    Only what test rows make of a variance is widened, which is square / size of each group: of the whole table.
-    """
+    """Return what skewed values add to the variances for "not above" and "not below", shapes (N,)."""
+    # Only what test rows make of a variance is widened, which is square / size of each group: of the whole table.
     up, down = np.zeros((2, len(weights)))
     if table.moments is None or sums is None:
         return up, down

@@ -16,20 +16,7 @@ __all__ = ["join_predictions"]
 
 
 def join_predictions(parts: Sequence[tuple[npt.NDArray[np.intp], Predictions]], data: DataSet) -> Predictions:
-    """Return Predictions of all rows, in the order of the data set.
-
-    Parameters
-    ----------
-    parts : sequence of (ndarray of int, Predictions)
-        Row numbers, and the predictions of these rows; together every row once.
-    data : DataSet
-        Its clusters are those of the predictions.
-
-    Raises
-    ------
-    InvalidPredictions
-        If the parts do not all have the same arrays and features, or clusters that the data set does not know.
-    """
+    """Return Predictions of all rows in the data set's order, from parts that together hold every row once."""
     rows = np.concatenate([at for at, _ in parts])
     if not np.array_equal(np.sort(rows), np.arange(len(data))):
         raise InvalidPredictions(f"out of fold: {len(data)} rows were not predicted exactly once each")

@@ -29,25 +29,9 @@ def measure(
     roots: Complex | None = None,
     own: Sequence[Metric] = (),
 ) -> tuple[dict[str, GroupResult], tuple[PairResult, ...]]:
-    """Evaluate the test rows of one repeat by group.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        Of the test rows.
-    by : str
-        Sensitive feature.
-    sizes : mapping of str to (int, int)
-        Of each group, the rows trained on and the different ones among them.
-    roots : ndarray of complex, shape (WIDTH, n), optional
-        See `fairness_checks.sweep.sketches.cube_roots`; without them nothing is sketched.
-    own : sequence of Metric
-        Of the user's own, that are asked for.
-
-    Returns
-    -------
-    tuple of (dict of str to GroupResult, tuple of PairResult)
-    """
+    """Evaluate the test rows of one repeat by group, and how errors and uncertainties order every pair."""
+    # sizes: of each group, the rows trained on and the different ones among them. Without `roots`, (WIDTH, n),
+    # nothing is sketched.
     metrics = [
         metric for metric in (*METRICS.values(), *own) if not metric.components and _allowed(predictions, metric)
     ]

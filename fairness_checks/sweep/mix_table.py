@@ -28,21 +28,8 @@ Floats = npt.NDArray[np.float64]
 
 
 def mix_table(table: Table, trained: Floats, plan: SweepPlan, metric: Metric, alpha: float) -> tuple[MixRecord, ...]:
-    """Return every configuration with its groups, gap and change.
-
-    Parameters
-    ----------
-    table : Table
-        Values of a metric; of a mismatch, which no group has, none.
-    trained : ndarray of float64, shape (C, G)
-        Rows of each group that are trained on.
-    plan : SweepPlan
-        What the mixes are.
-    metric : Metric
-        Of the table.
-    alpha : float
-        Of each end of an interval.
-    """
+    """Return every configuration with its groups, gap and change."""
+    # trained: (C, G), rows of each group that are trained on. A mismatch has no values by group.
     records = list(_groups(table, trained, metric, alpha))
     if np.isnan(table.values).all():
         return tuple(records)
@@ -71,10 +58,8 @@ def mix_table(table: Table, trained: Floats, plan: SweepPlan, metric: Metric, al
 
 
 def group_values(table: Table, at: Sequence[int], metric: Metric, alpha: float) -> tuple[GroupRecord, ...]:
-    """Return every group with its mean over the repeats, each under its own configuration in `at`, shape (G,).
-
-    ``samples`` are the group's rows in the data set, ``n`` the repeats.
-    """
+    """Return every group with its mean over the repeats, each under its own configuration in `at`, shape (G,)."""
+    # `samples` are the group's rows in the data set, `n` the repeats.
     values = np.array([table.values[c, :, g] for g, c in enumerate(at)])
     tested = table.test_variance
     own = None if tested is None else tested[list(at), np.arange(len(table.groups))]
@@ -182,11 +167,9 @@ def _told(change: Change, before: MixRecord, after: MixRecord, span: float, leve
 def _answer(
     change: Change, before: MixRecord, after: MixRecord, smaller: tuple[float, float], level: float, *, two: bool
 ) -> MixAnswer:
-    """Decide by the interval of how much smaller the gap is, and by what is left of it.
-
-    Of two groups it is the signed difference, which paired repeats know far better than its size: what is left may
-    then have the other sign, but is not shown to.
-    """
+    """Decide by the interval of how much smaller the gap is, and by what is left of it."""
+    # Of two groups it is the signed difference, which paired repeats know far better than its size: what is left may
+    # then have the other sign, but is not shown to.
     shown, left = (before.gap_low or 0.0) > 0.0, (after.gap_low or 0.0) > 0.0
     turned = two and (change.after_first, change.after_second) == (change.second, change.first)
     if shown and turned and change.reduction.of_second.p_above(0.0) < level:

@@ -129,13 +129,7 @@ def require_groups(name: str, mix: Mix, by: str, groups: Iterable[str]) -> None:
 
 
 def is_balanced(mix: Mix) -> bool:
-    """Say whether a mix gives all the groups that it trains on the same share, and trains on two or more.
-
-    Examples
-    --------
-    >>> is_balanced("oversample"), is_balanced("as_is"), is_balanced(Shares({"f": 0.5, "m": 0.5}))
-    (True, False, True)
-    """
+    """Say whether a mix gives all the groups that it trains on the same share, and trains on two or more."""
     if isinstance(mix, Shares):
         shares = [share for share in mix.shares.values() if share > 0.0]
         return len(shares) > 1 and max(shares) - min(shares) < _SUM_TOLERANCE
@@ -143,24 +137,12 @@ def is_balanced(mix: Mix) -> bool:
 
 
 def as_is_mix(mixes: Mapping[str, Mix]) -> str | None:
-    """Return the name of the mix that changes nothing, which others are compared with; None if there is none.
-
-    Examples
-    --------
-    >>> as_is_mix({"balanced": "oversample", "all": "as_is"})
-    'all'
-    """
+    """Return the name of the mix that changes nothing, which others are compared with; None if there is none."""
     return next((name for name, mix in mixes.items() if mix == "as_is"), None)
 
 
 def require_change(mixes: Mapping[str, Mix], mix: str | None) -> str:
-    """Return the mix that a change is from; raise ConfigurationError where a mix, or any, cannot be compared with it.
-
-    Examples
-    --------
-    >>> require_change({"as_is": "as_is", "balanced": "oversample"}, "balanced")
-    'as_is'
-    """
+    """Return the mix that a change is from; ConfigurationError where a mix, or any, cannot be compared with it."""
     before = as_is_mix(mixes)
     if before is None:
         raise ConfigurationError("gap: change is judged against the data as they are; add the mix `as_is: as_is`")
@@ -173,38 +155,15 @@ def require_change(mixes: Mapping[str, Mix], mix: str | None) -> str:
 
 
 def mix_key(mix: Mix) -> JSON:
-    """Return a mix as plain builtins: equal exactly where mixes are.
-
-    Examples
-    --------
-    >>> mix_key(Shares({"m": 0.5, "f": 0.5}))
-    {'shares': {'f': 0.5, 'm': 0.5}, 'replace': False}
-    """
+    """Return a mix as plain builtins: equal exactly where mixes are."""
     if isinstance(mix, Shares):
         return {"shares": dict(sorted(mix.shares.items())), "replace": mix.replace}
     return mix
 
 
 def common_size(mixes: Iterable[Mix], available: Mapping[str, int]) -> int:
-    """Return the training size that all mixes of shares have: the largest that needs no row twice.
-
-    Parameters
-    ----------
-    mixes : iterable of Mix
-        Those that are not shares, and shares drawn with replacement, have no say.
-    available : mapping of str to int
-        Rows of each group in the training part.
-
-    Returns
-    -------
-    int
-        All rows where no mix has a say; 0 where a group that a mix needs has no row.
-
-    Examples
-    --------
-    >>> common_size([Shares({"f": 0.5, "m": 0.5}), Shares({"m": 1.0})], {"f": 30, "m": 70})
-    60
-    """
+    """Return the training size that all mixes of shares have: the largest that needs no row twice."""
+    # Only shares drawn without replacement have a say; 0 where a group that a mix needs has no row.
     limits = [
         math.floor(available.get(group, 0) / share + 1e-9)
         for mix in mixes

@@ -18,52 +18,16 @@ __all__ = ["TrainingPart", "apply_mix"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingPart:
-    """What a model is trained on.
-
-    Parameters
-    ----------
-    data : DataSet
-        n rows.
-    source : ndarray of int, shape (n,)
-        The row of the training part that each was, or -1 for a synthetic one.
-    """
+    """What a model is trained on."""
 
     data: DataSet
-    source: npt.NDArray[np.intp]
+    source: npt.NDArray[np.intp]  # (n,), the row of the training part that each was, -1 for a synthetic one
 
 
 def apply_mix(mix: Mix, train: DataSet, by: str, size: int | None, rng: np.random.Generator) -> TrainingPart:
-    """Turn a training part into the mix that a model is trained on.
-
-    Parameters
-    ----------
-    mix : Mix
-        "as_is" changes nothing. "oversample" adds synthetic rows to every group until it is as large as the largest
-        (see `fairness_checks.sweep.synthetic`). "undersample" keeps of every group as many rows as the smallest has.
-        Shares draw rows.
-    train : DataSet
-        The training part of a split, at least one row of each group.
-    by : str
-        The sensitive feature whose groups are mixed.
-    size : int or None
-        Rows to train on; shares need it. Then "as_is" draws as many in the proportions that the groups have, and
-        "undersample" and "oversample" give every group the same part of it. None leaves their sizes as they come.
-    rng : numpy.random.Generator
-        Draws the rows.
-
-    Raises
-    ------
-    ConfigurationError
-        If a group has too few rows; the message says how many there are and what would help.
-
-    Examples
-    --------
-    >>> data = DataSet({"age": range(6)}, [0, 1] * 3, {"sex": ["f", "f", "m", "m", "m", "m"]})
-    >>> apply_mix("undersample", data, "sex", None, np.random.default_rng(0)).data.groups("sex").sizes()
-    {'f': 2, 'm': 2}
-    >>> apply_mix("as_is", data, "sex", 3, np.random.default_rng(0)).data.groups("sex").sizes()
-    {'f': 1, 'm': 2}
-    """
+    """Turn a training part into the mix that a model is trained on; too few rows are a ConfigurationError."""
+    # Shares need `size`, the rows to train on. Then "as_is" draws as many in the proportions that the groups have,
+    # and "undersample" and "oversample" give every group the same part of it; None leaves their sizes as they come.
     groups = train.groups(by)
     if mix == "oversample":
         return _oversampled(train, groups, size, rng)

@@ -88,11 +88,7 @@ class SweepPlan:
         return {name: feature_sets[name] for name in self.feature_sets or feature_sets}
 
     def require_data(self, data: DataSet, columns: Iterable[str] = ()) -> None:
-        """Raise ConfigurationError where the data do not suit the plan.
-
-        They lack a group that it names, have one group only, or a feature among `columns` says where a row's data are,
-        which "oversample" would make numbers between of.
-        """
+        """Raise ConfigurationError where the data do not suit the plan."""
         groups = data.groups(self.by).names
         if len(groups) == 1:
             raise ConfigurationError(

@@ -13,17 +13,9 @@ SPLIT, MIX, FIT, FOLDS, SKETCH = range(5)
 
 
 def generator(seed: int, stream: int, repeat: int, *names: str) -> np.random.Generator:
-    """Return the generator of one stream of a repeat, and of a mix or feature set by name.
-
-    Children of ``SeedSequence(seed)``, as ``spawn`` would make them, but by key and not by order: names enter as the
-    first 128 bits of their sha256.
-
-    Examples
-    --------
-    >>> first, again = (generator(0, MIX, 3, "as_is").random() for _ in range(2))
-    >>> first == again
-    True
-    """
+    """Return the generator of one stream of a repeat, and of a mix or feature set by name."""
+    # Children of `SeedSequence(seed)`, as `spawn` would make them, but by key and not by order: names enter as the
+    # first 128 bits of their sha256.
     words: list[int] = []
     for name in names:
         digest = hashlib.sha256(name.encode()).digest()

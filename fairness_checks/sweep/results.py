@@ -22,83 +22,41 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupResult:
-    """One group in one repeat.
-
-    Parameters
-    ----------
-    train, real : int
-        Rows that were trained on, and how many different rows of the data set these are or were made from.
-    test : int
-        Rows that tested.
-    counts : tuple of int or None
-        Cells tn, fp, fn, tp of the test rows; None without labels or decisions.
-    values : dict of str to (float or None)
-        By metric, its value in the test rows; None where it is undefined. Only metrics that the predictions allow.
-    moments : dict of str to (float, float, float)
-        Of means, by metric: independent observations, and sums of their squared and cubed deviations from the mean, as
-        in `fairness_checks.stats.moments.MeanStatistics`.
-    sketches : dict of str to (tuple of float or None)
-        By metric, what the test rows contribute to its value; see `fairness_checks.sweep.sketches`.
-    """
+    """One group in one repeat."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
-    train: int
-    real: int
-    test: int
-    counts: tuple[int, int, int, int] | None
-    values: dict[str, float | None]
+    train: int  # rows that were trained on
+    real: int  # how many different rows of the data set these are or were made from
+    test: int  # rows that tested
+    counts: tuple[int, int, int, int] | None  # tn, fp, fn, tp of the test rows
+    values: dict[str, float | None]  # by metric; None where it is undefined
+    # of means: n, m2, m3 as in `MeanStatistics`
     moments: dict[str, tuple[float, float, float]] = dataclasses.field(default_factory=dict)
-    sketches: dict[str, tuple[float, ...] | None] = dataclasses.field(default_factory=dict)
+    sketches: dict[str, tuple[float, ...] | None] = dataclasses.field(default_factory=dict)  # by metric, see `sketches`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairResult:
-    """How errors and uncertainties order two groups in one repeat.
-
-    Parameters
-    ----------
-    first, second : str
-        The groups, sorted.
-    error_auc, uncertainty_auc : float
-        P(higher in `first` than in `second`) + P(equal) / 2.
-    """
+    """How errors and uncertainties order two groups in one repeat."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
-    first: str
+    first: str  # the groups, sorted
     second: str
-    error_auc: float
+    error_auc: float  # P(higher in `first` than in `second`) + P(equal) / 2
     uncertainty_auc: float
 
     @property
     def mismatch(self) -> float:
-        """A_error - A_uncertainty, with the group that has the higher error first; see `comes_first`.
-
-        Examples
-        --------
-        >>> PairResult(first="f", second="m", error_auc=0.25, uncertainty_auc=0.5).mismatch
-        0.25
-        """
+        """A_error - A_uncertainty, with the group that has the higher error first; see `comes_first`."""
         difference = self.error_auc - self.uncertainty_auc
         return difference if comes_first(self.error_auc, self.uncertainty_auc) else -difference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepeatResult:
-    """One training: a mix, a feature set, a repeat.
-
-    Parameters
-    ----------
-    mix, feature_set, repeat
-        Which training it was.
-    groups : dict of str to GroupResult
-        Every group of the data set.
-    pairs : tuple of PairResult
-        Every pair of groups; empty where the predictions have no uncertainty.
-    positive, decided_by, threshold, scaling
-        What the predictions mean; see `Predictions`.
-    """
+    """One training: a mix, a feature set, a repeat."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -106,8 +64,8 @@ class RepeatResult:
     feature_set: str
     repeat: int
     groups: dict[str, GroupResult]
-    pairs: tuple[PairResult, ...] = ()
-    positive: str | None = None
+    pairs: tuple[PairResult, ...] = ()  # empty where the predictions have no uncertainty
+    positive: str | None = None  # this and the next: what the predictions mean, see `Predictions`
     decided_by: Decisions | None = None
     threshold: float | None = None
     scaling: ImageScaling | None = None

@@ -28,15 +28,8 @@ class Split(NamedTuple):
 
 
 def identical_rows(data: DataSet) -> Codes:
-    """Return a number for each row, shape (n,), the same for rows with equal features, whatever their outcome.
-
-    Missing values count as equal to each other.
-
-    Examples
-    --------
-    >>> identical_rows(DataSet({"age": [40, 50, 40]}, [0, 1, 1], {"sex": ["f", "m", "f"]})).tolist()
-    [0, 1, 0]
-    """
+    """Return a number for each row, shape (n,), the same for rows with equal features, whatever their outcome."""
+    # Missing values count as equal to each other.
     codes = np.zeros(len(data), dtype=np.int64)
     for name in data.features.columns:
         column, values = pd.factorize(data.features[name], use_na_sentinel=False)
@@ -50,12 +43,11 @@ def repeated_rows(data: DataSet) -> int:
 
 
 def blocks(data: DataSet) -> Codes:
-    """Return a number for each row, shape (n,), the same for rows that must stay on one side of every split.
-
-    These are rows of one cluster; where the data set wants them together, rows with equal features, and all that are
-    linked to each other by either. Never the outcome: where (x, 0) trains and (x, 1) tests, what trained says of x the
-    opposite of what tests, and a model that has learnt everything there is to learn looks worse than chance.
-    """
+    """Return a number for each row, shape (n,), the same for rows that must stay on one side of every split."""
+    # These are rows of one cluster; where the data set wants them together, rows with equal features, and all that
+    # are linked to each other by either. Never the outcome: where (x, 0) trains and (x, 1) tests, what trained says
+    # of x the opposite of what tests, and a model that has learnt everything there is to learn looks worse than
+    # chance.
     if data.identical_rows != TOGETHER:
         return np.arange(len(data), dtype=np.intp) if data.cluster is None else np.asarray(data.cluster, dtype=np.intp)
     same = identical_rows(data)
@@ -68,16 +60,8 @@ def blocks(data: DataSet) -> Codes:
 
 
 def counted_blocks(data: DataSet, by: str, kept: Codes) -> dict[str, tuple[int, float]]:
-    """Return how many blocks each group has, and how many they are worth: n^2 / sum m^2 over blocks of m rows.
-
-    Empty where every row is a block of its own.
-
-    Examples
-    --------
-    >>> data = DataSet({"age": range(4)}, [0, 1] * 2, {"sex": ["f", "f", "f", "m"]}, cluster=[0, 0, 1, 2])
-    >>> {name: (count, round(worth, 2)) for name, (count, worth) in counted_blocks(data, "sex", blocks(data)).items()}
-    {'f': (2, 1.8), 'm': (1, 1.0)}
-    """
+    """Return how many blocks each group has, and how many they are worth: n^2 / sum m^2 over blocks of m rows."""
+    # Empty where every row is a block of its own.
     if len(np.unique(kept)) == len(kept):
         return {}
     groups = data.groups(by)
@@ -114,42 +98,11 @@ def _shuffled(kept: Codes, strata: Codes, rng: np.random.Generator) -> _Blocks:
 
 
 def split(data: DataSet, by: str, test: float, rng: np.random.Generator, kept: Codes | None = None) -> Split:
-    """Draw the rows that test; all others may train.
-
-    Parameters
-    ----------
-    data : DataSet
-        n rows.
-    by : str
-        Sensitive feature; test rows are drawn within each of its groups, whatever their outcome: splits that all have
-        the same number of positives would hide how much a gap varies with that number.
-    test : float or int
-        A fraction in (0, 1) of each group, or a whole number of rows of each group.
-    rng : numpy.random.Generator
-        Draws the rows.
-    kept : ndarray of int, shape (n,), optional
-        `blocks(data)`, where it is known already.
-
-    Returns
-    -------
-    Split
-        Disjoint, and together all rows. Each group has exactly the number of test rows asked for (a fraction is
-        rounded, at least 1), unless a block is larger than what is missing or crosses groups: then nearly so. That
-        blocks must fit makes large ones test a little less often than single rows.
-
-    Raises
-    ------
-    ConfigurationError
-        If `test` is impossible, a group has too few rows to be on both sides, or rows that stay together are more than
-        are to test; where equal rows stay together, also if less than half of what is asked for can test.
-
-    Examples
-    --------
-    >>> data = DataSet({"age": range(10)}, [0, 1] * 5, {"sex": ["f"] * 4 + ["m"] * 6})
-    >>> found = split(data, "sex", 0.5, np.random.default_rng(0))
-    >>> data.take(found.test).groups("sex").sizes()
-    {'f': 2, 'm': 3}
-    """
+    """Draw the rows that test, by number or fraction of each group whatever their outcome; all others may train."""
+    # Splits that all have the same number of positives would hide how much a gap varies with that number. Each group
+    # has exactly the test rows asked for (a fraction rounded, at least 1), unless a block, `kept`, is larger than
+    # what is missing or crosses groups: then nearly so. That blocks must fit makes large ones test a little less
+    # often.
     groups = data.groups(by)
     require_test(test)
     kept = blocks(data) if kept is None else kept
@@ -219,34 +172,10 @@ def _fill(sizes: Codes, target: int) -> Codes:
 
 
 def folds(data: DataSet, number: int, rng: np.random.Generator, kept: Codes | None = None) -> Codes:
-    """Return the fold of each row, shape (n,): blocks dealt out stratum by stratum, the larger ones first.
-
-    Strata are those of outcome and all sensitive features together: every fold has about the same share of each. Folds
-    of unequal shares would bias what is put together from them, as the more positives test, the fewer train: a learner
-    that finds nothing in 100 rows then has an area of 0.34 to 0.46 instead of 0.5 (`docs/statistics.md`).
-
-    Parameters
-    ----------
-    data : DataSet
-        n rows.
-    number : int
-        Number of folds, at least 2 and at most that of blocks.
-    rng : numpy.random.Generator
-        Shuffles the blocks.
-    kept : ndarray of int, shape (n,), optional
-        `blocks(data)`, where it is known already.
-
-    Raises
-    ------
-    ConfigurationError
-        If there are fewer than 2 folds, fewer blocks than folds, or so large a block that hardly anything would train.
-
-    Examples
-    --------
-    >>> data = DataSet({"age": range(4)}, [0, 0, 1, 1], {"sex": ["f"] * 4})
-    >>> folds(data, 2, np.random.default_rng(0)).tolist()
-    [0, 1, 0, 1]
-    """
+    """Return the fold of each row, shape (n,): blocks dealt out stratum by stratum, the larger ones first."""
+    # Strata are those of outcome and all sensitive features together: every fold has about the same share of each.
+    # Folds of unequal shares would bias what is put together from them, as the more positives test, the fewer train
+    # (docs/statistics.md). `kept` are the blocks, where they are known already.
     kept = blocks(data) if kept is None else kept
     drawn = _shuffled(kept, _strata(data), rng)
     _require_blocks(data, number, drawn.size)
@@ -257,20 +186,16 @@ def folds(data: DataSet, number: int, rng: np.random.Generator, kept: Codes | No
 
 
 def _strata(data: DataSet) -> Codes:
-    """Return the stratum of each row, shape (n,): group by group within each outcome.
-
-    Dealt in that order, folds differ by one row at most in each outcome, however many and small the groups are.
-    """
+    """Return the stratum of each row, shape (n,): group by group within each outcome."""
+    # Dealt in that order, folds differ by one row at most in each outcome, however many and small the groups are.
     groups = data.sensitive_features.groupby(list(data.sensitive_features.columns), sort=True).ngroup()
     codes = np.asarray(groups, dtype=np.intp)
     return codes if data.outcome is None else codes + data.outcome.astype(np.intp) * (int(codes.max()) + 1)
 
 
 def _require_blocks(data: DataSet, number: int, sizes: Codes) -> None:
-    """Raise ConfigurationError where rows that stay together leave too few blocks, or too few rows beside the largest.
-
-    A large cluster is what the user says it is; rows that are linked may be so by chance.
-    """
+    """Refuse rows that stay together where they leave too few blocks, or too few rows beside the largest."""
+    # A large cluster is what the user says it is; rows that are linked may be so by chance.
     why, remedy = _together(data)
     because = f", because {why}" if why else ""
     if not 2 <= number <= len(sizes):

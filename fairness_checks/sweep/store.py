@@ -1,13 +1,10 @@
-"""Results on disk: each as soon as it is there, whole or not at all, and never taken for those of another sweep.
+"""Results on disk: each as soon as it is there, whole or not at all, and never taken for those of another sweep."""
 
-In a `fairness_checks.storage.keyed.KeyedStore`::
-
-    <cache>/sweeps/<model>-<data, version, code, libraries>.log      a line a training
-    <cache>/sweeps/<model>-<the same, and the plan>.entry            all of a plan, once they are complete
-
-A training is kept under what it depends on itself, not under the plan that asked for it: more repeats, or one more
-mix, train only what is new.
-"""
+# In a `KeyedStore`:
+#   <cache>/sweeps/<model>-<data, version, code, libraries>.log      a line a training
+#   <cache>/sweeps/<model>-<the same, and the plan>.entry            all of a plan, once they are complete
+# A training is kept under what it depends on itself, not under the plan that asked for it: more repeats, or one more
+# mix, train only what is new.
 
 from __future__ import annotations
 
@@ -33,21 +30,11 @@ _SYNC_SECONDS = 5.0  # of trainings that a loss of power, not a kill, may cost
 
 @dataclass(frozen=True, slots=True)
 class SweepStore:
-    """The results of one model with one data set, one version and one environment.
-
-    Parameters
-    ----------
-    store : KeyedStore
-        Where they are.
-    name : str
-        Of the model, as part of a file's.
-    key : str
-        What they depend on, as canonical JSON.
-    """
+    """The results of one model with one data set, one version and one environment."""
 
     store: KeyedStore
-    name: str
-    key: str
+    name: str  # of the model, as part of a file's
+    key: str  # what they depend on, as canonical JSON
 
     @classmethod
     def of(cls, cache_dir: Path, model: str, depends_on: Mapping[str, JSON]) -> SweepStore:
@@ -62,13 +49,8 @@ class SweepStore:
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
-        """Hold the store for one run; others wait, and then find its results. A killed process lets go.
-
-        Yields
-        ------
-        bool
-            Whether there is a store at all. False, with a RuntimeWarning, where the folder cannot be written.
-        """
+        """Hold the store for one run; others wait, and then find its results. A killed process lets go."""
+        # Yields whether there is a store at all: False, with a RuntimeWarning, where the folder cannot be written.
         with ExitStack() as held:
             try:
                 held.enter_context(self.store.locked(self.name, self.key, "run"))
@@ -116,13 +98,7 @@ class SweepStore:
 
 
 class KeptTrainings:
-    """The trainings in the log of a store, followed while it grows.
-
-    Parameters
-    ----------
-    store : SweepStore
-        Held by this run.
-    """
+    """The trainings in the log of a store, followed while it grows."""
 
     def __init__(self, store: SweepStore) -> None:
         self._store = store

@@ -1,10 +1,9 @@
-"""Synthetic rows between neighbours: SMOTE, or SMOTENC where something of a row is a category.
+"""Synthetic rows between neighbours: SMOTE, or SMOTENC where something of a row is a category."""
 
-Chawla, Bowyer, Hall, Kegelmeyer. SMOTE: synthetic minority over-sampling technique. J. Artif. Intell. Res. 16 (2002)
-321-357. doi:10.1613/jair.953. Here the groups of a sensitive feature are what is made equal in number, not the
-outcomes; the outcome and the other sensitive features are carried along as categories, so that a synthetic row has
-those that most of its neighbours have. Distances are in the units of the features, as in the paper.
-"""
+# Chawla et al., J. Artif. Intell. Res. 16 (2002) 321, doi:10.1613/jair.953. Here the groups of a sensitive feature
+# are made equal in number, not the outcomes; the outcome and the other sensitive features are carried along as
+# categories, so that a synthetic row has those that most of its neighbours have. Distances are in the features'
+# units, as in the paper.
 
 from __future__ import annotations
 
@@ -29,30 +28,10 @@ _NEIGHBOURS = 5  # imbalanced-learn's default, and the paper's
 def synthetic_rows(
     train: DataSet, groups: Groups, rng: np.random.Generator, wanted: Mapping[str, int] | None = None
 ) -> DataSet | None:
-    """Return the rows that make every group as large as the largest, or as is wanted; None if they are.
-
-    Parameters
-    ----------
-    train : DataSet
-        n rows.
-    groups : Groups
-        Of the sensitive feature that is to be balanced.
-    rng : numpy.random.Generator
-        Draws the rows and the places between them.
-    wanted : mapping of str to int, optional
-        Rows that each group is to have; none has more.
-
-    Returns
-    -------
-    DataSet
-        Whole numbers are rounded, categories are ones that occur. Each row is a cluster of its own, with a
-        negative number, which no real one has.
-
-    Raises
-    ------
-    ConfigurationError
-        If a group has a single row, which has no neighbour, or a value is missing.
-    """
+    """Return the rows that make every group as large as the largest, or as is wanted; None if they are."""
+    # Whole numbers are rounded, categories are ones that occur. Each row is a cluster of its own, with a negative
+    # number, which no real one has. A group of a single row, without neighbours, or a missing value is a
+    # ConfigurationError.
     sizes = groups.sizes()
     enough = dict.fromkeys(sizes, max(sizes.values())) if wanted is None else wanted
     small = {name: count for name, count in sizes.items() if count < enough[name]}

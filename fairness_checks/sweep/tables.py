@@ -34,16 +34,13 @@ _SAME_SIZE = 0.01  # numbers of training rows that differ by less are one; whole
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Overlap:
-    """What repeats have in common, of K gaps: shares of the groups' rows in the table, shapes (K,).
+    """What repeats have in common, of K gaps: shares of the groups' rows in the table, shapes (K,)."""
 
-    `tested` is the share that tests in one repeat, `trained` the largest share of a group's that one training set
-    holds, which no mix exceeds; `freedom` are the most degrees of freedom that the groups' clusters allow.
-    A slope has the largest `tested` of all groups: every group's rows train for it.
-    """
+    # A slope has the largest `tested` of all groups: every group's rows train for it.
 
-    tested: Floats
-    trained: Floats
-    freedom: Floats
+    tested: Floats  # that tests in one repeat
+    trained: Floats  # the largest of a group's that one training set holds, which no mix exceeds
+    freedom: Floats  # the most degrees of freedom that the groups' clusters allow
 
     @property
     def options(self) -> dict[str, Floats]:
@@ -102,10 +99,8 @@ class Table:
 
     @property
     def least_variance(self) -> Floats:
-        """Variance in one test part that two rows of the table give in which two models disagree, shape (G,).
-
-        A rate changes by one row of its denominator, another metric as much as its rows differ from each other.
-        """
+        """Return the variance in one test part of two rows of the table in which two models disagree, shape (G,)."""
+        # A rate changes by one row of its denominator, another metric as much as its rows differ from each other.
         if self.samples is not None:
             size = np.maximum(self.samples.mean(axis=(0, 1)), 1.0)
             return np.asarray(2.0 / ((size / self.test_share + 2.0) * size))
@@ -115,10 +110,8 @@ class Table:
         return np.asarray(2.0 / (self.tested / self.test_share + 2.0) * own)
 
     def widening(self, gaps: Gaps) -> Widening | None:
-        """Say by how much skewed values widen the tests of the gaps of a mean; None of other metrics, and of slopes.
-
-        As in held-out checks, of groups that have as many rows as the table and the moments of their test parts.
-        """
+        """Say by how much skewed values widen the tests of the gaps of a mean; None of other metrics, and of slopes."""
+        # As in held-out checks, of groups that have as many rows as the table and the moments of their test parts.
         if self.moments is None or (gaps.second < 0).any():
             return None
         factors = []
@@ -154,14 +147,7 @@ class Table:
 
 
 def find_gaps(results: SweepResults, plan: SweepPlan, check: Check, table: Table) -> Gaps:
-    """Return the gaps that a check asks for; mixes in it are positions of configurations.
-
-    Raises
-    ------
-    ConfigurationError
-        If no mix gives the groups equal shares where that is asked, or all give a group the same where it is asked how
-        it depends on its share.
-    """
+    """Return the gaps that a check asks for, between positions of configurations; ConfigurationError if none."""
     if check.metric != MISMATCH:
         return _gaps(results, plan, check, table)
     gaps = _mismatches(results, table)
@@ -286,16 +272,9 @@ def _of_one_size(trained: Floats) -> np.ndarray:
 
 
 def slope_mixes(results: SweepResults, table: Table, at: np.ndarray) -> np.ndarray:
-    """Return the positions of the mixes of one feature set that slopes are over: those of one training size.
-
-    A metric that depends on the number of training rows alone would rise or fall with the share that a larger mix
-    happens to have.
-
-    Raises
-    ------
-    ConfigurationError
-        If fewer than two mixes train on one number of rows, or all that do give a group the same share.
-    """
+    """Return the positions of the mixes of one feature set that slopes are over: those of one training size."""
+    # A metric that depends on the number of training rows alone would rise or fall with the share that a larger mix
+    # happens to have.
     trained = training_rows(results, [table.configurations[i] for i in at], table.groups)
     kept = _of_one_size(trained)
     sizes = ", ".join(

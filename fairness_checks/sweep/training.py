@@ -32,43 +32,23 @@ __all__ = ["Training"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Training:
-    """Any training of a sweep, as a callable that workers can be sent.
-
-    Parameters
-    ----------
-    name : str
-        Name of the model.
-    model : TrainableModel
-        What is trained.
-    plan : SweepPlan
-        What with.
-    columns : mapping of str to sequence of str
-        Columns of each feature set.
-    blocks : ndarray of int, shape (n,)
-        Rows that stay together: `fairness_checks.sweep.splits.blocks`.
-    store : SweepStore, optional
-        Where results are kept.
-    own : tuple of Metric
-        Metrics of the user's own that are measured too.
-    """
+    """Any training of a sweep, as a callable that workers can be sent."""
 
     name: str
     model: TrainableModel
     plan: SweepPlan
-    columns: Mapping[str, Sequence[str]]
-    blocks: npt.NDArray[np.intp]
+    columns: Mapping[str, Sequence[str]]  # of each feature set
+    blocks: npt.NDArray[np.intp]  # (n,), rows that stay together: `splits.blocks`
     store: SweepStore | None
-    own: tuple[Metric, ...] = ()
+    own: tuple[Metric, ...] = ()  # metrics of the user's own that are measured too
 
     def depends_on(self, task: Task) -> dict[str, JSON]:
         """Return what a training depends on besides its model."""
         return {**self.plan.task_key(task.mix), "columns": list(self.columns[task.feature_set])}
 
     def __call__(self, task: Task) -> RepeatResult:
-        """Train, test, and store the result.
-
-        What a worker cannot store, for want of a shared folder or of space, is for the process that asked for it.
-        """
+        """Train, test, and store the result."""
+        # What a worker cannot store, for want of a shared folder or of space, is for the process that asked for it.
         try:
             with _threads(len(sys.modules)).limit(limits=1):
                 result = self._train(task)
