@@ -15,27 +15,13 @@ __all__ = ["Accepted", "held_kind", "tighter"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Accepted:
-    """What the baseline holds of one model.
+    """What the baseline holds of one model."""
 
-    Parameters
-    ----------
-    path : Path
-        The baseline's JSON.
-    model : ModelBaseline or None
-        None where the baseline, or the model in it, does not exist.
-    updating : bool
-        Whether this run writes a baseline, so that one that is missing is no failure.
-    pseudonyms : Pseudonyms or None
-        What finds its samples again; None where it has none, or `unpaired` says why not.
-    unpaired : str or None
-        See there.
-    """
-
-    path: Path
-    model: ModelBaseline | None
-    updating: bool = False
-    pseudonyms: Pseudonyms | None = None
-    unpaired: str | None = None
+    path: Path  # the baseline's JSON
+    model: ModelBaseline | None  # None where the baseline, or the model in it, does not exist
+    updating: bool = False  # this run writes a baseline: one that is missing is no failure
+    pseudonyms: Pseudonyms | None = None  # what finds its samples again
+    unpaired: str | None = None  # why there are none
 
 
 def held_kind(check: Check) -> LimitKind:
@@ -45,14 +31,7 @@ def held_kind(check: Check) -> LimitKind:
 
 
 def tighter(held: float | None, other: float | None, check: Check) -> float | None:
-    """Return the tighter of two limits that a ratchet may hold; the one that is there, or None.
-
-    Examples
-    --------
-    >>> check = Check("accuracy", ("sex",), "max_worsening", 0.02, of="worst_group", ratchet=True)
-    >>> tighter(0.8, 0.7, check), tighter(None, 0.7, check)
-    (0.8, 0.7)
-    """
+    """Return the tighter of two limits that a ratchet may hold; the one that is there, or None."""
     known = [limit for limit in (held, other) if limit is not None]
     if not known:
         return None

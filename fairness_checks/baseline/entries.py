@@ -19,10 +19,8 @@ def entry_of(
     ratchet_limit: float | None = None,
     groups: tuple[GroupEntry, ...] | None = None,
 ) -> Entry:
-    """Return what a baseline keeps of a record; other parameters as in `Entry`.
-
-    `groups` are given for a check against the baseline, which needs more of them than a record holds.
-    """
+    """Return what a baseline keeps of a record; other parameters as in `Entry`."""
+    # `groups` are given for a check against the baseline, which needs more of them than a record holds.
     kept = groups or tuple(
         GroupEntry(
             name=group.name,

@@ -1,9 +1,8 @@
-"""Whether the samples of two runs are the same, and their ids as pseudonyms.
+"""Whether the samples of two runs are the same, and their ids as pseudonyms."""
 
-Only the same samples can be paired: same ids, same labels, same groups, same clusters. Ids never leave the machine as
-they are: patient numbers are not to be committed. Whoever has the key (`secret_key`) and a list of possible ids can
-find out which of them were there; whoever has the baseline alone cannot.
-"""
+# Only the same samples can be paired: same ids, same labels, same groups, same clusters. Ids never leave the machine
+# as they are: patient numbers are not to be committed. Whoever has the key (`secret_key`) and a list of possible ids
+# can find out which of them were there; whoever has the baseline alone cannot.
 
 from __future__ import annotations
 
@@ -27,15 +26,9 @@ _LAYOUT = 1
 
 @dataclass(frozen=True, slots=True)
 class Pseudonyms:
-    """What takes the place of sample ids in a baseline, and what says that two runs have the same samples.
+    """What takes the place of sample ids in a baseline, and what says that two runs have the same samples."""
 
-    Parameters
-    ----------
-    key : SecretKey or bytes
-        Of the baseline; bytes are the salt of one of schema 1, which stood in it.
-    """
-
-    key: SecretKey | bytes
+    key: SecretKey | bytes  # bytes are the salt of a baseline of schema 1, which stood in it
 
     @property
     def key_id(self) -> str | None:
@@ -43,26 +36,9 @@ class Pseudonyms:
         return self.key.id if isinstance(self.key, SecretKey) else None
 
     def of(self, sample_id: npt.NDArray[np.str_]) -> npt.NDArray[np.uint64]:
-        """Return the first 8 bytes of HMAC-SHA256(key, "id " + id) as numbers, shape (n,), in the given order.
-
-        1,000,000 ids take about a second. Two of that many share a pseudonym with probability 3e-8. With a salt it is
-        BLAKE2b(id, key = salt).
-
-        Parameters
-        ----------
-        sample_id : ndarray of str, shape (n,)
-            Different ids.
-
-        Raises
-        ------
-        BaselineError
-            If two ids have the same pseudonym.
-
-        Examples
-        --------
-        >>> int(Pseudonyms(SecretKey(bytes(32), "a test")).of(np.array(["a"]))[0])
-        8367490368098004696
-        """
+        """Return the first 8 bytes of HMAC-SHA256(key, "id " + id) as numbers, shape (n,), in the given order."""
+        # Two of 1,000,000 ids share a pseudonym with probability 3e-8, which is refused. With a salt it is
+        # BLAKE2b(id, key = salt).
         names = (name.encode("utf-8", "surrogatepass") for name in sample_id.tolist())
         made = _keyed(self.key.secret, names) if isinstance(self.key, SecretKey) else _salted(self.key, names)
         numbers = np.frombuffer(b"".join(made), dtype="<u8").astype(np.uint64)
@@ -76,10 +52,9 @@ class Pseudonyms:
         return numbers
 
     def fingerprint(self, predictions: Predictions) -> str | None:
-        """Return `data_fingerprint` under the key, 64 hexadecimal digits; None where the samples have no ids.
-
-        Without a key it would tell whoever knows the ids, or guesses them, whether guessed labels and groups are right.
-        """
+        """Return `data_fingerprint` under the key, 64 hexadecimal digits; None where the samples have no ids."""
+        # Without a key it would tell whoever knows the ids, or guesses them, whether guessed labels and groups are
+        # right.
         plain = data_fingerprint(predictions)
         if plain is None or not isinstance(self.key, SecretKey):
             return plain
@@ -107,23 +82,9 @@ def _salted(salt: bytes, names: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def data_fingerprint(predictions: Predictions) -> str | None:
-    """Return the sha256 of ids, labels, groups and clusters, 64 hexadecimal digits, whatever the order of the rows.
-
-    What a model said is not in it; nor are the names of clusters (which samples belong together is), nor declared
-    groups without a sample. 1,000,000 rows take two seconds.
-
-    Returns
-    -------
-    str or None
-        None where the samples have no ids: then nothing can be paired.
-
-    Examples
-    --------
-    >>> first = Predictions([0, 1], [0, 1], sensitive_features={"sex": ["f", "m"]}, sample_id=[7, 8])
-    >>> second = Predictions([1, 0], [0, 0], sensitive_features={"sex": ["m", "f"]}, sample_id=["8", "7"])
-    >>> data_fingerprint(first) == data_fingerprint(second)
-    True
-    """
+    """Return the sha256 of ids, labels, groups and clusters, 64 hexadecimal digits, whatever the order of the rows."""
+    # What a model said is not in it; nor are the names of clusters (which samples belong together is), nor declared
+    # groups without a sample. None where the samples have no ids: then nothing can be paired.
     if predictions.sample_id is None:
         return None
     order = np.argsort(predictions.sample_id, kind="stable")

@@ -21,17 +21,7 @@ def group_entries(
     influences: Sequence[Influence],
     clusters: Sequence[npt.NDArray[np.int64]] | None,
 ) -> tuple[GroupEntry, ...]:
-    """Return groups as a baseline keeps them.
-
-    Parameters
-    ----------
-    groups : sequence of GroupRecord
-        G groups.
-    influences : sequence of Influence
-        Of the same groups.
-    clusters : sequence of ndarray of int, optional
-        Of each group, the cluster of each sample; the samples of a cluster count together.
-    """
+    """Return groups as a baseline keeps them; samples of one cluster count together."""
     entries = []
     for g, (group, influence) in enumerate(zip(groups, influences, strict=True)):
         known = math.isfinite(influence.freedom) and math.isfinite(influence.value) and group.problem is None
@@ -56,25 +46,9 @@ def group_entries(
 
 
 def stored_influence(entry: GroupEntry) -> Influence:
-    """Return an influence with the value, variance and third moment that a baseline kept.
-
-    Two numbers stand for all samples: a > 0 and -b < 0 with a^2 + b^2 the variance and a^3 - b^3 the third moment. That
-    is all that a test of samples which are not paired reads of them.
-
-    Raises
-    ------
-    ValueError
-        If the group has no variance.
-
-    Examples
-    --------
-    >>> entry = GroupEntry(
-    ...     name=("f",), n=9, events=None, value=1.0, variance=0.25, df=8.0, centre=1.0, third=0.05, extra=(0.1, -0.1)
-    ... )
-    >>> psi = stored_influence(entry).psi
-    >>> round(float(psi @ psi), 6), round(float((psi**3).sum()), 6)
-    (0.25, 0.05)
-    """
+    """Return an influence with the value, variance and third moment that a baseline kept."""
+    # Two numbers stand for all samples: a > 0 and -b < 0 with a^2 + b^2 the variance and a^3 - b^3 the third moment.
+    # That is all that a test of samples which are not paired reads of them. ValueError if the group has no variance.
     if entry.value is None or entry.variance is None or entry.df is None or entry.centre is None or entry.third is None:
         raise ValueError(f"group {entry.name} has no variance")
     size = math.sqrt(entry.variance)

@@ -1,9 +1,8 @@
-"""What a model said about each sample, in a small file for paired tests: no features, no groups, no ids.
+"""What a model said about each sample, in a small file for paired tests: no features, no groups, no ids."""
 
-An npz file of pseudonyms in ascending order and, in the same order, labels and decisions as bits, scores, errors and
-uncertainties as float16 (`rounding`): 8 to 15 bytes a sample, the pseudonyms most of it. The same predictions under
-the same key give the same bytes.
-"""
+# An npz file of pseudonyms in ascending order and, in the same order, labels and decisions as bits, scores, errors
+# and uncertainties as float16 (`rounding`): 8 to 15 bytes a sample, the pseudonyms most of it. The same predictions
+# under the same key give the same bytes.
 
 from __future__ import annotations
 
@@ -27,29 +26,7 @@ __all__ = ["read_outcomes", "rounded", "write_outcomes"]
 
 
 def write_outcomes(path: Path, predictions: Predictions, pseudonyms: Pseudonyms) -> OutcomesRef:
-    """Write the outcomes of a model's samples.
-
-    Parameters
-    ----------
-    path : Path
-        The file, replaced if it exists; `store.update_baseline` takes it to its place.
-    predictions : Predictions
-        n samples with `sample_id`.
-    pseudonyms : Pseudonyms
-        Of the sample ids.
-
-    Returns
-    -------
-    OutcomesRef
-        Its `file` is the name of `path`, until the file is in its place.
-
-    Raises
-    ------
-    BaselineError
-        If the samples have no ids, or two pseudonyms collide.
-    OSError
-        The folder cannot be written, or the disk is full.
-    """
+    """Write the outcomes of samples that have ids; `store.update_baseline` takes the file to its place."""
     fingerprint = pseudonyms.fingerprint(predictions)
     if fingerprint is None or predictions.sample_id is None:
         raise BaselineError("sample_id: not given; without ids, samples cannot be found again: Predictions(sample_id=)")
@@ -77,16 +54,8 @@ def write_outcomes(path: Path, predictions: Predictions, pseudonyms: Pseudonyms)
 
 
 def rounded(predictions: Predictions) -> Predictions:
-    """Return predictions with scores, errors and uncertainties rounded as a file rounds them.
-
-    Compared with what `read_outcomes` returns, a model that has not changed then shows a change of exactly zero.
-
-    Examples
-    --------
-    >>> predictions = Predictions([0, 1], y_score=[0.1, 0.7], sensitive_features={"sex": ["f", "m"]})
-    >>> rounded(predictions).y_score.tolist()
-    [0.0999755859375, 0.699951171875]
-    """
+    """Return predictions with scores, errors and uncertainties rounded as a file rounds them."""
+    # Compared with what `read_outcomes` returns, a model that has not changed then shows a change of exactly zero.
     changed = {
         name: _restored(name, halved(as_distances(numbers) if name == "y_score" else numbers))
         for name in HALVES
@@ -96,30 +65,9 @@ def rounded(predictions: Predictions) -> Predictions:
 
 
 def read_outcomes(folder: Path, ref: OutcomesRef, pseudonyms: Pseudonyms, current: Predictions) -> Predictions:
-    """Return what the model of the baseline said about the samples of a run, row by row.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the baseline's JSON is.
-    ref : OutcomesRef
-        What must be in the file.
-    pseudonyms : Pseudonyms
-        As for `write_outcomes`, with the same key: ``pseudonyms.key_id == ref.key``.
-    current : Predictions
-        n samples; the same as the baseline's, in any order: ``pseudonyms.fingerprint(current) == ref.fingerprint``.
-
-    Returns
-    -------
-    Predictions
-        Of the baseline's model, rounded; sensitive features, clusters and ids are those of `current`.
-
-    Raises
-    ------
-    BaselineError
-        If the samples are not those of the baseline; or the file is missing, is not the one that the baseline names,
-        or holds anything else than expected. The message names the file and the remedy.
-    """
+    """Return what the model of the baseline said about the samples of a run, row by row."""
+    # Rounded; features, clusters and ids are those of `current`, the same samples in any order. BaselineError where
+    # they are others, or the file is not the one that the baseline names.
     path = folder / ref.file
     if pseudonyms.fingerprint(current) != ref.fingerprint or current.sample_id is None:
         raise BaselineError(

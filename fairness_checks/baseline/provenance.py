@@ -18,37 +18,15 @@ _SECONDS = 20.0
 
 
 def package_versions() -> dict[str, str]:
-    """Return versions of this package, numpy and scipy; of pandas, scikit-learn and torch if they were imported.
-
-    Examples
-    --------
-    >>> sorted(package_versions())[:1]
-    ['fairness-checks']
-    """
+    """Return versions of this package, numpy and scipy; of pandas, scikit-learn and torch if they were imported."""
     names = [*_ALWAYS, *(name for module, name in _IF_IMPORTED.items() if module in sys.modules)]
     return {name: importlib.metadata.version(name) for name in names}
 
 
 def git_commit(folder: Path, ignore: Sequence[str] = ()) -> str | None:
-    """Return the commit that a folder holds, with "+dirty" behind it if a tracked file differs from it.
-
-    Parameters
-    ----------
-    folder : Path
-        In the repository.
-    ignore : sequence of str
-        Names in the folder that may differ: the baseline's own, which an update just wrote.
-
-    Returns
-    -------
-    str or None
-        40 hexadecimal digits; None without git, without a repository, or before the first commit.
-
-    Examples
-    --------
-    >>> git_commit(Path("no-such-folder")) is None
-    True
-    """
+    """Return the commit that a folder holds, with "+dirty" behind it if a tracked file differs from it."""
+    # `ignore` names what may differ: the baseline's own files, which an update just wrote. None without git, or a
+    # commit.
     commit = _git(folder, "rev-parse", "--verify", "HEAD^{commit}")
     if commit is None or len(commit.strip()) != 40:  # a repository of sha256 has 64
         return None
@@ -58,18 +36,7 @@ def git_commit(folder: Path, ignore: Sequence[str] = ()) -> str | None:
 
 
 def git_status(file: Path) -> Literal["hidden", "tracked", "not ignored"] | None:
-    """Say whether git tracks a file, would offer to, or ignores it, whether it exists or not.
-
-    Returns
-    -------
-    str or None
-        None without git, without a repository, or where git refuses to read it.
-
-    Examples
-    --------
-    >>> git_status(Path("no-such-folder/file")) is None
-    True
-    """
+    """Say whether git tracks a file, would offer to, or ignores it, even one that does not exist; None if git cannot say."""
     ignored = _ran(file.parent, "check-ignore", "--quiet", "--", file.name)
     if ignored is None or ignored.returncode not in (0, 1):
         return None

@@ -42,19 +42,7 @@ class _RepeatedKey(ValueError):
 
 
 def read_baseline(path: Path) -> Baseline | None:
-    """Read a baseline; None where there is no file.
-
-    Raises
-    ------
-    BaselineError
-        If the file cannot be read, is cut short, was changed by hand or by a merge, or was written by a newer
-        version; the message names the file, the line or key, and the remedy.
-
-    Examples
-    --------
-    >>> read_baseline(Path("no-such-folder/fairness-baseline.json")) is None
-    True
-    """
+    """Read a baseline; None where there is no file, BaselineError for one that is cut short, changed or newer."""
     try:
         text = read_regular(path, most=_MOST).decode("utf-8")
     except FileNotFoundError:
@@ -67,27 +55,7 @@ def read_baseline(path: Path) -> Baseline | None:
 
 
 def parse_baseline(text: str, source: str) -> Baseline:
-    """Read the text of a baseline; the inverse of `baseline_text`.
-
-    Parameters
-    ----------
-    text : str
-        The content of the file.
-    source : str
-        The file's name, for messages.
-
-    Raises
-    ------
-    BaselineError
-        As for `read_baseline`.
-
-    Examples
-    --------
-    >>> from fairness_checks.baseline.text import baseline_text
-    >>> baseline = Baseline()
-    >>> parse_baseline(baseline_text(baseline), "fairness-baseline.json") == baseline
-    True
-    """
+    """Read the text of a baseline, the inverse of `baseline_text`; `source` is the file's name, for messages."""
     document = _parsed(text, source)
     schema = document.get("schema")
     if type(schema) is int and schema not in (1, SCHEMA):

@@ -1,12 +1,10 @@
-"""Numbers as float16 times a power of two: two bytes each, and a known error.
+"""Numbers as float16 times a power of two: two bytes each, and a known error."""
 
-A float16 holds 11 significant bits over 30 powers of two. The scale puts the largest value of an array at the upper
-end: a value within a factor of 2^28 (270 million) of it is rounded by at most 2^-11 of itself; a smaller one by at
-most 2^-38 of the largest, and never to 0. Nothing overflows.
-
-Scores are kept as their distance from 0 or from 1, whichever is nearer, with a sign that says which: a score of 0.9999
-is as well told from 1 as one of 0.0001 from 0, on which the log loss of a confident model depends.
-"""
+# A float16 holds 11 significant bits over 30 powers of two. The scale puts the largest value of an array at the upper
+# end: a value within a factor of 2^28 (270 million) of it is rounded by at most 2^-11 of itself; a smaller one by at
+# most 2^-38 of the largest, and never to 0. Nothing overflows.
+# Scores are kept as their distance from 0 or from 1, whichever is nearer, with a sign that says which: a score of
+# 0.9999 is as well told from 1 as one of 0.0001 from 0, on which the log loss of a confident model depends.
 
 from __future__ import annotations
 
@@ -26,17 +24,9 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Halves:
-    """n numbers.
+    """n numbers, ``values * 2 ** exponent``."""
 
-    Parameters
-    ----------
-    values : ndarray of float16, shape (n,)
-        Scaled.
-    exponent : int
-        The numbers are ``values * 2 ** exponent``.
-    """
-
-    values: npt.NDArray[np.float16]
+    values: npt.NDArray[np.float16]  # (n,)
     exponent: int
 
     def restored(self) -> Floats:
@@ -47,13 +37,7 @@ class Halves:
 
 
 def halved(numbers: Floats) -> Halves:
-    """Round finite numbers of any size.
-
-    Examples
-    --------
-    >>> halved(np.array([0.1, 1.0, -3.0])).restored().tolist()
-    [0.0999755859375, 1.0, -3.0]
-    """
+    """Round finite numbers of any size."""
     largest = float(np.abs(numbers).max(initial=0.0))
     exponent = int(np.frexp(largest)[1]) - _TOP
     scaled = np.ldexp(numbers, -exponent)
@@ -62,22 +46,10 @@ def halved(numbers: Floats) -> Halves:
 
 
 def as_distances(scores: Floats) -> Floats:
-    """Return scores up to 0.5 as they are, others as minus their distance from 1; a score of 1 as -0.0.
-
-    Examples
-    --------
-    >>> as_distances(np.array([0.0, 0.25, 0.75, 1.0])).tolist()
-    [0.0, 0.25, -0.25, -0.0]
-    """
+    """Return scores up to 0.5 as they are, others as minus their distance from 1; a score of 1 as -0.0."""
     return np.where(scores <= 0.5, np.abs(scores), -(1.0 - scores))  # abs: a score of -0.0 is 0
 
 
 def as_scores(distances: Floats) -> Floats:
-    """Return the scores; the inverse of `as_distances`.
-
-    Examples
-    --------
-    >>> as_scores(np.array([0.0, 0.25, -0.25, -0.0])).tolist()
-    [0.0, 0.25, 0.75, 1.0]
-    """
+    """Return the scores; the inverse of `as_distances`."""
     return np.where(np.signbit(distances), 1.0 + distances, distances)

@@ -1,14 +1,10 @@
-"""The key under which sample ids become pseudonyms: in the environment, or in a file that git does not see.
+"""The key under which sample ids become pseudonyms: in the environment, or in a file that git does not see."""
 
-::
-
-    $FAIRNESS_BASELINE_KEY             64 hexadecimal digits: what CI is given as a secret
-    .fairness-baseline.key             the same, beside fairness-baseline.json, of mode 600 and named in .gitignore
-
-With the key and a list of possible ids anybody finds out which of them are in a baseline, and what the model said about
-them; without it nobody does. So the key never lies where the baseline does, and a baseline says only which key it
-was: `SecretKey.id`. Nothing here loads NumPy, and no message shows a key.
-"""
+#   $FAIRNESS_BASELINE_KEY             64 hexadecimal digits: what CI is given as a secret
+#   .fairness-baseline.key             the same, beside fairness-baseline.json, of mode 600 and named in .gitignore
+# With the key and a list of possible ids anybody finds out which of them are in a baseline, and what the model said
+# about them; without it nobody does. So the key never lies where the baseline does, and a baseline says only which
+# key it was: `SecretKey.id`. Nothing here loads NumPy, and no message shows a key.
 
 from __future__ import annotations
 
@@ -36,18 +32,10 @@ _Exposure: TypeAlias = Literal["hidden", "tracked", "not ignored"]
 
 @dataclass(frozen=True, slots=True)
 class SecretKey:
-    """A key.
+    """A key."""
 
-    Parameters
-    ----------
-    secret : bytes
-        32 of them.
-    source : str
-        Where it was found, for messages.
-    """
-
-    secret: bytes = field(repr=False)
-    source: str
+    secret: bytes = field(repr=False)  # 32 bytes
+    source: str  # where it was found, for messages
 
     @property
     def id(self) -> str:
@@ -60,37 +48,19 @@ class SecretKey:
 
 
 def key_file(path: Path) -> Path:
-    """Return where the key of a baseline is looked for.
-
-    Examples
-    --------
-    >>> key_file(Path("fairness-baseline.json")).name
-    '.fairness-baseline.key'
-    """
+    """Return where the key of a baseline is looked for."""
     return path.with_name(f".{path.stem}.key")
 
 
 def lock_file(path: Path) -> Path:
-    """Return the empty file that is locked while a baseline is written.
-
-    Examples
-    --------
-    >>> lock_file(Path("fairness-baseline.json")).name
-    '.fairness-baseline.json.lock'
-    """
+    """Return the empty file that is locked while a baseline is written."""
     return path.with_name(f".{path.name}.lock")
 
 
 def find_key(path: Path) -> SecretKey | None:
-    """Return the key of the baseline at a path: that of the environment, else that of the file; None without both.
-
-    An empty variable is none: that is what CI gives to a run that may not see its secrets.
-
-    Raises
-    ------
-    BaselineError
-        The key is none, or others than its owner can read its file, or git can.
-    """
+    """Return the key of the baseline at a path: that of the environment, else that of the file; None without both."""
+    # An empty variable is none: that is what CI gives to a run that may not see its secrets. BaselineError where
+    # others than its owner can read the file, or git can.
     if given := os.environ.get(VARIABLE, "").strip():
         return _parsed(given, f"${VARIABLE}")
     file = key_file(path)
@@ -110,13 +80,7 @@ def find_key(path: Path) -> SecretKey | None:
 
 
 def make_key(path: Path) -> SecretKey:
-    """Make a key in a file beside a baseline, after .gitignore names it and the lock, which is held.
-
-    Raises
-    ------
-    BaselineError
-        The file or .gitignore cannot be written, or git would see the file all the same.
-    """
+    """Make a key in a file beside a baseline, after .gitignore names it and the lock, which is held."""
     file = key_file(path)
     try:
         for private in (file, lock_file(path)):

@@ -27,22 +27,7 @@ FILENAME = "fairness-baseline.json"
 
 
 class BaselineSession:
-    """The baseline of a file of limits.
-
-    Parameters
-    ----------
-    path : Path
-        The baseline's JSON, whether it exists or not.
-    models : collection of str
-        Models that the file of limits has checks of.
-    updating : bool
-        Whether the run ends by writing it.
-
-    Raises
-    ------
-    BaselineError
-        If the file is there and cannot be read, or the key of its pseudonyms is none, or not kept as one.
-    """
+    """The baseline of a file of limits, whether it exists or not; BaselineError where it or its key is unusable."""
 
     def __init__(self, path: Path, models: Collection[str], *, updating: bool) -> None:
         self.path, self.updating, self._models = path, updating, models

@@ -34,41 +34,16 @@ _STAGED = "staged.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
-    """A model's part of the next baseline.
-
-    Parameters
-    ----------
-    outcomes : OutcomesRef or None
-        Of the file `OUTCOMES` beside it; None where the samples have no ids.
-    groups : dict of str to (tuple of GroupEntry)
-        Of each check against the baseline, by `Question.line`.
-    """
+    """A model's part of the next baseline."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    outcomes: OutcomesRef | None
-    groups: dict[str, tuple[GroupEntry, ...]]
+    outcomes: OutcomesRef | None  # of the file `OUTCOMES` beside it; None where the samples have no ids
+    groups: dict[str, tuple[GroupEntry, ...]]  # of each check against the baseline, by `Question.line`
 
 
 def stage(predictions: Predictions, checks: Sequence[Check], settings: Settings, key: SecretKey | None) -> Path:
-    """Write what the baseline needs of a model to a new temporary folder, and return the folder.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        Of the model.
-    checks : sequence of Check
-        Those against the baseline.
-    settings : Settings
-        For groups that are too small to be judged.
-    key : SecretKey or None
-        Of the baseline's pseudonyms; None where the samples have no ids.
-
-    Raises
-    ------
-    BaselineError
-        If the temporary folder cannot be written.
-    """
+    """Write what the baseline needs of a model to a new temporary folder, and return the folder."""
     try:
         return _stage(predictions, checks, settings, key)
     except OSError as error:

@@ -1,9 +1,8 @@
-"""Replacing a baseline: one run at a time, over what the run before it left, whole or not at all.
+"""Replacing a baseline: one run at a time, over what the run before it left, whole or not at all."""
 
-The order of the steps is what a kill at any of them relies on. New outcome files come first, under names made of their
-content, so that they replace nothing that the old JSON names; then the JSON, by renaming; then the files go that it
-no longer names. Whenever a process dies, the JSON that is there finds all of its files.
-"""
+# The order of the steps is what a kill at any of them relies on. New outcome files come first, under names made of
+# their content, so that they replace nothing that the old JSON names; then the JSON, by renaming; then the files go
+# that it no longer names. Whenever a process dies, the JSON that is there finds all of its files.
 
 from __future__ import annotations
 
@@ -36,27 +35,15 @@ Change = Callable[[Baseline | None], Baseline]
 
 
 def outcomes_folder(path: Path) -> Path:
-    """Return where the outcome files of a baseline are: beside it, called as it is without ``.json``.
-
-    Examples
-    --------
-    >>> outcomes_folder(Path("fairness-baseline.json")).name
-    'fairness-baseline'
-    """
+    """Return where the outcome files of a baseline are: beside it, called as it is without ``.json``."""
     if path.suffix != ".json" or path.name.startswith("."):
         raise BaselineError(f"{path}: the name of a baseline ends in .json, and does not begin with a dot")
     return path.with_suffix("")
 
 
 def claim_key(path: Path, *, timeout: float = LOCK_SECONDS) -> SecretKey:
-    """Return the key of the baseline's pseudonyms; make one where none was ever used.
-
-    Raises
-    ------
-    BaselineError
-        As for `find_key`, `make_key` and `update_baseline`; and where the baseline has pseudonyms but this run has no
-        key: another would make them other patients.
-    """
+    """Return the key of the baseline's pseudonyms; make one where none was ever used."""
+    # BaselineError where the baseline has pseudonyms but this run has no key: another would make them other patients.
     if (key := find_key(path)) is not None:
         return key
     with _locked(path, timeout):
@@ -75,33 +62,9 @@ def claim_key(path: Path, *, timeout: float = LOCK_SECONDS) -> SecretKey:
 def update_baseline(
     path: Path, change: Change, outcomes: Mapping[str, Path] = _NONE, *, timeout: float = LOCK_SECONDS
 ) -> Baseline:
-    """Replace a baseline by a changed one.
-
-    Parameters
-    ----------
-    path : Path
-        The JSON; its folder exists.
-    change : callable
-        Takes what is there now, None for nothing, and returns what shall be there. Called under the lock,
-        after the file has been read again. What it raises is passed on, and nothing is written.
-    outcomes : mapping of str to Path
-        For each model with new outcomes the file from `write_outcomes`; the changed baseline refers to it by what that
-        returned. It is copied.
-    timeout : float
-        Seconds to wait for another run that writes.
-
-    Returns
-    -------
-    Baseline
-        What was written.
-
-    Raises
-    ------
-    BaselineError
-        If the file that is there cannot be read: it is never overwritten unread. If another run holds the lock for too
-        long, an outcomes file is not the one that `change` refers to, the folder cannot be written, or something is
-        no plain builtin.
-    """
+    """Replace a baseline by a changed one, under a lock and after reading it again; nothing is overwritten unread."""
+    # `change` takes what is there now, None for nothing; what it raises is passed on, and nothing is written.
+    # `outcomes` holds the file of `write_outcomes` of each model with new ones; it is copied.
     folder = outcomes_folder(path)
     with _locked(path, timeout):
         remove_leftovers(path.parent, path.name)

@@ -1,9 +1,8 @@
-"""A baseline as text that reads well in the diff of a pull request: sorted, indented, a group on a line.
+"""A baseline as text that reads well in the diff of a pull request: sorted, indented, a group on a line."""
 
-The text carries a checksum of itself. That is no signature: whoever writes another baseline writes its checksum too,
-which is what the review of a pull request is for. It keeps a number that was changed by hand, or by a merge, from
-passing for a measured one.
-"""
+# The text carries a checksum of itself. That is no signature: whoever writes another baseline writes its checksum
+# too, which is what the review of a pull request is for. It keeps a number that was changed by hand, or by a merge,
+# from passing for a measured one.
 
 from __future__ import annotations
 
@@ -22,18 +21,7 @@ __all__ = ["baseline_text", "checksum", "written_by"]
 
 
 def checksum(document: Mapping[str, Any]) -> str:
-    """Return the sha256 of everything in a parsed document but its checksum.
-
-    Raises
-    ------
-    BaselineError
-        If something is no plain builtin, or NaN or infinite.
-
-    Examples
-    --------
-    >>> checksum({"a": 1, "checksum": "x"}) == checksum({"a": 1})
-    True
-    """
+    """Return the sha256 of everything in a parsed document but its checksum."""
     rest = {key: value for key, value in document.items() if key != "checksum"}
     return hashlib.sha256(canonical_json(rest, "baseline", BaselineError).encode()).hexdigest()
 
@@ -44,23 +32,7 @@ def written_by() -> str:
 
 
 def baseline_text(baseline: Baseline) -> str:
-    """Return the JSON of a baseline, the same text for the same content.
-
-    Raises
-    ------
-    BaselineError
-        If something is no plain builtin (a NumPy scalar), or NaN or infinite; the message says where.
-
-    Examples
-    --------
-    >>> print(baseline_text(Baseline()).replace(written_by(), "..."), end="")  # doctest: +ELLIPSIS
-    {
-      "checksum": "...",
-      "models": {},
-      "schema": 2,
-      "written_by": "..."
-    }
-    """
+    """Return the JSON of a baseline, the same text for the same content; BaselineError for what is no plain builtin."""
     document: dict[str, Any] = {**dataclasses.asdict(baseline), "written_by": written_by()}
     if baseline.salt is None:
         del document["salt"]

@@ -21,19 +21,11 @@ __all__ = ["Update", "Written", "write_baseline"]
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What an update did.
+    """What an update did."""
 
-    Parameters
-    ----------
-    written, kept : int
-        Checks whose entries are new, and checks that ran and whose old entries stayed, or that have none.
-    dropped : tuple of str
-        Models that are gone from thresholds.yaml and now from the baseline.
-    """
-
-    written: int
-    kept: int
-    dropped: tuple[str, ...]
+    written: int  # checks whose entries are new
+    kept: int  # checks that ran and whose old entries stayed, or that have none
+    dropped: tuple[str, ...]  # models that are gone from thresholds.yaml and now from the baseline
 
 
 def write_baseline(
@@ -44,29 +36,10 @@ def write_baseline(
     *,
     complete: bool,
 ) -> Update:
-    """Write what ran and passed or was waived; everything else stays as it is.
-
-    The checks of a model against the baseline are written together, as they are compared with the same outcomes: only
-    where all of them ran, and passed, were waived, or are new.
-
-    Parameters
-    ----------
-    path : Path
-        The baseline's JSON.
-    records : sequence of CheckRecord
-        Of the checks that ran.
-    configured : mapping of str to sequence of Check
-        All checks of the file of limits, by model.
-    staged : mapping of str to Path
-        By model, the folder from `fairness_checks.baseline.staging.stage`.
-    complete : bool
-        Whether every configured check ran, so that a model which is no longer configured may go.
-
-    Raises
-    ------
-    BaselineError
-        As `update_baseline`.
-    """
+    """Write what ran and passed or was waived; everything else stays as it is."""
+    # The checks of a model against the baseline are written together, as they are compared with the same outcomes:
+    # only where all of them ran, and passed, were waived, or are new. Where `complete`, every configured check ran,
+    # and a model that is no longer configured goes.
     commit = git_commit(path.parent, ignore=[path.name, outcomes_folder(path).name, ".gitignore"])
     written = Written(package_versions(), commit, date.today().isoformat())
     accepted: dict[str, dict[str, Entry]] = {}

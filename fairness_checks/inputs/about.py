@@ -14,23 +14,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def read_about(about: Mapping[str, str] | None) -> dict[str, str]:
-    """Return what a model and its data are, checked and sorted by name.
-
-    Parameters
-    ----------
-    about : mapping of str to str, optional
-        Names in small letters, digits and underscores ("data", "preset", "device"), and text.
-
-    Raises
-    ------
-    InvalidPredictions
-        If a name or a text is something else.
-
-    Examples
-    --------
-    >>> read_about({"preset": "cpu", "data": "synthetic"})
-    {'data': 'synthetic', 'preset': 'cpu'}
-    """
+    """Return what a model and its data are, sorted by name: small letters, digits, underscores."""
     for name, text in (about or {}).items():
         if type(name) is not str or not _NAME.fullmatch(name):
             raise InvalidPredictions(f"about: name {name!r} must be small letters, digits and underscores: 'preset'")

@@ -1,13 +1,11 @@
-"""Whether arrays given side by side have their rows in one order, as far as row labels tell.
+"""Whether arrays given side by side have their rows in one order, as far as row labels tell."""
 
-Arrays are taken by position. What carries row labels (the index of a pandas, Modin, cuDF or GeoPandas object, the
-coordinate of an xarray one) says more: two such inputs must have equal labels, row by row. The default index, which
-pandas gives to what has none (``pd.Series(scores)``), says nothing, and goes beside any other, unless that one holds
-the same labels 0 to n - 1 in another order: a table beside its own shuffled copy. A lazy frame has no order to be
-compared, and is refused.
-
-Equal labels of which some are there twice are taken as they are, as pandas does: labels cannot tell such rows apart.
-"""
+# Arrays are taken by position. What carries row labels (the index of a pandas, Modin, cuDF or GeoPandas object, the
+# coordinate of an xarray one) says more: two such inputs must have equal labels, row by row. The default index, which
+# pandas gives to what has none (`pd.Series(scores)`), says nothing, and goes beside any other, unless that one holds
+# the same labels 0 to n - 1 in another order: a table beside its own shuffled copy. A lazy frame has no order to be
+# compared, and is refused. Equal labels of which some are there twice are taken as they are, as pandas does: labels
+# cannot tell such rows apart.
 
 from __future__ import annotations
 
@@ -37,21 +35,9 @@ class RowLabels:
 
 
 def require_aligned(parts: Mapping[str, Any], *, whole: str = _WHOLE) -> RowLabels | None:
-    """Refuse inputs whose row labels differ; return the labels of the rows, None where no input carries any.
-
-    Parameters
-    ----------
-    parts : mapping of str to object
-        Inputs by name, such as "y_true"; None where one was not given. Of a mapping each value is an input.
-    whole : str
-        How a lazy frame is given whole; empty where only eager ones are taken.
-
-    Raises
-    ------
-    InvalidPredictions
-        If an input is lazy, or two carry different labels; the message names both, the first row that differs, and
-        the remedy. Inputs of different lengths are not compared.
-    """
+    """Refuse inputs whose row labels differ; return the labels of the rows, None where no input carries any."""
+    # Of a mapping each value is an input; those of different lengths are not compared. `whole` says how a lazy frame
+    # is given whole; empty where only eager ones are taken.
     inputs = dict(_inputs(parts))
     for name, values in inputs.items():
         _refuse_lazy(name, values, whole=whole)

@@ -47,13 +47,7 @@ def refuse_cells(where: str, values: Iterable[Any]) -> None:
 
 
 def as_array(name: str, values: Any) -> np.ndarray:
-    """Read what is array_like, in the machine's byte order; raise InvalidPredictions where it is not.
-
-    Examples
-    --------
-    >>> as_array("cluster", ["p0", float("nan")]).tolist()
-    ['p0', nan]
-    """
+    """Read what is array_like, in the machine's byte order; raise InvalidPredictions where it is not."""
     if str(getattr(values, "dtype", "")).endswith("bfloat16"):
         raise InvalidPredictions(
             f"{name}: dtype {values.dtype}, which NumPy does not have; write {name}.float() of a torch tensor, "
@@ -101,13 +95,7 @@ def series_array(name: str, column: nw.Series[Any]) -> np.ndarray:
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
-    """Say which floats are whole numbers so large that neighbours share one, shape (n,).
-
-    Examples
-    --------
-    >>> rounded(np.array([2.0**24, 2.0**53])).tolist(), rounded(np.array([2.0**24], dtype=np.float32)).tolist()
-    ([False, True], [True])
-    """
+    """Say which floats are whole numbers so large that neighbours share one, shape (n,)."""
     if values.dtype.kind not in "fc":
         return np.zeros(len(values), dtype=bool)
     size = np.abs(values)

@@ -24,27 +24,8 @@ Labels = npt.NDArray[np.bool_]
 
 
 def read_classes(given: Mapping[str, Any], positive: Any) -> tuple[dict[str, Labels], str]:
-    """Return which samples are positive, by array, and the name of the positive class.
-
-    Parameters
-    ----------
-    given : mapping of str to array_like
-        `y_true`, `y_pred` or both.
-    positive : object
-        The positive class, a value of the arrays; None where they are 0/1 or bool, and 1 or True is meant.
-
-    Raises
-    ------
-    InvalidPredictions
-        If a value is missing, the arrays together hold other than two classes or classes of different kinds, or
-        `positive` is none of them.
-
-    Examples
-    --------
-    >>> labels, name = read_classes({"y_true": ["ill", "healthy"]}, "ill")
-    >>> labels["y_true"].tolist(), name
-    ([True, False], 'ill')
-    """
+    """Return which samples are positive, by array, and the name of the positive class."""
+    # A `positive` of None takes 0/1 or bool, and means 1 or True.
     if positive is None:
         return {name: read_labels(name, values) for name, values in given.items()}, PLAIN
     codings = {name: code_classes(name, values) for name, values in given.items()}
@@ -77,10 +58,8 @@ def class_name(value: Any) -> str:
 
 
 def find_class(positive: Any, classes: Sequence[Any], where: str) -> Any:
-    """Return the class that is meant; raise InvalidPredictions, with the nearest, where it is none of them.
-
-    A number is not the text of it, nor True the 1 of classes 1 and 2: what looks alike may be coded otherwise.
-    """
+    """Return the class that is meant; raise InvalidPredictions, with the nearest, where it is none of them."""
+    # A number is not the text of it, nor True the 1 of classes 1 and 2: what looks alike may be coded otherwise.
     meant = _plain(positive)
     plain = _are_plain(classes)
     for value in classes:

@@ -1,10 +1,10 @@
-"""Coding of one array of any dtype as small integers, without a sort over the rows.
+"""Coding of one array of any dtype as small integers, without a sort over the rows."""
 
-Small ranges of integers go through a table of the range. Everything else that has a bit pattern (wide integers, floats,
-dates, text of fixed width) is looked up, chunk by chunk, in the sorted list of the few patterns met so far; Python
-objects in a dict. What cannot be done this way (more patterns than can be groups, objects that equal each other under
-different names) is sorted. Codes do not depend on which way was taken once `sensitive` has put the groups in order.
-"""
+# Small ranges of integers go through a table of the range. Everything else that has a bit pattern (wide integers,
+# floats, dates, text of fixed width) is looked up, chunk by chunk, in the sorted list of the few patterns met so far;
+# Python objects in a dict. What cannot be done this way (more patterns than can be groups, objects that equal each
+# other under different names) is sorted. Codes do not depend on which way was taken once `sensitive` has ordered the
+# groups.
 
 from __future__ import annotations
 
@@ -35,18 +35,10 @@ _ABSENT = frozenset({"NoneType", "NAType", "NaTType"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coding:
-    """Samples as positions in a list of distinct values.
+    """Samples as positions in a list of distinct values."""
 
-    Parameters
-    ----------
-    codes : ndarray of a signed integer dtype, shape (n,)
-        Position of each sample's value; -1 where it is missing.
-    values : ndarray, shape (V,)
-        Values in any order, each of them met at least once. Missing ones may be among them.
-    """
-
-    codes: npt.NDArray[Any]
-    values: npt.NDArray[Any]
+    codes: npt.NDArray[Any]  # (n,) signed, position of each sample's value; -1 where it is missing
+    values: npt.NDArray[Any]  # (V,), in any order, each met at least once; missing ones may be among them
 
 
 def chunks(rows: int) -> Iterator[slice]:
@@ -56,29 +48,13 @@ def chunks(rows: int) -> Iterator[slice]:
 
 
 def small_integer(most: int) -> np.dtype[np.signedinteger[Any]]:
-    """Return the smallest signed dtype that holds -1 to `most`.
-
-    Examples
-    --------
-    >>> small_integer(127), small_integer(128)
-    (dtype('int8'), dtype('int16'))
-    """
+    """Return the smallest signed dtype that holds -1 to `most`."""
     return np.dtype(next(kind for kind in (np.int8, np.int16, np.int32, np.int64) if most <= np.iinfo(kind).max))
 
 
 def code_array(values: np.ndarray) -> Coding | None:
-    """Code an array without sorting its rows; None where only a sort will do.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        Of any dtype.
-
-    Returns
-    -------
-    Coding or None
-        Its values have the dtype of `values`. NaN and NaT are values like all others.
-    """
+    """Code an array without sorting its rows; None where only a sort will do."""
+    # The values have the dtype of the array; NaN and NaT are values like all others.
     kind, size = values.dtype.kind, values.dtype.itemsize
     if kind == "b":
         return _code_range(values.view(np.uint8), values)
@@ -122,17 +98,8 @@ def _code_range(keys: np.ndarray, values: np.ndarray) -> Coding | None:
 
 
 def recode(codes: np.ndarray, table: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Replace each code by its entry in a table, whose last one is for the code -1; never the array given, if changed.
-
-    Parameters
-    ----------
-    codes : ndarray of int, shape (n,)
-        -1 to V - 1.
-    table : ndarray of int, shape (V + 1,)
-        What each code becomes.
-    dtype : dtype
-        Of the result.
-    """
+    """Replace each code by its entry in a table, whose last one is for -1; never the array given, if changed."""
+    # codes: (n,), -1 to V - 1; table: (V + 1,).
     if codes.dtype == dtype and np.array_equal(table[:-1], np.arange(len(table) - 1)) and table[-1] == -1:
         return codes
     entries = table.astype(dtype)
@@ -148,11 +115,9 @@ def _code_keys(rows: int, keys: Keys, values: np.ndarray) -> Coding | None:
 
 
 def _look_up(rows: int, keys: Keys) -> tuple[np.ndarray, np.ndarray] | None:
-    """Code keys, integers of any dtype, by their place in the list of them.
-
-    Returns the codes and, for each key, a row that has it; None where there are more keys than can be groups. The list
-    grows along the rows; where it grew, a second pass finds the places in the whole of it.
-    """
+    """Code keys, integers of any dtype, by their place in the list of them."""
+    # Returns the codes and, for each key, a row that has it; None where there are more keys than can be groups. The
+    # list grows along the rows; where it grew, a second pass finds the places in the whole of it.
     known, first = np.unique(keys(slice(0, min(rows, _FIRST_ROWS))), return_index=True)
     codes = np.empty(rows, dtype=small_integer(MOST_DISTINCT))
     grown = rows > 0
@@ -178,11 +143,9 @@ def _look_up(rows: int, keys: Keys) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _finder(known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what finds the place of each key in a sorted list, and any place at all for a key that is not in it.
-
-    A table without collisions (multiplicative hashing, with the first factor that has none) is several times as fast
-    as a search; among many keys such a factor is rare, and they are searched for.
-    """
+    """Return what finds the place of each key in a sorted list, and any place at all for a key that is not in it."""
+    # A table without collisions (multiplicative hashing, with the first factor that has none) is several times as
+    # fast as a search; among many keys such a factor is rare, and they are searched for.
     bits = known.astype(np.uint64)
     shift = np.uint64(64 - _HASH_BITS)
     for factor in _FACTORS:

@@ -37,25 +37,7 @@ def library_name(values: Any) -> str:
 
 
 def read_columns(frame: Any, roles: Mapping[str, Any]) -> dict[Any, nw.Series[Any]]:
-    """Collect the columns that are named, once and together.
-
-    Parameters
-    ----------
-    frame : frame
-        Of any library that narwhals reads, eager or lazy.
-    roles : mapping of str to str
-        What each column is for, such as "y_true" or "by", and its name.
-
-    Returns
-    -------
-    dict of str to Series
-        By the columns' names.
-
-    Raises
-    ------
-    InvalidPredictions
-        If this is no frame, a column is not in it or is there twice, or the frame fails while it is collected.
-    """
+    """Collect the columns that are named, once and together, of a frame that narwhals reads, eager or lazy."""
     refuse_arrays(roles)
     try:
         with warnings.catch_warnings():

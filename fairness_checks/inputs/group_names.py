@@ -1,9 +1,8 @@
-r"""Names of groups: what they are kept as, and those that no reader could tell apart or write down.
+"""Names of groups: what they are kept as, and those that no reader could tell apart or write down."""
 
-Kept are names in Unicode's composed form (NFC) without blanks around them: a file written elsewhere, or padded to a
-width, then names the same groups as the baseline and the configuration. That is safe because two values that would
-become one name are refused, never merged.
-"""
+# Kept are names in Unicode's composed form (NFC) without blanks around them: a file written elsewhere, or padded to a
+# width, then names the same groups as the baseline and the configuration. That is safe because two values that would
+# become one name are refused, never merged.
 
 from __future__ import annotations
 
@@ -44,24 +43,12 @@ _BETWEEN_DIGITS = re.compile(r"(?<=\d)\s+(?=\d)")
 
 
 def clean(name: str) -> str:
-    r"""Return a name as it is kept.
-
-    Examples
-    --------
-    >>> clean(" Male\r"), len(clean("e\u0301"))
-    ('Male', 1)
-    """
+    """Return a name as it is kept."""
     return name.strip() if name.isascii() else unicodedata.normalize("NFC", name).strip()
 
 
 def seen(name: str) -> str:
-    r"""Return a name without what no reader sees in it.
-
-    Examples
-    --------
-    >>> seen("ma\u200ble\ufe0f "), seen("\u3164")
-    ('male', '')
-    """
+    """Return a name without what no reader sees in it."""
     if name.isascii():
         return name.strip()
     text = "".join(character for character in name if unicodedata.category(character) != "Cf")
@@ -74,13 +61,7 @@ def means_missing(name: str) -> bool:
 
 
 def text_problem(text: str) -> str | None:
-    r"""Say what in a text no report could show as it is; None where there is no such thing.
-
-    Examples
-    --------
-    >>> text_problem("f\0"), text_problem("\ud800"), text_problem("größer")
-    ("the control character '\\x00'", "the half of a character '\\ud800', which no file can hold", None)
-    """
+    """Say what in a text no report could show as it is; None where there is no such thing."""
     for character in "" if text.isprintable() else text:
         category = unicodedata.category(character)
         if category == "Cs":
@@ -93,22 +74,8 @@ def text_problem(text: str) -> str | None:
 
 
 def refuse_look_alikes(where: str, names: Sequence[str], row: Callable[[int], int | None]) -> None:
-    """Refuse names that hold what cannot be shown, and two that differ in nothing that a reader would see.
-
-    Parameters
-    ----------
-    where : str
-        What the names are of, for the message.
-    names : sequence of str
-        As they were given.
-    row : callable
-        Takes the position of a name; returns the first row that has it, None where none does.
-
-    Raises
-    ------
-    InvalidPredictions
-        With both names, a row of each, and the remedy.
-    """
+    """Refuse names that hold what cannot be shown, and two that differ in nothing that a reader would see."""
+    # `row` returns the first row that has a name, by its position, None where none does.
     met: dict[str, int] = {}
     for position, name in enumerate(names):
         if (problem := text_problem(clean(name))) is not None:

@@ -69,18 +69,7 @@ def first_rows(mask: npt.NDArray[np.bool_]) -> str:
 
 
 def encode_features(features: Any) -> dict[str, SensitiveFeature]:
-    """Code a frame, a mapping of arrays, a series or one array.
-
-    Parameters
-    ----------
-    features : frame, mapping of str to array_like, series or array_like
-        Frames and series of any library that narwhals reads, but for lazy ones.
-
-    Raises
-    ------
-    InvalidPredictions
-        If nothing is there, a feature is not one-dimensional, or has more than 1,000 different values.
-    """
+    """Code a frame, a mapping of arrays, a series or one array of sensitive features; InvalidPredictions for others."""
     try:
         native = nw.from_native(features, pass_through=True, allow_series=True)
     except DuplicateError as error:
@@ -122,10 +111,8 @@ def _named(columns: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
 
 
 def code_column(where: str, column: Any) -> Coding:
-    """Code one column of any library by its values as they are; `where` is what messages call it.
-
-    Missing samples have the code -1, or that of a value that is missing (`are_missing`).
-    """
+    """Code one column of any library by its values as they are; `where` is what messages call it."""
+    # Missing samples have the code -1, or that of a value that is missing (`are_missing`).
     return _code(where, column_of(where, column))[0]
 
 
@@ -204,10 +191,8 @@ def _code_categories(codes: np.ndarray, categories: np.ndarray) -> tuple[Coding,
 
 
 def _code_series(where: str, column: nw.Series[Any]) -> Coding:
-    """Code a series; the missing values leave first.
-
-    Left among the others, they turn integers, and the ends of intervals, into floats.
-    """
+    """Code a series; the missing values leave first."""
+    # Left among the others, they turn integers, and the ends of intervals, into floats.
     if column.null_count():
         null = column.is_null()
         return _spread(_code_series(where, column.filter(~null)), ~np.asarray(null.to_numpy(), dtype=bool))

@@ -26,19 +26,10 @@ _LARGEST = 2**53
 
 
 def value_name(value: Any) -> str:
-    """Name one value.
-
-    A float that is a whole number is an integer which a missing value once turned into a float; the zeros at the end
-    of a decimal are of its column, not of itself. An instant is that of UTC, because most libraries keep it so and
-    drop the zone on the way; a day's midnight without a zone is the day.
-
-    Examples
-    --------
-    >>> value_name(2.0), value_name(Decimal("1.50")), value_name(np.datetime64("2026-01-01T12:00:00.000"))
-    ('2', '1.5', '2026-01-01T12:00:00')
-    >>> value_name(datetime(2026, 1, 1, tzinfo=UTC)), value_name(timedelta(hours=27))
-    ('2026-01-01T00:00:00+00:00', '1 days 03:00:00')
-    """
+    """Name one value, the same for all libraries and dtypes that hold it."""
+    # A float that is a whole number is an integer which a missing value once turned into a float; the zeros at the
+    # end of a decimal are of its column, not of itself. An instant is that of UTC, because most libraries keep it so
+    # and drop the zone on the way; a day's midnight without a zone is the day.
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     if isinstance(value, float):
@@ -54,13 +45,7 @@ def value_name(value: Any) -> str:
 
 
 def zoned(instant: np.datetime64) -> str:
-    """Name an instant that NumPy holds in UTC, without the zone that its column has.
-
-    Examples
-    --------
-    >>> zoned(np.datetime64("2026-01-01T00:00"))
-    '2026-01-01T00:00:00+00:00'
-    """
+    """Name an instant that NumPy holds in UTC, without the zone that its column has."""
     return f"{_trimmed(_to_seconds(instant))}+00:00"
 
 

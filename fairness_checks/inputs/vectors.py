@@ -172,10 +172,8 @@ def _refuse_labels(name: str, array: np.ndarray) -> NoReturn:
 
 
 def read_scores(values: Any) -> npt.NDArray[np.floating[Any]]:
-    """Return scores in [0, 1] in their own precision, in which they are compared with a threshold.
-
-    A rounding past an end is that end: the float32 softmax of a certain model may be 1.0000001.
-    """
+    """Return scores in [0, 1] in their own precision, in which they are compared with a threshold."""
+    # A rounding past an end is that end: the float32 softmax of a certain model may be 1.0000001.
     array = _vector("y_score", values)
     if array.dtype.kind not in "biuf":
         raise InvalidPredictions(f"y_score: {_not_numeric(array)}; probabilities in [0, 1] are needed")
@@ -203,13 +201,7 @@ def _not_numeric(array: np.ndarray) -> str:
 
 
 def decide(score: npt.NDArray[np.floating[Any]], threshold: float) -> npt.NDArray[np.bool_]:
-    """Return ``score >= threshold``, as a model decides that computes in the precision of its scores.
-
-    Examples
-    --------
-    >>> decide(np.array([0.7], dtype=np.float32), 0.7).tolist()  # as float64 it is 0.699999988
-    [True]
-    """
+    """Return ``score >= threshold``, as a model decides that computes in the precision of its scores."""
     limit = score.dtype.type(threshold)
     single = np.float32(threshold)
     if score.dtype == np.float64 and single < limit and (score == single).any() and (score == np.float32(score)).all():
@@ -230,10 +222,8 @@ def read_measures(name: str, values: Any, *, signed: bool) -> npt.NDArray[np.flo
 
 
 def read_clusters(values: Any) -> npt.NDArray[np.int64]:
-    """Return the cluster of each sample as a whole number from 0 on, in order of appearance; ids of any kind are taken.
-
-    The order in which clusters are added up must not hang on what they are called: no digit of a result does.
-    """
+    """Return the cluster of each sample as a whole number from 0 on, in order of appearance; ids are of any kind."""
+    # The order in which clusters are added up must not hang on what they are called: no digit of a result does.
     array = _vector("cluster", values)
     _refuse_rounded("cluster", array)
     names, first, cluster = np.unique(array, return_index=True, return_inverse=True)

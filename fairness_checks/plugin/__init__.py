@@ -1,8 +1,7 @@
-"""The pytest plugin: options, marker and fixtures. With ``--fairness`` off it imports nothing and prints nothing.
+"""The pytest plugin: options, marker and fixtures. With ``--fairness`` off it imports nothing and prints nothing."""
 
-What runs under ``--fairness`` is in `gate` (the hooks), `suite` (the tests), `xdist` (every check that was expected
-must report, on any number of workers) and `exits` (no other exit is green).
-"""
+# What runs under `--fairness` is in `gate` (the hooks), `suite` (the tests), `xdist` (every check that was expected
+# must report, on any number of workers) and `exits` (no other exit is green).
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""The last word on a run under ``pytest --fairness``: exit code 0 only where its ledger was closed in order.
+"""The last word on a run under ``pytest --fairness``: exit code 0 only where its ledger was closed in order."""
 
-A conftest.py or a plugin can end a run, or change its exit code, before and after every check has been judged. What
-it cannot do is speak after `LastWords`, which is registered once all conftest.py files of the start have been read and
-so stands outside every other hook. Nothing stops ``os._exit(0)``, or code that patches pytest or this package.
-"""
+# A conftest.py or a plugin can end a run, or change its exit code, before and after every check has been judged. What
+# it cannot do is speak after `LastWords`, which is registered once all conftest.py files of the start have been read
+# and so stands outside every other hook. Nothing stops os._exit(0), or code that patches pytest or this package.
 
 from __future__ import annotations
 
@@ -50,13 +49,9 @@ _SELECTS = {
 
 
 class LastWords:
-    """Turns a green exit into a failure unless the ledger was closed in order.
+    """Turns a green exit into a failure unless the ledger was closed in order."""
 
-    Parameters
-    ----------
-    config : pytest.Config
-        Before any conftest.py is read: no option given there can make a run pass for one that runs nothing.
-    """
+    # Made before any conftest.py is read: no option given there can make a run pass for one that runs nothing.
 
     def __init__(self, config: pytest.Config) -> None:
         options = config.known_args_namespace

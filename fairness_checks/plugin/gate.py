@@ -136,11 +136,9 @@ class Gate:
         self._wants_all = not only_some and not self._config.getoption("lf", False)
 
     def unnamed(self) -> list[str]:
-        """Return the models that the file neither checks nor calls unchecked; none where only a part is to run.
-
-        Tests that were not collected may use them: by other paths, or where files are ignored. Those that `-k`, `-m` or
-        `--deselect` take away, also in addopts, have been collected, and are seen.
-        """
+        """Return the models that the file neither checks nor calls unchecked; none where only a part is to run."""
+        # Tests that were not collected may use them: by other paths, or where files are ignored. Those that `-k`,
+        # `-m` or `--deselect` take away, also in addopts, have been collected, and are seen.
         option = self._config.getoption
         filters = ("ignore", "ignore_glob", "stepwise")
         if not self._wants_all or any(option(name, None) for name in filters) or not self._collects_everywhere():
@@ -231,11 +229,9 @@ class Gate:
         self._deselected_waivers += [i.waiver for i in items if isinstance(i, WaiverTest)]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Refuse a run without all configured checks, and re-run marks that a conftest adds to them.
-
-        A check may be deselected, openly; one that an ignored path, a skipped folder or another plugin took away
-        without a word would never be missed.
-        """
+        """Refuse a run without all configured checks, and re-run marks that a conftest adds to them."""
+        # A check may be deselected, openly; one that an ignored path, a skipped folder or another plugin took away
+        # without a word would never be missed.
         from fairness_checks.judge.waiver_use import waiver_text
 
         there = {(i.model, i.check.question) for i in session.items if isinstance(i, CheckTest)} | self._deselected

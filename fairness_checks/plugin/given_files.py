@@ -1,8 +1,7 @@
-"""The files that a run is judged by, as they were when the command line was read.
+"""The files that a run is judged by, as they were when the command line was read."""
 
-A conftest.py that writes the file of limits, or the baseline, takes a failing check away where nobody reads it. What
-the gate reads must be what was there before any conftest.py ran, in every process.
-"""
+# A conftest.py that writes the file of limits, or the baseline, takes a failing check away where nobody reads it.
+# What the gate reads must be what was there before any conftest.py ran, in every process.
 
 from __future__ import annotations
 

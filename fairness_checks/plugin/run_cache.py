@@ -1,8 +1,7 @@
-"""Kept results in one run: where they are, what of an earlier run was read, and that all that is read is said.
+"""Kept results in one run: where they are, what of an earlier run was read, and that all that is read is said."""
 
-A run that writes a baseline reads nothing that is older than itself: its processes share a folder that it has made, and
-what they leave there takes the place of what was kept before.
-"""
+# A run that writes a baseline reads nothing that is older than itself: its processes share a folder that it has made,
+# and what they leave there takes the place of what was kept before.
 
 from __future__ import annotations
 
@@ -45,13 +44,7 @@ class _Fixture:
 
 
 class RunCache:
-    """Where the results of one run are kept, and what of them it has read.
-
-    Parameters
-    ----------
-    config : pytest.Config
-        Of the controller or of a worker.
-    """
+    """Where the results of one run are kept, and what of them it has read."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config

@@ -1,9 +1,8 @@
-"""Reports that nothing can make better than they are, whatever hook of a project stands before a reporter.
+"""Reports that nothing can make better than they are, whatever hook of a project stands before a reporter."""
 
-Reporters read a report when their turn comes, so that a hook before them could show them another one. A sealed report
-answers what it said when it was sealed. It may still become a failure, as for a plugin that fails tests for what they
-leave behind, and others may add properties of their own.
-"""
+# Reporters read a report when their turn comes, so that a hook before them could show them another one. A sealed
+# report answers what it said when it was sealed. It may still become a failure, as for a plugin that fails tests for
+# what they leave behind, and others may add properties of their own.
 
 from __future__ import annotations
 
@@ -29,16 +28,7 @@ _SEALED_KIND = "_fairness_sealed_kind"
 
 
 def seal(report: Report) -> None:
-    """Let a report become a failure from now on, and change in no other way that a reporter reads.
-
-    Examples
-    --------
-    >>> report = pytest.TestReport("test_it", ("test_it.py", 0, ""), {}, "failed", "too many", "call")
-    >>> seal(report)
-    >>> report.outcome, report.longrepr, report.wasxfail = "passed", None, "flaky"
-    >>> report.failed, report.longrepr, hasattr(report, "wasxfail")
-    (True, 'too many', False)
-    """
+    """Let a report become a failure from now on, and change in no other way that a reporter reads."""
     kind = getattr(report, _SEALED_KIND, type(report))
     said = {name: getattr(report, name) for name in _FIXED if hasattr(report, name)}
     members: dict[str, Any] = {name: _fixed(name, said) for name in _FIXED} | {_SEALED_KIND: kind}

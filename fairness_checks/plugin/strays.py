@@ -8,11 +8,10 @@ __all__ = ["Strays"]
 
 
 class Strays:
-    """Ends such processes, and names them.
+    """Ends such processes, and names them."""
 
-    One would run all that follows a second time, and report it, or write the artefacts, as its parent does. It is
-    ended at its first report, and tells the process that it was forked from through a pipe.
-    """
+    # One would run all that follows a second time, and report it, or write the artefacts, as its parent does. It is
+    # ended at its first report, and tells the process that it was forked from through a pipe.
 
     def __init__(self) -> None:
         self._process = os.getpid()

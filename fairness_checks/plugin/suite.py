@@ -1,7 +1,6 @@
-"""Model fixtures, the checks of thresholds.yaml as tests, and the `fairness` fixture of hand-written ones.
+"""Model fixtures, the checks of thresholds.yaml as tests, and the `fairness` fixture of hand-written ones."""
 
-Importing this module imports pytest and nothing heavy; statistics are imported when the first check runs.
-"""
+# Importing this module imports pytest and nothing heavy; statistics are imported when the first check runs.
 
 from __future__ import annotations
 
@@ -95,10 +94,8 @@ def _as_fixture(function: Callable[..., Any], declared: tuple[str, ...] | None) 
 
 
 def discover_models(config: pytest.Config, config_path: Path) -> dict[str, tuple[str, ...] | None]:
-    """Return the model fixtures that the file of limits can see, with the features that they declare.
-
-    Fixtures live in plugins and in conftest.py files; of the latter, those beside or above the file count.
-    """
+    """Return the model fixtures that the file of limits can see, with the features that they declare."""
+    # Fixtures live in plugins and in conftest.py files; of the latter, those beside or above the file count.
     models: dict[str, tuple[str, ...] | None] = {}
     for name, value in _visible(config, config_path):
         # Some module attributes answer any getattr; only the instance's own mark counts.
@@ -116,13 +113,7 @@ def _visible(config: pytest.Config, config_path: Path) -> Iterator[tuple[str, ob
 
 
 def discover_metrics(config: pytest.Config, config_path: Path) -> dict[str, Metric]:
-    """Return the metrics of the user's own that the file of limits can see, by name; from where models come.
-
-    Raises
-    ------
-    ConfigurationError
-        If two functions have one name.
-    """
+    """Return the metrics of the user's own that the file of limits can see, by name; from where models come."""
     from fairness_checks.question.own_metrics import registered
 
     metrics: dict[str, Metric] = {}
@@ -294,10 +285,8 @@ def record_of(request: pytest.FixtureRequest) -> CheckRecord:
 
 
 def waiver_problem_of(request: pytest.FixtureRequest) -> str | None:
-    """Say what is wrong with the waiver that is being run; its model is asked only where the day is in order.
-
-    Every process comes to the same answer, as a model's checks are evaluated together whatever was selected.
-    """
+    """Say what is wrong with the waiver that is being run; its model is asked only where the day is in order."""
+    # Every process comes to the same answer, as a model's checks are evaluated together whatever was selected.
     from fairness_checks.judge.waiver_use import day_problem, use_problem
 
     waiver, today = request.node.waiver, request.config.stash[GATE].today

@@ -1,9 +1,8 @@
-"""Every check that was collected must report, with its record, on any number of workers.
+"""Every check that was collected must report, with its record, on any number of workers."""
 
-A worker that dies, or a report that cannot be sent, must not end in a green run: under pytest-xdist the controller
-learns from each worker which tests it collected and counts them off as their reports arrive. Each worker also hands in
-an account of itself when it ends, which tells an orderly end from any other.
-"""
+# A worker that dies, or a report that cannot be sent, must not end in a green run: under pytest-xdist the controller
+# learns from each worker which tests it collected and counts them off as their reports arrive. Each worker also hands
+# in an account of itself when it ends, which tells an orderly end from any other.
 
 from __future__ import annotations
 
