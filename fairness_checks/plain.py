@@ -15,35 +15,16 @@ JSON: TypeAlias = "str | int | float | bool | Sequence[JSON] | Mapping[str, JSON
 
 
 def canonical_json(value: JSON, where: str, error: type[FairnessError]) -> str:
-    """Return the one JSON text of a value made of plain builtins: sorted keys, no spaces, ASCII.
-
-    Parameters
-    ----------
-    value : JSON
-        None, bool, int, float, str, and lists, tuples and dicts of them; types are compared exactly, because a NumPy
-        scalar or an enum passes for the builtin that it inherits from and is written as something else.
-    where : str
-        What the value is, for the message.
-    error : type of FairnessError
-        What to raise where something is not plain, or NaN or infinite; the message says where.
-
-    Examples
-    --------
-    >>> canonical_json({"b": [1, 2.0], "a": None}, "key", FairnessError)
-    '{"a":null,"b":[1,2.0]}'
-    """
+    """Return the one JSON text of a value made of plain builtins: sorted keys, no spaces, ASCII."""
+    # Types are compared exactly, because a NumPy scalar or an enum passes for the builtin that it inherits from and
+    # is written as something else. `where` says what the value is; `error` is raised for what is not plain, NaN or
+    # infinite.
     _require_plain(value, where, error)
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def half_character(text: str) -> str | None:
-    r"""Return a lone surrogate, which no file in UTF-8 can hold; None where there is none.
-
-    Examples
-    --------
-    >>> half_character("\ud83d\ude00" + "f"), half_character("\U0001f600")
-    ('\ud83d', None)
-    """
+    """Return a lone surrogate, which no file in UTF-8 can hold; None where there is none."""
     if text.isascii():
         return None
     return next((character for character in text if "\ud800" <= character <= "\udfff"), None)
@@ -72,24 +53,12 @@ def _require_plain(value: object, where: str, error: type[FairnessError]) -> Non
 
 
 def printable(text: str) -> str:
-    r"""Return a name as a report shows it: what would break its line, or reorder it, is escaped.
-
-    Examples
-    --------
-    >>> printable("18\n-25")
-    '18\\n-25'
-    """
+    """Return a name as a report shows it: what would break its line, or reorder it, is escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def shorten(text: str, width: int = 80) -> str:
-    """Cut a text that would drown a message.
-
-    Examples
-    --------
-    >>> shorten("abcdefghij", width=8)
-    'abcde...'
-    """
+    """Cut a text that would drown a message."""
     return text if len(text) <= width else text[: width - 3] + "..."

@@ -10,28 +10,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def resolve_device(name: str = "auto") -> str:
-    """Return the device to compute on.
-
-    Parameters
-    ----------
-    name : {"auto", "cpu", "cuda"}
-        "auto": a CUDA device where there is one, else the CPU.
-
-    Returns
-    -------
-    str
-        "cpu" or "cuda".
-
-    Raises
-    ------
-    ConfigurationError
-        If "cuda" is asked for and torch sees no such device, or the name is another.
-
-    Examples
-    --------
-    >>> resolve_device("cpu")
-    'cpu'
-    """
+    """Return the device to compute on: of "auto" a CUDA device where there is one, else the CPU."""
     if name not in DEVICES:
         raise ConfigurationError(f"device: {name!r}; allowed: {', '.join(DEVICES)}")
     if name == "cpu":

@@ -33,10 +33,8 @@ _NOTHING = object()
 
 
 def are_images(items: Sequence[Any], rows: int) -> bool:
-    """Say whether a list beside so many rows holds an image for each, rather than batches of them.
-
-    Where both may be, as of batches of one, images of up to three dimensions are meant: of more, batches.
-    """
+    """Say whether a list beside so many rows holds an image for each, rather than batches of them."""
+    # Where both may be, as of batches of one, images of up to three dimensions are meant: of more, batches.
     if len(items) != rows:
         return False
     shapes: list[Any] = [getattr(image_of(item, row), "shape", ()) for row, item in enumerate(items)]

@@ -1,10 +1,9 @@
-"""In which scale a torch module gets its images and gives them back, and what tells that it is not the one it knows.
+"""In which scale a torch module gets its images and gives them back, and what tells that it is not the one it knows."""
 
-A module that was trained on pixels in [0, 1] and gets them in [-1, 1] has errors that depend on how dark an image is,
-whatever it learned. The numbers show it where a reconstruction stays in a range that the images leave, where it goes
-to values that no image has, or where it is the image but for a scale. All are read from the whole set: a batch of dark
-images says nothing.
-"""
+# A module that was trained on pixels in [0, 1] and gets them in [-1, 1] has errors that depend on how dark an image
+# is, whatever it learned. The numbers show it where a reconstruction stays in a range that the images leave, where it
+# goes to values that no image has, or where it is the image but for a scale. All are read from the whole set: a batch
+# of dark images says nothing.
 
 from __future__ import annotations
 
@@ -75,21 +74,9 @@ def ranges(batch: torch.Tensor, reconstruction: torch.Tensor) -> Iterator[torch.
 def refuse_other_scale(
     columns: Floats, module: str, scaling: str, integers: bool, ending: Callable[[], Ending]
 ) -> None:
-    """Refuse images in another scale than the module's; warn where that is likely and not certain.
-
-    Parameters
-    ----------
-    columns : ndarray, shape (11, n)
-        What `ranges` gave.
-    module : str
-        Its name.
-    scaling : str
-        One of `SCALINGS`, or "transform".
-    integers : bool
-        Whether pixels were given as whole numbers.
-    ending : callable
-        What the last operation of the module does to the range of its values; asked only where it matters.
-    """
+    """Refuse images in another scale than the module's; warn where that is likely and not certain."""
+    # columns: (11, n), what `ranges` gave. `ending`, what the module's last operation does to the range of its
+    # values, is asked only where it matters.
     seen = _Range(*columns)
     if scaling in SCALINGS and scaling != GIVEN:
         _refuse_not_pixels(seen, scaling, integers)

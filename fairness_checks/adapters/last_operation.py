@@ -27,10 +27,8 @@ _BOUNDING = ("Clamp", "Hardsigmoid", "Hardtanh", "LogSigmoid", "Relu", "Sigmoid"
 
 
 def ending_of(reconstruct: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor) -> Ending:
-    """Follow a reconstruction back to the first operation that is linear or bounds it; "unknown" if it cannot be seen.
-
-    A sum or product is unbounded where one of its parts is.
-    """
+    """Follow a reconstruction back to the first operation that is linear or bounds it; "unknown" if it is not seen."""
+    # A sum or product is unbounded where one of its parts is.
     ahead = _last_node(reconstruct, images[:1]) or _last_node(reconstruct, images)  # an exported module takes no fewer
     found: set[Ending] = set()
     known: set[Any] = {None}

@@ -28,15 +28,7 @@ _LOG_VARIANCE_AT_MOST, _LOG_VARIANCE_GOES_BELOW, _MEANS_ABOVE_ZERO = 0.1, -0.5, 
 
 
 class Reconstructions:
-    """Images that were reconstructed, batch after batch; a few numbers of each are kept.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        In evaluation mode.
-    uncertainty, meanings, scaling, transform
-        As `predictions_from_autoencoder` takes them; `meanings` by `declared`.
-    """
+    """Images that a module reconstructed, batch after batch; a few numbers of each are kept."""
 
     def __init__(
         self,
@@ -76,14 +68,7 @@ class Reconstructions:
         self._done += len(batch)
 
     def found(self) -> dict[str, Floats]:
-        """Return "error", the mean squared error of each image, and "uncertainty" unless there is none.
-
-        Raises
-        ------
-        InvalidPredictions
-            If not all numbers are finite, or all of them together show that images are in
-            another scale than the module's, or its output in another order than it was taken in.
-        """
+        """Return "error", the mean squared error of each image, and "uncertainty" unless there is none."""
         columns = {name: np.concatenate([part[name] for part in self._kept]) for name in self._kept[0]}
         module = name_of(self._module)
         self._refuse_not_finite(columns)
@@ -167,10 +152,8 @@ def _columns(batch: torch.Tensor, output: Output) -> dict[str, Floats]:
 
 
 def _refuse_other_order(module: str, highest: Floats, lowest: Floats, positive: Floats) -> None:
-    """Refuse a tuple whose second and third part look like log variance and mean, which were taken the other way round.
-
-    A log variance hardly exceeds that of the prior, 0; means have both signs.
-    """
+    """Refuse a tuple whose second and third part look like log variance and mean, not like mean and log variance."""
+    # A log variance hardly exceeds that of the prior, 0; means have both signs.
     swapped = highest.max() <= _LOG_VARIANCE_AT_MOST and lowest.min() < _LOG_VARIANCE_GOES_BELOW
     if swapped and positive.mean() > _MEANS_ABOVE_ZERO:
         raise InvalidPredictions(

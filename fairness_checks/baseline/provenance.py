@@ -36,7 +36,7 @@ def git_commit(folder: Path, ignore: Sequence[str] = ()) -> str | None:
 
 
 def git_status(file: Path) -> Literal["hidden", "tracked", "not ignored"] | None:
-    """Say whether git tracks a file, would offer to, or ignores it, even one that does not exist; None if git cannot say."""
+    """Say whether git tracks a file, would offer to, or ignores it, whether it is there or not; None without git."""
     ignored = _ran(file.parent, "check-ignore", "--quiet", "--", file.name)
     if ignored is None or ignored.returncode not in (0, 1):
         return None

@@ -22,31 +22,16 @@ _RANK = {"pass": 0, "inconclusive": 1, "waived": 2, "fail": 3}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One thing that changed about a check.
-
-    Parameters
-    ----------
-    subject : {"check", "verdict", "limit", "ratchet", "estimate", "group"}
-        What.
-    name : tuple of str
-        Of a group, its name; else empty.
-    old, new : str, float or None
-        Its value; None where there is none.
-    change : float or None
-        Of numbers, ``new - old``.
-    way : {"better", "worse", "neutral"}
-        Of a limit, tighter is better. Neutral where neither direction is worse.
-    counts : bool
-        Whether "worse" is a reason to stop: a verdict, a limit, something that vanished. The move of an estimate is
-        not: whether it is more than chance, its verdict says.
-    """
+    """One thing that changed about a check."""
 
     subject: Subject
-    name: tuple[str, ...] = ()
-    old: str | float | None
+    name: tuple[str, ...] = ()  # of a group; else empty
+    old: str | float | None  # its value; None where there is none
     new: str | float | None
-    change: float | None = None
-    way: Way
+    change: float | None = None  # of numbers, new - old
+    way: Way  # of a limit, tighter is better; neutral where neither direction is worse
+    # whether "worse" is a reason to stop: not the move of an estimate, of which its verdict says whether it is
+    # chance
     counts: bool = True
 
     @property
@@ -57,21 +42,11 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckChange:
-    """A check that changed.
-
-    Parameters
-    ----------
-    model, key : str
-        Which one.
-    old, new : Entry or None
-        None where it was not yet, or is no longer, there.
-    facts : tuple of Fact
-        One or more.
-    """
+    """A check that changed."""
 
     model: str
     key: str
-    old: Entry | None
+    old: Entry | None  # None where it was not yet, or is no longer, there
     new: Entry | None
     facts: tuple[Fact, ...]
 
@@ -82,14 +57,7 @@ class CheckChange:
 
 
 def compare(old: Snapshot, new: Snapshot) -> tuple[CheckChange, ...]:
-    """Return every check that changed, sorted by model and key.
-
-    Examples
-    --------
-    >>> nothing = Snapshot(source="a.json", kind="baseline", models={})
-    >>> compare(nothing, nothing)
-    ()
-    """
+    """Return every check that changed, sorted by model and key."""
     ratchets = old.kind == new.kind == "baseline"
     changes = []
     for model in sorted({*old.models, *new.models}):

@@ -21,16 +21,7 @@ _LABEL, _VALUE = 22, 23
 
 
 def diff_text(old: Snapshot, new: Snapshot, changes: Sequence[CheckChange]) -> str:
-    """Return the table of what changed, or that nothing did.
-
-    Examples
-    --------
-    >>> nothing = Snapshot(source="a.json", kind="baseline", models={})
-    >>> print(diff_text(nothing, nothing, ()), end="")
-    old: a.json (baseline, 0 checks of 0 models)
-    new: a.json (baseline, 0 checks of 0 models)
-    nothing changed
-    """
+    """Return the table of what changed, or that nothing did."""
     lines = [_source("old", old), _source("new", new)]
     for model in sorted({change.model for change in changes} | set(_other_samples(old, new))):
         lines += ["", *_wrapped(model, "")]

@@ -48,23 +48,7 @@ Names of models, and of their features, are looked for when pytest --fairness ru
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Without the program's name; default: those of the process.
-
-    Raises
-    ------
-    SystemExit
-        With code 2 where the command is wrong, 0 for ``--help``.
-
-    Examples
-    --------
-    >>> main(["diff", "no-such-file.json", "no-such-file.json"])
-    2
-    """
+    """Run the command line and return its exit code; a wrong command is a SystemExit of code 2."""
     parsed = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = parsed.run
     return run(parsed)

@@ -23,35 +23,17 @@ _NO_DATE = "0001-01-01"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The checks of all models at one time.
+    """The checks of all models at one time."""
 
-    Parameters
-    ----------
-    source : str
-        The file.
-    kind : {"baseline", "junit"}
-        What it is; the JUnit XML has no fingerprints and no ratchets.
-    models : dict of str to (dict of str to Entry)
-        By model and `Question.line`.
-    fingerprints : dict of str to (str or None, str)
-        Of the models' samples, where known, behind the key that they were made with; those of two keys cannot be
-        compared.
-    """
-
-    source: str
-    kind: Literal["baseline", "junit"]
-    models: Mapping[str, Mapping[str, Entry]]
+    source: str  # the file
+    kind: Literal["baseline", "junit"]  # a JUnit XML has no fingerprints and no ratchets
+    models: Mapping[str, Mapping[str, Entry]]  # by model and `Question.line`
+    # of samples, behind the key that they were made with; those of two keys cannot be compared
     fingerprints: Mapping[str, tuple[str | None, str]] = field(default_factory=dict)
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Read a baseline or a JUnit XML; which of them it is, its first character says.
-
-    Raises
-    ------
-    BaselineError
-        If it is missing, neither of them, damaged, or holds no checks of this gate.
-    """
+    """Read a baseline or a JUnit XML; which of them it is, its first character says."""
     try:
         content = read_regular(path)
     except FileNotFoundError:
@@ -94,10 +76,8 @@ def _read_junit(content: bytes, source: str) -> Snapshot:
 
 
 def _records(content: bytes, source: str) -> list[str]:
-    """Return the values of the records' properties.
-
-    Entities, which can make a small file a huge one, can only be declared in a DOCTYPE; no JUnit XML has one.
-    """
+    """Return the values of the records' properties."""
+    # Entities, which can make a small file a huge one, can only be declared in a DOCTYPE; no JUnit XML has one.
     found: list[str] = []
 
     def start(name: str, attributes: dict[str, str]) -> None:

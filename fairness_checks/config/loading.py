@@ -1,7 +1,6 @@
-"""thresholds.yaml -> GateConfig, or one error that lists everything to mend.
+"""thresholds.yaml -> GateConfig, or one error that lists everything to mend."""
 
-Nothing here needs a model: a misspelt name is found before the first one is fitted.
-"""
+# Nothing here needs a model: a misspelt name is found before the first one is fitted.
 
 from __future__ import annotations
 
@@ -67,68 +66,22 @@ class ModelChecks:
 
 @dataclass(frozen=True, slots=True)
 class GateConfig:
-    """What thresholds.yaml asks for.
+    """What thresholds.yaml asks for."""
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file, as it was given.
-    version : int
-        Version of the format; 1.
-    seed : int
-        Seed of the run, 0 or more.
-    settings : Settings
-        How every check is decided.
-    models : tuple of ModelChecks
-        In the order of the file; empty where all checks are hand-written tests.
-    waivers : tuple of Waiver
-        In the order of the file, expired ones included.
-    document : Document
-        The file as it was read, its profiles filled in, for messages.
-    unchecked : mapping of str to str
-        Models that nothing checks, and why.
-    """
-
-    path: Path
-    version: int
+    path: Path  # as it was given
+    version: int  # of the format
     seed: int
     settings: Settings
-    models: tuple[ModelChecks, ...]
-    waivers: tuple[Waiver, ...]
+    models: tuple[ModelChecks, ...]  # in the order of the file; empty where all checks are hand-written tests
+    waivers: tuple[Waiver, ...]  # expired ones included
+    # the file as it was read, its profiles filled in, for messages
     document: Document = field(repr=False, compare=False)
-    unchecked: Mapping[str, str] = field(default_factory=dict)
+    unchecked: Mapping[str, str] = field(default_factory=dict)  # models that nothing checks, and why
 
 
 def load_config(path: Path, models: Declared | None = None, own: Own = MappingProxyType({})) -> GateConfig:
-    """Read thresholds.yaml.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A UTF-8 file of at most 1 MiB.
-    models : mapping of str to (tuple of str or None), optional
-        The models that were found, as for `check_names`: where the file has other problems, those of its names are
-        reported with them.
-    own : mapping of str to Metric, optional
-        Metrics of the user's own that the file may name.
-
-    Returns
-    -------
-    GateConfig
-        Every value has been checked, except for names that only the models know: see `check_names`.
-
-    Raises
-    ------
-    ConfigurationError
-        One line ``file:line: key path: what is wrong`` for each problem, in the order of the file.
-
-    Examples
-    --------
-    >>> load_config(Path("no/such/file.yaml"))  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    fairness_checks.errors.ConfigurationError: no/such/file.yaml: there is no such file; write for example:
-    ...
-    """
+    """Read thresholds.yaml, checked but for names that only the models know; one error lists every problem."""
+    # With `models`, where the file has other problems, those of its names are reported with them (`check_names`).
     document = read_document(path)
     source = document.source
     if document.data is None and not document.problems:
@@ -165,21 +118,9 @@ def read_document(path: Path) -> Document:
 
 
 def check_names(config: GateConfig, models: Declared | None = None) -> list[str]:
-    """Compare the names in the file with the models that were found.
-
-    Parameters
-    ----------
-    config : GateConfig
-        From `load_config`.
-    models : mapping of str to (tuple of str or None), optional
-        Name of each `@fairness_model` fixture, and the sensitive features that it declares; None where it declares
-        none, so that they are known only when it has run. Without it only waivers are looked at.
-
-    Returns
-    -------
-    list of str
-        One line for each problem, in the order of the file; empty if all is well.
-    """
+    """Compare the names in the file with the models that were found; a line for each problem, in the file's order."""
+    # A model that declares no features is None, as they are known only when it has run. Without `models` only waivers
+    # are looked at.
     problems = [] if models is None else list(name_problems(config.document, models))
     for index, waiver in enumerate(config.waivers):
         if idle := _idle_waiver(config, waiver):

@@ -18,10 +18,8 @@ _REMEDY = "decorate a fixture of this name with @fairness_model in a conftest.py
 
 
 def name_problems(document: Document, models: Declared) -> Iterator[Problem]:
-    """Yield models that were not found, and features that a model does not declare.
-
-    Reads the document and not the parsed configuration, so that a file with other mistakes is checked as well.
-    """
+    """Yield models that were not found, and features that a model does not declare."""
+    # Reads the document and not the parsed configuration, so that a file with other mistakes is checked as well.
     data = document.data
     entries = data.get("models") if isinstance(data, dict) else None
     for name in entries if isinstance(entries, dict) else ():

@@ -1,7 +1,6 @@
-"""Profiles: blocks of checks that several models share, filled in before anything else looks at the document.
+"""Profiles: blocks of checks that several models share, filled in before anything else looks at the document."""
 
-What a model has from its profile keeps its line, and its place in messages, so that an author mends it where it stands.
-"""
+# What a model has from its profile keeps its line, and its place in messages: an author mends it where it stands.
 
 from __future__ import annotations
 
@@ -21,11 +20,9 @@ _MOST = 20_000  # checks of profiles, filled in: a file of 1 MiB could ask for a
 
 
 def with_profiles(document: Document) -> Document:
-    """Return a document in which each model has its profile's checks, and then its own.
-
-    Lists of checks are joined, the profile's first. A model's own `sweep` takes the place of its profile's. Two limits
-    for one question stay two checks, which is an error: no profile's limit is replaced without a word.
-    """
+    """Return a document in which each model has its profile's checks, and then its own."""
+    # Lists of checks are joined, the profile's first. A model's own `sweep` takes the place of its profile's. Two
+    # limits for one question stay two checks, which is an error: no profile's limit is replaced without a word.
     data = document.data
     models, profiles = _mapping(data, "models"), _mapping(data, "profiles")
     used = {name: model["profile"] for name, model in models.items() if isinstance(model, dict) and "profile" in model}

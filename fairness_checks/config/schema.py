@@ -1,9 +1,7 @@
-"""The shape of thresholds.yaml as pydantic models; `config.load_config` reads a file through them.
+"""The shape of thresholds.yaml as pydantic models; `config.load_config` reads a file through them."""
 
-Nothing is converted: ``"0.05"`` is no number, ``true`` is no 1, and a key that no model below names is an
-error.
-A default stands in one place only, `fairness_checks.question.checks.Settings`.
-"""
+# Nothing is converted: "0.05" is no number, true is no 1, and a key that no model below names is an error. A default
+# stands in one place only, `question.checks.Settings`.
 
 from __future__ import annotations
 
@@ -273,13 +271,7 @@ class FileSpec(_Spec):
 
 
 def spec_at(path: KeyPath) -> type[BaseModel] | None:
-    """Return the model that describes the mapping at a path, or None where no mapping belongs.
-
-    Examples
-    --------
-    >>> spec_at(("models", "sepsis_model", "subgroups", 0)).__name__
-    'CheckSpec'
-    """
+    """Return the model that describes the mapping at a path, or None where no mapping belongs."""
     match path:
         case ():
             return FileSpec

@@ -1,8 +1,7 @@
-"""YAML read strictly: plain data, the line of every key, and every place where YAML would surprise.
+"""YAML read strictly: plain data, the line of every key, and every place where YAML would surprise."""
 
-PyYAML keeps the last of two equal keys, reads ``off`` as False, ``010`` as 8 and ``1:30`` as 90, without a
-word. A limit that silently means something else is worse than none, so all of these become problems here.
-"""
+# PyYAML keeps the last of two equal keys, reads `off` as False, `010` as 8 and `1:30` as 90, without a word. A limit
+# that silently means something else is worse than none, so all of these become problems here.
 
 from __future__ import annotations
 
@@ -37,28 +36,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # "\0"
 
 
 def read_yaml(text: str, source: str) -> Document:
-    r"""Read one YAML document without ever raising or guessing.
-
-    Parameters
-    ----------
-    text : str
-        The content of the file.
-    source : str
-        The file's name, for messages.
-
-    Returns
-    -------
-    Document
-        With ``data`` `UNREAD` and a single problem if the text is not YAML.
-
-    Examples
-    --------
-    >>> document = read_yaml("alpha: 0.05\nalpha: 0.10\n", "thresholds.yaml")
-    >>> document.data
-    {'alpha': 0.05}
-    >>> print(document.problems[0].text(document.source))
-    thresholds.yaml:2: alpha: this key stands here twice (first on line 1); keep one
-    """
+    """Read one YAML document without ever raising or guessing; its data are `UNREAD` where the text is not YAML."""
     reading = _Reading()
     loader: _StrictLoader | None = None
     try:

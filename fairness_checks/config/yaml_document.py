@@ -18,13 +18,7 @@ UNREAD: Final = object()
 
 
 def key_path(path: KeyPath) -> str:
-    """Write the path to a key as a reader would look for it.
-
-    Examples
-    --------
-    >>> key_path(("models", "sepsis_model", "subgroups", 0, "metric"))
-    'models.sepsis_model.subgroups[0].metric'
-    """
+    """Write the path to a key as a reader would look for it."""
     parts = []
     for step in path:
         if isinstance(step, str) and re.fullmatch(r"[\w-]+", step):
@@ -41,24 +35,12 @@ def as_written(document: Document, path: KeyPath, value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend in a file.
+    """One thing to mend in a file."""
 
-    Parameters
-    ----------
-    line : int
-        Counted from 1.
-    path : tuple of str or int
-        Keys and indexes that lead to the place; empty for the file as a whole.
-    message : str
-        What is wrong, what was seen and what to write instead, on one line.
-    models : tuple of str
-        Where the place is in a profile, those that it is wrong for.
-    """
-
-    line: int
-    path: KeyPath
-    message: str
-    models: tuple[str, ...] = ()
+    line: int  # counted from 1
+    path: KeyPath  # empty for the file as a whole
+    message: str  # what is wrong, what was seen and what to write instead, on one line
+    models: tuple[str, ...] = ()  # where the place is in a profile, those that it is wrong for
 
     def text(self, source: str) -> str:
         """Return ``file:line: key path: message``."""
@@ -78,30 +60,14 @@ def problem_texts(problems: Iterable[Problem], source: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML file as plain data.
+    """A YAML file as plain data."""
 
-    Parameters
-    ----------
-    source : str
-        The file's name as messages show it.
-    data : object
-        dict (with str keys), list, str, int, float, bool, `datetime.date`, `datetime.datetime`, None or
-        `UNREAD`. None for an empty file, `UNREAD` for one that is not YAML.
-    lines : mapping of tuple to int
-        The line of every key and every item, counted from 1. Of a repeated key, the first.
-    plain : mapping of tuple to str
-        Every unquoted scalar as the author wrote it: ``off``, where data say False.
-    problems : tuple of Problem
-        In the order of the file.
-    moved : mapping of tuple to tuple
-        Where profiles are filled in, the place in the file of what a model has from its profile, or behind it.
-    """
-
-    source: str
-    data: Any
-    lines: Mapping[KeyPath, int]
-    plain: Mapping[KeyPath, str]
-    problems: tuple[Problem, ...]
+    source: str  # the file's name as messages show it
+    data: Any  # plain; None for an empty file, `UNREAD` for one that is not YAML
+    lines: Mapping[KeyPath, int]  # of every key and item, counted from 1; of a repeated key, the first
+    plain: Mapping[KeyPath, str]  # every unquoted scalar as written: `off`, where data say False
+    problems: tuple[Problem, ...]  # in the order of the file
+    # where profiles are filled in, the place in the file of what a model has from its profile, or behind it
     moved: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
 
     def in_file(self, path: KeyPath) -> KeyPath:

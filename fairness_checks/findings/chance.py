@@ -1,15 +1,9 @@
-"""Whether a model ranks or decides worse than chance: no question of fairness, but a sign that something is wrong.
+"""Whether a model ranks or decides worse than chance: no question of fairness, but a sign that something is wrong."""
 
-Out of fold, K models that share most of their training rows are judged as one, and what they make of rows that they
-have not seen is correlated. As that of a mean over repeats (`fairness_checks.stats.repeats`), the variance is therefore
-taken K (1 / K + 1 / (K - 1)) times as large [1]_, and the level half as high, as areas of models that found nothing lie
-a little below 0.5 (`fairness_checks.sweep.splits.folds`).
-
-References
-----------
-.. [1] Nadeau C, Bengio Y. Inference for the generalization error. Mach. Learn. 52 (2003) 239-281.
-   doi:10.1023/A:1024068626366
-"""
+# Out of fold, K models that share most of their training rows are judged as one, and what they make of rows that they
+# have not seen is correlated. As that of a mean over repeats (`stats.repeats`), the variance is taken K (1 / K + 1 /
+# (K - 1)) times as large (Nadeau and Bengio, Mach. Learn. 52 (2003) 239, doi:10.1023/A:1024068626366), and the level
+# half as high, as areas of models that found nothing lie a little below 0.5 (`sweep.splits.folds`).
 
 from __future__ import annotations
 
@@ -37,26 +31,10 @@ _MOST = 50_000  # samples: they show an area to 0.005, and an audit of more rows
 
 
 def chance_notes(predictions: Predictions, settings: Settings, *, folds: int | None = None) -> tuple[str, ...]:
-    """Return a note if all samples together are ranked or decided worse than chance, else nothing.
-
-    The area under the ROC curve and the balanced accuracy, cluster-robust, where their intervals at ``1 - alpha`` end
-    below 0.5: of models without any skill at most alpha are noted. Of more than 50,000 samples that many are drawn.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        n samples; without labels and decisions there is nothing to say.
-    settings : Settings
-        Level, and how many samples are too few.
-    folds : int, optional
-        Where they are out of fold, the number of folds.
-
-    Examples
-    --------
-    >>> turned = Predictions([0, 1] * 40, [1, 0] * 40, sensitive_features={"sex": ["f", "m"] * 40})
-    >>> chance_notes(turned, Settings())[0][:63]
-    'the model decides worse than chance: balanced accuracy 0.000 [0'
-    """
+    """Return a note if all samples together are ranked or decided worse than chance, else nothing."""
+    # Area and balanced accuracy, cluster-robust, where their intervals at 1 - alpha end below 0.5: of models without
+    # any skill at most alpha are noted. Of more than 50,000 samples that many are drawn. `folds` where they are out
+    # of fold.
     if predictions.y_true is None or predictions.y_pred is None:
         return ()
     drawn = _drawn(predictions)

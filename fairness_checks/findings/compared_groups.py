@@ -20,24 +20,9 @@ _PLAIN = re.compile(r"[A-Za-z_]\w*(?: \w+)*", re.ASCII)
 
 
 def compared(statistics: MeasuredGroups, check: Check) -> MeasuredGroups:
-    """Return the statistics of the groups that a check compares.
-
-    Parameters
-    ----------
-    statistics : MeasuredGroups
-        By the check's control features and its sensitive features.
-    check : Check
-        The question; its `absent` cells are left out.
-
-    Raises
-    ------
-    ConfigurationError
-        If `absent` names a group that does not exist.
-    InvalidPredictions
-        If an `absent` cell has samples; or two groups are compared and no number of samples could give two: a feature
-        has one group, or each stratum has samples of one. Likewise if each group is one cluster, or a feature has
-        nearly as many values as there are samples.
-    """
+    """Return the statistics of the groups that a check compares, all but its `absent` cells."""
+    # InvalidPredictions where no number of samples could give two groups: a feature has one group, each stratum has
+    # samples of one, each group is one cluster, or a feature has nearly as many values as there are samples.
     some = _without_absent(statistics, check)
     _refuse_continuous(some)
     if some.one_cluster_each:
@@ -79,11 +64,7 @@ def empty_cells(statistics: MeasuredGroups) -> str | None:
 
 
 def cells_text(cells: Sequence[tuple[str, ...]]) -> str:
-    """Write cells as thresholds.yaml takes them.
-
-    >>> cells_text([("male", "yes"), ("18-25", "no")])
-    '[[male, yes], ["18-25", no]]'
-    """
+    """Write cells as thresholds.yaml takes them."""
     shown = [f"[{', '.join(_yaml(value) for value in cell)}]" for cell in cells[:_MOST_CELLS]]
     more = f", ... and {len(cells) - _MOST_CELLS} more" if len(cells) > _MOST_CELLS else ""
     return f"[{', '.join(shown)}{more}]"

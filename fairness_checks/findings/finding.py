@@ -29,61 +29,22 @@ _PREDICTIVE_VALUES = ("precision", "negative_predictive_value")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A check's groups and inference.
-
-    Parameters
-    ----------
-    check : Check
-        The question.
-    metric : Metric
-        The metric whose values the groups have: the check's own, or the component that decides.
-    groups : tuple of GroupRecord
-        Every group, sorted by name.
-    inference : Inference or None
-        Positions in it are positions in `groups`; None where the check is undefined.
-    reason : str or None
-        Why the check is undefined, or which groups could not be judged.
-    unit : str or None
-        What the groups' n counts, if not the metric's own unit.
-    sweep : SweepRecord or None
-        Of a check on a sweep, what was retrained.
-    regression : RegressionRecord or None
-        Of a check against the baseline, what it was compared with.
-    broken : bool
-        Whether the check fails because it could not be made.
-    cautions : tuple of str
-        What the answer depends on besides the model.
-    """
+    """A check's groups and inference."""
 
     check: Check
-    metric: Metric
-    groups: tuple[GroupRecord, ...]
-    inference: Inference | None
-    reason: str | None
-    unit: str | None = None
+    metric: Metric  # the check's own, or the component that decides
+    groups: tuple[GroupRecord, ...]  # every group, sorted by name
+    inference: Inference | None  # positions in `groups`; None where the check is undefined
+    reason: str | None  # why the check is undefined, or which groups could not be judged
+    unit: str | None = None  # what the groups' n counts, if not the metric's own unit
     sweep: SweepRecord | None = None
     regression: RegressionRecord | None = None
-    broken: bool = False
-    cautions: tuple[str, ...] = ()
+    broken: bool = False  # the check fails because it could not be made
+    cautions: tuple[str, ...] = ()  # what the answer depends on besides the model
 
 
 def find(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:
-    """Judge one check.
-
-    Parameters
-    ----------
-    statistics : MeasuredGroups
-        By the check's control features and its sensitive features, with the check's metric measured.
-    check : Check
-        The question.
-    settings : Settings
-        Level and the smallest group.
-
-    Raises
-    ------
-    ConfigurationError, InvalidPredictions
-        As `fairness_checks.findings.compared_groups.compared`; and if clusters cross strata that are to be combined.
-    """
+    """Judge one check by statistics of its control features and sensitive features, with its metric measured."""
     some = compared(statistics, check)
     if check.definition.components:
         found = _find_largest(some, check, settings)
@@ -232,10 +193,8 @@ def _find_combined(statistics: MeasuredGroups, check: Check, settings: Settings)
 
 
 def settling(finding: Finding, family: int, settings: Settings) -> Settling:
-    """Say what would settle a finding; nothing where it waits for groups that could not be judged.
-
-    Planned for the strictest step of the adjustment over `family` checks: a promise that holds whatever they show.
-    """
+    """Say what would settle a finding; nothing where it waits for groups that could not be judged."""
+    # Planned for the strictest step of the adjustment over `family` checks: a promise that holds whatever they show.
     inference = finding.inference
     settled = finding.reason is not None and inference is not None and inference.p_compliance < settings.alpha
     # While a component is undefined more samples of the deciding pair settle nothing.

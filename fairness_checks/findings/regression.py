@@ -29,6 +29,9 @@ __all__ = ["find_in_comparison", "find_worsening"]
 
 def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, settings: Settings) -> Finding:
     """Judge one check against the baseline; see `compare` and `find_in_comparison`."""
+    # Paired where the samples are the same, by `Pseudonyms.fingerprint`; else the two models' samples count as
+    # independent, which is safe: samples that they share make the difference better known than that. Broken, which is
+    # red, where the baseline lacks the check or the value of a group, or holds a group that is gone.
     return find_in_comparison(compare(accepted, predictions, check, settings), check, settings)
 
 
@@ -137,11 +140,9 @@ def _suggested(
     settings: Settings,
     held: float | None,
 ) -> float | None:
-    """Return the limit that a proved improvement allows, if it is tighter than the one held; None otherwise.
-
-    The end of the interval of the value now, towards what is worse, and what it may get worse by: a value that came out
-    well by chance would be held against models that are no worse.
-    """
+    """Return the limit that a proved improvement allows, if it is tighter than the one held; None otherwise."""
+    # The end of the interval of the value now, towards what is worse, and what it may get worse by: a value that came
+    # out well by chance would be held against models that are no worse.
     if not check.ratchet:
         return None
     proof = _worsening(joint, dataclasses.replace(check, limit=0.0), settings.alpha).inference.p_compliance

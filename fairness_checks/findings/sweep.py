@@ -34,24 +34,7 @@ _ROUNDING = 1e-10  # of the largest value; repeats that differ by less agree, an
 
 
 def find_in_sweep(results: SweepResults, plan: SweepPlan, check: Check, settings: Settings) -> Finding:
-    """Judge one check on a sweep.
-
-    Parameters
-    ----------
-    results : SweepResults
-        Of all trainings.
-    plan : SweepPlan
-        What the sweep did.
-    check : Check
-        With a gap.
-    settings : Settings
-        The level.
-
-    Raises
-    ------
-    ConfigurationError
-        If the model's predictions do not allow the metric, or no mix gives the groups equal shares where that is asked.
-    """
+    """Judge one check on a sweep."""
     table = read_table(results, plan, check.definition)
     if check.gap == "change":
         return _find_change(results, plan, table, check, settings)

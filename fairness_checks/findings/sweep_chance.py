@@ -24,19 +24,10 @@ _MOST = 3  # mixes and feature sets that are named
 
 
 def sweep_chance_notes(results: SweepResults, alpha: float) -> tuple[str, ...]:
-    """Return a note for each mix and feature set under which the models are worse than chance, of many the first.
-
-    All groups together, on the mean over the repeats, with the variance that knows of their overlap
-    (`fairness_checks.stats.repeats`); Sidak over the mixes and feature sets. Areas are those within groups, weighted by
-    pairs of a positive and a negative: no pair across groups is kept of a training.
-
-    Parameters
-    ----------
-    results : SweepResults
-        Of all trainings.
-    alpha : float
-        Of sweeps of models without any skill, at most alpha are noted.
-    """
+    """Return a note for each mix and feature set under which the models are worse than chance, of many the first."""
+    # All groups together, on the mean over the repeats, with the variance that knows of their overlap
+    # (`stats.repeats`); Sidak over the mixes and feature sets. Areas are those within groups, weighted by pairs of a
+    # positive and a negative: no pair across groups is kept of a training.
     trainings = sorted({(r.mix, r.feature_set) for r in results.results})
     level = sidak_level(alpha / len(SKILLS), len(trainings))
     notes = []

@@ -27,30 +27,9 @@ def close(
     unfiltered: bool,
     lost: bool,
 ) -> str | None:
-    """Write the baseline where the run is to, and return a line that says so.
-
-    Parameters
-    ----------
-    limits : GateConfig
-        What was to be checked.
-    baseline : BaselineSession
-        What was compared with.
-    records : sequence of CheckRecord
-        Of all tests that reported.
-    staged : mapping of str to Path
-        By model, what its evaluation left for the baseline.
-    incomplete : collection of str
-        Models of which some check could not be made: nothing of them is written.
-    unfiltered : bool
-        Whether nothing was deselected.
-    lost : bool
-        Whether checks did not report: such a run writes no baseline.
-
-    Raises
-    ------
-    BaselineError
-        If it was to be written and was not.
-    """
+    """Write the baseline where the run is to, and return a line that says so."""
+    # Nothing of `incomplete` models is written, of which some check could not be made; nothing at all where checks
+    # were lost. `unfiltered` says that nothing was deselected.
     if not baseline.updating:
         return None
     if lost:

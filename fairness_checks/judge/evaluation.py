@@ -30,40 +30,19 @@ __all__ = ["Evaluation", "evaluate"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """What the checks of one model are asked of.
+    """What the checks of one model are asked of."""
 
-    Parameters
-    ----------
-    predictions : Predictions or None
-        Of held-out samples; None where only checks on a sweep are asked.
-    sweep : SweepResults or None
-        Where there are checks on a sweep.
-    plan : SweepPlan or None
-        Of that sweep.
-    about : mapping of str to str
-        What the model and its data are.
-    accepted : Accepted or None
-        What the baseline holds of the model, where there are checks against it.
-    no_predictions, no_sweep : Exception or None
-        Why there are none, where they were wanted; only the checks that need them fail.
-    model : TrainableModel or None
-        The model, where it was trained here; `predictions` are then out of fold.
-    read : mapping of str to str
-        What was read instead of being computed, with the date of its oldest part, as in 2027-06-30T12:00:00Z.
-    not_kept : str or None
-        Why nothing could be kept, though there is a cache.
-    """
-
-    predictions: Predictions | None
+    predictions: Predictions | None  # None where only checks on a sweep are asked
     sweep: SweepResults | None = None
     plan: SweepPlan | None = None
-    about: Mapping[str, str] = field(default_factory=dict)
-    accepted: Accepted | None = None
-    no_predictions: Exception | None = None
+    about: Mapping[str, str] = field(default_factory=dict)  # what the model and its data are
+    accepted: Accepted | None = None  # what the baseline holds of the model
+    no_predictions: Exception | None = None  # why there are none, where wanted; only the checks that need them fail
     no_sweep: Exception | None = None
-    model: TrainableModel | None = None
+    model: TrainableModel | None = None  # where it was trained here; `predictions` are then out of fold
+    # what was read instead of being computed, with the date of its oldest part
     read: Mapping[str, str] = field(default_factory=dict)
-    not_kept: str | None = None
+    not_kept: str | None = None  # why nothing could be kept, though there is a cache
 
     def lacking(self, check: Check) -> Exception | None:
         """Return why what a check is asked of is not there; None where it is."""
@@ -89,37 +68,8 @@ def evaluate(
     progress: Progress | None = None,
     missing: Missing = MISSING_IS_ERROR,
 ) -> Evaluation:
-    """Evaluate what a model fixture returned, as far as the checks need it, and as far as that is possible.
-
-    Out-of-fold predictions that cannot be made leave the sweep, and a sweep that fails leaves the predictions.
-
-    Parameters
-    ----------
-    name : str
-        The model's name.
-    produced : Predictions or TrainableModel
-        What the fixture returned. A trainable model is judged by its out-of-fold predictions, and trained again for
-        the checks on a sweep.
-    checks : sequence of Check
-        All checks of the model.
-    plan : SweepPlan, optional
-        Of the sweep that some checks are on.
-    seed : int
-        Of the run; for folds and fits.
-    cache : Path, optional
-        Where fitted work is kept.
-    jobs : int, optional
-        Trainings at a time.
-    progress : callable, optional
-        See `fairness_checks.sweep.runs.run_sweep`.
-    missing : Missing
-        Whether text such as "NA" in the data of a sweep is a missing value, which they may not hold.
-
-    Raises
-    ------
-    ConfigurationError
-        If the fixture returned something else.
-    """
+    """Evaluate what a model fixture returned, as far as the checks need it, and as far as that is possible."""
+    # Out-of-fold predictions that cannot be made leave the sweep, and a sweep that fails leaves the predictions.
     swept = plan is not None and any(check.gap is not None for check in checks)
     held_out = any(check.gap is None for check in checks)
     if isinstance(produced, Predictions):

@@ -100,30 +100,9 @@ def judge_model(
     waivers: Sequence[Waiver] = (),
     today: date | None = None,
 ) -> list[Answer]:
-    """Decide all checks of one model, adjusted over them; one that cannot be made leaves the others as they are.
-
-    Parameters
-    ----------
-    model : str
-        The model's name.
-    evaluation : Predictions or Evaluation
-        Its predictions; with the results of its sweep where checks are on one.
-    checks : sequence of Check
-        The whole family: leaving one out changes the adjustment of the others.
-    settings : Settings
-        Level, correction, burden of proof and the handling of small groups and missing values.
-    waivers : sequence of Waiver
-        Accepted violations; only unexpired ones count.
-    today : date, optional
-        The day on which waivers are looked at.
-
-    Returns
-    -------
-    list of (CheckRecord or Exception)
-        In the order of `checks`. An exception is why a check could not be made: a `FairnessError` such as a feature
-        that does not exist, missing values that are not declared a group, a score that was not given, one group where
-        two are compared; or what a training of a sweep raised.
-    """
+    """Decide all checks of one model, adjusted over them; one that cannot be made leaves the others as they are."""
+    # The whole family of checks: leaving one out changes the adjustment of the others. An exception in the answer is
+    # why a check could not be made: a `FairnessError`, or what a training of a sweep raised.
     asked = evaluation if isinstance(evaluation, Evaluation) else Evaluation(evaluation, about=evaluation.about)
     return judge_measured(model, measure(asked, checks, settings), checks, settings, waivers, today)
 
@@ -165,13 +144,7 @@ def audit_model(
     waivers: Sequence[Waiver] = (),
     today: date | None = None,
 ) -> list[CheckRecord]:
-    """Decide all checks of one model as `judge_model` does, where all must be possible.
-
-    Raises
-    ------
-    FairnessError
-        The first reason why a check could not be made.
-    """
+    """Decide all checks of one model as `judge_model` does, where all must be possible."""
     records = []
     for answer in judge_model(model, evaluation, checks, settings, waivers, today):
         if isinstance(answer, Exception):

@@ -17,15 +17,7 @@ LONGEST = timedelta(days=366)
 
 
 def day_problem(waiver: Waiver, today: date) -> str | None:
-    """Say that a waiver has expired, or runs for too long; None where its day is in order.
-
-    Examples
-    --------
-    >>> waiver = Waiver(model="m", metric="accuracy", by=("sex",), reason="CAPA 12", approved_by="A. Auditor",
-    ...                 expires=date(2026, 6, 30))
-    >>> day_problem(waiver, date(2026, 7, 1))
-    'expired on 2026-06-30; mend the model, or have it approved again'
-    """
+    """Say that a waiver has expired, or runs for too long; None where its day is in order."""
     if waiver.expires < today:
         return f"expired on {waiver.expires}; mend the model, or have it approved again"
     if waiver.expires > today + LONGEST:
@@ -39,24 +31,7 @@ def day_problem(waiver: Waiver, today: date) -> str | None:
 def use_problem(
     waiver: Waiver, waivers: Sequence[Waiver], answers: Mapping[Question, CheckRecord | Exception], today: date
 ) -> str | None:
-    """Say that a waiver waives nothing, or more than it must; None where it is in order.
-
-    Parameters
-    ----------
-    waiver : Waiver
-        One that holds today.
-    waivers : sequence of Waiver
-        All waivers of the file.
-    answers : mapping of Question to (CheckRecord or Exception)
-        Of all checks of the waiver's model; of one that could not be made, why.
-    today : datetime.date
-        The day of the run.
-
-    Returns
-    -------
-    str or None
-        What is wrong, and the remedy.
-    """
+    """Say that a waiver waives nothing, or more than it must; None where it is in order."""
     named = {key: answer for key, answer in answers.items() if waiver.covers(waiver.model, key)}
     # No waiver covers what could not be checked; whether it would be needed is not known.
     broken = [str(a if isinstance(a, Exception) else a.reason) for a in named.values() if _is_broken(a)]

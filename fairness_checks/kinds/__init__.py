@@ -1,7 +1,6 @@
-"""How each kind of metric is inferred: one module a kind, one row in `KINDS`.
+"""How each kind of metric is inferred: one module a kind, one row in `KINDS`."""
 
-A metric of the kind "largest_of" is not here: `fairness_checks.findings.finding` puts it together from its components.
-"""
+# A metric of the kind "largest_of" is not here: `findings.finding` puts it together from its components.
 
 from __future__ import annotations
 

@@ -35,21 +35,11 @@ _ROUNDING = 1e-9  # relative, of a count that was found by way of a design effec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EffectiveCells:
-    """Confusion counts of G groups, as independent samples.
+    """Confusion counts of G groups, as independent samples."""
 
-    Parameters
-    ----------
-    counts : ndarray of float64, shape (G, 4)
-        tn, fp, fn, tp; what clustered samples are worth.
-    freedom : ndarray of float64, shape (G,), or None
-        Degrees of freedom that clusters leave at most.
-    shared : ndarray of float64, shape (G, G), or None
-        See `fairness_checks.stats.clusters.ClusterEvidence`.
-    """
-
-    counts: npt.NDArray[np.float64]
-    freedom: npt.NDArray[np.float64] | None = None
-    shared: npt.NDArray[np.float64] | None = None
+    counts: npt.NDArray[np.float64]  # (G, 4), tn fp fn tp: what clustered samples are worth
+    freedom: npt.NDArray[np.float64] | None = None  # (G,), degrees of freedom that clusters leave at most
+    shared: npt.NDArray[np.float64] | None = None  # (G, G), see `ClusterEvidence`
 
     def take(self, order: Sequence[int]) -> EffectiveCells:
         """Return the groups at the given positions; -1 is an empty group."""
@@ -133,11 +123,7 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
 
 
 def _shown(count: float) -> str:
-    """Return a count in few digits, but a count that is too small as one that is seen to be.
-
-    >>> [_shown(count) for count in (3.0, 4.98, 4.9996, 5.0 - 1e-12, 21.44, 2140.0)]
-    ['3', '4.98', '4.9996', '5', '21.4', '2140']
-    """
+    """Return a count in few digits, but a count that is too small as one that is seen to be."""
     if count >= 100.0:
         return f"{count:.0f}"
     small = count * (1.0 + _ROUNDING) < FEWEST

@@ -56,17 +56,13 @@ class EstimatedKind(ABC, Generic[S]):
         """Say why one of the groups of enough samples and clusters, which are all that are given, cannot be judged."""
 
     def sides(self, some: S) -> tuple[Floats, Floats] | None:
-        """Return variances of the values upwards and downwards, for the groups' intervals; None where both are alike.
-
-        Of the groups of enough samples and clusters, which are all that are given.
-        """
+        """Return variances of the values upwards and downwards, for the groups' intervals; None if both are alike."""
+        # Of the groups of enough samples and clusters, which are all that are given.
         return None
 
     def ends(self, some: S, alpha: float) -> tuple[Floats, Floats] | None:
-        """Return where the groups' intervals end, shapes (G,); None where standard errors say it.
-
-        Of the groups of enough samples and clusters, which are all that are given.
-        """
+        """Return where the groups' intervals end, shapes (G,); None where standard errors say it."""
+        # Of the groups of enough samples and clusters, which are all that are given.
         return None
 
     def measured(self, statistics: MeasuredGroups, metric: Metric) -> Measured[S]:
@@ -168,29 +164,9 @@ def estimate_records(
     sides: tuple[Floats, Floats] | None = None,
     ends: tuple[Floats, Floats] | None = None,
 ) -> tuple[GroupRecord, ...]:
-    """Return the groups' records; a value that is nan is undefined, a group with a problem has no interval.
-
-    Parameters
-    ----------
-    names : sequence of tuple of str
-        Of the G groups.
-    samples : ndarray of int, shape (G,)
-        Samples that the value is computed from.
-    estimates : Estimates
-        Shapes (G,).
-    problems : sequence of str or None
-        Why each group cannot be judged.
-    alpha : float
-        Intervals have confidence 1 - 2 alpha.
-    lowest, highest : float
-        Range of the metric, to which intervals are cut.
-    clusters : ndarray of int, shape (G,), optional
-        Independent clusters of each group.
-    sides : tuple of ndarray of float64, shape (G,), optional
-        Variances that the upper and the lower end of the intervals have, where values are skewed.
-    ends : tuple of ndarray of float64, shape (G,), optional
-        Where the intervals end, if not so many standard errors away.
-    """
+    """Return the groups' records; a value that is nan is undefined, a group with a problem has no interval."""
+    # samples, clusters, problems, and all of sides (variances of the upper and the lower end, where values are
+    # skewed) and of ends: (G,). Intervals have confidence 1 - 2 alpha and are cut to the metric's range.
     error = np.sqrt(estimates.variance)
     above, below = (estimates.variance, estimates.variance) if sides is None else sides
     with np.errstate(invalid="ignore"):

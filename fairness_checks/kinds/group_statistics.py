@@ -76,10 +76,8 @@ class GroupStatistics(MeasuredGroups):
 def measure_each(
     predictions: Predictions, by: Sequence[str], missing: Missing, metrics: Iterable[Metric]
 ) -> dict[str, GroupStatistics | Exception]:
-    """Return the statistics of each metric by its name, or why there are none: those of the others are there.
-
-    The samples are placed in their groups once.
-    """
+    """Return the statistics of each metric by its name, or why there are none: those of the others are there."""
+    # The samples are placed in their groups once.
     wanted = {metric.name: metric for metric in metrics}
     rows = attempted(lambda: Rows(predictions, by, missing))
     if isinstance(rows, Exception):

@@ -20,18 +20,10 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupInfluences:
-    """One metric in G groups.
+    """One metric in G groups."""
 
-    Parameters
-    ----------
-    influences : tuple of Influence
-        Of each group.
-    clusters : tuple of ndarray of int, or None
-        Of each group, the cluster of each sample; None where samples are independent.
-    """
-
-    influences: tuple[Influence, ...]
-    clusters: tuple[Integers, ...] | None
+    influences: tuple[Influence, ...]  # of each of G groups
+    clusters: tuple[Integers, ...] | None  # of each group, those of its samples; None where independent
 
     def take(self, groups: list[int]) -> GroupInfluences:
         """Return some of the groups."""
@@ -42,26 +34,10 @@ class GroupInfluences:
 def group_influences(
     predictions: Predictions, rows: Rows, metric: Metric, *, pseudo: bool = True, clustered: bool = True
 ) -> GroupInfluences:
-    """Return the influence of each sample on its group's value of a metric.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        n samples: those of `rows`, or what another model said about the same ones.
-    rows : Rows
-        The samples in their G groups.
-    metric : Metric
-        A rate, a mean, an area or a balanced accuracy.
-    pseudo : bool
-        False for the plain variance, without samples in which two models disagree.
-    clustered : bool
-        False to take samples as independent, whatever their clusters are.
-
-    Raises
-    ------
-    InvalidPredictions
-        If the predictions lack an array that the metric needs.
-    """
+    """Return the influence of each sample on its group's value of a metric."""
+    # `predictions` are those of `rows`, or what another model said about the same samples. Without `pseudo` the
+    # variance is the plain one, without samples in which two models disagree; without `clustered` samples are
+    # independent.
     order = np.argsort(rows.codes, kind="stable")
     ends = np.cumsum(np.bincount(rows.codes, minlength=len(rows.groups)))[:-1]
     places = np.split(order, ends)

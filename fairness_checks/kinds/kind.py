@@ -39,18 +39,14 @@ class Kind(Protocol):
         ...
 
     def influence(self, arrays: Arrays, clusters: Clusters, *, pseudo: bool) -> Influence:
-        """Return what each of a group's samples contributes to its value, from the group's part of `arrays`.
-
-        `pseudo` adds samples in which two models disagree. ConfigurationError where two models cannot be compared.
-        """
+        """Return what each of a group's samples contributes to its value, from the group's part of `arrays`."""
+        # `pseudo` adds samples in which two models disagree. ConfigurationError where two models cannot be compared.
         ...
 
     def measure(self, rows: Rows, metric: Metric) -> Any:
-        """Return what inference needs beyond the confusion counts, small whatever the number of rows; None if nothing.
-
-        The answer has ``take(order)``, where -1 is an empty group, and ``+`` for the same groups over other rows (or an
-        error that says why not).
-        """
+        """Return what inference needs beyond the confusion counts, small whatever the number of rows, or None."""
+        # The answer has `take(order)`, where -1 is an empty group, and `+` for the same groups over other rows (or an
+        # error that says why not).
         ...
 
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
@@ -66,11 +62,9 @@ class Kind(Protocol):
         blocks: Blocks | None,
         level: float | None = None,
     ) -> Inference:
-        """Judge the groups at the positions `judged`; positions in the answer count among these.
-
-        `blocks`, shape (judged groups,), tells the stratum of each: pairs are compared within strata only.
-        `level` is that of the test of pairs for a violation, where several metrics share `alpha`.
-        """
+        """Judge the groups at the positions `judged`; positions in the answer count among these."""
+        # blocks: (judged groups,), strata: pairs are compared within them only. `level` is that of the test of pairs
+        # for a violation, where several metrics share `alpha`.
         ...
 
     def settle(

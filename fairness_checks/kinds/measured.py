@@ -36,24 +36,12 @@ N = TypeVar("N", bound=np.number[Any])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured(Generic[S]):
-    """Statistics of one metric's samples in G groups.
-
-    Parameters
-    ----------
-    statistics : object
-        What inference needs.
-    samples : ndarray of int64, shape (G,)
-        Samples that count for the metric.
-    clusters : ndarray of int64, shape (G,), optional
-        Their clusters; None where samples are independent.
-    effective : ndarray of float64, shape (G,), optional
-        Effective clusters: fewer, where a few clusters hold most of the samples.
-    """
+    """Statistics of one metric's samples in G groups."""
 
     statistics: S
-    samples: Counts
-    clusters: Counts | None = None
-    effective: npt.NDArray[np.float64] | None = None
+    samples: Counts  # (G,), that count for the metric
+    clusters: Counts | None = None  # (G,); None where samples are independent
+    effective: npt.NDArray[np.float64] | None = None  # (G,), fewer, where a few clusters hold most samples
 
     def take(self, order: Sequence[int]) -> Measured[S]:
         """Return the groups at the given positions; -1 is an empty group."""
@@ -83,10 +71,8 @@ def _taken(counts: npt.NDArray[N], order: Sequence[int]) -> npt.NDArray[N]:
 
 
 def few_clusters(clusters: int, samples: int, effective: float) -> str | None:
-    """Say that a group has too few clusters for their variance to be known; None if it has enough.
-
-    Clusters of one sample each are independent samples, to which no such rule applies.
-    """
+    """Say that a group has too few clusters for their variance to be known; None if it has enough."""
+    # Clusters of one sample each are independent samples, to which no such rule applies.
     if clusters == samples:
         return None
     if clusters < FEWEST_CLUSTERS:
@@ -100,13 +86,7 @@ def few_clusters(clusters: int, samples: int, effective: float) -> str | None:
 
 
 def values_of(metric: Metric, predictions: Predictions) -> npt.NDArray[np.float64]:
-    """Return the metric's value of each sample, shape (n,); nan where a sample does not count.
-
-    Raises
-    ------
-    InvalidPredictions
-        If the metric's function returns something else, or for rows in another order as far as row labels tell.
-    """
+    """Return the metric's value of each sample, shape (n,); nan where a sample does not count."""
     assert metric.per_sample is not None  # for the type checker: rows of the table without it have other kinds
     values = metric.per_sample(predictions)
     require_aligned({"predictions": predictions.row_labels, metric.name: values})

@@ -124,12 +124,10 @@ class Proportion:
         return _settle_pair(first, second, check, level, alpha)
 
     def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
-        """Return every group's rate, and a variance never 0 and on average never too small, however few the samples.
-
-        Of a rate drawn towards 1/2, x + 1 of n + 2, the variance p q / n is on average (n^2 + 3 n + 4) / (n + 2)^2 of
-        what it should be where p = 1/2, and a larger share elsewhere: it is divided by that. Over a hundred strata of
-        two samples a group nothing else averages out.
-        """
+        """Return every group's rate, and a variance never 0 and on average never too small, however few the samples."""
+        # Of a rate drawn towards 1/2, x + 1 of n + 2, the variance p q / n is on average (n^2 + 3 n + 4) / (n + 2)^2
+        # of what it should be where p = 1/2, and a larger share elsewhere: it is divided by that. Over a hundred
+        # strata of two samples a group nothing else averages out.
         rates = rates_of(statistics, metric).statistics
         events, samples = rates.evidence
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -157,10 +155,8 @@ def _settle_value(group: GroupRecord, check: Check, level: float) -> Settling:
 
 
 def _settle_pair(first: GroupRecord, second: GroupRecord, check: Check, level: float, alpha: float) -> Settling:
-    """Answer for a difference or a ratio: the deciding pair.
-
-    A violation is tested at `level`, simultaneous over the pairs; compliance at `alpha`.
-    """
+    """Answer for a difference or a ratio: the deciding pair."""
+    # A violation is tested at `level`, simultaneous over the pairs; compliance at `alpha`.
     contrast = _CONTRASTS[check.limit_kind]
     higher, lower = (first, second) if contrast == "difference" else (second, first)
     (high, n_high), (low, n_low) = ((group.rate or 0.0, _evidence(group)) for group in (higher, lower))

@@ -27,21 +27,11 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rates:
-    """Events of G groups.
+    """Events of G groups."""
 
-    Parameters
-    ----------
-    events : ndarray of int64, shape (G,)
-        Numerators.
-    samples : ndarray of int64, shape (G,)
-        Denominators.
-    effective : EffectiveCounts, optional
-        What events and samples are worth as independent evidence; None where samples are independent.
-    """
-
-    events: Counts
-    samples: Counts
-    effective: EffectiveCounts | None = None
+    events: Counts  # (G,), numerators
+    samples: Counts  # (G,), denominators
+    effective: EffectiveCounts | None = None  # what they are worth; None where samples are independent
 
     def take(self, order: Sequence[int]) -> Rates:
         """Return the groups at the given positions; -1 is an empty group."""

@@ -36,10 +36,8 @@ def grown(factor: float | None, *sizes: int) -> tuple[int, ...] | None:
 def settle_estimates(
     first: GroupRecord, second: GroupRecord | None, check: Check, level: float, alpha: float
 ) -> Settling:
-    """Plan with the standard errors seen, which shrink as the root of the samples.
-
-    A violation is tested at `level`, compliance at `alpha`.
-    """
+    """Plan with the standard errors seen, which shrink as the root of the samples."""
+    # A violation is tested at `level`, compliance at `alpha`.
     if second is None:
         return _settle_value(first, check, level, alpha)
     error = math.hypot(first.standard_error or 0.0, second.standard_error or 0.0)
@@ -64,11 +62,9 @@ def settle_difference(
 def settle_sweep(
     found: Inference, check: Check, sweep: SweepRecord, rows: Sequence[int], level: float, alpha: float
 ) -> Settling:
-    """Say what a sweep shows, and how many repeats of the same rows, or rows, would settle it.
-
-    With more rows all of the variance shrinks; with more repeats that of their mean over the same rows alone, and the
-    degrees of freedom grow, unless clusters bound them.
-    """
+    """Say what a sweep shows, and how many repeats of the same rows, or rows, would settle it."""
+    # With more rows all of the variance shrinks; with more repeats that of their mean over the same rows alone, and
+    # the degrees of freedom grow, unless clusters bound them.
     error, freedom = found.standard_error or 0.0, sweep.freedom or 1.0
     sign = -1.0 if check.limit_kind == "min_reduction" else 1.0
     both = 2.0 if check.limit == 0.0 and sign > 0.0 else 1.0

@@ -1,10 +1,9 @@
-"""Values of groups standardised over the strata of control features.
+"""Values of groups standardised over the strata of control features."""
 
-Direct standardisation: a group's value is the mean of its values in the strata, each stratum weighing as much as it has
-samples of all groups; so groups are compared as if they were spread over the strata alike (Rothman, Greenland and
-Lash, Modern Epidemiology, 3rd ed. (2008), chapter 15). Strata where some group has no value cannot be compared and
-are left out; then the check cannot pass, for nothing is known of them.
-"""
+# Direct standardisation: a group's value is the mean of its values in the strata, each stratum weighing as much as it
+# has samples of all groups; so groups are compared as if they were spread over the strata alike (Rothman, Greenland
+# and Lash, Modern Epidemiology, 3rd ed. (2008), chapter 15). Strata where some group has no value cannot be compared
+# and are left out; then the check cannot pass, for nothing is known of them.
 
 from __future__ import annotations
 
@@ -36,37 +35,17 @@ __all__ = ["Standardised", "judge_standardised", "standardise"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Standardised:
-    """Groups over strata.
-
-    Parameters
-    ----------
-    names : tuple of tuple of str
-        The G groups.
-    samples : ndarray of int64, shape (G,)
-        Samples of each group in the strata compared.
-    estimates : Estimates
-        Standardised values; nan where no stratum can be compared.
-    problems : tuple of str or None
-        Why each group cannot be judged.
-    compared, strata : int
-        Strata compared, and strata that have samples and in which every group can exist.
-    clusters : ndarray of int64, shape (G,), optional
-        Clusters of each group in the strata compared; None where samples are independent.
-    moments : MeanStatistics, optional
-        Of standardised means, with the skewness that the strata leave; shapes (G,).
-    rates : StratifiedRates, optional
-        Of standardised rates, the counts in the strata compared.
-    """
+    """Groups over strata."""
 
     names: tuple[tuple[str, ...], ...]
-    samples: npt.NDArray[np.int64]
-    estimates: Estimates
-    problems: tuple[str | None, ...]
-    compared: int
-    strata: int
-    clusters: npt.NDArray[np.int64] | None = None
-    moments: MeanStatistics | None = None
-    rates: StratifiedRates | None = None
+    samples: npt.NDArray[np.int64]  # (G,), in the strata compared
+    estimates: Estimates  # nan where no stratum can be compared
+    problems: tuple[str | None, ...]  # why each group cannot be judged
+    compared: int  # strata compared
+    strata: int  # strata that have samples and in which every group can exist
+    clusters: npt.NDArray[np.int64] | None = None  # (G,), in the strata compared; None where samples are independent
+    moments: MeanStatistics | None = None  # of means, with the skewness that the strata leave
+    rates: StratifiedRates | None = None  # of rates, the counts in the strata compared
 
     def records(self, alpha: float, metric: Metric) -> tuple[GroupRecord, ...]:
         """Return the groups' records."""
@@ -108,22 +87,9 @@ def standardise(
     settings: Settings,
     moments: MeanStatistics | None = None,
 ) -> Standardised:
-    """Standardise groups over strata.
-
-    Parameters
-    ----------
-    cells : sequence of GroupRecord
-        Groups within strata; the first `control_features` parts of a name are the stratum. One that is not there cannot
-        exist: its stratum is left out.
-    estimates : Estimates
-        Of the cells.
-    control_features : int
-        Number of control features, 1 or more.
-    settings : Settings
-        The smallest group; it applies to a group's samples over all strata.
-    moments : MeanStatistics, optional
-        Of the cells, where values are means.
-    """
+    """Standardise groups over strata, the first `control_features` parts of the cells' names."""
+    # A cell that is not there cannot exist: its stratum is left out. The smallest group applies to a group's samples
+    # over all strata. `moments` are those of the cells, where values are means.
     strata = list(dict.fromkeys(cell.name[:control_features] for cell in cells))
     names = list(dict.fromkeys(cell.name[control_features:] for cell in cells))
     shape = (len(strata), len(names))
@@ -210,10 +176,8 @@ def _evidence(cell: GroupRecord) -> tuple[float, float]:
 def _with_skewness(
     estimates: Estimates, third: npt.NDArray[np.float64], units: npt.NDArray[np.int64]
 ) -> MeanStatistics:
-    """Return moments of as many samples as there are degrees of freedom, whose mean has these cumulants.
-
-    Of a group that does not vary in any stratum the degrees of freedom are those of its samples, `units` less one.
-    """
+    """Return moments of as many samples as there are degrees of freedom, whose mean has these cumulants."""
+    # Of a group that does not vary in any stratum the degrees of freedom are those of its samples, `units` less one.
     freedom = np.where(np.isinf(estimates.freedom), units - 1.0, np.nan_to_num(estimates.freedom, nan=1.0))
     n = np.maximum(np.floor(freedom + 1.0), 2.0)
     known = np.isfinite(estimates.value)

@@ -19,27 +19,8 @@ _BYTE = 256
 def count_cells(
     y_true: npt.NDArray[np.bool_], y_pred: npt.NDArray[np.bool_], codes: Sequence[np.ndarray], sizes: Sequence[int]
 ) -> npt.NDArray[np.int64]:
-    """Count tn, fp, fn and tp of each group of an intersection.
-
-    Parameters
-    ----------
-    y_true, y_pred : ndarray of bool, shape (n,)
-        Labels and decisions.
-    codes : sequence of ndarray of signed int, shape (n,)
-        For each feature, the group of each sample; -1 stands for the last group.
-    sizes : sequence of int
-        For each feature, its number of groups.
-
-    Returns
-    -------
-    ndarray of int64, shape (prod(sizes), 4)
-        The last feature varies fastest.
-
-    Examples
-    --------
-    >>> count_cells(np.array([True, False]), np.array([True, True]), [np.array([1, 0], dtype=np.int8)], [2]).tolist()
-    [[0, 1, 0, 0], [0, 0, 0, 1]]
-    """
+    """Count tn, fp, fn, tp of each group of an intersection, (prod(sizes), 4), the last feature varying fastest."""
+    # y_true, y_pred: (n,); codes: (n,) for each feature, -1 stands for the last group.
     cells = math.prod(sizes) * len(CELLS)
     dtype, count = (np.uint8, _count_bytes) if cells <= _BYTE else (np.intp, _count_wide)
     index = np.empty(min(CHUNK_ROWS, len(y_true)), dtype=dtype)

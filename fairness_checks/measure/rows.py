@@ -25,29 +25,9 @@ _MOST_INTERSECTIONS = 100_000
 
 
 class Rows:
-    """Samples and their groups; what is derived from them is computed when it is first asked for.
+    """Samples in the groups of one or more features; what is derived from them is computed when first asked for."""
 
-    Parameters
-    ----------
-    predictions : Predictions
-        n samples.
-    by : sequence of str
-        One or more sensitive features.
-    missing : Missing
-        Which values are missing, and whether they are refused or a group called "(missing)".
-
-    Attributes
-    ----------
-    groups : tuple of tuple of str
-        The G groups, one value a feature, sorted; intersections without a sample are there.
-
-    Raises
-    ------
-    ConfigurationError
-        If a feature does not exist, or there are too many intersections.
-    InvalidPredictions
-        If sensitive values are missing and not declared a group.
-    """
+    # `groups` are sorted, one value a feature; intersections without a sample are there.
 
     def __init__(self, predictions: Predictions, by: Sequence[str], missing: Missing = MISSING_IS_ERROR) -> None:
         self.predictions = predictions

@@ -1,8 +1,8 @@
-"""How many samples settle a limit at assumed values.
+"""How many samples settle a limit at assumed values."""
 
-Sizes are those of the first group, in samples that count for the metric; every further group has `allocation` times as
-many. Samples in clusters are planned by what they will be worth as independent ones to the test that will judge them.
-"""
+# Sizes are those of the first group, in samples that count for the metric; every further group has `allocation` times
+# as many. Samples in clusters are planned by what they will be worth as independent ones to the test that will judge
+# them.
 
 from __future__ import annotations
 
@@ -70,11 +70,9 @@ def independent(design: Design, size: float, first: float, second: float) -> tup
 
 
 def _worth(design: Design, value: float, samples: float, *, keeps: bool) -> float:
-    """As how many independent samples those of a group in clusters of one size will count, as expected.
-
-    Of a rate the correlation is drawn towards 1 by the clusters that are expected to hold events, or others, see
-    `fairness_checks.stats.rao_scott`; of all metrics the variance is known from the clusters only, of both groups.
-    """
+    """As how many independent samples those of a group in clusters of one size will count, as expected."""
+    # Of a rate the correlation is drawn towards 1 by the clusters that are expected to hold events, or others
+    # (`stats.rao_scott`); of all metrics the variance is known from the clusters only, of both groups.
     size, clusters, rho = design.cluster_size, samples / design.cluster_size, design.intra_cluster_correlation
     if design.metric.kind == "proportion":
         squares = size * value * (1.0 - value) * (1.0 + (size - 1.0) * rho)  # variance of a cluster's events
@@ -198,11 +196,9 @@ def _student(design: Design, size: float, level: float) -> float:
 
 
 def _made_up(size: float, loss: float, distance: float) -> float:
-    """Size at which a distance that loses `loss` / size is as many standard errors as the whole one at `size`.
-
-    With a loss of half an event this is Fleiss' correction for continuity (Biometrics 36 (1980) 343-346,
-    doi:10.2307/2529990).
-    """
+    """Size at which a distance that loses `loss` / size is as many standard errors as the whole one at `size`."""
+    # With a loss of half an event this is Fleiss' correction for continuity (Biometrics 36 (1980) 343,
+    # doi:10.2307/2529990).
     return ((math.sqrt(size) + math.sqrt(size + 4.0 * loss / distance)) / 2.0) ** 2
 
 

@@ -45,13 +45,7 @@ RATCHET = "ratchet: holds one value, so that it goes with `of: disparity` or `of
 
 
 def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = None) -> tuple[str, ...]:
-    """Return the kinds of limit that there is inference for; with a gap, in a sweep; with `of`, against a baseline.
-
-    Examples
-    --------
-    >>> limits_of(METRICS["accuracy"], "dependence"), limits_of(METRICS["uncertainty_mismatch"], "each_mix")
-    (('max_slope',), ('max_mismatch',))
-    """
+    """Return the kinds of limit that there is inference for; with a gap, in a sweep; with `of`, against a baseline."""
     own = metric.name not in METRICS
     if of is not None:
         known = metric.comparable and not own and (of == "disparity" or metric.lower_is_better is not None)
@@ -90,63 +84,22 @@ def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None, of: Worsening
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question to a model's predictions.
+    """One question to a model's predictions, with its limit; ConfigurationError if it can never be violated."""
 
-    Parameters
-    ----------
-    metric : str
-        A name of `fairness_checks.question.metrics.METRICS`.
-    by : tuple of str
-        Sensitive features; more than one asks for the groups of their intersection.
-    limit_kind : str
-        One of `LIMIT_KINDS`, what is limited: the largest difference between two groups, the smallest ratio of two
-        groups, the highest or the lowest value of any group, how far the uncertainty fails to warn of a group's errors,
-        how strongly a group's value depends on its share of the training data, how much worse than the baseline it is,
-        or how much smaller a disparity is under another training mix.
-    limit : float
-        The limit, in the metric's unit (of a rate, a proportion, 0 to 1).
-    control_features : tuple of str
-        Features within whose strata groups are compared; none by default.
-    strata : {"each", "combined"}
-        With control features: whether the limit holds in each stratum, or for the groups' values standardised over the
-        strata (each stratum weighs as much as it has samples of all groups).
-    custom : Metric, optional
-        A metric that is not in the table.
-    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence", "change"}, optional
-        Of a check on a sweep, what is compared; `by` is then the one feature whose groups are mixed.
-    mix : str, optional
-        Of a change, the mix under which the disparity is to be smaller than as is; None for every mix.
-    of : {"disparity", "worst_group", "each_group"}, optional
-        Of a check against the baseline, what may not get worse: the largest difference between two groups, the value
-        of the worst group, or the value of any group.
-    ratchet : bool
-        Of a check against the baseline, whether a proved improvement tightens the limit that the baseline holds.
-    absent : tuple of tuple of str
-        Groups that cannot exist, such as pregnant men: a value for each of `control_features` and then of `by`. They
-        are not judged; one that has samples is an error. No part of the check's identity.
-
-    Raises
-    ------
-    ConfigurationError
-        If the metric does not exist, ``by`` is empty or repeats a feature, or the limit can never be violated.
-
-    Examples
-    --------
-    >>> Check("false_negative_rate", ("sex",), "max_difference", 0.05).question.line
-    'subgroups: false_negative_rate by sex, max_difference'
-    """
-
-    metric: str
-    by: tuple[str, ...]
+    metric: str  # a name of `METRICS`
+    by: tuple[str, ...]  # more than one asks for the groups of their intersection
     limit_kind: LimitKind
-    limit: float
-    control_features: tuple[str, ...] = ()
-    strata: Strata = "each"
-    custom: Metric | None = None
+    limit: float  # in the metric's unit
+    control_features: tuple[str, ...] = ()  # within whose strata groups are compared
+    strata: Strata = "each"  # whether the limit holds in each stratum, or for standardised values
+    custom: Metric | None = None  # a metric that is not in the table
+    # of a check on a sweep, what is compared; `by` is then the one feature whose groups are mixed
     gap: Gap | None = None
-    of: Worsening | None = None
-    ratchet: bool = False
+    of: Worsening | None = None  # of a check against the baseline, what may not get worse
+    ratchet: bool = False  # whether a proved improvement tightens the limit that the baseline holds
+    # groups that cannot exist: a value for each of `control_features`, then `by`; no part of the identity
     absent: tuple[tuple[str, ...], ...] = ()
+    # of a change, the mix under which the disparity is to be smaller than as is; None for every mix
     mix: str | None = None
 
     def __post_init__(self) -> None:
@@ -205,13 +158,7 @@ class Check:
 
 
 def absent_problem(cells: Sequence[Sequence[object]], features: Sequence[str]) -> str | None:
-    """Say what is wrong with cells that are said to be impossible; None where each has a value for each feature.
-
-    Examples
-    --------
-    >>> absent_problem([["male"]], ["sex", "pregnant"])
-    "['male'] has 1 value; give one for each of sex, pregnant"
-    """
+    """Say what is wrong with cells that are said to be impossible; None where each has a value for each feature."""
     for i, cell in enumerate(cells):
         if len(cell) != len(features):
             given = f"{len(cell)} {'value' if len(cell) == 1 else 'values'}"
@@ -244,18 +191,11 @@ def _texts(name: str, value: object) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Which sensitive values are missing beyond those without any, and what becomes of them.
+    """Which sensitive values are missing beyond those without any, and what becomes of them."""
 
-    Parameters
-    ----------
-    sensitive : {"error", "group"}
-        Whether samples without a value are an error or a group called "(missing)".
-    text : tuple of str or None
-        Every text that means a missing value; all others are names. None: text that programs write for a missing value
-        (`MISSING_TEXT`) is an error, until somebody says what it is; where missing values are a group, it is of it.
-    """
-
-    sensitive: MissingSensitive = "error"
+    sensitive: MissingSensitive = "error"  # samples without a value are an error, or a group called "(missing)"
+    # every text that means a missing value; all others are names. None: text that programs write for one
+    # (`MISSING_TEXT`) is an error until somebody says what it is; where missing values are a group, it is of it
     text: tuple[str, ...] | None = None
 
 
@@ -264,31 +204,14 @@ MISSING_IS_ERROR = Missing()
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a question is decided; the ``defaults`` of thresholds.yaml.
+    """How a question is decided; the ``defaults`` of thresholds.yaml."""
 
-    Parameters
-    ----------
-    alpha : float
-        Significance level, in (0, 0.5).
-    correction : {"holm", "benjamini_hochberg", "none"}
-        Adjustment of the violation p-values over the checks of a model.
-    burden_of_proof : {"violation", "compliance"}
-        Whether an unsettled check is counted apart or fails the run.
-    min_group_size : int
-        Groups with fewer samples are not judged; they leave the check inconclusive unless the others violate it.
-    missing_sensitive : {"error", "group"}
-        Whether samples without a sensitive value are an error or a group of their own.
-    missing_text : sequence of str or None
-        Every text that means a missing value, such as "NA"; all others are names of groups. None: text such as "nan" is
-        an error, but where missing values are a group.
-    """
-
-    alpha: float = 0.05
-    correction: Correction = "holm"
-    burden_of_proof: Burden = "violation"
-    min_group_size: int = 10
+    alpha: float = 0.05  # in (0, 0.5)
+    correction: Correction = "holm"  # of the violation p-values over the checks of a model
+    burden_of_proof: Burden = "violation"  # whether an unsettled check is counted apart or fails the run
+    min_group_size: int = 10  # smaller groups are not judged; inconclusive unless the others violate the limit
     missing_sensitive: MissingSensitive = "error"
-    missing_text: Sequence[str] | None = None
+    missing_text: Sequence[str] | None = None  # see `Missing`
 
     @property
     def missing(self) -> Missing:

@@ -38,31 +38,16 @@ class _Range(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """A kind of limit.
+    """A kind of limit."""
 
-    Parameters
-    ----------
-    word : str
-        What is limited.
-    sections : tuple of str
-        Sections of thresholds.yaml whose checks may have it.
-    range : callable
-        Metric -> `_Range`.
-    ceiling : bool
-        Whether values above it violate it; those below a floor do.
-    slack : callable, optional
-        (limit, first, second) -> by how much two values keep the limit, the first of which is the worse one; only
-        the first matters where one group's value is limited. None where nothing is planned.
-    pairwise : bool
-        Whether it limits the disparity of two groups, not the value of one.
-    """
-
-    word: str
-    sections: tuple[Section, ...]
+    word: str  # what is limited
+    sections: tuple[Section, ...]  # of thresholds.yaml whose checks may have it
     range: Callable[[Metric], _Range]
-    ceiling: bool = True
+    ceiling: bool = True  # values above it violate it; those below a floor do
+    # (limit, first, second) -> by how much two values keep the limit, the worse one first; None where nothing is
+    # planned
     slack: Callable[[float, float, float], float] | None = None
-    pairwise: bool = False
+    pairwise: bool = False  # it limits the disparity of two groups, not the value of one
 
     @property
     def signs(self) -> tuple[str, str]:
@@ -124,25 +109,12 @@ PAIRWISE: frozenset[LimitKind] = frozenset(kind for kind, limit in LIMITS.items(
 
 
 def limits_in(section: object) -> list[LimitKind]:
-    """Return the kinds of limit that checks of a section may have.
-
-    Examples
-    --------
-    >>> limits_in("uncertainty")
-    ['max_mismatch']
-    """
+    """Return the kinds of limit that checks of a section may have."""
     return [kind for kind, limit in LIMITS.items() if section in limit.sections]
 
 
 def limit_problem(kind: LimitKind, limit: object, metric: Metric) -> str | None:
-    """Say what is wrong with a limit, or return None where it is a number that is possible.
-
-    Examples
-    --------
-    >>> from fairness_checks.question.metrics import METRICS
-    >>> limit_problem("max_difference", 1.5, METRICS["accuracy"])
-    'max_difference: 1.5 is impossible; allowed: 0 <= max_difference < 1'
-    """
+    """Say what is wrong with a limit, or return None where it is a number that is possible."""
     low, high, with_low, with_high = LIMITS[kind].range(metric)
     x = as_float(limit)
     if x is not None and math.isfinite(x):

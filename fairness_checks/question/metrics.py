@@ -1,9 +1,8 @@
-"""The one table of metrics. To add a metric, add a row.
+"""The one table of metrics. To add a metric, add a row."""
 
-A rate is a ratio of sums of the four cells of a group's confusion table (tn, fp, fn, tp), so that counts are all that
-inference needs; a mean has a function that gives the value of each sample. Names are those of scikit-learn and
-Fairlearn. Nothing here loads NumPy: thresholds.yaml is checked against this table before any model runs.
-"""
+# A rate is a ratio of sums of the four cells of a group's confusion table (tn, fp, fn, tp), so that counts are all
+# that inference needs; a mean has a function that gives the value of each sample. Names are those of scikit-learn and
+# Fairlearn. Nothing here loads NumPy: thresholds.yaml is checked against this table before any model runs.
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Node ids: ASCII names that pytest's ``-k`` accepts, whatever a feature or a model is called.
+"""Node ids: ASCII names that pytest's ``-k`` accepts, whatever a feature or a model is called."""
 
-Reports show true names; only ids and file names use these.
-"""
+# Reports show true names; only ids and file names use these.
 
 from __future__ import annotations
 
@@ -24,19 +23,9 @@ _OPERATORS = {"and", "not", "or"}  # words of a -k expression
 
 
 def slug(text: str) -> str:
-    """Return an ASCII name of at most 40 characters in ``[A-Za-z0-9_]``; different texts get different names.
-
-    A text that is such a name already stays as it is, unless it is an operator of ``-k`` or ends as if
-    it carried a hash. Any other text is transliterated, cut, and told apart by a hash of itself, the same on
-    every machine.
-
-    Examples
-    --------
-    >>> slug("age_band")
-    'age_band'
-    >>> slug("Größe [cm]")
-    'Gro_e__cm___2053c89c6a'
-    """
+    """Return an ASCII name of at most 40 characters in ``[A-Za-z0-9_]``; different texts get different names."""
+    # A text that is such a name already stays as it is, unless it is an operator of `-k` or ends as if it carried a
+    # hash. Any other is transliterated, cut, and told apart by a hash of itself, the same on every machine.
     if _PLAIN.fullmatch(text) and not _LOOKS_HASHED.fullmatch(text) and text not in _OPERATORS:
         return text
     # "é" becomes "e" and an accent; the accent goes, a letter without such a form becomes "_".
@@ -47,20 +36,9 @@ def slug(text: str) -> str:
 
 
 def node_id(model: str, check: Check) -> str:
-    """Return the id of a check among all checks of all models, as pytest shows it between brackets.
-
-    ``-`` and ``+`` never occur within a slug, so that the parts cannot run into each other; pytest's ``-k``
-    takes both as part of a word. It ignores case, so that features named Sex and sex are selected together.
-
-    Examples
-    --------
-    >>> node_id("sepsis_model", Check("false_negative_rate", ("sex", "age_band"), "max_difference", 0.05))
-    'sepsis_model-sex+age_band-false_negative_rate'
-    >>> node_id("sepsis_model", Check("selection_rate", ("sex",), "min_ratio", 0.8))
-    'sepsis_model-sex-selection_rate-min_ratio'
-    >>> node_id("sepsis_model", Check("accuracy", ("sex",), "max_difference", 0.1, ("ward",)))
-    'sepsis_model-sex-accuracy-within+ward'
-    """
+    """Return the id of a check among all checks of all models, as pytest shows it between brackets."""
+    # `-` and `+` never occur within a slug, so that the parts cannot run into each other; pytest's `-k` takes both as
+    # part of a word. It ignores case, so that features named Sex and sex are selected together.
     parts = [slug(model), "+".join(slug(feature) for feature in check.by)]
     if check.question.check != "uncertainty":
         parts.append(check.metric)
@@ -74,18 +52,8 @@ def node_id(model: str, check: Check) -> str:
 
 
 def waiver_ids(waivers: Iterable[Waiver]) -> list[str]:
-    """Return the id of each waiver, with which ``-k`` finds it as it finds the checks that it names.
-
-    Waivers that name the same are told apart by their number.
-
-    Examples
-    --------
-    >>> from datetime import date
-    >>> mine = Waiver(model="m", metric="accuracy", by=("sex",), reason="CAPA 12", approved_by="A. Auditor",
-    ...               expires=date(2027, 6, 30))
-    >>> waiver_ids([mine, mine])
-    ['subgroups-m-sex-accuracy', 'subgroups-m-sex-accuracy-2']
-    """
+    """Return the id of each waiver, with which ``-k`` finds it as it finds the checks that it names."""
+    # Waivers that name the same are told apart by their number.
     seen: Counter[str] = Counter()
     ids = []
     for waiver in waivers:

@@ -87,13 +87,7 @@ def registered(value: object) -> Metric | None:
 
 
 def any_metric(name: str) -> Metric:
-    """Return what stands for a metric of which only the name is known: it has every kind of limit, and any value.
-
-    Raises
-    ------
-    ConfigurationError
-        If the name is one of `METRICS` or cannot stand in thresholds.yaml.
-    """
+    """Return what stands for a metric of which only the name is known: it has every kind of limit, and any value."""
     if not _NAME.fullmatch(name) or name in METRICS:
         raise ConfigurationError(f"{name!r} cannot be a metric of your own: it is one of the table, or no such name")
     limits = ("max_difference", "min_ratio", "max_value", "min_value")

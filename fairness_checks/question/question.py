@@ -13,42 +13,20 @@ __all__ = ["Question"]
 
 
 class Question(NamedTuple):
-    """What a check asks of its model, but for the number that limits it.
+    """What a check asks of its model, but for the number that limits it."""
 
-    A field that comes later has a default, stands last, and has its words below; checks, records, waivers and
-    entries of the baseline have a field of the same name.
+    # A field that comes later has a default, stands last, and has its words below; checks, records, waivers and
+    # entries of the baseline have a field of the same name.
 
-    Parameters
-    ----------
-    check : str
-        Section of thresholds.yaml.
-    metric : str
-        Name of the metric.
-    by : tuple of str
-        Sensitive features.
-    limit_kind : str
-        The kind of limit.
-    control_features : tuple of str
-        Features within whose strata groups are compared.
-    strata : {"each", "combined"}
-        Whether the limit holds in each stratum, or for values standardised over them.
-    gap : str
-        Of a check on a sweep, what is compared; else "".
-    of : str
-        Of a check against the baseline, what may not get worse; else "".
-    mix : str
-        Of the change of a gap, the training mix that it is the change to; "" for every mix.
-    """
-
-    check: str
+    check: str  # section of thresholds.yaml
     metric: str
     by: tuple[str, ...]
     limit_kind: str
     control_features: tuple[str, ...] = ()
     strata: str = "each"
-    gap: str = ""
-    of: str = ""
-    mix: str = ""
+    gap: str = ""  # of a check on a sweep, what is compared
+    of: str = ""  # of a check against the baseline, what may not get worse
+    mix: str = ""  # of the change of a gap, the mix that it is the change to; "" for every mix
 
     @classmethod
     def read(cls, holder: object) -> Question:
@@ -57,18 +35,9 @@ class Question(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The question as one line of its own: what a baseline files it under, and what a diff calls it.
-
-        Names of other signs than letters, digits and ``_`` are quoted, so that they cannot be taken for what stands
-        between them: different questions have different lines.
-
-        Examples
-        --------
-        >>> Question("subgroups", "false_negative_rate", ("sex",), "max_difference").line
-        'subgroups: false_negative_rate by sex, max_difference'
-        >>> Question("subgroups", "accuracy", ("sex", "age band"), "min_value", ("ward",), "combined").line
-        'subgroups: accuracy by sex + "age band" standardised over ward, min_value'
-        """
+        """The question as one line of its own: what a baseline files it under, and what a diff calls it."""
+        # Names of other signs than letters, digits and `_` are quoted, so that they cannot be taken for what stands
+        # between them: different questions have different lines.
         of = f"of {self.of}" if self.of else ""
         gap = f"{self.gap} under {_quoted(self.mix)}" if self.mix else self.gap
         control = f" {self.within} {_all_quoted(self.control_features)}" if self.control_features else ""
@@ -81,13 +50,7 @@ class Question(NamedTuple):
         return {"each": "within", "combined": "standardised over"}[self.strata]
 
     def subject(self, component: str | None = None) -> str:
-        """Return what is compared between which groups, for a reader; the component is that which decides.
-
-        Examples
-        --------
-        >>> Question("subgroups", "accuracy", ("sex", "age band"), "min_value", ("ward",)).subject()
-        'accuracy by sex, age band within ward'
-        """
+        """Return what is compared between which groups, for a reader; the component is that which decides."""
         part = f" ({component})" if component else ""
         control = f" {self.within} {', '.join(self.control_features)}" if self.control_features else ""
         return printable(f"{self.metric}{part} by {', '.join(self.by)}{control}")

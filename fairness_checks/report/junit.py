@@ -39,11 +39,9 @@ _PLAIN = (
 
 
 def properties(record: CheckRecord) -> list[tuple[str, str]]:
-    """Return (name, value) pairs of plain text; names use only ``[a-z0-9_.]``, as JUnit writers do not escape them.
-
-    Undefined values are left out. Property ``fairness.text`` is the line that the terminal shows, ``fairness.record``
-    the whole record as JSON.
-    """
+    """Return (name, value) pairs of plain text; names use only ``[a-z0-9_.]``, as JUnit writers do not escape them."""
+    # Undefined values are left out. `fairness.text` is the line that the terminal shows, `fairness.record` the whole
+    # record as JSON.
     pairs = [("fairness.by", ", ".join(record.by))]
     if record.control_features:
         pairs.append(("fairness.control_features", ", ".join(record.control_features)))

@@ -6,9 +6,5 @@ __all__ = ["value_text"]
 
 
 def value_text(value: float) -> str:
-    """Write a value with three decimals, or three digits where it is larger or smaller than these show.
-
-    >>> value_text(0.0416), value_text(1234.5), value_text(0.00012)
-    ('0.042', '1.23e+03', '0.00012')
-    """
+    """Write a value with three decimals, or three digits where it is larger or smaller than these show."""
     return f"{value:.3f}" if value == 0.0 or 0.001 <= abs(value) < 100.0 else f"{value:.3g}"

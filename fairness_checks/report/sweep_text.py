@@ -29,10 +29,8 @@ def gap_words(sweep: SweepRecord) -> str:
 
 
 def answer_words(sweep: SweepRecord) -> str:
-    """Answer whether the gap would close with other training data, by the feature set that decides.
-
-    Empty where no mix is the data as they are, or a group cannot be judged.
-    """
+    """Answer whether the gap would close with other training data, by the feature set that decides."""
+    # Empty where no mix is the data as they are, or a group cannot be judged.
     rows = _deciding(sweep)
     start = next((row for row in rows if row.gap is not None and row.mix == sweep.as_is), None)
     others = [row for row in rows if row.change is not None]
@@ -145,14 +143,7 @@ def _cut(name: str, width: int = _GROUP) -> str:
 
 
 def setting_words(sweep: SweepRecord) -> str:
-    """Name the mixes and the feature set that decide; nothing where nothing was decided.
-
-    Examples
-    --------
-    >>> setting_words(SweepRecord(gap="each_mix", mixes=("as_is",), first_mix="as_is", second_mix="as_is",
-    ...                           feature_set="all", repeats=20, undefined=0, test_train_ratio=0.43))
-    'mix as_is, features all, 20 repeats'
-    """
+    """Name the mixes and the feature set that decide; nothing where nothing was decided."""
     parts = []
     if sweep.first_mix is not None:
         same = sweep.first_mix == sweep.second_mix

@@ -136,13 +136,7 @@ def _answer(record: CheckRecord, answered: set[str]) -> str | None:
 
 
 def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | None]]:
-    """Yield (line, verdict of the check that the line opens, or None), tables in the order of the records' models.
-
-    Examples
-    --------
-    >>> list(summary_lines([]))
-    []
-    """
+    """Yield (line, verdict of the check that the line opens, or None), tables in the order of the records' models."""
     ordered = list(records)
     models = list(dict.fromkeys(record.model for record in ordered))
     ordered.sort(key=lambda record: models.index(record.model))

@@ -32,20 +32,12 @@ _MOST_GROUPS_SHOWN = 12
 
 
 def limit_text(limit: float) -> str:
-    """Write a limit with two decimals where they suffice.
-
-    >>> limit_text(0.1), limit_text(0.125)
-    ('0.10', '0.125')
-    """
+    """Write a limit with two decimals where they suffice."""
     return f"{limit:.2f}" if round(limit, 2) == limit else f"{limit:g}"
 
 
 def p_text(p: float) -> str:
-    """Write a p-value as journals do.
-
-    >>> p_text(0.00002), p_text(0.0312), p_text(0.412)
-    ('p < 0.001', 'p = 0.031', 'p = 0.41')
-    """
+    """Write a p-value as journals do."""
     if p < 0.001:
         return "p < 0.001"
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
