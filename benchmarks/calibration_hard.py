@@ -29,7 +29,7 @@ from fairness_checks.kinds.rates import Rates, measure_rates
 from fairness_checks.kinds.standardised import standardise
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Settings
-from fairness_checks.records.check_record import GroupRecord
+from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.balanced_accuracy import balanced_accuracy_too_small
 from fairness_checks.stats.clusters import find_cells
 from fairness_checks.stats.disparity import p_outside, p_within, score_outside, score_within

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from fairness_checks.plugin.suite import fairness_model
     from fairness_checks.question.metrics import METRICS, Metric
     from fairness_checks.question.own_metrics import fairness_metric
-    from fairness_checks.records.check_record import CheckRecord, GroupRecord
+    from fairness_checks.records.check_record import CheckRecord
+    from fairness_checks.records.parts import GroupRecord
     from fairness_checks.storage.cache import FittedCache
 
 _HOMES = {
@@ -28,7 +29,7 @@ _HOMES = {
     "ConfigurationError": "errors",
     "FairnessError": "errors",
     "FittedCache": "storage.cache",
-    "GroupRecord": "records.check_record",
+    "GroupRecord": "records.parts",
     "GroupStatistics": "kinds.group_statistics",
     "InvalidPredictions": "errors",
     "METRICS": "question.metrics",

@@ -16,7 +16,8 @@ from pydantic import ConfigDict, Field
 from fairness_checks.question.checks import Strata, Worsening
 from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.question import Question
-from fairness_checks.records.check_record import Verdict
+from fairness_checks.records.decision import Verdict
+from fairness_checks.records.parts import STRICT
 from fairness_checks.typing import ImageScaling
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
 ]
 
 SCHEMA = 2
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Salt: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -40,7 +40,7 @@ KeyId: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 class GroupEntry:
     """One group as it was accepted."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: tuple[str, ...]  # value of each of the check's control features and its `by`
     n: int  # denominator of a rate, or the samples that another metric is computed from
@@ -57,7 +57,7 @@ class GroupEntry:
 class Entry:
     """One check as it was accepted."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     check: str
     metric: str
@@ -91,7 +91,7 @@ class Entry:
 class OutcomesRef:
     """Where the outcomes of a model's samples are, and what must be in there."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     # In one folder beside the JSON: a baseline that somebody else wrote must not lead out of there.
     file: Annotated[str, Field(pattern=r"^[^./\\:][^/\\:]*/[A-Za-z0-9_]+-[0-9a-f]{12}\.npz$")]
@@ -105,7 +105,7 @@ class OutcomesRef:
 class ModelBaseline:
     """One model as it was accepted."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     checks: dict[str, Entry]  # by `Question.line`
     outcomes: OutcomesRef | None = None  # None where the samples have no ids, so that nothing can be paired
@@ -116,7 +116,7 @@ class ModelBaseline:
 class Baseline:
     """All of it."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     schema: int = SCHEMA  # version of this layout
     # of schema 1, in which it stood beside the ids hashed under it, so that they could be found by trying: stays

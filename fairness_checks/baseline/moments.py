@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import optimize
 
 from fairness_checks.baseline.document import GroupEntry
-from fairness_checks.records.check_record import GroupRecord
+from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.influence import Influence
 
 __all__ = ["group_entries", "stored_influence"]

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from fairness_checks.baseline.document import SCHEMA, Baseline, ModelBaseline, Salt, Sha256
 from fairness_checks.baseline.text import checksum, written_by
 from fairness_checks.errors import BaselineError
+from fairness_checks.records.parts import STRICT
 from fairness_checks.storage.files import read_regular
 
 __all__ = ["REWRITE", "parse_baseline", "read_baseline"]
@@ -28,7 +29,7 @@ _MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 class _File:
     """The top level of the file."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     checksum: Sha256
     models: dict[str, ModelBaseline]

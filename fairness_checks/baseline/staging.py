@@ -24,6 +24,7 @@ from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.kinds.influences import group_influences
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Check, Settings
+from fairness_checks.records.parts import STRICT
 from fairness_checks.storage.files import read_regular
 
 __all__ = ["OUTCOMES", "Staged", "read_staged", "stage"]
@@ -36,7 +37,7 @@ _STAGED = "staged.json"
 class Staged:
     """A model's part of the next baseline."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     outcomes: OutcomesRef | None  # of the file `OUTCOMES` beside it; None where the samples have no ids
     groups: dict[str, tuple[GroupEntry, ...]]  # of each check against the baseline, by `Question.line`

@@ -22,7 +22,7 @@ from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.plain import printable
 from fairness_checks.question.checks import Check, Settings
-from fairness_checks.records.check_record import GroupRecord
+from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.joint_estimates import JointEstimates, joint_estimates
 from fairness_checks.typing import ImageScaling
 

@@ -18,7 +18,8 @@ from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.limits import LIMITS, PAIRWISE
 from fairness_checks.question.metrics import Metric
-from fairness_checks.records.check_record import GroupRecord, RegressionRecord, SweepRecord
+from fairness_checks.records.parts import GroupRecord, RegressionRecord
+from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.proportions import score_statistic
 

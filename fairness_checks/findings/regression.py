@@ -13,7 +13,7 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.limits import limit_problem
-from fairness_checks.records.check_record import GroupRecord, RegressionRecord
+from fairness_checks.records.parts import GroupRecord, RegressionRecord
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.joint_estimates import JointEstimates
 from fairness_checks.stats.worsening import (

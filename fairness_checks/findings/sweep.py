@@ -13,7 +13,8 @@ import numpy.typing as npt
 from fairness_checks.findings.finding import Finding, summary
 from fairness_checks.plain import printable
 from fairness_checks.question.checks import MISMATCH, Check, Settings
-from fairness_checks.records.check_record import GroupRecord, SweepRecord
+from fairness_checks.records.parts import GroupRecord
+from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.stats.gaps import Gaps
 from fairness_checks.stats.judge_reduction import judge_reductions
 from fairness_checks.stats.judge_repeats import JudgedGaps, judge_gaps, repeats_outside

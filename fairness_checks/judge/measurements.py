@@ -13,7 +13,7 @@ from fairness_checks.findings.statistics import Statistics, Swept
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.kinds.group_statistics import GroupStatistics, measure_each
 from fairness_checks.question.checks import Check, Settings
-from fairness_checks.records.check_record import InputRecord
+from fairness_checks.records.parts import InputRecord
 
 __all__ = ["Measurements", "Said", "measure"]
 

@@ -15,8 +15,9 @@ from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.measurements import Measurements, Said, measure
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.waivers import Waiver, find_waiver
-from fairness_checks.records.check_record import CheckRecord, WaiverRecord
+from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import decide
+from fairness_checks.records.parts import WaiverRecord
 from fairness_checks.stats import power
 from fairness_checks.stats.multiplicity import adjust
 

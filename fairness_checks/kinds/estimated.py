@@ -17,7 +17,7 @@ from fairness_checks.kinds.settling import Settling, settle_estimates
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import Metric
-from fairness_checks.records.check_record import GroupRecord
+from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.estimates import Estimates, upper_quantile
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import judge_difference

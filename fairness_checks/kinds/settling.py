@@ -9,7 +9,8 @@ from typing import TypedDict
 from scipy import optimize, special
 
 from fairness_checks.question.checks import Check
-from fairness_checks.records.check_record import GroupRecord, SweepRecord
+from fairness_checks.records.parts import GroupRecord
+from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.stats import power
 from fairness_checks.stats.inference import Inference
 

@@ -19,7 +19,7 @@ from fairness_checks.kinds.estimated import estimate_records
 from fairness_checks.kinds.measured import few_clusters
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import Metric
-from fairness_checks.records.check_record import GroupRecord
+from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import PairTest, judge_difference

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairness_checks.plain import printable
-from fairness_checks.records.check_record import CheckRecord, RegressionRecord
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.records.parts import RegressionRecord
 
 __all__ = ["change_words", "regression_lines", "worsening_words"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairness_checks.plain import printable
-from fairness_checks.records.check_record import MixRecord, SweepRecord
+from fairness_checks.records.sweep_record import MixRecord, SweepRecord
 from fairness_checks.report.numbers import value_text
 
 __all__ = ["GAPS", "answer_words", "gap_words", "setting_words", "sweep_lines", "table_lines", "table_words"]

@@ -9,7 +9,8 @@ from itertools import groupby
 
 from fairness_checks.plain import printable
 from fairness_checks.question.limits import LIMITS
-from fairness_checks.records.check_record import CheckRecord, GroupRecord
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.records.parts import GroupRecord
 from fairness_checks.report.sweep_text import answer_words, table_words
 from fairness_checks.report.text import (
     about_text,

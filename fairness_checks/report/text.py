@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from fairness_checks.plain import printable
 from fairness_checks.question.limits import LIMITS
-from fairness_checks.records.check_record import CheckRecord, GroupRecord, InputRecord, SweepRecord
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.records.parts import GroupRecord, InputRecord
+from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.report.numbers import value_text
 from fairness_checks.report.regression_text import change_words, regression_lines, worsening_words
 from fairness_checks.report.sweep_text import answer_words, gap_words, setting_words, sweep_lines, table_lines

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from fairness_checks.kinds.estimated import estimate_records
 from fairness_checks.question.checks import MixAnswer
 from fairness_checks.question.metrics import Metric
-from fairness_checks.records.check_record import GroupRecord, MixChange, MixGroup, MixRecord
+from fairness_checks.records.parts import GroupRecord
+from fairness_checks.records.sweep_record import MixChange, MixGroup, MixRecord
 from fairness_checks.stats import gaps as asked
 from fairness_checks.stats.estimates import Estimates, upper_quantile
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps

@@ -11,20 +11,19 @@ from pydantic import ConfigDict, TypeAdapter
 
 from fairness_checks.errors import RecordError
 from fairness_checks.plain import canonical_json
+from fairness_checks.records.parts import STRICT
 from fairness_checks.stats.mismatch import comes_first
 from fairness_checks.sweep.plan import Task
 from fairness_checks.typing import Decisions, ImageScaling
 
 __all__ = ["GroupResult", "PairResult", "RepeatResult", "SweepResults"]
 
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupResult:
     """One group in one repeat."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     train: int  # rows that were trained on
     real: int  # how many different rows of the data set these are or were made from
@@ -40,7 +39,7 @@ class GroupResult:
 class PairResult:
     """How errors and uncertainties order two groups in one repeat."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     first: str  # the groups, sorted
     second: str
@@ -58,7 +57,7 @@ class PairResult:
 class RepeatResult:
     """One training: a mix, a feature set, a repeat."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     mix: str
     feature_set: str
@@ -111,7 +110,7 @@ class SweepResults:
         of what is written either.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     model: str
     by: str

@@ -16,8 +16,9 @@ from fairness_checks.errors import RecordError
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.waivers import Waiver
-from fairness_checks.records.check_record import CheckRecord, WaiverRecord
+from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import Verdict, decide
+from fairness_checks.records.parts import WaiverRecord
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_a_record_that_was_edited_is_refused(records, verdict, changes, message)
 
 
 def test_a_check_that_the_baseline_lacks_fails_without_a_p_value(records):
-    from fairness_checks.records.check_record import RegressionRecord
+    from fairness_checks.records.parts import RegressionRecord
 
     nothing = dict.fromkeys(("estimate", "low", "high", "p_violation", "p_adjusted", "p_compliance", "first", "second"))
     then = RegressionRecord(

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairness_checks.errors import RecordError
-from fairness_checks.records.check_record import SCHEMA, CheckRecord, GroupRecord, WaiverRecord
+from fairness_checks.records.check_record import SCHEMA, CheckRecord
+from fairness_checks.records.parts import GroupRecord, WaiverRecord
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)  # a lone surrogate is no text
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)

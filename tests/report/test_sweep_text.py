@@ -7,15 +7,9 @@ import json
 
 import pytest
 
-from fairness_checks.records.check_record import (
-    CheckRecord,
-    GroupRecord,
-    MixChange,
-    MixGroup,
-    MixRecord,
-    SweepRecord,
-    WaiverRecord,
-)
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.records.parts import GroupRecord, WaiverRecord
+from fairness_checks.records.sweep_record import MixChange, MixGroup, MixRecord, SweepRecord
 from fairness_checks.report.junit import properties, records_of
 from fairness_checks.report.sweep_text import answer_words, setting_words, table_lines
 from fairness_checks.report.terminal import WIDTH, summary_lines

@@ -12,7 +12,7 @@ from fairness_checks.judge.auditing import audit
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS
-from fairness_checks.records.check_record import GroupRecord
+from fairness_checks.records.parts import GroupRecord
 from fairness_checks.report.terminal import WIDTH, summary_lines
 
 # Printable, one column a character; control characters have no column at all.
