@@ -105,7 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from fairness_checks.plugin.run_cache import RunCache
     from fairness_checks.plugin.xdist import Ledger
 
-    gate = Gate(config, words.runs_nothing, words.files)
+    gate = Gate(config, words.runs_nothing, words.files, words.arguments)
     words.ledger = Ledger(config, gate.node_prefix, words.runs_nothing, gate.rewritten)
     _register(config, gate, "fairness-gate")
     _register(config, words.ledger, "fairness-ledger")

@@ -44,6 +44,7 @@ _SELECTS = {
     "lf": "--lf",
     "fairness_config": "--fairness-config",
     "fairness_burden": "--fairness-burden",
+    "fairness_update_baseline": "--fairness-update-baseline",
 }
 """Options that say what is judged and by what: a conftest.py that sets one takes checks away where nobody reads it."""
 
@@ -62,6 +63,7 @@ class LastWords:
         self.files: dict[str, str] = {} if self.opens_no_gate else _files(config, options)
         """Digests of the files that decide, before any conftest.py was read."""
         self.ledger: Ledger | None = None
+        self.arguments: list[str] | None = None  # those of the command line, once it has been read
         self._finished = False
 
     @contextmanager
@@ -85,6 +87,7 @@ class LastWords:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, object, object]:
         """Return the exit code of the run, or 1 for a green one that was not in order."""
+        self.arguments = list(config.args)
         try:
             code = yield
         except SystemExit as leaving:

@@ -17,7 +17,13 @@ import pytest
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.plugin.given_files import digests_of, limits_path, rewritten
 from fairness_checks.plugin.keys import DECIDED, GATE, INCOMPLETE, RECORDS, STAGED
-from fairness_checks.plugin.refusals import refuse_marks, refuse_missing_checks, refuse_options, usage_error
+from fairness_checks.plugin.refusals import (
+    refuse_arguments,
+    refuse_marks,
+    refuse_missing_checks,
+    refuse_options,
+    usage_error,
+)
 from fairness_checks.plugin.run_cache import RUN_CACHE, cache_directory
 from fairness_checks.plugin.sealing import seal
 from fairness_checks.plugin.selection import is_fairness_test
@@ -58,11 +64,18 @@ class Gate:
     """The hooks of a run under ``--fairness``."""
 
     def __init__(
-        self, config: pytest.Config, runs_nothing: str | None = None, files: Mapping[str, str] = MappingProxyType({})
+        self,
+        config: pytest.Config,
+        runs_nothing: str | None = None,
+        files: Mapping[str, str] = MappingProxyType({}),
+        arguments: Sequence[str] | None = None,
     ) -> None:
         from fairness_checks.config.loading import check_names, load_config
 
         refuse_options(config)
+        given_arguments = list(config.args if arguments is None else arguments)
+        if not hasattr(config, "workerinput"):  # one that ends here says nothing of why
+            refuse_arguments(config, given_arguments)
         self._config = config
         self._runs_nothing = runs_nothing
         self.path = limits_path(config, config.getoption("fairness_config"))
@@ -89,13 +102,11 @@ class Gate:
         #: By which waivers hold; one for all processes of a run, also of one that goes on past midnight.
         self.today = date.fromisoformat(getattr(config, "workerinput", {}).get(_TODAY, date.today().isoformat()))
         config.stash[GATE] = self
-        self._add_to_arguments()
+        self._arguments = self._with_limits(given_arguments)
 
     @property
     def settings(self) -> Settings:
         """The defaults of the file, with the burden of proof of the command line."""
-        import dataclasses
-
         settings = self.limits.settings
         return dataclasses.replace(settings, burden_of_proof=self.burden) if self.burden else settings
 
@@ -125,15 +136,15 @@ class Gate:
             "paths, or register them in a plugin"
         )
 
-    def _add_to_arguments(self) -> None:
+    def _with_limits(self, given: list[str]) -> list[str]:
         """Collect the file of limits too, unless it is named already or only single tests are asked for."""
-        arguments = self._config.args
         here = self._config.invocation_params.dir
-        named = [a for a in arguments if (here / a.split("::")[0]).resolve() == self.path]
-        if not named and not all("::" in argument for argument in arguments):
-            arguments.append(str(self.path))
-        only_some = any("::" in argument for argument in named) or (not named and str(self.path) not in arguments)
+        named = [a for a in given if (here / a.split("::")[0]).resolve() == self.path]
+        added = [] if named or all("::" in argument for argument in given) else [str(self.path)]
+        self._config.args.extend(added)
+        only_some = any("::" in argument for argument in named) or not (named or added)
         self._wants_all = not only_some and not self._config.getoption("lf", False)
+        return given + added
 
     def unnamed(self) -> list[str]:
         """Return the models that the file neither checks nor calls unchecked; none where only a part is to run."""
@@ -245,6 +256,7 @@ class Gate:
         missing += [waiver_text(waiver) for waiver in self.limits.waivers if waiver not in waivers]
         if self._wants_all and not session.testsfailed:
             refuse_missing_checks(self._config, self.node_prefix, missing)
+        refuse_arguments(self._config, self._arguments)
         refuse_marks(self._config, session.items)
 
     @pytest.hookimpl(tryfirst=True)

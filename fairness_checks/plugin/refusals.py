@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-__all__ = ["USAGE_ERROR", "refuse_marks", "refuse_missing_checks", "refuse_options", "usage_error"]
+__all__ = ["USAGE_ERROR", "refuse_arguments", "refuse_marks", "refuse_missing_checks", "refuse_options", "usage_error"]
 
 USAGE_ERROR = "fairness_usage_error"  # key in the output of a pytest-xdist worker
 _AGAIN = "a check that is run again until it passes decides nothing"
@@ -41,6 +41,16 @@ def refuse_options(config: pytest.Config) -> None:
         if value and str(value) != "0":
             given = option if value is True else f"{option} {value}"
             raise pytest.UsageError(f"{given} cannot be combined with --fairness: {why}")
+
+
+def refuse_arguments(config: pytest.Config, given: Sequence[str]) -> None:
+    """Refuse paths that a conftest.py or a plugin has put in the place of those of the command line."""
+    if list(config.args) != list(given):
+        raise usage_error(
+            config,
+            f"the paths became {list(config.args)} after the command line was read ({list(given)}), by a conftest.py "
+            "or a plugin, which takes checks away where nobody reads it; give them on the command line or in addopts",
+        )
 
 
 def refuse_marks(config: pytest.Config, items: Iterable[pytest.Item]) -> None:

@@ -116,6 +116,7 @@ def test_no_end_of_a_failing_run_is_green(ending, text):
         "deselect = ['thresholds.yaml::test_subgroups[biased_model-sex-false_negative_rate]']",
         "markexpr = 'fairness'",
         "fairness_burden = 'violation'",
+        "fairness_update_baseline = True",
     ],
 )
 def test_what_is_judged_is_said_on_the_command_line(ending, change, capsys):
@@ -123,6 +124,42 @@ def test_what_is_judged_is_said_on_the_command_line(ending, change, capsys):
     assert returned(project) == 1
     if "keyword" in change or "deselect" in change:
         assert "after the command line was read, by a conftest.py" in capsys.readouterr().err
+
+
+def test_a_conftest_that_asks_for_a_baseline_is_red_where_nothing_fails(ending, capsys):
+    change = hook("pytest_configure(config)", "config.option.fairness_update_baseline = True")
+    assert returned(ending(change, "fair_model")) == 1
+    assert "--fairness-update-baseline became True after the command line was read" in capsys.readouterr().err
+
+
+ONE = "['thresholds.yaml::test_subgroups[fair_model-sex-false_negative_rate]']"
+GIVEN = {
+    "in its list": hook("pytest_configure(config)", f"config.args[:] = {ONE}"),
+    "another list": hook("pytest_configure(config)", f"config.args = {ONE}"),
+    "late": hook("pytest_sessionstart(session)", f"session.config.args[:] = {ONE}"),
+    "for a while": hook(
+        "pytest_collection(session)",
+        f"kept = session.config.args\n    session.config.args = {ONE}\n    yield\n    session.config.args = kept",
+        "wrapper=True, tryfirst=True",
+    ),
+    "a hand-written test": hook("pytest_configure(config)", "config.args[:] = ['test_hand.py::test_hand']"),
+}
+
+
+@pytest.mark.parametrize("change", GIVEN.values(), ids=GIVEN)
+def test_paths_that_a_conftest_sets_are_a_usage_error(ending, change):
+    project = ending(change)
+    project.write("test_hand.py", project.passing("test_hand"))
+    result = project.gate()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "the paths became" in result.stderr.str() or "were not collected" in result.stderr.str()
+
+
+def test_paths_that_it_sets_in_a_worker_are_too(ending):
+    only_there = f"if hasattr(config, 'workerinput'): config.args[:] = {ONE}"
+    result = ending(hook("pytest_configure(config)", only_there)).gate_in_subprocess("-n1")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "the paths became" in result.stdout.str() + result.stderr.str()
 
 
 @pytest.mark.parametrize("text", ENDINGS.values(), ids=ENDINGS)
