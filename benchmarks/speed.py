@@ -23,7 +23,7 @@ import statistics
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
@@ -84,6 +84,16 @@ def median_time(call: Callable[[], object], runs: int) -> float:
         call()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds)
+
+
+def best_time(call: Callable[[], object]) -> float:
+    """Shortest of three times that a call takes, in seconds: what other processes cost is left out."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def peak(call: Callable[[], object]) -> int:
@@ -189,55 +199,67 @@ def against_bincount(rows: int) -> None:
         line(f"{name}, 24 groups, n={rows:.0e}", seconds, "np.bincount", theirs, ratio, memory)
 
 
+def three(origin: str, made: Callable[[], pd.Index]) -> list[pd.Index]:
+    """Three indexes of the same labels: one object, its memory, rows taken from it, or made from nothing each time."""
+    if origin == "read 3 times":
+        return [made() for _ in range(3)]
+    index = made()
+    order = np.random.default_rng(3).permutation(len(index))  # in their own one, pandas would share the labels
+    of_one: dict[str, Callable[[], pd.Index]] = {
+        "of one table": lambda: index,
+        "3 slices": lambda: index[:],
+        "3 copies": lambda: index.take(order),
+    }
+    return [of_one[origin]() for _ in range(3)]
+
+
+ORIGINS = ("of one table", "3 slices", "3 copies", "read 3 times")
+
+
 def against_predictions(rows: int) -> None:
-    """Comparison of the row labels of labels, scores and two features, beside the Predictions made of them."""
+    """Comparison of the row labels of labels, scores and features, beside the Predictions made of them."""
     data, rng = Data.draw(rows, 5), np.random.default_rng(2)
     score, sex = rng.random(rows), np.where(data.y_pred == 1, "male", "female")
-    numbers, order = pd.Index(rng.permutation(2 * rows)[:rows]), rng.permutation(rows)
-
-    def apart(index: pd.Index) -> list[pd.Index]:
-        """Take the rows three times; in their own order, or copied, text would be shared, and not compared."""
-        return [index.take(order) for _ in range(3)]
-
-    def objects(labels: list[str]) -> pd.Index:
-        """Labels as Python objects of their own, as another reading of the file gives them."""
-        return pd.Index([label[:1] + label[1:] for label in labels], dtype=object)
-
-    def columns(labels: list[pd.Index]) -> dict[str, Any]:
-        return {
-            "y_true": pd.Series(data.y_true, labels[0]),
-            "y_score": pd.Series(score, labels[1]),
-            "sensitive_features": pd.DataFrame({"sex": sex, "age": data.group}, labels[2]),
-        }
-
-    table = pd.DataFrame({"y_true": data.y_true, "y_score": score, "sex": sex, "age": data.group}, numbers)
+    features = {"integers": {"age": data.group}, "text": {"sex": sex, "age": data.group}}
+    numbers = rng.permutation(2 * rows)[:rows]
     text = [f"p{label}" for label in numbers.tolist()]
-    of_one = {"y_true": table["y_true"], "y_score": table["y_score"], "sensitive_features": table[["sex", "age"]]}
-    three = columns(apart(numbers))
-    cases = {
-        "one table": of_one,
-        "default labels": columns([pd.RangeIndex(rows)] * 3),
-        "numbers, pd.Series(scores)": three | {"y_score": pd.Series(score)},
-        "3 indexes of numbers": three,
-        "3 indexes of dates": columns(apart(pd.Timestamp("2020-01-01") + pd.to_timedelta(numbers, unit="s"))),
-        "3 indexes of 2 levels": columns(apart(pd.MultiIndex.from_arrays([numbers // 4, numbers % 4]))),
-        "3 indexes of text": columns(apart(pd.Index(text))),
-        "3 indexes of Python text": columns([objects(text) for _ in range(3)]),
+    kinds: dict[str, Callable[[], pd.Index]] = {
+        "numbers": lambda: pd.Index(numbers.copy()),
+        "dates": lambda: pd.Timestamp("2020-01-01") + pd.to_timedelta(numbers, unit="s"),
+        "2 levels": lambda: pd.MultiIndex.from_arrays([numbers // 4, numbers % 4]),
+        "text": lambda: pd.Index(text),
+        "Python text": lambda: pd.Index([label[:1] + label[1:] for label in text], dtype=object),
     }
-    for name, given in cases.items():
-        first, *others = (part.index for part in given.values())
-        theirs = median_time(lambda given=given: Predictions(**given), 5)  # type: ignore[misc]
-        seconds = median_time(lambda given=given: require_aligned(given), 5)  # type: ignore[misc]
-        if name.startswith("3 "):
+    compared("default labels", [pd.RangeIndex(rows)] * 3, data.y_true, score, features)
+    compared("numbers, pd.Series(scores)", [pd.Index(numbers), pd.RangeIndex(rows)] * 2, data.y_true, score, features)
+    for kind, made in kinds.items():
+        for origin in ORIGINS:
+            compared(f"{kind}, {origin}", three(origin, made), data.y_true, score, features)
 
-            def plain(first: pd.Index = first, others: list[pd.Index] = others) -> bool:
-                return all(first.equals(other) for other in others)
 
-            equals = median_time(plain, 5)
-            line(f"row labels: {name}, n={rows:.0e}", seconds, "Index.equals", equals, slower(seconds, equals))
-        held = peak(lambda given=given: require_aligned(given)) / peak(lambda given=given: Predictions(**given))  # type: ignore[misc]
-        share = f"{seconds / theirs:.1%} of peer"
-        line(f"row labels: {name}, n={rows:.0e}", seconds, "Predictions", theirs, share, f"{held:.2f}")
+def compared(
+    name: str, labels: Sequence[pd.Index], y_true: np.ndarray, score: np.ndarray, features: Mapping[str, dict[str, Any]]
+) -> None:
+    """Print what comparing three indexes takes beside pandas' own comparison, and beside each Predictions."""
+    rows, (first, *others) = len(labels[0]), labels[:3]
+    y = {"y_true": pd.Series(y_true, first), "y_score": pd.Series(score, others[0])}
+    if len({id(index) for index in labels}) == 3:  # else there is nothing to compare
+        third = pd.Series(score, others[1])
+        seconds = best_time(lambda: require_aligned({**y, "by": third}))
+        equals = best_time(lambda: all(first.equals(other) for other in others))
+        line(f"row labels: {name}, n={rows:.0e}", seconds, "Index.equals", equals, slower(seconds, equals))
+    for feature, columns in features.items():
+        given = y | {"sensitive_features": pd.DataFrame(columns, others[1])}
+
+        def ours(given: dict[str, Any] = given) -> object:
+            return require_aligned(given)
+
+        def peer(given: dict[str, Any] = given) -> object:
+            return Predictions(**given)
+
+        seconds, theirs = best_time(ours), best_time(peer)
+        share, held = f"{seconds / theirs:.1%} of peer", f"{peak(ours) / peak(peer):.2f}"
+        line(f"row labels: {name}, n={rows:.0e}", seconds, f"Predictions of {feature}", theirs, share, held)
 
 
 def against_argsort(rows: int) -> None:

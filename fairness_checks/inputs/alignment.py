@@ -16,6 +16,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
+import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.encoding import chunks
@@ -81,7 +82,8 @@ def _inputs(parts: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _index_of(values: Any) -> Any:
     """Return the row labels that an input carries, as an index of pandas; None if it carries none."""
     native = nw.to_native(values, pass_through=True)
-    if hasattr(native, "get_index") and hasattr(native, "dims"):  # xarray
+    # Of the type: a series of pandas would look for a row of this label, for which all of them are hashed.
+    if hasattr(type(native), "get_index") and hasattr(type(native), "dims"):  # xarray
         if not native.dims:
             return None
         return native.get_index(native.dims[0])
@@ -131,20 +133,65 @@ def _is_place(text: str, length: int) -> bool:
 
 def _first_difference(first: Any, second: Any) -> int | None:
     """Return the first row whose labels differ between two indexes of one length; None where none does."""
-    if first is second or (hasattr(first, "is_") and first.is_(second)) or first.equals(second):
+    if _are_equal(first, second):
         return None
-    # `equals` also tells dtypes apart: whole numbers that may be missing from those that may not.
+    # Also told apart above: dtypes, as whole numbers that may be missing from those that may not.
     for rows in chunks(len(first)):
-        left, right = (np.asarray(index[rows], dtype=object).tolist() for index in (first, second))
-        try:
-            if left == right:
-                continue
-        except (TypeError, ValueError):  # pandas.NA is neither equal nor unequal
-            pass
-        for row, labels in enumerate(zip(left, right, strict=True), rows.start):
-            if not _is_same(*labels):
-                return row
+        left, right = (np.asarray(index[rows], dtype=object) for index in (first, second))
+        for row in _unlike(left, right):
+            if not _is_same(left[row], right[row]):
+                return int(rows.start + row)
     return None
+
+
+def _are_equal(first: Any, second: Any) -> bool:
+    """Say whether two indexes are equal as a whole, by what is cheapest to read; that they are not is no last word."""
+    if first is second or (hasattr(first, "is_") and first.is_(second)):
+        return True
+    levels = [getattr(index, "levels", ()) for index in (first, second)]  # of a MultiIndex
+    if levels[0] and len(levels[0]) == len(levels[1]):
+        # Codes of 1 to 4 bytes say as much as the labels that pandas would make of them.
+        if all(len(a) == len(b) and _first_difference(a, b) is None for a, b in zip(*levels, strict=True)):
+            return all(map(_same_values, first.codes, second.codes))
+    elif isinstance(first.dtype, np.dtype) and first.dtype == second.dtype:
+        left, right = np.asarray(first), np.asarray(second)
+        if _is_one(left, right):
+            return True
+        if left.dtype.kind == "O":  # each of them is followed once, by `_unlike`
+            return False
+    return bool(first.equals(second))
+
+
+def _same_values(left: np.ndarray, right: np.ndarray) -> bool:
+    return _is_one(left, right) or np.array_equal(left, right)
+
+
+def _is_one(left: np.ndarray, right: np.ndarray) -> bool:
+    """Say whether two arrays of one length are the same memory: an index and a slice of it."""
+    return left.ctypes.data == right.ctypes.data and left.strides == right.strides and left.dtype == right.dtype
+
+
+def _unlike(left: np.ndarray, right: np.ndarray) -> npt.NDArray[np.intp]:
+    """Return the rows in which two arrays of Python objects do not hold the same object, nor ones that say to be equal.
+
+    Rows that are taken from one table in two ways hold the same objects. Objects lie anywhere in memory, so that only
+    those are followed that are not the same.
+    """
+    rows = np.flatnonzero(_addresses(left) != _addresses(right))
+    if not rows.size:
+        return rows
+    every = rows.size == len(left)  # then they need not be copied
+    try:
+        equal = np.asarray(left == right if every else left[rows] == right[rows], dtype=bool)
+    except (TypeError, ValueError):  # pandas.NA is neither equal nor unequal
+        return rows
+    return rows[~equal]
+
+
+def _addresses(objects: np.ndarray) -> npt.NDArray[np.intp]:
+    """Return where in memory each object is."""
+    addresses: npt.NDArray[np.intp] = np.frombuffer(np.ascontiguousarray(objects), dtype=np.intp)
+    return addresses
 
 
 def _is_same(left: Any, right: Any) -> bool:

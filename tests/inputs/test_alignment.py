@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 from fairness_checks import InvalidPredictions, Predictions, audit, audit_uncertainty, predictions_from_classifier
-from fairness_checks.inputs.alignment import require_aligned
+from fairness_checks.inputs.alignment import _first_difference, require_aligned
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.trainable import TrainableModel
 from models.fagtb import FAGTBClassifier
@@ -199,7 +199,17 @@ EQUAL = {
     "named": (pd.Index([7, 5], name="patient"), pd.Index([7, 5], name="id")),
     "twice": (pd.Index([7, 7, 5]), pd.Index([7, 7, 5])),
     "range": (pd.RangeIndex(3, 9, 2), pd.Index([3, 5, 7])),
-}
+    "levels-read-twice": tuple(pd.MultiIndex.from_arrays([[4, 4, 7], ["b", None, "a"]]) for _ in range(2)),
+    "levels-of-objects": tuple(
+        pd.MultiIndex.from_arrays([pd.Index([4, "b", 4], dtype=object), [None, 1.5, 2.5]]) for _ in range(2)
+    ),
+    "levels-unused": (
+        pd.MultiIndex.from_product([[4, 7], ["b", "a"]])[:2], pd.MultiIndex.from_arrays([[4, 4], ["b", "a"]]),
+    ),
+    "levels-and-tuples": (
+        pd.MultiIndex.from_tuples([(1, "a"), (2, "b")]), pd.MultiIndex.from_tuples([(1, "a"), (2, "b")]).to_flat_index()
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", EQUAL)
@@ -222,6 +232,11 @@ UNEQUAL = {
     ),
     "levels-and-none": (pd.MultiIndex.from_tuples([(1, "a")]), pd.Index([8]), "(1, 'a') in a and 8 in b"),
     "long-whole-numbers": (pd.Index([2**53]), pd.Index([2**53 + 1]), "row 0 is labelled 9007199254740992 in a"),
+    "codes": (
+        pd.MultiIndex.from_product([[4, 7], ["b", "a"]]),
+        pd.MultiIndex.from_product([[4, 7], ["b", "a"]])[[0, 3, 2, 1]],
+        "row 1 is labelled (4, 'a') in a and (7, 'a') in b",
+    ),
     "positions-and-others": (pd.Index([0, 1]), pd.Index([5, 9]), "row 0 is labelled 0 in a and 5 in b"),
 }  # fmt: skip
 
@@ -246,6 +261,65 @@ def test_the_first_row_that_differs_is_found_among_many():
     other[[550_000, 550_001]] = other[[550_001, 550_000]]
     with pytest.raises(InvalidPredictions, match="row 550000 is labelled 550001 in a and 550002 in b"):
         require_aligned({"a": pd.Series(0, index=labels), "b": pd.Series(0, index=other)})
+
+
+LABELS = st.sampled_from(["a", "b", "".join(["a", "b"]), 1, True, 1.0, (1, "a"), None, pd.NA, pd.NaT, np.nan, 2**53])
+
+
+def naive_difference(first, second):
+    """Row by row: missing ones are alike, and what else is equal."""
+    for row, pair in enumerate(zip(first, second, strict=True)):
+        missing = [label is None or label is pd.NA or label is pd.NaT or label != label for label in pair]
+        if any(missing) != all(missing) or (not any(missing) and pair[0] != pair[1]):
+            return row
+    return None
+
+
+@given(st.lists(st.tuples(LABELS, LABELS, st.booleans()), min_size=1, max_size=30), st.booleans())
+def test_python_objects_differ_where_one_by_one_they_do(rows, strided):
+    def index(labels):
+        array = np.empty(len(labels) * 2, dtype=object)
+        array[::2] = pd.Series([*labels, None], dtype=object)[:-1]
+        return pd.Index(array[::2] if strided else array[::2].copy(), dtype=object)
+
+    first = [left for left, _, _ in rows]
+    second = [left if same else right for left, right, same in rows]
+    assert _first_difference(index(first), index(second)) == naive_difference(first, second)
+
+
+class Label:
+    """A label that knows how often it was asked for anything."""
+
+    asked = 0
+
+    def __eq__(self, other):
+        type(self).asked += 1
+        return self is other
+
+    def __hash__(self):
+        type(self).asked += 1
+        return id(self)
+
+
+def test_labels_that_are_the_same_objects_are_neither_compared_nor_hashed():
+    table = drawn(index=pd.Index([Label() for _ in range(40)]))
+    rows = np.random.default_rng(4).permutation(40)
+    first, second, third = (table[name].iloc[rows] for name in ("y_true", "y_pred", "sex"))
+    assert first.index is not second.index
+    Label.asked = 0
+    assert require_aligned({"a": first, "b": second, "c": third}).index is first.index
+    assert Label.asked == 0
+    with pytest.raises(InvalidPredictions, match="row 0 is labelled "):
+        require_aligned({"a": first, "b": table["y_pred"]})
+
+
+def test_columns_and_rows_that_are_called_like_methods_are_data():
+    names = ["get_index", "dims", "index", "to_pandas", "equals"]
+    frame = pd.DataFrame(dict.fromkeys(names, 1), index=names)
+    for given_input in (frame, frame["dims"]):
+        assert require_aligned({"a": given_input}).index is given_input.index
+        with pytest.raises(InvalidPredictions, match="row 0 is labelled 'get_index' in a and 'equals' in b"):
+            require_aligned({"a": given_input, "b": given_input[::-1]})
 
 
 def test_no_rows_are_said_as_no_rows():
