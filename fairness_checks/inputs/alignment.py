@@ -185,13 +185,12 @@ def _unlike(left: np.ndarray, right: np.ndarray) -> npt.NDArray[np.intp]:
         equal = np.asarray(left == right if every else left[rows] == right[rows], dtype=bool)
     except (TypeError, ValueError):  # pandas.NA is neither equal nor unequal
         return rows
-    return rows[~equal]
+    return np.asarray(rows[~equal])
 
 
-def _addresses(objects: np.ndarray) -> npt.NDArray[np.intp]:
+def _addresses(objects: np.ndarray) -> npt.NDArray[Any]:
     """Return where in memory each object is."""
-    addresses: npt.NDArray[np.intp] = np.frombuffer(np.ascontiguousarray(objects), dtype=np.intp)
-    return addresses
+    return np.frombuffer(np.ascontiguousarray(objects), dtype=np.intp)
 
 
 def _is_same(left: Any, right: Any) -> bool:
