@@ -21,7 +21,7 @@ from benchmarks.calibration_worlds import Array, Integers
 from benchmarks.hard_worlds import METRICS, SHARED, Drawn, Layout, Placed, place
 from fairness_checks import METRICS as DEFINED
 from fairness_checks import Predictions
-from fairness_checks.kinds import KINDS
+from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.balanced_accuracy import EffectiveCells
 from fairness_checks.kinds.estimated import EstimatedKind
 from fairness_checks.kinds.measured import few_clusters
@@ -117,10 +117,11 @@ def _judged(placed: Placed) -> Flags:
 
 def _p_values(placed: Placed, drawn: Drawn, rows: Rows, margin: float, alpha: float) -> tuple[Array, Flags]:
     """p-values of H0 "the limit is kept" and "met or exceeded", shape (2, S), and which data sets are judged."""
-    kind, definition = KINDS[DEFINED[drawn.metric].kind], DEFINED[drawn.metric]
+    definition = DEFINED[drawn.metric]
+    kind = kind_of(definition)
     first, second = np.arange(0, 2 * placed.data_sets, 2), np.arange(1, 2 * placed.data_sets, 2)
     judged = _judged(placed)
-    if definition.kind == "uncertainty_mismatch":
+    if definition.kind == "mismatch":
         return _mismatches(placed, rows, margin, judged)
     if definition.kind == "proportion":
         counts = measure_rates(rows, definition)
@@ -207,7 +208,8 @@ def _of_strata(cell: HardCell, truth: Truth, data_sets: int, alpha: float, rng: 
         moments = None
         if cell.metric == "rate":
             events = rng.binomial(sizes, 0.35 + 0.2 * apart + truth.difference * worse)
-            estimates = KINDS["proportion"].estimates(_Counted(events, sizes), DEFINED["false_negative_rate"])  # type: ignore[arg-type]
+            rate = DEFINED["false_negative_rate"]
+            estimates = kind_of(rate).estimates(_Counted(events, sizes), rate)  # type: ignore[arg-type]
         else:
             codes = np.repeat(np.arange(2 * strata), sizes)
             scores = rng.standard_normal(len(codes))

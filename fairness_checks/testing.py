@@ -15,9 +15,10 @@ from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.findings.finding import find
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.verdict import audit_model
+from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.question.checks import Check, Settings
-from fairness_checks.question.limits import LimitKind
+from fairness_checks.question.limits import LIMITS, LimitKind
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.own_metrics import own_metric_problem, registered
 from fairness_checks.records.check_record import CheckRecord
@@ -29,7 +30,6 @@ Draw: TypeAlias = Callable[[np.random.Generator], Arrays]
 Law: TypeAlias = Callable[[Metric, np.random.Generator, Draw], None]
 
 _NAMES = np.array(["ash", "birch", "cedar", "dogwood"])
-_AREAS = ("ranking", "uncertainty_mismatch")
 _CLOSE = 1e-7
 _SEARCHED = 5e-5  # an end of an interval is searched for until it is known to 2e-5
 _SETTINGS = Settings(correction="none")
@@ -138,9 +138,8 @@ def parts(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
     try:
         merged = reduce(GroupStatistics.__add__, measured)
     except ConfigurationError as error:
-        _require(metric.kind in _AREAS and "areas of parts cannot be added" in str(error), str(error))
+        _require(not kind_of(metric).adds_up and "areas of parts cannot be added" in str(error), str(error))
         return
-    _require(metric.kind not in _AREAS, "areas of parts were added")
     one, two = (find(some, check, Settings()) for some in (merged, _measured(metric, _predictions(arrays))))
     _require(one.reason == two.reason, f"{one.reason!r}, whole {two.reason!r}")
     if one.inference is not None and two.inference is not None:
@@ -185,8 +184,8 @@ def duality(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
 
 def level(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
     """Hold that groups that do not differ are rarely shown to: names of groups are drawn at random."""
-    kind: LimitKind = "max_mismatch" if metric.kind == "uncertainty_mismatch" else "max_difference"
-    check, rejected = _with_limit(metric, kind, 0.0), 0
+    kinds = (kind for kind, limit in LIMITS.items() if kind in metric.limits and limit.pairwise and limit.ceiling)
+    check, rejected = _with_limit(metric, next(kinds, "max_difference"), 0.0), 0
     for _ in range(_SIMULATED):
         arrays = draw(rng)
         mixed = {**arrays, "sex": rng.permutation(arrays["sex"])}

@@ -19,7 +19,7 @@ from fairness_checks.baseline.outcomes import write_outcomes
 from fairness_checks.baseline.secret_key import SecretKey
 from fairness_checks.errors import BaselineError
 from fairness_checks.inputs.predictions import Predictions
-from fairness_checks.kinds import KINDS
+from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.kinds.influences import group_influences
 from fairness_checks.measure.rows import Rows
@@ -80,7 +80,7 @@ def read_staged(folder: Path) -> Staged:
 def _groups(predictions: Predictions, check: Check, settings: Settings) -> tuple[GroupEntry, ...]:
     metric = check.definition
     statistics = GroupStatistics.from_predictions(predictions, check.by, settings.missing, [metric])
-    records = KINDS[metric.kind].groups(statistics, metric, settings)
+    records = kind_of(metric).groups(statistics, metric, settings)
     found = group_influences(predictions, Rows(predictions, check.by, settings.missing), metric)
     places = [statistics.groups.index(record.name) for record in records]
     some = found.take(places)

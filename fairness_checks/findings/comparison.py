@@ -15,7 +15,7 @@ from fairness_checks.baseline.reading import REWRITE
 from fairness_checks.errors import BaselineError, InvalidPredictions
 from fairness_checks.findings.compared_groups import compared
 from fairness_checks.inputs.predictions import Predictions
-from fairness_checks.kinds import KINDS
+from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.kinds.influences import group_influences
 from fairness_checks.measure.measured_groups import MeasuredGroups
@@ -132,7 +132,7 @@ def compare(accepted: Accepted, predictions: Predictions, check: Check, settings
 
 def standing(comparison: Comparison, check: Check, settings: Settings) -> Standing:
     """Say which groups can be judged, or why nothing can be compared."""
-    groups = KINDS[check.definition.kind].groups(comparison.statistics, check.definition, settings)
+    groups = kind_of(check.definition).groups(comparison.statistics, check.definition, settings)
     old = comparison.old
     shown = tuple(
         dataclasses.replace(group, also={**group.also, "baseline": old[group.name].value})

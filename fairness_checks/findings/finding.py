@@ -10,7 +10,7 @@ from scipy import special
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.findings.compared_groups import compared, empty_cells
-from fairness_checks.kinds import KINDS
+from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.kind import Blocks
 from fairness_checks.kinds.settling import Settling, settle_estimates, settle_sweep, settle_worsening
 from fairness_checks.kinds.standardised import judge_standardised, standardise
@@ -85,7 +85,7 @@ def with_remedy(finding: Finding, statistics: MeasuredGroups) -> Finding:
 def _find_each(statistics: MeasuredGroups, check: Check, settings: Settings, level: float | None = None) -> Finding:
     """Judge groups, or pairs of groups of the same stratum; for a violation at `level`, where it is not all of it."""
     metric = check.definition
-    kind = KINDS[metric.kind]
+    kind = kind_of(metric)
     groups = kind.groups(statistics, metric, settings)
     strata = _strata(groups, len(check.control_features))
     judged = [i for i, group in enumerate(groups) if group.problem is None]
@@ -178,10 +178,9 @@ def _find_combined(statistics: MeasuredGroups, check: Check, settings: Settings)
             f"group each; use `strata: each`"
         )
     metric = check.definition
-    kind = KINDS[metric.kind]
+    kind = kind_of(metric)
     cells = kind.groups(statistics, metric, settings)
-    moments = statistics.measured[metric.name].statistics if metric.kind == "mean" else None
-    estimates = kind.estimates(statistics, metric)
+    estimates, moments = kind.estimates(statistics, metric), kind.moments(statistics, metric)
     standardised = standardise(cells, estimates, len(check.control_features), settings, moments)
     groups = standardised.records(settings.alpha, metric)
     judged = [i for i, group in enumerate(groups) if group.problem is None]
@@ -215,4 +214,4 @@ def settling(finding: Finding, family: int, settings: Settings) -> Settling:
     check = finding.check
     if check.definition.components:
         check = dataclasses.replace(check, metric=finding.metric.name)
-    return KINDS[finding.metric.kind].settle(first, second, check, inference, level, settings.alpha)
+    return kind_of(finding.metric).settle(first, second, check, inference, level, settings.alpha)

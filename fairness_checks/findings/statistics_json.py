@@ -19,11 +19,11 @@ from fairness_checks.baseline.document import Entry
 from fairness_checks.errors import ConfigurationError, RecordError
 from fairness_checks.findings.comparison import Comparison, Pairing
 from fairness_checks.findings.statistics import Statistics, Swept
-from fairness_checks.kinds import KINDS
+from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.plain import JSON
-from fairness_checks.question.metrics import CELLS
+from fairness_checks.question.metrics import CELLS, METRICS, parts_of
 from fairness_checks.stats.joint_estimates import JointEstimates
 from fairness_checks.sweep.mixes import mix_key
 from fairness_checks.sweep.plan import SweepPlan
@@ -134,7 +134,8 @@ def _groups_from_json(document: Mapping[str, Any]) -> MeasuredGroups:
 @cache
 def _classes() -> dict[str, type]:
     """Return the dataclasses that statistics are made of, by name."""
-    own = {part.__name__: part for kind in KINDS.values() for part in kind.statistics}
+    kinds = {kind_of(part) for metric in METRICS.values() for part in parts_of(metric)}
+    own = {part.__name__: part for kind in kinds for part in kind.statistics}
     return own | {each.__name__: each for each in (Measured, JointEstimates)}
 
 
@@ -147,7 +148,7 @@ def _to_json(value: Any) -> JSON:
         return _array(value)
     name = type(value).__name__
     if name not in _classes():
-        raise RecordError(f"statistics: {name} is none of {', '.join(_classes())}; its kind must name it")
+        raise RecordError(f"statistics: {name} is none of {', '.join(sorted(_classes()))}; its kind must name it")
     return {name: {field.name: _to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}}
 
 
@@ -180,7 +181,7 @@ def _from_json(document: Any) -> Any:
             return float(found)
         return found.reshape(document["shape"]) if "shape" in document else found
     if len(document) != 1 or name not in _classes():
-        raise ValueError(f"{name!r} is none of {', '.join(_classes())}")
+        raise ValueError(f"{name!r} is none of {', '.join(sorted(_classes()))}")
     kind = _classes()[name]
     expected = {field.name for field in dataclasses.fields(kind)}
     if set(content) != expected:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from functools import partial
-from typing import TypeAlias
+from functools import partial, wraps
+from typing import ParamSpec, TypeAlias
 
 from fairness_checks.errors import attempted
 from fairness_checks.findings.finding import Finding, settling
@@ -25,6 +25,8 @@ __all__ = ["Answer", "audit_model", "judge_measured", "judge_model"]
 
 Answer: TypeAlias = CheckRecord | Exception
 """The record of a check, or why it could not be made."""
+
+P = ParamSpec("P")
 
 
 def _record(
@@ -137,18 +139,20 @@ def judge_measured(
     return answers
 
 
-def audit_model(
-    model: str,
-    evaluation: Predictions | Evaluation,
-    checks: Sequence[Check],
-    settings: Settings,
-    waivers: Sequence[Waiver] = (),
-    today: date | None = None,
-) -> list[CheckRecord]:
-    """Decide all checks of one model as `judge_model` does, where all must be possible."""
-    records = []
-    for answer in judge_model(model, evaluation, checks, settings, waivers, today):
-        if isinstance(answer, Exception):
-            raise answer
-        records.append(answer)
-    return records
+def _all_made(judge: Callable[P, list[Answer]]) -> Callable[P, list[CheckRecord]]:
+    """Return a function of the same arguments that raises the first reason why a check could not be made."""
+
+    @wraps(judge)
+    def audit(*args: P.args, **kwargs: P.kwargs) -> list[CheckRecord]:
+        records = []
+        for answer in judge(*args, **kwargs):
+            if isinstance(answer, Exception):
+                raise answer
+            records.append(answer)
+        return records
+
+    return audit
+
+
+audit_model = _all_made(judge_model)
+"""`judge_model` where all checks must be possible: it returns records, and raises what stands in a record's place."""

@@ -1,29 +1,24 @@
-"""How each kind of metric is inferred: one module a kind, one row in `KINDS`."""
+"""How each kind of metric is measured, inferred and planned: one module a kind, which holds it as `KIND`.
 
-# A metric of the kind "largest_of" is not here: `findings.finding` puts it together from its components.
+The kind that a row of METRICS names is the module's name; there is no other table of kinds. A metric of the kind
+"largest_of" has no module: `fairness_checks.findings.finding` puts it together from its components.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+import importlib
+from typing import Protocol, cast
 
-from fairness_checks.kinds.balanced_accuracy import BalancedAccuracy
-from fairness_checks.kinds.calibration_error import CalibrationError
 from fairness_checks.kinds.kind import Kind
-from fairness_checks.kinds.mean import Mean
-from fairness_checks.kinds.mismatch import UncertaintyMismatch
-from fairness_checks.kinds.proportion import Proportion
-from fairness_checks.kinds.ranking import Ranking
+from fairness_checks.question.metrics import Metric
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["Kind", "kind_of"]
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
-    {
-        "balanced_accuracy": BalancedAccuracy(),
-        "calibration_error": CalibrationError(),
-        "mean": Mean(),
-        "proportion": Proportion(),
-        "ranking": Ranking(),
-        "uncertainty_mismatch": UncertaintyMismatch(),
-    }
-)
+
+class _Module(Protocol):
+    KIND: Kind
+
+
+def kind_of(metric: Metric) -> Kind:
+    """Return how a metric is inferred."""
+    return cast(_Module, importlib.import_module(f"{__name__}.{metric.kind}")).KIND

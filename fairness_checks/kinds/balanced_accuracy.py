@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
-from fairness_checks.kinds.kind import Arrays, Clusters
+from fairness_checks.kinds.kind import Arrays, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
+from fairness_checks.kinds.plan import ErrorPlan, inside, made_up
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import CELLS, Metric
@@ -28,7 +32,7 @@ from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, balanced_accuracy_influence
 
-__all__ = ["BalancedAccuracy"]
+__all__ = ["KIND", "BalancedAccuracy"]
 
 _ROUNDING = 1e-9  # relative, of a count that was found by way of a design effect
 
@@ -55,11 +59,67 @@ class EffectiveCells:
         return Estimates(found.value, found.variance, freedom, self.shared)
 
 
+class _BalancedPlan(ErrorPlan):
+    """The test draws a balanced accuracy towards 1/2 where that makes it more careful, and its variance always."""
+
+    fewest_of_a_class = FEWEST
+
+    def variance(self, design: Design, value: float, samples: float = math.inf) -> float:
+        """Half of each of two rates; unequal rates with this mean have a smaller variance."""
+        total, value = 0.0, inside(value)
+        for share in (design.positives, 1.0 - design.positives):
+            drawn = value + (1.0 - 2.0 * value) / (samples * share + 2.0)  # x + 1 of n + 2
+            total += drawn * (1.0 - drawn) / share / 4.0
+        return total
+
+    def needed_pair(self, design: Design, first: float, second: float, level: float) -> float | None:
+        found = super().needed_pair(design, first, second, level)
+        if found is None:
+            return None
+        (higher, n_higher), (lower, n_lower) = sorted([(first, 1.0), (second, design.allocation)], reverse=True)
+        inwards = max(higher - 0.5, 0.0) / n_higher + max(0.5 - lower, 0.0) / n_lower
+        if design.keeps(first, second):
+            inwards = max(0.5 - higher, 0.0) / n_higher + max(lower - 0.5, 0.0) / n_lower
+        loss, distance = inwards * _by_class(design), abs(abs(first - second) - design.limit)
+        size = made_up(found, loss, distance)
+        for _ in range(50):
+            theirs = self.variance(design, second, size * design.allocation) / design.allocation
+            error = math.sqrt(self.variance(design, first, size) + theirs) * _student(design, size, level)
+            grown = self.by_error(design, first, second, error, level)
+            if grown is None:
+                return None
+            before, size = size, made_up(grown, loss, distance)
+            if abs(size - before) <= 1e-6 * size:
+                break
+        return size
+
+    def needed_value(self, design: Design, value: float, level: float, power: float) -> float | None:
+        found = super().needed_value(design, value, level, power)
+        if found is None:
+            return None
+        keeps = design.keeps(value, math.nan)
+        outwards = 1.0 if (design.limit_kind == "max_value") == keeps else -1.0  # where the truth may lie
+        inwards = max(outwards * (0.5 - value), 0.0)
+        return made_up(found, inwards * _by_class(design), abs(value - design.limit))
+
+
+def _by_class(design: Design) -> float:
+    """By how much one sample of each class, shared out among a group's one sample, moves a mean of two rates."""
+    return 1.0 / design.positives + 1.0 / (1.0 - design.positives)
+
+
+def _student(design: Design, size: float, level: float) -> float:
+    """By how much a quantile of t is wider where the rarer class of both groups gives the degrees of freedom."""
+    rarer = design.rarer * size * (1.0 + design.allocation)
+    return float(1.0 + (special.ndtri(level) ** 2 + 1.0) / (4.0 * max(rarer - 2.0, 1.0)))
+
+
 class BalancedAccuracy(EstimatedKind[EffectiveCells]):
     """The kind "balanced_accuracy" as `fairness_checks.kinds.kind.Kind`."""
 
     statistics = (EffectiveCells,)
     method = "Welch test of balanced accuracies, rates drawn towards 1/2 (Agresti and Caffo 2000)"
+    plan = _BalancedPlan()
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
         """Return labels and decisions."""
@@ -120,6 +180,9 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         tn, fp, fn, tp = measured.statistics.counts[group]
         worth = "" if measured.clusters is None else "worth "
         return f"{worth}{_shown(tp + fn)} positives and {worth}{_shown(tn + fp)} negatives; {FEWEST} of each are needed"
+
+
+KIND: Kind = BalancedAccuracy()
 
 
 def _shown(count: float) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
-from fairness_checks.kinds.kind import Arrays, Clusters
+from fairness_checks.kinds.kind import Arrays, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import Metric
@@ -27,14 +27,18 @@ from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence
 from fairness_checks.stats.moments import MeanStatistics
 
-__all__ = ["CalibrationError"]
+__all__ = ["KIND", "CalibrationError"]
 
 
 class CalibrationError(EstimatedKind[CalibrationStatistics]):
-    """The kind "calibration_error" as `fairness_checks.kinds.kind.Kind`; planned without its bias."""
+    """The kind "calibration_error" as `fairness_checks.kinds.kind.Kind`."""
 
     statistics = (CalibrationStatistics, MeanStatistics, ClusterEvidence)
     method = "Welch test of calibration errors over ten bins, each taken with and without its largest bias"
+    plan = (
+        "its estimate is biased upwards by an amount that depends on how the scores will fill its ten bins, which no "
+        "argument says; plan brier_score, or audit a pilot sample, whose record holds needed_samples"
+    )
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
         """Return labels and scores."""
@@ -76,3 +80,6 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
     def problem(self, measured: Measured[CalibrationStatistics], group: int) -> str | None:
         """Return None: a group of enough samples can always be judged."""
         return None
+
+
+KIND: Kind = CalibrationError()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.kinds.kind import Blocks
+from fairness_checks.kinds.kind import Blocks, Kind
 from fairness_checks.kinds.measured import Measured, Takeable
 from fairness_checks.kinds.settling import Settling, settle_estimates
 from fairness_checks.measure.measured_groups import MeasuredGroups
@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float64]
 S = TypeVar("S", bound=Takeable)
 
 
-class EstimatedKind(ABC, Generic[S]):
+class EstimatedKind(Kind, Generic[S]):
     """A kind whose groups have a value, its variance, and tests of two groups at a margin."""
 
     statistics: tuple[type, ...]

@@ -11,11 +11,11 @@ import numpy as np
 
 from fairness_checks.errors import attempted
 from fairness_checks.inputs.predictions import Predictions
-from fairness_checks.kinds import KINDS
+from fairness_checks.kinds import kind_of
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import MISSING_IS_ERROR, Missing
-from fairness_checks.question.metrics import CELLS, METRICS, Metric
+from fairness_checks.question.metrics import CELLS, Metric, parts_of
 
 __all__ = ["GroupStatistics", "measure_each"]
 
@@ -59,7 +59,7 @@ class GroupStatistics(MeasuredGroups):
         """Count and measure samples that are in their groups already; see `from_predictions`."""
         measured = {}
         for metric in _parts(metrics):
-            found = KINDS[metric.kind].measure(rows, metric)
+            found = kind_of(metric).measure(rows, metric)
             if found is not None:
                 measured[metric.name] = found
         return cls(
@@ -92,6 +92,6 @@ def _parts(metrics: Iterable[Metric]) -> list[Metric]:
     """Metrics, those with components replaced by these, each once."""
     wanted: dict[str, Metric] = {}
     for metric in metrics:
-        for part in [METRICS[name] for name in metric.components] or [metric]:
+        for part in parts_of(metric):
             wanted.setdefault(part.name, part)
     return list(wanted.values())

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.inputs.predictions import Predictions
-from fairness_checks.kinds import KINDS
+from fairness_checks.kinds import kind_of
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.influence import Influence
@@ -42,7 +42,7 @@ def group_influences(
     ends = np.cumsum(np.bincount(rows.codes, minlength=len(rows.groups)))[:-1]
     places = np.split(order, ends)
     clusters = None if rows.clusters is None or not clustered else tuple(rows.clusters[at] for at in places)
-    kind = KINDS[metric.kind]
+    kind = kind_of(metric)
     arrays = kind.arrays(predictions, metric)
     found = []
     for g, at in enumerate(places):

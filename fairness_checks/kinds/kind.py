@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds.plan import Plan
 from fairness_checks.kinds.settling import Settling
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
@@ -18,6 +20,7 @@ from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence
+from fairness_checks.stats.moments import MeanStatistics
 
 __all__ = ["Arrays", "Blocks", "Clusters", "Kind"]
 
@@ -26,33 +29,41 @@ Blocks = npt.NDArray[np.int64]
 Clusters: TypeAlias = "npt.NDArray[np.int64] | None"
 
 
-class Kind(Protocol):
+class Kind(ABC):
     """Inference for one kind of metric."""
 
+    adds_up: bool = True
+    """Whether statistics of parts of the rows add up to those of the whole."""
+    of_pairs: bool = False
+    """Whether two groups have a value, and one group none."""
+    plan: Plan | str = "no formula says how many samples its inference needs"
+    """How samples are planned, or why they cannot be."""
+
     @property
+    @abstractmethod
     def statistics(self) -> tuple[type, ...]:
         """Dataclasses that `measure` returns, and those in them: by their names evidence writes them."""
-        ...
 
+    @abstractmethod
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
         """Return what the metric reads of each sample, shapes (n,); InvalidPredictions says what is missing."""
-        ...
 
+    @abstractmethod
     def influence(self, arrays: Arrays, clusters: Clusters, *, pseudo: bool) -> Influence:
         """Return what each of a group's samples contributes to its value, from the group's part of `arrays`."""
         # `pseudo` adds samples in which two models disagree. ConfigurationError where two models cannot be compared.
-        ...
 
+    @abstractmethod
     def measure(self, rows: Rows, metric: Metric) -> Any:
         """Return what inference needs beyond the confusion counts, small whatever the number of rows, or None."""
         # The answer has `take(order)`, where -1 is an empty group, and `+` for the same groups over other rows (or an
         # error that says why not).
-        ...
 
+    @abstractmethod
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with its value, and with the problem of those that cannot be judged."""
-        ...
 
+    @abstractmethod
     def judge(
         self,
         statistics: MeasuredGroups,
@@ -65,8 +76,8 @@ class Kind(Protocol):
         """Judge the groups at the positions `judged`; positions in the answer count among these."""
         # blocks: (judged groups,), strata: pairs are compared within them only. `level` is that of the test of pairs
         # for a violation, where several metrics share `alpha`.
-        ...
 
+    @abstractmethod
     def settle(
         self,
         first: GroupRecord,
@@ -77,8 +88,11 @@ class Kind(Protocol):
         alpha: float,
     ) -> Settling:
         """Say what would settle the finding: a violation is tested at `level`, compliance at `alpha`."""
-        ...
 
+    @abstractmethod
     def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
         """Return every group's value with its variance, for standardisation over strata; nan where undefined."""
-        ...
+
+    def moments(self, statistics: MeasuredGroups, metric: Metric) -> MeanStatistics | None:
+        """Return the moments of the groups' samples, by which tests are widened; None where values are no means."""
+        return None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
-from fairness_checks.kinds.kind import Arrays, Clusters
+from fairness_checks.kinds.kind import Arrays, Clusters, Kind
 from fairness_checks.kinds.measured import Measured, values_of
+from fairness_checks.kinds.plan import ErrorPlan
+from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.estimates import Estimates
@@ -18,7 +21,15 @@ from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, mo
 from fairness_checks.stats.skewness import can_be_judged, unseen_variances
 from fairness_checks.stats.worst_mean import judge_worst_mean
 
-__all__ = ["Mean"]
+__all__ = ["KIND", "Mean"]
+
+
+class _MeanPlan(ErrorPlan):
+    needs_deviation = True
+
+    def variance(self, design: Design, value: float) -> float:
+        assert design.standard_deviation is not None  # for the type checker: a mean without one is refused
+        return design.standard_deviation**2
 
 
 class Mean(EstimatedKind[MeanStatistics]):
@@ -26,6 +37,7 @@ class Mean(EstimatedKind[MeanStatistics]):
 
     statistics = (MeanStatistics,)
     method = "Welch test, widened against skewness"
+    plan = _MeanPlan()
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
         """Return the value of each sample."""
@@ -48,6 +60,10 @@ class Mean(EstimatedKind[MeanStatistics]):
         samples = np.bincount(codes[kept], minlength=groups).astype(np.int64)
         clusters = cells.by_group().astype(np.int64)
         return Measured(moments_by_cluster(cells, values), samples, clusters, cells.effective())
+
+    def moments(self, statistics: MeasuredGroups, metric: Metric) -> MeanStatistics:
+        """Return the moments of the values."""
+        return self.measured(statistics, metric).statistics
 
     def value(self, some: MeanStatistics) -> Estimates:
         """Return the means."""
@@ -74,3 +90,6 @@ class Mean(EstimatedKind[MeanStatistics]):
         if can_be_judged(measured.statistics)[group]:
             return None
         return f"its {measured.samples[group]} samples do not vary"
+
+
+KIND: Kind = Mean()

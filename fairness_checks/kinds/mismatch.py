@@ -7,10 +7,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from scipy import special
+
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.inputs.predictions import Predictions
-from fairness_checks.kinds.kind import Arrays, Blocks, Clusters
+from fairness_checks.kinds.design import Design
+from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
+from fairness_checks.kinds.plan import Floats, Plan
 from fairness_checks.kinds.settling import Settling, settle_difference
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
@@ -22,9 +27,13 @@ from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence
 from fairness_checks.stats.judge_mismatch import judge_mismatch
 from fairness_checks.stats.mismatch import FEWEST, MismatchStatistics, mismatch_by_group, too_small
+from fairness_checks.stats.normal_areas import area_covariance, mismatch_variance
+from fairness_checks.stats.power import smallest_factor
 from fairness_checks.stats.risk_coverage import UncertaintyWarning, warning_by_group
 
-__all__ = ["UncertaintyMismatch"]
+__all__ = ["KIND", "UncertaintyMismatch"]
+
+_BY_ERRORS = 0.01  # share of the level by which `judge_mismatch` shows which group is worse, for compliance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +48,49 @@ class Ordering:
         return Ordering(self.pairs.take(order), self.within.take(order))
 
 
-class UncertaintyMismatch:
-    """The kind "uncertainty_mismatch" as `fairness_checks.kinds.kind.Kind`."""
+class _MismatchPlan(Plan):
+    """The first value is A_error, the second A_uncertainty, of the same pair."""
+
+    def variance(self, design: Design, error_auc: float, uncertainty_auc: float) -> float:
+        """Variance for one sample of a group; among several groups at least that of two groups alike."""
+        own = mismatch_variance(error_auc, uncertainty_auc, design.correlation)
+        return own if design.groups == 2 else max(own, mismatch_variance(0.5, 0.5, design.correlation))
+
+    def variances(self, design: Design, first: float, second: float, sizes: Floats) -> Floats:
+        return np.full(len(sizes), self.variance(design, first, second))
+
+    def needed_pair(self, design: Design, first: float, second: float, level: float) -> float | None:
+        """Size for a mismatch, whose test must also show which group has the higher error; misses are added up."""
+        both = 1.0 + 1.0 / design.allocation
+        error = math.sqrt(both * self.variance(design, first, second))
+        of_error = math.sqrt(both * area_covariance(first, first, 1.0))
+        mismatch, worse = first - second, first - 0.5
+
+        def miss(grown: float, distance: float, deviation: float, at: float) -> float:
+            return float(special.ndtr(-float(special.ndtri(at)) - grown * distance / max(deviation, 1e-12)))
+
+        def not_violated(grown: float) -> float:
+            by_mismatch = level / (2.0 if design.limit == 0.0 else 1.0)
+            return miss(grown, mismatch - design.limit, error, by_mismatch) + miss(grown, worse, of_error, level)
+
+        def not_complied(grown: float) -> float:
+            turned = miss(grown, design.limit + mismatch, error, (1.0 - _BY_ERRORS) * level)
+            other = min(turned, miss(grown, worse, of_error, _BY_ERRORS * level))
+            pairs = design.groups * (design.groups - 1) / 2.0
+            return pairs * (miss(grown, design.limit - mismatch, error, level) + other)
+
+        return smallest_factor(not_complied if design.keeps(first, second) else not_violated, design.power)
+
+    def needed_value(self, design: Design, value: float, level: float, power: float) -> float | None:
+        raise ConfigurationError(f"{design.metric.name} is of two groups; no group has a value to limit")
+
+
+class UncertaintyMismatch(Kind):
+    """The kind "mismatch" as `fairness_checks.kinds.kind.Kind`."""
+
+    adds_up = False
+    of_pairs = True
+    plan = _MismatchPlan()
 
     statistics = (Ordering, MismatchStatistics, UncertaintyWarning)
 
@@ -129,3 +179,6 @@ class UncertaintyMismatch:
     def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
         """Refuse: a mismatch is of two groups, so that no group has a value of its own."""
         raise ConfigurationError(f"strata: {metric.name} cannot be standardised")
+
+
+KIND: Kind = UncertaintyMismatch()

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from fairness_checks.inputs.predictions import Predictions
-from fairness_checks.kinds.kind import Arrays, Blocks, Clusters
+from fairness_checks.kinds.design import Design
+from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
+from fairness_checks.kinds.plan import Floats, Plan, made_up
 from fairness_checks.kinds.rates import Rates, events_of, measure_rates, rates_of
 from fairness_checks.kinds.settling import Settling, grown
 from fairness_checks.measure.measured_groups import MeasuredGroups
@@ -16,24 +18,61 @@ from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import Metric
 from fairness_checks.records.parts import GroupRecord
-from fairness_checks.stats import power
 from fairness_checks.stats.disparity import judge_disparity
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, rate_influence
+from fairness_checks.stats.power import (
+    detectable_disparity,
+    detectable_value,
+    needed_factor,
+    needed_factor_value,
+)
 from fairness_checks.stats.proportions import Contrast, clopper_pearson
-from fairness_checks.stats.rao_scott import EffectiveCounts
+from fairness_checks.stats.rao_scott import EffectiveCounts, safe_weight
 from fairness_checks.stats.worst_group import judge_worst_group
 
-__all__ = ["Proportion"]
+__all__ = ["KIND", "Proportion"]
 
 _CONTRASTS: dict[str, Contrast] = {"max_difference": "difference", "min_ratio": "ratio"}
 
 
-class Proportion:
+class _RatePlan(Plan):
+    """By the score test."""
+
+    def variances(self, design: Design, first: float, second: float, sizes: Floats) -> Floats:
+        """Return those at the common rate."""
+        others = sizes[1:].sum() / sizes[0]
+        rate = (first + second * others) / (1.0 + others)
+        odds = (1.0 - rate) * rate if design.limit_kind == "max_difference" else (1.0 - rate) / max(rate, 1e-12)
+        return np.full(len(sizes), odds)
+
+    def needed_pair(self, design: Design, first: float, second: float, level: float) -> float | None:
+        contrast, power, groups = _CONTRASTS[design.limit_kind], design.power, design.groups
+        (higher, n_higher), (lower, n_lower) = sorted([(first, 1.0), (second, design.allocation)], reverse=True)
+        return needed_factor(higher, n_higher, lower, n_lower, design.limit, contrast, level, power, groups)
+
+    def needed_value(self, design: Design, value: float, level: float, power: float) -> float | None:
+        limit = design.limit
+        if design.limit_kind == "min_value":  # a floor of the rate is a ceiling of its complement
+            value, limit = 1.0 - value, 1.0 - limit
+        found = needed_factor_value(value, 1.0, limit, level, power)
+        return None if found is None else made_up(found, 0.5, abs(value - limit))  # the test is exact
+
+    def correlation(self, design: Design, value: float, clusters: float) -> float:
+        """Draw it towards 1 by the clusters that are expected to hold events, or others; see `stats.rao_scott`."""
+        size, rho = design.cluster_size, design.intra_cluster_correlation
+        squares = size * value * (1.0 - value) * (1.0 + (size - 1.0) * rho)  # variance of a cluster's events
+        means = [size * rate for rate in (value, 1.0 - value) if rate > 0.0]
+        held = clusters * min([mean**2 / (squares + mean**2) for mean in means]) if len(means) == 2 else 0.0
+        return rho + (1.0 - rho) * float(safe_weight(held))
+
+
+class Proportion(Kind):
     """The kind "proportion" as `fairness_checks.kinds.kind.Kind`."""
 
     statistics = (Rates, EffectiveCounts)
+    plan = _RatePlan()
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
         """Return whether each sample is an event, and whether it counts."""
@@ -137,6 +176,9 @@ class Proportion:
             return Estimates(value, binary / samples, np.maximum(freedom, 1.0))
 
 
+KIND: Kind = Proportion()
+
+
 def _evidence(group: GroupRecord) -> float:
     return float(group.n) if group.effective_n is None else group.effective_n
 
@@ -147,10 +189,10 @@ def _settle_value(group: GroupRecord, check: Check, level: float) -> Settling:
     rate, limit, n = group.rate or 0.0, check.limit, _evidence(group)
     if not ceiling:  # a floor of the rate is a ceiling of its complement
         rate, limit = 1.0 - rate, 1.0 - limit
-    detectable = power.detectable_value(n, limit, level)
+    shown = detectable_value(n, limit, level)
     return {
-        "detectable": detectable if ceiling or detectable is None else 1.0 - detectable,
-        "needed_samples": grown(power.needed_factor_value(rate, n, limit, level), group.n),
+        "detectable": shown if ceiling or shown is None else 1.0 - shown,
+        "needed_samples": grown(needed_factor_value(rate, n, limit, level), group.n),
     }
 
 
@@ -162,10 +204,10 @@ def _settle_pair(first: GroupRecord, second: GroupRecord, check: Check, level: f
     (high, n_high), (low, n_low) = ((group.rate or 0.0, _evidence(group)) for group in (higher, lower))
     pooled = (high * n_high + low * n_low) / (n_high + n_low)
     limit, sizes = check.limit, (first.n, second.n)
-    as_seen = power.needed_factor(high, n_high, low, n_low, limit, contrast, level)
-    if_equal = power.needed_factor(pooled, n_high, pooled, n_low, limit, contrast, alpha)
+    as_seen = needed_factor(high, n_high, low, n_low, limit, contrast, level)
+    if_equal = needed_factor(pooled, n_high, pooled, n_low, limit, contrast, alpha)
     return {
-        "detectable": power.detectable_disparity(low, n_high, n_low, limit, contrast, level),
+        "detectable": detectable_disparity(low, n_high, n_low, limit, contrast, level),
         "needed_samples": grown(as_seen, *sizes),
         "needed_samples_if_equal": grown(if_equal, *sizes),
     }

@@ -5,27 +5,39 @@ from __future__ import annotations
 import numpy as np
 
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
-from fairness_checks.kinds.kind import Arrays, Clusters
+from fairness_checks.kinds.kind import Arrays, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
+from fairness_checks.kinds.plan import ErrorPlan, inside
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.clusters import ClusterEvidence
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, area_influence
+from fairness_checks.stats.normal_areas import area_variance
 from fairness_checks.stats.ranking import FEWEST, RankingStatistics, auc_by_group, auc_estimates, too_small
 from fairness_checks.stats.ranking_clusters import auc_by_cluster
 from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 
-__all__ = ["Ranking"]
+__all__ = ["KIND", "Ranking"]
+
+
+class _AreaPlan(ErrorPlan):
+    fewest_of_a_class = FEWEST
+
+    def variance(self, design: Design, value: float) -> float:
+        return area_variance(inside(value), design.positives)
 
 
 class Ranking(EstimatedKind[RankingStatistics]):
     """The kind "ranking" as `fairness_checks.kinds.kind.Kind`."""
 
     statistics = (RankingStatistics, ClusterEvidence)
+    adds_up = False
+    plan = _AreaPlan()
     method = "DeLong test (DeLong 1988; Obuchowski 1997 for clusters), one pseudo-sample at chance per class"
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
@@ -72,3 +84,6 @@ class Ranking(EstimatedKind[RankingStatistics]):
             f"{areas.positives[group]} {what}positives and {areas.negatives[group]} {what}negatives; "
             f"{FEWEST} of each are needed"
         )
+
+
+KIND: Kind = Ranking()

@@ -3,79 +3,54 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.kinds.design import Design
+from fairness_checks.planning.needs import plan_of
 from fairness_checks.question.arguments import count, number
 from fairness_checks.question.checks import unfit_limit
-from fairness_checks.question.limits import PAIRWISE, LimitKind, limit_problem
-from fairness_checks.question.metrics import METRICS, Metric
+from fairness_checks.question.limits import LIMITS, PAIRWISE, LimitKind, limit_problem
+from fairness_checks.question.metrics import METRICS, Metric, parts_of
 
-__all__ = ["Design", "Value", "checked_values", "design", "second_values"]
+__all__ = ["Value", "checked_values", "design", "second_values"]
+
+_LIMITS: tuple[LimitKind, ...] = tuple(kind for kind, limit in LIMITS.items() if limit.slack is not None)
 
 Value = float | tuple[float, float]
 """A group's value; of equalized odds its true and its false positive rate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Design:
-    """A question, and how samples are collected to answer it; the fields are arguments of `plan_sample_size`."""
+def design(given: Mapping[str, Any]) -> Design:
+    """Check the arguments that plans share; `ConfigurationError` names the first that is impossible, and its range.
 
-    metric: Metric
-    limit_kind: LimitKind
-    limit: float
-    standard_deviation: float | None
-    positives: float
-    correlation: float
-    allocation: float
-    cluster_size: float
-    intra_cluster_correlation: float
-    alpha: float
-    power: float
-    tests: int
-    """Checks of the model times components of the metric: a violation is tested at `alpha` over these."""
-    groups: int
-
-
-def design(
-    *,
-    metric: object,
-    limits: dict[LimitKind, float | None],
-    standard_deviation: object,
-    positives: object,
-    correlation: object,
-    allocation: object,
-    cluster_size: object,
-    intra_cluster_correlation: object,
-    alpha: object,
-    power: object,
-    checks: object,
-    groups: object,
-) -> Design:
-    """Check the arguments; `ConfigurationError` names the first one that is impossible, its value and its range."""
-    row = _metric(metric)
-    kind, limit = _limit(row, limits)
-    deviation = standard_deviation
-    if row.kind == "mean" and deviation is None:
+    `given` are arguments of `plan_sample_size` by name; others in it are not looked at.
+    """
+    row = _metric(given["metric"])
+    kind, limit = _limit(row, {name: given[name] for name in _LIMITS if name in given})
+    deviation = given["standard_deviation"]
+    if deviation is None and any(plan_of(part).needs_deviation for part in parts_of(row)):
         raise ConfigurationError(f"standard_deviation: {row.name} needs that of one sample's value, above 0")
-    size = number("cluster_size", cluster_size, 1.0, math.inf, "[)")
-    ratio = number("allocation", allocation, 0.0, math.inf, "()")
+    size = number("cluster_size", given["cluster_size"], 1.0, math.inf, "[)")
+    ratio = number("allocation", given["allocation"], 0.0, math.inf, "()")
     if kind not in PAIRWISE and ratio != 1.0:
         raise ConfigurationError(f"allocation: {ratio:g} compares two groups; {kind} asks the same of every group")
+    of_clusters = number("intra_cluster_correlation", given["intra_cluster_correlation"], 0.0, 1.0, "[]")
     return Design(
         metric=row,
         limit_kind=kind,
         limit=limit,
         standard_deviation=None if deviation is None else number("standard_deviation", deviation, 0.0, math.inf, "()"),
-        positives=number("positives", positives, 0.0, 1.0, "()"),
-        correlation=number("correlation", correlation, -1.0, 1.0, "[]"),
+        positives=number("positives", given["positives"], 0.0, 1.0, "()"),
+        correlation=number("correlation", given["correlation"], -1.0, 1.0, "[]"),
         allocation=ratio,
         cluster_size=size,
-        intra_cluster_correlation=number("intra_cluster_correlation", intra_cluster_correlation, 0.0, 1.0, "[]"),
-        alpha=number("alpha", alpha, 0.0, 0.5, "()"),
-        power=number("power", power, 0.5, 1.0, "()"),
-        tests=count("checks", checks, 1) * max(1, len(row.components)),
-        groups=count("groups", groups, 2 if kind in PAIRWISE else 1),
+        intra_cluster_correlation=of_clusters,
+        alpha=number("alpha", given["alpha"], 0.0, 0.5, "()"),
+        power=number("power", given["power"], 0.5, 1.0, "()"),
+        tests=count("checks", given["checks"], 1) * len(parts_of(row)),
+        groups=count("groups", given["groups"], 2 if kind in PAIRWISE else 1),
     )
 
 
@@ -117,16 +92,12 @@ def _metric(name: object) -> Metric:
     if name not in METRICS:
         raise ConfigurationError(f"metric {name!r} does not exist; {did_you_mean(name, METRICS)}")
     metric = METRICS[name]
-    if metric.kind == "calibration_error":
-        raise ConfigurationError(
-            f"metric: {name} cannot be planned: its estimate is biased upwards by an amount that depends on how the "
-            f"scores will fill its ten bins, which no argument says; plan brier_score, or audit a pilot sample, whose "
-            f"record holds needed_samples"
-        )
+    for part in parts_of(metric):
+        plan_of(part)  # an error here if it cannot be planned
     return metric
 
 
-def _limit(metric: Metric, given: dict[LimitKind, float | None]) -> tuple[LimitKind, float]:
+def _limit(metric: Metric, given: Mapping[LimitKind, Any]) -> tuple[LimitKind, float]:
     limits = {kind: value for kind, value in given.items() if value is not None}
     if len(limits) != 1:
         raise ConfigurationError(f"give exactly one of {', '.join(given)}; {len(limits)} given")

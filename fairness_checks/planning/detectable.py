@@ -6,10 +6,10 @@ import math
 
 from scipy import optimize
 
-from fairness_checks.planning.arguments import Design, Value, design, second_values
-from fairness_checks.planning.needs import components, fewest, independent, kept, needed
+from fairness_checks.kinds.design import Design
+from fairness_checks.planning.arguments import Value, design, second_values
+from fairness_checks.planning.needs import components, fewest, independent, needed
 from fairness_checks.question.arguments import count
-from fairness_checks.question.limits import PAIRWISE
 
 __all__ = ["plan_detectable"]
 
@@ -76,27 +76,9 @@ cluster_size, intra_cluster_correlation, alpha, power, checks, groups
     >>> plan_sample_size(first_value=0.2 + shown, second_value=0.2, max_difference=0.05, allocation=1.5)
     SamplePlan(first=200, second=300, shows='violation')
     """
+    given = locals()
     sizes = (count("first", first, 1), count("second", first if second is None else second, 1))
-    asked = design(
-        metric=metric,
-        limits={
-            "max_difference": max_difference,
-            "min_ratio": min_ratio,
-            "max_value": max_value,
-            "min_value": min_value,
-            "max_mismatch": max_mismatch,
-        },
-        standard_deviation=standard_deviation,
-        positives=positives,
-        correlation=correlation,
-        allocation=1.0 if second is None else sizes[1] / sizes[0],
-        cluster_size=cluster_size,
-        intra_cluster_correlation=intra_cluster_correlation,
-        alpha=alpha,
-        power=power,
-        checks=checks,
-        groups=groups,
-    )
+    asked = design({**given, "allocation": 1.0 if second is None else sizes[1] / sizes[0]})
     values = second_values(second_value, asked)
     if min(sizes) < fewest(asked):
         return None
@@ -125,7 +107,7 @@ def _violating_value(design: Design, size: float, second: float, *, upwards: boo
     end = metric.highest if upwards else metric.lowest
 
     def excess(value: float) -> float:
-        if kept(design, value, second):  # by a rounding error
+        if design.keeps(value, second):  # by a rounding error
             return _TOO_MANY
         alike, worth = independent(design, size, value, second)
         found = needed(alike, value, second)
@@ -153,6 +135,6 @@ def _detectable(asked: Design, size: float, second: float) -> float | None:
         return None
     if asked.limit_kind == "min_ratio":
         return max(min(first, second) / max(first, second) for first in firsts)
-    if asked.limit_kind in PAIRWISE:
+    if asked.pairwise:
         return min(abs(first - second) for first in firsts)
     return firsts[0]

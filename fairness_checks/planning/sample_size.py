@@ -8,8 +8,7 @@ from typing import Literal
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.planning.arguments import Value, checked_values, design, second_values
-from fairness_checks.planning.needs import fewest, kept, needed, needed_of_components
-from fairness_checks.question.limits import PAIRWISE
+from fairness_checks.planning.needs import fewest, needed, needed_of_components
 
 __all__ = ["SamplePlan", "plan_sample_size"]
 
@@ -126,36 +125,16 @@ def plan_sample_size(
     >>> plan_sample_size(metric="false_negative_rate", first_value=0.15, max_value=0.1, groups=4)
     SamplePlan(first=397, second=397, shows='violation')
     """
-    asked = design(
-        metric=metric,
-        limits={
-            "max_difference": max_difference,
-            "min_ratio": min_ratio,
-            "max_value": max_value,
-            "min_value": min_value,
-            "max_mismatch": max_mismatch,
-        },
-        standard_deviation=standard_deviation,
-        positives=positives,
-        correlation=correlation,
-        allocation=allocation,
-        cluster_size=cluster_size,
-        intra_cluster_correlation=intra_cluster_correlation,
-        alpha=alpha,
-        power=power,
-        checks=checks,
-        groups=groups,
-    )
+    asked = design(locals())
     first, second = checked_values("first_value", first_value, asked), second_values(second_value, asked)
     several = asked.metric.components
     size = needed_of_components(asked, first, second) if several else needed(asked, first[0], second[0])
     if size is None:
-        pair = asked.limit_kind in PAIRWISE
-        values = f"values {_text(first)} and {_text(second)} lie" if pair else f"value {_text(first)} lies"
+        values = f"values {_text(first)} and {_text(second)} lie" if asked.pairwise else f"value {_text(first)} lies"
         raise ConfigurationError(
             f"{values} on {asked.limit_kind} {asked.limit:g} or next to it: no number of samples settles it"
         )
-    keeps = all(kept(asked, a, b) for a, b in zip(first, second, strict=True))
+    keeps = all(asked.keeps(a, b) for a, b in zip(first, second, strict=True))
     least = fewest(asked)
     return SamplePlan(
         first=math.ceil(max(size, least)),

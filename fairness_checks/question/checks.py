@@ -10,6 +10,7 @@ from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.question.arguments import count, number
 from fairness_checks.question.limits import LIMIT_KINDS, LimitKind, Section, limit_problem
 from fairness_checks.question.metrics import METRICS, Metric
+from fairness_checks.question.own_metrics import own_in_sweeps
 from fairness_checks.question.question import Question
 
 __all__ = [
@@ -54,7 +55,7 @@ def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = Non
         return metric.limits
     if "max_mismatch" in metric.limits:
         return ("max_mismatch",) if gap in ("each_mix", "equal_representation") else ()
-    if not metric.comparable or (own and metric.kind == "proportion"):
+    if not metric.comparable or (own and not own_in_sweeps(metric)):
         return ()
     if metric.lower_is_better is None and gap in ("worst_case", "best_case"):  # neither direction is worse
         return ()
@@ -170,7 +171,7 @@ def absent_problem(cells: Sequence[Sequence[object]], features: Sequence[str]) -
 
 def combination_problem(metric: Metric, limit_kind: str) -> str | None:
     """Say why a metric cannot be standardised over strata; None where it can."""
-    if metric.kind not in ("proportion", "mean", "ranking") or limit_kind not in ("max_difference", *_VALUES):
+    if not metric.standardisable or limit_kind not in ("max_difference", *_VALUES):
         return f"combined is available for differences and values of rates, means and areas, not for {metric.name}"
     return None
 

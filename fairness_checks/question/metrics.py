@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from fairness_checks.inputs.predictions import Predictions
 
-__all__ = ["CELLS", "METRICS", "Metric"]
+__all__ = ["CELLS", "METRICS", "Metric", "parts_of"]
 
 CELLS = ("tn", "fp", "fn", "tp")
 """Order of the cells of a confusion table; the index of a cell is 2 * y_true + y_pred."""
 
 Cell = Literal["tn", "fp", "fn", "tp"]
-KindName = Literal[
-    "proportion", "mean", "ranking", "balanced_accuracy", "calibration_error", "largest_of", "uncertainty_mismatch"
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +34,7 @@ class Metric:
     formula : str
         The definition within a group a.
     kind : str
-        How it is inferred: a key of `fairness_checks.kinds.KINDS`.
+        How it is inferred: a module of `fairness_checks.kinds`.
     numerator, denominator : tuple of {"tn", "fp", "fn", "tp"}
         Of a rate, the cells of the confusion table that are added up. The denominator contains the numerator.
     per_sample : callable, optional
@@ -55,13 +52,15 @@ class Metric:
         The kinds of limit that there is inference for.
     comparable : bool
         Whether two models' values on the same samples can be compared: in sweeps, and against the baseline.
+    standardisable : bool
+        Whether groups' values can be standardised over the strata of control features.
     not_in_sweeps : str
         Why there is no inference in sweeps, and what to check instead; "" where nothing is to be said.
     """
 
     name: str
     formula: str
-    kind: KindName
+    kind: str
     numerator: tuple[Cell, ...] = ()
     denominator: tuple[Cell, ...] = ()
     per_sample: Callable[[Predictions], Any] | None = None
@@ -72,6 +71,7 @@ class Metric:
     highest: float = 1.0
     limits: tuple[str, ...] = ("max_difference", "max_value", "min_value")
     comparable: bool = True
+    standardisable: bool = True
     not_in_sweeps: str = ""
 
 
@@ -130,6 +130,7 @@ _ROWS = (
         formula="(P(y_pred = 1 | y_true = 1, A = a) + P(y_pred = 0 | y_true = 0, A = a)) / 2",
         kind="balanced_accuracy",
         lower_is_better=False,
+        standardisable=False,
     ),
     _mean("brier_score", "E((y_score - y_true)^2 | A = a)", lambda p: (p.scores() - p.labels()) ** 2, highest=1.0),
     Metric(
@@ -140,6 +141,7 @@ _ROWS = (
         lower_is_better=None,
         limits=("max_difference", "min_ratio"),
         comparable=False,
+        standardisable=False,
     ),
     Metric(
         name="expected_calibration_error",
@@ -147,6 +149,7 @@ _ROWS = (
         kind="calibration_error",
         limits=("max_difference", "max_value"),
         comparable=False,  # biased upwards, in small test parts by more than most limits, and no repeat can tell
+        standardisable=False,
         not_in_sweeps="in the small test parts of a sweep it is too high by chance, more so in the smaller group; "
         "check brier_score here, or the calibration error of held-out predictions under `subgroups:`",
     ),
@@ -178,10 +181,20 @@ _ROWS = (
     Metric(
         name="uncertainty_mismatch",
         formula="A_error - A_uncertainty, A_x = P(x higher in the group a with the higher error) + P(equal) / 2",
-        kind="uncertainty_mismatch",
+        kind="mismatch",
         limits=("max_mismatch",),
         comparable=False,
+        standardisable=False,
     ),
 )
 
 METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _ROWS})
+
+
+def parts_of(metric: Metric) -> list[Metric]:
+    """Return what is measured of a metric: its components, or itself where it has none.
+
+    >>> [part.name for part in parts_of(METRICS["equalized_odds"])]
+    ['true_positive_rate', 'false_positive_rate']
+    """
+    return [METRICS[name] for name in metric.components] or [metric]

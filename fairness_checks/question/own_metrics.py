@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.question.arguments import as_float
@@ -15,12 +16,33 @@ from fairness_checks.question.metrics import METRICS, Metric
 if TYPE_CHECKING:
     from fairness_checks.inputs.predictions import Predictions
 
-__all__ = ["any_metric", "fairness_metric", "own_metric_problem", "registered"]
+__all__ = ["any_metric", "fairness_metric", "own_in_sweeps", "own_metric_problem", "registered"]
 
 _MARK = "__fairness_metric__"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")  # as it stands in node ids
-_KINDS = ("mean", "proportion")
 _F = TypeVar("_F", bound="Callable[[Predictions], Any]")
+
+
+class _OwnKind(NamedTuple):
+    """What a user's own metric of a kind may have: a range, limits, and whether a sweep takes it."""
+
+    lowest: float
+    highest: float
+    limits: tuple[str, ...]
+    fixed: bool = False
+    """Whether it has this range and no other."""
+    in_sweeps: bool = True
+
+
+_KINDS: Mapping[str, _OwnKind] = MappingProxyType(
+    {
+        "mean": _OwnKind(-math.inf, math.inf, ("max_difference", "max_value", "min_value")),
+        # A sweep keeps of a rate's samples their confusion counts, which do not say it.
+        "proportion": _OwnKind(
+            0.0, 1.0, ("max_difference", "min_ratio", "max_value", "min_value"), fixed=True, in_sweeps=False
+        ),
+    }
+)
 
 
 @overload
@@ -102,9 +124,14 @@ def own_metric_problem(metric: Metric) -> str | None:
         return f"{metric.name!r} needs per_sample, a function that gives each sample's value"
     if metric.kind not in _KINDS or metric.components:
         return f"{metric.name!r} has kind {metric.kind!r}; allowed: {', '.join(_KINDS)}"
-    if metric.kind == "mean" and "min_ratio" in metric.limits:
-        return f"{metric.name!r} has limits min_ratio, for which means have no inference"
+    if unknown := [kind for kind in metric.limits if kind not in _KINDS[metric.kind].limits]:
+        return f"{metric.name!r} has limits {', '.join(unknown)}, for which {metric.kind}s have no inference"
     return None
+
+
+def own_in_sweeps(metric: Metric) -> bool:
+    """Say whether a sweep takes a metric of the user's own."""
+    return metric.kind in _KINDS and _KINDS[metric.kind].in_sweeps
 
 
 def _register(
@@ -126,14 +153,15 @@ def _register(
             f"@fairness_metric: {called!r} cannot stand in thresholds.yaml; give name=, "
             "at most 40 of a-z, A-Z, 0-9 and _, no digit first"
         )
-    low, high = (0.0, 1.0) if kind == "proportion" else (-math.inf, math.inf)
-    low, high = low if lowest is None else lowest, high if highest is None else highest
+    if kind not in _KINDS:
+        raise ConfigurationError(f"@fairness_metric: {called!r} has kind {kind!r}; allowed: {', '.join(_KINDS)}")
+    its = _KINDS[kind]
+    low, high = its.lowest if lowest is None else lowest, its.highest if highest is None else highest
     ends = (as_float(low), as_float(high))
-    if None in ends or not low < high or (kind == "proportion" and ends != (0.0, 1.0)):
+    if None in ends or not low < high or (its.fixed and ends != (its.lowest, its.highest)):
         raise ConfigurationError(
             f"@fairness_metric {called}: lowest {low!r} and highest {high!r} are no range of a {kind}"
         )
-    ratio = ("min_ratio",) if kind == "proportion" else ()
     metric = Metric(
         name=called,
         formula=formula or (function.__doc__ or f"{called}, by sample").strip().splitlines()[0],
@@ -143,7 +171,7 @@ def _register(
         lower_is_better=lower_is_better,
         lowest=low,
         highest=high,
-        limits=("max_difference", *ratio, "max_value", "min_value"),
+        limits=its.limits,
     )
     if (problem := own_metric_problem(metric)) is not None:
         raise ConfigurationError(f"@fairness_metric: {problem}")

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.predictions import Predictions
-from fairness_checks.kinds import KINDS
+from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import MISMATCH, Missing, Settings
 from fairness_checks.question.metrics import METRICS, Metric
-from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.sweep.results import GroupResult, PairResult
 from fairness_checks.sweep.sketches import Complex, group_sketches
 
@@ -40,13 +39,13 @@ def measure(
     names = [name for (name,) in statistics.groups]
     values: dict[str, dict[str, float | None]] = {name: {} for name in names}
     for metric in metrics:
-        if metric.kind != MISMATCH:
-            for record in KINDS[metric.kind].groups(statistics, metric, _SETTINGS):
+        if not kind_of(metric).of_pairs:
+            for record in kind_of(metric).groups(statistics, metric, _SETTINGS):
                 values[record.name[0]][metric.name] = record.rate
     moments: dict[str, dict[str, tuple[float, float, float]]] = {name: {} for name in names}
     for metric in metrics:
-        if metric.kind == "mean":
-            found: MeanStatistics = statistics.measured[metric.name].statistics
+        found = kind_of(metric).moments(statistics, metric)
+        if found is not None:
             for name, n, m2, m3 in zip(names, found.n.tolist(), found.m2.tolist(), found.m3.tolist(), strict=True):
                 moments[name][metric.name] = (float(n), m2, m3)
     sketches: dict[str, dict[str, tuple[float, ...] | None]] = {name: {} for name in names}
@@ -79,7 +78,7 @@ def _four(cells: Sequence[int]) -> tuple[int, int, int, int]:
 def _allowed(predictions: Predictions, metric: Metric) -> bool:
     """Say whether the predictions have the arrays that a metric reads."""
     try:
-        KINDS[metric.kind].arrays(predictions, metric)
+        kind_of(metric).arrays(predictions, metric)
     except InvalidPredictions:
         return False
     return True

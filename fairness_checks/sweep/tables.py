@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.measured import few_clusters
 from fairness_checks.question.checks import MISMATCH, Check, limits_of
 from fairness_checks.question.metrics import CELLS, METRICS, Metric
@@ -162,7 +163,7 @@ def read_table(results: SweepResults, plan: SweepPlan, metric: Metric) -> Table:
     feature_sets = dict.fromkeys(result.feature_set for result in results.results)
     configurations = tuple((mix, feature_set) for feature_set in feature_sets for mix in plan.mixes)
     repeats = [results.of(*configuration) for configuration in configurations]
-    mismatch = metric.kind == MISMATCH
+    mismatch = kind_of(metric).of_pairs
     named = {name for some in repeats for r in some for group in r.groups.values() for name in group.values}
     measured = {name for name in named if name not in METRICS or limits_of(METRICS[name], "each_mix")}
     if (mismatch and not any(r.pairs for some in repeats for r in some)) or not (mismatch or metric.name in measured):
@@ -179,10 +180,10 @@ def read_table(results: SweepResults, plan: SweepPlan, metric: Metric) -> Table:
         configurations,
         np.array(values, dtype=np.float64),
         np.array(tested),
-        np.array(counts, dtype=np.float64)[..., cells].sum(axis=-1) if metric.kind == "proportion" else None,
+        np.array(counts, dtype=np.float64)[..., cells].sum(axis=-1) if cells else None,
         np.array([rows / results.groups[g] for rows, g in zip(tested, groups, strict=True)]),
         *_clusters(results, groups),
-        _moments(results, repeats, groups, metric, tested) if metric.kind == "mean" else None,
+        _moments(results, repeats, groups, metric, tested),
         _sketches(repeats, groups, metric),
     )
 

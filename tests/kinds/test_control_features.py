@@ -11,7 +11,7 @@ from scipy import stats
 from fairness_checks import ConfigurationError, InvalidPredictions, Predictions, audit
 from fairness_checks.config.loading import load_config
 from fairness_checks.judge.verdict import audit_model
-from fairness_checks.kinds import KINDS
+from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.question.metrics import METRICS
 
@@ -268,7 +268,7 @@ def test_the_variance_of_a_rate_of_a_small_stratum_is_on_average_never_too_small
     predictions = Predictions(y_true=labels, y_pred=found, sensitive_features={"g": names})
     metric = METRICS["false_negative_rate"]
     statistics = GroupStatistics.from_predictions(predictions, ("g",), metrics=[metric])
-    variance = KINDS[metric.kind].estimates(statistics, metric).variance
+    variance = kind_of(metric).estimates(statistics, metric).variance
     on_average = stats.binom.pmf(x[:, None], n, rates).T @ variance
     assert np.all(variance > 0.0)
     assert np.all(on_average >= rates * (1.0 - rates) / n * (1.0 - 1e-9))

@@ -13,7 +13,7 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.auditing import audit
 from fairness_checks.judge.verdict import audit_model
-from fairness_checks.kinds import KINDS
+from fairness_checks.kinds import Kind, kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS
@@ -39,7 +39,20 @@ def separation_of(auc):
 
 
 def test_every_kind_in_the_table_has_inference():
-    assert {metric.kind for metric in METRICS.values()} == {*KINDS, "largest_of"}
+    largest = [metric.name for metric in METRICS.values() if metric.kind == "largest_of"]
+    assert largest == ["equalized_odds"]
+    assert all(isinstance(kind_of(metric), Kind) for metric in METRICS.values() if metric.name not in largest)
+
+
+def test_kinds_say_what_does_not_add_up():
+    single = [metric for metric in METRICS.values() if not metric.components]
+    assert {metric.name for metric in single if not kind_of(metric).adds_up} == {"roc_auc", "uncertainty_mismatch"}
+    assert {metric.name for metric in single if kind_of(metric).of_pairs} == {"uncertainty_mismatch"}
+
+
+def test_values_are_standardised_of_rates_means_and_areas():
+    kinds = {metric.kind for metric in METRICS.values() if metric.standardisable}
+    assert kinds == {"proportion", "mean", "ranking"}
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "brier_score"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 
 import numpy as np
@@ -14,7 +15,6 @@ from statsmodels.stats.proportion import proportion_effectsize
 from benchmarks.clustered_power import Group, p_values, sums_of
 from fairness_checks import METRICS, plan_detectable, plan_sample_size
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.planning.variances import area_covariance
 from fairness_checks.stats import power
 from fairness_checks.stats.balanced_accuracy import (
     balanced_accuracy_outside,
@@ -28,6 +28,7 @@ from fairness_checks.stats.judge_mismatch import MismatchPairs, judge_mismatch
 from fairness_checks.stats.means import mean_estimates, means_outside, means_within
 from fairness_checks.stats.mismatch import mismatch_by_group
 from fairness_checks.stats.moments import moments_by_cluster, moments_by_group
+from fairness_checks.stats.normal_areas import area_covariance
 from fairness_checks.stats.ranking import auc_by_group, auc_estimates
 from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
 from fairness_checks.stats.rate_pairs import Pairs
@@ -614,3 +615,11 @@ def test_nearly_perfect_balanced_accuracies_are_planned_with_the_variance_that_t
     found = confusion_counts(rng, n, np.full(2 * runs, 0.97), positives)
     share = np.mean(balanced_accuracy_within(found, 2 * each, 2 * each + 1, limit) < alpha)
     assert asked - 0.03 <= share <= asked + 0.1
+
+
+def test_both_plans_take_the_same_design():
+    taken = [dict(inspect.signature(plan).parameters) for plan in (plan_sample_size, plan_detectable)]
+    sizes, shown = ({name: (p.default, p.annotation) for name, p in some.items()} for some in taken)
+    assert {*sizes} - {*shown} == {"first_value", "allocation"}
+    assert {*shown} - {*sizes} == {"first", "second"}
+    assert all(sizes[name] == shown[name] for name in {*sizes} & {*shown})
