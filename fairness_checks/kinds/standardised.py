@@ -126,16 +126,8 @@ def standardise(
         third[*at] = moments.m3 / np.maximum(moments.n, 1) ** 3.0
         units = (counted if clusters is None else clusters) - used.sum(axis=0) + 1
         skewed = _with_skewness(found, (share**3 * np.where(used, third, 0.0)).sum(axis=0), units)
-    problems = []
-    for i in range(len(names)):
-        problem = settings.too_few(int(samples[:, i].sum()))
-        if problem is None and not np.isfinite(found.value[i]):
-            problem = "no stratum in which every group has a value"
-        if problem is None and (few := settings.too_few(int(samples[compared, i].sum()))):
-            problem = f"in the strata compared, {few}"
-        if problem is None and clusters is not None:
-            problem = few_clusters(int(clusters[i]), int(counted[i]), float(found.freedom[i]) + 1.0)
-        problems.append(problem)
+    sizes = samples.sum(axis=0), samples[compared].sum(axis=0)
+    problems = _problems(found, sizes, counted, clusters, settings)
     if skewed is not None:
         judged = [i for i, problem in enumerate(problems) if problem is None]
         for i, varies in zip(judged, can_be_judged(skewed.take(judged)), strict=True):
@@ -152,6 +144,27 @@ def standardise(
         skewed,
         rates,
     )
+
+
+def _problems(
+    found: Estimates,
+    sizes: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    counted: npt.NDArray[np.int64],
+    clusters: npt.NDArray[np.int64] | None,
+    settings: Settings,
+) -> list[str | None]:
+    """Say why groups cannot be judged, by their samples: of all strata and of those compared (`sizes`), each (G,)."""
+    problems: list[str | None] = []
+    for i, (everywhere, compared) in enumerate(zip(*(size.astype(int).tolist() for size in sizes), strict=True)):
+        problem = settings.too_few(everywhere)
+        if problem is None and not np.isfinite(found.value[i]):
+            problem = "no stratum in which every group has a value"
+        if problem is None and (few := settings.too_few(compared)):
+            problem = f"in the strata compared, {few}"
+        if problem is None and clusters is not None:
+            problem = few_clusters(int(clusters[i]), int(counted[i]), float(found.freedom[i]) + 1.0)
+        problems.append(problem)
+    return problems
 
 
 def _rates(

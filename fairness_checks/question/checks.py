@@ -104,42 +104,10 @@ class Check:
     mix: str | None = None
 
     def __post_init__(self) -> None:
-        if self.custom is None and self.metric not in METRICS:
-            raise ConfigurationError(f"metric {self.metric!r} does not exist; {did_you_mean(self.metric, METRICS)}")
-        if not self.by or len(set(self.by)) != len(self.by):
-            raise ConfigurationError(f"by: {list(self.by)!r} must name one or more different sensitive features")
-        features = (*self.control_features, *self.by)
-        if len(set(features)) != len(features):
-            raise ConfigurationError(f"control_features: {list(self.control_features)!r} repeats a feature")
-        if problem := absent_problem(self.absent, features):
-            raise ConfigurationError(f"absent: {problem}")
-        if self.absent and self.gap is not None:
-            raise ConfigurationError("absent: the groups of a check on a sweep all have rows; remove it")
-        if self.strata not in get_args(Strata):
-            raise ConfigurationError(f"strata: {self.strata!r}; {did_you_mean(self.strata, get_args(Strata))}")
-        if self.limit_kind not in LIMIT_KINDS:
-            raise ConfigurationError(
-                f"limit {self.limit_kind!r} does not exist; {did_you_mean(self.limit_kind, LIMIT_KINDS)}"
-            )
-        if self.gap is not None and self.gap not in get_args(Gap):
-            raise ConfigurationError(f"gap: {self.gap!r}; {did_you_mean(self.gap, get_args(Gap))}")
-        if self.mix is not None and self.gap != "change":
-            raise ConfigurationError(f"mix: {self.mix!r}: only a check with `gap: change` is of one mix; remove it")
-        if self.of is not None and self.of not in get_args(Worsening):
-            raise ConfigurationError(f"of: {self.of!r}; {did_you_mean(self.of, get_args(Worsening))}")
-        if self.of is not None and (self.gap is not None or self.control_features):
-            raise ConfigurationError(f"of: {self.of}: a check against the baseline has no gap and no control_features")
-        if self.ratchet and self.of not in ("disparity", "worst_group"):
-            raise ConfigurationError(RATCHET)
-        if self.limit_kind not in limits_of(self.definition, self.gap, self.of):
-            raise ConfigurationError(unfit_limit(self.definition, self.limit_kind, self.gap, self.of))
-        if problem := limit_problem(self.limit_kind, self.limit, self.definition):
-            raise ConfigurationError(problem)
+        for problem_of in (_problem_of_features, _problem_of_words, _problem_of_limit):
+            if (problem := problem_of(self)) is not None:
+                raise ConfigurationError(problem)
         object.__setattr__(self, "limit", float(self.limit))  # a NumPy scalar cannot be written to a record
-        if self.strata == "combined" and not self.control_features:
-            raise ConfigurationError("strata: combined needs control_features, whose strata are combined")
-        if self.strata == "combined" and (problem := combination_problem(self.definition, self.limit_kind)):
-            raise ConfigurationError(f"strata: {problem}")
 
     @property
     def definition(self) -> Metric:
@@ -156,6 +124,57 @@ class Check:
             section = "regression"
         control, strata, gap, of = self.control_features, self.strata, self.gap or "", self.of or ""
         return Question(section, self.metric, self.by, self.limit_kind, control, strata, gap, of, self.mix or "")
+
+
+def _problem_of_features(check: Check) -> str | None:
+    """Say what is wrong with the metric's name, or with which features or groups are asked for."""
+    if check.custom is None and check.metric not in METRICS:
+        return f"metric {check.metric!r} does not exist; {did_you_mean(check.metric, METRICS)}"
+    if not check.by or len(set(check.by)) != len(check.by):
+        return f"by: {list(check.by)!r} must name one or more different sensitive features"
+    features = (*check.control_features, *check.by)
+    if len(set(features)) != len(features):
+        return f"control_features: {list(check.control_features)!r} repeats a feature"
+    if problem := absent_problem(check.absent, features):
+        return f"absent: {problem}"
+    if check.absent and check.gap is not None:
+        return "absent: the groups of a check on a sweep all have rows; remove it"
+    return None
+
+
+def _problem_of_words(check: Check) -> str | None:
+    """Say which word is none of those that there are, or does not go with the others."""
+    for name, value, allowed in (
+        ("strata:", check.strata, get_args(Strata)),
+        ("limit", check.limit_kind, LIMIT_KINDS),
+        ("gap:", check.gap, (None, *get_args(Gap))),
+        ("of:", check.of, (None, *get_args(Worsening))),
+    ):
+        if value not in allowed:
+            known = [word for word in allowed if word is not None]
+            missing = " does not exist" if name == "limit" else ""
+            return f"{name} {value!r}{missing}; {did_you_mean(str(value), known)}"
+    if check.mix is not None and check.gap != "change":
+        return f"mix: {check.mix!r}: only a check with `gap: change` is of one mix; remove it"
+    if check.of is not None and (check.gap is not None or check.control_features):
+        return f"of: {check.of}: a check against the baseline has no gap and no control_features"
+    if check.ratchet and check.of not in ("disparity", "worst_group"):
+        return RATCHET
+    return None
+
+
+def _problem_of_limit(check: Check) -> str | None:
+    """Say why there is no inference for the metric's limit, or why nothing could violate it."""
+    if check.limit_kind not in limits_of(check.definition, check.gap, check.of):
+        return unfit_limit(check.definition, check.limit_kind, check.gap, check.of)
+    if problem := limit_problem(check.limit_kind, check.limit, check.definition):
+        return problem
+    if check.strata != "combined":
+        return None
+    if not check.control_features:
+        return "strata: combined needs control_features, whose strata are combined"
+    problem = combination_problem(check.definition, check.limit_kind)
+    return None if problem is None else f"strata: {problem}"
 
 
 def absent_problem(cells: Sequence[Sequence[object]], features: Sequence[str]) -> str | None:

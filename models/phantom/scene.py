@@ -142,7 +142,7 @@ def _curves(
     return np.stack(columns, axis=-1)
 
 
-def draw_scene(
+def draw_scene(  # long: what a seed draws is fixed by the order of these lines
     rng: np.random.Generator,
     skin_type: npt.NDArray[np.int8],
     condition: npt.NDArray[np.intp],
