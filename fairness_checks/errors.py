@@ -6,6 +6,7 @@
     ├── ConfigurationError     thresholds.yaml or an argument of `audit` asks for something impossible
     ├── InvalidPredictions     the arrays that a model fixture returned cannot be evaluated
     ├── RecordError            a CheckRecord cannot be written to, or read from, JSON
+    ├── EvidenceError          evidence of a run cannot be read or written
     ├── BaselineError          the committed baseline cannot be read, is not what was written, or cannot be written
     └── CacheError             a cache key is not plain, or a result cannot be stored without pickling
 
@@ -22,6 +23,7 @@ __all__ = [
     "BaselineError",
     "CacheError",
     "ConfigurationError",
+    "EvidenceError",
     "FairnessError",
     "InvalidPredictions",
     "RecordError",
@@ -50,6 +52,10 @@ class BaselineError(FairnessError):
 
 class CacheError(FairnessError):
     """A cache key cannot be written as JSON, or a result cannot be stored without pickling."""
+
+
+class EvidenceError(FairnessError):
+    """Evidence of a run cannot be read, is of another layout, or cannot be written."""
 
 
 class RecordError(FairnessError):

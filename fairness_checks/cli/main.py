@@ -46,6 +46,21 @@ exit codes:
 Names of models, and of their features, are looked for when pytest --fairness runs.
 """
 
+_VERIFY = """\
+Recompute every estimate, interval, p-value, adjustment, verdict, waiver and the exit code of a run
+from its evidence (pytest --fairness --fairness-report DIR), without its models and its patients, and
+compare the JUnit files beside it. Each difference is a line that names both values.
+
+The evidence proves what follows from its own statistics. That they are those of the data, and that
+nobody has written the whole file anew, only a signature by the pipeline that ran can show.
+"""
+_VERIFY_CODES = """\
+exit codes:
+  0  everything follows from the statistics and the limits in the evidence
+  1  something does not, or the run did not come to its end
+  2  the file cannot be read, or the command is wrong
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; a wrong command is a SystemExit of code 2."""
@@ -88,6 +103,16 @@ def _parser() -> argparse.ArgumentParser:
         help="a name that the project registers with @fairness_metric; may be repeated",
     )
     schema.set_defaults(run=partial(_schema, schema))
+    verify = commands.add_parser(
+        "verify",
+        help="recompute a run from its evidence",
+        description=_VERIFY,
+        epilog=_VERIFY_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verify.add_argument("path", metavar="DIR_OR_FILE", type=Path, help="evidence.json, or the folder that holds it")
+    verify.add_argument("--junit", metavar="FILE", type=Path, help="a JUnit XML elsewhere (default: those beside it)")
+    verify.set_defaults(run=lambda parsed: _verify(parsed.path, parsed.junit))
     return parser
 
 
@@ -99,6 +124,12 @@ def _schema(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     if parsed.check is not None:
         return check_file(parsed.check, parsed.own_metric)
     return print_schema() if parsed.expand is None else expand_file(parsed.expand, parsed.own_metric)
+
+
+def _verify(path: Path, junit: Path | None) -> int:
+    from fairness_checks.cli.verify import verify  # here, as below
+
+    return verify(path, junit)
 
 
 def _diff(old: Path, new: Path, *, as_json: bool) -> int:

@@ -16,7 +16,7 @@ from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.junit import RECORD_PROPERTY
 from fairness_checks.storage.files import read_regular
 
-__all__ = ["Snapshot", "read_snapshot"]
+__all__ = ["Snapshot", "junit_records", "read_snapshot"]
 
 _NO_DATE = "0001-01-01"
 
@@ -58,7 +58,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 def _read_junit(content: bytes, source: str) -> Snapshot:
     models: dict[str, dict[str, Entry]] = {}
-    for text in _records(content, source):
+    for text in junit_records(content, source):
         try:
             record = CheckRecord.from_json(text)
         except RecordError as error:
@@ -75,7 +75,7 @@ def _read_junit(content: bytes, source: str) -> Snapshot:
     return Snapshot(source=source, kind="junit", models=models)
 
 
-def _records(content: bytes, source: str) -> list[str]:
+def junit_records(content: bytes, source: str) -> list[str]:
     """Return the values of the records' properties."""
     # Entities, which can make a small file a huge one, can only be declared in a DOCTYPE; no JUnit XML has one.
     found: list[str] = []

@@ -37,7 +37,15 @@ from fairness_checks.question.waivers import Waiver, waiver_entry
 from fairness_checks.storage.files import read_regular
 from fairness_checks.sweep.plan import SweepPlan
 
-__all__ = ["ConfiguredCheck", "GateConfig", "ModelChecks", "check_names", "load_config", "read_document"]
+__all__ = [
+    "ConfiguredCheck",
+    "GateConfig",
+    "ModelChecks",
+    "check_names",
+    "load_config",
+    "parse_config",
+    "read_document",
+]
 
 _MAX_BYTES = 1 << 20  # some 10,000 checks; a larger file is not a thresholds.yaml, and PyYAML reads 100 kB a second
 _MAX_PROBLEMS = 100
@@ -82,7 +90,15 @@ class GateConfig:
 def load_config(path: Path, models: Declared | None = None, own: Own = MappingProxyType({})) -> GateConfig:
     """Read thresholds.yaml, checked but for names that only the models know; one error lists every problem."""
     # With `models`, where the file has other problems, those of its names are reported with them (`check_names`).
-    document = read_document(path)
+    return _configured(read_document(path), path, models, own)
+
+
+def parse_config(text: str, source: str, own: Own = MappingProxyType({})) -> GateConfig:
+    """Read the text of a thresholds.yaml as `load_config` reads the file."""
+    return _configured(with_profiles(read_yaml(text, source)), Path(source), None, own)
+
+
+def _configured(document: Document, path: Path, models: Declared | None, own: Own) -> GateConfig:
     source = document.source
     if document.data is None and not document.problems:
         raise ConfigurationError(f"{source}: the file is empty; write for example:\n\n{EXAMPLE}")

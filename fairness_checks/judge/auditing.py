@@ -10,8 +10,10 @@ import numpy as np
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.inputs.group_names import clean
 from fairness_checks.inputs.predictions import Predictions
-from fairness_checks.judge.hearing import told
-from fairness_checks.judge.verdict import audit_model
+from fairness_checks.judge.evaluation import Evaluation
+from fairness_checks.judge.hearing import Basis, told
+from fairness_checks.judge.measurements import measure
+from fairness_checks.judge.verdict import judge_measured
 from fairness_checks.question.checks import MISMATCH, Burden, Check, MissingSensitive, Settings, Strata
 from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.metrics import Metric
@@ -117,7 +119,7 @@ def audit(
     features = _features(predictions, by, control)
     check = Check(name, features, kind, limit, control, strata, custom, absent=_cells(absent))
     settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive, missing_text)
-    return told(audit_model(model, predictions, [check], settings)[0])
+    return _audited(model, predictions, check, settings)
 
 
 def audit_uncertainty(
@@ -168,7 +170,15 @@ def audit_uncertainty(
     _require_predictions(predictions)
     check = Check(MISMATCH, _features(predictions, by), "max_mismatch", max_mismatch, absent=_cells(absent))
     settings = Settings(alpha, "none", burden_of_proof, min_group_size, missing_sensitive, missing_text)
-    return told(audit_model(model, predictions, [check], settings)[0])
+    return _audited(model, predictions, check, settings)
+
+
+def _audited(model: str, predictions: Predictions, check: Check, settings: Settings) -> CheckRecord:
+    measured = measure(Evaluation(predictions, about=predictions.about), [check], settings)
+    (answer,) = judge_measured(model, measured, [check], settings)
+    if isinstance(answer, Exception):
+        raise answer
+    return told(Basis(answer, predictions, check, settings, measured))
 
 
 def _require_predictions(given: object) -> None:

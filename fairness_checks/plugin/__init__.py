@@ -58,6 +58,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write what ran and passed, or was waived, to fairness-baseline.json beside the file of limits",
     )
     group.addoption(
+        "--fairness-report",
+        metavar="DIR",
+        help="write evidence.json to this folder: all that `fairness-checks verify` needs to judge the run again, "
+        "without its models and its patients (also as the ini key fairness_report)",
+    )
+    parser.addini("fairness_report", "folder for the evidence of a run, as --fairness-report", default="")
+    group.addoption(
         "--fairness-no-cache",
         action="store_true",
         help="fit every model again: read and keep nothing",
@@ -109,6 +116,14 @@ def pytest_configure(config: pytest.Config) -> None:
     words.ledger = Ledger(config, gate.node_prefix, words.runs_nothing, gate.rewritten)
     _register(config, gate, "fairness-gate")
     _register(config, words.ledger, "fairness-ledger")
+    if folder := config.getoption("fairness_report") or config.getini("fairness_report"):
+        from fairness_checks.plugin.evidence import EvidenceOfRun
+        from fairness_checks.plugin.keys import EVIDENCE
+
+        place = config.invocation_params.dir if config.getoption("fairness_report") else config.rootpath
+        evidence = EvidenceOfRun(config, words.ledger, place / folder, writes=words.runs_nothing is None)
+        config.stash[EVIDENCE] = evidence
+        _register(config, evidence, "fairness-evidence")
     _register(config, RunCache(config), "fairness-cache")
     _register(config, HandWritten(), "fairness-hand-written")
 

@@ -16,7 +16,7 @@ import pytest
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.plugin.given_files import digests_of, limits_path, rewritten
-from fairness_checks.plugin.keys import DECIDED, GATE, INCOMPLETE, RECORDS, STAGED
+from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, INCOMPLETE, RECORDS, STAGED
 from fairness_checks.plugin.refusals import (
     refuse_arguments,
     refuse_marks,
@@ -91,7 +91,7 @@ class Gate:
         self.baseline = _baseline(self.path, config, {model.name for model in self.limits.models})
         given: dict[str, str] = getattr(config, "workerinput", {}).get(_FILES, files)  # those of the controller
         self.rewritten = rewritten(self.path, given, _files_now(config, self.path))
-        self._files = given
+        self.files = given
         self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
         self._answers: dict[str, dict[Question, Answer]] = {}
         self._failures: dict[str, Exception] = {}
@@ -179,7 +179,7 @@ class Gate:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker the day of the run, and which files it must read."""
-        node.workerinput.update({_TODAY: self.today.isoformat(), _FILES: dict(self._files)})
+        node.workerinput.update({_TODAY: self.today.isoformat(), _FILES: dict(self.files)})
 
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""
@@ -299,7 +299,8 @@ class Gate:
 
     def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[Question, Answer]:
         from fairness_checks.judge.evaluation import evaluate
-        from fairness_checks.judge.verdict import judge_model
+        from fairness_checks.judge.measurements import measure
+        from fairness_checks.judge.verdict import judge_measured
 
         (configured,) = (each for each in self.limits.models if each.name == model)
         checks = [entry.check for entry in configured.checks]
@@ -319,7 +320,11 @@ class Gate:
                 evaluation.predictions.feature(feature)
         self._config.stash[RUN_CACHE].of_model(model, evaluation.read, evaluation.not_kept)
         evaluation = dataclasses.replace(evaluation, accepted=self.baseline.accepted(model, checks))
-        answers = judge_model(model, evaluation, checks, self.settings, self.limits.waivers, self.today)
+        measured = measure(evaluation, checks, self.settings)
+        answers = judge_measured(model, measured, checks, self.settings, self.limits.waivers, self.today)
+        if (evidence := self._config.stash.get(EVIDENCE, None)) is not None:
+            read = self._config.stash[RUN_CACHE].said_of(model)
+            evidence.leave_model(model, evaluation.predictions, measured, checks, answers, read)
         if not any(isinstance(answer, Exception) for answer in answers):
             folder = self.baseline.staged(evaluation.predictions, checks, self.settings)
             self._staged |= {} if folder is None else {model: folder}

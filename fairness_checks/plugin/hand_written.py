@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 from collections.abc import Generator
 from functools import partial
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fairness_checks.judge.hearing import heard_by
-from fairness_checks.plugin.keys import GATE, RECORDS
-from fairness_checks.plugin.suite import TOO_LATE, LimitsTest, attach, failure
+from fairness_checks.plugin.keys import RECORDS
+from fairness_checks.plugin.suite import TOO_LATE, LimitsTest, failure, keep
 
 if TYPE_CHECKING:
-    from fairness_checks.records.check_record import CheckRecord
+    from fairness_checks.judge.hearing import Basis
 
 __all__ = ["HandWritten", "holds_fairness_tests"]
 
@@ -34,7 +33,7 @@ class HandWritten:
         """Keep the verdicts of a test's fixtures and of its class with the test, and fail it by a violation there."""
         if isinstance(item, LimitsTest):  # how a model comes about is its own affair
             return (yield)
-        with heard_by(partial(_keep, item)):
+        with heard_by(partial(keep, item)):
             result = yield
         _fail_by_records(item)
         return result
@@ -44,7 +43,7 @@ class HandWritten:
         """Keep each verdict with its test; a violation fails it, also where the test itself looks away."""
         if isinstance(item, LimitsTest):
             return (yield)
-        with heard_by(partial(_keep, item)):
+        with heard_by(partial(keep, item)):
             result = yield
         if not item.stash.get(RECORDS, []):
             pytest.fail(_NO_VERDICT, pytrace=False)
@@ -54,7 +53,7 @@ class HandWritten:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self) -> Generator[None, object, object]:
         """Refuse a verdict that comes too late: the fixtures of a session end with whichever test is the last."""
-        late: list[CheckRecord] = []
+        late: list[Basis] = []
         with heard_by(late.append):
             result = yield
         if late:
@@ -67,12 +66,6 @@ def _fail_by_records(item: pytest.Item) -> None:
     records = item.stash.get(RECORDS, [])
     for text in filter(None, map(failure, records)):
         pytest.fail(text, pytrace=False)
-
-
-def _keep(item: pytest.Item, record: CheckRecord) -> None:
-    """Keep a verdict of `fairness_checks.audit`; the burden of proof of the command line wins over its own."""
-    burden = item.config.stash[GATE].burden
-    attach(item, dataclasses.replace(record, burden_of_proof=burden) if burden else record)
 
 
 def holds_fairness_tests(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,13 +11,16 @@ import pytest
 if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession
     from fairness_checks.config.loading import GateConfig
+    from fairness_checks.inputs.predictions import Predictions
+    from fairness_checks.judge.hearing import Basis
+    from fairness_checks.judge.measurements import Measurements
     from fairness_checks.judge.verdict import Answer
-    from fairness_checks.question.checks import Burden, Settings
+    from fairness_checks.question.checks import Burden, Check, Settings
     from fairness_checks.question.metrics import Metric
     from fairness_checks.question.question import Question
     from fairness_checks.records.check_record import CheckRecord
 
-__all__ = ["DECIDED", "GATE", "INCOMPLETE", "IN_ORDER", "RECORDS", "STAGED", "STATE", "Judging"]
+__all__ = ["DECIDED", "EVIDENCE", "GATE", "INCOMPLETE", "IN_ORDER", "RECORDS", "STAGED", "STATE", "Judging", "Leaving"]
 
 
 class Judging(Protocol):
@@ -28,6 +31,11 @@ class Judging(Protocol):
     baseline: BaselineSession
     node_prefix: str
     today: date
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Digests of the files that decide, before any conftest.py was read."""
+        ...
 
     @property
     def settings(self) -> Settings:
@@ -57,7 +65,28 @@ class Judging(Protocol):
         ...
 
 
+class Leaving(Protocol):
+    """What leaves something for the evidence of the run; `fairness_checks.plugin.evidence` has it."""
+
+    def leave_model(
+        self,
+        model: str,
+        predictions: Predictions | None,
+        measured: Measurements,
+        checks: Sequence[Check],
+        answers: Sequence[Answer],
+        cache: str | None,
+    ) -> None:
+        """Leave what is needed of a model, once a process."""
+        ...
+
+    def leave_verdict(self, item: pytest.Item, basis: Basis) -> None:
+        """Leave what is needed of a verdict of a hand-written test."""
+        ...
+
+
 GATE: pytest.StashKey[Judging] = pytest.StashKey()
+EVIDENCE: pytest.StashKey[Leaving] = pytest.StashKey()
 RECORDS: pytest.StashKey[list[CheckRecord]] = pytest.StashKey()
 DECIDED: pytest.StashKey[bool] = pytest.StashKey()  # the call of the test is over
 INCOMPLETE = "fairness_incomplete"  # of a test report: the model, where some check of it could not be made

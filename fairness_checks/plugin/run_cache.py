@@ -157,6 +157,10 @@ class RunCache:
         new = None if not_kept is None else f"computed in this run, and not kept: {not_kept}"
         self._of_models[model] = "; ".join(filter(None, (words, new))) or None
 
+    def said_of(self, model: str) -> str | None:
+        """Return what `of_model` was told, in words."""
+        return self._of_models.get(model)
+
     def _in_words(self, read: Mapping[str, str]) -> str | None:
         """Return what was read of earlier runs; None where that is nothing."""
         older = {name: date for name, date in read.items() if date <= self._begun and not self._updating}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 
 from fairness_checks.errors import ConfigurationError, FairnessError
 from fairness_checks.judge.hearing import heard_by
-from fairness_checks.plugin.keys import DECIDED, GATE, IN_ORDER, RECORDS, STATE
+from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, IN_ORDER, RECORDS, STATE
 from fairness_checks.plugin.tracebacks import HIDDEN, from_project
 
 if TYPE_CHECKING:
+    from fairness_checks.judge.hearing import Basis
     from fairness_checks.judge.verdict import Answer
     from fairness_checks.question.checks import Check
     from fairness_checks.question.metrics import Metric
@@ -38,6 +40,7 @@ __all__ = [
     "fails",
     "failure",
     "fairness_model",
+    "keep",
     "outcome_of",
     "waiver_problem_of",
 ]
@@ -147,9 +150,19 @@ def attach(item: pytest.Item, record: CheckRecord) -> None:
     item.user_properties.extend(properties(record))
 
 
+def keep(item: pytest.Item, basis: Basis) -> None:
+    """Keep a verdict of `fairness_checks.audit`; the burden of proof of the command line wins over its own."""
+    burden, record = item.config.stash[GATE].burden, basis.record
+    attach(item, dataclasses.replace(record, burden_of_proof=burden) if burden else record)
+    if (evidence := item.config.stash.get(EVIDENCE, None)) is not None:
+        evidence.leave_verdict(item, basis)
+
+
 def fails(record: CheckRecord) -> bool:
     """Say whether a record must fail its test."""
-    return record.verdict == "fail" or (record.verdict == "inconclusive" and record.burden_of_proof == "compliance")
+    from fairness_checks.records.decision import turns_red
+
+    return turns_red(record.verdict, record.burden_of_proof)
 
 
 def failure(record: CheckRecord) -> str | None:
@@ -367,7 +380,7 @@ class FairnessFixture:
         burden = {"burden_of_proof": gate.burden} if gate.burden else {}
         if isinstance(named := arguments.get("metric"), str) and named in gate.metrics:
             arguments = {**arguments, "metric": gate.metrics[named]}
-        with heard_by(functools.partial(attach, self._item)):
+        with heard_by(functools.partial(keep, self._item)):
             record = audit(predictions, **(defaults | arguments | burden))
         if text := failure(record):
             pytest.fail(text)

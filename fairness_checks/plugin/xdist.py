@@ -83,6 +83,16 @@ class Ledger:
         return _UNFINISHED.get(self._state) or (None if self._judged else _NOTHING)
 
     @property
+    def ended_in_order(self) -> bool:
+        """Whether every check that was expected has reported, and nothing ended the run early."""
+        return self._state == "closed" and self._ended is None
+
+    @property
+    def not_judged(self) -> dict[str, str]:
+        """Tests, files and models without a verdict, and why."""
+        return {**self._unjudged, **self._skipped_files, **self._config.stash[GATE].limits.unchecked}
+
+    @property
     def _is_worker(self) -> bool:
         return hasattr(self._config, "workerinput")
 
@@ -340,8 +350,7 @@ class Ledger:
             for problem in self._problems:
                 terminalreporter.line(problem, red=True)
 
-        unchecked = self._config.stash[GATE].limits.unchecked
-        if not self._runs_nothing and (unjudged := {**self._unjudged, **self._skipped_files, **unchecked}):
+        if not self._runs_nothing and (unjudged := self.not_judged):
             terminalreporter.section("fairness: not judged", sep="=", yellow=True, bold=True)
             for node, reason in unjudged.items():
                 terminalreporter.line(f"{node}: {reason}", yellow=True)

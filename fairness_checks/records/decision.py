@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-__all__ = ["Verdict", "decide"]
+from fairness_checks.question.checks import Burden
+
+__all__ = ["Verdict", "decide", "turns_red"]
 
 Verdict: TypeAlias = Literal["pass", "fail", "inconclusive", "waived"]
 
@@ -29,3 +31,14 @@ def decide(
     if complete and p_compliance is not None and p_compliance < alpha:
         return "pass"
     return "inconclusive"
+
+
+def turns_red(verdict: Verdict, burden_of_proof: Burden) -> bool:
+    """Say whether a verdict fails the run.
+
+    Examples
+    --------
+    >>> turns_red("inconclusive", "violation"), turns_red("inconclusive", "compliance")
+    (False, True)
+    """
+    return verdict == "fail" or (verdict == "inconclusive" and burden_of_proof == "compliance")

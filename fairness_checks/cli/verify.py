@@ -1,0 +1,102 @@
+"""`fairness-checks verify`: whether a run's verdicts follow from its own evidence, without its models and patients."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from fairness_checks.cli.snapshot import junit_records
+from fairness_checks.errors import BaselineError, EvidenceError, FairnessError, RecordError
+from fairness_checks.judge.recomputing import Difference, compare_records, differences
+from fairness_checks.plain import printable
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.report.evidence import FILENAME, Evidence, read_evidence
+from fairness_checks.storage.files import read_regular
+
+__all__ = ["verify"]
+
+_MOST = 50  # differences that are shown
+
+
+def verify(path: Path, junit: Path | None = None) -> int:
+    """Recompute a run from its evidence, print what differs, and return the exit code: 1 if anything does.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        evidence.json, or the folder that holds it; JUnit files beside it are compared with it.
+    junit : pathlib.Path, optional
+        A JUnit file elsewhere.
+    """
+    file = path / FILENAME if path.is_dir() else path
+    try:
+        evidence, unchanged = read_evidence(_text(file))
+        beside = [junit] if junit is not None else sorted(file.parent.glob("*.xml"))
+        found = list(differences(evidence))
+        for each in beside:
+            found += _against_junit(evidence, each)
+    except FairnessError as error:
+        sys.stderr.write(f"fairness-checks verify: {printable(str(error))}\n")
+        return 2
+    if not unchanged:
+        found.insert(0, Difference("sha256", "of another content", "the file was changed after it was written"))
+    for difference in found[:_MOST]:
+        text = f"{difference.where}: {difference.found}; it follows: {difference.expected}"
+        sys.stdout.write(f"{printable(text)}\n")
+    if len(found) > _MOST:
+        sys.stdout.write(f"... and {len(found) - _MOST} more differences\n")
+    sys.stdout.write(_last_line(evidence, len(found), len(beside)))
+    return 1 if found else 0
+
+
+def _last_line(evidence: Evidence, differing: int, files: int) -> str:
+    records = evidence.records
+    judged = ", ".join(f"{n} {verdict}" for verdict, n in sorted(Counter(r.verdict for r in records).items()))
+    beside = f", and {files} JUnit {'file' if files == 1 else 'files'} compared" if files else ""
+    found = "nothing differs" if not differing else f"{differing} {'difference' if differing == 1 else 'differences'}"
+    return f"{len(records)} checks recomputed ({judged or 'none'}){beside}: {found}\n"
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_regular(path).decode("utf-8")
+    except FileNotFoundError:
+        raise EvidenceError(
+            f"{path}: there is no such file; write it with: pytest --fairness --fairness-report DIR"
+        ) from None
+    except OSError as error:
+        raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise EvidenceError(f"{path}: not UTF-8 at byte {error.start}") from error
+
+
+def _against_junit(evidence: Evidence, path: Path) -> Iterator[Difference]:
+    """Yield what a JUnit file says otherwise than the evidence: each record in one must be in the other."""
+    try:
+        content = read_regular(path)
+    except OSError as error:
+        raise BaselineError(f"{path}: cannot be read: {error.strerror or error}") from error
+    texts = junit_records(content, str(path))
+    own: dict[tuple[object, ...], list[CheckRecord]] = {}
+    for record in evidence.records:
+        own.setdefault(record.key, []).append(record)
+    for text in texts:
+        try:
+            record = CheckRecord.from_json(text)
+        except RecordError as error:
+            yield Difference(path.name, "a record that cannot be", str(error))
+            continue
+        place = f"{path.name}: {record.model}: {record.question.line}"
+        same = own.get(record.key, [])
+        if not same:
+            yield Difference(place, f"verdict {record.verdict}", "nothing: the evidence does not have it")
+            continue
+        closest = next((each for each in same if each == record), same[0])
+        same.remove(closest)
+        yield from compare_records(place, record, closest)
+    for rest in own.values():
+        for record in rest:
+            place = f"{path.name}: {record.model}: {record.question.line}"
+            yield Difference(place, "nothing", f"verdict {record.verdict}, which the evidence has")

@@ -1,0 +1,148 @@
+"""What a model's evaluation leaves for the evidence of the run, and the evidence of what all of them left."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from fairness_checks.errors import EvidenceError, RecordError
+from fairness_checks.findings.statistics import Statistics
+from fairness_checks.findings.statistics_json import statistics_to_json
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.judge.measurements import Measurements
+from fairness_checks.judge.verdict import Answer
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.report.evidence import (
+    AskedEvidence,
+    CheckEvidence,
+    DataEvidence,
+    ModelEvidence,
+    statistics_id,
+)
+
+__all__ = ["model_evidence", "part_from_json", "part_to_json", "totals", "with_records"]
+
+
+def model_evidence(
+    model: str,
+    predictions: Predictions | None,
+    measured: Measurements,
+    checks: Sequence[Check],
+    answers: Sequence[Answer],
+    *,
+    asked: Settings | None = None,
+    cache: str | None = None,
+) -> ModelEvidence:
+    """Return what the evidence holds of a model, without its records: those are what was reported.
+
+    Parameters
+    ----------
+    model : str
+        Its name.
+    predictions : Predictions or None
+        Of held-out samples.
+    measured : Measurements
+        By which the checks were decided.
+    checks : sequence of Check
+        All of the model's, whether they run or not.
+    answers : sequence of Answer
+        To the checks.
+    asked : Settings, optional
+        Of a hand-written test, for which no file speaks.
+    cache : str, optional
+        What was read from the cache.
+    """
+    statistics: dict[str, dict[str, object]] = {}
+    keys: dict[int, str] = {}  # by identity: checks share what they are decided by
+    entries = []
+    for check, known, answer in zip(checks, measured.statistics, answers, strict=True):
+        key = None
+        if not isinstance(known, Exception):
+            if id(known) not in keys:
+                plain = _plain(known, check)
+                keys[id(known)] = statistics_id(plain)
+                statistics[keys[id(known)]] = plain
+            key = keys[id(known)]
+        entries.append(
+            CheckEvidence(
+                question=check.question.line,
+                asked=None if asked is None else AskedEvidence.of(check, asked),
+                statistics=key,
+                error=_told(answer) if isinstance(answer, Exception) else None,
+            )
+        )
+    said = measured.said
+    return ModelEvidence(
+        model=model,
+        about=dict(said.about),
+        inputs=said.inputs,
+        held_out=said.held_out,
+        swept=said.swept,
+        looks=said.looks,
+        data=None if predictions is None else _data(predictions),
+        cache=cache,
+        statistics=statistics,
+        checks=tuple(entries),
+    )
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _plain(statistics: Statistics, check: Check) -> dict[str, object]:
+    try:
+        return dict(statistics_to_json(statistics))
+    except RecordError as error:
+        raise EvidenceError(f"{check.question.line}: {error}") from error
+
+
+def _data(predictions: Predictions) -> DataEvidence:
+    digest = hashlib.sha256()
+    parts = {name: getattr(predictions, name) for name in ("y_true", "y_pred", "y_score", "error", "uncertainty")}
+    parts |= {f"feature {name}": each.codes for name, each in sorted(predictions.sensitive_features.items())}
+    for name, values in (parts | {"cluster": predictions.cluster}).items():
+        if values is not None:
+            array = np.ascontiguousarray(values)
+            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(array.data)
+    for name, feature in sorted(predictions.sensitive_features.items()):
+        digest.update(f"{name} {feature.groups}\n".encode())
+    return DataEvidence(
+        samples=len(predictions),
+        sha256=digest.hexdigest(),
+        missing={name: int((f.codes < 0).sum()) for name, f in sorted(predictions.sensitive_features.items())},
+    )
+
+
+def with_records(part: ModelEvidence, records: Mapping[str, CheckRecord], test: str | None = None) -> ModelEvidence:
+    """Return a model's part with the records that its tests reported, by `Question.line`."""
+    checks = tuple(dataclasses.replace(check, record=records.get(check.question)) for check in part.checks)
+    return dataclasses.replace(part, checks=checks, test=test)
+
+
+def totals(records: Sequence[CheckRecord]) -> dict[str, int]:
+    """Count records by verdict."""
+    return dict(sorted(Counter(record.verdict for record in records).items()))
+
+
+def part_to_json(part: ModelEvidence) -> str:
+    """Return a part as JSON, for the controller of the run."""
+    return _parts().dump_json(part).decode()
+
+
+def part_from_json(text: str) -> ModelEvidence:
+    """Read a part back; raise pydantic.ValidationError (a ValueError) if it is of another layout."""
+    return _parts().validate_json(text, strict=True)
+
+
+@cache
+def _parts() -> TypeAdapter[ModelEvidence]:
+    return TypeAdapter(ModelEvidence)

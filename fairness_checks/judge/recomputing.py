@@ -1,0 +1,291 @@
+"""Evidence of a run -> what in it does not follow from its own statistics and limits."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from fairness_checks.config.loading import GateConfig, parse_config
+from fairness_checks.errors import ConfigurationError, EvidenceError, RecordError
+from fairness_checks.findings.comparison import Comparison
+from fairness_checks.findings.statistics import Statistics
+from fairness_checks.findings.statistics_json import statistics_from_json
+from fairness_checks.inputs.sensitive import MISSING
+from fairness_checks.judge.evidencing import totals
+from fairness_checks.judge.measurements import Measurements, Said
+from fairness_checks.judge.verdict import Answer, judge_measured
+from fairness_checks.judge.waiver_use import day_problem, use_problem
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.waivers import Waiver
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.records.decision import turns_red
+from fairness_checks.report.evidence import CheckEvidence, DataEvidence, Evidence, ModelEvidence, statistics_id
+
+__all__ = ["Difference", "compare_records", "differences"]
+
+_NEAR = 1e-9  # relative, by which numbers of another machine may differ
+_ROUNDING = 1e-15  # absolute, of what is no p-value: of a difference of equal numbers
+_CACHED = re.compile(r"from the cache of (\d{4}-\d\d-\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that does not follow: where it stands, what stands there, and what follows."""
+
+    where: str
+    found: str
+    expected: str
+
+
+def differences(evidence: Evidence) -> Iterator[Difference]:
+    """Yield everything in the evidence of a run that contradicts something else in it."""
+    if not evidence.complete:
+        yield Difference("complete", "false", "true: the run did not come to its end, and proves nothing")
+    yield from _of_dates(evidence)
+    config = _config(evidence)
+    if isinstance(config, Difference):
+        yield config
+        return
+    answers: dict[str, list[Answer]] = {}
+    for model in evidence.models:
+        found = yield from _of_model(evidence, config, model)
+        if model.test is None:
+            answers[model.model] = found
+    yield from _of_absence(evidence, config)
+    yield from _of_waivers(evidence, config, answers)
+    yield from _of_outcome(evidence)
+
+
+def _of_dates(evidence: Evidence) -> Iterator[Difference]:
+    run = evidence.run
+    try:
+        started, ended = (datetime.fromisoformat(text) for text in (run.started, run.ended))
+        day = date.fromisoformat(run.day)
+    except ValueError as error:
+        yield Difference("run", str(error), "dates such as 2027-06-30T12:00:00Z")
+        return
+    if ended < started:
+        yield Difference("run.ended", run.ended, f"{run.started} or later: dates run backwards")
+    if abs(started.date() - day) > timedelta(days=1):  # of the machine's own time zone
+        yield Difference("run.day", run.day, f"the day of {run.started}")
+    for model in evidence.models:
+        cached = _CACHED.search(model.cache or "")
+        if cached and cached.group(1) > run.started[:10]:
+            yield Difference(f"{model.model}: cache", cached.group(1), f"{run.started[:10]} or earlier")
+
+
+def _config(evidence: Evidence) -> GateConfig | Difference:
+    given = evidence.configuration
+    digest = hashlib.sha256(given.text.encode()).hexdigest()
+    if digest != given.sha256:
+        return Difference("configuration.sha256", given.sha256, f"{digest}: the limits are those of another file")
+    try:
+        return parse_config(given.text, given.file, {each.name: each.metric() for each in given.own_metrics})
+    except ConfigurationError as error:
+        return Difference("configuration.text", "limits that cannot be read", str(error))
+
+
+def _of_model(
+    evidence: Evidence, config: GateConfig, model: ModelEvidence
+) -> Generator[Difference, None, list[Answer]]:
+    """Yield what does not follow of one model; return what follows."""
+    where = model.model if model.test is None else f"{model.test}: {model.model}"
+    try:
+        checks, settings = _asked(evidence, config, model)
+        statistics = {key: statistics_from_json(plain) for key, plain in model.statistics.items()}
+    except (ConfigurationError, RecordError, EvidenceError) as error:
+        yield Difference(where, "statistics or checks that cannot be read", str(error))
+        return []
+    for key, plain in model.statistics.items():
+        if statistics_id(plain) != key:
+            yield Difference(f"{where}: statistics {key}", key, f"{statistics_id(plain)}: the statistics were changed")
+    lines = [check.question.line for check in checks]
+    if [entry.question for entry in model.checks] != lines:
+        yield Difference(f"{where}: checks", "; ".join(e.question for e in model.checks), "; ".join(lines))
+        return []
+    yield from _of_statistics(where, model, statistics, date.fromisoformat(evidence.run.day))
+    for entry, check in zip(model.checks, checks, strict=True):
+        features, by = (*check.control_features, *check.by), _features(statistics.get(entry.statistics or ""))
+        if by is not None and by != features:
+            yield Difference(f"{where}: {entry.question}: statistics by", ", ".join(by), ", ".join(features))
+    known = [_known(entry, statistics) for entry in model.checks]
+    said = Said(model.about, model.inputs, model.held_out, model.swept, model.looks)
+    waivers = config.waivers if model.test is None else ()
+    day = date.fromisoformat(evidence.run.day)
+    answers = judge_measured(model.model, Measurements(tuple(known), said), checks, settings, waivers, day)
+    for entry, answer in zip(model.checks, answers, strict=True):
+        place = f"{where}: {entry.question}"
+        if isinstance(answer, Exception):
+            if entry.record is not None:
+                yield Difference(place, f"verdict {entry.record.verdict}", f"no record: {answer}")
+            elif entry.error is None:
+                yield Difference(f"{place}: error", "none", str(answer))
+        elif entry.error is not None:
+            yield Difference(f"{place}: error", entry.error, f"verdict {answer.verdict}")
+        elif entry.record is not None:
+            yield from compare_records(place, entry.record, _burdened(answer, entry, evidence))
+    return answers
+
+
+def _burdened(answer: CheckRecord, entry: CheckEvidence, evidence: Evidence) -> CheckRecord:
+    """Return the answer to a hand-written test with the burden of proof of the command line, which wins."""
+    burden = evidence.configuration.burden_of_proof
+    return dataclasses.replace(answer, burden_of_proof=burden) if entry.asked is not None and burden else answer
+
+
+def _asked(evidence: Evidence, config: GateConfig, model: ModelEvidence) -> tuple[list[Check], Settings]:
+    if model.test is None:
+        for each in config.models:
+            if each.name == model.model:
+                burden = evidence.configuration.burden_of_proof
+                settings = dataclasses.replace(config.settings, burden_of_proof=burden) if burden else config.settings
+                return [entry.check for entry in each.checks], settings
+        raise EvidenceError(f"{evidence.configuration.file} has no model {model.model}")
+    asked = [entry.asked for entry in model.checks if entry.asked is not None]
+    if len(asked) != len(model.checks) or not asked:
+        raise EvidenceError("a hand-written test does not say what it asked")
+    return [each.check() for each in asked], asked[0].settings()
+
+
+def _known(entry: CheckEvidence, statistics: Mapping[str, Statistics]) -> Statistics | Exception:
+    if entry.statistics is None:
+        return EvidenceError(entry.error or "there are no statistics")
+    return statistics.get(entry.statistics, EvidenceError(f"there are no statistics {entry.statistics}"))
+
+
+def _features(statistics: Statistics | None) -> tuple[str, ...] | None:
+    groups = statistics.statistics if isinstance(statistics, Comparison) else statistics
+    return groups.by if isinstance(groups, MeasuredGroups) else None
+
+
+def _of_statistics(
+    where: str, model: ModelEvidence, statistics: Mapping[str, Statistics], day: date
+) -> Iterator[Difference]:
+    """Yield statistics that cannot be, or that contradict each other: all are of the same samples."""
+    of_feature: dict[tuple[str, ...], tuple[str, MeasuredGroups]] = {}
+    for key, known in statistics.items():
+        place = f"{where}: statistics {key}"
+        if isinstance(known, Comparison) and known.entry is not None and known.entry.date > day.isoformat():
+            yield Difference(f"{place}: date", known.entry.date, f"{day} or earlier: dates run backwards")
+        groups = known.statistics if isinstance(known, Comparison) else known
+        if not isinstance(groups, MeasuredGroups):
+            continue
+        if model.data is not None:
+            yield from _of_data(f"{where}: data", model.data, groups)
+        other_key, other = of_feature.setdefault(groups.by, (key, groups))
+        if isinstance(known, Comparison):
+            continue
+        counted = [(each.groups, each.samples.tolist(), each.counts.tolist()) for each in (groups, other)]
+        if counted[0] != counted[1] and not isinstance(statistics[other_key], Comparison):
+            yield Difference(f"{place}: counts by {', '.join(groups.by)}", str(counted[0]), str(counted[1]))
+        yield from _impossible(place, groups)
+
+
+def _of_data(where: str, data: DataEvidence, groups: MeasuredGroups) -> Iterator[Difference]:
+    """Yield numbers of samples, and of those without a value, that are not those of the groups."""
+    if data.samples != (total := int(groups.samples.sum())):
+        yield Difference(f"{where}: samples", f"{data.samples:,}", f"{total:,} by {', '.join(groups.by)}")
+    for i, feature in enumerate(groups.by):
+        there = sum(n for name, n in zip(groups.groups, groups.samples.tolist(), strict=True) if name[i] == MISSING)
+        if (said := data.missing.get(feature)) != there:
+            yield Difference(f"{where}: missing: {feature}", str(said), str(there))
+
+
+def _impossible(place: str, groups: MeasuredGroups) -> Iterator[Difference]:
+    for name, found in groups.measured.items():
+        samples = getattr(found, "samples", None)
+        if samples is not None and (samples > groups.samples).any():
+            yield Difference(f"{place}: {name}", f"{samples.tolist()} samples", f"at most {groups.samples.tolist()}")
+        events = getattr(found.statistics, "events", None)
+        counted = getattr(found.statistics, "samples", None)
+        if events is not None and counted is not None and ((events < 0) | (events > counted)).any():
+            yield Difference(f"{place}: {name}", f"{events.tolist()} events", f"at most {counted.tolist()}")
+
+
+def _of_absence(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
+    """Yield checks of the file that the evidence does not know, where all were to run."""
+    if not evidence.run.whole or not evidence.complete:
+        return
+    there = {model.model for model in evidence.models if model.test is None}
+    for model in config.models:
+        if model.name not in there and not _failed(evidence, model.name):
+            yield Difference(model.name, "no evidence", f"{len(model.checks)} checks")
+    for each in evidence.models:
+        for entry in each.checks:
+            if entry.record is None and entry.error is None and each.test is None:
+                yield Difference(f"{each.model}: {entry.question}", "no record", "a verdict, as every check was to run")
+
+
+def _failed(evidence: Evidence, words: str) -> bool:
+    return any(words in failure.text or words in failure.test for failure in evidence.failures)
+
+
+def _of_waivers(
+    evidence: Evidence, config: GateConfig, answers: Mapping[str, Sequence[Answer]]
+) -> Iterator[Difference]:
+    """Yield waivers that are not in order, where no failure says so."""
+    if not evidence.run.whole or not evidence.complete:
+        return
+    day = date.fromisoformat(evidence.run.day)
+    checks = {model.name: [entry.check.question for entry in model.checks] for model in config.models}
+    for waiver in config.waivers:
+        found = answers.get(waiver.model)
+        problem = day_problem(waiver, day)
+        if problem is None and found:
+            named = dict(zip(checks[waiver.model], found, strict=True))
+            problem = use_problem(waiver, config.waivers, named, day)
+        if problem is not None and not _failed(evidence, problem):
+            yield Difference(_named(waiver), "in order", problem)
+
+
+def _named(waiver: Waiver) -> str:
+    return f"waiver of {waiver.check} {waiver.metric} by {', '.join(waiver.by)} of {waiver.model}"
+
+
+def _of_outcome(evidence: Evidence) -> Iterator[Difference]:
+    records = evidence.records
+    if evidence.totals != (expected := totals(records)):
+        yield Difference("totals", str(evidence.totals), str(expected))
+    red = [record for record in records if turns_red(record.verdict, record.burden_of_proof)]
+    errors = [entry for model in evidence.models for entry in model.checks if entry.error is not None]
+    is_red = bool(red or evidence.failures)
+    if is_red and evidence.exit_code == 0:
+        yield Difference("exit_code", "0", f"1: {len(red)} verdicts and {len(evidence.failures)} tests fail the run")
+    if evidence.exit_code == 1 and not is_red and not errors:
+        yield Difference("exit_code", "1", "0: nothing fails the run")
+    if not records and not evidence.failures and evidence.exit_code == 0:
+        yield Difference("exit_code", "0", "1: nothing was judged")
+
+
+def compare_records(where: str, found: CheckRecord, expected: CheckRecord) -> Iterator[Difference]:
+    """Yield each field in which two records of one check differ."""
+    yield from _compare(where, dataclasses.asdict(found), dataclasses.asdict(expected))
+
+
+def _compare(where: str, found: Any, expected: Any) -> Iterator[Difference]:
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for name in sorted(found.keys() | expected.keys()):
+            yield from _compare(f"{where}: {name}", found.get(name), expected.get(name))
+    elif isinstance(found, list | tuple) and isinstance(expected, list | tuple) and len(found) == len(expected):
+        for i, (one, other) in enumerate(zip(found, expected, strict=True)):
+            place = one["name"] if isinstance(one, dict) and "name" in one else i
+            yield from _compare(f"{where}[{place if isinstance(place, int) else ', '.join(place)}]", one, other)
+    elif not _same(found, expected, least=0.0 if where.rpartition(": ")[2].startswith("p_") else _ROUNDING):
+        yield Difference(where, _shown(found), _shown(expected))
+
+
+def _same(found: Any, expected: Any, least: float) -> bool:
+    if type(found) is float and type(expected) is float:
+        return math.isclose(found, expected, rel_tol=_NEAR, abs_tol=least)
+    return type(found) is type(expected) and bool(found == expected)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.17g}" if type(value) is float else str(value)

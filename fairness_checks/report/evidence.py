@@ -1,0 +1,409 @@
+"""evidence.json: all that is needed to judge a run again without a patient's row. Decides nothing.
+
+The layout is the dataclasses of this module; `evidence_schema` is its JSON Schema.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from fairness_checks.errors import EvidenceError
+from fairness_checks.plain import canonical_json
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import METRICS, Metric
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.records.parts import InputRecord
+
+__all__ = [
+    "FILENAME",
+    "SCHEMA",
+    "AskedEvidence",
+    "BaselineEvidence",
+    "CheckEvidence",
+    "ConfigurationEvidence",
+    "DataEvidence",
+    "Evidence",
+    "FailureEvidence",
+    "GitEvidence",
+    "MetricEvidence",
+    "ModelEvidence",
+    "RunEvidence",
+    "evidence_schema",
+    "read_evidence",
+    "seal",
+    "statistics_id",
+    "write_evidence",
+]
+
+FILENAME = "evidence.json"
+SCHEMA = 1
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitEvidence:
+    """The commit of the project, and whether a tracked file differed from it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    commit: str
+    clean: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEvidence:
+    """How a run came about.
+
+    Parameters
+    ----------
+    started, ended : str
+        In UTC, as in 2027-06-30T12:00:00Z.
+    day : str
+        By which waivers hold, as in 2027-06-30.
+    command : tuple of str
+        Arguments of pytest.
+    whole : bool
+        Whether every configured check was to run.
+    python : str
+        Its version.
+    versions : dict of str to str
+        Of packages.
+    git : GitEvidence or None
+        None outside a repository.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    started: str
+    ended: str
+    day: str
+    command: tuple[str, ...]
+    whole: bool
+    python: str
+    versions: dict[str, str]
+    git: GitEvidence | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricEvidence:
+    """A metric of the user's own, but for its function; see `fairness_checks.Metric`. No end of its range is null."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    name: str
+    formula: str
+    kind: Literal["mean", "proportion"]
+    unit: str
+    lower_is_better: bool | None
+    lowest: float | None
+    highest: float | None
+    limits: tuple[str, ...]
+
+    @classmethod
+    def of(cls, metric: Metric) -> MetricEvidence:
+        """Take over what of a metric can be written."""
+        plain = {each.name: getattr(metric, each.name) for each in dataclasses.fields(cls)}
+        ends = {name: value if math.isfinite(value := plain[name]) else None for name in ("lowest", "highest")}
+        return cls(**(plain | ends))
+
+    def metric(self) -> Metric:
+        """Return the metric, without its function."""
+        plain = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        lowest, highest = (math.inf if end is None else end for end in (self.lowest, self.highest))
+        return Metric(**(plain | {"lowest": -math.inf if self.lowest is None else lowest, "highest": highest}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationEvidence:
+    """The file of limits as it was read.
+
+    Parameters
+    ----------
+    file : str
+        Its name.
+    sha256 : str
+        Of its bytes.
+    text : str
+        All of it.
+    burden_of_proof : str or None
+        Of the command line, which wins over the file's.
+    own_metrics : tuple of MetricEvidence
+        Registered with `@fairness_metric`.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    file: str
+    sha256: str
+    text: str
+    burden_of_proof: Literal["violation", "compliance"] | None
+    own_metrics: tuple[MetricEvidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineEvidence:
+    """The baseline that was compared with."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataEvidence:
+    """The held-out samples of a model.
+
+    Parameters
+    ----------
+    samples : int
+        How many.
+    sha256 : str
+        Of labels, decisions, scores, errors, uncertainties, groups and clusters, in their order.
+    missing : dict of str to int
+        By sensitive feature, samples without a value.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    samples: int
+    sha256: str
+    missing: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedEvidence:
+    """What a hand-written test asked; see `fairness_checks.question.checks.Check` and `Settings`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    metric: str
+    by: tuple[str, ...]
+    limit_kind: str
+    limit: float
+    control_features: tuple[str, ...]
+    strata: Literal["each", "combined"]
+    absent: tuple[tuple[str, ...], ...]
+    custom: MetricEvidence | None
+    alpha: float
+    correction: Literal["holm", "benjamini_hochberg", "none"]
+    burden_of_proof: Literal["violation", "compliance"]
+    min_group_size: int
+
+    @classmethod
+    def of(cls, check: Check, settings: Settings) -> AskedEvidence:
+        """Take over what was asked."""
+        custom = None if check.metric in METRICS else MetricEvidence.of(check.definition)
+        own = {name: getattr(check, name) for name in _OF_CHECK}
+        return cls(**own, custom=custom, **{name: getattr(settings, name) for name in _OF_SETTINGS})
+
+    def check(self) -> Check:
+        """Return the check."""
+        own: dict[str, Any] = {name: getattr(self, name) for name in _OF_CHECK}
+        return Check(**own, custom=None if self.custom is None else self.custom.metric())
+
+    def settings(self) -> Settings:
+        """Return how it was decided."""
+        own: dict[str, Any] = {name: getattr(self, name) for name in _OF_SETTINGS}
+        return Settings(**own)
+
+
+_OF_CHECK = ("metric", "by", "limit_kind", "limit", "control_features", "strata", "absent")
+_OF_SETTINGS = ("alpha", "correction", "burden_of_proof", "min_group_size")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckEvidence:
+    """One check.
+
+    Parameters
+    ----------
+    question : str
+        `Question.line`.
+    asked : AskedEvidence or None
+        Of a hand-written test; the file of limits says the rest.
+    statistics : str or None
+        Key among the statistics of its model; None where there are none.
+    error : str or None
+        Why it could not be made.
+    record : CheckRecord or None
+        None where it could not be made, or was not run.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    question: str
+    asked: AskedEvidence | None = None
+    statistics: str | None = None
+    error: str | None = None
+    record: CheckRecord | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEvidence:
+    """One model with all of its checks, or one verdict of a hand-written test.
+
+    Parameters
+    ----------
+    model : str
+        Its name.
+    test : str or None
+        Of a hand-written test, its id.
+    about : dict of str to str
+        What the model and its data are, as its fixture said.
+    inputs : InputRecord or None
+        Positive class, threshold, repeated rows, ...
+    held_out, swept, looks : tuple of str
+        Notes and cautions of its records.
+    data : DataEvidence or None
+        None where no samples were held out.
+    cache : str or None
+        What was read from the cache instead of being computed, and of when it is.
+    statistics : dict of str to (dict of str to object)
+        What its checks are decided by, under the first 16 digits of their sha256.
+    checks : tuple of CheckEvidence
+        In the order of the file, also those that were not run: they count in the adjustment.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    model: str
+    test: str | None = None
+    about: dict[str, str] = field(default_factory=dict)
+    inputs: InputRecord | None = None
+    held_out: tuple[str, ...] = ()
+    swept: tuple[str, ...] = ()
+    looks: tuple[str, ...] = ()
+    data: DataEvidence | None = None
+    cache: str | None = None
+    statistics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checks: tuple[CheckEvidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureEvidence:
+    """A test that failed for another reason than a verdict."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    test: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that is needed to judge a run again.
+
+    Parameters
+    ----------
+    schema : int
+        Version of this layout.
+    complete : bool
+        Whether the run came to its end; an incomplete one proves nothing.
+    run : RunEvidence
+        How it came about.
+    configuration : ConfigurationEvidence
+        What was asked, and by which limits.
+    baseline : BaselineEvidence or None
+        None where nothing was compared with it.
+    models : tuple of ModelEvidence
+        Sorted by model and test.
+    failures : tuple of FailureEvidence
+        Of tests that failed for another reason than a verdict.
+    not_judged : dict of str to str
+        Tests and models without a verdict, and why.
+    totals : dict of str to int
+        Records by verdict.
+    exit_code : int
+        Of the run.
+    sha256 : str
+        Of the document without it; see `write_evidence`. A checksum against accidents: it is no signature.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    schema: int = SCHEMA
+    complete: bool
+    run: RunEvidence
+    configuration: ConfigurationEvidence
+    baseline: BaselineEvidence | None
+    models: tuple[ModelEvidence, ...]
+    failures: tuple[FailureEvidence, ...] = ()
+    not_judged: dict[str, str] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+    exit_code: int
+    sha256: str = ""
+
+    @property
+    def records(self) -> list[CheckRecord]:
+        """All records, in order."""
+        return [check.record for model in self.models for check in model.checks if check.record is not None]
+
+
+def statistics_id(statistics: Mapping[str, Any]) -> str:
+    """Return the key of statistics: 16 digits of the sha256 of their canonical JSON."""
+    return hashlib.sha256(canonical_json(dict(statistics), "statistics", EvidenceError).encode()).hexdigest()[:16]
+
+
+def write_evidence(evidence: Evidence) -> str:
+    """Return the document: JSON with sorted keys, and its checksum."""
+    plain = seal(dataclasses.asdict(evidence))
+    return json.dumps(plain, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def seal(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return a document with the checksum of what it holds."""
+    return plain | {"sha256": _checksum(plain)}
+
+
+def read_evidence(text: str) -> tuple[Evidence, bool]:
+    """Read a document, and say whether its checksum is that of its content.
+
+    Raises
+    ------
+    EvidenceError
+        If it is not JSON of this layout and version; the message names the place.
+    """
+    try:
+        plain = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"not JSON: {error}") from error
+    if not isinstance(plain, dict) or "schema" not in plain or "models" not in plain:
+        raise EvidenceError("no evidence of a run: pytest --fairness --fairness-report DIR writes one")
+    if plain["schema"] != SCHEMA:
+        raise EvidenceError(f"schema: {plain['schema']!r}; this version reads schema {SCHEMA}")
+    try:
+        evidence = _adapter().validate_json(json.dumps(plain), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise EvidenceError(f"{where}: {first['msg']} ({error.error_count()} problems in all)") from error
+    return evidence, plain["sha256"] == _checksum(plain)
+
+
+def evidence_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the document."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "evidence.json of fairness_checks",
+        **_adapter().json_schema(mode="serialization"),
+    }
+
+
+def _checksum(plain: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in plain.items() if name != "sha256"}
+    return hashlib.sha256(canonical_json(rest, "evidence", EvidenceError).encode()).hexdigest()
+
+
+@cache
+def _adapter() -> TypeAdapter[Evidence]:
+    return TypeAdapter(Evidence)

@@ -1,0 +1,376 @@
+"""evidence.json of a run, and `fairness-checks verify`: everything follows from it, and what was changed is found."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import date, timedelta
+
+import pytest
+
+import fairness_checks.cli.verify
+import fairness_checks.findings.regression
+import fairness_checks.judge.evidencing  # noqa: F401 - for its side effect, as in conftest.py
+from fairness_checks.cli.main import main
+from fairness_checks.report.evidence import read_evidence, seal, statistics_id
+
+MODEL = """
+import numpy as np
+from fairness_checks import Predictions, fairness_metric, fairness_model
+
+
+def made(seed, worse=0.2):
+    rng = np.random.default_rng(seed)
+    sex = np.repeat(["f", "m"], 300)
+    y = rng.random(600) < 0.4
+    score = np.clip(0.5 + (y - 0.5) * np.where(sex == "m", 0.5, 0.5 - worse) + rng.normal(0, 0.2, 600), 0, 1)
+    return Predictions(
+        y.astype(int), y_score=score, threshold=0.5, error=abs(y - score), uncertainty=rng.random(600),
+        cluster=np.arange(600) // 3 if seed == 2 else None, sample_id=np.arange(600),
+        sensitive_features={"sex": sex, "ward": rng.choice(["a", "b", "c"], 600)},
+    )
+
+
+@fairness_metric(kind="proportion")
+def far(predictions):
+    return abs(predictions.y_true - predictions.y_score) > 0.6
+
+
+@fairness_model
+def icu():
+    return made(1)
+
+
+@fairness_model
+def ward():
+    return made(2, 0.0)
+"""
+LIMITS = """
+version: 1
+models:
+  icu:
+    subgroups:
+      - {metric: false_negative_rate, by: sex, max_difference: 0.02}
+      - {metric: accuracy, by: ward, max_difference: 0.5}
+      - {metric: equalized_odds, by: sex, max_difference: 0.6}
+      - {metric: brier_score, by: sex, control_features: ward, strata: combined, max_difference: 0.3}
+      - {metric: far, by: sex, min_ratio: 0.01}
+    uncertainty: [{by: sex, max_mismatch: 0.9}]
+    regression: [{metric: accuracy, by: sex, max_worsening: 0.2}]
+  ward:
+    subgroups:
+      - {metric: roc_auc, by: sex, min_value: 0.6}
+      - {metric: expected_calibration_error, by: sex, max_difference: 0.5}
+      - {metric: mean_absolute_error, by: sex, max_difference: 0.3}
+"""
+WAIVER = """
+waivers:
+  - {model: icu, metric: false_negative_rate, by: sex, reason: CAPA 12, approved_by: A. Auditor, expires: %s}
+"""
+HAND = """
+from conftest import made
+
+def mine(predictions):
+    "absolute error"
+    return abs(predictions.y_true - predictions.y_score)
+
+def test_by_hand(fairness):
+    fairness.audit(made(3), metric="accuracy", by="sex", max_difference=0.5)
+    fairness.audit(made(3), metric=mine, by="sex", max_difference=0.9, alpha=0.01)
+"""
+
+
+@pytest.fixture
+def evident(project):
+    """A project whose run has each kind of check, and a function that reads its evidence."""
+    project.write("conftest.py", MODEL)
+    project.write("thresholds.yaml", LIMITS)
+    project.write("test_hand.py", HAND)
+
+    def read(folder="out"):
+        text = (project.path / folder / "evidence.json").read_text(encoding="utf-8")
+        return json.loads(text)
+
+    project.read = read
+    return project
+
+
+def verify(path, *more):
+    return main(["verify", str(path), *more])
+
+
+def test_a_red_run_follows_from_its_evidence_and_its_junit_file(evident, capsys):
+    assert evident.gate("--fairness-update-baseline").ret == 1
+    assert evident.gate("--fairness-report=out", "--junitxml=out/junit.xml").ret == 1
+    found = evident.read()
+    assert (found["complete"], found["exit_code"]) == (True, 1)
+    assert found["totals"]["fail"] == 1
+    assert sum(found["totals"].values()) == 12
+    assert found["run"]["whole"]
+    assert found["baseline"]["file"] == "fairness-baseline.json"
+    assert found["configuration"]["text"] == LIMITS
+    capsys.readouterr()
+    assert verify(evident.path / "out") == 0
+    said = capsys.readouterr().out
+    assert said.endswith(", and 1 JUnit file compared: nothing differs\n")
+    assert said.startswith("12 checks recomputed (1 fail, ")
+
+
+def test_workers_write_the_same_evidence(evident):
+    evident.gate("--fairness-report=one")
+    evident.gate_in_subprocess("--fairness-report=two", "-n", "2")
+    one, two = evident.read("one"), evident.read("two")
+    for each in (one, two):
+        del each["run"]["started"], each["run"]["ended"], each["run"]["command"], each["sha256"]
+    assert one == two
+
+
+def test_a_selection_leaves_what_the_adjustment_needs(evident):
+    evident.gate("--fairness-report=out", "-k", "icu and accuracy and ward")
+    assert not evident.read()["run"]["whole"]
+    assert sum(evident.read()["totals"].values()) == 1
+    assert verify(evident.path / "out") == 0
+
+
+def test_a_waived_run_and_an_expired_waiver_follow(evident):
+    for expires, code in (("2099-01-01", 1), ("2020-01-01", 1)):
+        evident.write("thresholds.yaml", LIMITS + WAIVER % expires)
+        assert evident.gate("--fairness-report=out").ret == code
+        assert verify(evident.path / "out") == 0
+
+    evident.write(
+        "thresholds.yaml",
+        LIMITS.replace("max_worsening: 0.2}]", "max_worsening: 0.2}]") + WAIVER % (date.today() + timedelta(days=30)),
+    )
+    evident.gate("--fairness-report=out")
+    assert evident.read()["totals"]["waived"] == 1
+    assert verify(evident.path / "out") == 0
+
+
+def test_the_burden_of_the_command_line_is_part_of_it(evident):
+    evident.gate("--fairness-report=out", "--fairness-burden=compliance")
+    assert evident.read()["configuration"]["burden_of_proof"] == "compliance"
+    assert verify(evident.path / "out") == 0
+
+
+def test_a_check_that_cannot_be_made_is_there_with_its_reason(evident):
+    evident.write("thresholds.yaml", LIMITS.replace("by: ward, max_difference: 0.5", "by: age, max_difference: 0.5"))
+    assert evident.gate("--fairness-report=out").ret == 1
+    (model,) = (each for each in evident.read()["models"] if each["model"] == "icu")
+    (error,) = (check["error"] for check in model["checks"] if check["error"])
+    assert "age" in error
+    assert verify(evident.path / "out") == 0
+
+
+@pytest.mark.parametrize(
+    "exit_",
+    [
+        "def pytest_runtest_teardown(item): pytest.exit('enough', returncode=0)",
+        "def pytest_runtest_setup(item): pytest.exit('enough')",
+    ],
+    ids=["teardown", "setup"],
+)
+def test_a_run_that_was_ended_is_incomplete(evident, exit_, capsys):
+    evident.write("conftest.py", MODEL + "\nimport pytest\n" + exit_ + "\n")
+    assert evident.gate_in_subprocess("--fairness-report=out").ret != 0
+    assert not evident.read()["complete"]
+    assert verify(evident.path / "out") == 1
+    assert "complete: false; it follows: true: the run did not come to its end" in capsys.readouterr().out
+
+
+def test_a_killed_run_leaves_no_evidence_of_an_earlier_one(evident):
+    evident.gate("--fairness-report=out")
+    assert evident.read()["complete"]
+    evident.write(
+        "conftest.py", MODEL.replace("return made(1)", "import time; print('now', flush=True); time.sleep(60)")
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-s", "--fairness", "--fairness-report=out"]
+    run = subprocess.Popen(command, cwd=evident.path, stdout=subprocess.PIPE, text=True)
+    try:
+        until = time.monotonic() + 60
+        while "now" not in run.stdout.readline() and time.monotonic() < until:
+            pass
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+    assert not evident.read()["complete"]
+    assert verify(evident.path / "out") == 1
+
+
+def test_a_folder_that_cannot_be_written_is_one_error_before_anything_is_judged(evident):
+    evident.write("file", "")
+    result = evident.gate_in_subprocess("--fairness-report=file")
+    assert result.ret == 4
+    assert "--fairness-report" in result.stderr.str()
+    assert "give a folder that can be written" in result.stderr.str()
+    assert evident.fitted() == []
+
+
+def test_the_ini_key_names_the_folder(evident):
+    evident.write("pytest.ini", "[pytest]\nfairness_report = from-ini\n")
+    evident.gate()
+    assert evident.read("from-ini")["complete"]
+
+
+def test_no_row_is_in_it(evident):
+    evident.gate("--fairness-report=out")
+    text = (evident.path / "out" / "evidence.json").read_text(encoding="utf-8")
+    lists = []
+
+    def look(value):
+        if isinstance(value, dict):
+            for each in value.values():
+                look(each)
+        elif isinstance(value, list):
+            lists.append(len(value))
+            for each in value:
+                look(each)
+
+    look(json.loads(text))
+    assert max(lists) < 100 < 600
+
+
+# A field that no verdict rests on: the same of all groups, of a group with itself, or said for a reader.
+SAID = ("formula", "lower_is_better", "test", "file", "excess", "clusters_cross_groups", "clustered", "m3", "limits")
+OWN = ("covariance", "shared", "units", "error_auc", "uncertainty_auc", "variance", "samples", "effective")
+
+
+def leaves(value, path=()):
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(part, (*path, key))
+    else:
+        yield path
+
+
+def at(document, path):
+    for key in path:
+        document = document[key]
+    return document
+
+
+def changed(value, rng):
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + rng.choice([1, 5])
+    if isinstance(value, float):
+        return value * rng.choice([0.9, 1.01, 1.5]) if value else 0.01
+    return f"{value}x" if isinstance(value, str) else 0.5
+
+
+def resealed(document):
+    """Return it as somebody would who knows how checksums are made."""
+    for model in document["models"]:
+        for key, content in list(model["statistics"].items()):
+            new = statistics_id(content)
+            model["statistics"][new] = model["statistics"].pop(key)
+            for check in model["checks"]:
+                check["statistics"] = new if check["statistics"] == key else check["statistics"]
+    return seal(document)
+
+
+def rests_on(path):
+    words = [key for key in path if isinstance(key, str)]
+    if words[0] not in ("models", "totals", "exit_code"):
+        return False
+    if "entry" in words and words[-1] != "value":  # the estimates of both models say what is compared
+        return False
+    if set(words) & {*SAID, "data", "about"}:
+        return False
+    own = any(word.split("_")[-1] in OWN for word in words)
+    return not (own and {"MismatchStatistics", "RankingStatistics"} & set(words))
+
+
+def test_changes_are_found_wherever_a_verdict_rests_on_them(evident, tmp_path, capsys):
+    evident.gate("--fairness-update-baseline")
+    evident.gate("--fairness-report=out")
+    document, rng = evident.read(), random.Random(0)
+    paths = [path for path in leaves(document) if rests_on(path)]
+    missed = []
+    for path in rng.sample(paths, 60):
+        mine = copy.deepcopy(document)
+        at(mine, path[:-1])[path[-1]] = changed(at(mine, path), rng)
+        file = tmp_path / "evidence.json"
+        file.write_text(json.dumps(resealed(mine)), encoding="utf-8")
+        if verify(file) == 0:
+            missed.append(path)
+        capsys.readouterr()
+    assert [" ".join(map(str, path)) for path in missed] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d["configuration"].update(text=d["configuration"]["text"].replace("0.02", "0.9")), "another file"),
+        (lambda d: d["run"].update(started="2999-01-01T00:00:00Z"), "dates run backwards"),
+        (lambda d: d["run"].update(day="2001-01-01"), "run.day"),
+        (lambda d: d.update(exit_code=0), "exit_code"),
+        (lambda d: d["totals"].update(fail=0), "totals"),
+        (lambda d: d["models"].pop(), "no evidence"),
+        (lambda d: d["models"][0]["data"].update(samples=601), "samples"),
+        (lambda d: d["models"][0]["data"]["missing"].update(sex=1), "missing"),
+        (lambda d: d["models"][0].update(cache="from the cache of 2999-01-01 00:00 UTC"), "cache"),
+        (lambda d: d["models"][0]["checks"][1].update(record=None), "no record"),
+        (lambda d: d["models"][0]["checks"].pop(), "checks"),
+    ],
+    ids=["limits", "backwards", "day", "exit", "totals", "model", "samples", "missing", "cache", "record", "checks"],
+)
+def test_what_contradicts_something_else_is_named_with_both_values(evident, change, said, capsys):
+    evident.gate("--fairness-report=out")
+    document = evident.read()
+    change(document)
+    file = evident.path / "out" / "evidence.json"
+    file.write_text(json.dumps(seal(document)), encoding="utf-8")
+    capsys.readouterr()
+    assert verify(file) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(said in line and "; it follows: " in line for line in lines)
+
+
+def test_a_change_without_a_new_checksum_is_named_first(evident, capsys):
+    evident.gate("--fairness-report=out")
+    document = evident.read()
+    document["run"]["command"] = ["--fairness"]
+    (evident.path / "out" / "evidence.json").write_text(json.dumps(document), encoding="utf-8")
+    capsys.readouterr()
+    assert verify(evident.path / "out") == 1
+    assert capsys.readouterr().out.startswith("sha256: of another content")
+
+
+def test_a_junit_file_of_another_run_differs(evident, capsys):
+    evident.gate("--fairness-report=out")
+    evident.write("conftest.py", MODEL.replace("made(1)", "made(4)"))
+    evident.gate("--junitxml=other.xml")
+    capsys.readouterr()
+    assert verify(evident.path / "out", "--junit", str(evident.path / "other.xml")) == 1
+    assert (
+        "other.xml: icu: subgroups: false_negative_rate by sex, max_difference: estimate: " in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"schema": 9, "models": []}', '{"schema": 1, "models": []}', "\ud800"], ids=range(7)
+)
+def test_what_is_no_evidence_is_one_error(tmp_path, text, capsys):
+    file = tmp_path / "evidence.json"
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    assert verify(file) == 2
+    assert capsys.readouterr().err.startswith("fairness-checks verify: ")
+    assert verify(tmp_path / "nothing") == 2
+
+
+def test_names_of_any_signs_are_whole(evident):
+    odd = "<script>alert(1)</script>\"'\u202e\u05d0 " + "x" * 300
+    evident.write("conftest.py", MODEL.replace('np.repeat(["f", "m"], 300)', f"np.repeat([{odd!r}, 'm'], 300)"))
+    evident.gate("--fairness-report=out")
+    text = (evident.path / "out" / "evidence.json").read_text(encoding="utf-8")
+    evidence, unchanged = read_evidence(text)
+    assert unchanged
+    assert any(group.name == (odd,) for record in evidence.records for group in record.groups)
+    assert verify(evident.path / "out") == 0
