@@ -177,8 +177,9 @@ def duality(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
     said = f"[{low:g}, {high:g}] at the limit {limit:g} with p {violation:g} and {compliance:g}"
     _require(on_it or (violated == (violation < record.alpha) and kept == (compliance < record.alpha)), said)
     _require(low <= high + 1e-12, said)
-    passes = record.reason is None and compliance < record.alpha
-    verdict = "fail" if violation < record.alpha else "pass" if passes else "inconclusive"
+    verdict = "pass" if record.reason is None and compliance < record.alpha else "inconclusive"
+    if violation < record.alpha:
+        verdict = "fail"
     _require(record.verdict == verdict, f"{record.verdict}: {said}")
 
 
@@ -222,7 +223,9 @@ def _check(metric: Metric, rng: np.random.Generator) -> Check:
     """Return a check with one of the metric's limits, in its range."""
     low, high = metric.lowest, metric.highest
     span = high - low if math.isfinite(high - low) else 1.0
-    value = low + 0.3 * span if math.isfinite(low) else high - 0.7 * span if math.isfinite(high) else 0.3
+    if not math.isfinite(low):
+        low = high - span if math.isfinite(high) else 0.0
+    value = low + 0.3 * span
     limits = {"max_difference": 0.05 * span, "min_ratio": 0.8, "max_value": value, "min_value": value}
     kind: Any = str(rng.choice(metric.limits))
     return _with_limit(metric, kind, limits.get(kind, 0.05))

@@ -26,8 +26,9 @@ class Accepted:
 
 def held_kind(check: Check) -> LimitKind:
     """Return the kind of limit that a held value is."""
-    lower = check.definition.lower_is_better is not False
-    return "max_difference" if check.of == "disparity" else "max_value" if lower else "min_value"
+    if check.of == "disparity":
+        return "max_difference"
+    return "min_value" if check.definition.lower_is_better is False else "max_value"
 
 
 def tighter(held: float | None, other: float | None, check: Check) -> float | None:

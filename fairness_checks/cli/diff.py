@@ -126,8 +126,9 @@ def _number(
     if old is None or new is None:
         yield Fact(subject=subject, name=name, old=old, new=new, way="worse" if new is None else "neutral")
     elif not _same(old, new):
-        fell = new < old
-        way: Way = "neutral" if lower is None else "better" if fell is lower else "worse"
+        way: Way = "neutral"
+        if lower is not None:
+            way = "better" if (new < old) is lower else "worse"
         yield Fact(subject=subject, name=name, old=old, new=new, change=new - old, way=way, counts=moves_count)
 
 
@@ -150,4 +151,6 @@ def _groups(old: Entry, new: Entry) -> Iterator[Fact]:
 
 def _there(group: GroupEntry | None) -> str | float | None:
     """Return what is shown of a group that came or went, or whose value did."""
-    return None if group is None else f"n={group.n}" if group.value is None else group.value
+    if group is None:
+        return None
+    return f"n={group.n}" if group.value is None else group.value

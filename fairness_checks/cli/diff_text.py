@@ -117,7 +117,9 @@ def _cell(fact: Fact, value: str | float | None, entry: Entry | None) -> str:
 
 def _words(fact: Fact) -> str:
     """Say what happened; "worse" stands at the end of a reason to stop, and nowhere else."""
-    moved = "" if fact.change is None else f"{'+' if fact.change > 0 else ''}{value_text(fact.change)}"
+    moved = "" if fact.change is None else value_text(fact.change)
+    if fact.change is not None and fact.change > 0:
+        moved = f"+{moved}"
     text = ", ".join(part for part in (moved, _event(fact)) if part)
     return f"{text}: worse" if fact.stops else text
 

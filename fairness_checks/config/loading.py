@@ -13,9 +13,10 @@ from typing import TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
-from fairness_checks.config.messages import EXAMPLE, problems_between_keys, schema_problems
+from fairness_checks.config.messages import EXAMPLE, schema_problems
 from fairness_checks.config.names import Declared, name_problems
 from fairness_checks.config.profiles import with_profiles
+from fairness_checks.config.rules import problems_between_keys
 from fairness_checks.config.schema import (
     KNOWN,
     CheckSpec,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from fairness_checks.config.messages import checks_of
+from fairness_checks.config.rules import checks_of
 from fairness_checks.config.yaml_document import Document, Problem
 from fairness_checks.errors import did_you_mean
 
@@ -37,8 +37,8 @@ def name_problems(document: Document, models: Declared) -> Iterator[Problem]:
         declared = models.get(str(path[1]))
         for key in ("by", "control_features") if declared is not None else ():
             names = check.get(key)
-            features = [names] if isinstance(names, str) else names if isinstance(names, list) else []
-            for feature in features:
+            features = [names] if isinstance(names, str) else names
+            for feature in features if isinstance(features, list) else ():
                 if isinstance(feature, str) and feature not in (declared or ()):
                     nearest = did_you_mean(feature, declared or ())
                     message = f"the model declares no sensitive feature {feature!r}; {nearest}"

@@ -133,40 +133,39 @@ def summary(problems: list[str]) -> str | None:
 
 def _find_largest(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:
     """Judge the larger of several disparities: all must comply, any may violate (Bonferroni over the components)."""
-    count = len(check.definition.components)
-    parts = [
-        _find_each(statistics, dataclasses.replace(check, metric=name, custom=None), settings, settings.alpha / count)
-        for name in check.definition.components
-    ]
+    names = check.definition.components
+    level = settings.alpha / len(names)
+    asked = [dataclasses.replace(check, metric=name, custom=None) for name in names]
+    parts = [_find_each(statistics, part, settings, level) for part in asked]
     reasons = dict.fromkeys(f"{part.metric.name}: {part.reason}" for part in parts if part.reason is not None)
-    reason = "; ".join(reasons) if reasons else None
+    reason = "; ".join(reasons) or None
     known = [(part, part.inference) for part in parts if part.inference]
     if not known:
         return dataclasses.replace(parts[0], check=check, reason=reason)
-    answers = [found for _, found in known]
-    p_violation = min(1.0, count * min(found.p_violation for found in answers))
-    ratio = not LIMITS[check.limit_kind].ceiling
-    size = np.array([-found.estimate if ratio else found.estimate for found in answers])
+    ceiling = LIMITS[check.limit_kind].ceiling
+    place, joint = _largest([found for _, found in known], len(names), settings.alpha, ceiling=ceiling)
+    method = f"{joint.method}; the larger of {' and '.join(part.metric.name for part, _ in known)}, Bonferroni"
+    shown = known[place][0]
+    return Finding(check, shown.metric, shown.groups, dataclasses.replace(joint, method=method), reason)
+
+
+def _largest(answers: list[Inference], count: int, alpha: float, *, ceiling: bool) -> tuple[int, Inference]:
+    """Return which of the answers that are known to `count` questions decides, and the answer to all of them."""
     p = np.array([found.p_violation for found in answers])
-    place = deciding(size, p, p * count < settings.alpha, violated=p_violation < settings.alpha)
+    size = np.array([found.estimate for found in answers]) * (1.0 if ceiling else -1.0)
+    p_violation = min(1.0, count * float(p.min()))
+    place = deciding(size, p, p * count < alpha, violated=p_violation < alpha)
     # The end towards a violation is at the level of one component, the end towards compliance at the full level.
-    furthest = min if ratio else max
-    shown, found = known[place]
-    return Finding(
-        check,
-        shown.metric,
-        shown.groups,
-        dataclasses.replace(
-            found,
-            low=furthest(f.low for f in answers),
-            high=furthest(f.high for f in answers),
-            p_violation=p_violation,
-            p_compliance=max(f.p_compliance for f in answers),
-            comparisons=sum(f.comparisons for f in answers),
-            method=f"{found.method}; the larger of {' and '.join(p.metric.name for p, _ in known)}, Bonferroni",
-        ),
-        reason,
+    furthest = max if ceiling else min
+    joint = dataclasses.replace(
+        answers[place],
+        low=furthest(found.low for found in answers),
+        high=furthest(found.high for found in answers),
+        p_violation=p_violation,
+        p_compliance=max(found.p_compliance for found in answers),
+        comparisons=sum(found.comparisons for found in answers),
     )
+    return place, joint
 
 
 def _find_combined(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:

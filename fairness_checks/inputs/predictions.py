@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
@@ -122,46 +123,24 @@ class Predictions:
     ) -> None:
         _refuse_halves(y_true, y_pred, y_score, error, positive)
         limit = _threshold(threshold, y_pred, y_score)
-        given = (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id)
-        rows = require_aligned(dict(zip(_ORDER, given, strict=True)) | {"sensitive_features": sensitive_features})
-        arrays: dict[str, np.ndarray | None] = dict.fromkeys((*ARRAYS, "cluster", "sample_id"))
-        classes = {"y_true": y_true, "y_pred": y_pred}
-        labels, class_name = read_classes(
-            {key: values for key, values in classes.items() if values is not None}, positive
-        )
-        arrays |= labels
-        if y_score is not None:
-            score = read_scores(y_score)
-            arrays["y_score"] = score.astype(np.float64)
-            if limit is not None:
-                arrays["y_pred"] = decide(score, limit)
-        arrays["error"] = None if error is None else read_measures("error", error, signed=True)
-        if uncertainty is not None:
-            arrays["uncertainty"] = read_measures("uncertainty", uncertainty, signed=False)
-        arrays["cluster"] = None if cluster is None else read_clusters(cluster)
-        arrays["sample_id"] = None if sample_id is None else read_ids(sample_id)
+        given = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
+        rows = require_aligned(given | {"sensitive_features": sensitive_features})
+        there = {name: values for name, values in given.items() if values is not None}
+        arrays, class_name = _read_arrays(there, positive, limit)
         features = encode_features(sensitive_features)
-        lengths = {name: len(array) for name, array in arrays.items() if array is not None}
-        if y_pred is None:
-            lengths.pop("y_pred", None)
-        lengths |= {f"sensitive_features[{name!r}]": len(feature.codes) for name, feature in features.items()}
-        if len(set(lengths.values())) > 1:
-            ordered = sorted(lengths, key=_place)
-            hint = "; sensitive_features holds values, not names of columns" if UNNAMED in features else ""
-            raise InvalidPredictions(f"lengths differ: {', '.join(f'{k} {lengths[k]}' for k in ordered)}{hint}")
-        if not next(iter(lengths.values())):
-            raise InvalidPredictions(f"{'error' if y_true is None else 'y_true'}: 0 rows; there is nothing to evaluate")
-        for name, array in arrays.items():
-            object.__setattr__(self, name, None if array is None else frozen(array))
-        object.__setattr__(self, "sensitive_features", MappingProxyType(features))
-        object.__setattr__(self, "about", MappingProxyType(read_about(about)))
-        object.__setattr__(self, "row_labels", rows)
-        object.__setattr__(self, "positive", None if y_true is None else class_name)
-        object.__setattr__(
-            self, "decided_by", "given" if y_pred is not None else "threshold" if limit is not None else None
-        )
-        object.__setattr__(self, "threshold", limit)
-        object.__setattr__(self, "scaling", None)  # an adapter of images knows it
+        _refuse_other_lengths({name: array for name, array in arrays.items() if name in there}, features)
+        decided: Decisions | None = None if limit is None else "threshold"
+        said = {
+            "sensitive_features": MappingProxyType(features),
+            "about": MappingProxyType(read_about(about)),
+            "row_labels": rows,
+            "positive": None if y_true is None else class_name,
+            "decided_by": decided if y_pred is None else "given",
+            "threshold": limit,
+            "scaling": None,  # an adapter of images knows it
+        }
+        for name, value in (dict.fromkeys(_ORDER) | arrays | said).items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def from_frame(
@@ -293,8 +272,38 @@ def like(current: Predictions, **parts: Any) -> Predictions:
 _ORDER = (*ARRAYS, "cluster", "sample_id")
 
 
-def _place(name: str) -> int:
-    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+def _read_arrays(
+    given: Mapping[str, Any], positive: Any, limit: float | None
+) -> tuple[dict[str, npt.NDArray[Any]], str]:
+    """Return what was given as arrays of their own kinds, decisions by `limit` too, and the positive class's name."""
+    classes = {name: given[name] for name in ("y_true", "y_pred") if name in given}
+    labels, class_name = read_classes(classes, positive)
+    arrays: dict[str, npt.NDArray[Any]] = {**labels}
+    if "y_score" in given:
+        score = read_scores(given["y_score"])
+        arrays["y_score"] = score.astype(np.float64)
+        if limit is not None:
+            arrays["y_pred"] = decide(score, limit)
+    readers: dict[str, Callable[[Any], npt.NDArray[Any]]] = {
+        "error": partial(read_measures, "error", signed=True),
+        "uncertainty": partial(read_measures, "uncertainty", signed=False),
+        "cluster": read_clusters,
+        "sample_id": read_ids,
+    }
+    arrays |= {name: read(given[name]) for name, read in readers.items() if name in given}
+    return {name: frozen(array) for name, array in arrays.items()}, class_name
+
+
+def _refuse_other_lengths(arrays: Mapping[str, npt.NDArray[Any]], features: Mapping[str, SensitiveFeature]) -> None:
+    """Refuse arrays and features that have not one number of rows, or none."""
+    lengths = {name: len(arrays[name]) for name in _ORDER if name in arrays}
+    lengths |= {f"sensitive_features[{name!r}]": len(feature.codes) for name, feature in features.items()}
+    if len(set(lengths.values())) > 1:
+        hint = "; sensitive_features holds values, not names of columns" if UNNAMED in features else ""
+        raise InvalidPredictions(f"lengths differ: {', '.join(f'{k} {n}' for k, n in lengths.items())}{hint}")
+    if not next(iter(lengths.values())):
+        first = "y_true" if "y_true" in arrays else "error"
+        raise InvalidPredictions(f"{first}: 0 rows; there is nothing to evaluate")
 
 
 def _refuse_halves(y_true: Any, y_pred: Any, y_score: Any, error: Any, positive: Any) -> None:

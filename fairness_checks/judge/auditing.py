@@ -190,7 +190,7 @@ def _require_predictions(given: object) -> None:
 
 
 def _names(argument: str, value: object) -> tuple[str, ...]:
-    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else (value,)
+    names = value if isinstance(value, list | tuple) else (value,)
     if not all(isinstance(name, str) for name in names):
         raise ConfigurationError(f"{argument}: {value!r} must be the name of a sensitive feature, or a list of names")
     return tuple(str(name) for name in names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial, wraps
-from typing import ParamSpec, TypeAlias
+from typing import Any, ParamSpec, TypeAlias
 
 from fairness_checks.errors import attempted
 from fairness_checks.findings.finding import Finding, settling
@@ -38,11 +38,10 @@ def _record(
     waiver: Waiver | None,
     said: Said,
 ) -> CheckRecord:
-    check, inference = finding.check, finding.inference
-    p_adjusted = adjusted if inference else None
+    check, inferred = finding.check, _inferred(finding, adjusted)
     verdict = decide(
-        p_adjusted,
-        inference.p_compliance if inference else None,
+        inferred["p_adjusted"],
+        inferred["p_compliance"],
         settings.alpha,
         complete=finding.reason is None,
         broken=finding.broken,
@@ -56,43 +55,56 @@ def _record(
         limit_kind=check.limit_kind,
         limit=float(check.limit),
         verdict=verdict,
-        estimate=inference.estimate if inference else None,
-        low=inference.low if inference else None,
-        high=inference.high if inference else None,
         confidence=1.0 - 2.0 * settings.alpha,
-        p_violation=inference.p_violation if inference else None,
-        p_adjusted=p_adjusted,
-        p_compliance=inference.p_compliance if inference else None,
         correction=settings.correction,
         family_size=family,
         alpha=settings.alpha,
         burden_of_proof=settings.burden_of_proof,
         min_group_size=settings.min_group_size,
-        method=inference.method if inference else "none",
-        comparisons=inference.comparisons if inference else 0,
         unit=finding.unit or finding.metric.unit,
         groups=finding.groups,
-        first=finding.groups[inference.first].name if inference else None,
-        second=finding.groups[inference.second].name if inference and inference.second >= 0 else None,
         reason=finding.reason,
         power=power.POWER,
         control_features=check.control_features,
         strata=check.strata,
         component=finding.metric.name if check.definition.components else None,
-        also={} if inference is None else dict(inference.also),
         sweep=finding.sweep,
         regression=finding.regression,
-        waiver=WaiverRecord(reason=waiver.reason, approved_by=waiver.approved_by, expires=waiver.expires.isoformat())
-        if verdict == "waived" and waiver is not None
-        else None,
+        waiver=_accepted(waiver) if verdict == "waived" and waiver is not None else None,
         about=dict(said.about),
         inputs=said.inputs,
         notes=said.held_out if check.gap is None else said.swept,
         cautions=(*finding.cautions, *(said.looks if check.gap is None else ())),
         absent=check.absent,
         broken=finding.broken,
+        **inferred,
         **(settling(finding, family, settings) if verdict == "inconclusive" else {}),
     )
+
+
+def _inferred(finding: Finding, adjusted: float) -> dict[str, Any]:
+    """Return the fields of a record that its inference says: none has a value where the check is undefined."""
+    found = finding.inference
+    if found is None:
+        fields = ("estimate", "low", "high", "p_violation", "p_adjusted", "p_compliance", "first", "second")
+        return {**dict.fromkeys(fields), "method": "none", "comparisons": 0}
+    return {
+        "estimate": found.estimate,
+        "low": found.low,
+        "high": found.high,
+        "p_violation": found.p_violation,
+        "p_adjusted": adjusted,
+        "p_compliance": found.p_compliance,
+        "method": found.method,
+        "comparisons": found.comparisons,
+        "first": finding.groups[found.first].name,
+        "second": finding.groups[found.second].name if found.second >= 0 else None,
+        "also": dict(found.also),
+    }
+
+
+def _accepted(waiver: Waiver) -> WaiverRecord:
+    return WaiverRecord(reason=waiver.reason, approved_by=waiver.approved_by, expires=waiver.expires.isoformat())
 
 
 def judge_model(

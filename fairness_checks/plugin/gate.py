@@ -359,9 +359,9 @@ class Gate:
         if report.when == "call":
             item.stash[DECIDED] = True
         if isinstance(item, LimitsTest):  # pytest-xdist sends a report's whole __dict__
-            report.__dict__[INCOMPLETE] = item.model if self._is_incomplete(item.model) else None
+            setattr(report, INCOMPLETE, item.model if self._is_incomplete(item.model) else None)
             if item.model in self._staged:
-                report.__dict__[STAGED] = [item.model, str(self._staged[item.model])]
+                setattr(report, STAGED, [item.model, str(self._staged[item.model])])
         verdict = outcome_of(records := item.stash.setdefault(RECORDS, []))
         if apart := report.when == "call" and verdict in _APART and report.outcome != "failed":
             from fairness_checks.report.text import headline

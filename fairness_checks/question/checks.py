@@ -66,7 +66,7 @@ def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = Non
 def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None, of: Worsening | None = None) -> str:
     """Say that a metric has no inference for a kind of limit, and which it has."""
     allowed = limits_of(metric, gap, of)
-    where = f" and of: {of}" if of is not None else "" if gap is None else f" and gap: {gap}"
+    where = "".join(f" and {key}: {word}" for key, word in (("of", of), ("gap", gap)) if word is not None)
     if not allowed:
         parts = f"; check {' and '.join(metric.components)}" if metric.components else ""
         if metric.name not in METRICS:

@@ -88,7 +88,9 @@ def table_lines(sweep: SweepRecord) -> Iterator[str]:
         return
     names = [group.name for group in rows[0].groups]
     pairs = {(row.first, row.second) for row in rows if row.first is not None}
-    between = "gap" if not pairs else " - ".join(_cut(name or "") for name in pairs.pop()) if len(pairs) == 1 else ""
+    between = "" if pairs else "gap"
+    if len(pairs) == 1:
+        between = " - ".join(_cut(name or "") for name in pairs.pop())
     columns = [("mix", [row.mix for row in rows]), ("trained on", [_sizes(row) for row in rows])]
     if len(names) <= _MOST_COLUMNS:
         columns += [(_cut(name, 10), [_value(row.groups[g].value) for row in rows]) for g, name in enumerate(names)]

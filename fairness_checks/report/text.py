@@ -232,13 +232,9 @@ def _group_text(group: GroupRecord, unit: str, *, swept: bool = False) -> str:
     clusters = "" if group.clusters is None else f" in {group.clusters} clusters"
     worth = "" if group.effective_n is None else f" (worth {group.effective_n:.3g} independent ones)"
     also = "".join(f", {name} {value_text(value)}" for name, value in group.also.items() if value is not None)
-    value = (
-        ", undefined"
-        if group.rate is None and not also
-        else f", {value_text(group.rate)}"
-        if group.rate is not None
-        else ""
-    )
+    value = "" if also else ", undefined"
+    if group.rate is not None:
+        value = f", {value_text(group.rate)}"
     return f"{group.label}: {counted} {unit}{clusters}{worth}{value}{interval}{also}"
 
 

@@ -422,11 +422,7 @@ def judge_disparity(
 
 def _method(tests: RatePairs, way: str) -> str:
     count, few = len(tests.first), ESTIMATED if tests.estimated.any() else EXACT
-    name = (
-        few
-        if tests.exact.all()
-        else ASYMPTOTIC
-        if not tests.exact.any()
-        else f"{few}; {ASYMPTOTIC} for the larger pairs"
-    )
+    name = few if tests.exact.any() else ASYMPTOTIC
+    if tests.exact.any() and not tests.exact.all():
+        name = f"{few}; {ASYMPTOTIC} for the larger pairs"
     return name if count == 1 else f"{name}, {way} over {count} pairs"
