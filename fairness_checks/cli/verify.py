@@ -21,15 +21,8 @@ _MOST = 50  # differences that are shown
 
 
 def verify(path: Path, junit: Path | None = None) -> int:
-    """Recompute a run from its evidence, print what differs, and return the exit code: 1 if anything does.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        evidence.json, or the folder that holds it; JUnit files beside it are compared with it.
-    junit : pathlib.Path, optional
-        A JUnit file elsewhere.
-    """
+    """Recompute a run from its evidence, print what differs, and return the exit code: 1 if anything does."""
+    # `path` is evidence.json, or its folder, where JUnit files beside it are compared; `junit` is one elsewhere.
     file = path / FILENAME if path.is_dir() else path
     try:
         evidence, unchanged = read_evidence(_text(file))

@@ -39,35 +39,17 @@ class Pairing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """All that a check against the baseline is decided by.
+    """All that a check against the baseline is decided by."""
 
-    Parameters
-    ----------
-    statistics : MeasuredGroups
-        Of the groups now.
-    entry : Entry or None
-        What the baseline holds of the check.
-    baseline : str
-        The baseline's name.
-    exists, updating : bool
-        Whether there is one, and whether this run writes one.
-    positive, scaling : str or None
-        What the predictions mean; see `Predictions`.
-    pairing : Pairing or None
-        None where nothing was compared.
-    joint : JointEstimates or None
-        Of the groups that both have a value for, before and now; None where there are none.
-    """
-
-    statistics: MeasuredGroups
-    entry: Entry | None
-    baseline: str
-    exists: bool
-    updating: bool
+    statistics: MeasuredGroups  # of the groups now
+    entry: Entry | None  # what the baseline holds of the check
+    baseline: str  # its name
+    exists: bool  # whether there is one
+    updating: bool  # whether this run writes one
     positive: str | None = None
     scaling: ImageScaling | None = None
-    pairing: Pairing | None = None
-    joint: JointEstimates | None = None
+    pairing: Pairing | None = None  # None where nothing was compared
+    joint: JointEstimates | None = None  # of the groups that both have a value for, before and now
 
     @property
     def old(self) -> dict[tuple[str, ...], GroupEntry]:
@@ -77,42 +59,19 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What of a comparison can be judged.
+    """What of a comparison can be judged."""
 
-    Parameters
-    ----------
-    groups : tuple of GroupRecord
-        Every group now, with its value in the baseline.
-    judged : list of int
-        Positions of the groups that both models have a value for.
-    problems : list of str
-        Why others have none.
-    new : list of str
-        Groups of which only the model as it is now has a value.
-    broken : str or None
-        Why nothing can be compared, whatever the data.
-    """
-
-    groups: tuple[GroupRecord, ...]
-    judged: list[int]
-    problems: list[str]
-    new: list[str]
-    broken: str | None = None
+    groups: tuple[GroupRecord, ...]  # every group now, with its value in the baseline
+    judged: list[int]  # positions of those that both models have a value for
+    problems: list[str]  # why others have none
+    new: list[str]  # of which only the model as it is now has a value
+    broken: str | None = None  # why nothing can be compared, whatever the data
 
 
 def compare(accepted: Accepted, predictions: Predictions, check: Check, settings: Settings) -> Comparison:
-    """Look for the samples in the baseline, and estimate both models' values.
-
-    Paired where the samples are the same, by `Pseudonyms.fingerprint`; else the two models' samples count as
-    independent, which is safe: samples that they share make the difference better known than that.
-
-    Raises
-    ------
-    ConfigurationError, InvalidPredictions
-        As `fairness_checks.findings.compared_groups.compared`; and if the predictions lack what the metric needs.
-    BaselineError
-        If the stored outcomes cannot be read.
-    """
+    """Look for the samples in the baseline, and estimate both models' values."""
+    # Paired where the samples are the same, by `Pseudonyms.fingerprint`; else the two models' samples count as
+    # independent, which is safe: samples that they share make the difference better known than that.
     measured = GroupStatistics.from_predictions(predictions, check.by, settings.missing, [check.definition])
     found = Comparison(
         compared(measured, check),
@@ -171,10 +130,8 @@ def _broken(comparison: Comparison, groups: tuple[GroupRecord, ...], new: list[s
 def _judged(
     groups: tuple[GroupRecord, ...], old: dict[tuple[str, ...], GroupEntry]
 ) -> tuple[list[int], list[str], list[str]]:
-    """Return the positions of the groups that both models have a value for, why others have none, and the new ones.
-
-    New is a group of which only the model as it is now has a value.
-    """
+    """Return the positions of the groups that both models have a value for, why others have none, and the new ones."""
+    # New is a group of which only the model as it is now has a value.
     judged, problems, new = [], [], []
     for i, group in enumerate(groups):
         if group.problem is not None:

@@ -36,10 +36,8 @@ def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, s
 
 
 def find_in_comparison(comparison: Comparison, check: Check, settings: Settings) -> Finding:
-    """Judge what was compared with the baseline.
-
-    Broken, which is red, where the baseline lacks the check or the value of a group, or holds a group that is gone.
-    """
+    """Judge what was compared with the baseline."""
+    # Broken, which is red, where the baseline lacks the check or the value of a group, or holds a group that is gone.
     seen, statistics, entry = standing(comparison, check, settings), comparison.statistics, comparison.entry
     if entry is None:
         return _missing(comparison, check, seen.groups)

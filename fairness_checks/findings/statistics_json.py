@@ -1,7 +1,6 @@
-"""Statistics as JSON, and back: the same numbers, digit by digit, so that a reader of evidence decides the same.
+"""Statistics as JSON, and back: the same numbers, digit by digit, so that a reader of evidence decides the same."""
 
-An array is ``{"float64": [...]}``, nested by its axes, NaN as null; a dataclass ``{"MeanStatistics": {field: value}}``.
-"""
+# An array is `{"float64": [...]}`, nested by its axes, NaN as null; a dataclass `{"MeanStatistics": {field: value}}`.
 
 from __future__ import annotations
 
@@ -63,13 +62,7 @@ _FACTS = ("baseline", "exists", "updating", "positive", "scaling")
 
 
 def statistics_from_json(document: Mapping[str, Any]) -> Statistics:
-    """Read statistics back.
-
-    Raises
-    ------
-    RecordError
-        If they are not of this layout; the message names what is wrong.
-    """
+    """Read statistics back; RecordError names what is not of this layout."""
     try:
         ((kind, content),) = document.items()
         return _READERS[kind](content)

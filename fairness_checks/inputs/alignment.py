@@ -172,11 +172,9 @@ def _is_one(left: np.ndarray, right: np.ndarray) -> bool:
 
 
 def _unlike(left: np.ndarray, right: np.ndarray) -> npt.NDArray[np.intp]:
-    """Return the rows in which two arrays of Python objects do not hold the same object, nor ones that say to be equal.
-
-    Rows that are taken from one table in two ways hold the same objects. Objects lie anywhere in memory, so that only
-    those are followed that are not the same.
-    """
+    """Return the rows in which two arrays of Python objects do not hold the same object or equal ones."""
+    # Rows that are taken from one table in two ways hold the same objects. Objects lie anywhere in memory, so that
+    # only those are followed that are not the same.
     rows = np.flatnonzero(_addresses(left) != _addresses(right))
     if not rows.size:
         return rows

@@ -40,25 +40,8 @@ def model_evidence(
     asked: Settings | None = None,
     cache: str | None = None,
 ) -> ModelEvidence:
-    """Return what the evidence holds of a model, without its records: those are what was reported.
-
-    Parameters
-    ----------
-    model : str
-        Its name.
-    predictions : Predictions or None
-        Of held-out samples.
-    measured : Measurements
-        By which the checks were decided.
-    checks : sequence of Check
-        All of the model's, whether they run or not.
-    answers : sequence of Answer
-        To the checks.
-    asked : Settings, optional
-        Of a hand-written test, for which no file speaks.
-    cache : str, optional
-        What was read from the cache.
-    """
+    """Return what the evidence holds of a model, without its records: those are what was reported."""
+    # `asked` are the settings of a hand-written test, for which no file speaks; `cache` is what was read from it.
     statistics: dict[str, dict[str, object]] = {}
     keys: dict[int, str] = {}  # by identity: checks share what they are decided by
     entries = []

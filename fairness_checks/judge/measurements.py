@@ -63,18 +63,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """What is known of a model once its rows are read.
+    """What is known of a model once its rows are read."""
 
-    Parameters
-    ----------
-    statistics : tuple of (Statistics or Exception)
-        Of each check, what it is decided by, or why there is nothing; checks of one metric and features share theirs.
-    said : Said
-        What the records say whatever was asked.
-    """
-
+    # of each check, what it is decided by, or why there is nothing; shared by checks of one metric and features
     statistics: tuple[Statistics | Exception, ...]
-    said: Said
+    said: Said  # what the records say whatever was asked
 
 
 def measure(asked: Evaluation, checks: Sequence[Check], settings: Settings) -> Measurements:

@@ -1,8 +1,7 @@
-"""How each kind of metric is measured, inferred and planned: one module a kind, which holds it as `KIND`.
+"""How each kind of metric is measured, inferred and planned: one module a kind, which holds it as `KIND`."""
 
-The kind that a row of METRICS names is the module's name; there is no other table of kinds. A metric of the kind
-"largest_of" has no module: `fairness_checks.findings.finding` puts it together from its components.
-"""
+# The kind that a row of METRICS names is the module's name; there is no other table of kinds. A metric of the kind
+# "largest_of" has no module: `findings.finding` puts it together from its components.
 
 from __future__ import annotations
 

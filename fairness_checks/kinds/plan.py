@@ -1,8 +1,7 @@
-"""How samples are planned: what each kind of metric says of values that no sample has been collected for.
+"""How samples are planned: what each kind of metric says of values that no sample has been collected for."""
 
-Sizes are those of the first group, in independent samples that count for the metric; every further group has
-`Design.allocation` times as many.
-"""
+# Sizes are those of the first group, in independent samples that count for the metric; every further group has
+# `Design.allocation` times as many.
 
 from __future__ import annotations
 
@@ -33,17 +32,13 @@ class Plan(ABC):
 
     @abstractmethod
     def variances(self, design: Design, first: float, second: float, sizes: Floats) -> Floats:
-        """Variances of the groups' estimates for one sample of each, shape (G,): the first group's, and the others'.
-
-        By them the level is found at which one of several pairs is tested. `sizes` are the groups', shape (G,).
-        """
+        """Variances of the groups' estimates for one sample of each, shape (G,): the first group's, and the others'."""
+        # By them the level is found at which one of several pairs is tested. `sizes` are the groups', shape (G,).
 
     @abstractmethod
     def needed_pair(self, design: Design, first: float, second: float, level: float) -> float | None:
-        """Size with which a violation by the pair is found at a level, or compliance of all such pairs at it.
-
-        None where no number of samples does.
-        """
+        """Size with which a violation by the pair is found at a level, or compliance of all such pairs at it."""
+        # None where no number of samples does.
 
     @abstractmethod
     def needed_value(self, design: Design, value: float, level: float, power: float) -> float | None:
@@ -91,18 +86,12 @@ class ErrorPlan(Plan):
 
 
 def inside(value: float) -> float:
-    """Return a value that is not nearly perfect, as the tests take it to be none.
-
-    >>> inside(1.0)
-    0.995
-    """
+    """Return a value that is not nearly perfect, as the tests take it to be none."""
     return min(max(value, 1.0 - _BEST), _BEST)
 
 
 def made_up(size: float, loss: float, distance: float) -> float:
-    """Size at which a distance that loses `loss` / size is as many standard errors as the whole one at `size`.
-
-    With a loss of half an event this is Fleiss' correction for continuity (Biometrics 36 (1980) 343-346,
-    doi:10.2307/2529990).
-    """
+    """Size at which a distance that loses `loss` / size is as many standard errors as the whole one at `size`."""
+    # With a loss of half an event this is Fleiss' correction for continuity (Biometrics 36 (1980) 343,
+    # doi:10.2307/2529990).
     return ((math.sqrt(size) + math.sqrt(size + 4.0 * loss / distance)) / 2.0) ** 2

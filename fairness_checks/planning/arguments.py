@@ -23,10 +23,8 @@ Value = float | tuple[float, float]
 
 
 def design(given: Mapping[str, Any]) -> Design:
-    """Check the arguments that plans share; `ConfigurationError` names the first that is impossible, and its range.
-
-    `given` are arguments of `plan_sample_size` by name; others in it are not looked at.
-    """
+    """Check the arguments that plans share; `ConfigurationError` names the first that is impossible, and its range."""
+    # `given` are arguments of `plan_sample_size` by name; others in it are not looked at.
     row = _metric(given["metric"])
     kind, limit = _limit(row, {name: given[name] for name in _LIMITS if name in given})
     deviation = given["standard_deviation"]

@@ -1,8 +1,8 @@
-"""How many samples settle a limit at assumed values, by what the kind of metric says of them.
+"""How many samples settle a limit at assumed values, by what the kind of metric says of them."""
 
-Sizes are those of the first group, in samples that count for the metric; every further group has `allocation` times as
-many. Samples in clusters are planned by what they will be worth as independent ones to the test that will judge them.
-"""
+# Sizes are those of the first group, in samples that count for the metric; every further group has `allocation` times
+# as many. Samples in clusters are planned by what they will be worth as independent ones to the test that will judge
+# them.
 
 from __future__ import annotations
 
@@ -59,10 +59,8 @@ def independent(design: Design, size: float, first: float, second: float) -> tup
 
 
 def _worth(design: Design, value: float, samples: float, *, keeps: bool) -> float:
-    """As how many independent samples those of a group in clusters of one size will count, as expected.
-
-    The variance is known from the clusters only, of both groups.
-    """
+    """As how many independent samples those of a group in clusters of one size will count, as expected."""
+    # The variance is known from the clusters only, of both groups.
     size, clusters = design.cluster_size, samples / design.cluster_size
     rho = plan_of(design.metric).correlation(design, value, clusters)
     worth = samples / (1.0 + (size - 1.0) * rho)

@@ -192,9 +192,5 @@ METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _ROWS
 
 
 def parts_of(metric: Metric) -> list[Metric]:
-    """Return what is measured of a metric: its components, or itself where it has none.
-
-    >>> [part.name for part in parts_of(METRICS["equalized_odds"])]
-    ['true_positive_rate', 'false_positive_rate']
-    """
+    """Return what is measured of a metric: its components, or itself where it has none."""
     return [METRICS[name] for name in metric.components] or [metric]

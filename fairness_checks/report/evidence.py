@@ -1,7 +1,6 @@
-"""evidence.json: all that is needed to judge a run again without a patient's row. Decides nothing.
+"""evidence.json: all that is needed to judge a run again without a patient's row. Decides nothing."""
 
-The layout is the dataclasses of this module; `evidence_schema` is its JSON Schema.
-"""
+# The layout is the dataclasses of this module; `evidence_schema` is its JSON Schema.
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from fairness_checks.plain import canonical_json
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.records.check_record import CheckRecord
-from fairness_checks.records.parts import InputRecord
+from fairness_checks.records.parts import STRICT, InputRecord
 
 __all__ = [
     "FILENAME",
@@ -46,14 +45,13 @@ __all__ = [
 
 FILENAME = "evidence.json"
 SCHEMA = 1
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitEvidence:
     """The commit of the project, and whether a tracked file differed from it."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     commit: str
     clean: bool
@@ -61,43 +59,25 @@ class GitEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEvidence:
-    """How a run came about.
+    """How a run came about."""
 
-    Parameters
-    ----------
-    started, ended : str
-        In UTC, as in 2027-06-30T12:00:00Z.
-    day : str
-        By which waivers hold, as in 2027-06-30.
-    command : tuple of str
-        Arguments of pytest.
-    whole : bool
-        Whether every configured check was to run.
-    python : str
-        Its version.
-    versions : dict of str to str
-        Of packages.
-    git : GitEvidence or None
-        None outside a repository.
-    """
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    started: str
+    started: str  # in UTC, as in 2027-06-30T12:00:00Z, as is `ended`
     ended: str
-    day: str
-    command: tuple[str, ...]
-    whole: bool
+    day: str  # by which waivers hold
+    command: tuple[str, ...]  # arguments of pytest
+    whole: bool  # every configured check was to run
     python: str
-    versions: dict[str, str]
-    git: GitEvidence | None
+    versions: dict[str, str]  # of packages
+    git: GitEvidence | None  # None outside a repository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricEvidence:
     """A metric of the user's own, but for its function; see `fairness_checks.Metric`. No end of its range is null."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: str
     formula: str
@@ -124,36 +104,22 @@ class MetricEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationEvidence:
-    """The file of limits as it was read.
+    """The file of limits as it was read."""
 
-    Parameters
-    ----------
-    file : str
-        Its name.
-    sha256 : str
-        Of its bytes.
-    text : str
-        All of it.
-    burden_of_proof : str or None
-        Of the command line, which wins over the file's.
-    own_metrics : tuple of MetricEvidence
-        Registered with `@fairness_metric`.
-    """
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    file: str
-    sha256: str
+    file: str  # its name
+    sha256: str  # of its bytes
     text: str
-    burden_of_proof: Literal["violation", "compliance"] | None
-    own_metrics: tuple[MetricEvidence, ...] = ()
+    burden_of_proof: Literal["violation", "compliance"] | None  # of the command line, which wins over the file's
+    own_metrics: tuple[MetricEvidence, ...] = ()  # registered with `@fairness_metric`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineEvidence:
     """The baseline that was compared with."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     file: str
     sha256: str
@@ -161,30 +127,20 @@ class BaselineEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataEvidence:
-    """The held-out samples of a model.
+    """The held-out samples of a model."""
 
-    Parameters
-    ----------
-    samples : int
-        How many.
-    sha256 : str
-        Of labels, decisions, scores, errors, uncertainties, groups and clusters, in their order.
-    missing : dict of str to int
-        By sensitive feature, samples without a value.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     samples: int
-    sha256: str
-    missing: dict[str, int]
+    sha256: str  # of labels, decisions, scores, errors, uncertainties, groups and clusters, in their order
+    missing: dict[str, int]  # by sensitive feature, samples without a value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedEvidence:
     """What a hand-written test asked; see `fairness_checks.question.checks.Check` and `Settings`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     metric: str
     by: tuple[str, ...]
@@ -223,77 +179,42 @@ _OF_SETTINGS = ("alpha", "correction", "burden_of_proof", "min_group_size")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckEvidence:
-    """One check.
+    """One check."""
 
-    Parameters
-    ----------
-    question : str
-        `Question.line`.
-    asked : AskedEvidence or None
-        Of a hand-written test; the file of limits says the rest.
-    statistics : str or None
-        Key among the statistics of its model; None where there are none.
-    error : str or None
-        Why it could not be made.
-    record : CheckRecord or None
-        None where it could not be made, or was not run.
-    """
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    question: str
-    asked: AskedEvidence | None = None
-    statistics: str | None = None
-    error: str | None = None
-    record: CheckRecord | None = None
+    question: str  # `Question.line`
+    asked: AskedEvidence | None = None  # of a hand-written test; the file of limits says the rest
+    statistics: str | None = None  # key among the statistics of its model
+    error: str | None = None  # why it could not be made
+    record: CheckRecord | None = None  # None where it could not be made, or was not run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEvidence:
-    """One model with all of its checks, or one verdict of a hand-written test.
+    """One model with all of its checks, or one verdict of a hand-written test."""
 
-    Parameters
-    ----------
-    model : str
-        Its name.
-    test : str or None
-        Of a hand-written test, its id.
-    about : dict of str to str
-        What the model and its data are, as its fixture said.
-    inputs : InputRecord or None
-        Positive class, threshold, repeated rows, ...
-    held_out, swept, looks : tuple of str
-        Notes and cautions of its records.
-    data : DataEvidence or None
-        None where no samples were held out.
-    cache : str or None
-        What was read from the cache instead of being computed, and of when it is.
-    statistics : dict of str to (dict of str to object)
-        What its checks are decided by, under the first 16 digits of their sha256.
-    checks : tuple of CheckEvidence
-        In the order of the file, also those that were not run: they count in the adjustment.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     model: str
-    test: str | None = None
+    test: str | None = None  # of a hand-written test, its id
     about: dict[str, str] = field(default_factory=dict)
-    inputs: InputRecord | None = None
-    held_out: tuple[str, ...] = ()
+    inputs: InputRecord | None = None  # positive class, threshold, repeated rows, ...
+    held_out: tuple[str, ...] = ()  # this and the next two: notes and cautions of its records
     swept: tuple[str, ...] = ()
     looks: tuple[str, ...] = ()
-    data: DataEvidence | None = None
-    cache: str | None = None
+    data: DataEvidence | None = None  # None where no samples were held out
+    cache: str | None = None  # what was read from the cache, and of when it is
+    # what its checks are decided by, under the first 16 digits of their sha256
     statistics: dict[str, dict[str, Any]] = field(default_factory=dict)
-    checks: tuple[CheckEvidence, ...] = ()
+    checks: tuple[CheckEvidence, ...] = ()  # in the order of the file, also those not run: they count in the adjustment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureEvidence:
     """A test that failed for another reason than a verdict."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     test: str
     text: str
@@ -301,47 +222,21 @@ class FailureEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that is needed to judge a run again.
+    """All that is needed to judge a run again."""
 
-    Parameters
-    ----------
-    schema : int
-        Version of this layout.
-    complete : bool
-        Whether the run came to its end; an incomplete one proves nothing.
-    run : RunEvidence
-        How it came about.
-    configuration : ConfigurationEvidence
-        What was asked, and by which limits.
-    baseline : BaselineEvidence or None
-        None where nothing was compared with it.
-    models : tuple of ModelEvidence
-        Sorted by model and test.
-    failures : tuple of FailureEvidence
-        Of tests that failed for another reason than a verdict.
-    not_judged : dict of str to str
-        Tests and models without a verdict, and why.
-    totals : dict of str to int
-        Records by verdict.
-    exit_code : int
-        Of the run.
-    sha256 : str
-        Of the document without it; see `write_evidence`. A checksum against accidents: it is no signature.
-    """
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    schema: int = SCHEMA
-    complete: bool
+    schema: int = SCHEMA  # version of this layout
+    complete: bool  # the run came to its end; an incomplete one proves nothing
     run: RunEvidence
     configuration: ConfigurationEvidence
-    baseline: BaselineEvidence | None
-    models: tuple[ModelEvidence, ...]
-    failures: tuple[FailureEvidence, ...] = ()
-    not_judged: dict[str, str] = field(default_factory=dict)
-    totals: dict[str, int] = field(default_factory=dict)
+    baseline: BaselineEvidence | None  # None where nothing was compared with it
+    models: tuple[ModelEvidence, ...]  # sorted by model and test
+    failures: tuple[FailureEvidence, ...] = ()  # of tests that failed for another reason than a verdict
+    not_judged: dict[str, str] = field(default_factory=dict)  # tests and models without a verdict, and why
+    totals: dict[str, int] = field(default_factory=dict)  # records by verdict
     exit_code: int
-    sha256: str = ""
+    sha256: str = ""  # of the document without it: a checksum against accidents, no signature
 
     @property
     def records(self) -> list[CheckRecord]:
@@ -366,13 +261,7 @@ def seal(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_evidence(text: str) -> tuple[Evidence, bool]:
-    """Read a document, and say whether its checksum is that of its content.
-
-    Raises
-    ------
-    EvidenceError
-        If it is not JSON of this layout and version; the message names the place.
-    """
+    """Read a document, and say whether its checksum is that of its content."""
     try:
         plain = json.loads(text)
     except (ValueError, RecursionError) as error:

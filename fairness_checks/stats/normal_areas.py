@@ -14,30 +14,16 @@ _FARTHEST = 8.0  # standard deviations; areas nearer to 0 or 1 have no variance 
 
 
 def area_variance(area: float, positives: float) -> float:
-    """Variance of an area under the ROC curve for one sample, of which a share is positive.
-
-    Hanley and McNeil's (Radiology 143 (1982) 29-36, doi:10.1148/radiology.143.1.7063747), without the terms that vanish
-    as 1 / mn.
-    """
+    """Variance of an area under the ROC curve for one sample, of which a share is positive."""
+    # Hanley and McNeil's (Radiology 143 (1982) 29, doi:10.1148/radiology.143.1.7063747), without terms that vanish as
+    # 1 / mn.
     q1, q2 = area / (2.0 - area), 2.0 * area**2 / (1.0 + area)
     return (q2 - area**2) / positives + (q1 - area**2) / (1.0 - positives)
 
 
 def mismatch_variance(error_auc: float, uncertainty_auc: float, correlation: float) -> float:
-    """Variance of A_error - A_uncertainty for one sample of a group, the other's being known.
-
-    Parameters
-    ----------
-    error_auc, uncertainty_auc : float
-        The two areas, in [0, 1].
-    correlation : float
-        Spearman's, of error and uncertainty within a group, in [-1, 1].
-
-    Examples
-    --------
-    >>> [round(mismatch_variance(0.7, 0.5, correlation), 3) for correlation in (-1, 0, 1)]
-    [0.293, 0.15, 0.007]
-    """
+    """Variance of A_error - A_uncertainty for one sample of a group, the other's being known."""
+    # `correlation` is Spearman's, of error and uncertainty within a group.
     normal = 2.0 * math.sin(math.pi / 6.0 * correlation)  # Pearson's, of normal variables with that of Spearman
     covariance = area_covariance(error_auc, uncertainty_auc, normal)
     alone = area_covariance(error_auc, error_auc, 1.0) + area_covariance(uncertainty_auc, uncertainty_auc, 1.0)
@@ -45,27 +31,12 @@ def mismatch_variance(error_auc: float, uncertainty_auc: float, correlation: flo
 
 
 def area_covariance(first: float, second: float, correlation: float) -> float:
-    """Covariance of two areas of the same samples, of one sample of either group, for normal measurements.
-
-    With measurements of variance 1 whose means differ by sqrt(2) h and sqrt(2) k between the groups, the areas are
-    Phi(h) and Phi(k), and a sample beats one other in both with the probability Phi2(h, k; correlation / 2), which
-    exceeds Phi(h) Phi(k) by the integral of the bivariate density over the correlation (Plackett, Biometrika 41 (1954)
-    351-360, doi:10.1093/biomet/41.3-4.351).
-
-    Parameters
-    ----------
-    first, second : float
-        The areas, in [0, 1].
-    correlation : float
-        Pearson's, of the two measurements within a group, in [-1, 1]; 1 for the variance of one area.
-
-    Examples
-    --------
-    Without any difference of the groups one sample's part of the variance is 1 / 12.
-
-    >>> round(area_covariance(0.5, 0.5, 1.0) * 12, 6)
-    1.0
-    """
+    """Covariance of two areas of the same samples, of one sample of either group, for normal measurements."""
+    # With measurements of variance 1 whose means differ by sqrt(2) h and sqrt(2) k between the groups, the areas are
+    # Phi(h) and Phi(k), and a sample exceeds one other in both with the probability Phi2(h, k; correlation / 2),
+    # which exceeds Phi(h) Phi(k) by the integral of the bivariate density over the correlation (Plackett, Biometrika
+    # 41 (1954) 351, doi:10.1093/biomet/41.3-4.351). `correlation` is Pearson's within a group; 1 for the variance of
+    # one area.
     h, k = (float(np.clip(special.ndtri(area), -_FARTHEST, _FARTHEST)) for area in (first, second))
     r = correlation / 4.0 * (1.0 + _NODES)  # from 0 to half of the correlation
     rest = 1.0 - r * r
