@@ -43,8 +43,9 @@ def check_metric(
     """Hold a metric to the laws of a fair comparison, on drawn predictions.
 
     The order of rows and the names of groups change nothing; parts add up to the whole, so that a sample's value does
-    not depend on the others; clusters of one sample are samples; interval, p-values and verdict agree; and between
-    groups that do not differ, at most a share alpha of the data sets show that they do.
+    not depend on the others; clusters of one sample are samples, and a twin of every row in its cluster is no evidence;
+    names decide no tie; interval, p-values and verdict agree; and between groups that do not differ, at most a share
+    alpha of the data sets show that they do.
 
     Parameters
     ----------
@@ -129,11 +130,13 @@ def names(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
 
 
 def parts(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
-    """Hold that statistics of parts add up to those of the whole; areas say that they cannot."""
+    """Hold that statistics of parts add up to those of the whole; areas, and parts with clusters, say they cannot."""
     arrays, check = draw(rng), _check(metric, rng)
     n = len(arrays["sex"])
     cuts = np.sort(rng.choice(np.arange(1, n), size=int(rng.integers(1, 4)), replace=False))
     pieces = [np.arange(n)[piece] for piece in np.split(rng.permutation(n), cuts)]
+    if "cluster" in arrays:
+        _require_refusal(_measured(metric, _predictions(arrays, clustered=True)), "a cluster may have samples in both")
     measured = [_measured(metric, _predictions(_rows(arrays, piece))) for piece in pieces]
     try:
         merged = reduce(GroupStatistics.__add__, measured)
@@ -152,6 +155,66 @@ def clusters(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
     arrays, check = draw(rng), _check(metric, rng)
     single = {**arrays, "cluster": rng.permutation(len(arrays["sex"]))}
     _require_same(_judged(_predictions(arrays), check), _judged(_predictions(single, clustered=True), check))
+
+
+def ties(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
+    """Hold that of groups that differ alike it is their sizes that tell which decide, not their names."""
+    check, clustered, strata = _check(metric, rng), *(bool(which) for which in rng.permutation([0, 0, 1])[:2])
+    arrays = _tied(rng, draw, strata=strata)
+    renamed = np.array([f"group {i}" for i in rng.permutation(len(_NAMES))])
+    other = {**arrays, "sex": renamed[np.searchsorted(_NAMES, arrays["sex"])]}
+    check = dataclasses.replace(check, control_features=("site",)) if strata else check
+    one, two = (_judged(_predictions(some, clustered), check) for some in (arrays, other))
+    _require(one.verdict == two.verdict, f"{one.verdict} became {two.verdict}")
+    if one.estimate is None:
+        return
+    deciding = [
+        sorted((g.n, g.rate or 0.0) for g in record.groups if g.name in (record.first, record.second))
+        for record in (one, two)
+    ]
+    _require([n for n, _ in deciding[0]] == [n for n, _ in deciding[1]], f"groups of {deciding[0]} or {deciding[1]}")
+    _require(np.allclose(deciding[0], deciding[1]), f"groups of {deciding[0]} or {deciding[1]}")
+    for name in ("needed_samples", "needed_samples_if_equal"):
+        was, now = (sorted(getattr(record, name) or ()) for record in (one, two))
+        _require(len(was) == len(now) and np.allclose(was, now, rtol=0.0, atol=1.0), f"{name} {was} became {now}")
+    for name in ("detectable", "estimate"):
+        was, now = getattr(one, name), getattr(two, name)
+        same = was == now or (None not in (was, now) and math.isclose(was, now, rel_tol=1e-6))
+        _require(same, f"{name} {was} became {now}")
+
+
+def _tied(rng: np.random.Generator, draw: Draw, *, strata: bool) -> dict[str, npt.NDArray[Any]]:
+    """Draw two groups that differ, and a copy of each in which every row is there twice; in two strata, both alike."""
+    two = [draw(rng) for _ in range(2)]
+    parts: list[dict[str, npt.NDArray[Any]]] = []
+    for name, whose, times in zip(_NAMES, (0, 0, 1, 1), (1, 2, 1, 2), strict=True):
+        n = len(two[whose]["sex"])
+        own = np.unique(two[whose].get("cluster", np.arange(n)), return_inverse=True)[1]
+        for _ in range(times):
+            unlike = {"sex": np.full(n, name), "cluster": own + 1_000_000 * len(parts), "site": np.full(n, "west")}
+            parts.append({**two[whose], **unlike})
+    if strata:  # the same patients in both
+        parts += [
+            {**part, "cluster": -1 - part["cluster"], "site": np.full(len(part["sex"]), "east")} for part in parts
+        ]
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def twins(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
+    """Hold that a twin of every row, in a cluster with it, is no evidence."""
+    arrays, check = draw(rng), _check(metric, rng)
+    twice = np.repeat(np.arange(len(arrays["sex"])), 2)
+    twice = rng.permutation(twice) if rng.random() < 0.5 else twice
+    single = _judged(_predictions(arrays), check)
+    double = _judged(_predictions({**_rows(arrays, twice), "cluster": twice}, clustered=True), check)
+    # That few clusters are not judged has no counterpart among single samples, of which any number is.
+    if any("clusters are needed" in (text or "") for text in (double.reason, *(g.problem for g in double.groups))):
+        return
+    _require(single.verdict == double.verdict, f"{single.verdict} became {double.verdict}")
+    counts = [(2 * g.samples, 2 * g.n) for g in single.groups], [(g.samples, g.n) for g in double.groups]
+    _require(counts[0] == counts[1], f"twice the groups' samples are {counts[0]}, with twins {counts[1]}")
+    if single.estimate is not None:
+        _require_close(single, double)
 
 
 def duality(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
@@ -199,6 +262,8 @@ LAWS: Mapping[str, Law] = {
     "names of groups change nothing": names,
     "parts add up": parts,
     "clusters of one sample are samples": clusters,
+    "names decide no tie": ties,
+    "a twin in a cluster is no evidence": twins,
     "interval, p-values and verdict agree": duality,
     "alpha holds": level,
 }
@@ -236,9 +301,10 @@ def _with_limit(metric: Metric, kind: LimitKind, limit: float) -> Check:
 
 
 def _predictions(arrays: Arrays, clustered: bool = False) -> Predictions:
-    given: dict[str, Any] = {name: values for name, values in arrays.items() if name not in ("sex", "cluster")}
+    features = {name: arrays[name] for name in ("sex", "site") if name in arrays}
+    given: dict[str, Any] = {name: values for name, values in arrays.items() if name not in (*features, "cluster")}
     cluster = arrays["cluster"] if clustered and "cluster" in arrays else None
-    return Predictions(**given, cluster=cluster, sensitive_features={"sex": arrays["sex"]})
+    return Predictions(**given, cluster=cluster, sensitive_features=features)
 
 
 def _rows(arrays: Arrays, at: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[Any]]:
@@ -257,6 +323,15 @@ def _judged(predictions: Predictions, check: Check) -> CheckRecord:
 def _require(holds: bool, otherwise: str) -> None:
     if not holds:
         raise AssertionError(otherwise)
+
+
+def _require_refusal(part: GroupStatistics, says: str) -> None:
+    try:
+        part + part
+    except ConfigurationError as error:
+        _require(says in str(error), str(error))
+    else:
+        raise AssertionError("parts that may share clusters were added")
 
 
 def _require_same(one: CheckRecord, other: CheckRecord, named: Callable[[str], str] = str) -> None:
