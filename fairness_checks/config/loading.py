@@ -37,6 +37,7 @@ from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.waivers import Waiver, waiver_entry
 from fairness_checks.storage.files import read_regular
 from fairness_checks.sweep.plan import SweepPlan
+from fairness_checks.typing import TestData
 
 __all__ = [
     "ConfiguredCheck",
@@ -57,10 +58,12 @@ _Entry = TypeVar("_Entry", CheckSpec, UncertaintySpec, RegressionSpec)
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredCheck:
-    """A check and the line of thresholds.yaml that asks for it, counted from 1."""
+    """A check, the line of thresholds.yaml that asks for it, counted from 1, and what it says of its limit."""
 
     check: Check
     line: int
+    why: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class GateConfig:
     # the file as it was read, its profiles filled in, for messages
     document: Document = field(repr=False, compare=False)
     unchecked: Mapping[str, str] = field(default_factory=dict)  # models that nothing checks, and why
+    responsible: tuple[str, str] | None = None  # name and role of who answers for the run
+    test_data: TestData | None = None
 
 
 def load_config(path: Path, models: Declared | None = None, own: Own = MappingProxyType({})) -> GateConfig:
@@ -125,6 +130,8 @@ def _configured(document: Document, path: Path, models: Declared | None, own: Ow
         waivers=tuple(_waiver(document, index, waiver) for index, waiver in enumerate(spec.waivers)),
         document=document,
         unchecked=spec.unchecked,
+        responsible=None if spec.responsible is None else (spec.responsible.name, spec.responsible.role),
+        test_data=spec.test_data,
     )
 
 
@@ -197,9 +204,10 @@ def _model(document: Document, name: str, spec: ModelSpec, seed: int, own: Own) 
     line, sweep = document.lines["models", name], spec.sweep
     if sweep is None:
         return ModelChecks(name, checks, line)
+    lines = [document.lines["models", name, "sweep", "checks", index] for index in range(len(sweep.checks))]
     swept = (
-        ConfiguredCheck(_sweep_check(own, sweep.by, entry), document.lines["models", name, "sweep", "checks", index])
-        for index, entry in enumerate(sweep.checks)
+        _configured_check(_sweep_check(own, sweep.by, entry), entry, line)
+        for entry, line in zip(sweep.checks, lines, strict=True)
     )
     return ModelChecks(name, (*checks, *swept), line, SweepPlan(**sweep.model_dump(exclude={"checks"}), seed=seed))
 
@@ -213,7 +221,11 @@ def _checks(
             tuple(clean(as_written(document, (*path, index, "absent", i, j), value)) for j, value in enumerate(cell))
             for i, cell in enumerate(entry.absent)
         )
-        yield ConfiguredCheck(replace(make(entry), absent=cells), document.lines[(*path, index)])
+        yield _configured_check(replace(make(entry), absent=cells), entry, document.lines[(*path, index)])
+
+
+def _configured_check(check: Check, entry: _Entry | SweepCheckSpec, line: int) -> ConfiguredCheck:
+    return ConfiguredCheck(check, line, entry.why, entry.owner)
 
 
 def _sweep_check(own: Own, by: str, spec: SweepCheckSpec) -> Check:

@@ -43,6 +43,8 @@ EXAMPLES = MappingProxyType(
         "metric": "metric: false_negative_rate",
         "by": "by: sex",
         "model": "model: my_model",
+        "name": "name: A. Clinician",
+        "role": "role: medical lead",
         "reason": 'reason: "why this is accepted"',
         "approved_by": 'approved_by: "who accepted it"',
         "expires": "expires: 2027-06-30",

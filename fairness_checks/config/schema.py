@@ -28,6 +28,7 @@ from fairness_checks.question.checks import (
 from fairness_checks.question.limits import LimitKind, Section
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.sweep.plan import require_test
+from fairness_checks.typing import TestData
 
 __all__ = [
     "KNOWN",
@@ -38,6 +39,7 @@ __all__ = [
     "ModelSpec",
     "ProfileSpec",
     "RegressionSpec",
+    "ResponsibleSpec",
     "SweepCheckSpec",
     "SweepSpec",
     "UncertaintySpec",
@@ -101,6 +103,12 @@ def _section(name: str) -> str:
 def _not_null(value: Any) -> Any:
     if value is None:
         raise ValueError("nothing is written here; write a value, or remove the key to waive whatever stands there")
+    return value
+
+
+def _named_or_left_out(value: Any) -> Any:
+    if value is None:
+        raise ValueError("nothing is written here; write a value, or remove the key")
     return value
 
 
@@ -168,7 +176,14 @@ class DefaultsSpec(_Spec):
     missing_text: Annotated[list[str], _LISTED, AfterValidator(_possible_setting)] | None = None
 
 
-class CheckSpec(_Spec):
+class _CheckSpec(_Spec):
+    """What every check may say of its limit, for an auditor: why it is what it is, and who answers for it."""
+
+    why: Text = ""
+    owner: Text = ""
+
+
+class CheckSpec(_CheckSpec):
     """One entry of ``subgroups``; that it gives exactly one limit is for `config` to see."""
 
     metric: Annotated[str, AfterValidator(_metric_of_subgroups)]
@@ -182,7 +197,7 @@ class CheckSpec(_Spec):
     absent: Cells = []
 
 
-class UncertaintySpec(_Spec):
+class UncertaintySpec(_CheckSpec):
     """One entry of ``uncertainty``."""
 
     by: Features
@@ -190,7 +205,7 @@ class UncertaintySpec(_Spec):
     absent: Cells = []
 
 
-class SweepCheckSpec(_Spec):
+class SweepCheckSpec(_CheckSpec):
     """One entry of ``sweep.checks``; that it gives exactly one limit is for `config` to see."""
 
     metric: MetricName
@@ -214,7 +229,7 @@ class SweepSpec(_Spec):
     checks: Annotated[list[SweepCheckSpec], Field(min_length=1)]
 
 
-class RegressionSpec(_Spec):
+class RegressionSpec(_CheckSpec):
     """One entry of ``regression``."""
 
     metric: MetricName
@@ -258,10 +273,19 @@ class WaiverSpec(_Spec):
     expires: date
 
 
+class ResponsibleSpec(_Spec):
+    """``responsible``: who answers for the run."""
+
+    name: Text
+    role: Text
+
+
 class FileSpec(_Spec):
     """The whole file."""
 
     version: Annotated[int, AfterValidator(_version)]
+    responsible: Annotated[ResponsibleSpec | None, AfterValidator(_named_or_left_out)] = None
+    test_data: Annotated[TestData | None, _one_of(TestData), AfterValidator(_named_or_left_out)] = None
     seed: Annotated[int, Field(ge=0)] = 0
     defaults: DefaultsSpec = DefaultsSpec()
     profiles: dict[str, ProfileSpec] = {}
@@ -277,6 +301,8 @@ def spec_at(path: KeyPath) -> type[BaseModel] | None:
             return FileSpec
         case ("defaults",):
             return DefaultsSpec
+        case ("responsible",):
+            return ResponsibleSpec
         case ("models", _):
             return ModelSpec
         case ("profiles", _):

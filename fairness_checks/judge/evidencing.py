@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 from pydantic import TypeAdapter
 
+from fairness_checks.config.loading import ConfiguredCheck
 from fairness_checks.errors import EvidenceError, RecordError
 from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_to_json
@@ -27,7 +28,7 @@ from fairness_checks.report.evidence import (
     statistics_id,
 )
 
-__all__ = ["model_evidence", "part_from_json", "part_to_json", "totals", "with_records"]
+__all__ = ["model_evidence", "part_from_json", "part_to_json", "totals", "with_reasons", "with_records"]
 
 
 def model_evidence(
@@ -109,6 +110,13 @@ def with_records(part: ModelEvidence, records: Mapping[str, CheckRecord], test: 
     """Return a model's part with the records that its tests reported, by `Question.line`."""
     checks = tuple(dataclasses.replace(check, record=records.get(check.question)) for check in part.checks)
     return dataclasses.replace(part, checks=checks, test=test)
+
+
+def with_reasons(part: ModelEvidence, configured: Sequence[ConfiguredCheck]) -> ModelEvidence:
+    """Return a model's part with what the file says of the limits of its checks."""
+    pairs = zip(part.checks, configured, strict=True)
+    checks = tuple(dataclasses.replace(check, why=asked.why, owner=asked.owner) for check, asked in pairs)
+    return dataclasses.replace(part, checks=checks)
 
 
 def totals(records: Sequence[CheckRecord]) -> dict[str, int]:

@@ -53,6 +53,7 @@ def differences(evidence: Evidence) -> Iterator[Difference]:
     if isinstance(config, Difference):
         yield config
         return
+    yield from _of_file(evidence, config)
     answers: dict[str, list[Answer]] = {}
     for model in evidence.models:
         found = yield from _of_model(evidence, config, model)
@@ -90,6 +91,22 @@ def _config(evidence: Evidence) -> GateConfig | Difference:
         return parse_config(given.text, given.file, {each.name: each.metric() for each in given.own_metrics})
     except ConfigurationError as error:
         return Difference("configuration.text", "limits that cannot be read", str(error))
+
+
+def _of_file(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
+    """Yield what is said twice, and otherwise than in the file."""
+    given = evidence.configuration
+    for name in ("responsible", "test_data"):
+        if (found := getattr(given, name)) != (expected := getattr(config, name)):
+            yield Difference(f"configuration.{name}", str(found), str(expected))
+    of_file = {model.name: {e.check.question.line: e for e in model.checks} for model in config.models}
+    for model in evidence.models:
+        for entry in model.checks:
+            asked = None if model.test is not None else of_file.get(model.model, {}).get(entry.question)
+            expected = ("", "") if asked is None else (asked.why, asked.owner)
+            if (entry.why, entry.owner) != expected:
+                place = f"{model.model}: {entry.question}: why, owner"
+                yield Difference(place, f"{entry.why!r}, {entry.owner!r}", f"{expected[0]!r}, {expected[1]!r}")
 
 
 def _of_model(

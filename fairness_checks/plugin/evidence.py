@@ -130,11 +130,12 @@ class EvidenceOfRun:
 
     def _models(self) -> list[ModelEvidence]:
         """Return the parts that were left, with the records that were reported."""
-        from fairness_checks.judge.evidencing import part_from_json, with_records
+        from fairness_checks.judge.evidencing import part_from_json, with_reasons, with_records
         from fairness_checks.storage.files import read_regular
 
         prefix, records = f"{self._config.stash[GATE].node_prefix}::", self._ledger.records
         configured = [record for node in records if node.startswith(prefix) for record in records[node]]
+        of_file = {model.name: model.checks for model in self._config.stash[GATE].limits.models}
         found: dict[tuple[str, str, int], ModelEvidence] = {}
         read: dict[str, ModelEvidence] = {}
         for node, paths in self._parts.items():
@@ -147,6 +148,8 @@ class EvidenceOfRun:
                 there = {record.question.line: record for record in some if record.model == part.model}
                 key = (part.model, node, place) if own else (part.model, "", 0)
                 found[key] = with_records(part, there, node if own else None)
+                if not own:
+                    found[key] = with_reasons(found[key], of_file[part.model])
         for path in read:
             shutil.rmtree(Path(path).parent, ignore_errors=True)
         return [found[key] for key in sorted(found)]
@@ -199,6 +202,8 @@ class EvidenceOfRun:
             text=content.decode("utf-8"),
             burden_of_proof=gate.burden,
             own_metrics=tuple(MetricEvidence.of(metric) for _, metric in sorted(gate.metrics.items())),
+            responsible=gate.limits.responsible,
+            test_data=gate.limits.test_data,
         )
 
     def _write(self, evidence: Evidence) -> None:

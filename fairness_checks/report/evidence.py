@@ -21,6 +21,7 @@ from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import STRICT, InputRecord
+from fairness_checks.typing import TestData
 
 __all__ = [
     "FILENAME",
@@ -113,6 +114,8 @@ class ConfigurationEvidence:
     text: str
     burden_of_proof: Literal["violation", "compliance"] | None  # of the command line, which wins over the file's
     own_metrics: tuple[MetricEvidence, ...] = ()  # registered with `@fairness_metric`
+    responsible: tuple[str, str] | None = None  # name and role of who answers for the run, as the file says
+    test_data: TestData | None = None  # whether held-out samples come from where the models were trained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +191,8 @@ class CheckEvidence:
     statistics: str | None = None  # key among the statistics of its model
     error: str | None = None  # why it could not be made
     record: CheckRecord | None = None  # None where it could not be made, or was not run
+    why: str = ""  # its limit is what it is, as thresholds.yaml says
+    owner: str = ""  # who answers for the limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

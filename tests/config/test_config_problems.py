@@ -65,6 +65,13 @@ NO_MAPPING = "expected a mapping of keys to values"
         (HEAD + "defaults:\n", f"3: defaults: {NO_MAPPING}; found nothing"),
         (HEAD + "waivers:\n", "3: waivers: expected a list; found nothing"),
         (HEAD + "waivers: {}\n", "3: waivers: expected a list; found a mapping"),
+        (HEAD + "test_data: extern\n", "3: test_data: 'extern' is not known; did you mean 'external'?"),
+        (HEAD + "test_data:\n", "3: test_data: nothing is written here; write a value, or remove the key"),
+        (
+            HEAD + "responsible: {name: A. B.}\n",
+            "3: responsible.role: is missing; write for example `role: medical lead`",
+        ),
+        (HEAD + "responsible: {name: ' ', role: x}\n", "3: responsible.name: is empty; an auditor reads this"),
     ],
 )
 def test_one_problem_of_the_file(problems, text, expected):

@@ -52,10 +52,12 @@ def ward():
 """
 LIMITS = """
 version: 1
+responsible: {name: A. Clinician, role: medical lead}
+test_data: external
 models:
   icu:
     subgroups:
-      - {metric: false_negative_rate, by: sex, max_difference: 0.02}
+      - {metric: false_negative_rate, by: sex, max_difference: 0.02, why: missed sepsis kills, owner: Sepsis board}
       - {metric: accuracy, by: ward, max_difference: 0.5}
       - {metric: equalized_odds, by: sex, max_difference: 0.6}
       - {metric: brier_score, by: sex, control_features: ward, strata: combined, max_difference: 0.3}
@@ -114,6 +116,11 @@ def test_a_red_run_follows_from_its_evidence_and_its_junit_file(evident, capsys)
     assert found["run"]["whole"]
     assert found["baseline"]["file"] == "fairness-baseline.json"
     assert found["configuration"]["text"] == LIMITS
+    assert found["configuration"]["responsible"] == ["A. Clinician", "medical lead"]
+    assert found["configuration"]["test_data"] == "external"
+    asked = {check["question"]: check for model in found["models"] for check in model["checks"]}
+    stands = asked["subgroups: false_negative_rate by sex, max_difference"]
+    assert (stands["why"], stands["owner"]) == ("missed sepsis kills", "Sepsis board")
     capsys.readouterr()
     assert verify(evident.path / "out") == 0
     said = capsys.readouterr().out
@@ -318,8 +325,13 @@ def test_changes_are_found_wherever_a_verdict_rests_on_them(evident, tmp_path, c
         (lambda d: d["models"][0].update(cache="from the cache of 2999-01-01 00:00 UTC"), "cache"),
         (lambda d: d["models"][0]["checks"][1].update(record=None), "no record"),
         (lambda d: d["models"][0]["checks"].pop(), "checks"),
+        (lambda d: d["models"][0]["checks"][0].update(owner="nobody"), "why, owner"),
+        (lambda d: d["configuration"].update(responsible=["B", "B"]), "responsible"),
     ],
-    ids=["limits", "backwards", "day", "exit", "totals", "model", "samples", "missing", "cache", "record", "checks"],
+    ids=[
+        *("limits", "backwards", "day", "exit", "totals", "model", "samples", "missing", "cache", "record", "checks"),
+        *("owner", "responsible"),
+    ],
 )
 def test_what_contradicts_something_else_is_named_with_both_values(evident, change, said, capsys):
     evident.gate("--fairness-report=out")
