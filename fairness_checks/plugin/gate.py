@@ -16,7 +16,7 @@ import pytest
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.plugin.given_files import digests_of, limits_path, rewritten
-from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, INCOMPLETE, RECORDS, STAGED
+from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, INCOMPLETE, RECORDS, SAID, STAGED
 from fairness_checks.plugin.refusals import (
     refuse_arguments,
     refuse_marks,
@@ -25,7 +25,7 @@ from fairness_checks.plugin.refusals import (
     usage_error,
 )
 from fairness_checks.plugin.run_cache import RUN_CACHE, cache_directory
-from fairness_checks.plugin.sealing import seal
+from fairness_checks.plugin.sealing import is_own, seal
 from fairness_checks.plugin.selection import is_fairness_test
 from fairness_checks.plugin.suite import (
     MODEL_MARK,
@@ -34,6 +34,7 @@ from fairness_checks.plugin.suite import (
     LimitsTest,
     UncheckedTest,
     WaiverTest,
+    check_name,
     discover_metrics,
     discover_models,
     fails,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession
     from fairness_checks.config.loading import GateConfig
     from fairness_checks.judge.verdict import Answer
-    from fairness_checks.question.checks import Burden, Settings
+    from fairness_checks.question.checks import Burden, Check, Settings
     from fairness_checks.question.metrics import Metric
     from fairness_checks.question.question import Question
     from fairness_checks.question.waivers import Waiver
@@ -92,6 +93,11 @@ class Gate:
         given: dict[str, str] = getattr(config, "workerinput", {}).get(_FILES, files)  # those of the controller
         self.rewritten = rewritten(self.path, given, _files_now(config, self.path))
         self.files = given
+        self._checks = {
+            f"{self.node_prefix}::{check_name(model.name, entry.check)}": (model.name, entry.check)
+            for model in self.limits.models
+            for entry in model.checks
+        }
         self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
         self._answers: dict[str, dict[Question, Answer]] = {}
         self._failures: dict[str, Exception] = {}
@@ -273,6 +279,10 @@ class Gate:
             where = f" in {code.co_filename}:{code.co_firstlineno}" if code else ""
             raise ConfigurationError(f"the fixture{where} replaces {replaced}; give one of them another name")
 
+    def check_at(self, node: str) -> tuple[str, Check] | None:
+        """Return the model and the check that a test is of; None for any other test."""
+        return self._checks.get(node)
+
     def answers(self, model: str, request: pytest.FixtureRequest) -> dict[Question, Answer]:
         """Evaluate a model once: all its checks together, whatever was selected, for they are adjusted together."""
         __tracebackhide__ = HIDDEN
@@ -362,6 +372,8 @@ class Gate:
             setattr(report, INCOMPLETE, item.model if self._is_incomplete(item.model) else None)
             if item.model in self._staged:
                 setattr(report, STAGED, [item.model, str(self._staged[item.model])])
+        others = [pair for pair in report.user_properties if not is_own(pair)]
+        report.user_properties = [*item.stash.get(SAID, ()), *others]  # whatever has become of the test's
         verdict = outcome_of(records := item.stash.setdefault(RECORDS, []))
         if apart := report.when == "call" and verdict in _APART and report.outcome != "failed":
             from fairness_checks.report.text import headline
@@ -371,9 +383,8 @@ class Gate:
             report.outcome = "skipped"
             report.longrepr = (str(path), (line or 0) + 1, headline(record))
             report.user_properties.append(("fairness.outcome", str(verdict)))
-        # Not all: where a hand-written test passes, or fails by itself, an xfail mark has its say.
-        if isinstance(item, LimitsTest) or apart or any(map(fails, records)):
-            seal(report)
+        # Where a hand-written test passes, or fails by itself, an xfail mark has its say.
+        seal(report, outcome=isinstance(item, LimitsTest) or apart or any(map(fails, records)))
         return report
 
 

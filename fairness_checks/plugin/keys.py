@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from fairness_checks.question.question import Question
     from fairness_checks.records.check_record import CheckRecord
 
-__all__ = ["DECIDED", "EVIDENCE", "GATE", "INCOMPLETE", "IN_ORDER", "RECORDS", "STAGED", "STATE", "Judging", "Leaving"]
+__all__ = [
+    "DECIDED",
+    "EVIDENCE",
+    "GATE",
+    "INCOMPLETE",
+    "IN_ORDER",
+    "RECORDS",
+    "SAID",
+    "STAGED",
+    "STATE",
+    "Judging",
+    "Leaving",
+]
 
 
 class Judging(Protocol):
@@ -56,6 +68,10 @@ class Judging(Protocol):
         """Return the models that the file neither checks nor calls unchecked; none where only a part is to run."""
         ...
 
+    def check_at(self, node: str) -> tuple[str, Check] | None:
+        """Return the model and the check that a test is of; None for any other test."""
+        ...
+
     def answers(self, model: str, request: pytest.FixtureRequest) -> Mapping[Question, Answer]:
         """Evaluate a model once, and judge all of its checks."""
         ...
@@ -88,6 +104,7 @@ class Leaving(Protocol):
 GATE: pytest.StashKey[Judging] = pytest.StashKey()
 EVIDENCE: pytest.StashKey[Leaving] = pytest.StashKey()
 RECORDS: pytest.StashKey[list[CheckRecord]] = pytest.StashKey()
+SAID: pytest.StashKey[list[tuple[str, str]]] = pytest.StashKey()  # what the gate says of a test, as properties
 DECIDED: pytest.StashKey[bool] = pytest.StashKey()  # the call of the test is over
 INCOMPLETE = "fairness_incomplete"  # of a test report: the model, where some check of it could not be made
 STAGED = "fairness_staged"  # of a test report: its model, and where that left what the next baseline needs

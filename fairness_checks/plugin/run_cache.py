@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fairness_checks.plugin.keys import SAID
 from fairness_checks.plugin.suite import CheckTest
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class RunCache:
             return None
         return f"from the cache of {_readable(min(older.values()))}: {', '.join(sorted(older))}"
 
-    @pytest.hookimpl(wrapper=True, trylast=True)  # before the gate seals the report
+    @pytest.hookimpl(wrapper=True, trylast=True)  # before the gate writes the report's properties
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Add what a test was read from to its properties, for JUnit and the controller."""
         report = yield
@@ -178,10 +179,9 @@ class RunCache:
             words = self._in_words(self._read_by(set(named) - {"request"}) | self._by_test)
         if report.when == "teardown":
             self._by_test.clear()
-        if words is not None and (CACHE_PROPERTY, words) not in item.user_properties:
-            item.user_properties[:] = [each for each in item.user_properties if each[0] != CACHE_PROPERTY]
-            item.user_properties.append((CACHE_PROPERTY, words))
-            report.user_properties = [*item.user_properties]
+        if words is not None:
+            said = item.stash.setdefault(SAID, [])
+            said[:] = [*(each for each in said if each[0] != CACHE_PROPERTY), (CACHE_PROPERTY, words)]
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

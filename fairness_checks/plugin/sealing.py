@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-__all__ = ["Report", "Statuses", "mend", "seal", "unseal"]
+__all__ = ["Report", "Statuses", "is_own", "mend", "seal", "unseal"]
 
 Report: TypeAlias = pytest.TestReport | pytest.CollectReport
 
@@ -27,13 +27,18 @@ _FIXED = ("outcome", "longrepr", "when", "wasxfail")
 _SEALED_KIND = "_fairness_sealed_kind"
 
 
-def seal(report: Report) -> None:
-    """Let a report become a failure from now on, and change in no other way that a reporter reads."""
+def seal(report: Report, *, outcome: bool = True) -> None:
+    """Let a report become a failure from now on, and change in no other way that a reporter reads.
+
+    Without `outcome` only what the gate says of its test is sealed.
+    """
     kind = getattr(report, _SEALED_KIND, type(report))
     said = {name: getattr(report, name) for name in _FIXED if hasattr(report, name)}
-    members: dict[str, Any] = {name: _fixed(name, said) for name in _FIXED} | {_SEALED_KIND: kind}
-    if said["outcome"] != "failed":
-        members["outcome"] = property(members["outcome"].fget, _fail)
+    members: dict[str, Any] = {_SEALED_KIND: kind}
+    if outcome:
+        members |= {name: _fixed(name, said) for name in _FIXED}
+        if said["outcome"] != "failed":
+            members["outcome"] = property(members["outcome"].fget, _fail)
     if isinstance(report, pytest.TestReport):
         members["user_properties"] = _properties_of(report)
     report.__class__ = type(kind.__name__, (kind,), members)  # pytest-xdist sends the name along
@@ -41,6 +46,7 @@ def seal(report: Report) -> None:
 
 def unseal(report: Report) -> None:
     """Let a report change again, for the one that sealed it."""
+    mend(report)
     report.__class__ = getattr(report, _SEALED_KIND, type(report))
 
 
@@ -74,12 +80,12 @@ def _fail(report: Report, outcome: str) -> None:
 
 def _properties_of(report: pytest.TestReport) -> property:
     """Return a property that holds the gate's own of now, whatever becomes of the list, and what others have added."""
-    own = [pair for pair in report.user_properties if _is_own(pair)]
+    own = [pair for pair in report.user_properties if is_own(pair)]
 
     def read(report: pytest.TestReport) -> list[tuple[str, object]]:
         pairs: list[tuple[str, object]] = report.__dict__["user_properties"]
-        if [pair for pair in pairs if _is_own(pair)] != own:
-            pairs[:] = [*own, *(pair for pair in pairs if not _is_own(pair))]
+        if [pair for pair in pairs if is_own(pair)] != own:
+            pairs[:] = [*own, *(pair for pair in pairs if not is_own(pair))]
         return pairs
 
     def write(report: pytest.TestReport, pairs: list[tuple[str, object]]) -> None:
@@ -89,7 +95,8 @@ def _properties_of(report: pytest.TestReport) -> property:
     return property(read, write)
 
 
-def _is_own(pair: tuple[str, object]) -> bool:
+def is_own(pair: tuple[str, object]) -> bool:
+    """Say whether a property is one of the gate's."""
     return str(pair[0]).startswith(_OWN)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -14,7 +14,7 @@ import pytest
 
 from fairness_checks.errors import ConfigurationError, FairnessError
 from fairness_checks.judge.hearing import heard_by
-from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, IN_ORDER, RECORDS, STATE
+from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, IN_ORDER, RECORDS, SAID, STATE
 from fairness_checks.plugin.tracebacks import HIDDEN, from_project
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ __all__ = [
     "UncheckedTest",
     "WaiverTest",
     "attach",
+    "check_name",
     "discover_metrics",
     "discover_models",
     "fails",
@@ -42,6 +43,7 @@ __all__ = [
     "fairness_model",
     "keep",
     "outcome_of",
+    "say",
     "waiver_problem_of",
 ]
 
@@ -143,11 +145,16 @@ def outcome_of(records: list[CheckRecord]) -> str | None:
 
 
 def attach(item: pytest.Item, record: CheckRecord) -> None:
-    """Keep a record with its test: in the stash for this process, as properties for JUnit and the controller."""
+    """Keep a record with its test: for this process, and as properties for JUnit and the controller."""
     from fairness_checks.report.junit import properties
 
     item.stash.setdefault(RECORDS, []).append(record)
-    item.user_properties.extend(properties(record))
+    say(item, properties(record))
+
+
+def say(item: pytest.Item, pairs: Iterable[tuple[str, str]]) -> None:
+    """Keep what the gate says of a test where no hook looks for it: its report is made of that."""
+    item.stash.setdefault(SAID, []).extend(pairs)
 
 
 def keep(item: pytest.Item, basis: Basis) -> None:
@@ -174,12 +181,19 @@ def failure(record: CheckRecord) -> str | None:
     return None
 
 
+def check_name(model: str, check: Check) -> str:
+    """Return the name of a check as a test."""
+    from fairness_checks.question.names import node_id
+
+    return f"test_{check.question.check}[{node_id(model, check)}]"
+
+
 class LimitsFile(pytest.File):
     """The file of limits: a test for each check and waiver, and for models without a check or without a fixture."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield each model's tests in the order of the file, its waivers behind its checks: they ask it again."""
-        from fairness_checks.question.names import node_id, slug, waiver_ids
+        from fairness_checks.question.names import slug, waiver_ids
 
         gate = self.config.stash[GATE]
         waivers = list(zip(gate.limits.waivers, waiver_ids(gate.limits.waivers), strict=True))
@@ -187,7 +201,7 @@ class LimitsFile(pytest.File):
             for entry in model.checks:
                 yield CheckTest.from_parent(
                     self,
-                    name=f"test_{entry.check.question[0]}[{node_id(model.name, entry.check)}]",
+                    name=check_name(model.name, entry.check),
                     callobj=_run_check,
                     model=model.name,
                     check=entry.check,
@@ -309,6 +323,7 @@ def waiver_problem_of(request: pytest.FixtureRequest) -> str | None:
 
 
 def _run_check(request: pytest.FixtureRequest, fairness_record: CheckRecord) -> None:
+    _refuse_another(fairness_record is record_of(request), "fairness_record")
     attach(request.node, fairness_record)
     if text := failure(fairness_record):
         pytest.fail(text, pytrace=False)
@@ -321,10 +336,18 @@ def _run_check(request: pytest.FixtureRequest, fairness_record: CheckRecord) -> 
 def _run_waiver(request: pytest.FixtureRequest, fairness_waiver: str | None) -> None:
     from fairness_checks.judge.waiver_use import waiver_text
 
+    _refuse_another(fairness_waiver == waiver_problem_of(request), "fairness_waiver")
     waiver = request.node.waiver
     shown = [(f"fairness.waiver.{name}", str(getattr(waiver, name))) for name in _WAIVER_SHOWN]
-    request.node.user_properties.extend(shown)
+    say(request.node, shown)
     _end(request.node, fairness_waiver and f"{fairness_waiver}\n{waiver_text(waiver)}")
+
+
+def _refuse_another(own: bool, name: str) -> None:
+    if not own:
+        pytest.fail(
+            f"something gave {name} another value than the gate does: a hook `pytest_fixture_setup`?", pytrace=False
+        )
 
 
 def _run_stranger(request: pytest.FixtureRequest) -> None:
@@ -344,7 +367,7 @@ def _run_unchecked(request: pytest.FixtureRequest) -> None:
 
 def _end(item: pytest.Item, problem: str | None) -> None:
     """End a test that has no record; its state tells the controller whether its outcome is its own."""
-    item.user_properties.append((STATE, problem or IN_ORDER))
+    say(item, [(STATE, problem or IN_ORDER)])
     if problem:
         pytest.fail(problem, pytrace=False)
 

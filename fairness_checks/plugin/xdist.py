@@ -221,6 +221,8 @@ class Ledger:
         if unjudged:
             return self._not_judged(report)
         found = [str(record.verdict) for record in records if fails(record)]
+        if not hand_written and records and not self._is_of(report.nodeid, records):
+            return "its record is that of another check, or of another limit"
         if not records and not hand_written:
             state = str(dict(report.user_properties).get(STATE, ""))
             if not state:
@@ -230,11 +232,21 @@ class Ledger:
             return f"its verdict is {found[0]}, but something turned its outcome away from it"
         return _TURNED if _turned(report) else None
 
+    def _is_of(self, node: str, records: Sequence[CheckRecord]) -> bool:
+        """Say whether records are the one of the check that a test is; the limit of a ratchet is the baseline's."""
+        if len(records) != 1 or (asked := self._config.stash[GATE].check_at(node)) is None:
+            return False
+        (record,), (model, check) = records, asked
+        return (record.model, record.question) == (model, check.question) and (
+            check.ratchet or record.limit == check.limit
+        )
+
     def _not_judged(self, report: pytest.TestReport) -> str | None:
         """Count a hand-written test without a verdict apart; under burden compliance it is a problem."""
         self._unjudged[report.nodeid] = reason = _reason(report)
         if self._needs_proof:
             return f"{reason}: {_NOT_SHOWN}"
+        unseal(report)
         report.user_properties.append(("fairness.outcome", "unjudged"))
         return None
 

@@ -92,6 +92,9 @@ class _Walk(CodeWalk):
     def __init__(self, declared: Collection[str], roots: list[str]) -> None:
         super().__init__(declared, roots)
         self._told: set[tuple[str, str]] = set()  # references that no code names
+        self._read: set[str] = set()  # of the texts, those whose names are known
+        self._named: set[str] = set()  # by some text
+        self._evaluated: set[str] = set()  # by one that is no single word
 
     def settle(self) -> None:
         """Digest what is reached by name only, and the modules that were followed by their source, until all is met."""
@@ -118,12 +121,23 @@ class _Walk(CodeWalk):
 
     def _all_names(self) -> frozenset[str]:
         """Return the names in all code and texts that were met."""
-        return frozenset(self._names).union(self._sources.names, *map(named_in, self.texts))
+        self._read_texts()
+        return frozenset(self._names).union(self._sources.names, self._named)
+
+    def _read_texts(self) -> None:
+        """Take the names in texts, each of which is read once: there may be many."""
+        new = self.texts - self._read
+        self._read |= new
+        for text in new:
+            found = named_in(text)
+            self._named |= found
+            if not text.strip().isidentifier():
+                self._evaluated |= found
 
     def _named_by_texts(self) -> None:
         """Digest the globals that texts name, as formulas do: they are evaluated where the function is."""
-        names = frozenset[str]().union(*map(named_in, self.texts))
-        evaluated = frozenset[str]().union(*(named_in(text) for text in self.texts if not text.strip().isidentifier()))
+        self._read_texts()
+        names, evaluated = frozenset(self._named), frozenset(self._evaluated)
         for namespace in sorted(self._namespaces.values(), key=lambda each: str(each.get("__name__"))):
             module = str(namespace.get("__name__"))
             if self._reaches_all or not self._names.isdisjoint(_FRAMES):

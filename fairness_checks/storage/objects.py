@@ -149,11 +149,14 @@ class ObjectWalk:
     def _set(self, tag: str, values: Collection[object]) -> None:
         """Digest a set: each element on its own, in the order of the digests and not of the hashes."""
         digests = []
+        outer, known = self._hash, len(self._numbers)
         for each in values:
-            outer, self._hash, known = self._hash, hashlib.sha256(), dict(self._numbers)
+            self._hash = hashlib.sha256()
             self.value(each)
             digests.append(self._hash.digest())
-            self._hash, self._numbers = outer, known
+            while len(self._numbers) > known:  # the last come first
+                self._numbers.popitem()
+        self._hash = outer
         self._put(tag, *sorted(digests))
 
     def _placed(self, text: str) -> str:

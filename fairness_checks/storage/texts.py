@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 import warnings
 from functools import lru_cache
@@ -13,6 +14,9 @@ _NAME = re.compile(r"[^\W\d]\w*")
 _CALLED = re.compile(r"([^\W\d]\w*)\s*\(")
 _FORMULA = str.maketrans({"~": "+", ":": "+", "|": "+", "@": " "})  # of patsy and of pandas' queries
 _LONG = 4096
+_SIDE_BY_SIDE = re.compile(r"(\w+)[ \t]+(?=(\w+))")
+_NOT_AS_WRITTEN = re.compile(r"[\"'#\n\r\f]")  # around or behind which words may stand side by side
+_KEYWORDS = frozenset([*keyword.kwlist, *keyword.softkwlist])
 
 
 @lru_cache(maxsize=1 << 14)
@@ -25,6 +29,8 @@ def named_in(text: str) -> frozenset[str]:
         return frozenset()
     if len(text) <= _LONG:
         for each in (text, text.translate(_FORMULA)):
+            if _is_prose(each):
+                continue
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what the parser would not write so
                 try:
@@ -33,6 +39,13 @@ def named_in(text: str) -> frozenset[str]:
                     continue
             return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)) | _attributes(tree)
     return frozenset(found if "~" in text or "@" in text or len(text) > _LONG else _CALLED.findall(text))
+
+
+def _is_prose(text: str) -> bool:
+    """Say at once that a text is no Python, as most are: of tables of codes there are tens of thousands."""
+    if _NOT_AS_WRITTEN.search(text) is not None:
+        return False
+    return any(_KEYWORDS.isdisjoint(pair) for pair in _SIDE_BY_SIDE.findall(text))
 
 
 def _attributes(tree: ast.AST) -> frozenset[str]:

@@ -138,10 +138,18 @@ HOOKS = {
         "pytest_runtest_makereport()", f"report = yield\n    {change}\n    return report", "wrapper=True, tryfirst=True"
     ),
 }
+FORGED = """try:
+        result = yield
+    finally:
+        item.user_properties[:] = [(name, value.replace('fail', 'pass')) for name, value in item.user_properties]
+        item.user_properties.append(('fairness.verdict', 'pass'))
+    return result"""
+PHASES = ["pytest_runtest_call(item)", "pytest_runtest_teardown(item)", "pytest_runtest_makereport(item)"]
 GREEN = "('passed', '.', 'PASSED')"
 STATUS = "pytest_report_teststatus(report)"
 TURNED = {f"{name}, {where}": of(change) for name, change in CHANGES.items() for where, of in HOOKS.items()} | {
     "xfail": hook("pytest_collection_modifyitems(items)", "[i.add_marker(pytest.mark.xfail) for i in items]"),
+    **{f"what the test says, {head}": hook(head, FORGED, "wrapper=True") for head in PHASES},
     "status": hook(STATUS, f"return {GREEN}", "tryfirst=True"),
     "status, around": hook(STATUS, f"yield\n    return {GREEN}", "wrapper=True, tryfirst=True"),
 }
@@ -163,6 +171,59 @@ def undisturbed(project):
 def test_a_report_that_a_hook_turns_says_what_it_said(project, undisturbed, text):
     project.write("conftest.py", project.MODELS + text)
     assert story(project, project.gate("--junitxml=junit.xml")) == undisturbed
+
+
+def test_a_hand_written_test_that_passes_says_what_it_said(project):
+    said = "item.user_properties", "report.user_properties"
+    wrapped = (
+        FORGED.replace(said[0], each).replace("(name, value.replace", "(name, str(value).replace") for each in said
+    )
+    forge = "".join(
+        hook(head, body, "wrapper=True")
+        for head, body in zip(("pytest_runtest_call(item)", "pytest_runtest_logreport(report)"), wrapped, strict=True)
+    )
+    project.write("test_hand.py", project.passing("test_hand"))
+    project.limits("fair_model")
+    stories = [story(project, project.gate("--junitxml=junit.xml"))]
+    project.write("conftest.py", project.MODELS + forge)
+    stories.append(story(project, project.gate("--junitxml=junit.xml")))
+    assert stories[0] == stories[1]
+
+
+OTHER = """
+import dataclasses
+from fairness_checks.plugin.keys import GATE
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef, request):
+    if fixturedef.argname == "fairness_record":
+        ({made},) = request.config.stash[GATE].answers({model!r}, request).values()
+        fixturedef.cached_result = ({value}, 0, None)
+        return fixturedef.cached_result[0]
+"""
+RECORDS = {
+    "of another model": OTHER.format(made="record", model="fair_model", value="record"),
+    "of another limit": OTHER.format(
+        made="record", model="biased_model", value="dataclasses.replace(record, limit=0.9, verdict='pass')"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", RECORDS.values(), ids=RECORDS)
+def test_a_record_that_a_hook_hands_out_is_red(project, text):
+    project.write("conftest.py", f"import pytest\n{project.MODELS}{text}")
+    project.limits("biased_model", "fair_model")
+    result = project.gate("-k", "biased_model")
+    assert (result.ret, result.parseoutcomes()) == (1, {"failed": 1, "deselected": 1})
+    assert "something gave fairness_record another value than the gate does" in result.stdout.str()
+
+
+def test_a_test_that_was_made_one_of_another_model_is_red(project):
+    project.write("conftest.py", project.MODELS + hook("pytest_runtest_setup(item)", "item.model = 'fair_model'", ""))
+    project.limits("biased_model", "fair_model")
+    result = project.gate()
+    assert (result.ret, result.parseoutcomes()) == (1, {"passed": 1, "failed": 1})
+    assert "its record is that of another check" in result.stdout.str()
 
 
 def test_on_workers_too(project, undisturbed):

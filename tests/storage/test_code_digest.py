@@ -796,3 +796,23 @@ def test_a_metaclass_whose_module_is_a_descriptor_is_read():
     meta = type("Meta", (type,), {"__module__": property(lambda cls: "somewhere")})
     assert not isinstance(meta.__module__, str)
     assert code_digest(lambda: meta) == code_digest(lambda: meta)
+
+
+def test_each_text_is_read_once(monkeypatch):
+    """A table of codes has tens of thousands, and there are several passes."""
+    from fairness_checks.storage import code_digest as module
+
+    read = []
+    monkeypatch.setattr(module, "named_in", lambda text: read.append(text) or frozenset())
+    table = {f"I{code}": f"a cause of number {code}" for code in range(200)}
+    digest_of([lambda: table])
+    assert len(read) == len(set(read)) >= 400
+
+
+def test_what_an_element_of_a_set_holds_does_not_count_for_the_others():
+    """Each is digested on its own, beside all that was met before."""
+    shared = ("a", frozenset(["b"]))
+    held = [{"of": n} for n in range(50)]
+    sets = [{shared, (1, shared), "c"}, {"c", (1, shared), shared}]
+    values = [digest_of([held, each, held]).value for each in sets]
+    assert values[0] == values[1] != digest_of([held, {shared, "c"}, held]).value
