@@ -19,8 +19,8 @@ from fairness_checks.stats.calibration_error import (
     CalibrationStatistics,
     calibration_by_group,
     calibration_estimates,
-    ece_outside,
-    ece_within,
+    ece_compliance,
+    ece_violation,
     variance_above,
 )
 from fairness_checks.stats.estimates import upper_tail
@@ -72,10 +72,10 @@ def rejected(cell: Cell, data_sets: int, alpha: float, seed: int) -> tuple[float
         drawn = cell.draw(rng, count)
         first = 2 * np.arange(count)
         p = [
-            ece_outside(drawn, first, first + 1, cell.limit),
-            ece_within(drawn, first, first + 1, cell.limit),
+            ece_violation(drawn, first, first + 1, cell.limit),
+            ece_compliance(drawn, first, first + 1, cell.limit),
             ece_below(drawn, cell.limit)[first + cell.shifted],
-            ece_within(drawn, first, first + 1, cell.limit + 0.1),
+            ece_compliance(drawn, first, first + 1, cell.limit + 0.1),
         ]
         found.append(np.array([np.sum(values < alpha) for values in p], dtype=np.float64))
     fails, passes, ceilings, shown = (np.sum(found, axis=0) / data_sets).tolist()

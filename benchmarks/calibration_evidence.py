@@ -10,13 +10,13 @@ import numpy as np
 from benchmarks.calibration_gates import Judged, cells_of, enough_clusters, judge, pairwise, resampled_largest, weights
 from benchmarks.calibration_worlds import Array, Design, Samples
 from fairness_checks.stats.clusters import find_cells
-from fairness_checks.stats.estimates import estimates_outside, estimates_within
+from fairness_checks.stats.estimates import estimates_compliance, estimates_violation
 from fairness_checks.stats.judge_estimates import EstimatePairs
 from fairness_checks.stats.judge_mismatch import MismatchPairs
 from fairness_checks.stats.means import (
     mean_estimates,
-    means_outside,
-    means_within,
+    means_compliance,
+    means_violation,
 )
 from fairness_checks.stats.mismatch import MismatchStatistics, mismatch_by_group
 from fairness_checks.stats.mismatch import too_small as mismatch_too_small
@@ -25,7 +25,7 @@ from fairness_checks.stats.pairs import PairTests
 from fairness_checks.stats.ranking import auc_by_group, auc_estimates
 from fairness_checks.stats.ranking import too_small as areas_too_small
 from fairness_checks.stats.ranking_clusters import auc_by_cluster
-from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
+from fairness_checks.stats.ranking_pairs import auc_compliance, auc_violation
 from fairness_checks.stats.skewness import can_be_judged
 
 __all__ = ["Areas", "Means", "Mismatches"]
@@ -50,11 +50,11 @@ class Means:
         for start in range(0, len(self._moments.n), self._groups):
             some = self._moments.take(range(start, start + self._groups))
             groups = mean_estimates(some)
-            outside, within = functools.partial(means_outside, some), functools.partial(means_within, some)
+            outside, within = functools.partial(means_violation, some), functools.partial(means_compliance, some)
             if plain:
                 outside, within = (
-                    functools.partial(estimates_outside, groups),
-                    functools.partial(estimates_within, groups),
+                    functools.partial(estimates_violation, groups),
+                    functools.partial(estimates_compliance, groups),
                 )
             yield EstimatePairs(groups, np.inf, outside, within)
 
@@ -99,7 +99,7 @@ class Areas:
     def _tests(self) -> Iterator[PairTests]:
         for start in range(0, len(self._areas.auc), self._groups):
             some = self._areas.take(range(start, start + self._groups))
-            outside, within = functools.partial(auc_outside, some), functools.partial(auc_within, some)
+            outside, within = functools.partial(auc_violation, some), functools.partial(auc_compliance, some)
             yield EstimatePairs(auc_estimates(some), 1.0, outside, within)
 
     @property

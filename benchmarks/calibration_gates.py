@@ -112,9 +112,9 @@ def judge(tests: Iterator[PairTests], limit: float) -> Judged:
     violation, compliance = [], []
     for some in tests:
         everyone = np.arange(len(some.first))
-        violation.append(p_violation(some, some.outside(everyone, limit), limit))
-        p = float(some.within(np.argmax(np.abs(some.disparity), keepdims=True), limit)[0])
-        compliance.append(p if p >= ALPHA else float(some.within(everyone, limit).max()))
+        violation.append(p_violation(some, some.violation(everyone, limit), limit))
+        p = float(some.compliance(np.argmax(np.abs(some.disparity), keepdims=True), limit)[0])
+        compliance.append(p if p >= ALPHA else float(some.compliance(everyone, limit).max()))
     return Judged(np.array(violation), np.array(compliance))
 
 

@@ -32,11 +32,11 @@ from fairness_checks.question.checks import Settings
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.balanced_accuracy import balanced_accuracy_too_small
 from fairness_checks.stats.clusters import find_cells
-from fairness_checks.stats.disparity import p_outside, p_within, score_outside, score_within
-from fairness_checks.stats.estimates import estimates_outside, estimates_within
+from fairness_checks.stats.disparity import rates_compliance, rates_violation, score_compliance, score_violation
+from fairness_checks.stats.estimates import estimates_compliance, estimates_violation
 from fairness_checks.stats.few_clusters import PairFreedom, pair_freedom
 from fairness_checks.stats.judge_mismatch import MismatchPairs
-from fairness_checks.stats.means import mean_estimates, means_outside, means_within
+from fairness_checks.stats.means import mean_estimates, means_compliance, means_violation
 from fairness_checks.stats.mismatch import mismatch_by_group
 from fairness_checks.stats.mismatch import too_small as mismatch_too_small
 from fairness_checks.stats.moments import moments_by_group
@@ -78,7 +78,7 @@ def _rate_p(pairs: Pairs, margin: float, alpha: float, clusters: PairFreedom | N
     """p-values of both tests of ordered pairs, shape (2, S); 1 where the score test's are far from alpha."""
     estimated = False if clusters is None else clusters.estimated
     result = np.ones((2, len(pairs)))
-    for row, (score, test) in enumerate(((score_outside, p_outside), (score_within, p_within))):
+    for row, (score, test) in enumerate(((score_violation, rates_violation), (score_compliance, rates_compliance))):
         near = np.flatnonzero(score(pairs, -margin, margin) < 5.0 * alpha)
         if len(near) == 0:
             continue
@@ -139,14 +139,16 @@ def _p_values(placed: Placed, drawn: Drawn, rows: Rows, margin: float, alpha: fl
         for s in np.flatnonzero(judged):
             both = some.take([2 * s, 2 * s + 1])
             judged[s] = can_be_judged(both).all()
-            p[:, s] = kind.outside(both, *_PAIR, margin)[0], kind.within(both, *_PAIR, margin)[0]
+            p[:, s] = kind.violation(both, *_PAIR, margin)[0], kind.compliance(both, *_PAIR, margin)[0]
         return p, judged
     small = area_too_small(some) if definition.kind == "ranking" else np.zeros(2 * placed.data_sets, dtype=np.bool_)
     if definition.kind == "balanced_accuracy":
         small = balanced_accuracy_too_small(some.counts * (1.0 + 1e-9))
     judged &= ~small.reshape(-1, 2).any(axis=1)
     with np.errstate(all="ignore"):  # of data sets that are not judged
-        return np.stack([kind.outside(some, first, second, margin), kind.within(some, first, second, margin)]), judged
+        return np.stack(
+            [kind.violation(some, first, second, margin), kind.compliance(some, first, second, margin)]
+        ), judged
 
 
 def _mismatches(placed: Placed, rows: Rows, margin: float, judged: Flags) -> tuple[Array, Flags]:
@@ -162,7 +164,7 @@ def _mismatches(placed: Placed, rows: Rows, margin: float, judged: Flags) -> tup
         found = mismatch_by_group(codes, 2, error[some], uncertainty[some], cells)
         judged[s] = not mismatch_too_small(found).any()
         pairs = MismatchPairs(found)
-        p[:, s] = pairs.outside(_FIRST, margin)[0], pairs.within(_FIRST, margin)[0]
+        p[:, s] = pairs.violation(_FIRST, margin)[0], pairs.compliance(_FIRST, margin)[0]
     return p, judged
 
 
@@ -222,9 +224,9 @@ def _of_strata(cell: HardCell, truth: Truth, data_sets: int, alpha: float, rng: 
         ]
         found = standardise(cells, estimates, 1, Settings(), moments)
         if found.moments is not None:
-            p = [test(found.moments, *_PAIR, truth.limit)[0] for test in (means_outside, means_within)]
+            p = [test(found.moments, *_PAIR, truth.limit)[0] for test in (means_violation, means_compliance)]
         else:
-            p = [test(found.estimates, *_PAIR, truth.limit)[0] for test in (estimates_outside, estimates_within)]
+            p = [test(found.estimates, *_PAIR, truth.limit)[0] for test in (estimates_violation, estimates_compliance)]
         yield np.array([*p, 1.0])[:, None]
 
 

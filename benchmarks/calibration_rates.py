@@ -14,7 +14,7 @@ from scipy import special
 
 from benchmarks.calibration_gates import ALPHA, RESAMPLES, Judged, cells_of, enough_clusters, p_violation, pairwise
 from benchmarks.calibration_worlds import Array, Design, Samples
-from fairness_checks.stats.disparity import RatePairs, p_outside, p_within
+from fairness_checks.stats.disparity import RatePairs, rates_compliance, rates_violation
 from fairness_checks.stats.few_clusters import pair_freedom
 from fairness_checks.stats.proportions import score_statistic
 from fairness_checks.stats.rao_scott import effective_counts
@@ -32,11 +32,11 @@ class RateTable:
 
     def outside(self, pairs: Pairs) -> Array:
         """p-values of H0 "the pair keeps the limit"."""
-        return self._look_up("outside", p_outside, pairs)
+        return self._look_up("outside", rates_violation, pairs)
 
     def within(self, pairs: Pairs) -> Array:
         """p-values of H0 "the pair meets or exceeds the limit"."""
-        return self._look_up("within", p_within, pairs)
+        return self._look_up("within", rates_compliance, pairs)
 
     def _look_up(self, name: str, test: Callable[[Pairs, float, Any], Array], pairs: Pairs) -> Array:
         p = np.ones(len(pairs))
@@ -94,7 +94,7 @@ class Rates:
             if clusters is None:
                 return self._table.within(pairs.take(index))
             some = clusters.take(index)
-            return some.one_sided(p_within(pairs.take(index), limit, "difference", estimated=some.estimated))
+            return some.one_sided(rates_compliance(pairs.take(index), limit, "difference", estimated=some.estimated))
 
         screen = 5.0 * ALPHA / np.sqrt(shape[1])
         score = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, limit, "difference")
@@ -104,7 +104,7 @@ class Rates:
             outside[near] = self._table.outside(pairs.take(near))
         else:
             some = clusters.take(near)
-            p = p_outside(pairs.take(near), limit, "difference", estimated=some.estimated)
+            p = rates_violation(pairs.take(near), limit, "difference", estimated=some.estimated)
             outside[near] = some.both_sided(p, limit)
         by_pair = outside.reshape(shape)
         violation = np.ones(len(x))

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy import special
 
 from fairness_checks.stats.clusters import FEWEST_EFFECTIVE
-from fairness_checks.stats.disparity import p_outside, p_within
+from fairness_checks.stats.disparity import rates_compliance, rates_violation
 from fairness_checks.stats.few_clusters import freedom_of_samples, pair_freedom
 from fairness_checks.stats.rao_scott import ClusterSums, effective_samples
 from fairness_checks.stats.rate_pairs import Pairs
@@ -135,8 +135,8 @@ def p_values(first: ClusterSums, second: ClusterSums, limit: float, alpha: float
         known.append(np.minimum(freedom_of_samples(effective), freedom_of_samples(samples)))
     pairs = Pairs(*columns)
     clusters = pair_freedom(pairs, known[0], known[1], "difference", None)
-    outside = p_outside(pairs, limit, "difference", alpha, clusters.estimated)
-    within = p_within(pairs, limit, "difference", alpha, clusters.estimated)
+    outside = rates_violation(pairs, limit, "difference", alpha, clusters.estimated)
+    within = rates_compliance(pairs, limit, "difference", alpha, clusters.estimated)
     return clusters.both_sided(outside, limit), clusters.one_sided(within)
 
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.calibration_gates import ALPHA
 from benchmarks.calibration_worlds import MEANS, Array, ErrorShape
-from fairness_checks.stats.estimates import estimates_outside, estimates_within
-from fairness_checks.stats.means import mean_estimates, means_outside, means_within
+from fairness_checks.stats.estimates import estimates_compliance, estimates_violation
+from fairness_checks.stats.means import mean_estimates, means_compliance, means_violation
 from fairness_checks.stats.moments import moments_by_group
 
 LIMIT = 0.5
@@ -81,8 +81,8 @@ def rates(pair: Pair, sizes: tuple[int, int], n: int, rng: np.random.Generator) 
     for values in np.concatenate([worse, better], axis=1):
         found = moments_by_group(codes, 2, values)
         plain = mean_estimates(found)
-        fail = means_outside(found, first, second, LIMIT), estimates_outside(plain, first, second, LIMIT)
-        meet = means_within(found, first, second, LIMIT), estimates_within(plain, first, second, LIMIT)
+        fail = means_violation(found, first, second, LIMIT), estimates_violation(plain, first, second, LIMIT)
+        meet = means_compliance(found, first, second, LIMIT), estimates_compliance(plain, first, second, LIMIT)
         count += np.array([fail, meet])[:, :, 0] < ALPHA
     return count / n
 

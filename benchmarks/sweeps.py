@@ -54,7 +54,7 @@ from benchmarks.sweep_worlds import (
 )
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.gaps import dependence, each_mix, worst_case
-from fairness_checks.stats.judge_repeats import judge_gaps, repeats_outside, repeats_within
+from fairness_checks.stats.judge_repeats import judge_gaps, repeats_compliance, repeats_violation
 from fairness_checks.stats.repeats import repeat_estimates
 
 ALPHA, BOUND = 0.05, 0.08
@@ -75,9 +75,9 @@ class Rates:
         beyond = (special.ndtri(1.0 - ALPHA) + special.ndtri(0.8)) * gaps.value.std(ddof=1) * np.sign(truth)
         moved = Estimates(gaps.value + beyond, gaps.variance, gaps.freedom)
         return cls(
-            fail=float(np.mean(repeats_outside(gaps, abs(truth)) < ALPHA)),
-            passed=float(np.mean(repeats_within(gaps, abs(truth)) < ALPHA)),
-            found=float(np.mean(repeats_outside(moved, abs(truth)) < ALPHA)),
+            fail=float(np.mean(repeats_violation(gaps, abs(truth)) < ALPHA)),
+            passed=float(np.mean(repeats_compliance(gaps, abs(truth)) < ALPHA)),
+            found=float(np.mean(repeats_violation(moved, abs(truth)) < ALPHA)),
         )
 
     def __str__(self) -> str:

@@ -19,7 +19,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from fairness_checks.stats.disparity import judge_disparity, p_outside, p_within, score_outside, score_within
+from fairness_checks.stats.disparity import (
+    judge_disparity,
+    rates_compliance,
+    rates_violation,
+    score_compliance,
+    score_violation,
+)
 from fairness_checks.stats.exact import is_tested_exactly
 from fairness_checks.stats.rate_pairs import Pairs
 
@@ -33,14 +39,14 @@ Array = npt.NDArray[np.float64]
 Test = Callable[[Pairs, float], Array]
 
 
-def chosen_outside(pairs: Pairs, limit: float) -> Array:
+def chosen_violation(pairs: Pairs, limit: float) -> Array:
     """Test H0 "the limit is kept" as the gate does; p-values above alpha may be less than they are."""
-    return p_outside(pairs, limit, "difference", enough=ALPHA)
+    return rates_violation(pairs, limit, "difference", enough=ALPHA)
 
 
-def chosen_within(pairs: Pairs, limit: float) -> Array:
+def chosen_compliance(pairs: Pairs, limit: float) -> Array:
     """Test H0 "the limit is met or exceeded" as the gate does; p-values above alpha may be less than they are."""
-    return p_within(pairs, limit, "difference", enough=ALPHA)
+    return rates_compliance(pairs, limit, "difference", enough=ALPHA)
 
 
 def significant(test: Test, limit: float, x1: Array, n1: int, n2: int, inside: Array, outside: Array) -> Array:
@@ -105,8 +111,8 @@ def size(n1: int, n2: int, limit: float) -> dict[str, float]:
     weights = stats.binom.pmf(x1[:, None], n1, p1)  # (S, M)
     found: dict[str, float] = {}
     for name, tests in (
-        ("score", (lambda p, t: score_outside(p, -t, t), lambda p, t: score_within(p, -t, t))),
-        ("chosen", (chosen_outside, chosen_within)),
+        ("score", (lambda p, t: score_violation(p, -t, t), lambda p, t: score_compliance(p, -t, t))),
+        ("chosen", (chosen_violation, chosen_compliance)),
     ):
         below, above, first, last = boundaries(tests, limit, x1, n1, n2)
         lower, upper = stats.binom.cdf(below[:, None], n2, p2), stats.binom.sf(above[:, None] - 1, n2, p2)

@@ -17,7 +17,7 @@ from fairness_checks.records.parts import GroupRecord
 from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.stats.gaps import Gaps
 from fairness_checks.stats.judge_reduction import judge_reductions
-from fairness_checks.stats.judge_repeats import JudgedGaps, judge_gaps, repeats_outside
+from fairness_checks.stats.judge_repeats import JudgedGaps, judge_gaps, repeats_violation
 from fairness_checks.stats.mismatch_repeats import judge_mismatches
 from fairness_checks.stats.published_test import published_test
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
@@ -235,7 +235,7 @@ def _decided(results: SweepResults, table: Table, gaps: Gaps, check: Check, judg
         "feature_set": table.configurations[at[0]][1],
         "undefined": judged.left_out,
         "freedom": judged.freedom,
-        "corrected_p": float(repeats_outside(alone, 0.0)[0]) if alone.variance[0] > 0.0 else None,
+        "corrected_p": float(repeats_violation(alone, 0.0)[0]) if alone.variance[0] > 0.0 else None,
     }
     if check.gap != "dependence":
         decided["first_mix"], decided["second_mix"] = (table.configurations[c][0] for c in at)

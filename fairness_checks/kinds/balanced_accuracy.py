@@ -21,10 +21,10 @@ from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.balanced_accuracy import (
     FEWEST,
+    balanced_accuracy_compliance,
     balanced_accuracy_estimates,
-    balanced_accuracy_outside,
     balanced_accuracy_too_small,
-    balanced_accuracy_within,
+    balanced_accuracy_violation,
     judge_worst_balanced_accuracy,
 )
 from fairness_checks.stats.clusters import cluster_evidence, take_shared
@@ -160,13 +160,13 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         """Return the balanced accuracies."""
         return some.estimates
 
-    def outside(self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def violation(self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair keeps the margin"."""
-        return balanced_accuracy_outside(some.counts, first, second, margin, some.estimates)
+        return balanced_accuracy_violation(some.counts, first, second, margin, some.estimates)
 
-    def within(self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def compliance(self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair exceeds or meets the margin"."""
-        return balanced_accuracy_within(some.counts, first, second, margin, some.estimates)
+        return balanced_accuracy_compliance(some.counts, first, second, margin, some.estimates)
 
     def judge_value(self, some: EffectiveCells, limit: float, alpha: float, *, ceiling: bool) -> Inference:
         """Judge the worst balanced accuracy."""

@@ -16,9 +16,9 @@ from fairness_checks.stats.calibration_error import (
     calibration_by_cluster,
     calibration_by_group,
     calibration_estimates,
+    ece_compliance,
     ece_ends,
-    ece_outside,
-    ece_within,
+    ece_violation,
     judge_worst_ece,
 )
 from fairness_checks.stats.clusters import ClusterEvidence
@@ -65,13 +65,13 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
         """Return where a violation and compliance of a ceiling are shown: without what may be bias, and with it."""
         return ece_ends(some, alpha)
 
-    def outside(self, some: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def violation(self, some: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair keeps the margin"."""
-        return ece_outside(some, first, second, margin)
+        return ece_violation(some, first, second, margin)
 
-    def within(self, some: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def compliance(self, some: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair exceeds or meets the margin"."""
-        return ece_within(some, first, second, margin)
+        return ece_compliance(some, first, second, margin)
 
     def judge_value(self, some: CalibrationStatistics, limit: float, alpha: float, *, ceiling: bool) -> Inference:
         """Judge the worst error against a ceiling; the metric has no floor."""

@@ -40,11 +40,11 @@ class EstimatedKind(Kind, Generic[S]):
         """Return the groups' values with their variances."""
 
     @abstractmethod
-    def outside(self, some: S, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def violation(self, some: S, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of H0 |difference| <= margin of pairs of groups."""
 
     @abstractmethod
-    def within(self, some: S, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def compliance(self, some: S, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of H0 |difference| >= margin of pairs of groups."""
 
     @abstractmethod
@@ -128,8 +128,8 @@ class EstimatedKind(Kind, Generic[S]):
             alpha,
             largest=metric.highest - metric.lowest,
             method=self.method,
-            outside=functools.partial(self.outside, some),
-            within=functools.partial(self.within, some),
+            violation=functools.partial(self.violation, some),
+            compliance=functools.partial(self.compliance, some),
             blocks=blocks,
             level=level,
         )

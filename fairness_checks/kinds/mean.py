@@ -16,7 +16,7 @@ from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, mean_influence
-from fairness_checks.stats.means import mean_estimates, means_outside, means_within
+from fairness_checks.stats.means import mean_estimates, means_compliance, means_violation
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
 from fairness_checks.stats.skewness import can_be_judged, unseen_variances
 from fairness_checks.stats.worst_mean import judge_worst_mean
@@ -73,13 +73,13 @@ class Mean(EstimatedKind[MeanStatistics]):
         """Return the variances that a ceiling and a floor are judged with."""
         return unseen_variances(some, alone=True)
 
-    def outside(self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def violation(self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair keeps the margin"."""
-        return means_outside(some, first, second, margin)
+        return means_violation(some, first, second, margin)
 
-    def within(self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def compliance(self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair exceeds or meets the margin"."""
-        return means_within(some, first, second, margin)
+        return means_compliance(some, first, second, margin)
 
     def judge_value(self, some: MeanStatistics, limit: float, alpha: float, *, ceiling: bool) -> Inference:
         """Judge the worst mean."""

@@ -19,7 +19,7 @@ from fairness_checks.stats.influence import Influence, area_influence
 from fairness_checks.stats.normal_areas import area_variance
 from fairness_checks.stats.ranking import FEWEST, RankingStatistics, auc_by_group, auc_estimates, too_small
 from fairness_checks.stats.ranking_clusters import auc_by_cluster
-from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
+from fairness_checks.stats.ranking_pairs import auc_compliance, auc_violation
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 
 __all__ = ["KIND", "Ranking"]
@@ -62,13 +62,13 @@ class Ranking(EstimatedKind[RankingStatistics]):
         """Return the areas."""
         return auc_estimates(some)
 
-    def outside(self, some: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def violation(self, some: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair keeps the margin"."""
-        return auc_outside(some, first, second, margin)
+        return auc_violation(some, first, second, margin)
 
-    def within(self, some: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def compliance(self, some: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
         """p-values of "the pair exceeds or meets the margin"."""
-        return auc_within(some, first, second, margin)
+        return auc_compliance(some, first, second, margin)
 
     def judge_value(self, some: RankingStatistics, limit: float, alpha: float, *, ceiling: bool) -> Inference:
         """Judge the worst area."""

@@ -23,10 +23,10 @@ from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import PairTest, judge_difference
-from fairness_checks.stats.means import means_outside, means_within
+from fairness_checks.stats.means import means_compliance, means_violation
 from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.stats.skewness import can_be_judged
-from fairness_checks.stats.stratified_rates import StratifiedRates, stratified_outside, stratified_within
+from fairness_checks.stats.stratified_rates import StratifiedRates, stratified_compliance, stratified_violation
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 from fairness_checks.stats.worst_mean import judge_worst_mean
 
@@ -211,21 +211,27 @@ def judge_standardised(standardised: Standardised, judged: Sequence[int], check:
     metric, some = check.definition, standardised.estimates.take(np.asarray(judged, dtype=np.intp))
     moments = None if standardised.moments is None else standardised.moments.take(judged)
     if check.limit_kind == "max_difference":
-        outside: PairTest | None = None
-        within: PairTest | None = None
+        violation: PairTest | None = None
+        compliance: PairTest | None = None
         if moments is not None:
-            outside, within = functools.partial(means_outside, moments), functools.partial(means_within, moments)
+            violation, compliance = (
+                functools.partial(means_violation, moments),
+                functools.partial(means_compliance, moments),
+            )
         elif standardised.rates is not None:
             rates = standardised.rates.take(judged)
-            outside, within = functools.partial(stratified_outside, rates), functools.partial(stratified_within, rates)
+            violation, compliance = (
+                functools.partial(stratified_violation, rates),
+                functools.partial(stratified_compliance, rates),
+            )
         return judge_difference(
             some,
             check.limit,
             alpha,
             largest=metric.highest - metric.lowest,
             method=standardised.method_of_differences,
-            outside=outside,
-            within=within,
+            violation=violation,
+            compliance=compliance,
         )
     ceiling = check.limit_kind == "max_value"
     if moments is not None:

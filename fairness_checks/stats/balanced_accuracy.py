@@ -13,17 +13,17 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.estimates import Estimates, differences_outside, estimates_below
+from fairness_checks.stats.estimates import Estimates, differences_violation, estimates_below
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.worst_estimate import judge_worst
 from fairness_checks.typing import Array
 
 __all__ = [
     "FEWEST",
+    "balanced_accuracy_compliance",
     "balanced_accuracy_estimates",
-    "balanced_accuracy_outside",
     "balanced_accuracy_too_small",
-    "balanced_accuracy_within",
+    "balanced_accuracy_violation",
     "judge_worst_balanced_accuracy",
 ]
 
@@ -63,13 +63,13 @@ def _ends(counts: npt.ArrayLike) -> tuple[Array, Array]:
 
 
 def _facing(
-    counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, groups: Estimates | None, *, within: bool
+    counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, groups: Estimates | None, *, compliance: bool
 ) -> tuple[Estimates, Estimates]:
     """Return the two sides of B pairs; the first one has the difference that counts, the second one 0."""
     groups, (low, high) = balanced_accuracy_estimates(counts) if groups is None else groups, _ends(counts)
     swap = groups.value[second] > groups.value[first]
     higher, lower = np.where(swap, second, first), np.where(swap, first, second)
-    if within:  # two one-sided tests with one standard error: the larger difference decides
+    if compliance:  # two one-sided tests with one standard error: the larger difference decides
         difference = np.maximum(high[first] - low[second], high[second] - low[first])
     else:
         difference = np.maximum(low[higher] - high[lower], 0.0)
@@ -77,20 +77,20 @@ def _facing(
     return replace(one, value=difference), replace(other, value=np.zeros(len(first)))
 
 
-def balanced_accuracy_outside(
+def balanced_accuracy_violation(
     counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, margin: float, groups: Estimates | None = None
 ) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged."""
     # `groups` are the `balanced_accuracy_estimates`, where clusters leave them fewer degrees of freedom.
-    sides = _facing(counts, first, second, groups, within=False)
-    return np.nan_to_num(differences_outside(*sides, margin), nan=1.0)
+    sides = _facing(counts, first, second, groups, compliance=False)
+    return np.nan_to_num(differences_violation(*sides, margin), nan=1.0)
 
 
-def balanced_accuracy_within(
+def balanced_accuracy_compliance(
     counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, margin: float, groups: Estimates | None = None
 ) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged."""
-    sides = _facing(counts, first, second, groups, within=True)
+    sides = _facing(counts, first, second, groups, compliance=True)
     return np.nan_to_num(estimates_below(*sides, margin), nan=1.0)
 
 

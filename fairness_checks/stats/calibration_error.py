@@ -36,9 +36,9 @@ __all__ = [
     "calibration_estimates",
     "calibration_excess",
     "calibration_values",
+    "ece_compliance",
     "ece_ends",
-    "ece_outside",
-    "ece_within",
+    "ece_violation",
     "judge_worst_ece",
     "variance_above",
 ]
@@ -107,7 +107,7 @@ def _pair_tests(
     return one.value - other.value, np.sqrt(v1 + v2), freedom, excess[first], excess[second]
 
 
-def ece_outside(statistics: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def ece_violation(statistics: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where a group is empty."""
     # The higher error counts without all that may be excess, the lower one as it is.
     difference, error, freedom, excess1, excess2 = _pair_tests(statistics, first, second)
@@ -117,7 +117,7 @@ def ece_outside(statistics: CalibrationStatistics, first: np.ndarray, second: np
     return np.nan_to_num(np.minimum(p, 1.0), nan=1.0)
 
 
-def ece_within(statistics: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def ece_compliance(statistics: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where a group is empty."""
     # The higher error counts as it is, the lower one without all that may be excess; in both directions, with the
     # variances that labels would have at the margin.

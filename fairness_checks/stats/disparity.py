@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
-from fairness_checks.stats.exact import exact_outside, exact_within, is_tested_exactly
+from fairness_checks.stats.exact import exact_compliance, exact_violation, is_tested_exactly
 from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, pair_freedom
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.pairs import PairsJudge, block_pairs
@@ -22,7 +22,7 @@ from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.stats.simultaneous import large_groups
 from fairness_checks.typing import Array, Numbers
 
-__all__ = ["judge_disparity", "score_outside", "score_within"]
+__all__ = ["judge_disparity", "score_compliance", "score_violation"]
 
 _LARGEST_TOLERANCE = 1.0 - 1e-9
 _MOST_EXACT = 500  # pairs, different ones; 32 groups have 496
@@ -52,7 +52,7 @@ def _scores(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast) -> tu
     return both[0], both[1]
 
 
-def score_outside(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast = "difference") -> Array:
+def score_violation(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast = "difference") -> Array:
     """p-values of the score test of H0: ``low <= contrast(p1, p2) <= high``, shape (B,)."""
     # Both directions count: at a margin of zero this is the two-sided test.
     below, above = _scores(pairs, low, high, contrast)
@@ -61,14 +61,14 @@ def score_outside(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast 
     return np.minimum(np.minimum(first, second), 1.0)
 
 
-def score_within(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast = "difference") -> Array:
+def score_compliance(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast = "difference") -> Array:
     """p-values of the score test of H0: ``contrast(p1, p2) <= low or >= high``, shape (B,)."""
     below, above = _scores(pairs, low, high, contrast)
     return special.ndtr(np.maximum(above, -below))
 
 
 class ExactTest(Protocol):
-    """`exact_outside` or `exact_within`."""
+    """`exact_violation` or `exact_compliance`."""
 
     def __call__(
         self,
@@ -104,18 +104,18 @@ def _either(
     return p
 
 
-def p_outside(
+def rates_violation(
     pairs: Pairs, tolerance: Numbers, contrast: Contrast, enough: float = 1.0, estimated: np.ndarray | bool = False
 ) -> Array:
     """p-values of H0 "the pair keeps the tolerance"; above `enough` exact ones are lower bounds above it."""
-    return _either(exact_outside, score_outside, pairs, tolerance, contrast, enough, estimated)
+    return _either(exact_violation, score_violation, pairs, tolerance, contrast, enough, estimated)
 
 
-def p_within(
+def rates_compliance(
     pairs: Pairs, tolerance: Numbers, contrast: Contrast, enough: float = 1.0, estimated: np.ndarray | bool = False
 ) -> Array:
-    """p-values of H0 "the pair meets or exceeds the tolerance"; else as `p_outside`."""
-    return _either(exact_within, score_within, pairs, tolerance, contrast, enough, estimated)
+    """p-values of H0 "the pair meets or exceeds the tolerance"; else as `rates_violation`."""
+    return _either(exact_compliance, score_compliance, pairs, tolerance, contrast, enough, estimated)
 
 
 class RatePairs:
@@ -173,56 +173,56 @@ class RatePairs:
             self._clusters = pair_freedom(self._kinds, *self._known, contrast, correlation)
             self.estimated = self._clusters.estimated
 
-    def outside(self, index: np.ndarray, tolerance: float, *, nearer: bool = False) -> Array:
+    def violation(self, index: np.ndarray, tolerance: float, *, nearer: bool = False) -> Array:
         """p-values of H0 "the pair keeps the tolerance" of some pairs; of the nearer margin alone, if that is asked."""
         # Of more than 500 different pairs only those nearest to a violation are tested exactly, and the others of
         # those that would have to be count as no violation: what is left out can hide one, but never make one.
         kinds, place = _present(self.kind[index], len(self._kinds))
         pairs, exact, ends = self._kinds.take(kinds), self.exact[kinds], margins(tolerance, self._contrast)
-        p = score_outside(pairs, *ends, self._contrast)
+        p = score_violation(pairs, *ends, self._contrast)
         asked = _first_of(exact & (p < 0.5), p)
         p[exact] = 1.0
         enough = 1.0 if self._followed(kinds) else self.enough
-        p[asked] = self._exact(exact_outside, kinds[asked], ends, enough, nearer=nearer)
-        return np.asarray(self._outside_clusters(p, kinds, tolerance)[place])
+        p[asked] = self._exact(exact_violation, kinds[asked], ends, enough, nearer=nearer)
+        return np.asarray(self._violation_of_clusters(p, kinds, tolerance)[place])
 
-    def within(self, index: np.ndarray, tolerance: float, *, nearer: bool = False) -> Array:
+    def compliance(self, index: np.ndarray, tolerance: float, *, nearer: bool = False) -> Array:
         """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs; of the nearer margin, if asked."""
         # Exact where the score test leaves any doubt, of more than 500 different pairs of those furthest from
         # compliance: a search for the largest; `completed` settles what compliance needs.
         kinds, place = _present(self.kind[index], len(self._kinds))
         pairs, exact, ends = self._kinds.take(kinds), self.exact[kinds], margins(tolerance, self._contrast)
-        p = score_within(pairs, *ends, self._contrast)
+        p = score_compliance(pairs, *ends, self._contrast)
         one = len(kinds) == 1
         asked = _first_of(exact & (p < 0.5) & ((p > self._alpha / 20.0) | one), -p)
         p[exact & (p >= 0.5)] = 1.0
         enough = 1.0 if self._followed(kinds) else self._alpha
-        p[asked] = self._exact(exact_within, kinds[asked], ends, enough, nearer=nearer)
-        return np.asarray(self._within_clusters(p, kinds)[place])
+        p[asked] = self._exact(exact_compliance, kinds[asked], ends, enough, nearer=nearer)
+        return np.asarray(self._compliance_of_clusters(p, kinds)[place])
 
     def _followed(self, kinds: np.ndarray) -> bool:
         """Whether one pair of several is asked about: it is followed by its p-values, not by bounds of them."""
         return len(kinds) == 1 < len(self._kinds)
 
-    def outside_at(self, pair: int, tolerances: Array) -> Array:
-        """p-values of `outside` of one pair at several tolerances, shape (tolerances,)."""
+    def violation_at(self, pair: int, tolerances: Array) -> Array:
+        """p-values of `violation` of one pair at several tolerances, shape (tolerances,)."""
         kinds = np.full(len(tolerances), self.kind[pair])
         some = self._kinds.take(kinds), tolerances, self._contrast, self._alpha, self.estimated[kinds]
-        return self._outside_clusters(p_outside(*some), kinds, tolerances)
+        return self._violation_of_clusters(rates_violation(*some), kinds, tolerances)
 
-    def within_at(self, pair: int, tolerances: Array) -> Array:
-        """p-values of `within` of one pair at several rising tolerances, shape (tolerances,)."""
+    def compliance_at(self, pair: int, tolerances: Array) -> Array:
+        """p-values of `compliance` of one pair at several rising tolerances, shape (tolerances,)."""
         # Of the nearer margin alone where that decides at the first: the other one is left behind as fast.
         kinds = np.full(len(tolerances), self.kind[pair])
         pairs = self._kinds.take(kinds)
         if self.exact[kinds[0]] and self._clusters is None:
             low, high = margins(tolerances, self._contrast)
-            p = exact_within(pairs, low, high, self._contrast, self._alpha, nearer=True)
-            both = exact_within(pairs.take(slice(1)), low[:1], high[:1], self._contrast, self._alpha)
+            p = exact_compliance(pairs, low, high, self._contrast, self._alpha, nearer=True)
+            both = exact_compliance(pairs.take(slice(1)), low[:1], high[:1], self._contrast, self._alpha)
             if both[0] == p[0]:
                 return p
         some = pairs, tolerances, self._contrast, self._alpha, self.estimated[kinds]
-        return self._within_clusters(p_within(*some), kinds)
+        return self._compliance_of_clusters(rates_compliance(*some), kinds)
 
     def _exact(
         self,
@@ -235,23 +235,23 @@ class RatePairs:
     ) -> Array:
         return test(self._kinds.take(kinds), *ends, self._contrast, enough, self.estimated[kinds], nearer=nearer)
 
-    def _outside_clusters(self, p: Array, kinds: np.ndarray, tolerance: Numbers) -> Array:
-        """Return p-values of `outside` as those of the clusters' degrees of freedom; lower bounds stay such."""
+    def _violation_of_clusters(self, p: Array, kinds: np.ndarray, tolerance: Numbers) -> Array:
+        """Return p-values of `violation` as those of the clusters' degrees of freedom; lower bounds stay such."""
         if self._clusters is None:
             return p
         scaled = np.array([self.scaled(t) for t in np.atleast_1d(tolerance).tolist()])
         return self._clusters.take(kinds).both_sided(p, scaled)
 
-    def _within_clusters(self, p: Array, kinds: np.ndarray) -> Array:
-        """Return p-values of `within` as those of the clusters' degrees of freedom; lower bounds stay such."""
+    def _compliance_of_clusters(self, p: Array, kinds: np.ndarray) -> Array:
+        """Return p-values of `compliance` as those of the clusters' degrees of freedom; lower bounds stay such."""
         return p if self._clusters is None else self._clusters.take(kinds).one_sided(p)
 
-    def completed(self, outside: Array, within: Array, tolerance: float) -> tuple[Array, Array]:
+    def completed(self, violation: Array, compliance: Array, tolerance: float) -> tuple[Array, Array]:
         """Return p-values of all pairs with those completed that a report shows: the smallest, the largest."""
         # All that are at most twice the smallest are completed, which decide how it is adjusted for the number of
         # pairs, and the sixteen that seem the largest. Where these comply, so must all others.
         ends = margins(tolerance, self._contrast)
-        p, q = outside[self.different], within[self.different]
+        p, q = violation[self.different], compliance[self.different]
         bound = self.exact & (p > self.enough) & (p < 1.0)
         while True:
             least = p[~bound].min(initial=0.5)  # of several pairs nothing above 1/2 is told apart
@@ -259,19 +259,19 @@ class RatePairs:
             if asked.size == 0:
                 break
             asked = asked[np.argsort(p[asked], kind="stable")[:_AT_ONCE]]
-            found = self._exact(exact_outside, asked, ends)
-            p[asked] = self._outside_clusters(found, asked, tolerance)
+            found = self._exact(exact_violation, asked, ends)
+            p[asked] = self._violation_of_clusters(found, asked, tolerance)
             bound[asked] = False
         if len(q) == 1 and q[0] < self._alpha:  # exact already
             return p[self.kind], q[self.kind]
         largest = np.argsort(-q, kind="stable")[:_AT_ONCE]
         asked = largest[self.exact[largest] & (q[largest] < 1.0)]
-        q[asked] = self._within_clusters(self._exact(exact_within, asked, ends), asked)
+        q[asked] = self._compliance_of_clusters(self._exact(exact_compliance, asked, ends), asked)
         if q.max() < self._alpha:
-            q = self._proved_within(q, asked, ends)
+            q = self._proved_compliance(q, asked, ends)
         return p[self.kind], q[self.kind]
 
-    def _proved_within(self, q: Array, known: np.ndarray, ends: tuple[Array, Array]) -> Array:
+    def _proved_compliance(self, q: Array, known: np.ndarray, ends: tuple[Array, Array]) -> Array:
         """Return p-values of all different pairs that hold jointly, where `known` ones are exact and comply."""
         # Pairs whose Clopper-Pearson intervals, which both hold with probability 1 - alpha / 100, lie within the
         # tolerance of each other have that as their p-value; it is added to the others', so that the level holds
@@ -281,7 +281,7 @@ class RatePairs:
         others = self.exact.copy()
         others[known] = False
         left = np.flatnonzero(others)
-        proved = _surely_within(self._kinds.take(left), *ends, self._contrast, self._tails(left, doubt / 4.0))
+        proved = _surely_compliant(self._kinds.take(left), *ends, self._contrast, self._tails(left, doubt / 4.0))
         q[left[proved]] = doubt
         left = left[~proved]
         left = left[np.argsort(-q[left], kind="stable")]
@@ -292,8 +292,8 @@ class RatePairs:
                 q[left[start:]] = max(float(q.max()), self._alpha)
                 break
             some = left[start : start + _AT_ONCE]
-            found = self._exact(exact_within, some, ends, self._alpha)
-            found = self._within_clusters(found, some)
+            found = self._exact(exact_compliance, some, ends, self._alpha)
+            found = self._compliance_of_clusters(found, some)
             q[some] = np.minimum(found + (doubt if proved.any() else 0.0), 1.0)
         return q
 
@@ -336,7 +336,7 @@ def _first_of(those: np.ndarray, rank: Array) -> np.ndarray:
     return asked if len(asked) <= _MOST_EXACT else asked[np.argsort(rank[asked], kind="stable")[:_MOST_EXACT]]
 
 
-def _surely_within(
+def _surely_compliant(
     pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast, tails: tuple[Numbers, Numbers]
 ) -> np.ndarray:
     """Say for which pairs exact intervals of both rates, which leave out so much on each side, keep the margins."""

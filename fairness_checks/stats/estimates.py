@@ -15,10 +15,10 @@ from fairness_checks.typing import Array
 __all__ = [
     "Estimates",
     "correlation_of",
-    "differences_outside",
+    "differences_violation",
     "estimates_below",
-    "estimates_outside",
-    "estimates_within",
+    "estimates_compliance",
+    "estimates_violation",
     "joined",
     "straightened",
     "upper_quantile",
@@ -101,23 +101,23 @@ def straightened(t: Array, skewness: Array | float) -> Array:
     return np.asarray(t + skewness * (near**2 / 3.0 + 1.0 / 6.0) + skewness**2 * near**3 / 27.0)
 
 
-def estimates_outside(
+def estimates_violation(
     groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float, skewness: Array | float = 0.0
 ) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,)."""
     # `skewness` is that of the differences, shape (B,): positive where t understates how far they are from the
     # margin.
-    return differences_outside(*groups.pairs(first, second), margin, skewness)
+    return differences_violation(*groups.pairs(first, second), margin, skewness)
 
 
-def differences_outside(first: Estimates, second: Estimates, margin: float, skewness: Array | float = 0.0) -> Array:
+def differences_violation(first: Estimates, second: Estimates, margin: float, skewness: Array | float = 0.0) -> Array:
     """p-values of H0 |first - second| <= margin, shape (B,), of independent sides."""
     difference, error, freedom = _difference(first, second)
     near, far = (np.abs(difference) - margin) / error, (np.abs(difference) + margin) / error
     return np.minimum(upper_tail(straightened(near, skewness), freedom) + upper_tail(far, freedom), 1.0)
 
 
-def estimates_within(groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def estimates_compliance(groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,)."""
     difference, error, freedom = _difference(*groups.pairs(first, second))
     return upper_tail((margin - np.abs(difference)) / error, freedom)

@@ -22,7 +22,7 @@ from fairness_checks.stats.proportions import Contrast, restricted_rate, score_s
 from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.typing import Array, Numbers
 
-__all__ = ["LARGEST_ERROR", "exact_outside", "exact_within", "is_tested_exactly"]
+__all__ = ["LARGEST_ERROR", "exact_compliance", "exact_violation", "is_tested_exactly"]
 
 LARGEST_ERROR = 0.05
 """Share of its level by which the score test may exceed it; see `is_tested_exactly`."""
@@ -165,7 +165,7 @@ def _exact(
     return p
 
 
-def exact_outside(
+def exact_violation(
     pairs: Pairs,
     low: Numbers,
     high: Numbers,
@@ -195,7 +195,7 @@ def exact_outside(
     return p
 
 
-def exact_within(
+def exact_compliance(
     pairs: Pairs,
     low: Numbers,
     high: Numbers,
@@ -206,7 +206,7 @@ def exact_within(
     nearer: bool = False,
 ) -> Array:
     """p-values of H0: ``contrast(p1, p2) <= low or >= high``, small when the data show a contrast inside."""
-    # The larger of two one-sided exact p-values (an intersection-union test); arguments as for `exact_outside`.
+    # The larger of two one-sided exact p-values (an intersection-union test); arguments as for `exact_violation`.
     part, lo, hi = _oriented(pairs, low, high, contrast)
     by = np.broadcast_to(estimated, len(part))
     under = -score_statistic(part.x1, part.n1, part.x2, part.n2, hi, contrast)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within
+from fairness_checks.stats.estimates import Estimates, estimates_compliance, estimates_violation
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
 from fairness_checks.typing import Array
@@ -24,11 +24,11 @@ class EstimatePairs:
         self,
         groups: Estimates,
         largest: float,
-        outside: PairTest,
-        within: PairTest,
+        violation: PairTest,
+        compliance: PairTest,
         blocks: np.ndarray | None = None,
     ) -> None:
-        self._outside, self._within = outside, within
+        self._violation, self._compliance = violation, compliance
         self.blocks = np.zeros(len(groups.value), dtype=np.intp) if blocks is None else np.asarray(blocks)
         self.first, self.second = block_pairs(self.blocks)
         self.disparity: Array = np.abs(groups.value[self.first] - groups.value[self.second])
@@ -38,13 +38,13 @@ class EstimatePairs:
         scale = np.hypot(self.deviations[self.first], self.deviations[self.second])
         self.step = min(2e-5, 1e-3 * float(scale.min(initial=np.inf, where=scale > 0.0)))
 
-    def outside(self, index: np.ndarray, tolerance: float) -> Array:
+    def violation(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the pair keeps the tolerance" of some pairs."""
-        return self._outside(self.first[index], self.second[index], tolerance)
+        return self._violation(self.first[index], self.second[index], tolerance)
 
-    def within(self, index: np.ndarray, tolerance: float) -> Array:
+    def compliance(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs."""
-        return self._within(self.first[index], self.second[index], tolerance)
+        return self._compliance(self.first[index], self.second[index], tolerance)
 
     def scaled(self, tolerance: float) -> float:
         """Return the tolerance; disparities are differences already."""
@@ -58,8 +58,8 @@ def judge_difference(
     *,
     largest: float,
     method: str,
-    outside: PairTest | None = None,
-    within: PairTest | None = None,
+    violation: PairTest | None = None,
+    compliance: PairTest | None = None,
     blocks: np.ndarray | None = None,
     level: float | None = None,
 ) -> Inference:
@@ -69,8 +69,8 @@ def judge_difference(
     tests = EstimatePairs(
         groups,
         largest,
-        outside or functools.partial(estimates_outside, groups),
-        within or functools.partial(estimates_within, groups),
+        violation or functools.partial(estimates_violation, groups),
+        compliance or functools.partial(estimates_compliance, groups),
         blocks,
     )
     found = judge_pairs(tests, limit, alpha, level)

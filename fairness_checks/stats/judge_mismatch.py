@@ -126,7 +126,7 @@ class MismatchPairs:
         spread, freedom = self._spread(parts, least, index)
         return excess / spread, freedom
 
-    def outside(self, index: np.ndarray, tolerance: float) -> Array:
+    def violation(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the errors are not worse, or the mismatch keeps the tolerance"; both directions count."""
         # Where the errors alone do not prove it, and others do, a lower bound: what the errors say.
         p: Array = self.p_not_worse[index].copy()
@@ -141,7 +141,7 @@ class MismatchPairs:
             complete(~asked)
         return p
 
-    def within(self, index: np.ndarray, tolerance: float) -> Array:
+    def compliance(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the mismatch meets or exceeds the tolerance in the turn that is true"."""
         t, freedom = self._standardised(index, (tolerance,))
         p = upper_tail(-t, freedom)[0]
@@ -166,7 +166,7 @@ class MismatchPairs:
         everyone, low, high = np.arange(len(self.first)), -1.0, 0.0
         while high - low > self.step:
             middle = (low + high) / 2.0
-            low, high = (low, middle) if self.within(everyone, middle).max() < alpha else (middle, high)
+            low, high = (low, middle) if self.compliance(everyone, middle).max() < alpha else (middle, high)
         return low
 
     def _quantile(self, level: float) -> Array:

@@ -21,7 +21,7 @@ from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
 from fairness_checks.typing import Array
 
-__all__ = ["JudgedGaps", "Widening", "judge_gaps", "largest_p", "repeats_outside", "repeats_within"]
+__all__ = ["JudgedGaps", "Widening", "judge_gaps", "largest_p", "repeats_compliance", "repeats_violation"]
 
 _CORRECTED = "Nadeau-Bengio corrected resampled t (2003)"
 _TWO_PARTS = "resampled t, test and training rows apart (after Nadeau and Bengio 2003)"
@@ -49,14 +49,14 @@ class Widening:
     below: Array  # (K,), that it is not below its negative
 
 
-def repeats_outside(gaps: Estimates, margin: float) -> Array:
+def repeats_violation(gaps: Estimates, margin: float) -> Array:
     """p-values of H0 |gap| <= margin, both directions counted, shape (K,)."""
     error, size = np.sqrt(gaps.variance), np.abs(gaps.value)
     near, far = (size - margin) / error, (size + margin) / error
     return np.minimum(upper_tail(near, gaps.freedom) + upper_tail(far, gaps.freedom), 1.0)
 
 
-def repeats_within(gaps: Estimates, margin: float) -> Array:
+def repeats_compliance(gaps: Estimates, margin: float) -> Array:
     """p-values of H0 |gap| >= margin, shape (K,)."""
     return upper_tail((margin - np.abs(gaps.value)) / np.sqrt(gaps.variance), gaps.freedom)
 
@@ -131,19 +131,19 @@ def judge_gaps(
     correlation = _least_correlation(gaps, np.where(found.value < 0.0, -1.0, 1.0)) if count > 1 else 0.0
 
     def p_violation(margin: float) -> float:
-        least = float(repeats_outside(proven, margin).min())
+        least = float(repeats_violation(proven, margin).min())
         return largest_p(least, 2.0 * margin / error, correlation)
 
-    outside, p = repeats_outside(proven, limit), p_violation(limit)
+    violation, p = repeats_violation(proven, limit), p_violation(limit)
     level = _level(alpha, 2.0 * limit / error, correlation)
-    shown = deciding(size, outside, outside < level, violated=p < alpha)
+    shown = deciding(size, violation, violation < level, violated=p < alpha)
     pair = (int(np.asarray(first)[shown]), int(np.asarray(second)[shown]))
     higher, lower = pair if found.value[shown] >= 0.0 else pair[::-1]
     # Compliance is two claims: the gap is not above the limit, and not below its negative.
     claims = [
         (sign * found.value, np.sqrt(found.variance * factor)) for sign, factor in ((1, wide.above), (-1, wide.below))
     ]
-    within = [upper_tail((limit - value) / spread, found.freedom).max() for value, spread in claims]
+    compliance = [upper_tail((limit - value) / spread, found.freedom).max() for value, spread in claims]
     high = max(float(np.max(v - spread * special.stdtrit(found.freedom, alpha))) for v, spread in claims)
     corrected = _CORRECTED if test_variance is None else _TWO_PARTS
     return JudgedGaps(
@@ -152,7 +152,7 @@ def judge_gaps(
             low=_crossing(lambda margin: p_violation(margin) - alpha, float(size.max())),
             high=min(high, largest),
             p_violation=p,
-            p_compliance=float(max(within)),
+            p_compliance=float(max(compliance)),
             first=higher,
             second=lower,
             comparisons=count,

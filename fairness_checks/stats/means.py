@@ -11,7 +11,7 @@ import numpy as np
 from fairness_checks.stats.estimates import (
     Estimates,
     correlation_of,
-    differences_outside,
+    differences_violation,
     estimates_below,
     joined,
 )
@@ -19,17 +19,17 @@ from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.stats.skewness import unseen_variances, variances, violation_variances
 from fairness_checks.typing import Array
 
-__all__ = ["mean_estimates", "means_outside", "means_within"]
+__all__ = ["mean_estimates", "means_compliance", "means_violation"]
 
 
 def mean_estimates(statistics: MeanStatistics) -> Estimates:
     """Return the means with their usual variances, s^2 / n, and n - 1 degrees of freedom, shapes (G,)."""
-    # For reports and planning; a verdict at a margin comes from `means_outside` and `means_within`.
+    # For reports and planning; a verdict at a margin comes from `means_violation` and `means_compliance`.
     n = statistics.n.astype(np.float64)
     return Estimates(statistics.mean, variances(statistics) / np.maximum(n, 1.0), n - 1.0, statistics.shared)
 
 
-def means_outside(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def means_violation(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged."""
     swap = statistics.mean[second] > statistics.mean[first]
     higher, lower = np.where(swap, second, first), np.where(swap, first, second)
@@ -38,14 +38,14 @@ def means_outside(statistics: MeanStatistics, first: np.ndarray, second: np.ndar
     if correlation is not None:  # the skewness of the difference is then another one
         skewness = np.where(correlation == 0.0, skewness, 0.0)
     sides = joined(_side(statistics, higher, of_higher), _side(statistics, lower, of_lower), correlation)
-    return np.nan_to_num(differences_outside(*sides, margin, skewness), nan=1.0)
+    return np.nan_to_num(differences_violation(*sides, margin, skewness), nan=1.0)
 
 
 def _side(statistics: MeanStatistics, at: np.ndarray, variance: Array) -> Estimates:
     return Estimates(statistics.mean[at], variance, statistics.n[at] - 1.0)
 
 
-def means_within(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def means_compliance(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged."""
     # The larger p-value of two one-sided tests. Each widens its own standard error, as the one mean may be higher yet
     # and the other lower: the order in which they were seen does not say which is larger.

@@ -43,15 +43,15 @@ def judge_mismatches(
     error, count = np.sqrt(found.variance), len(values)
     not_worse = _not_worse(repeat_estimates(error_auc, n_train, n_test, most_freedom=most_freedom), tested)
 
-    def outside(margin: float) -> Array:
+    def violation(margin: float) -> Array:
         near, far = ((found.value - m) / error for m in (margin, -margin))
         both = upper_tail(near, found.freedom) + upper_tail(far, found.freedom)
         return np.asarray(np.maximum(np.minimum(both, 1.0), not_worse))
 
     def p_violation(margin: float) -> float:
-        return min(1.0, count * float(outside(margin).min()))
+        return min(1.0, count * float(violation(margin).min()))
 
-    at_limit, p = outside(limit), p_violation(limit)
+    at_limit, p = violation(limit), p_violation(limit)
     shown = deciding(found.value, at_limit, count * at_limit < alpha, violated=p < alpha)
     if p_violation(0.0) < alpha:
         low = float(optimize.brentq(lambda m: p_violation(m) - alpha, 0.0, 1.0 + 1e-9, xtol=1e-9))
@@ -64,7 +64,7 @@ def judge_mismatches(
         low=max(low, -1.0),
         high=min(_high(found, not_worse, alpha), 1.0),
         p_violation=p,
-        p_compliance=float(_within(found, not_worse, limit).max()),
+        p_compliance=float(_compliance(found, not_worse, limit).max()),
         first=int(np.asarray(first)[shown]),
         second=int(np.asarray(second)[shown]),
         comparisons=count,
@@ -85,7 +85,7 @@ def _not_worse(errors: Estimates, tested: tuple[npt.ArrayLike, npt.ArrayLike]) -
     return upper_tail(beyond / np.sqrt(np.maximum(errors.variance, least)), errors.freedom)
 
 
-def _within(found: Estimates, not_worse: Array, margin: float) -> Array:
+def _compliance(found: Estimates, not_worse: Array, margin: float) -> Array:
     """p-values of H0 "the mismatch meets or exceeds the margin in the turn that is true", shape (K,)."""
     error = np.sqrt(found.variance)
     as_seen, turned = (upper_tail((margin - m) / error, found.freedom) for m in (found.value, -found.value))
@@ -94,7 +94,7 @@ def _within(found: Estimates, not_worse: Array, margin: float) -> Array:
 
 
 def _high(found: Estimates, not_worse: Array, alpha: float) -> float:
-    """Return the least margin within which all mismatches are shown to lie: where `_within` is alpha."""
+    """Return the least margin within which all mismatches are shown to lie: where `_compliance` is alpha."""
     error = np.sqrt(found.variance)
     as_seen = found.value + error * upper_quantile(alpha, found.freedom)
     turned = -found.value + error * upper_quantile(alpha * (1.0 - BY_ERRORS), found.freedom)

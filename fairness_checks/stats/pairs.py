@@ -49,11 +49,11 @@ class PairTests(Protocol):
     largest: float  # no tolerance is larger
     step: float  # precision to which an interval's end is found
 
-    def outside(self, index: np.ndarray, tolerance: float) -> Array:
+    def violation(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the pair keeps the tolerance" of some pairs."""
         ...
 
-    def within(self, index: np.ndarray, tolerance: float) -> Array:
+    def compliance(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs."""
         ...
 
@@ -68,17 +68,17 @@ class UnevenTests(PairTests, Protocol):
 
     different: np.ndarray  # (K,), one pair of each kind; the others have the same p-values
     kind: np.ndarray  # (B,), which kind each pair is of, in the order of their counts
-    enough: float  # highest level of any pair: above it `outside` may return a lower bound that is above it too
+    enough: float  # highest level of any pair: above it `violation` may return a lower bound that is above it too
 
-    def outside_at(self, pair: int, tolerances: Array) -> Array:
-        """Return `outside` of one pair at several tolerances."""
+    def violation_at(self, pair: int, tolerances: Array) -> Array:
+        """Return `violation` of one pair at several tolerances."""
         ...
 
-    def within_at(self, pair: int, tolerances: Array) -> Array:
-        """Return `within` of one pair at several tolerances."""
+    def compliance_at(self, pair: int, tolerances: Array) -> Array:
+        """Return `compliance` of one pair at several tolerances."""
         ...
 
-    def completed(self, outside: Array, within: Array, tolerance: float) -> tuple[Array, Array]:
+    def completed(self, violation: Array, compliance: Array, tolerance: float) -> tuple[Array, Array]:
         """Return p-values of all pairs with those completed that a report shows."""
         ...
 
@@ -130,11 +130,11 @@ class PairsJudge(Generic[T]):
         """Judge at a tolerance."""
         tests, family, scale, level = self.tests, self._family, self._scale, self._level
         uneven = self._uneven
-        outside, within = tests.outside(self._everyone, tolerance), tests.within(self._everyone, tolerance)
-        at_limit = family.excess(outside, scale, tests.scaled(tolerance), level, self._everyone)
+        violation, compliance = tests.violation(self._everyone, tolerance), tests.compliance(self._everyone, tolerance)
+        at_limit = family.excess(violation, scale, tests.scaled(tolerance), level, self._everyone)
         if uneven is not None:
-            outside, within = uneven.completed(outside, within, tolerance)
-        p_violation, p_compliance = family.p_value(outside, scale, tests.scaled(tolerance)), float(within.max())
+            violation, compliance = uneven.completed(violation, compliance, tolerance)
+        p_violation, p_compliance = family.p_value(violation, scale, tests.scaled(tolerance)), float(compliance.max())
         # What is inconclusive lies in the interval, however narrow the steps are there; so does an end, to the last
         # digit.
         low, high = self._low, self._high
@@ -145,7 +145,7 @@ class PairsJudge(Generic[T]):
         # counts.
         ties = [scale] if uneven is None else [scale, uneven.kind]
         step = rounding_of(scale)
-        shown = deciding(tests.disparity, outside, at_limit > 0.0, violated=p_violation < level, ties=ties, step=step)
+        shown = deciding(tests.disparity, violation, at_limit > 0.0, violated=p_violation < level, ties=ties, step=step)
         return PairsInference(
             low=low,
             high=high,
@@ -158,12 +158,12 @@ class PairsJudge(Generic[T]):
 
     def _violates(self, index: np.ndarray, t: float, **how: bool) -> Array:
         """Say by how much some pairs violate a tolerance; negative if not."""
-        tests, p = self.tests, self.tests.outside(index, t, **how)
+        tests, p = self.tests, self.tests.violation(index, t, **how)
         return self._family.excess(p, self._scale[index], tests.scaled(t), self._level, index)
 
     def _may_exceed(self, index: np.ndarray, t: float, **how: bool) -> Array:
         """Say by how much some pairs fail to show that they lie within a tolerance; negative if they show it."""
-        return probit(self.tests.within(index, t, **how)) - probit(self._alpha) + 1e-15
+        return probit(self.tests.compliance(index, t, **how)) - probit(self._alpha) + 1e-15
 
     # Where about each pair's ends lie, if the tolerance and the deviations are on one scale, is where to look first.
     # One pair that is tested exactly is followed by its nearer margin, which decides nearly always.
@@ -185,7 +185,7 @@ class PairsJudge(Generic[T]):
         def unproved(at: Array) -> np.ndarray:
             """Say where no pair is shown to violate; the one that gives the end is asked first."""
             proved, index = np.empty(len(at), dtype=np.bool_), np.array([of_low])
-            for i, (t, p) in enumerate(zip(at.tolist(), uneven.outside_at(of_low, at), strict=True)):
+            for i, (t, p) in enumerate(zip(at.tolist(), uneven.violation_at(of_low, at), strict=True)):
                 excess = self._family.excess(np.array([p]), scale[index], tests.scaled(t), self._level, index)
                 proved[i] = excess[0] > 0.0
                 if not proved[i] and len(different) > 1:
@@ -210,7 +210,7 @@ class PairsJudge(Generic[T]):
                 high, of_high = search(self._may_exceed)
 
         def undecided(at: Array) -> np.ndarray:
-            return np.asarray(uneven.within_at(of_high, at) >= self._alpha)
+            return np.asarray(uneven.compliance_at(of_high, at) >= self._alpha)
 
         return _outermost(undecided, high, tests.largest, _spacing(tests, high, float(scale[of_high])), tests.step)
 

@@ -13,7 +13,7 @@ from fairness_checks.stats.estimates import upper_tail
 from fairness_checks.stats.ranking import RankingStatistics, auc_estimates
 from fairness_checks.typing import Array
 
-__all__ = ["auc_outside", "auc_within"]
+__all__ = ["auc_compliance", "auc_violation"]
 
 # Steps from variances to areas at the margin and back. The first moves the variances too far and the next ones less;
 # after one, t rises wherever the difference does, and violations keep their level (0.052 of 0.05 at most) while small
@@ -21,7 +21,7 @@ __all__ = ["auc_outside", "auc_within"]
 _VIOLATION_STEPS, _COMPLIANCE_STEPS = 1, 3
 
 
-def auc_outside(statistics: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def auc_violation(statistics: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]) of groups, shape (B,)."""
     sign = np.where(statistics.auc[first] >= statistics.auc[second], 1.0, -1.0)
     near, near_freedom = _standardised(statistics, first, second, sign * margin, _VIOLATION_STEPS)
@@ -29,7 +29,7 @@ def auc_outside(statistics: RankingStatistics, first: np.ndarray, second: np.nda
     return np.minimum(upper_tail(sign * near, near_freedom) + upper_tail(sign * far, far_freedom), 1.0)
 
 
-def auc_within(statistics: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def auc_compliance(statistics: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]) of groups, shape (B,)."""
     above, above_freedom = _standardised(statistics, first, second, margin, _COMPLIANCE_STEPS)
     below, below_freedom = _standardised(statistics, first, second, -margin, _COMPLIANCE_STEPS)

@@ -19,7 +19,7 @@ from scipy import special
 from fairness_checks.stats.proportions import restricted_rate
 from fairness_checks.typing import Array
 
-__all__ = ["StratifiedRates", "stratified_outside", "stratified_within"]
+__all__ = ["StratifiedRates", "stratified_compliance", "stratified_violation"]
 
 _SMOOTH = 0.02  # steps in standard deviations of the sum, below which they count as normal together
 _ROUNDING = 1e-12
@@ -41,14 +41,14 @@ class StratifiedRates:
         return StratifiedRates(self.events[:, at], self.samples[:, at], self.weights)
 
 
-def stratified_outside(rates: StratifiedRates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def stratified_violation(rates: StratifiedRates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,)."""
     towards = np.sign(_difference(rates, first, second))
     near, far = (_tail(rates, first, second, side * margin * towards, towards) for side in (1.0, -1.0))
     return np.minimum(near + far, 1.0)
 
 
-def stratified_within(rates: StratifiedRates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def stratified_compliance(rates: StratifiedRates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,)."""
     one = np.ones(len(first))
     return np.maximum(_tail(rates, first, second, margin * one, -one), _tail(rates, first, second, -margin * one, one))

@@ -15,7 +15,7 @@ from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.question.checks import MISMATCH, Check, Settings
 from fairness_checks.records.check_record import CheckRecord
-from fairness_checks.stats.judge_repeats import repeats_outside
+from fairness_checks.stats.judge_repeats import repeats_violation
 from fairness_checks.stats.published_test import published_test
 from fairness_checks.stats.repeats import repeat_estimates
 from fairness_checks.sweep import Shares, SweepPlan, SweepResults
@@ -208,7 +208,7 @@ def _over_repeats(values: Floats, assumed: Overlap) -> dict[str, float]:
     found = repeat_estimates(values, assumed.n_train, assumed.n_test)
     half = float(np.sqrt(found.variance[0]) * special.stdtrit(found.freedom[0], 0.975))
     mean = float(found.value[0])
-    p = float(repeats_outside(found, 0.0)[0]) if found.variance[0] > 0.0 else float("nan")
+    p = float(repeats_violation(found, 0.0)[0]) if found.variance[0] > 0.0 else float("nan")
     return {
         "gap": mean,
         "sd": float(values.std(ddof=1)),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import special
 
 from fairness_checks.stats.estimates import Estimates
-from fairness_checks.stats.judge_repeats import repeats_outside
+from fairness_checks.stats.judge_repeats import repeats_violation
 from fairness_checks.stats.published_test import published_test
 from fairness_checks.stats.repeats import rate_variance, repeat_estimates
 from fairness_checks.sweep import SweepResults
@@ -119,7 +119,7 @@ def _p_gate(results: SweepResults, mix: str, feature_set: str, metric: str, by_s
 
 def _p(gap: Estimates) -> float:
     """Return the two-sided p-value of "no gap"; nan where a few repeats happen to agree and leave no variance."""
-    return float(repeats_outside(gap, 0.0)[0]) if gap.variance[0] > 0.0 else float("nan")
+    return float(repeats_violation(gap, 0.0)[0]) if gap.variance[0] > 0.0 else float("nan")
 
 
 def model_rows(data_set: str, results: SweepResults, mixes: Sequence[str], feature_set: str) -> list[dict[str, Any]]:

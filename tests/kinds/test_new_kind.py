@@ -34,7 +34,7 @@ import numpy as np
 from fairness_checks.kinds.estimated import EstimatedKind
 from fairness_checks.kinds.measured import Measured, values_of
 from fairness_checks.kinds.plan import ErrorPlan
-from fairness_checks.stats.estimates import Estimates, estimates_outside, estimates_within
+from fairness_checks.stats.estimates import Estimates, estimates_violation, estimates_compliance
 from fairness_checks.stats.influence import Influence, mean_influence
 from fairness_checks.stats.moments import MeanStatistics, moments_by_group
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
@@ -71,11 +71,11 @@ class RootMean(EstimatedKind[MeanStatistics]):
         root = np.sqrt(some.mean)
         return Estimates(root, some.m2 / (some.n - 1.0) / some.n * (0.5 / root) ** 2, some.n - 1.0)
 
-    def outside(self, some, first, second, margin):
-        return estimates_outside(self.value(some), first, second, margin)
+    def violation(self, some, first, second, margin):
+        return estimates_violation(self.value(some), first, second, margin)
 
-    def within(self, some, first, second, margin):
-        return estimates_within(self.value(some), first, second, margin)
+    def compliance(self, some, first, second, margin):
+        return estimates_compliance(self.value(some), first, second, margin)
 
     def judge_value(self, some, limit, alpha, *, ceiling):
         return judge_worst_estimate(self.value(some), limit, alpha, ceiling=ceiling, method=self.method)

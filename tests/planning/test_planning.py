@@ -17,20 +17,20 @@ from fairness_checks import METRICS, plan_detectable, plan_sample_size
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.stats import power
 from fairness_checks.stats.balanced_accuracy import (
-    balanced_accuracy_outside,
-    balanced_accuracy_within,
+    balanced_accuracy_compliance,
+    balanced_accuracy_violation,
     judge_worst_balanced_accuracy,
 )
 from fairness_checks.stats.clusters import find_cells
-from fairness_checks.stats.disparity import judge_disparity, p_outside, p_within
+from fairness_checks.stats.disparity import judge_disparity, rates_compliance, rates_violation
 from fairness_checks.stats.judge_estimates import judge_difference
 from fairness_checks.stats.judge_mismatch import MismatchPairs, judge_mismatch
-from fairness_checks.stats.means import mean_estimates, means_outside, means_within
+from fairness_checks.stats.means import mean_estimates, means_compliance, means_violation
 from fairness_checks.stats.mismatch import mismatch_by_group
 from fairness_checks.stats.moments import moments_by_cluster, moments_by_group
 from fairness_checks.stats.normal_areas import area_covariance
 from fairness_checks.stats.ranking import auc_by_group, auc_estimates
-from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
+from fairness_checks.stats.ranking_pairs import auc_compliance, auc_violation
 from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 from fairness_checks.stats.worst_group import judge_worst_group
@@ -80,7 +80,7 @@ def test_the_planned_samples_settle_the_limit_with_the_planned_power(rates, limi
     pairs = Pairs(tables[0], np.full(len(counts), float(sizes[0])), tables[1], np.full(len(counts), float(sizes[1])))
     contrast = "difference" if "max_difference" in limit else "ratio"
     tolerance = limit.get("max_difference", 1.0 - limit.get("min_ratio", 1.0))
-    test = p_within if plan.shows == "compliance" else p_outside
+    test = rates_compliance if plan.shows == "compliance" else rates_violation
     settled = np.average(test(pairs, tolerance, contrast) < 0.05, weights=counts)
     assert settled == pytest.approx(0.8, abs=0.04)
 
@@ -137,7 +137,7 @@ def test_means_of_few_clusters_are_planned_for_their_degrees_of_freedom():
     )
     values += np.where(codes % 2 == 0, 1.9, 0.2)
     statistics = moments_by_cluster(find_cells(codes, 2 * runs, cluster), values)
-    assert 0.77 <= settled_pairs(plan, statistics, runs, 0.5, means_outside, means_within) <= 0.9
+    assert 0.77 <= settled_pairs(plan, statistics, runs, 0.5, means_violation, means_compliance) <= 0.9
 
 
 def test_no_plan_has_fewer_clusters_than_the_gate_judges():
@@ -179,7 +179,7 @@ def test_means_are_settled_with_the_planned_power(means, limit, allocation):
     runs, rng = 1_000, np.random.default_rng(2)
     codes = codes_of(plan, runs)
     found = moments_by_group(codes, 2 * runs, rng.normal(np.where(codes % 2, means[1], means[0]), 1.0))
-    share = settled_pairs(plan, found, runs, limit, means_outside, means_within)
+    share = settled_pairs(plan, found, runs, limit, means_violation, means_compliance)
     assert share == pytest.approx(0.8, abs=0.045)
 
 
@@ -197,7 +197,7 @@ def test_areas_are_settled_with_the_planned_power_or_more(areas, limit, positive
     exponential = rng.exponential(size=len(codes)) * np.where(labels, area / (1.0 - area), 1.0)
     for scores, most in ((exponential, 0.85), (scores_of(rng, labels, area), 0.93)):
         found = auc_by_group(codes, 2 * runs, labels, scores)
-        share = settled_pairs(plan, found, runs, limit, auc_outside, auc_within)
+        share = settled_pairs(plan, found, runs, limit, auc_violation, auc_compliance)
         assert 0.75 < share < most
 
 
@@ -215,7 +215,7 @@ def test_balanced_accuracies_are_settled_with_the_planned_power(values, limit, p
     runs, rng = 4_000, np.random.default_rng(4)
     n = np.tile([plan.first, plan.second], runs)
     found = confusion_counts(rng, n, np.tile(values, runs), positives)
-    share = settled_pairs(plan, found, runs, limit, balanced_accuracy_outside, balanced_accuracy_within)
+    share = settled_pairs(plan, found, runs, limit, balanced_accuracy_violation, balanced_accuracy_compliance)
     assert share == pytest.approx(0.8, abs=0.035)
 
 
@@ -256,7 +256,7 @@ def test_mismatches_are_settled_with_the_planned_power(areas, limit, correlation
     shown, runs, rng = 0, 150, np.random.default_rng(5)
     for _ in range(runs):
         pairs = MismatchPairs(mismatched(rng, (plan.first, plan.second), areas, correlation))
-        test = pairs.within if plan.shows == "compliance" else pairs.outside
+        test = pairs.compliance if plan.shows == "compliance" else pairs.violation
         shown += test(np.arange(1), limit)[0] < 0.05
     assert 0.72 < shown / runs < 0.9
 
@@ -376,7 +376,7 @@ def test_means_of_several_groups_are_settled_with_the_planned_power(means, group
     shown, rng = [], np.random.default_rng(8)
     for _ in range(150):
         found = moments_by_group(codes, groups, rng.normal(true[codes], 1.0))
-        tests = (functools.partial(test, found) for test in (means_outside, means_within))
+        tests = (functools.partial(test, found) for test in (means_violation, means_compliance))
         shown.append(
             settled(
                 plan,
@@ -386,7 +386,7 @@ def test_means_of_several_groups_are_settled_with_the_planned_power(means, group
                     0.05,
                     largest=math.inf,
                     method="",
-                    **dict(zip(("outside", "within"), tests, strict=True)),
+                    **dict(zip(("violation", "compliance"), tests, strict=True)),
                 ),
             )
         )
@@ -413,7 +413,7 @@ def rates_p(plan, first, second, n, limit, seed):
     x = np.random.default_rng([seed, int(1e6 * first)]).binomial(n, [[first], [second]], (2, 1_000)).astype(float)
     tables, place = np.unique(x, axis=1, return_inverse=True)
     sizes = np.full(tables.shape[1], float(n))
-    test = p_within if plan.shows == "compliance" else p_outside
+    test = rates_compliance if plan.shows == "compliance" else rates_violation
     return test(Pairs(tables[0], sizes, tables[1], sizes), limit, "difference")[place.ravel()]
 
 
@@ -515,7 +515,7 @@ def test_perfect_groups_can_be_planned_and_no_plan_is_smaller_than_the_gate_judg
     n = round(1.5 * plan_sample_size(metric="roc_auc", **asked).first / 2)
     labels = np.tile([True, False], 2 * n)
     found = auc_by_group(np.repeat([0, 1], 2 * n), 2, labels, labels.astype(float))
-    assert auc_within(found, np.array([0]), np.array([1]), 0.2)[0] < 0.05
+    assert auc_compliance(found, np.array([0]), np.array([1]), 0.2)[0] < 0.05
 
 
 def test_too_few_samples_detect_nothing():
@@ -613,7 +613,7 @@ def test_nearly_perfect_balanced_accuracies_are_planned_with_the_variance_that_t
     runs, rng = 4_000, np.random.default_rng(4)
     n, each = np.tile([plan.first, plan.second], runs), np.arange(runs)
     found = confusion_counts(rng, n, np.full(2 * runs, 0.97), positives)
-    share = np.mean(balanced_accuracy_within(found, 2 * each, 2 * each + 1, limit) < alpha)
+    share = np.mean(balanced_accuracy_compliance(found, 2 * each, 2 * each + 1, limit) < alpha)
     assert asked - 0.03 <= share <= asked + 0.1
 
 

@@ -11,13 +11,13 @@ from scipy import special
 
 from fairness_checks import Predictions, audit
 from fairness_checks.stats.clusters import find_cells
-from fairness_checks.stats.disparity import judge_disparity, p_outside
-from fairness_checks.stats.estimates import estimates_outside, estimates_within
+from fairness_checks.stats.disparity import judge_disparity, rates_violation
+from fairness_checks.stats.estimates import estimates_compliance, estimates_violation
 from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed
 from fairness_checks.stats.influence import area_influence, rate_influence
 from fairness_checks.stats.joint_estimates import contrasts, joint_estimates
 from fairness_checks.stats.judge_estimates import judge_difference
-from fairness_checks.stats.means import mean_estimates, means_outside
+from fairness_checks.stats.means import mean_estimates, means_violation
 from fairness_checks.stats.mismatch import mismatch_by_group
 from fairness_checks.stats.moments import moments_by_cluster, moments_by_group
 from fairness_checks.stats.multiplicity import adjust
@@ -98,7 +98,7 @@ def test_a_mean_of_unequal_clusters_is_never_surer_than_survey_and_cr2(design, o
     difference = standard_error(*found.pairs(SECOND, FIRST))
     ratio = difference / NUMBERS[design, f"{of} se of the difference"]
     assert 1.0 - 1e-9 <= ratio <= WIDEST
-    p = float(estimates_outside(found, FIRST, SECOND, 0.0)[0])
+    p = float(estimates_violation(found, FIRST, SECOND, 0.0)[0])
     assert p >= 0.99 * NUMBERS[design, f"{of} p"]
 
 
@@ -106,7 +106,7 @@ def test_a_mean_of_unequal_clusters_is_never_surer_than_survey_and_cr2(design, o
 def test_pairs_of_one_sample_each_are_the_paired_test_of_cr2(of):
     found = Visits("paired").estimates(of)
     assert standard_error(*found.pairs(FIRST, SECOND)) == r("paired", f"{of} CR2 se of the difference")
-    assert float(estimates_outside(found, FIRST, SECOND, 0.0)[0]) == r("paired", f"{of} CR2 p")
+    assert float(estimates_violation(found, FIRST, SECOND, 0.0)[0]) == r("paired", f"{of} CR2 p")
 
 
 @pytest.mark.parametrize("design", DESIGNS)
@@ -240,14 +240,14 @@ def test_two_means_are_compared_by_welchs_test(design):
     rows, codes, groups = errors(design, "a", "d")
     moments = moments_by_group(codes, groups, *columns(rows, "value"))
     found = mean_estimates(moments)
-    p = float(estimates_outside(found, FIRST, SECOND, 0.0)[0])
+    p = float(estimates_violation(found, FIRST, SECOND, 0.0)[0])
     assert p == r(design, "welch p")
-    assert float(estimates_within(found, FIRST, SECOND, 1.0)[0]) == r(design, "welch p within 1")
+    assert float(estimates_compliance(found, FIRST, SECOND, 1.0)[0]) == r(design, "welch p within 1")
     judged = judge_difference(found, 0.0, 0.05, largest=np.inf, method="")
     assert judged.p_violation == r(design, "welch p")
     assert judged.high == pytest.approx(NUMBERS[design, "welch high"], abs=1e-3)
     # Of symmetric errors the correction for skewness takes little.
-    assert p <= float(means_outside(moments, FIRST, SECOND, 0.0)[0]) <= 1.5 * p
+    assert p <= float(means_violation(moments, FIRST, SECOND, 0.0)[0]) <= 1.5 * p
 
 
 @pytest.mark.parametrize("design", ["equal", "unequal"])
@@ -316,7 +316,7 @@ def test_rates_have_rs_intervals_and_tests(counts):
 @pytest.mark.parametrize("counts", RATES)
 def test_the_unconditional_test_is_no_more_careful_than_fishers(counts):
     x1, n1, x2, n2 = (np.array([float(n)]) for n in counts.split())
-    p = float(p_outside(Pairs(x1, n1, x2, n2), 0.0, "difference")[0])
+    p = float(rates_violation(Pairs(x1, n1, x2, n2), 0.0, "difference")[0])
     assert 0.3 * NUMBERS[counts, "Fisher p"] < p < NUMBERS[counts, "Fisher p"]
     events, samples = np.concatenate([x1, x2]), np.concatenate([n1, n2])
     assert judge_disparity(events, samples, 0.0, "difference", 0.05).p_violation == pytest.approx(p)

@@ -9,10 +9,10 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
 from fairness_checks.stats.balanced_accuracy import (
+    balanced_accuracy_compliance,
     balanced_accuracy_estimates,
-    balanced_accuracy_outside,
     balanced_accuracy_too_small,
-    balanced_accuracy_within,
+    balanced_accuracy_violation,
     judge_worst_balanced_accuracy,
 )
 
@@ -48,8 +48,8 @@ def test_too_few_positives_or_negatives():
     estimates = balanced_accuracy_estimates(counts)
     assert_array_equal(np.isnan(estimates.value), [False, False, True, False])
     assert_array_equal(np.isnan(estimates.variance), [False, False, True, True])
-    assert balanced_accuracy_outside(counts, FIRST, np.array([2]), 0.0).tolist() == [1.0]
-    assert balanced_accuracy_within(counts, FIRST, np.array([3]), 0.5).tolist() == [1.0]
+    assert balanced_accuracy_violation(counts, FIRST, np.array([2]), 0.0).tolist() == [1.0]
+    assert balanced_accuracy_compliance(counts, FIRST, np.array([3]), 0.5).tolist() == [1.0]
     with pytest.raises(ValueError, match="fewer than two"):
         judge_worst_balanced_accuracy(counts, 0.5, 0.05)
 
@@ -63,10 +63,10 @@ def test_p_values_by_hand():
     error = math.sqrt(sum(parts))
     cautious = sum(drawn[0]) / 2 - max(plain[1], sum(drawn[1]) / 2)
     expected = stats.t.sf((cautious - 0.1) / error, freedom) + stats.t.sf((cautious + 0.1) / error, freedom)
-    assert balanced_accuracy_outside(COUNTS, SECOND, FIRST, 0.1)[0] == pytest.approx(expected, rel=1e-9)
+    assert balanced_accuracy_violation(COUNTS, SECOND, FIRST, 0.1)[0] == pytest.approx(expected, rel=1e-9)
     cautious = max(plain[0], sum(drawn[0]) / 2) - min(plain[1], sum(drawn[1]) / 2)
     expected = stats.t.sf((0.4 - cautious) / error, freedom)
-    assert balanced_accuracy_within(COUNTS, SECOND, FIRST, 0.4)[0] == pytest.approx(expected, rel=1e-9)
+    assert balanced_accuracy_compliance(COUNTS, SECOND, FIRST, 0.4)[0] == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("ceiling", [True, False])
@@ -89,8 +89,8 @@ def test_level_at_the_limit(positives, negatives, truth):
         + [drawn_counts(rng, positives[1], negatives[1], *(rate - limit for rate in truth)) for _ in range(runs)]
     )
     first, bound = np.arange(runs), 0.05 + 3.0 * math.sqrt(0.05 * 0.95 / runs)
-    assert np.mean(balanced_accuracy_outside(counts, first, first + runs, limit) < 0.05) <= bound
-    assert np.mean(balanced_accuracy_within(counts, first, first + runs, limit) < 0.05) <= bound
+    assert np.mean(balanced_accuracy_violation(counts, first, first + runs, limit) < 0.05) <= bound
+    assert np.mean(balanced_accuracy_compliance(counts, first, first + runs, limit) < 0.05) <= bound
     found = [judge_worst_balanced_accuracy(row[None], sum(truth) / 2, 0.05) for row in counts[:runs]]
     assert np.mean([one.p_violation < 0.05 for one in found]) <= bound
     assert np.mean([one.p_compliance < 0.05 for one in found]) <= bound

@@ -17,8 +17,8 @@ from fairness_checks.stats.calibration_error import (
     calibration_estimates,
     calibration_excess,
     calibration_values,
-    ece_outside,
-    ece_within,
+    ece_compliance,
+    ece_violation,
     judge_worst_ece,
     variance_above,
 )
@@ -108,7 +108,7 @@ def test_clusters_of_one_sample_and_samples_written_twice(rows):
 
 def test_pairs_do_not_depend_on_their_order_and_empty_groups_show_nothing(rows):
     statistics = calibration_by_group(rows[0], 4, *rows[1:])
-    for test in (ece_outside, ece_within):
+    for test in (ece_violation, ece_compliance):
         assert_allclose(test(statistics, FIRST, SECOND, 0.02), test(statistics, SECOND, FIRST, 0.02), rtol=1e-12)
         assert test(statistics, FIRST, np.array([3]), 0.5).tolist() == [1.0]
     with pytest.raises(ValueError, match="no sample"):
@@ -144,8 +144,8 @@ def test_level_at_the_limit(clustered, shift):
             statistics = calibration_by_cluster(find_cells(codes, 2, patient), patient, labels, scores)
         else:
             statistics = calibration_by_group(codes, 2, labels, scores)
-        fails += ece_outside(statistics, FIRST, SECOND, shift)[0] < 0.05
-        passes += ece_within(statistics, FIRST, SECOND, shift)[0] < 0.05
+        fails += ece_violation(statistics, FIRST, SECOND, shift)[0] < 0.05
+        passes += ece_compliance(statistics, FIRST, SECOND, shift)[0] < 0.05
         groups = calibration_estimates(statistics)
         naive += groups.value[0] - groups.value[1] - shift > 1.645 * math.sqrt(groups.variance.sum())
     assert fails / runs <= bound
@@ -158,8 +158,8 @@ def test_what_differs_clearly_is_found():
     codes, scores = np.repeat([0, 1], 1_000), rng.uniform(0.1, 0.7, 2_000)
     labels = rng.random(2_000) < scores + np.where(codes == 0, 0.2, 0.0)
     statistics = calibration_by_group(codes, 2, labels, scores)
-    assert ece_outside(statistics, FIRST, SECOND, 0.05)[0] < 0.01
-    assert ece_within(statistics, FIRST, SECOND, 0.3)[0] < 0.01
+    assert ece_violation(statistics, FIRST, SECOND, 0.05)[0] < 0.01
+    assert ece_compliance(statistics, FIRST, SECOND, 0.3)[0] < 0.01
 
 
 def test_a_thousand_groups_of_clusters_need_no_table_of_all_bins():
@@ -189,7 +189,7 @@ def test_rare_events_that_are_missing_by_luck_do_not_pass(shape, sizes, shift):
     first = 2 * np.arange(runs)
     for alpha in (0.05, 0.01):
         bound = alpha + 3.0 * math.sqrt(alpha * (1.0 - alpha) / runs)
-        assert np.mean(ece_within(drawn, first, first + 1, cell.limit) < alpha) <= bound
+        assert np.mean(ece_compliance(drawn, first, first + 1, cell.limit) < alpha) <= bound
         assert np.mean(ece_below(drawn, cell.limit)[first] < alpha) <= bound
     groups = calibration_estimates(drawn)
     gap = cell.limit - (groups.value[first] - groups.value[first + 1])

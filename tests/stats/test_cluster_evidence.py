@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fairness_checks.kinds.measured import few_clusters
 from fairness_checks.stats.clusters import FEWEST_EFFECTIVE, cluster_evidence, distinct, find_cells, take_shared
-from fairness_checks.stats.means import means_outside, means_within
+from fairness_checks.stats.means import means_compliance, means_violation
 from fairness_checks.stats.moments import moments_by_cluster
 
 ALPHA = 0.05
@@ -49,7 +49,7 @@ def test_equal_means_fail_and_a_gap_at_the_limit_passes_no_more_often_than_alpha
     """The plain sum of squares fails 0.08 to 0.13 of these."""
     rng, draws = np.random.default_rng(1), 1_500
     even = 2 * np.arange(draws)
-    for means, margin, test in (((0.0, 0.0), 0.0, means_outside), ((0.4, 0.0), 0.4, means_within)):
+    for means, margin, test in (((0.0, 0.0), 0.0, means_violation), ((0.4, 0.0), 0.4, means_compliance)):
         codes, cluster, values, judged = data_sets(rng, sizes_of, clusters, draws, correlation, means)
         statistics = moments_by_cluster(find_cells(codes, 2 * draws, cluster), values)
         p = test(statistics, even, even + 1, margin)[judged]

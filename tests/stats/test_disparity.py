@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats import proportion as sm
 
-from fairness_checks.stats.disparity import judge_disparity, p_outside, p_within
+from fairness_checks.stats.disparity import judge_disparity, rates_compliance, rates_violation
 from fairness_checks.stats.rate_pairs import Pairs
 
 PRECISION = 2e-5  # of an interval's ends
@@ -235,7 +235,7 @@ def test_false_alarms_of_many_small_groups_stay_within_alpha(groups, size, contr
     tolerance = limit if contrast == "difference" else 1.0 - limit
     sizes = np.full(len(events), float(size))
     x1, x2 = (np.ascontiguousarray(events[:, place], dtype=float) for place in (0, -1))
-    promising = np.flatnonzero(p_outside(Pairs(x1, sizes, x2, sizes), tolerance, contrast) < ALPHA)
+    promising = np.flatnonzero(rates_violation(Pairs(x1, sizes, x2, sizes), tolerance, contrast) < ALPHA)
     known = promising[probability[promising] > 1e-4]
     rejected = [judge(events[place], [size] * groups, limit, contrast).p_violation < ALPHA for place in known]
     unknown = probability[np.setdiff1d(promising, known)].sum()
@@ -249,7 +249,7 @@ def test_a_naive_gate_fails_a_fair_model_most_of_the_time_and_this_one_rarely():
     n1, n2, limit = 34, 62, 0.05
     x1, x2 = (grid.ravel().astype(float) for grid in np.meshgrid(range(n1 + 1), range(n2 + 1), indexing="ij"))
     probability = stats.binom.pmf(x1, n1, 0.3) * stats.binom.pmf(x2, n2, 0.3)
-    p = p_outside(Pairs(x1, np.full_like(x1, n1), x2, np.full_like(x2, n2)), limit, "difference")
+    p = rates_violation(Pairs(x1, np.full_like(x1, n1), x2, np.full_like(x2, n2)), limit, "difference")
     assert probability[abs(x1 / n1 - x2 / n2) > limit].sum() == pytest.approx(0.61, abs=0.01)
     assert probability[p < ALPHA].sum() <= ALPHA
 
@@ -286,10 +286,10 @@ def test_what_is_reported_of_many_pairs_is_that_of_all_tested_exactly(limit):
         *(values.astype(float) for values in (events[first], samples[first], events[second], samples[second]))
     )
     found = judge_disparity(events, samples, limit, "difference", ALPHA)
-    largest = p_within(pairs, limit, "difference").max()
+    largest = rates_compliance(pairs, limit, "difference").max()
     proof = ALPHA / 100.0  # what pairs that are shown to lie within without an exact test cost
     assert largest * (1.0 - 1e-6) <= found.p_compliance <= max(largest, proof) + proof
-    least = p_outside(pairs, limit, "difference").min()
+    least = rates_violation(pairs, limit, "difference").min()
     assert least * (1.0 - 1e-6) <= found.p_violation <= min(1.0, len(first) * least) * (1.0 + 1e-6)
 
 
@@ -312,7 +312,7 @@ def test_compliance_of_very_many_pairs_is_never_claimed_where_an_exact_test_does
     )
     for limit in (0.3, 0.4, 0.5):
         found = judge_disparity(events, samples, limit, "difference", ALPHA)
-        assert found.p_compliance >= p_within(pairs, limit, "difference", ALPHA).max() * (1.0 - 1e-9)
+        assert found.p_compliance >= rates_compliance(pairs, limit, "difference", ALPHA).max() * (1.0 - 1e-9)
 
 
 def test_tiny_groups_do_not_hide_what_large_ones_prove():

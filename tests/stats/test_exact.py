@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairness_checks.stats.disparity import score_outside
-from fairness_checks.stats.exact import exact_outside, exact_within, is_tested_exactly
+from fairness_checks.stats.disparity import score_violation
+from fairness_checks.stats.exact import exact_compliance, exact_violation, is_tested_exactly
 from fairness_checks.stats.nuisance import NUISANCE_DOUBT
 from fairness_checks.stats.proportions import score_statistic
 from fairness_checks.stats.rate_pairs import Pairs
@@ -83,7 +83,7 @@ def test_without_a_margin_p_equals_an_enumeration_in_whole_numbers(n1, n2):
     above, variance = pooled(n1, n2)
     rng = np.random.default_rng(5)
     for x1, x2 in zip(rng.integers(0, n1 + 1, 12).tolist(), rng.integers(0, n2 + 1, 12).tolist(), strict=True):
-        p = exact_outside(one(x1, n1, x2, n2), 0.0, 0.0)[0]
+        p = exact_violation(one(x1, n1, x2, n2), 0.0, 0.0)[0]
         if above[x1, x2] == 0:
             assert p == 1.0
             continue
@@ -108,26 +108,26 @@ def test_at_a_margin_p_equals_an_enumeration(n1, n2, contrast, limit):
         if seen > 1e-9:
             extreme = farthest >= seen - 1e-9
             expected = max(enumerated(extreme, x1, n1, x2, n2, margin, contrast) for margin in (low, high))
-            assert exact_outside(pair, low, high, contrast)[0] == pytest.approx(expected, rel=1e-5)
+            assert exact_violation(pair, low, high, contrast)[0] == pytest.approx(expected, rel=1e-5)
         else:
-            assert exact_outside(pair, low, high, contrast)[0] == 1.0
+            assert exact_violation(pair, low, high, contrast)[0] == 1.0
         if at_low[x1, x2] > 1e-9 and at_high[x1, x2] < -1e-9:
             under = enumerated(at_high <= at_high[x1, x2] + 1e-9, x1, n1, x2, n2, high, contrast)
             over = enumerated(at_low >= at_low[x1, x2] - 1e-9, x1, n1, x2, n2, low, contrast)
-            assert exact_within(pair, low, high, contrast)[0] == pytest.approx(max(under, over), rel=1e-5)
+            assert exact_compliance(pair, low, high, contrast)[0] == pytest.approx(max(under, over), rel=1e-5)
         else:
-            assert exact_within(pair, low, high, contrast)[0] == 1.0
+            assert exact_compliance(pair, low, high, contrast)[0] == 1.0
 
 
 def test_without_a_margin_p_equals_scipys_barnard_test_where_no_rate_is_left_out():
     # The probability of the extreme tables peaks in the middle, far within the rates that the data allow.
     expected = stats.barnard_exact([[12, 5], [8, 15]], alternative="two-sided", pooled=True, n=1024).pvalue
-    assert exact_outside(one(12, 20, 5, 20), 0.0, 0.0)[0] == pytest.approx(expected, abs=1e-6)
+    assert exact_violation(one(12, 20, 5, 20), 0.0, 0.0)[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_leaving_out_excluded_rates_makes_p_smaller_in_unequal_groups():
     everywhere = stats.barnard_exact([[10, 35], [30, 281]], alternative="two-sided", pooled=True, n=1024).pvalue
-    p = exact_outside(one(10, 40, 35, 316), 0.0, 0.0)[0]
+    p = exact_violation(one(10, 40, 35, 316), 0.0, 0.0)[0]
     assert everywhere == pytest.approx(0.047, abs=0.001)
     assert p == pytest.approx(0.0147, abs=0.0001)
 
@@ -147,8 +147,8 @@ def test_size_never_exceeds_alpha(contrast, limit):
     largest = 0.0
     for n1, n2 in SIZES:
         tables = all_tables(n1, n2)
-        outside = exact_outside(tables, low, high, contrast).reshape(n1 + 1, n2 + 1)
-        within = exact_within(tables, low, high, contrast).reshape(n1 + 1, n2 + 1)
+        outside = exact_violation(tables, low, high, contrast).reshape(n1 + 1, n2 + 1)
+        within = exact_compliance(tables, low, high, contrast).reshape(n1 + 1, n2 + 1)
         for alpha in (0.05, 0.01, 0.002):
             violation = rejection_rate(outside < alpha, n1, n2, rates, rates)[kept].max()
             compliance = rejection_rate(within < alpha, n1, n2, rates, rates)[broken].max()
@@ -162,7 +162,7 @@ def test_size_on_the_boundary_never_exceeds_alpha_on_a_dense_grid():
     n1, n2 = 10, 20
     tables = all_tables(n1, n2)
     for limit in (0.05, 0.1, 0.2):
-        rejected = exact_outside(tables, -limit, limit).reshape(n1 + 1, n2 + 1) < 0.05
+        rejected = exact_violation(tables, -limit, limit).reshape(n1 + 1, n2 + 1) < 0.05
         p2 = np.linspace(0.0, 1.0 - limit, 4_001)
         assert rejection_along(rejected, n1, n2, p2 + limit, p2).max() <= 0.05
 
@@ -205,7 +205,7 @@ def test_exchanging_the_groups_changes_nothing(n1, n2, share1, share2, limit):
     contrast, low, high = limit[0], *margins(*limit)
     pair = one(round(share1 * n1), n1, round(share2 * n2), n2)
     back = (-high, -low) if contrast == "difference" else (1.0 / high, 1.0 / low)
-    for test in (exact_outside, exact_within):
+    for test in (exact_violation, exact_compliance):
         p = test(pair, low, high, contrast)
         assert test(swapped(pair), *back, contrast) == pytest.approx(p, rel=1e-6, abs=1e-9)
 
@@ -221,7 +221,7 @@ def test_exchanging_the_groups_changes_nothing(n1, n2, share1, share2, limit):
 def test_a_wider_limit_makes_violation_harder_to_show(n1, n2, share1, share2, limits):
     pair = one(round(share1 * n1), n1, round(share2 * n2), n2)
     narrow, wide = limits
-    p_narrow, p_wide = exact_outside(pair, -narrow, narrow)[0], exact_outside(pair, -wide, wide)[0]
+    p_narrow, p_wide = exact_violation(pair, -narrow, narrow)[0], exact_violation(pair, -wide, wide)[0]
     for p in (p_narrow, p_wide):
         assert 0.0 < p <= 1.0
     estimate = abs(pair.x1 / pair.n1 - pair.x2 / pair.n2)[0]
@@ -249,7 +249,7 @@ def test_places_of_pairs_and_of_their_groups_change_no_digit(contrast, limit):
     back = swapped(pairs)
     names = ("x1", "n1", "x2", "n2")
     turned = Pairs(*(np.where(turn, getattr(back, name), getattr(pairs, name)) for name in names))
-    for test in (exact_outside, exact_within):
+    for test in (exact_violation, exact_compliance):
         p = test(pairs, low, high, contrast)
         np.testing.assert_array_equal(test(turned.take(order), low, high, contrast), p[order])
 
@@ -260,7 +260,7 @@ def test_of_several_peaks_nearly_as_high_the_highest_is_found(x1, n1, x2, n2):
     above, variance = pooled(n1, n2)
     extreme = (above * variance[x1, x2] >= above[x1, x2] * variance) & (above > 0)
     expected = enumerated(extreme, x1, n1, x2, n2, 0.0, "difference")
-    assert exact_outside(one(x1, n1, x2, n2), 0.0, 0.0)[0] == pytest.approx(expected, rel=5e-5)
+    assert exact_violation(one(x1, n1, x2, n2), 0.0, 0.0)[0] == pytest.approx(expected, rel=5e-5)
 
 
 @pytest.mark.parametrize("noise", [-1e-13, 1e-13])
@@ -279,7 +279,7 @@ def test_many_pairs_at_once_equal_one_at_a_time():
     x1, x2 = rng.binomial(n1, 0.4), rng.binomial(n2, 0.25)
     together = Pairs(*(values.astype(float) for values in (x1, n1, x2, n2)))
     alone = [one(*values) for values in zip(x1, n1, x2, n2, strict=True)]
-    for test, (contrast, limit) in itertools.product((exact_outside, exact_within), [LIMITS[1], LIMITS[5]]):
+    for test, (contrast, limit) in itertools.product((exact_violation, exact_compliance), [LIMITS[1], LIMITS[5]]):
         low, high = margins(contrast, limit)
         expected = np.concatenate([test(pair, low, high, contrast) for pair in alone])
         np.testing.assert_allclose(test(together, low, high, contrast), expected, rtol=1e-7, atol=1e-10)
@@ -310,11 +310,11 @@ def test_few_events_or_non_events_are_tested_exactly(table, contrast, exactly):
 
 
 def test_one_patient_more_without_an_event_changes_little():
-    before, after = (exact_outside(one(3, n, 5, 5_000), -0.01, 0.01)[0] for n in (100, 101))
+    before, after = (exact_violation(one(3, n, 5, 5_000), -0.01, 0.01)[0] for n in (100, 101))
     assert (before, after) == pytest.approx((0.0860, 0.0880), abs=1e-4)
 
 
-@pytest.mark.parametrize("test", [exact_outside, exact_within])
+@pytest.mark.parametrize("test", [exact_violation, exact_compliance])
 @pytest.mark.parametrize(("contrast", "limit"), LIMITS)
 def test_one_rate_gives_a_lower_bound_that_leaves_small_p_values_as_they_are(test, contrast, limit):
     pairs, ends = drawn_pairs(3), margins(contrast, limit)
@@ -328,7 +328,7 @@ def test_one_rate_gives_a_lower_bound_that_leaves_small_p_values_as_they_are(tes
 def test_each_pair_may_have_its_own_margins(contrast):
     pairs, limits = drawn_pairs(4, 12), np.linspace(0.05, 0.9, 12)
     ends = [margins(contrast, limit) for limit in limits]
-    for test in (exact_outside, exact_within):
+    for test in (exact_violation, exact_compliance):
         together = test(pairs, np.array([low for low, _ in ends]), np.array([high for _, high in ends]), contrast)
         alone = [test(pairs.take(slice(i, i + 1)), *ends[i], contrast)[0] for i in range(12)]
         np.testing.assert_allclose(together, alone, rtol=1e-7)
@@ -345,7 +345,7 @@ def test_sizes_with_rare_events_that_the_score_test_gets_wrong(n1, n2, limit):
     above = score_statistic(x1, tables.n1, x2, tables.n2, limit)
     assert probability[stats.norm.sf(above) * (2.0 if limit == 0.0 else 1.0) < 0.05].sum(axis=0).max() > 0.06
     assert is_tested_exactly(tables).all()
-    assert probability[exact_outside(tables, -limit, limit, enough=0.05) < 0.05].sum(axis=0).max() <= 0.05
+    assert probability[exact_violation(tables, -limit, limit, enough=0.05) < 0.05].sum(axis=0).max() <= 0.05
 
 
 @pytest.mark.parametrize("n1", [1_995, 2_005])
@@ -363,7 +363,7 @@ def test_a_long_and_a_short_group(n1):
     for margin in (-0.1, 0.1):
         p2 = np.linspace(max(low2, low - margin), min(high2, high - margin), 301)
         expected = max(expected, rejection_along(extreme, n1, n2, p2 + margin, p2).max())
-    assert exact_outside(one(x1, n1, x2, n2), -0.1, 0.1)[0] == pytest.approx(expected, rel=1e-3)
+    assert exact_violation(one(x1, n1, x2, n2), -0.1, 0.1)[0] == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -386,4 +386,4 @@ def test_where_the_score_test_decides_it_keeps_a_twentieth_of_the_level_too(n1, 
     pairs = Pairs(x1, np.full(x1.shape, float(n1)), x2, np.full(x1.shape, float(n2)))
     chance = np.outer(chance1, chance2).ravel()
     assert chance[is_tested_exactly(pairs, contrast)].sum() < 0.01
-    assert chance[score_outside(pairs, low, high, contrast) < 0.0025].sum() < 1.1 * 0.0025
+    assert chance[score_violation(pairs, low, high, contrast) < 0.0025].sum() < 1.1 * 0.0025

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fairness_checks.stats.judge_repeats import judge_gaps, largest_p, repeats_outside, repeats_within
+from fairness_checks.stats.judge_repeats import judge_gaps, largest_p, repeats_compliance, repeats_violation
 from fairness_checks.stats.repeats import repeat_estimates
 
 ALPHA = 0.05
@@ -132,5 +132,5 @@ def test_the_margin_tests_are_students_t_at_the_margin():
     found = repeat_estimates(gaps, 80, 20)
     error, size = np.sqrt(found.variance), np.abs(found.value)
     near, far = stats.t.sf((size - 0.1) / error, 11), stats.t.sf((size + 0.1) / error, 11)
-    assert repeats_outside(found, 0.1) == pytest.approx(near + far)
-    assert repeats_within(found, 0.1) == pytest.approx(1 - near)
+    assert repeats_violation(found, 0.1) == pytest.approx(near + far)
+    assert repeats_compliance(found, 0.1) == pytest.approx(1 - near)

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-from fairness_checks.stats.estimates import estimates_outside, estimates_within, straightened
-from fairness_checks.stats.means import mean_estimates, means_outside, means_within
+from fairness_checks.stats.estimates import estimates_compliance, estimates_violation, straightened
+from fairness_checks.stats.means import mean_estimates, means_compliance, means_violation
 from fairness_checks.stats.moments import MeanStatistics, moments_by_group
 from fairness_checks.stats.skewness import can_be_judged, unseen_variances, violation_variances
 
@@ -31,11 +31,11 @@ def mirrored(rng, size, centre, scale):
 
 
 def outside(statistics, margin):
-    return float(means_outside(statistics, FIRST, SECOND, margin)[0])
+    return float(means_violation(statistics, FIRST, SECOND, margin)[0])
 
 
 def within(statistics, margin):
-    return float(means_within(statistics, FIRST, SECOND, margin)[0])
+    return float(means_compliance(statistics, FIRST, SECOND, margin)[0])
 
 
 @settings(max_examples=50, deadline=None)
@@ -78,7 +78,7 @@ def test_margin_zero_is_the_two_sided_welch_test(size1, size2):
     skewed = rng.exponential(1.0, size1), rng.lognormal(0.2, 1.0, size2)
     estimates = mean_estimates(of_groups(*skewed))
     expected = stats.ttest_ind(*skewed, equal_var=False).pvalue
-    assert_allclose(estimates_outside(estimates, FIRST, SECOND, 0.0), expected, rtol=1e-10)
+    assert_allclose(estimates_violation(estimates, FIRST, SECOND, 0.0), expected, rtol=1e-10)
     symmetric = mirrored(rng, size1, 3.0, 1.0), mirrored(rng, size2, 3.3, 2.0)
     expected = stats.ttest_ind(*symmetric, equal_var=False).pvalue
     assert outside(of_groups(*symmetric), 0.0) == pytest.approx(expected, rel=1e-10)
@@ -110,7 +110,7 @@ def test_known_variances_agree_with_the_z_test():
     compare = CompareMeans(DescrStatsW(x), DescrStatsW(y))
     expected = compare.ztest_ind(alternative="smaller", usevar="unequal", value=1.6)[1]
     with np.errstate(divide="ignore"):
-        assert_allclose(estimates_within(known, FIRST, SECOND, 1.6), expected, rtol=1e-10)
+        assert_allclose(estimates_compliance(known, FIRST, SECOND, 1.6), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize(("sign", "widened"), [(1.0, [True, False]), (-1.0, [False, True])])
@@ -148,8 +148,8 @@ def test_nothing_is_shown_by_constants_single_samples_and_empty_groups():
     assert (outside(constant, 0.0), within(constant, 0.5)) == (1.0, 1.0)
     statistics = of_groups([1.0, 2.0, 3.0], [9.0], [])
     assert can_be_judged(statistics).tolist() == [True, False, False]
-    assert_array_equal(means_outside(statistics, np.array([0, 0]), np.array([1, 2]), 0.1), [1.0, 1.0])
-    assert_array_equal(means_within(statistics, np.array([0, 0]), np.array([1, 2]), 99.0), [1.0, 1.0])
+    assert_array_equal(means_violation(statistics, np.array([0, 0]), np.array([1, 2]), 0.1), [1.0, 1.0])
+    assert_array_equal(means_compliance(statistics, np.array([0, 0]), np.array([1, 2]), 99.0), [1.0, 1.0])
 
 
 def test_a_constant_group_takes_the_pooled_variance():
@@ -167,7 +167,7 @@ def test_compliance_is_shown_in_both_directions_whichever_mean_was_seen_higher()
         may_be_higher, may_be_lower = unseen_variances(statistics)
         sides = [stats.norm.sf(1.4 / math.sqrt(may_be_higher[i] + may_be_lower[j])) for i, j in ((0, 1), (1, 0))]
         assert within(statistics, 1.4) > 0.9 * max(sides) > 2.0 * min(sides)
-        assert within(statistics, 1.4) == pytest.approx(means_within(statistics, SECOND, FIRST, 1.4)[0], rel=1e-12)
+        assert within(statistics, 1.4) == pytest.approx(means_compliance(statistics, SECOND, FIRST, 1.4)[0], rel=1e-12)
         assert within(statistics, 1.4) == pytest.approx(0.0443, abs=1e-3)
 
 
@@ -194,8 +194,8 @@ def test_normal_errors_keep_their_power():
         unequal = of_groups(rng.normal(0.4, 1.0, 100), rng.normal(0.0, 1.0, 200))
         equal = of_groups(rng.normal(0.0, 1.0, 100), rng.normal(0.0, 1.0, 200))
         ours += outside(unequal, 0.1) < 0.05, within(equal, 0.35) < 0.05
-        p_outside = estimates_outside(mean_estimates(unequal), FIRST, SECOND, 0.1)[0]
-        plain += p_outside < 0.05, estimates_within(mean_estimates(equal), FIRST, SECOND, 0.35)[0] < 0.05
+        p_outside = estimates_violation(mean_estimates(unequal), FIRST, SECOND, 0.1)[0]
+        plain += p_outside < 0.05, estimates_compliance(mean_estimates(equal), FIRST, SECOND, 0.35)[0] < 0.05
     assert np.all((plain > 200) & (plain < 380))
     assert np.all(ours >= 0.9 * plain)
 
@@ -211,8 +211,8 @@ def zero_inflated(rng, size):
 @pytest.mark.parametrize(
     ("draw", "scale", "shift", "limit", "p_value", "plain_p_value"),
     [
-        (lognormal, 2.0, 0.0, math.exp(0.5), within, estimates_within),
-        (zero_inflated, 1.0, 1.0, 1.0, outside, estimates_outside),
+        (lognormal, 2.0, 0.0, math.exp(0.5), within, estimates_compliance),
+        (zero_inflated, 1.0, 1.0, 1.0, outside, estimates_violation),
     ],
     ids=["wrong pass", "false fail"],
 )
@@ -269,7 +269,7 @@ def test_skewness_that_hides_a_violation_is_corrected():
         small, large = rng.exponential(1.0, 30), rng.exponential(1.0, 300)
         for place, true in enumerate((limit, 1.15)):
             statistics = of_groups(small + true, large)
-            plain[place] += estimates_outside(mean_estimates(statistics), FIRST, SECOND, limit)[0] < level
+            plain[place] += estimates_violation(mean_estimates(statistics), FIRST, SECOND, limit)[0] < level
             ours[place] += outside(statistics, limit) < level
     assert ours[0] <= runs * level + 3.0 * math.sqrt(runs * level)
     assert ours[1] > 1.25 * plain[1] > 0.5 * runs

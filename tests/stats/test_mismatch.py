@@ -159,7 +159,7 @@ def test_the_level_holds_for_clusters_of_very_unequal_sizes():
             mismatch_by_group(codes, 2, error + shift[0] * first, uncertainty + shift[1] * first, cells)
         )
         everyone = np.array([0])
-        wrong += [pair.outside(everyone, 0.4)[0] < 0.05, pair.within(everyone, 0.4)[0] < 0.05]
+        wrong += [pair.violation(everyone, 0.4)[0] < 0.05, pair.compliance(everyone, 0.4)[0] < 0.05]
     assert (wrong / draws <= 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / draws)).all()
 
 
@@ -257,8 +257,10 @@ def test_p_values_are_those_of_the_variance_at_the_margin(seed, margin):
     a, b, *parts = loops(codes, error, uncertainty, np.arange(150), 0, 1)
     tests, pair = MismatchPairs(mismatch_by_group(codes, 2, error, uncertainty)), np.array([0])
     near, far = (p_at_the_margin(parts, a, b, x, 60, 90) for x in (margin, -margin))
-    assert tests.outside(pair, margin)[0] == pytest.approx(min(near + far, 1.0), rel=2e-3)
-    assert tests.within(pair, margin)[0] == pytest.approx(1.0 - near, rel=2e-3)  # the errors say which group is worse
+    assert tests.violation(pair, margin)[0] == pytest.approx(min(near + far, 1.0), rel=2e-3)
+    assert tests.compliance(pair, margin)[0] == pytest.approx(
+        1.0 - near, rel=2e-3
+    )  # the errors say which group is worse
 
 
 @pytest.mark.parametrize("same", [0.0, 0.9, 1.0], ids=["apart", "alike", "equal"])
@@ -271,7 +273,7 @@ def test_evidence_grows_with_the_distance_to_the_margin(n, same):
         error = noise[0] + shift * (codes == 0)
         uncertainty = same * noise[0] + np.sqrt(1.0 - same**2) * noise[1] + shift * same * (codes == 0)
         tests = MismatchPairs(mismatch_by_group(codes, 2, error, uncertainty))
-        p = np.array([(tests.outside(pair, x)[0], tests.within(pair, x)[0]) for x in np.linspace(0.0, 1.0, 41)])
+        p = np.array([(tests.violation(pair, x)[0], tests.compliance(pair, x)[0]) for x in np.linspace(0.0, 1.0, 41)])
         assert np.isfinite(p).all()
         assert (np.diff(p[:, 0]) >= -1e-3).all()
         assert (np.diff(p[:, 1]) <= 1e-3).all()
@@ -280,7 +282,7 @@ def test_evidence_grows_with_the_distance_to_the_margin(n, same):
 def p_violation(tests, limit):
     everyone = np.arange(len(tests.first))
     scale = np.hypot(tests.deviations[tests.first], tests.deviations[tests.second])
-    return Family(tests.deviations, limit).p_value(tests.outside(everyone, limit), scale)
+    return Family(tests.deviations, limit).p_value(tests.violation(everyone, limit), scale)
 
 
 @pytest.mark.parametrize("limit", [0.0, 0.1])

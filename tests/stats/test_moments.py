@@ -14,7 +14,7 @@ from scipy import stats
 
 from fairness_checks.stats import moments
 from fairness_checks.stats.clusters import find_cells
-from fairness_checks.stats.estimates import estimates_outside
+from fairness_checks.stats.estimates import estimates_violation
 from fairness_checks.stats.means import mean_estimates
 from fairness_checks.stats.moments import moments_by_cluster, moments_by_group
 
@@ -184,7 +184,7 @@ def test_clusters_in_two_groups_are_compared_as_pairs(sign):
     one = rng.normal(0.0, 1.0, 50)
     other = sign * one + rng.normal(0.3, 1.0, 50)
     statistics = moments_by_cluster(find_cells(codes, 2, patient), np.concatenate([one, other]))
-    p = estimates_outside(mean_estimates(statistics), np.array([0]), np.array([1]), 0.0)
+    p = estimates_violation(mean_estimates(statistics), np.array([0]), np.array([1]), 0.0)
     assert p[0] == pytest.approx(stats.ttest_rel(one, other).pvalue, rel=1e-9)
 
 

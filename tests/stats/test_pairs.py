@@ -30,11 +30,11 @@ class NormalPairs:
         self.disparity = difference if signed else np.abs(difference)
         self.scale = np.hypot(self.deviations[self.first], self.deviations[self.second])
 
-    def outside(self, index, tolerance):
+    def violation(self, index, tolerance):
         near = special.ndtr((tolerance - self.disparity[index]) / self.scale[index])
         return near if self.signed else near + special.ndtr((-tolerance - self.disparity[index]) / self.scale[index])
 
-    def within(self, index, tolerance):
+    def compliance(self, index, tolerance):
         return special.ndtr((self.disparity[index] - tolerance) / self.scale[index])
 
     def scaled(self, tolerance):
@@ -94,8 +94,8 @@ def test_each_end_is_the_last_tolerance_of_a_scan(groups, seed, tolerance, sprea
     everyone = np.arange(len(tests.first))
     family = Family(tests.deviations, tolerance)
     scan = np.linspace(0.0, 12.0, 241)
-    violated = [np.any(family.excess(tests.outside(everyone, t), tests.scale, t, ALPHA) > 0.0) for t in scan]
-    undecided = [np.any(tests.within(everyone, t) > ALPHA) for t in scan]
+    violated = [np.any(family.excess(tests.violation(everyone, t), tests.scale, t, ALPHA) > 0.0) for t in scan]
+    undecided = [np.any(tests.compliance(everyone, t) > ALPHA) for t in scan]
     assert found.low == pytest.approx(max(scan[violated], default=0.0), abs=0.0501)
     assert found.high == pytest.approx(max(scan[undecided], default=0.0), abs=0.0501)
 

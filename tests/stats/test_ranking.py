@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from fairness_checks.stats.estimates import estimates_outside, estimates_within
+from fairness_checks.stats.estimates import estimates_compliance, estimates_violation
 from fairness_checks.stats.ranking import auc_by_group, auc_estimates, too_small
-from fairness_checks.stats.ranking_pairs import auc_outside, auc_within
+from fairness_checks.stats.ranking_pairs import auc_compliance, auc_violation
 
 
 def delong_direct(labels, *scores):
@@ -116,10 +116,10 @@ def test_a_group_without_variance_can_be_compared(scores):
     # One pseudo-sample of each class, half an area away.
     assert estimates.variance == pytest.approx(np.full(2, 2 * 0.25 / 20**2), rel=1e-12)
     assert np.isfinite(estimates.freedom).all()
-    assert estimates_outside(estimates, first, second, 0.05)[0] > 0.5
-    assert estimates_within(estimates, first, second, 0.2)[0] < 0.01
-    assert auc_outside(areas, first, second, 0.05)[0] > 0.5
-    assert auc_within(areas, first, second, 0.3)[0] < 0.01
+    assert estimates_violation(estimates, first, second, 0.05)[0] > 0.5
+    assert estimates_compliance(estimates, first, second, 0.2)[0] < 0.01
+    assert auc_violation(areas, first, second, 0.05)[0] > 0.5
+    assert auc_compliance(areas, first, second, 0.3)[0] < 0.01
 
 
 @pytest.mark.parametrize(("per_class", "limit"), [(20, 0.05), (40, 0.05), (40, 0.025)])
@@ -130,7 +130,9 @@ def test_rare_scores_that_rank_well_are_not_taken_for_none(per_class, limit):
     passes = []
     for _ in range(sets):
         scores = ((codes == 1) & labels & (rng.random(len(codes)) < 2.0 * limit)).astype(float)
-        passes.append(auc_within(auc_by_group(codes, 2, labels, scores), np.array([0]), np.array([1]), limit)[0] < 0.05)
+        passes.append(
+            auc_compliance(auc_by_group(codes, 2, labels, scores), np.array([0]), np.array([1]), limit)[0] < 0.05
+        )
     assert np.mean(passes) < 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / sets)
 
 
@@ -153,8 +155,8 @@ def test_the_level_holds_for_a_small_group_of_higher_area():
     estimates = auc_estimates(auc_by_group(codes, 2 * draws, labels, rng.standard_normal(len(codes)) + shift * labels))
     even = 2 * np.arange(draws)
     bound = alpha + 3.0 * np.sqrt(alpha * (1.0 - alpha) / draws)
-    assert 0.01 < np.mean(estimates_outside(estimates, even, even + 1, 0.05) <= alpha) <= bound
-    assert np.mean(estimates_within(estimates, even, even + 1, 0.05) <= alpha) <= bound
+    assert 0.01 < np.mean(estimates_violation(estimates, even, even + 1, 0.05) <= alpha) <= bound
+    assert np.mean(estimates_compliance(estimates, even, even + 1, 0.05) <= alpha) <= bound
 
 
 @pytest.mark.parametrize(
@@ -193,8 +195,8 @@ def test_the_level_of_the_pair_tests_holds(sizes, areas):
     result = binormal(np.random.default_rng(7), draws, sizes, areas, share=0.3)
     even = 2 * np.arange(draws)
     bound = alpha + 3.0 * np.sqrt(alpha * (1.0 - alpha) / draws)
-    assert np.mean(auc_outside(result, even, even + 1, 0.1) <= alpha) <= bound
-    assert np.mean(auc_within(result, even, even + 1, 0.1) <= alpha) <= bound
+    assert np.mean(auc_violation(result, even, even + 1, 0.1) <= alpha) <= bound
+    assert np.mean(auc_compliance(result, even, even + 1, 0.1) <= alpha) <= bound
 
 
 def test_a_small_group_of_low_area_is_found_more_often_than_by_welch():
@@ -202,8 +204,8 @@ def test_a_small_group_of_low_area_is_found_more_often_than_by_welch():
     draws = 2_000
     result = binormal(np.random.default_rng(8), draws, (34, 62), (0.67, 0.97), share=0.3)
     even = 2 * np.arange(draws)
-    welch = np.mean(estimates_outside(auc_estimates(result), even, even + 1, 0.1) <= 0.05)
-    assert np.mean(auc_outside(result, even, even + 1, 0.1) <= 0.05) > 1.15 * welch
+    welch = np.mean(estimates_violation(auc_estimates(result), even, even + 1, 0.1) <= 0.05)
+    assert np.mean(auc_violation(result, even, even + 1, 0.1) <= 0.05) > 1.15 * welch
 
 
 def test_large_groups_are_compared_as_by_welch():
@@ -211,10 +213,14 @@ def test_large_groups_are_compared_as_by_welch():
     even, estimates = 2 * np.arange(20), auc_estimates(result)
     for margin in (0.0, 0.005):
         np.testing.assert_allclose(
-            auc_outside(result, even, even + 1, margin), estimates_outside(estimates, even, even + 1, margin), atol=0.01
+            auc_violation(result, even, even + 1, margin),
+            estimates_violation(estimates, even, even + 1, margin),
+            atol=0.01,
         )
         np.testing.assert_allclose(
-            auc_within(result, even, even + 1, margin), estimates_within(estimates, even, even + 1, margin), atol=0.01
+            auc_compliance(result, even, even + 1, margin),
+            estimates_compliance(estimates, even, even + 1, margin),
+            atol=0.01,
         )
 
 
@@ -226,8 +232,8 @@ def test_p_values_move_one_way_with_the_margin(sizes):
     for areas in ((0.5, 0.9), (0.97, 0.99), (0.05, 0.6), (0.999999, 0.000001), (0.999999, 0.999999)):
         result = binormal(rng, 40, sizes, areas)
         even = 2 * np.arange(40)
-        outside = np.array([auc_outside(result, even, even + 1, margin) for margin in margins])
-        within = np.array([auc_within(result, even, even + 1, margin) for margin in margins])
+        outside = np.array([auc_violation(result, even, even + 1, margin) for margin in margins])
+        within = np.array([auc_compliance(result, even, even + 1, margin) for margin in margins])
         # Beyond any level in use, the far tail and the degrees of freedom may turn it by a little.
         assert (np.diff(np.clip(outside, 1e-4, 0.5), axis=0) >= -1e-9).all()
         assert (np.diff(np.clip(within, 1e-4, 0.5), axis=0) <= 2e-5).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from fairness_checks.stats.estimates import estimates_outside
+from fairness_checks.stats.estimates import estimates_violation
 from fairness_checks.stats.ranking import auc_by_group, auc_estimates
 from fairness_checks.stats.ranking_clusters import auc_by_cluster
 from fairness_checks.stats.satterthwaite import two_sample_freedom
@@ -146,4 +146,4 @@ def test_the_level_holds_for_clusters():
     clustered = auc_by_cluster(groups[clusters], 2 * draws, labels, scores, clusters)
     even = 2 * np.arange(draws)
     bound = alpha + 3.0 * np.sqrt(alpha * (1.0 - alpha) / draws)
-    assert 0.01 < np.mean(estimates_outside(auc_estimates(clustered), even, even + 1, 0.05) <= alpha) <= bound
+    assert 0.01 < np.mean(estimates_violation(auc_estimates(clustered), even, even + 1, 0.05) <= alpha) <= bound

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from fairness_checks.stats.clusters import find_cells
-from fairness_checks.stats.disparity import judge_disparity, p_outside, p_within
-from fairness_checks.stats.exact import exact_outside
+from fairness_checks.stats.disparity import judge_disparity, rates_compliance, rates_violation
+from fairness_checks.stats.exact import exact_violation
 from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, pair_freedom, widened, worth
 from fairness_checks.stats.rao_scott import ClusterSums, correlation, effective_counts, effective_samples
 from fairness_checks.stats.rate_pairs import Pairs
@@ -278,7 +278,7 @@ def test_fractional_events_have_p_values_between_those_of_the_whole_tables_aroun
     n1, n2, x2 = (values.astype(float) for values in (rng.integers(5, 60, 40), rng.integers(5, 60, 40), np.ones(40)))
     x1 = rng.uniform(0.4, 1.0, 40) * (n1 - 1.0)
     fewer, between, more = (
-        exact_outside(Pairs(x, n1, x2, n2), low, high, contrast) for x in (np.floor(x1), x1, np.ceil(x1))
+        exact_violation(Pairs(x, n1, x2, n2), low, high, contrast) for x in (np.floor(x1), x1, np.ceil(x1))
     )
     assert (more <= between * 1.01).all()
     assert (between <= fewer * 1.01).all()
@@ -308,8 +308,8 @@ def test_two_groups_at_the_limit_fail_no_more_often_than_alpha(rho, rates):
     pairs = Pairs(*(values for group in groups for values in group[:2]))
     clusters = pair_freedom(pairs, groups[0][2], groups[1][2], "difference", None)
     bound = ALPHA + 3.0 * np.sqrt(ALPHA * (1.0 - ALPHA) / simulations)
-    outside = p_outside(pairs, 0.05, "difference", ALPHA, clusters.estimated)
-    within = p_within(pairs, 0.05, "difference", ALPHA, clusters.estimated)
+    outside = rates_violation(pairs, 0.05, "difference", ALPHA, clusters.estimated)
+    within = rates_compliance(pairs, 0.05, "difference", ALPHA, clusters.estimated)
     assert 0.0 < np.mean(clusters.both_sided(outside, 0.05) < ALPHA) <= bound
     assert np.mean(clusters.one_sided(within) < ALPHA) <= bound
 

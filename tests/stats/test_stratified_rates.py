@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from fairness_checks.stats.estimates import Estimates, estimates_outside
+from fairness_checks.stats.estimates import Estimates, estimates_violation
 from fairness_checks.stats.proportions import score_statistic
-from fairness_checks.stats.stratified_rates import StratifiedRates, _sum_tail, stratified_outside, stratified_within
+from fairness_checks.stats.stratified_rates import (
+    StratifiedRates,
+    _sum_tail,
+    stratified_compliance,
+    stratified_violation,
+)
 
 FIRST, SECOND = np.array([0]), np.array([1])
 
@@ -23,11 +28,11 @@ def strata(events, samples):
 
 
 def outside(rates, margin=0.0):
-    return float(stratified_outside(rates, FIRST, SECOND, margin)[0])
+    return float(stratified_violation(rates, FIRST, SECOND, margin)[0])
 
 
 def within(rates, margin):
-    return float(stratified_within(rates, FIRST, SECOND, margin)[0])
+    return float(stratified_compliance(rates, FIRST, SECOND, margin)[0])
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.05])
@@ -103,7 +108,7 @@ def welch(events, samples):
     parts = weights**2 * spread
     freedom = parts.sum(axis=0) ** 2 / (parts**2 / np.maximum(samples - 1.0, 1.0)).sum(axis=0)
     found = Estimates((weights * events / samples).sum(axis=0), parts.sum(axis=0), freedom)
-    return float(estimates_outside(found, FIRST, SECOND, 0.0)[0])
+    return float(estimates_violation(found, FIRST, SECOND, 0.0)[0])
 
 
 def test_rare_events_in_uneven_strata_are_found_by_half_of_what_satos_test_finds_more():
