@@ -8,6 +8,9 @@ Power: what is found beside Welch's t test of cluster-robust variances ("lineari
 which does not keep its level, and beside that of the larger of two variances with effective clusters ("evidence"),
 which does not where events are rare. Groups that the gate does not judge (fewer than 5 effective clusters) count as
 inconclusive for all three.
+
+Ceilings: shares of one rate's wrong passes and false failures with the truth at the limit, both at alpha 0.05 and at
+0.0025, and how often a ceiling past the truth is passed, or one below it fails.
 """
 
 from __future__ import annotations
@@ -22,8 +25,8 @@ from scipy import special
 
 from fairness_checks.stats.clusters import FEWEST_EFFECTIVE
 from fairness_checks.stats.disparity import rates_compliance, rates_violation
-from fairness_checks.stats.few_clusters import freedom_of_samples, pair_freedom
-from fairness_checks.stats.rao_scott import ClusterSums, effective_samples
+from fairness_checks.stats.few_clusters import freedom_of_samples, pair_freedom, widened
+from fairness_checks.stats.rao_scott import ClusterSums, effective_samples, tail_freedom
 from fairness_checks.stats.rate_pairs import Pairs
 
 Array = npt.NDArray[np.float64]
@@ -119,6 +122,7 @@ def sums_of(sizes: Array, events: Array) -> ClusterSums:
         residuals=((events - sizes * (x / n)[..., None]) ** 2).sum(axis=-1),
         discordance=(events * (sizes - events) / np.where(several, sizes - 1.0, 1.0)).sum(axis=-1),
         paired=np.where(several, sizes, 0.0).sum(axis=-1),
+        paired_events=np.where(several, events, 0.0).sum(axis=-1),
         squares=(sizes**2).sum(axis=-1),
         event_squares=(events**2).sum(axis=-1),
         other_squares=((sizes - events) ** 2).sum(axis=-1),
@@ -257,17 +261,81 @@ def level(cells: list[Cell], data_sets: int, alpha: float) -> None:
             print(f"  {shares[place]:.4f}  {cells[place]}")
 
 
+def ceilings() -> Iterator[tuple[Group, float | None]]:
+    """Yield groups and the ceilings on their rates: the truth (None), or past it."""
+    for sizes, clusters, rate, correlation, by_size in (
+        ("1 to 50", 100, 0.02, 0.2, 0.0),
+        ("1 to 50", 100, 0.05, 0.2, 0.0),
+        ("1 to 50", 100, 0.05, 0.5, 0.0),
+        ("1 to 50", 30, 0.1, 0.2, 0.8),
+        ("1 to 50", 200, 0.05, 0.3, 0.8),
+        ("1 to 50", 30, 0.8, 0.2, 0.0),
+        ("Pareto", 50, 0.25, 0.2, 0.8),
+        ("Pareto", 100, 0.05, 0.2, 0.8),
+        ("Pareto", 200, 0.05, 0.2, 0.8),
+        ("Pareto", 200, 0.1, 0.2, 0.8),
+        ("Pareto", 200, 0.3, 0.1, 0.0),
+        ("Pareto", 200, 0.25, 0.3, -0.8),
+        ("geometric", 100, 0.05, 0.3, 0.8),
+        ("geometric", 200, 0.03, 0.4, 0.8),
+        ("4", 100, 0.05, 0.2, 0.0),
+        ("10", 30, 0.3, 0.1, 0.0),
+    ):
+        yield Group(sizes, clusters, rate, correlation, by_size), None
+    for sizes, clusters, rate, correlation, limit in (
+        ("1 to 50", 100, 0.02, 0.1, 0.05),
+        ("1 to 50", 30, 0.1, 0.1, 0.2),
+        ("1 to 50", 100, 0.1, 0.2, 0.16),
+        ("Pareto", 50, 0.1, 0.1, 0.25),
+        ("Pareto", 50, 0.2, 0.3, 0.5),
+        ("geometric", 30, 0.1, 0.2, 0.25),
+        ("1 to 50", 30, 0.3, 0.2, 0.2),
+        ("Pareto", 50, 0.4, 0.3, 0.2),
+    ):
+        yield Group(sizes, clusters, rate, correlation), limit
+
+
+def ceiling_p_values(sums: ClusterSums, limit: float) -> tuple[Array, Array]:
+    """Return p-values of a violation and of compliance, as `fairness_checks.stats.worst_group` has those of a group."""
+    samples, _ = effective_samples(sums)
+    events, size = sums.events / sums.samples * samples, freedom_of_samples(samples)
+    lower, higher = tail_freedom(sums, np.minimum(freedom_of_samples(sums.samples**2 / sums.squares), size))
+    above = np.asarray(special.betainc(np.maximum(events, 1e-300), samples - events + 1.0, limit), dtype=np.float64)
+    others = samples - events
+    below = np.asarray(special.betainc(np.maximum(others, 1e-300), events + 1.0, 1.0 - limit), dtype=np.float64)
+    return widened(above, size, higher), widened(below, size, lower)
+
+
+def one_rate(data_sets: int) -> None:
+    """Print what is failed and passed of ceilings."""
+    print(f"ceilings, {data_sets} data sets; alpha 0.05: fail, pass; alpha 0.0025: fail, pass")
+    for seed, (group, limit) in enumerate(ceilings()):
+        rng, shares, judged = np.random.default_rng(seed), np.zeros(4), 0
+        for start in range(0, data_sets, _AT_ONCE):
+            sums = sums_of(*group.draw(rng, min(_AT_ONCE, data_sets - start)))
+            some = _judged(sums, sums)
+            both = ceiling_p_values(sums, group.true_rate() if limit is None else limit)
+            shares += [np.sum((p < alpha) & some) for alpha in (0.05, 0.0025) for p in both]
+            judged += int(some.sum())
+        asked = "at the truth" if limit is None else f"at {limit:g}"
+        by_size = f" ({group.by_size:+g})" if group.by_size else ""
+        name = f"{group.clusters} of {group.sizes}, {group.rate:g}{by_size}, correlation {group.correlation:g}, {asked}"
+        print(f"  {name}: {', '.join(f'{share:.4f}' for share in shares / judged)}")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print level and power."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-sets", type=int, default=2_000)
     parser.add_argument("--alpha", type=float, default=0.05)
-    parser.add_argument("--only", choices=("level", "power"))
+    parser.add_argument("--only", choices=("level", "power", "ceilings"))
     parser.add_argument("--every", type=int, default=1, help="take every so many cells of the level")
     options = parser.parse_args(arguments)
-    if options.only != "power":
+    if options.only in (None, "ceilings"):
+        one_rate(options.data_sets)
+    if options.only in (None, "level"):
         level(list(level_cells())[:: options.every], options.data_sets, options.alpha)
-    if options.only != "level":
+    if options.only in (None, "power"):
         print(f"{'found: ours, evidence, linearised':>60}")
         for seed, cell in enumerate(power_cells()):
             shares = rejected(cell, options.data_sets, options.alpha, seed, peers=True)

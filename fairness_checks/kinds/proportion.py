@@ -28,7 +28,7 @@ from fairness_checks.stats.power import (
     needed_factor,
     needed_factor_value,
 )
-from fairness_checks.stats.proportions import Contrast, clopper_pearson
+from fairness_checks.stats.proportions import Contrast
 from fairness_checks.stats.rao_scott import EffectiveCounts, safe_weight
 from fairness_checks.stats.worst_group import judge_worst_group
 
@@ -90,9 +90,8 @@ class Proportion(Kind):
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with its rate; one without a denominator has none."""
         measured = rates_of(statistics, metric)
-        evidence_events, evidence = measured.statistics.worth(settings.alpha)
-        # The ends at which a ceiling and a floor are judged.
-        lows, highs = clopper_pearson(evidence_events, np.maximum(evidence, 1e-9), settings.alpha)
+        evidence = measured.statistics.worth(settings.alpha)
+        lows, highs = measured.statistics.intervals(settings.alpha)
         records = []
         for i, name in enumerate(statistics.groups):
             samples, x, n = (int(c[i]) for c in (statistics.samples, measured.statistics.events, measured.samples))
@@ -146,7 +145,7 @@ class Proportion(Kind):
                 freedom=rates.freedom,
             )
         ceiling = check.limit_kind == "max_value"
-        return judge_worst_group(events, samples, check.limit, alpha, ceiling=ceiling, freedom=rates.freedom)
+        return judge_worst_group(events, samples, check.limit, alpha, ceiling=ceiling, freedom=rates.tail_freedom)
 
     def settle(
         self,

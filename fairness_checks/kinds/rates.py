@@ -16,7 +16,8 @@ from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.clusters import take_shared
-from fairness_checks.stats.few_clusters import worth
+from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, worth
+from fairness_checks.stats.proportions import clopper_pearson
 from fairness_checks.stats.rao_scott import EffectiveCounts, effective_counts
 
 __all__ = ["Rates", "events_of", "measure_rates", "rates_of"]
@@ -39,7 +40,8 @@ class Rates:
         columns: list[npt.NDArray[Any]] = [self.events, self.samples]
         worth = self.effective
         if worth is not None:
-            columns += [worth.events, worth.samples, worth.clusters, worth.design_effect, worth.freedom]
+            columns += [worth.events, worth.samples, worth.clusters, worth.design_effect]
+            columns += [worth.freedom, worth.lower, worth.higher]
         events, samples, *rest = (np.where(at < 0, 0, column[at]) for column in columns)
         if worth is None:
             return Rates(events, samples)
@@ -60,13 +62,24 @@ class Rates:
         """Degrees of freedom of the rates' variances, shape (G,); None where they are those of the samples."""
         return None if self.effective is None else self.effective.freedom
 
-    def worth(self, alpha: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Events and samples as intervals of single groups count them, which know nothing of clusters; shapes (G,)."""
+    @property
+    def tail_freedom(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
+        """Degrees of freedom for the claims that a rate is lower, and higher, than a number; None as for `freedom`."""
+        return None if self.effective is None else (self.effective.lower, self.effective.higher)
+
+    def worth(self, alpha: float) -> npt.NDArray[np.float64]:
+        """As how many independent samples plans count the groups at a level, shape (G,)."""
+        samples = self.evidence[1]
+        return samples if self.effective is None else worth(samples, self.effective.freedom, alpha)
+
+    def intervals(self, alpha: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the ends at which a ceiling and a floor of single groups are judged, shapes (G,)."""
         events, samples = self.evidence
-        if self.effective is None:
-            return events, samples
-        found = worth(samples, self.effective.freedom, alpha)
-        return np.divide(events, samples, out=np.zeros_like(samples), where=samples > 0.0) * found, found
+        some, size = np.maximum(samples, 1e-9), freedom_of_samples(samples)
+        lower, higher = (size, size) if self.tail_freedom is None else self.tail_freedom
+        low, _ = clopper_pearson(events, some, narrowed(alpha, size, higher))
+        _, high = clopper_pearson(events, some, narrowed(alpha, size, lower))
+        return low, high
 
 
 def events_of(predictions: Predictions, metric: Metric) -> tuple[Flags, Flags]:

@@ -19,15 +19,15 @@ from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.stats.simultaneous import statistic
 from fairness_checks.typing import Array, Numbers
 
-__all__ = ["PairFreedom", "freedom_of_samples", "narrowed", "pair_freedom", "widened", "worth"]
+__all__ = ["LEAST_FREEDOM", "PairFreedom", "freedom_of_samples", "narrowed", "pair_freedom", "widened", "worth"]
 
-_FEWEST = 0.5  # degrees of freedom, from which on quantiles are numbers
+LEAST_FREEDOM = 0.5  # degrees of freedom, from which on quantiles are numbers
 _LEAST_P = 1e-280  # quantiles of smaller ones may leave the range of numbers
 
 
 def freedom_of_samples(samples: Array) -> Array:
     """Return the degrees of freedom that as many independent samples have."""
-    return np.asarray(np.maximum(samples - 1.0, _FEWEST))
+    return np.asarray(np.maximum(samples - 1.0, LEAST_FREEDOM))
 
 
 def widened(p: Array, size: Array, known: Array) -> Array:
@@ -46,7 +46,7 @@ def worth(samples: Array, known: Array, alpha: float) -> Array:
     """Return as how many samples effective ones count at a level, for intervals that take them as independent."""
     size = freedom_of_samples(samples)
     with np.errstate(invalid="ignore"):
-        ratio = special.stdtrit(size, alpha) / special.stdtrit(np.maximum(known, _FEWEST), alpha)
+        ratio = special.stdtrit(size, alpha) / special.stdtrit(np.maximum(known, LEAST_FREEDOM), alpha)
     found = np.maximum(samples * ratio**2, np.minimum(samples, 1.0))
     return np.asarray(np.where(known < size, np.minimum(found, samples), samples))
 
@@ -92,7 +92,7 @@ def pair_freedom(pairs: Pairs, first: Array, second: Array, contrast: Contrast, 
         return np.asarray((one + other) ** 2 / (one**2 / f1 + other**2 / f2))
 
     size = together(freedom_of_samples(pairs.n1), freedom_of_samples(pairs.n2))
-    known = together(np.maximum(first, _FEWEST), np.maximum(second, _FEWEST))
+    known = together(np.maximum(first, LEAST_FREEDOM), np.maximum(second, LEAST_FREEDOM))
     if shared is not None:
-        known = np.where(shared != 0.0, np.maximum(np.minimum(first, second), _FEWEST), known)
+        known = np.where(shared != 0.0, np.maximum(np.minimum(first, second), LEAST_FREEDOM), known)
     return PairFreedom(size, np.minimum(known, size), np.sqrt(one + other))

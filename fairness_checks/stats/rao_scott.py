@@ -4,12 +4,13 @@
 # variance of its rate over that of as many independent samples. Three things keep that within its level where
 # clusters are few, of unequal size, or hold few events (docs/statistics.md):
 # - The larger one decides of two estimates: the cluster-robust variance, which is too small whenever a large cluster
-# happens to hold no event, just when the rate is too small as well; and the one from the correlation within clusters.
+# happens to hold no event, just when the rate is too small as well; and the one from the correlation within clusters,
+# of samples that are not alone in theirs.
 # - A few events say little about their correlation. Clusters with y events and m - y others count as e = min((sum
 # y)^2 / sum y^2, (sum m - y)^2 / sum (m - y)^2) that hold either; the estimate is drawn towards 1 with weight 1 / (1
 # + (e / 1.5)^2).
 # - The variance is itself an estimate: p-values are those of the effective clusters' degrees of freedom
-# (`few_clusters`).
+# (`few_clusters`). That one rate is lower than a number rests on those that hold events: `tail_freedom`.
 # Clusters of one sample give back the counts, exactly; samples repeated as clusters the counts of the samples once.
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.stats.clusters import Cells, shared_correlation
-from fairness_checks.stats.few_clusters import freedom_of_samples
+from fairness_checks.stats.few_clusters import LEAST_FREEDOM, freedom_of_samples
 from fairness_checks.typing import Array
 
-__all__ = ["ClusterSums", "EffectiveCounts", "effective_counts", "effective_samples", "safe_weight"]
+__all__ = ["ClusterSums", "EffectiveCounts", "effective_counts", "effective_samples", "safe_weight", "tail_freedom"]
 
 _SAFE_EVENTS = 1.5  # effective clusters that hold events, at which a correlation of 1 weighs 1/2; found by simulation
+_SKEWED = 2.0  # weight of what the clusters that hold events are fewer than all; found by simulation
 _WHOLE = 1e-9  # relative; counts this close to a whole number are that number, computed along another path
 
 
@@ -39,6 +41,8 @@ class EffectiveCounts:
     clusters: npt.NDArray[np.int64]  # (G,), with a sample in the group
     design_effect: Array  # (G,), 1 or more
     freedom: Array  # (G,), effective clusters less one, no more than the effective samples have
+    lower: Array  # (G,), degrees of freedom for the claim that a rate is lower than a number; no more than `freedom`
+    higher: Array  # (G,), likewise higher
     shared: Array | None = None  # (G, G), correlations through clusters that lie in several groups
 
 
@@ -51,6 +55,7 @@ class ClusterSums:
     residuals: Array  # sum of (y - m x / n)^2 over clusters with m samples and y events
     discordance: Array  # sum of y (m - y) / (m - 1) over the clusters of two samples or more
     paired: Array  # samples in clusters of two or more
+    paired_events: Array  # events in these
     squares: Array  # sum of m^2
     event_squares: Array  # sum of y^2
     other_squares: Array  # sum of (m - y)^2
@@ -66,8 +71,11 @@ def correlation(sums: ClusterSums) -> Array:
         # As the rate is estimated, both variances are too small: by 1 - sum(m^2) / n^2, and by 1 - effect / n.
         observed = sums.residuals / (n * binomial)
         robust = (observed / (1.0 - mean_size / n + observed / n) - 1.0) / (mean_size - 1.0)
-        apart = sums.discordance / sums.paired / binomial
-        within = (1.0 - apart * (1.0 - 1.0 / n)) / (1.0 - apart * (mean_size - 1.0) / n)
+        # Samples alone in their clusters, whose rate may be another one, say nothing of how alike others are.
+        paired, of_paired = sums.paired, sums.paired_events / sums.paired
+        paired_size = (sums.squares - (n - paired)) / paired
+        apart = sums.discordance / paired / (of_paired * (1.0 - of_paired))
+        within = (1.0 - apart * (1.0 - 1.0 / paired)) / (1.0 - apart * (paired_size - 1.0) / paired)
         estimate = np.maximum(np.maximum(robust, within), 0.0)
         # Effective clusters that hold events, and that hold others; all in one is one.
         held = np.minimum(sums.events**2 / sums.event_squares, (n - sums.events) ** 2 / sums.other_squares)
@@ -80,6 +88,26 @@ def correlation(sums: ClusterSums) -> Array:
 def safe_weight(held: Array | float) -> Array:
     """Weight of a correlation of 1, of effective clusters that hold events, and others."""
     return np.asarray(1.0 / (1.0 + (np.asarray(held) / _SAFE_EVENTS) ** 2))
+
+
+def tail_freedom(sums: ClusterSums, freedom: Array) -> tuple[Array, Array]:
+    """Return the degrees of freedom for the claims that one rate is lower, and higher, than a number.
+
+    Where few of k effective clusters hold events, e of them, the variance that they give a rate is as uncertain as that
+    of a skewed variable: of 1 / (1 / k + 2 (1 / e - 1 / k)) independent values (the factor found by simulation). It is
+    low whenever the rate is. Only the correlation is uncertain, as Fisher's (Statistical Methods, 1925): not at all
+    where clusters are of one sample, or their samples all alike.
+    """
+    n, rho = sums.samples, np.minimum(correlation(sums), 1.0)
+    found = []
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_size = sums.squares / n
+        certain = mean_size / ((mean_size - 1.0) * (1.0 - rho) ** 2)
+        for count, squares in ((sums.events, sums.event_squares), (n - sums.events, sums.other_squares)):
+            clusters, held = n**2 / sums.squares, count**2 / squares
+            known = certain / (1.0 / clusters + _SKEWED * np.maximum(1.0 / held - 1.0 / clusters, 0.0))
+            found.append(np.where(np.isfinite(known), np.minimum(np.maximum(known, LEAST_FREEDOM), freedom), freedom))
+    return found[0], found[1]
 
 
 def effective_samples(sums: ClusterSums) -> tuple[Array, Array]:
@@ -112,6 +140,7 @@ def effective_counts(cells: Cells, event: npt.NDArray[Any]) -> EffectiveCounts:
         residuals=cells.by_group(squared),
         discordance=cells.by_group(discordance),
         paired=cells.by_group(np.where(several, m, 0.0)),
+        paired_events=cells.by_group(np.where(several, y, 0.0)),
         squares=cells.by_group(m**2),
         event_squares=cells.by_group(y**2),
         other_squares=cells.by_group((m - y) ** 2),
@@ -120,7 +149,9 @@ def effective_counts(cells: Cells, event: npt.NDArray[Any]) -> EffectiveCounts:
     freedom = np.minimum(freedom_of_samples(cells.effective()), freedom_of_samples(samples))
     shared = _drawn_apart(shared_correlation(cells, residual / n[cells.group]), cells.effective())
     clusters = cells.by_group().astype(np.int64)
-    return EffectiveCounts(_whole(rate * samples), samples, clusters, effect, freedom, shared)
+    return EffectiveCounts(
+        _whole(rate * samples), samples, clusters, effect, freedom, *tail_freedom(sums, freedom), shared
+    )
 
 
 def _drawn_apart(shared: Array | None, effective: Array) -> Array | None:

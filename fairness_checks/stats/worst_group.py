@@ -30,24 +30,25 @@ def judge_worst_group(
     alpha: float,
     *,
     ceiling: bool,
-    freedom: np.ndarray | None = None,
+    freedom: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Inference:
     """Judge the worst group's rate against a ceiling (``max_value``) or a floor (``min_value``)."""
     # Exact binomial tests, counts or effective counts of shape (G,); Sidak (JASA 62 (1967) 626) over the groups for a
     # violation, none for compliance. The interval is the inversion (Clopper and Pearson, Biometrika 26 (1934) 404).
+    # `freedom`: for the claims that a rate is lower, and higher, than a number; of clusters.
     counts = [(float(x), float(n)) for x, n in zip(events, samples, strict=True)]
     groups = len(counts)
-    if not ceiling:  # a floor of the rate is a ceiling of its complement
-        counts, limit = [(n - x, n) for x, n in counts], 1.0 - limit
     size = freedom_of_samples(np.asarray(samples, dtype=np.float64))
-    known = size if freedom is None else freedom
+    lower, higher = (size, size) if freedom is None else freedom
+    if not ceiling:  # a floor of the rate is a ceiling of its complement
+        counts, limit, lower, higher = [(n - x, n) for x, n in counts], 1.0 - limit, higher, lower
     p = np.array([_binomial_p(x, n, limit) for x, n in counts])
-    p = widened(p, size[:, None], known[:, None])
+    p = widened(p, size[:, None], np.stack([higher, lower], axis=1))
     rate = np.array([x / n for x, n in counts])
 
     p_violation = sidak(float(p[:, 0].min()), groups)
     level = sidak_level(alpha, groups)
-    of_low, of_high = (narrowed(tail, size, known).tolist() for tail in (level, alpha))
+    of_low, of_high = narrowed(level, size, higher).tolist(), narrowed(alpha, size, lower).tolist()
     low = max(clopper_pearson_bound(x, n, tail, upper=False) for (x, n), tail in zip(counts, of_low, strict=True))
     high = max(clopper_pearson_bound(x, n, tail, upper=True) for (x, n), tail in zip(counts, of_high, strict=True))
     ties = [-np.array([n for _, n in counts])]

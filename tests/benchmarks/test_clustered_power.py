@@ -7,6 +7,8 @@ from benchmarks.clustered_power import (
     SIZES,
     Cell,
     Group,
+    ceiling_p_values,
+    ceilings,
     evidence,
     level_cells,
     p_values,
@@ -66,3 +68,21 @@ def test_cells_at_the_limit_and_past_it():
     assert set(shares) == {"ours", "evidence", "linearised"}
     assert shares["ours"][0] > 0.5
     assert shares["ours"][1] == 0.0
+
+
+@pytest.mark.parametrize("limit", [0.3, 0.5])
+def test_p_values_of_ceilings_are_those_of_audit(limit):
+    sizes, events = FIRST.draw(np.random.default_rng(4), 1)
+    cluster, event = rows(sizes[0], events[0])
+    given = Predictions(
+        np.ones(len(event)), event, sensitive_features={"group": np.full(len(event), "a")}, cluster=cluster
+    )
+    record = audit(given, metric="true_positive_rate", max_value=limit)
+    found = [float(p[0]) for p in ceiling_p_values(sums_of(sizes, events), limit)]
+    assert found == pytest.approx([record.p_violation, record.p_compliance], rel=1e-9)
+
+
+def test_ceilings_lie_at_the_truth_or_past_it():
+    groups = list(ceilings())
+    assert all(limit is None or abs(limit - group.rate) >= 0.03 for group, limit in groups)
+    assert sum(limit is None for _, limit in groups) > len(groups) // 2

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.clusters import FEWEST_EFFECTIVE, find_cells
 from fairness_checks.stats.disparity import judge_disparity, rates_compliance, rates_violation
 from fairness_checks.stats.exact import exact_violation
 from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, pair_freedom, widened, worth
-from fairness_checks.stats.rao_scott import ClusterSums, correlation, effective_counts, effective_samples
+from fairness_checks.stats.rao_scott import ClusterSums, correlation, effective_counts, effective_samples, tail_freedom
 from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.stats.worst_group import judge_worst_group
 
@@ -46,6 +46,7 @@ def sums_of(sizes, events):
         residuals=((y - m * (x / n)[..., None]) ** 2).sum(-1),
         discordance=np.where(m > 1, y * (m - y) / np.maximum(m - 1.0, 1.0), 0.0).sum(-1),
         paired=np.where(m > 1, m, 0.0).sum(-1),
+        paired_events=np.where(m > 1, y, 0.0).sum(-1),
         squares=(m**2).sum(-1),
         event_squares=(y**2).sum(-1),
         other_squares=((m - y) ** 2).sum(-1),
@@ -71,6 +72,12 @@ def effective(sums):
     return sums.events / sums.samples * samples, samples, freedom_of_samples(clusters)
 
 
+def beta_binomial(rng, sizes, rate, rho):
+    """Events of clusters of these sizes, and rates, whose samples have this correlation."""
+    shape = (1.0 - rho) / rho
+    return rng.binomial(sizes, rng.beta(rate * shape, (1.0 - rate) * shape, sizes.shape))
+
+
 @given(data=st.lists(st.tuples(st.booleans(), st.integers(-1, 3)), min_size=1, max_size=80))
 @settings(max_examples=60, deadline=None)
 def test_clusters_of_one_sample_give_back_the_counts(data):
@@ -81,7 +88,8 @@ def test_clusters_of_one_sample_give_back_the_counts(data):
     np.testing.assert_array_equal(found.samples, expected[1])
     np.testing.assert_array_equal(found.clusters, expected[1])
     np.testing.assert_allclose(found.design_effect, 1.0, rtol=1e-12)
-    np.testing.assert_array_equal(found.freedom, freedom_of_samples(found.samples))
+    for known in (found.freedom, found.lower, found.higher):
+        np.testing.assert_array_equal(known, freedom_of_samples(found.samples))
 
 
 @given(data=st.lists(st.tuples(st.booleans(), st.integers(0, 2)), min_size=1, max_size=60), times=st.integers(2, 6))
@@ -106,7 +114,8 @@ def test_repeated_samples_get_the_verdict_of_the_samples_once():
             (a.low, a.high, a.p_violation, a.p_compliance), abs=1e-9
         )
     a = judge_worst_group(*once, 0.3, ALPHA, ceiling=True)
-    b = judge_worst_group(twice.events, twice.samples, 0.3, ALPHA, ceiling=True, freedom=twice.freedom)
+    known = twice.lower, twice.higher
+    b = judge_worst_group(twice.events, twice.samples, 0.3, ALPHA, ceiling=True, freedom=known)
     assert (b.low, b.high, b.p_violation) == pytest.approx((a.low, a.high, a.p_violation), abs=1e-9)
 
 
@@ -166,14 +175,14 @@ def test_the_correlation_is_estimated_without_bias_where_events_are_many():
 def direct_effect(event, cluster):
     """Design effect by the rule, from pairs of samples and statsmodels, and which of the two estimates is larger."""
     sizes, n = np.bincount(cluster), len(event)
-    mean_size, variance = sizes[cluster].mean(), event.var()
-    observed = least_squares_effect(event, cluster)
+    mean_size, observed = sizes[cluster].mean(), least_squares_effect(event, cluster)
     robust = (observed / (1.0 - mean_size / n + observed / n) - 1.0) / (mean_size - 1.0)
     mates = (cluster[:, None] == cluster) & ~np.eye(n, dtype=bool)
     some = mates.any(axis=1)
     differ = ((event[:, None] != event) & mates).sum(axis=1)[some] / mates.sum(axis=1)[some]
-    apart = differ.mean() / 2.0 / variance
-    within = (1.0 - apart * (1.0 - 1.0 / n)) / (1.0 - apart * (mean_size - 1.0) / n)
+    # Of the samples that have mates, about a rate of their own.
+    apart, paired = differ.mean() / 2.0 / np.maximum(event[some].var(), 1e-300), some.sum()
+    within = (1.0 - apart * (1.0 - 1.0 / paired)) / (1.0 - apart * (sizes[cluster][some].mean() - 1.0) / paired)
     rho = max(robust, within, 0.0)
     events, others = np.bincount(cluster, event), np.bincount(cluster, ~event)
     held = min(y.sum() ** 2 / (y**2).sum() for y in (events, others))
@@ -314,32 +323,74 @@ def test_two_groups_at_the_limit_fail_no_more_often_than_alpha(rho, rates):
     assert np.mean(clusters.one_sided(within) < ALPHA) <= bound
 
 
-def shares_rejected(x, n, freedom, rate):
-    """Share of binomial tests against their true rate that call it lower, and higher."""
+def shares_rejected(sums, rate, alpha):
+    """Shares of binomial tests against their true rate that call it lower, and higher; of 5 effective clusters or more.
+
+    Also the number of data sets.
+    """
+    x, n, freedom = effective(sums)
+    lower, higher = tail_freedom(sums, freedom)
     below = np.where(x < n, special.betainc(np.maximum(n - x, 1e-9), x + 1.0, 1.0 - rate), 1.0)
     above = np.where(x > 0.0, special.betainc(np.maximum(x, 1e-9), n - x + 1.0, rate), 1.0)
-    return tuple(np.mean(widened(p, freedom_of_samples(n), freedom) < ALPHA) for p in (below, above))
+    judged, size = sums.samples**2 / sums.squares >= FEWEST_EFFECTIVE, freedom_of_samples(n)
+    shares = [np.mean((widened(p, size, f) < alpha)[judged]) for p, f in ((below, lower), (above, higher))]
+    return shares, judged.sum()
 
 
 @pytest.mark.parametrize(("clusters", "rate"), [(10, 0.3), (18, 0.3), (200, 0.05)])
 def test_clusters_of_unequal_size_pass_a_ceiling_no_more_often_than_alpha(clusters, rate):
-    rng, simulations, shape = np.random.default_rng(10), 4_000, 0.25  # correlation 0.8
+    rng, simulations = np.random.default_rng(10), 4_000
     sizes = rng.geometric(1.0 / 3.0, (simulations, clusters))
-    sums = sums_of(sizes, rng.binomial(sizes, rng.beta(rate * shape, (1.0 - rate) * shape, sizes.shape)))
-    bound = ALPHA + 3.0 * np.sqrt(ALPHA * (1.0 - ALPHA) / simulations)
-    assert max(shares_rejected(*effective(sums), rate)) <= bound
-    # Rao and Scott's own counts do not keep it.
-    seen = sums.events / sums.samples
-    some = (seen > 0.0) & (seen < 1.0)
-    variance = np.where(some, sums.residuals / sums.samples**2 * clusters / (clusters - 1.0), 1.0)
-    plain = np.where(some, np.minimum(seen * (1.0 - seen) / variance, sums.samples), clusters)
-    assert shares_rejected(seen * plain, plain, freedom_of_samples(plain), rate)[0] > bound
+    shares, count = shares_rejected(sums_of(sizes, beta_binomial(rng, sizes, rate, 0.8)), rate, ALPHA)
+    assert max(shares) <= ALPHA + 3.0 * np.sqrt(ALPHA * (1.0 - ALPHA) / count)
 
 
-@pytest.mark.parametrize(("samples", "rate"), [(100, 0.05), (200, 0.05), (500, 0.02), (100, 0.3)])
-def test_rare_events_in_clusters_pass_a_ceiling_no_more_often_than_alpha(samples, rate):
-    # Without the safe weight and the second estimate up to 12 % pass: few events that lie apart look independent.
-    rng, simulations = np.random.default_rng(9), 4_000
-    for rho in (0.2, 0.5, 1.0):
-        found = effective(draw(rng, simulations, samples, 5, rate, rho))
-        assert max(shares_rejected(*found, rate)) <= ALPHA + 0.0105
+def uniform(rng, shape):
+    return rng.integers(1, 51, shape)
+
+
+def pareto(rng, shape):
+    return np.minimum(np.floor(rng.pareto(1.1, shape) + 1.0), 50.0).astype(int)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.0025])
+@pytest.mark.parametrize(
+    ("draw_sizes", "clusters", "small", "large", "rho"),
+    [(uniform, 100, 0.05, 0.05, 0.2), (uniform, 30, 0.02, 0.18, 0.2), (pareto, 200, 0.02, 0.18, 0.2)],
+    ids=["uniform", "uniform, by size", "Pareto, by size"],
+)
+def test_rare_events_of_few_clusters_pass_a_ceiling_no_more_often_than_alpha(
+    draw_sizes, clusters, small, large, rho, alpha
+):
+    """They do with one estimate of the correlation, or with as many degrees of freedom as there are clusters."""
+    rng, simulations = np.random.default_rng(11), 20_000
+    sizes = draw_sizes(rng, (simulations, clusters))
+    rates = np.where(sizes > np.median(sizes), large, small)
+    shares, count = shares_rejected(
+        sums_of(sizes, beta_binomial(rng, sizes, rates, rho)), (sizes * rates).sum() / sizes.sum(), alpha
+    )
+    assert max(shares) <= alpha + 3.0 * np.sqrt(alpha * (1.0 - alpha) / count)
+
+
+def test_clusters_of_one_sample_say_nothing_of_how_alike_the_others_samples_are():
+    """Thirty clusters of six, of rate 0.5; a thousand samples without an event leave their correlation as it is."""
+    rng = np.random.default_rng(12)
+    sizes = np.full((400, 30), 6)
+    events = beta_binomial(rng, sizes, 0.5, 0.3)
+    alone = np.zeros((400, 1_000), dtype=int)
+    found = correlation(sums_of(np.hstack([sizes, alone + 1]), np.hstack([events, alone])))
+    assert found.min() > 0.1  # less than nothing by the rate of all samples
+
+
+@pytest.mark.parametrize("every", [1, 6])
+def test_that_a_rate_is_lower_rests_on_the_clusters_with_events(every):
+    """Four of sixty clusters of six hold all events; the degrees of freedom of the other claim are all clusters'."""
+    cluster = np.repeat(np.arange(60), 6)
+    event = (cluster < 4) & (np.arange(360) % 6 < every)
+    found, others = counts(event, cluster), counts(~event, cluster)
+    assert found.higher[0] == pytest.approx(found.freedom[0])
+    if every == 6:  # nothing is uncertain where all samples of a cluster are alike
+        assert found.lower[0] == pytest.approx(found.freedom[0])
+    else:
+        assert found.lower[0] < 5.0 < found.freedom[0]
+    assert (others.lower[0], others.higher[0]) == pytest.approx((found.higher[0], found.lower[0]))
