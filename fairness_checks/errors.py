@@ -29,6 +29,7 @@ __all__ = [
     "RecordError",
     "attempted",
     "did_you_mean",
+    "listed",
 ]
 
 T = TypeVar("T")
@@ -70,9 +71,26 @@ def attempted(make: Callable[[], T]) -> T | Exception:
         return error
 
 
+_OPPOSITES = (("min", "max"), ("best", "worst"), ("true", "false"), ("positive", "negative"), ("over", "under"))
+
+
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
-    """Return a clause that names the nearest allowed name, or all of them."""
+    """Return a clause that names the nearest allowed name, or all of them; what says the opposite is not near."""
     names = sorted(set(allowed))
-    listing = ", ".join(names) if names else "none"
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"did you mean {nearest[0]!r}? (allowed: {listing})" if nearest else f"allowed: {listing}"
+    near = [other for other in names if not _is_opposite(name, other)]
+    return listed(next(iter(difflib.get_close_matches(name, near, n=1, cutoff=0.6)), None), names)
+
+
+def listed(nearest: str | None, names: Iterable[str]) -> str:
+    """Return a clause that names the nearest of some names, where there is one, and all of them."""
+    listing = ", ".join(names) or "none"
+    return f"did you mean {nearest!r}? (allowed: {listing})" if nearest else f"allowed: {listing}"
+
+
+def _is_opposite(name: str, other: str) -> bool:
+    """Say whether two names differ in a word that turns what they say into its opposite."""
+    return any(
+        (one in name and two in other and two not in name and one not in other)
+        for pair in _OPPOSITES
+        for one, two in (pair, pair[::-1])
+    )

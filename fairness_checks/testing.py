@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.errors import ConfigurationError
 from fairness_checks.findings.finding import find
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.verdict import audit_model
@@ -19,6 +19,7 @@ from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.limits import LIMITS, LimitKind
+from fairness_checks.question.metric_names import metric_hint
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.own_metrics import own_metric_problem, registered
 from fairness_checks.records.check_record import CheckRecord
@@ -275,7 +276,7 @@ def _metric(metric: object) -> Metric:
     found = METRICS.get(metric) if isinstance(metric, str) else found
     if found is None:
         raise ConfigurationError(
-            f"metric: {metric!r} is none; {did_you_mean(metric, METRICS)}"
+            f"metric: {metric!r} is none; {metric_hint(metric, METRICS)}"
             if isinstance(metric, str)
             else f"metric: {metric!r} is no name, no Metric and no function that @fairness_metric has registered"
         )

@@ -33,6 +33,7 @@ from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.inputs.group_names import clean
 from fairness_checks.question.checks import MISMATCH, Check, Settings
 from fairness_checks.question.limits import LIMIT_KINDS
+from fairness_checks.question.metric_names import metric_hint
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.waivers import Waiver, waiver_entry
 from fairness_checks.storage.files import read_regular
@@ -165,7 +166,7 @@ def _idle_waiver(config: GateConfig, waiver: Waiver) -> str | None:
         if waiver.metric == MISMATCH:  # which an entry without a metric means
             listing = ", ".join(sorted(set(metrics)))
             return f"names no metric, and {waiver.model} has no check of uncertainty; give the metric: {listing}"
-        return f"{waiver.model} has no check of {waiver.metric}; {did_you_mean(waiver.metric, metrics)}"
+        return f"{waiver.model} has no check of {waiver.metric}; {metric_hint(waiver.metric, metrics)}"
     there = [waiver_entry(waiver.model, check.question) for check in checks if check.metric == waiver.metric]
     more = f"; ... and {len(there) - _MAX_SHOWN} more" if len(there) > _MAX_SHOWN else ""
     those = f"its checks of {waiver.metric} are waived by {'; '.join(there[:_MAX_SHOWN])}{more}"

@@ -21,16 +21,17 @@ def name_problems(document: Document, models: Declared) -> Iterator[Problem]:
     """Yield models that were not found, and features that a model does not declare."""
     # Reads the document and not the parsed configuration, so that a file with other mistakes is checked as well.
     data = document.data
-    entries = data.get("models") if isinstance(data, dict) else None
-    for name in entries if isinstance(entries, dict) else ():
-        if name not in models:
-            message = f"no model of this name was found; {did_you_mean(name, models)}; {_REMEDY}"
-            yield document.problem(("models", name), message)
-    unchecked = data.get("unchecked") if isinstance(data, dict) else None
-    for name in unchecked if isinstance(unchecked, dict) else ():
-        if name not in models:
-            message = f"no model of this name was found; {did_you_mean(name, models)}, or remove the line"
-            yield document.problem(("unchecked", name), message)
+    for key, remedy in (("models", f"; {_REMEDY}"), ("unchecked", ", or remove the line")):
+        entries = data.get(key) if isinstance(data, dict) else None
+        missing = [name for name in entries if name not in models] if isinstance(entries, dict) else []
+        if missing and not models:  # one mistake, whatever the number of names
+            yield document.problem(
+                (key,), f"no model was found at all, so none of {', '.join(map(str, missing))}{remedy}"
+            )
+            continue
+        for name in missing:
+            message = f"no model of this name was found; {did_you_mean(name, models)}{remedy}"
+            yield document.problem((key, name), message)
     seen = set()
     for path, check in checks_of(data):
         swept = path[2] == "sweep"  # all checks of a sweep are by its one feature

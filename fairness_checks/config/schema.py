@@ -26,6 +26,7 @@ from fairness_checks.question.checks import (
     Worsening,
 )
 from fairness_checks.question.limits import LimitKind, Section
+from fairness_checks.question.metric_names import metric_hint
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.sweep.plan import require_test
 from fairness_checks.typing import TestData
@@ -57,7 +58,7 @@ def _metric(name: str, info: ValidationInfo) -> str:
     known = METRICS if info.context is None else info.context[KNOWN]
     if name not in known:
         raise ValueError(
-            f"{shorten(repr(name))} is not a metric; {did_you_mean(name, known)}; a metric of your own is registered "
+            f"{shorten(repr(name))} is not a metric; {metric_hint(name, known)}; a metric of your own is registered "
             "with @fairness_metric in a conftest.py that this file can see"
         )
     return name

@@ -149,26 +149,44 @@ def _are_equal(first: Any, second: Any) -> bool:
     if first is second or (hasattr(first, "is_") and first.is_(second)):
         return True
     levels = [getattr(index, "levels", ()) for index in (first, second)]  # of a MultiIndex
-    if levels[0] and len(levels[0]) == len(levels[1]):
+    if levels[0] or levels[1]:
+        alike = len(levels[0]) == len(levels[1]) and all(map(_have_same, *levels))
         # Codes of 1 to 4 bytes say as much as the labels that pandas would make of them.
-        if all(len(a) == len(b) and _first_difference(a, b) is None for a, b in zip(*levels, strict=True)):
-            return all(map(_same_values, first.codes, second.codes))
-    elif isinstance(first.dtype, np.dtype) and first.dtype == second.dtype:
-        left, right = np.asarray(first), np.asarray(second)
-        if _is_one(left, right):
-            return True
-        if left.dtype.kind == "O":  # each of them is followed once, by `_unlike`
-            return False
+        return all(map(_same_codes, first.codes, second.codes)) if alike else bool(first.equals(second))
+    memory = _memory(first)
+    if memory is not None and memory == _memory(second):
+        return True
+    if first.dtype == second.dtype == np.dtype(object):
+        return False  # each object is followed once, by `_unlike`
     return bool(first.equals(second))
 
 
-def _same_values(left: np.ndarray, right: np.ndarray) -> bool:
-    return _is_one(left, right) or np.array_equal(left, right)
+def _have_same(first: Any, second: Any) -> bool:
+    """Say whether two indexes have the same labels, as many of them."""
+    return len(first) == len(second) and _first_difference(first, second) is None
 
 
-def _is_one(left: np.ndarray, right: np.ndarray) -> bool:
-    """Say whether two arrays of one length are the same memory: an index and a slice of it."""
-    return left.ctypes.data == right.ctypes.data and left.strides == right.strides and left.dtype == right.dtype
+def _same_codes(left: np.ndarray, right: np.ndarray) -> bool:
+    """Say whether codes of one level are equal."""
+    return _place(left) == _place(right) or np.array_equal(left, right)
+
+
+def _memory(index: Any) -> object:
+    """Say where in memory the labels of an index are, which slices of a table share; None where that is not known."""
+    dtype = index.dtype
+    if isinstance(dtype, np.dtype):
+        return _place(np.asarray(index))
+    if getattr(dtype, "storage", None) == "pyarrow" or hasattr(dtype, "pyarrow_dtype"):
+        return [
+            (part.offset, len(part), [None if buffer is None else buffer.address for buffer in part.buffers()])
+            for part in index.array.__arrow_array__().chunks
+        ]
+    return None
+
+
+def _place(array: np.ndarray) -> tuple[object, ...]:
+    """Say where in memory an array is, and how it is read."""
+    return array.ctypes.data, array.strides, array.dtype
 
 
 def _unlike(left: np.ndarray, right: np.ndarray) -> npt.NDArray[np.intp]:

@@ -61,10 +61,10 @@ class SensitiveFeature:
     groups: tuple[str, ...]
 
 
-def first_rows(mask: npt.NDArray[np.bool_]) -> str:
-    """Name the first rows (from 0) where a mask holds, for an error message."""
+def first_rows(mask: npt.NDArray[np.bool_], values: np.ndarray | None = None) -> str:
+    """Name the first rows (from 0) where a mask holds, for an error message; of numbers, with what stands there."""
     rows = np.flatnonzero(mask)
-    shown = ", ".join(str(int(row)) for row in rows[:5])
+    shown = ", ".join(str(row) if values is None else f"{row} ({values[row]!s})" for row in rows[:5].tolist())
     return f"row {shown}" if rows.size == 1 else f"rows {shown}{', ...' if rows.size > 5 else ''}"
 
 

@@ -101,21 +101,23 @@ def _read_numbers(name: str, values: np.ndarray) -> np.ndarray:
 
 def _refuse_rounded(name: str, values: np.ndarray) -> None:
     what = f"{values.dtype} too large to be told from the next whole number (give integers or text)"
-    _refuse(name, rounded(values), what)
+    _refuse(name, rounded(values), what, values)
 
 
 def _decoded(value: object) -> object:
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 
-def _refuse(name: str, bad: npt.NDArray[np.bool_], what: str) -> None:
+def _refuse(name: str, bad: npt.NDArray[np.bool_], what: str, values: np.ndarray | None = None) -> None:
     count = int(np.count_nonzero(bad))
     if count:
         verb = "is" if count == 1 else "are"
         remedy = ""
         if what.startswith("missing") or what in ("masked", "blank", *_ABSENT.values()):
             remedy = "; give each an id of its own" if name in ("cluster", "sample_id") else f"; {FILL_IN}"
-        raise InvalidPredictions(f"{name}: {count} of {len(bad)} values {verb} {what}: {first_rows(bad)}{remedy}")
+        raise InvalidPredictions(
+            f"{name}: {count} of {len(bad)} values {verb} {what}: {first_rows(bad, values)}{remedy}"
+        )
 
 
 def read_labels(name: str, values: Any) -> npt.NDArray[np.bool_]:
@@ -151,7 +153,10 @@ def _refuse_words(name: str, array: np.ndarray) -> NoReturn:
 
 def _which(name: str, classes: Sequence[str]) -> str:
     """Say how to name the positive class."""
-    if len(classes) == 2 and name != "outcome":
+    if len(classes) == 2 and name == "outcome":  # of a data set, which gives models 0 and 1
+        ways = " or ".join(f"`outcome=np.asarray(outcome) == {each}`" for each in classes)
+        return f"write {ways}, whichever is your positive class; `test.outcome` is then 0/1 and needs no positive="
+    if len(classes) == 2:
         return f"say which class is the positive one: positive={classes[0]} or positive={classes[1]}"
     return f"give 0/1 or bool, for instance `np.asarray({name}) == {classes[-1]}` if that is your positive class"
 
@@ -189,7 +194,7 @@ def read_scores(values: Any) -> npt.NDArray[np.floating[Any]]:
         why = (
             "give probabilities, not logits or margins" if far.any() else "by a rounding: write np.clip(y_score, 0, 1)"
         )
-        _refuse("y_score", outside, f"outside [0, 1] ({why})")
+        _refuse("y_score", outside, f"outside [0, 1] ({why})", score)
     return np.asarray(np.clip(score, 0.0, 1.0))
 
 
@@ -215,9 +220,9 @@ def read_measures(name: str, values: Any, *, signed: bool) -> npt.NDArray[np.flo
     if array.dtype.kind not in "biuf":
         raise InvalidPredictions(f"{name}: {_not_numeric(array)}; one number a sample is needed")
     measures = array.astype(np.float64)
-    _refuse(name, ~np.isfinite(measures), "NaN or infinite")
+    _refuse(name, ~np.isfinite(measures), "NaN or infinite", measures)
     if not signed:
-        _refuse(name, measures < 0.0, "negative")
+        _refuse(name, measures < 0.0, "negative", measures)
     return measures
 
 

@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.errors import ConfigurationError
 from fairness_checks.kinds.design import Design
 from fairness_checks.planning.needs import plan_of
 from fairness_checks.question.arguments import count, number
 from fairness_checks.question.checks import unfit_limit
 from fairness_checks.question.limits import LIMITS, PAIRWISE, LimitKind, limit_problem
+from fairness_checks.question.metric_names import metric_hint
 from fairness_checks.question.metrics import METRICS, Metric, parts_of
 
 __all__ = ["Value", "checked_values", "design", "second_values"]
@@ -88,7 +89,7 @@ def _metric(name: object) -> Metric:
     if not isinstance(name, str):
         raise ConfigurationError(f"metric: {name!r} is no name; allowed: {', '.join(METRICS)}")
     if name not in METRICS:
-        raise ConfigurationError(f"metric {name!r} does not exist; {did_you_mean(name, METRICS)}")
+        raise ConfigurationError(f"metric {name!r} does not exist; {metric_hint(name, METRICS)}")
     metric = METRICS[name]
     for part in parts_of(metric):
         plan_of(part)  # an error here if it cannot be planned

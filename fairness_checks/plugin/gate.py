@@ -101,7 +101,7 @@ class Gate:
         self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
         self._answers: dict[str, dict[Question, Answer]] = {}
         self._failures: dict[str, Exception] = {}
-        self._raised: list[Exception] = []  # errors of trainings that a check has shown
+        self._shown: list[tuple[str, BaseException | str, str]] = []  # by model: an error, and the test that shows it
         self._deselected: set[tuple[str, Question]] = set()
         self._deselected_waivers: list[Waiver] = []
         self._models: dict[str, tuple[str, ...] | None] = {}  # known once every conftest.py has been collected
@@ -296,11 +296,13 @@ class Gate:
                 raise from_project(error, self._config.rootpath)  # noqa: B904  # the same error
         return self._answers[model]
 
-    def is_news(self, error: Exception) -> bool:
-        """Say whether an error is asked about for the first time: of several checks one shows its traceback."""
-        known = any(error is each for each in self._raised)
-        self._raised += [] if known else [error]
-        return not known
+    def said_by(self, model: str, said: BaseException | str, test: str) -> str | None:
+        """Return the test that has already shown an error of a model, or its text; None where this one is to."""
+        for known, shown, first in self._shown:
+            if known == model and first != test and (shown is said or (isinstance(said, str) and shown == said)):
+                return first
+        self._shown.append((model, said, test))
+        return None
 
     def _is_incomplete(self, model: str) -> bool:
         """Say whether some check of a model that was evaluated could not be made, selected or not."""

@@ -76,8 +76,8 @@ class Judging(Protocol):
         """Evaluate a model once, and judge all of its checks."""
         ...
 
-    def is_news(self, error: Exception) -> bool:
-        """Say whether an error is asked about for the first time."""
+    def said_by(self, model: str, said: BaseException | str, test: str) -> str | None:
+        """Return the test that has already shown an error of a model, or its text; None where this one is to."""
         ...
 
 

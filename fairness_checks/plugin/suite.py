@@ -14,7 +14,7 @@ import pytest
 
 from fairness_checks.errors import ConfigurationError, FairnessError
 from fairness_checks.judge.hearing import heard_by
-from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, IN_ORDER, RECORDS, SAID, STATE
+from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, IN_ORDER, RECORDS, SAID, STATE, Judging
 from fairness_checks.plugin.tracebacks import HIDDEN, from_project
 
 if TYPE_CHECKING:
@@ -273,23 +273,29 @@ class WaiverTest(LimitsTest):
 def _answers_of(request: pytest.FixtureRequest) -> Mapping[Question, Answer]:
     """Return the answers to all checks of a test's model; why there are none is an error of this test's set-up."""
     __tracebackhide__ = HIDDEN
-    item = request.node
+    item, gate = request.node, request.config.stash[GATE]
     try:
-        return request.config.stash[GATE].answers(item.model, request)
-    except pytest.exit.Exception as error:
-        problem = f"{item.model}: the fixture called pytest.exit: {error}"
-    except FairnessError as error:
-        problem = f"{item.model}: {_told(error)}"
-    except Exception as error:
-        if isinstance(error, pytest.FixtureLookupError) or request.config.stash[GATE].is_news(error):
+        return gate.answers(item.model, request)
+    except (Exception, pytest.exit.Exception) as error:
+        problem = _problem(gate, item, error)
+        if problem is None:
             raise
-        problem = f"{item.model}: {type(error).__name__}: {error}"
-    # Outside of the handlers: inside, pytest would print the error a second time, as the one being handled.
-    pytest.fail(problem, pytrace=False)
+    # Outside of the handler: inside, pytest would print the error a second time, as the one being handled.
+    pytest.fail(f"{item.model}: {problem}", pytrace=False)
 
 
-def _told(error: Exception) -> str:
+def _problem(gate: Judging, item: LimitsTest, error: BaseException) -> str | None:
+    """Say why a test has no answer, in full for one test of a model; None where a traceback says it."""
+    told = isinstance(error, FairnessError | pytest.exit.Exception)
+    if first := gate.said_by(item.model, error if not told else _told(error), item.name):
+        return f"the same {'error' if told else type(error).__name__} as in {first}"
+    return _told(error) if told else None
+
+
+def _told(error: BaseException) -> str:
     """Return an error's message with its notes, such as the mix that was trained with."""
+    if isinstance(error, pytest.exit.Exception):
+        return f"the fixture called pytest.exit: {error}"
     notes = getattr(error, "__notes__", ())
     return f"{error} ({'; '.join(notes)})" if notes else str(error)
 
@@ -300,15 +306,12 @@ def record_of(request: pytest.FixtureRequest) -> CheckRecord:
     item, answer = request.node, _answers_of(request)[request.node.check.question]
     if not isinstance(answer, Exception):
         return answer
-    gate, kind = request.config.stash[GATE], ""
-    if not isinstance(answer, FairnessError):
-        if gate.is_news(answer):
-            # Of a training that the project wrote: where it was raised says most.
-            raise from_project(answer, request.config.rootpath)
-        kind = f"{type(answer).__name__}: "
-
+    gate = request.config.stash[GATE]
+    problem = _problem(gate, item, answer)
+    if problem is None:  # of a training that the project wrote: where it was raised says most
+        raise from_project(answer, request.config.rootpath)
     place = f"{gate.node_prefix}:{item.line}: {item.model}, {item.check.question.line}"
-    pytest.fail(f"{place}: {kind}{_told(answer)}", pytrace=False)
+    pytest.fail(f"{place}: {problem}", pytrace=False)
 
 
 def waiver_problem_of(request: pytest.FixtureRequest) -> str | None:

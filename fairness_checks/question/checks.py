@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, get_args
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.question.arguments import count, number
 from fairness_checks.question.limits import LIMIT_KINDS, LimitKind, Section, limit_problem
+from fairness_checks.question.metric_names import metric_hint
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.own_metrics import own_in_sweeps
 from fairness_checks.question.question import Question
@@ -129,7 +130,7 @@ class Check:
 def _problem_of_features(check: Check) -> str | None:
     """Say what is wrong with the metric's name, or with which features or groups are asked for."""
     if check.custom is None and check.metric not in METRICS:
-        return f"metric {check.metric!r} does not exist; {did_you_mean(check.metric, METRICS)}"
+        return f"metric {check.metric!r} does not exist; {metric_hint(check.metric, METRICS)}"
     if not check.by or len(set(check.by)) != len(check.by):
         return f"by: {list(check.by)!r} must name one or more different sensitive features"
     features = (*check.control_features, *check.by)

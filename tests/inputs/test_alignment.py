@@ -313,6 +313,21 @@ def test_labels_that_are_the_same_objects_are_neither_compared_nor_hashed():
         require_aligned({"a": first, "b": table["y_pred"]})
 
 
+SLICED = ("numbers", "text", "arrow-text", "dates", "nan")
+
+
+@pytest.mark.parametrize("kind", SLICED)
+def test_slices_of_one_table_share_their_labels_which_are_not_compared(kind, monkeypatch):
+    table = drawn(index=INDEXES[kind](40))
+    first, second = table["y_true"].iloc[3:30], table["y_pred"].iloc[3:30]
+    assert first.index is not second.index
+    monkeypatch.setattr(pd.Index, "equals", None)
+    assert require_aligned({"a": first, "b": second}).index is first.index
+    monkeypatch.undo()
+    with pytest.raises(InvalidPredictions, match="row 0 is labelled "):
+        require_aligned({"a": first, "b": table["y_pred"].iloc[4:31]})
+
+
 def test_columns_and_rows_that_are_called_like_methods_are_data():
     names = ["get_index", "dims", "index", "to_pandas", "equals"]
     frame = pd.DataFrame(dict.fromkeys(names, 1), index=names)

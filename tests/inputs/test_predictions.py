@@ -355,15 +355,25 @@ BAD = {
     ),
     "score-above-1": (
         lambda: Predictions([0, 1, 1], y_score=[0.1, 1.5, 0.2], **TWO),
-        "y_score: 1 of 3 values is outside [0, 1] (give probabilities, not logits or margins): row 1",
+        "y_score: 1 of 3 values is outside [0, 1] (give probabilities, not logits or margins): row 1 (1.5)",
     ),
     "score-below-0": (
         lambda: Predictions([0, 1, 1], y_score=[-2.0, 0.5, -1e-9], **TWO),
-        "y_score: 2 of 3 values are outside [0, 1] (give probabilities, not logits or margins): rows 0, 2",
+        "y_score: 2 of 3 values are outside [0, 1] (give probabilities, not logits or margins): "
+        "rows 0 (-2.0), 2 (-1e-09)",
     ),
     "score-infinite": (
         lambda: Predictions([0, 1, 1], y_score=[np.inf, 0.5, 0.1], **TWO),
-        "y_score: 1 of 3 values is outside [0, 1]",
+        "y_score: 1 of 3 values is outside [0, 1] (give probabilities, not logits or margins): row 0 (inf)",
+    ),
+    "score-rounded": (
+        lambda: Predictions([0, 1, 1], y_score=np.array([1.00001, 0.5, 0.1], dtype=np.float32), **TWO),
+        "y_score: 1 of 3 values is outside [0, 1] (by a rounding: write np.clip(y_score, 0, 1)): row 0 (1.00001)",
+    ),
+    "scores-of-many": (
+        lambda: Predictions([0, 1] * 4, y_score=np.arange(8) * 2.0, sensitive_features=["f", "m"] * 4),
+        "y_score: 7 of 8 values are outside [0, 1] (give probabilities, not logits or margins): "
+        "rows 1 (2.0), 2 (4.0), 3 (6.0), 4 (8.0), 5 (10.0), ...",
     ),
     "score-text": (
         lambda: Predictions([0, 1, 1], y_score=["a", "b", "c"], **TWO),
@@ -430,7 +440,7 @@ BAD = {
     ),
     "error-infinite": (  # leaving out what diverged would hide it
         lambda: Predictions(error=[0.1, np.inf, 0.2], **TWO),
-        "error: 1 of 3 values is NaN or infinite: row 1",
+        "error: 1 of 3 values is NaN or infinite: row 1 (inf)",
     ),
     "too-many-groups": (
         lambda: Predictions([0, 1] * 501, [0, 1] * 501, sensitive_features={"age": np.linspace(0, 1, 1002)}),
@@ -565,7 +575,7 @@ def test_long_ids_of_any_number_are_kept_apart(kind):
 def test_cluster_ids_that_stand_for_several_whole_numbers_are_refused(dtype):
     first = 2.0 ** {np.float16: 11, np.float32: 24}.get(dtype, 53)
     ids = np.array([1.0, 2.0, first, 3.0], dtype=dtype)
-    with pytest.raises(InvalidPredictions, match=r"too large to be told from the next whole number.*row 2"):
+    with pytest.raises(InvalidPredictions, match=r"too large to be told from the next whole number.*row 2 \("):
         Predictions([0, 1] * 2, [0, 1] * 2, cluster=ids, sensitive_features=["f", "m"] * 2)
 
 

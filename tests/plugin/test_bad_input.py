@@ -197,7 +197,7 @@ ARRAYS = {
     "labels": (f"[1, 2] * 200, [1] * 400, sensitive_features={{'sex': {SEX}}}", ["y_true", "200 of 400", "rows 1, 3"]),
     "scores": (
         f"[1] * 400, y_score=[1.5, -1] + [0] * 398, sensitive_features={{'sex': {SEX}}}",
-        ["y_score", "2 of 400", "outside [0, 1]", "rows 0, 1"],
+        ["y_score", "2 of 400", "outside [0, 1]", "rows 0 (1.5), 1 (-1.0)"],
     ),
     "sensitive": (
         "[1] * 400, [1] * 400, sensitive_features={'sex': ['f'] * 199 + [None, ''] + ['m'] * 199}",

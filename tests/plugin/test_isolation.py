@@ -146,15 +146,31 @@ def test_a_selection_runs_green_without_the_check_that_cannot_be_made(project, g
 def test_a_fixture_that_raises_fails_all_checks_of_its_model(project, gate):
     result = gate(model="broken_model", checks=["{metric: accuracy, by: sex, max_difference: 0.1}"])
     assert (result.ret, result.parseoutcomes()) == (1, {"errors": 2})
-    assert all("the registry is away" in text for text in errors(project))
+    first, second = errors(project)
+    assert "the registry is away" in first
+    assert second == "broken_model: the same ValueError as in test_subgroups[broken_model-sex-false_negative_rate]"
 
 
-def test_invalid_predictions_of_a_fixture_are_said_once_a_check(project, gate):
+def test_invalid_predictions_of_a_fixture_are_said_once(project, gate):
     project.write("conftest.py", project.MODELS + MODEL.replace('["only"] * 1600', '["only"] * 1599'))
     result = gate(checks=["{metric: accuracy, by: sex, max_difference: 0.1}"])
     assert (result.ret, result.parseoutcomes()) == (1, {"errors": 2})
-    assert [text.count("lengths differ") for text in errors(project)] == [1, 1]
+    first, second = errors(project)
+    assert first.count("lengths differ") == 1
+    assert second == "model: the same error as in test_subgroups[model-sex-false_negative_rate]"
     assert "During handling" not in result.stdout.str()
+
+
+def test_one_mistake_of_two_checks_is_said_once_and_pointed_to(project, gate):
+    checks = ["{metric: accuracy, by: sx, max_difference: 0.1}", "{metric: accuracy, by: sx, min_value: 0.1}"]
+    assert gate(checks=[*checks, "{metric: accuracy, by: wrd, min_value: 0.1}"]).ret == 1
+    first, again, another = errors(project)
+    assert "'sx' is not in the predictions" in first
+    assert again == (
+        "thresholds.yaml:7: model, subgroups: accuracy by sx, min_value: the same error as in "
+        "test_subgroups[model-sx-accuracy]"
+    )
+    assert "'wrd' is not in the predictions" in another
 
 
 def test_one_group_is_an_error_of_its_checks_alone(project, gate):
@@ -232,7 +248,10 @@ def test_a_sweep_that_fails_leaves_the_other_checks(project, gate, failure, show
     result = runs("--junitxml=junit.xml", "--fairness-update-baseline", *workers)
     assert result.ret == 1
     assert result.parseoutcomes() == {"passed": 1, "inconclusive": 1, "errors": 2}
-    assert all(shown in text and "mix 'men'" in text for text in errors(project))
+    full = [text for text in errors(project) if shown in text and "mix 'men'" in text]
+    again = [text for text in errors(project) if re.search(r"model, sweep: .*: the same \w+ as in test_sweep\[", text)]
+    assert len(full) in ((1, 2) if workers else (1,))  # once a process
+    assert sorted(full + again) == sorted(errors(project))
     assert {record.family_size for record in records(project)} == {4}
     # A traceback for what the project's code raised, once a process; none for a message that says it all.
     located = sum("conftest.py" in text for text in errors(project))
