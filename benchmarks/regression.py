@@ -259,20 +259,25 @@ def draw_patients(rng: np.random.Generator, sizes: Integers, change: float, turn
     return np.bincount(who, weights=new * 1.0 - old) / sizes, (after, before, who, who)
 
 
+# True change, share of patients that turn, and limit; at the limit where the first and the last are equal.
+_PATIENTS = ((0.02, 0.0, 0.02), (0.024, 0.03, 0.024), (0.03, 0.0, 0.0), (0.0, 0.0, 0.02))
+_FEW_PATIENTS = ((0.06, 0.0, 0.06), (0.16, 0.2, 0.16), (0.06, 0.0, 0.0), (0.0, 0.0, 0.03), (0.0, 0.0, 0.06))
+
+
 def print_patients(draws: int) -> None:
     """Print the third table."""
     print(f"one group of patients with many images, {draws} data sets; ours and a t test of the patients' means")
     print(f"{'sizes':>7} {'K':>4} {'change':>7} {'turning':>7} {'limit':>6}   fail pass   t: fail pass")
     for kind in ("equal", "pareto", "one"):
-        for count in (25, 60, 100):
-            for change, turning, limit in ((0.02, 0.0, 0.02), (0.024, 0.03, 0.024), (0.03, 0.0, 0.0), (0.0, 0.0, 0.02)):
+        for count, images in ((10, 20), (25, 10), (60, 10), (100, 10)):
+            for change, turning, limit in (*_PATIENTS, *(_FEW_PATIENTS if count == 10 else ())):
                 rng, shares = np.random.default_rng(SEED), np.zeros(4)
                 for _ in range(draws):
-                    sizes = np.full(count, 10)
+                    sizes = np.full(count, images)
                     if kind == "pareto":
-                        sizes = np.minimum(5 + 5 * rng.pareto(1.5, count), 100).astype(np.int64)
+                        sizes = np.minimum(images * (0.5 + 0.5 * rng.pareto(1.5, count)), 10 * images).astype(np.int64)
                     elif kind == "one":
-                        sizes[0] = 60
+                        sizes[0] = 6 * images
                     means, (new, old, who, _) = draw_patients(rng, sizes, change, turning)
                     joint = joint_estimates([new], [old], paired=True, clusters=[who])
                     found, error = judge("each_group", joint, limit), max(means.std(ddof=1), 1e-12) / np.sqrt(count)

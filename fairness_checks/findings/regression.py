@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
 from fairness_checks.baseline.accepted import Accepted, held_kind, tighter
 from fairness_checks.baseline.document import Entry
 from fairness_checks.baseline.reading import REWRITE
@@ -69,8 +71,18 @@ def find_in_comparison(comparison: Comparison, check: Check, settings: Settings)
         held_limit=held,
         suggested_limit=_suggested(joint, worsening.new, statistics, check, settings, held),
     )
-    reason = summary(seen.problems)
-    return with_remedy(Finding(check, check.definition, seen.groups, inference, reason, regression=record), statistics)
+    cautions = _heavy_tails(joint, [seen.groups[i].label for i in judged])
+    found = Finding(check, check.definition, seen.groups, inference, summary(seen.problems), regression=record)
+    return with_remedy(dataclasses.replace(found, cautions=cautions), statistics)
+
+
+def _heavy_tails(joint: JointEstimates, labels: list[str]) -> tuple[str, ...]:
+    """Say where a mean changed by few samples above all: no test of a mean keeps its level there."""
+    return tuple(
+        f"one sample or cluster of {labels[g]} makes {joint.largest[g]:.0%} of what changed between the models (in "
+        "squares): if larger changes are possible than any that was seen, a pass is wrong more often than alpha says"
+        for g in np.flatnonzero(joint.largest)
+    )
 
 
 def _missing(comparison: Comparison, check: Check, groups: tuple[GroupRecord, ...]) -> Finding:

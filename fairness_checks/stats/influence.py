@@ -10,7 +10,7 @@
 # So every estimate has pseudo-samples, in which the models disagree. Rates: one event and one non-event more (Agresti
 # and Caffo, doi:10.1080/00031305.2000.10474560; Price and Bonett, doi:10.1016/S0167-9473(03)00007-0); paired, new and
 # old take them in turn (Bonett and Price, J. Educ. Behav. Stat. 37 (2012) 479, doi:10.3102/1076998611411915), changed
-# as much as those that did change (`joint_estimates`). Means: one sample above and one below by half a standard
+# as much as those that did change (`paired_changes`). Means: one sample above and one below by half a standard
 # deviation. Areas: one of each class, ranked by chance, for the variance only; the models do not share it.
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ class Influence:
     psi: Array  # (n,), in the unit of the metric; 0 for a sample that does not count
     extra: Array  # (k,), of the pseudo-samples; where paired, i of new is k - 1 - i of old
     freedom: float  # of the variance, psi over units and extra squared; nan below two units
-    # (n,), by itself, not as a deviation: equal where two models agree in a sample; None where samples are not
-    # known
-    own: Array | None = None
+    plain: Array | None = None  # (n,), psi before it grows for what unequal clusters hide; None without samples
+    own: Array | None = None  # (n,), by itself, not as a deviation: equal where two models agree in a sample
+    kept: float = 1.0  # share of a difference between two models that pseudo-samples leave of it
+    bounded: bool = True  # whether no sample can move the estimate further than a pseudo-sample does
 
 
 def _units(counted: Booleans, clusters: Integers | None) -> int:
@@ -91,7 +92,7 @@ def _two_class_freedom(of_positives: Array, of_negatives: Array, labels: Boolean
 
 
 def _nothing(value: float, n: int, extras: int) -> Influence:
-    return Influence(value, value, np.zeros(n), np.zeros(extras), np.nan, np.zeros(n))
+    return Influence(value, value, np.zeros(n), np.zeros(extras), np.nan, np.zeros(n), np.zeros(n))
 
 
 def rate_influence(
@@ -112,8 +113,8 @@ def rate_influence(
     scale = np.sqrt(independent / (independent - 1.0)) / total
     psi = np.where(counted, events - centre, 0.0) * scale
     extra = np.array([1.0 - centre, -centre]) * (weight * scale)
-    own, psi = (events & counted) * scale, psi * hidden_factor(psi, clusters, counted)
-    return Influence(value, centre, psi, extra, _freedom(counted, clusters), own)
+    own, grown = (events & counted) * scale, psi * hidden_factor(psi, clusters, counted)
+    return Influence(value, centre, grown, extra, _freedom(counted, clusters), psi, own, n / total)
 
 
 def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, pseudo: bool = True) -> Influence:
@@ -129,8 +130,9 @@ def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, p
     spread = 0.5 * float(np.sqrt(psi @ psi / n)) if pseudo else 0.0
     # A cluster of mean size, all of it half a standard deviation away.
     more = spread * (n / units)
-    own, psi = np.where(counted, values, 0.0) * scale, psi * hidden_factor(psi, clusters, counted)
-    return Influence(value, value, psi, np.array([more, -more]), _freedom(counted, clusters), own)
+    own, grown = np.where(counted, values, 0.0) * scale, psi * hidden_factor(psi, clusters, counted)
+    extra, freedom = np.array([more, -more]), _freedom(counted, clusters)
+    return Influence(value, value, grown, extra, freedom, psi, own, bounded=not pseudo)
 
 
 def area_influence(
@@ -154,9 +156,9 @@ def area_influence(
     psi[order] = np.where(labels[order], above * scale[0], below * scale[1])
     chance = (0.5 - area) / units if pseudo else np.zeros(2)
     own = psi + area * np.where(labels, scale[0], scale[1])
-    psi = psi * hidden_factor(psi, clusters, np.full(len(labels), True))
-    freedom = _two_class_freedom(psi * labels, psi * ~labels, labels, clusters)
-    return Influence(area, area, psi, np.append(chance, [0.0, 0.0]), freedom, own)
+    grown = psi * hidden_factor(psi, clusters, np.full(len(labels), True))
+    freedom = _two_class_freedom(grown * labels, grown * ~labels, labels, clusters)
+    return Influence(area, area, grown, np.append(chance, [0.0, 0.0]), freedom, psi, own)
 
 
 def balanced_accuracy_influence(
@@ -174,5 +176,11 @@ def balanced_accuracy_influence(
         # Paired, an event of one rate is a non-event of the same rate.
         np.array([*first, *last[::-1]]) / 2.0,
         freedom,
-        None if hits.own is None or rejections.own is None else (hits.own + rejections.own) / 2.0,
+        _half(hits.plain, rejections.plain),
+        _half(hits.own, rejections.own),
+        max(hits.kept, rejections.kept),
     )
+
+
+def _half(one: Array | None, other: Array | None) -> Array | None:
+    return None if one is None or other is None else (one + other) / 2.0

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from fairness_checks.stats.clusters import Integers, distinct
-from fairness_checks.stats.influence import Influence, hidden_factor
+from fairness_checks.stats.clusters import Integers
+from fairness_checks.stats.influence import Influence
+from fairness_checks.stats.paired_changes import changed_pseudo_samples, changes, of_same_samples, unseen_changes
 from fairness_checks.stats.skewness import WIDENING
 from fairness_checks.typing import Array
-
-_ROUNDING = 1e-6  # of a full change, below which two models agree
 
 __all__ = ["Contrasts", "JointEstimates", "contrasts", "joint_estimates"]
 
@@ -35,6 +34,8 @@ class JointEstimates:
     pseudo: Array  # (2 G, k), influence of the pseudo-samples; where paired, a column is one of both models
     paired: bool  # whether old and new come from the same samples
     spanning: bool  # whether clusters lie in several groups, or in both models' samples where not paired
+    unseen: Array  # (2, G), variance of rises and falls of new above old that no sample shows; 0 unless paired means
+    largest: Array  # (G,), of paired means the share of the largest change in their squares where it is heavy, else 0
 
     @property
     def groups(self) -> int:
@@ -43,7 +44,8 @@ class JointEstimates:
 
     def turned(self) -> JointEstimates:
         """Return the estimates with the opposite sign, for metrics of which less is worse."""
-        return replace(self, value=-self.value, centre=-self.centre, third=-self.third, pseudo=-self.pseudo)
+        value, centre, third, pseudo = (-x for x in (self.value, self.centre, self.third, self.pseudo))
+        return replace(self, value=value, centre=centre, third=third, pseudo=pseudo, unseen=self.unseen[::-1])
 
 
 def joint_estimates(
@@ -62,6 +64,9 @@ def joint_estimates(
         raise ValueError(f"{count} groups of the new model, {len(old)} of the old one")
     if paired and any(n.psi.shape != o.psi.shape for n, o in zip(new, old, strict=True)):
         raise ValueError("paired estimates come from the same samples; the groups' numbers of samples differ")
+    if paired:
+        pairs = zip(new, old, [None] * count if clusters is None else clusters, strict=True)
+        new, old = zip(*(of_same_samples(*pair) for pair in pairs), strict=True)
     if clusters is None:
         new_sums, old_sums = [n.psi for n in new], [o.psi for o in old]
         covariance, spanning = np.zeros((2 * count, 2 * count)), False
@@ -71,14 +76,13 @@ def joint_estimates(
     else:
         old_clusters = clusters if paired or old_clusters is None else old_clusters
         table = _by_cluster([*new, *old], [*clusters, *old_clusters])
-        if paired:
-            table = table @ sparse.diags_array(_growth(new, old, clusters))
         covariance = (table.T @ table).toarray()
         new_sums, old_sums = ([table[:, [g]].toarray()[:, 0] for g in at] for at in np.split(np.arange(2 * count), 2))
         spanning = _spans([*clusters] if paired else [*clusters, *old_clusters])
     pseudo = np.array([one.extra for one in new] + [one.extra[::-1] for one in old])
+    changed = changes(new, old, clusters) if paired else [None] * count
     if paired:
-        pseudo = _changed(pseudo, _changes(new, old, clusters))
+        pseudo = changed_pseudo_samples(pseudo, changed)
     common = np.kron(np.ones((2, 2)) if paired else np.eye(2), np.eye(count))
     covariance += common * (pseudo @ pseudo.T)
     third = np.zeros((4, count))
@@ -88,7 +92,7 @@ def joint_estimates(
             third[[1, 2], g] = np.sum(x**2 * y), np.sum(x * y**2)
     both = [*new, *old]
     value, centre, freedom = (np.array([getattr(one, name) for one in both]) for name in ("value", "centre", "freedom"))
-    return JointEstimates(value, centre, covariance, freedom, third, pseudo, paired, spanning)
+    return JointEstimates(value, centre, covariance, freedom, third, pseudo, paired, spanning, *unseen_changes(changed))
 
 
 def _by_cluster(influences: Sequence[Influence], clusters: Sequence[Integers]) -> sparse.csc_array:
@@ -97,51 +101,6 @@ def _by_cluster(influences: Sequence[Influence], clusters: Sequence[Integers]) -
     column = np.repeat(np.arange(len(influences)), [len(one.psi) for one in influences])
     psi = np.concatenate([one.psi for one in influences])
     return sparse.csc_array((psi, (row, column)))
-
-
-def _growth(new: Sequence[Influence], old: Sequence[Influence], clusters: Sequence[Integers]) -> Array:
-    """Factors of the influence on paired estimates, for what unequal clusters hide of their change; shape (2 G,)."""
-    found = []
-    for n, o, codes in zip(new, old, clusters, strict=True):
-        # Samples in which the models agree count, too, but not those that neither estimate is made of.
-        found.append(hidden_factor(n.psi - o.psi, codes, (n.psi != 0.0) | (o.psi != 0.0)))
-    return np.tile(found, 2)
-
-
-def _changes(
-    new: Sequence[Influence], old: Sequence[Influence], clusters: Sequence[Integers] | None
-) -> list[Array | None]:
-    """Return of each group by how much more each sample, or cluster, contributes to the new estimate."""
-    found: list[Array | None] = []
-    for g, (n, o) in enumerate(zip(new, old, strict=True)):
-        change = None if n.own is None or o.own is None else n.own - o.own
-        if change is not None and clusters is not None:
-            change = np.asarray(np.bincount(distinct(clusters[g])[1], weights=change), dtype=np.float64)
-        found.append(change)
-    return found
-
-
-def _changed(pseudo: Array, changes: Sequence[Array | None]) -> Array:
-    """Let paired pseudo-samples change between the models as much as the samples, or clusters, that did change."""
-    # (2 G, k) to (2 G, 2 k). Changes d count as e = (sum d^2)^2 / sum d^4, of the size s^2 = sum d^4 / sum d^2: of
-    # rates of single samples their number, and 1. Two more of that size leave the variance at most 1 + 2 / e times
-    # what it is. Changes as common as those seen are missed altogether with probability exp(-e): with that weight,
-    # and where `changes` are None, pseudo-samples change in full, a cluster of mean size from no event to events
-    # alone, which is also the most that they do. The variance that they add to either model's own estimate stays.
-    new, old = np.split(pseudo, 2)
-    agreed, change = (new + old) / 2.0, (new - old) / 2.0
-    full = np.sum(np.abs(2.0 * change), axis=1) / np.sqrt(max(2 * change.shape[1], 1))  # of one
-    share = np.ones(len(new))
-    for g, d in enumerate(changes):
-        if d is None or not full[g] > 0.0:
-            continue
-        squares = (d / full[g]) ** 2
-        total, fourth = float(squares.sum()), float(squares @ squares)
-        if total > _ROUNDING**2:
-            missed = np.exp(-(total**2) / fourth)
-            share[g] = min(1.0, missed + (1.0 - missed) * fourth / total)
-    parts, rest = np.sqrt(share)[:, None] * change, np.sqrt(1.0 - share)[:, None] * change
-    return np.block([[agreed + parts, rest], [agreed - parts, rest]])
 
 
 def _spans(clusters: Sequence[Integers]) -> bool:
@@ -188,12 +147,24 @@ def contrasts(joint: JointEstimates, new: Array, old: Array) -> Contrasts:
     error = np.sqrt(total)
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = fewest if joint.spanning else np.maximum(np.where(spread > 0.0, total**2 / spread, fewest), 1.0)
+        harm = (np.where(total > 0.0, np.maximum(moment, 0.0) / (total * error), 0.0) for moment in (falls, rises))
+        # Falls that no sample shows endanger a proof that the contrast is larger, rises one that it is smaller.
         proven, possible = (
-            error * (1.0 + WIDENING * np.where(total > 0.0, np.maximum(moment, 0.0) / (total * error), 0.0))
-            for moment in (falls, rises)
+            np.sqrt(total + more) * (1.0 + WIDENING * g) for more, g in zip(_unseen(joint, new, old), harm, strict=True)
         )
     value = (new @ joint.centre[:count])[:, None] - old @ joint.centre[count:]
     return Contrasts(value, proven, possible, freedom)
+
+
+def _unseen(joint: JointEstimates, new: Array, old: Array) -> tuple[Array, Array]:
+    """Return what unseen falls, and unseen rises, of contrasts add to their variance; shapes (S, T)."""
+    rises, falls = np.zeros((2, len(new), len(old)))
+    for g in np.flatnonzero(joint.unseen.any(axis=0)):
+        a, b = new[:, g][:, None], old[:, g]
+        for sign, (up, down) in ((1.0, joint.unseen[:, g]), (-1.0, joint.unseen[::-1, g])):
+            shared = np.maximum(np.minimum(sign * a, sign * b), 0.0) ** 2
+            rises, falls = rises + up * shared, falls + down * shared
+    return falls, rises
 
 
 def _moments(joint: JointEstimates, g: int, a: Array, b: Array) -> Array:

@@ -75,6 +75,22 @@ def accepted(tmp_path, old, checks, *, ids=True):
     return Accepted(tmp_path / "fairness-baseline.json", model, pseudonyms=Pseudonyms(key))
 
 
+@pytest.mark.parametrize(("change", "named"), [("few", ["a"]), ("all", [])])
+def test_a_mean_that_few_samples_change_is_named_beside_the_verdict(tmp_path, change, named):
+    rng = np.random.default_rng(2)
+    sex, error = np.array(["a", "b"])[np.arange(200) % 2], np.abs(rng.normal(1.0, 0.2, 200))
+    old = Predictions(error=error, sensitive_features={"sex": sex}, sample_id=np.arange(200))
+    worse = np.where(np.arange(200) == 4, 3.0, 0.0) if change == "few" else 0.0
+    new = Predictions(
+        error=error + 0.1 * rng.standard_normal(200) + worse,
+        sensitive_features={"sex": sex},
+        sample_id=np.arange(200),
+    )
+    check = Check("mean_squared_error", BY, "max_worsening", 1.0, of="each_group")
+    found = find_worsening(accepted(tmp_path, old, [check]), new, check, SETTINGS)
+    assert [caution.split(" of ")[1].split(" ")[0] for caution in found.cautions] == named
+
+
 @pytest.mark.parametrize("metric", COMPARABLE)
 def test_a_model_that_did_not_change_has_a_change_of_zero_in_every_metric(tmp_path, metric):
     same = predictions()

@@ -74,17 +74,19 @@ def test_the_paired_difference_of_rates_is_mcnemars():
     assert wide == found.proven[0, 0] == pytest.approx(narrow * (1.0 - 1.3 * skewness), rel=1e-3)
 
 
-def test_pseudo_samples_of_a_paired_difference_are_bonett_and_prices():
-    """One pair more in each discordant cell: 8 and 16 of 102."""
+def test_pseudo_samples_of_a_paired_difference_are_bonett_and_prices_where_few_changed():
+    """One pair more in each discordant cell, as far as 22 of 100 are fewer than 60; the difference stays that seen."""
     new = np.repeat([True, True, False, False], [20, 7, 15, 58])
     old = np.repeat([True, False, True, False], [20, 7, 15, 58])
     joint = joint_estimates(
         [rate_influence(new, np.full(100, True))], [rate_influence(old, np.full(100, True))], paired=True
     )
     c = joint.covariance
-    expected = (8 / 102 + 16 / 102 - (8 / 102 - 16 / 102) ** 2) / 102 * 102 / 101
-    assert c[0, 0] + c[1, 1] - 2 * c[0, 1] == pytest.approx(expected, rel=1e-12)
-    assert joint.centre[0] - joint.centre[1] == pytest.approx(-8 / 102, rel=1e-12)
+    drawn, seen = (7 - 15) / 102, np.repeat([0.0, -1.0, 1.0, 0.0], [20, 15, 7, 58])
+    squares = np.sum((seen - drawn) ** 2) + (1.0 - 22 / 60) * np.sum((np.array([1.0, -1.0]) - drawn) ** 2)
+    expected = squares / 100**2 * 102 / 101
+    assert c[0, 0] + c[1, 1] - 2 * c[0, 1] == pytest.approx(expected, rel=1e-9)
+    assert joint.centre[0] - joint.centre[1] == pytest.approx(-8 / 100, rel=1e-12)
 
 
 def test_a_ratio_whose_denominators_differ_agrees_with_the_jackknife():
