@@ -17,13 +17,13 @@ from fairness_checks.plain import shorten
 from fairness_checks.question.checks import (
     MISMATCH,
     RATCHET,
-    Gap,
     Worsening,
     absent_problem,
     combination_problem,
     limits_of,
     unfit_limit,
 )
+from fairness_checks.question.gaps import GAPS
 from fairness_checks.question.limits import LimitKind, limit_problem, limits_in
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.sweep.mixes import Mix, is_balanced, parse_mix, require_change
@@ -117,7 +117,7 @@ def _gap_problems(
         except ConfigurationError as error:
             key, _, message = str(error).partition(": ")
             yield document.problem((*path, key), message)
-    elif gap in get_args(Gap) and mix is not None:
+    elif gap in tuple(GAPS) and mix is not None:
         yield document.problem((*path, "mix"), "only a check with `gap: change` is of one mix; remove it")
 
 
@@ -140,7 +140,7 @@ def _unfit_problems(
     of = entry.get("of", "disparity") if path[2] == "regression" else None
     if of == "each_group" and entry.get("ratchet") is True:
         yield document.problem((*path, "ratchet"), RATCHET.removeprefix("ratchet: "))
-    for kind in kinds if gap in (None, *get_args(Gap)) and of in (None, *get_args(Worsening)) else ():
+    for kind in kinds if gap in (None, *GAPS) and of in (None, *get_args(Worsening)) else ():
         if kind not in limits_of(metric, gap, of):
             yield document.problem((*path, kind), unfit_limit(metric, kind, gap, of))
         elif _is_number(entry.get(kind)) and (problem := limit_problem(kind, entry[kind], metric)):

@@ -19,12 +19,12 @@ from fairness_checks.question.checks import (
     MISMATCH,
     Burden,
     Correction,
-    Gap,
     MissingSensitive,
     Settings,
     Strata,
     Worsening,
 )
+from fairness_checks.question.gaps import Gap
 from fairness_checks.question.limits import LimitKind, Section
 from fairness_checks.question.metric_names import metric_hint
 from fairness_checks.question.metrics import METRICS

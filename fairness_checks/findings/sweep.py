@@ -21,12 +21,13 @@ from fairness_checks.stats.judge_repeats import JudgedGaps, judge_gaps, repeats_
 from fairness_checks.stats.mismatch_repeats import judge_mismatches
 from fairness_checks.stats.published_test import published_test
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
+from fairness_checks.sweep.asked_gaps import areas_of, find_gaps, slope_mixes
 from fairness_checks.sweep.changes import Change, change_between
 from fairness_checks.sweep.mix_table import group_values, mix_table
 from fairness_checks.sweep.mixes import as_is_mix, require_change
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import SweepResults
-from fairness_checks.sweep.tables import Table, areas_of, find_gaps, read_table, slope_mixes, training_rows
+from fairness_checks.sweep.tables import Table, read_table, training_rows
 
 __all__ = ["find_in_sweep"]
 

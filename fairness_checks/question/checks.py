@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.question.arguments import count, number
+from fairness_checks.question.gaps import GAPS, Gap
 from fairness_checks.question.limits import LIMIT_KINDS, LimitKind, Section, limit_problem
 from fairness_checks.question.metric_names import metric_hint
 from fairness_checks.question.metrics import METRICS, Metric
@@ -20,7 +21,6 @@ __all__ = [
     "Burden",
     "Check",
     "Correction",
-    "Gap",
     "IdenticalRows",
     "Missing",
     "MissingSensitive",
@@ -38,7 +38,6 @@ Burden: TypeAlias = Literal["violation", "compliance"]
 MissingSensitive: TypeAlias = Literal["error", "group"]
 IdenticalRows: TypeAlias = Literal["independent", "together"]
 Strata: TypeAlias = Literal["each", "combined"]
-Gap: TypeAlias = Literal["each_mix", "equal_representation", "worst_case", "best_case", "dependence", "change"]
 MixAnswer: TypeAlias = Literal["closes", "narrows", "reverses", "widens", "open"]
 Worsening: TypeAlias = Literal["disparity", "worst_group", "each_group"]
 
@@ -55,13 +54,12 @@ def limits_of(metric: Metric, gap: Gap | None = None, of: Worsening | None = Non
     if gap is None:
         return metric.limits
     if "max_mismatch" in metric.limits:
-        return ("max_mismatch",) if gap in ("each_mix", "equal_representation") else ()
+        return ("max_mismatch",) if GAPS[gap].mismatches else ()
     if not metric.comparable or (own and not own_in_sweeps(metric)):
         return ()
-    if metric.lower_is_better is None and gap in ("worst_case", "best_case"):  # neither direction is worse
+    if metric.lower_is_better is None and GAPS[gap].directed:  # neither direction is worse
         return ()
-    limits: dict[Gap, tuple[str, ...]] = {"dependence": ("max_slope",), "change": ("min_reduction",)}
-    return limits.get(gap, ("max_difference",))
+    return (GAPS[gap].limit,)
 
 
 def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None, of: Worsening | None = None) -> str:
@@ -148,7 +146,7 @@ def _problem_of_words(check: Check) -> str | None:
     for name, value, allowed in (
         ("strata:", check.strata, get_args(Strata)),
         ("limit", check.limit_kind, LIMIT_KINDS),
-        ("gap:", check.gap, (None, *get_args(Gap))),
+        ("gap:", check.gap, (None, *GAPS)),
         ("of:", check.of, (None, *get_args(Worsening))),
     ):
         if value not in allowed:

@@ -12,7 +12,8 @@ from datetime import date
 import yaml
 
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.question.checks import Gap, Strata, Worsening
+from fairness_checks.question.checks import Strata, Worsening
+from fairness_checks.question.gaps import Gap
 from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.question import Question
 

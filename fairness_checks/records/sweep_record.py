@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from fairness_checks.question.checks import Gap, MixAnswer
+from fairness_checks.question.checks import MixAnswer
+from fairness_checks.question.gaps import Gap
 from fairness_checks.records.parts import STRICT
 
 __all__ = ["MixChange", "MixGroup", "MixRecord", "SweepRecord"]
@@ -106,7 +107,7 @@ class SweepRecord:
 
     Parameters
     ----------
-    gap : {"each_mix", "equal_representation", "worst_case", "best_case", "dependence", "change"}
+    gap : str
         What is compared.
     mix : str
         Of a change, the one mix that is asked for; empty for every mix, and of other gaps.

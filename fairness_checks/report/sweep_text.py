@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairness_checks.plain import printable
+from fairness_checks.question.gaps import GAPS
 from fairness_checks.records.sweep_record import MixRecord, SweepRecord
 from fairness_checks.report.numbers import value_text
 
-__all__ = ["GAPS", "answer_words", "gap_words", "setting_words", "sweep_lines", "table_lines", "table_words"]
+__all__ = ["answer_words", "gap_words", "setting_words", "sweep_lines", "table_lines", "table_words"]
 
-GAPS = {
-    "each_mix": "under each training mix",
-    "equal_representation": "at equal representation",
-    "worst_case": "worst case against worst case",
-    "best_case": "best case against best case",
-    "dependence": "per share of the training data",
-    "change": "smaller with other training data",
-}
 _ANSWERS = {"closes": "closes it", "narrows": "narrows it", "reverses": "reverses it", "widens": "widens it"}
 _TABLE, _NAME, _GROUP = 97, 16, 12  # columns of the table, and to which names in it are cut
 _MOST_COLUMNS = 3  # groups whose values stand beside each other
@@ -25,7 +18,7 @@ _MOST_COLUMNS = 3  # groups whose values stand beside each other
 
 def gap_words(sweep: SweepRecord) -> str:
     """Say what is compared."""
-    return GAPS[sweep.gap]
+    return GAPS[sweep.gap].words
 
 
 def answer_words(sweep: SweepRecord) -> str:

@@ -17,7 +17,14 @@ NOT_IN_TRAININGS = (  # what asks, judges, reports and keeps; everything else ta
     *("__main__.py", "baseline/*", "cli/*", "config/*", "findings/*", "judge/*", "planning/*", "plugin/*", "report/*"),
     *("storage/*", "question/names.py", "question/waivers.py", "stats/gaps.py", "stats/judge_reduction.py"),
     *("stats/judge_repeats.py", "stats/mismatch_repeats.py", "stats/published_test.py", "stats/repeats.py"),
-    *("sweep/changes.py", "sweep/mix_table.py", "sweep/progress.py", "sweep/runs.py", "sweep/store.py"),
+    *(
+        "sweep/asked_gaps.py",
+        "sweep/changes.py",
+        "sweep/mix_table.py",
+        "sweep/progress.py",
+        "sweep/runs.py",
+        "sweep/store.py",
+    ),
     *("sweep/tables.py", "testing.py"),
 )
 """Patterns of files, relative to the package."""
