@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.calibration_gates import Judged, cells_of, enough_clusters, judge, pairwise, resampled_largest, weights
 from benchmarks.calibration_worlds import Array, Design, Samples
-from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.stats.estimates import estimates_compliance, estimates_violation
 from fairness_checks.stats.judge_estimates import EstimatePairs
 from fairness_checks.stats.judge_mismatch import MismatchPairs
@@ -149,7 +149,7 @@ class Mismatches:
         rows = samples.part(start, start + groups)
         codes, cells = samples.codes[rows] - start, None
         if samples.clusters is not None:
-            cells = find_cells(codes, groups, samples.clusters[rows] - samples.clusters[rows.start])
+            cells = cluster_cells(codes, groups, samples.clusters[rows] - samples.clusters[rows.start])
         return mismatch_by_group(codes, groups, samples.values[rows], np.asarray(samples.other)[rows], cells)
 
     @property

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from benchmarks.calibration_worlds import Array, Design, Samples
 from fairness_checks.kinds.measured import few_clusters
-from fairness_checks.stats.clusters import Cells, find_cells
+from fairness_checks.stats.clusters import ClusterCells, cluster_cells
 from fairness_checks.stats.pairs import PairTests
 from fairness_checks.stats.simultaneous import Families
 
@@ -125,12 +125,12 @@ def pairwise(values: Array, groups: int) -> Array:
     return np.abs(table[:, first] - table[:, second])
 
 
-def cells_of(samples: Samples, codes: int) -> Cells | None:
+def cells_of(samples: Samples, codes: int) -> ClusterCells | None:
     """Return the cells of clustered samples in a number of groups; None where samples are independent."""
-    return None if samples.clusters is None else find_cells(samples.codes, codes, samples.clusters)
+    return None if samples.clusters is None else cluster_cells(samples.codes, codes, samples.clusters)
 
 
-def enough_clusters(samples: Samples, cells: Cells | None, codes: int) -> Flags:
+def enough_clusters(samples: Samples, cells: ClusterCells | None, codes: int) -> Flags:
     """Say which groups have enough clusters, by the gate's rule."""
     if cells is None:
         return np.ones(codes, dtype=bool)

@@ -31,7 +31,7 @@ from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Settings
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.balanced_accuracy import balanced_accuracy_too_small
-from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.stats.disparity import rates_compliance, rates_violation, score_compliance, score_violation
 from fairness_checks.stats.estimates import estimates_compliance, estimates_violation
 from fairness_checks.stats.few_clusters import PairFreedom, pair_freedom
@@ -108,7 +108,7 @@ def _clustered_rate_p(rates: Rates, first: Integers, second: Integers, margin: f
 
 def _judged(placed: Placed) -> Flags:
     """Say which data sets have enough clusters in both groups, shape (S,)."""
-    cells = find_cells(placed.codes, 2 * placed.data_sets, placed.clusters)
+    cells = cluster_cells(placed.codes, 2 * placed.data_sets, placed.clusters)
     sizes = np.bincount(placed.codes, minlength=2 * placed.data_sets)
     counts = zip(cells.by_group().tolist(), sizes.tolist(), cells.effective().tolist(), strict=True)
     enough = [few_clusters(int(clusters), n, effective) is None for clusters, n, effective in counts]
@@ -160,7 +160,7 @@ def _mismatches(placed: Placed, rows: Rows, margin: float, judged: Flags) -> tup
     for s in np.flatnonzero(judged):
         some = order[bounds[s] : bounds[s + 1]]
         codes, clusters = placed.codes[some] - 2 * s, placed.clusters[some]
-        cells = None if rows.clusters is None else find_cells(codes, 2, clusters - clusters.min())
+        cells = None if rows.clusters is None else cluster_cells(codes, 2, clusters - clusters.min())
         found = mismatch_by_group(codes, 2, error[some], uncertainty[some], cells)
         judged[s] = not mismatch_too_small(found).any()
         pairs = MismatchPairs(found)

@@ -32,9 +32,9 @@ from scipy import special
 
 from fairness_checks.stats.clusters import Integers
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.influence import Influence, area_influence, mean_influence, rate_influence
+from fairness_checks.stats.influence import Influence, auc_influence, mean_influence, rate_influence
 from fairness_checks.stats.joint_estimates import JointEstimates, joint_estimates
-from fairness_checks.stats.worsening import judge_disparity, judge_each_group, judge_worst_group
+from fairness_checks.stats.worsening import worsening_of_disparity, worsening_of_each_group, worsening_of_worst_group
 from fairness_checks.typing import Array
 
 ALPHA, SEED, CHANGED = 0.05, 5, 0.01
@@ -47,10 +47,10 @@ Draw = Callable[[np.random.Generator, int, float, float, bool], Drawn]
 def judge(question: str, joint: JointEstimates, limit: float, *, lower_is_better: bool = True) -> Inference:
     """Answer one question."""
     if question == "each_group":
-        return judge_each_group(joint, limit, ALPHA, lower_is_better=lower_is_better).inference
+        return worsening_of_each_group(joint, limit, ALPHA, lower_is_better=lower_is_better).inference
     if question == "worst_group":
-        return judge_worst_group(joint, limit, ALPHA, lower_is_better=lower_is_better).inference
-    return judge_disparity(joint, limit, ALPHA).inference
+        return worsening_of_worst_group(joint, limit, ALPHA, lower_is_better=lower_is_better).inference
+    return worsening_of_disparity(joint, limit, ALPHA).inference
 
 
 def truths(question: str, groups: int, limit: float, base: float, gap: float) -> dict[str, tuple[Array, Array]]:
@@ -112,7 +112,7 @@ def draw_area(rng: np.random.Generator, n: int, old: float, new: float, paired: 
     shift = np.sqrt(2.0) * special.ndtri([[1.0 - old], [1.0 - new]])
     scores = z + shift * labels
     none = np.zeros(0, dtype=np.int64)
-    return area_influence(labels, scores[1]), area_influence(labels, scores[0]), none, none
+    return auc_influence(labels, scores[1]), auc_influence(labels, scores[0]), none, none
 
 
 def _patients(rng: np.random.Generator, n: int) -> Integers:

@@ -10,7 +10,7 @@ from fairness_checks.baseline.fingerprint import Pseudonyms
 from fairness_checks.question.checks import Check
 from fairness_checks.question.limits import LimitKind
 
-__all__ = ["Accepted", "held_kind", "tighter"]
+__all__ = ["Accepted", "ratchet_kind", "tighter"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +24,7 @@ class Accepted:
     unpaired: str | None = None  # why there are none
 
 
-def held_kind(check: Check) -> LimitKind:
+def ratchet_kind(check: Check) -> LimitKind:
     """Return the kind of limit that a held value is."""
     if check.of == "disparity":
         return "max_difference"
@@ -36,4 +36,4 @@ def tighter(held: float | None, other: float | None, check: Check) -> float | No
     known = [limit for limit in (held, other) if limit is not None]
     if not known:
         return None
-    return max(known) if held_kind(check) == "min_value" else min(known)
+    return max(known) if ratchet_kind(check) == "min_value" else min(known)

@@ -12,7 +12,7 @@ from fairness_checks.errors import ConfigurationError
 from fairness_checks.findings.compared_groups import compared, empty_cells
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.kind import Blocks
-from fairness_checks.kinds.settling import Settling, settle_estimates, settle_sweep, settle_worsening
+from fairness_checks.kinds.power_analysis import PowerAnalysis, power_of_estimates, power_of_sweep, power_of_worsening
 from fairness_checks.kinds.standardised import judge_standardised, standardise
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Check, Settings
@@ -23,7 +23,7 @@ from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.proportions import score_statistic
 
-__all__ = ["Finding", "find", "settling", "summary", "with_remedy"]
+__all__ = ["Finding", "find", "power_analysis", "summary", "with_remedy"]
 
 _PREDICTIVE_VALUES = ("precision", "negative_predictive_value")
 
@@ -191,7 +191,7 @@ def _find_combined(statistics: MeasuredGroups, check: Check, settings: Settings)
     return _answered(check, groups, found, judged, problems)
 
 
-def settling(finding: Finding, family: int, settings: Settings) -> Settling:
+def power_analysis(finding: Finding, family: int, settings: Settings) -> PowerAnalysis:
     """Say what would settle a finding; nothing where it waits for groups that could not be judged."""
     # Planned for the strictest step of the adjustment over `family` checks: a promise that holds whatever they show.
     inference = finding.inference
@@ -202,15 +202,15 @@ def settling(finding: Finding, family: int, settings: Settings) -> Settling:
         return {}
     level = inference.level / (1 if settings.correction == "none" else family)
     if finding.regression is not None:
-        return settle_worsening(inference, finding.check, level)
+        return power_of_worsening(inference, finding.check, level)
     if finding.sweep is not None:
         rows = [finding.groups[i].samples for i in (inference.first, inference.second) if i >= 0]
-        return settle_sweep(inference, finding.check, finding.sweep, rows, level, settings.alpha)
+        return power_of_sweep(inference, finding.check, finding.sweep, rows, level, settings.alpha)
     first, *rest = (finding.groups[i] for i in (inference.first, inference.second) if i >= 0)
     second = rest[0] if rest else None
     if finding.check.strata == "combined":
-        return settle_estimates(first, second, finding.check, level, settings.alpha)
+        return power_of_estimates(first, second, finding.check, level, settings.alpha)
     check = finding.check
     if check.definition.components:
         check = dataclasses.replace(check, metric=finding.metric.name)
-    return kind_of(finding.metric).settle(first, second, check, inference, level, settings.alpha)
+    return kind_of(finding.metric).power_analysis(first, second, check, inference, level, settings.alpha)

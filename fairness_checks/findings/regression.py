@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from fairness_checks.baseline.accepted import Accepted, held_kind, tighter
+from fairness_checks.baseline.accepted import Accepted, ratchet_kind, tighter
 from fairness_checks.baseline.document import Entry
 from fairness_checks.baseline.reading import REWRITE
 from fairness_checks.findings.comparison import Comparison, Pairing, compare, standing
@@ -19,11 +19,11 @@ from fairness_checks.records.parts import GroupRecord, RegressionRecord
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.joint_estimates import JointEstimates
 from fairness_checks.stats.worsening import (
-    Worsening,
-    judge_disparity,
-    judge_each_group,
-    judge_worst_group,
+    JudgedWorsening,
     levelling_down,
+    worsening_of_disparity,
+    worsening_of_each_group,
+    worsening_of_worst_group,
 )
 
 __all__ = ["find_in_comparison", "find_worsening"]
@@ -115,10 +115,10 @@ def _record(check: Check, entry: Entry | None, pairing: Pairing) -> RegressionRe
     )
 
 
-def _worsening(joint: JointEstimates, check: Check, alpha: float) -> Worsening:
+def _worsening(joint: JointEstimates, check: Check, alpha: float) -> JudgedWorsening:
     if check.of == "disparity":
-        return judge_disparity(joint, check.limit, alpha)
-    judge = judge_each_group if check.of == "each_group" else judge_worst_group
+        return worsening_of_disparity(joint, check.limit, alpha)
+    judge = worsening_of_each_group if check.of == "each_group" else worsening_of_worst_group
     return judge(joint, check.limit, alpha, lower_is_better=check.definition.lower_is_better is not False)
 
 
@@ -131,7 +131,7 @@ def _with_held_limit(
     found: Inference, statistics: MeasuredGroups, check: Check, held: float, settings: Settings
 ) -> Inference:
     """Return the inference with what the tightened limit says too: either may be violated, both must be kept."""
-    absolute = find(statistics, Check(check.metric, check.by, held_kind(check), held), settings).inference
+    absolute = find(statistics, Check(check.metric, check.by, ratchet_kind(check), held), settings).inference
     if absolute is None:
         return found
     return dataclasses.replace(
@@ -158,7 +158,7 @@ def _suggested(
     proof = _worsening(joint, dataclasses.replace(check, limit=0.0), settings.alpha).inference.p_compliance
     if not proof < settings.alpha:
         return None
-    kind = held_kind(check)
+    kind = ratchet_kind(check)
     sign = -1.0 if kind == "min_value" else 1.0
     near = value + sign * check.limit
     if limit_problem(kind, near, check.definition):

@@ -11,7 +11,7 @@ from fairness_checks.errors import ConfigurationError
 from fairness_checks.inputs.group_names import clean
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.evaluation import Evaluation
-from fairness_checks.judge.hearing import Basis, told
+from fairness_checks.judge.listeners import Basis, announced
 from fairness_checks.judge.measurements import measure
 from fairness_checks.judge.verdict import judge_measured
 from fairness_checks.question.checks import MISMATCH, Burden, Check, MissingSensitive, Settings, Strata
@@ -178,7 +178,7 @@ def _audited(model: str, predictions: Predictions, check: Check, settings: Setti
     (answer,) = judge_measured(model, measured, [check], settings)
     if isinstance(answer, Exception):
         raise answer
-    return told(Basis(answer, predictions, check, settings, measured))
+    return announced(Basis(answer, predictions, check, settings, measured))
 
 
 def _require_predictions(given: object) -> None:

@@ -8,7 +8,7 @@ from functools import partial, wraps
 from typing import Any, ParamSpec, TypeAlias
 
 from fairness_checks.errors import attempted
-from fairness_checks.findings.finding import Finding, settling
+from fairness_checks.findings.finding import Finding, power_analysis
 from fairness_checks.findings.statistics import find_by
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.evaluation import Evaluation
@@ -78,7 +78,7 @@ def _record(
         absent=check.absent,
         broken=finding.broken,
         **inferred,
-        **(settling(finding, family, settings) if verdict == "inconclusive" else {}),
+        **(power_analysis(finding, family, settings) if verdict == "inconclusive" else {}),
     )
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fairness_checks.kinds.kind import Blocks, Kind
 from fairness_checks.kinds.measured import Measured, Takeable
-from fairness_checks.kinds.settling import Settling, settle_estimates
+from fairness_checks.kinds.power_analysis import PowerAnalysis, power_of_estimates
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import Metric
@@ -134,7 +134,7 @@ class EstimatedKind(Kind, Generic[S]):
             level=level,
         )
 
-    def settle(
+    def power_analysis(
         self,
         first: GroupRecord,
         second: GroupRecord | None,
@@ -142,9 +142,9 @@ class EstimatedKind(Kind, Generic[S]):
         found: Inference,
         level: float,
         alpha: float,
-    ) -> Settling:
+    ) -> PowerAnalysis:
         """Plan with the standard errors seen, which shrink as the root of the samples."""
-        return settle_estimates(first, second, check, level, alpha)
+        return power_of_estimates(first, second, check, level, alpha)
 
     def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
         """Return every group's value."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.plan import Plan
-from fairness_checks.kinds.settling import Settling
+from fairness_checks.kinds.power_analysis import PowerAnalysis
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Check, Settings
@@ -78,7 +78,7 @@ class Kind(ABC):
         # for a violation, where several metrics share `alpha`.
 
     @abstractmethod
-    def settle(
+    def power_analysis(
         self,
         first: GroupRecord,
         second: GroupRecord | None,
@@ -86,7 +86,7 @@ class Kind(ABC):
         found: Inference,
         level: float,
         alpha: float,
-    ) -> Settling:
+    ) -> PowerAnalysis:
         """Say what would settle the finding: a violation is tested at `level`, compliance at `alpha`."""
 
     @abstractmethod

@@ -16,7 +16,7 @@ from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.plan import Floats, Plan
-from fairness_checks.kinds.settling import Settling, settle_difference
+from fairness_checks.kinds.power_analysis import PowerAnalysis, power_of_difference
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Check, Settings
@@ -27,7 +27,7 @@ from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence
 from fairness_checks.stats.judge_mismatch import judge_mismatch
 from fairness_checks.stats.mismatch import FEWEST, MismatchStatistics, mismatch_by_group, too_small
-from fairness_checks.stats.normal_areas import area_covariance, mismatch_variance
+from fairness_checks.stats.normal_areas import auc_covariance, mismatch_variance
 from fairness_checks.stats.power import smallest_factor
 from fairness_checks.stats.risk_coverage import UncertaintyWarning, warning_by_group
 
@@ -63,7 +63,7 @@ class _MismatchPlan(Plan):
         """Size for a mismatch, whose test must also show which group has the higher error; misses are added up."""
         both = 1.0 + 1.0 / design.allocation
         error = math.sqrt(both * self.variance(design, first, second))
-        of_error = math.sqrt(both * area_covariance(first, first, 1.0))
+        of_error = math.sqrt(both * auc_covariance(first, first, 1.0))
         mismatch, worse = first - second, first - 0.5
 
         def miss(grown: float, distance: float, deviation: float, at: float) -> float:
@@ -162,7 +162,7 @@ class UncertaintyMismatch(Kind):
         also = {"error_auc": float(pairs.error_auc[at]), "uncertainty_auc": float(pairs.uncertainty_auc[at])}
         return dataclasses.replace(found, also=also)
 
-    def settle(
+    def power_analysis(
         self,
         first: GroupRecord,
         second: GroupRecord | None,
@@ -170,11 +170,11 @@ class UncertaintyMismatch(Kind):
         found: Inference,
         level: float,
         alpha: float,
-    ) -> Settling:
+    ) -> PowerAnalysis:
         """Plan with the standard error of the mismatch seen, which shrinks as the root of the samples."""
         assert second is not None  # for the type checker: a mismatch has two groups
         error = found.standard_error or 0.0
-        return settle_difference(found.estimate, error, [first, second], check, level, alpha)
+        return power_of_difference(found.estimate, error, [first, second], check, level, alpha)
 
     def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
         """Refuse: a mismatch is of two groups, so that no group has a value of its own."""

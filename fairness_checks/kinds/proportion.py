@@ -11,8 +11,8 @@ from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.plan import Floats, Plan, made_up
+from fairness_checks.kinds.power_analysis import PowerAnalysis, grown
 from fairness_checks.kinds.rates import Rates, events_of, measure_rates, rates_of
-from fairness_checks.kinds.settling import Settling, grown
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Check, Settings
@@ -147,7 +147,7 @@ class Proportion(Kind):
         ceiling = check.limit_kind == "max_value"
         return judge_worst_group(events, samples, check.limit, alpha, ceiling=ceiling, freedom=rates.tail_freedom)
 
-    def settle(
+    def power_analysis(
         self,
         first: GroupRecord,
         second: GroupRecord | None,
@@ -155,11 +155,11 @@ class Proportion(Kind):
         found: Inference,
         level: float,
         alpha: float,
-    ) -> Settling:
+    ) -> PowerAnalysis:
         """Plan by the score test; see `fairness_checks.kinds.kind.Kind`."""
         if second is None:
-            return _settle_value(first, check, level)
-        return _settle_pair(first, second, check, level, alpha)
+            return _power_of_value(first, check, level)
+        return _power_of_pair(first, second, check, level, alpha)
 
     def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
         """Return every group's rate, and a variance never 0 and on average never too small, however few the samples."""
@@ -182,7 +182,7 @@ def _evidence(group: GroupRecord) -> float:
     return float(group.n) if group.effective_n is None else group.effective_n
 
 
-def _settle_value(group: GroupRecord, check: Check, level: float) -> Settling:
+def _power_of_value(group: GroupRecord, check: Check, level: float) -> PowerAnalysis:
     """Answer for a ceiling or a floor: the deciding group, tested at `level`."""
     ceiling = check.limit_kind == "max_value"
     rate, limit, n = group.rate or 0.0, check.limit, _evidence(group)
@@ -195,7 +195,7 @@ def _settle_value(group: GroupRecord, check: Check, level: float) -> Settling:
     }
 
 
-def _settle_pair(first: GroupRecord, second: GroupRecord, check: Check, level: float, alpha: float) -> Settling:
+def _power_of_pair(first: GroupRecord, second: GroupRecord, check: Check, level: float, alpha: float) -> PowerAnalysis:
     """Answer for a difference or a ratio: the deciding pair."""
     # A violation is tested at `level`, simultaneous over the pairs; compliance at `alpha`.
     contrast = _CONTRASTS[check.limit_kind]

@@ -15,8 +15,8 @@ from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.clusters import ClusterEvidence
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.influence import Influence, area_influence
-from fairness_checks.stats.normal_areas import area_variance
+from fairness_checks.stats.influence import Influence, auc_influence
+from fairness_checks.stats.normal_areas import auc_variance
 from fairness_checks.stats.ranking import FEWEST, RankingStatistics, auc_by_group, auc_estimates, too_small
 from fairness_checks.stats.ranking_clusters import auc_by_cluster
 from fairness_checks.stats.ranking_pairs import auc_compliance, auc_violation
@@ -29,7 +29,7 @@ class _AreaPlan(ErrorPlan):
     fewest_of_a_class = FEWEST
 
     def variance(self, design: Design, value: float) -> float:
-        return area_variance(inside(value), design.positives)
+        return auc_variance(inside(value), design.positives)
 
 
 class Ranking(EstimatedKind[RankingStatistics]):
@@ -47,7 +47,7 @@ class Ranking(EstimatedKind[RankingStatistics]):
     def influence(self, arrays: Arrays, clusters: Clusters, *, pseudo: bool) -> Influence:
         """Return each sample's structural component."""
         labels, scores = arrays
-        return area_influence(labels, scores.astype(np.float64), clusters, pseudo=pseudo)
+        return auc_influence(labels, scores.astype(np.float64), clusters, pseudo=pseudo)
 
     def measure(self, rows: Rows, metric: Metric) -> Measured[RankingStatistics]:
         """Sort the scores once; areas and the variances of their structural components."""

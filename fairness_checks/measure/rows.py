@@ -16,7 +16,7 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.inputs.sensitive import MISSING, SensitiveFeature, first_rows
 from fairness_checks.measure.counting import count_cells, place_intersections
 from fairness_checks.question.checks import MISSING_IS_ERROR, Missing
-from fairness_checks.stats.clusters import FEWEST_CLUSTERS, Cells, find_cells
+from fairness_checks.stats.clusters import FEWEST_CLUSTERS, ClusterCells, cluster_cells
 
 __all__ = ["Rows", "refuse_many", "without_missing_text"]
 
@@ -71,15 +71,15 @@ class Rows:
         """Cluster of each sample, shape (n,); None where samples are independent."""
         return self.predictions.cluster
 
-    def cells(self, kept: npt.NDArray[np.bool_] | None = None) -> Cells | None:
+    def cells(self, kept: npt.NDArray[np.bool_] | None = None) -> ClusterCells | None:
         """Return groups by clusters of the samples that are kept; None where samples are independent."""
         if self.clusters is None:
             return None
         codes = self.codes if kept is None else np.where(kept, self.codes, -1)
-        return find_cells(codes, len(self.groups), self.clusters)
+        return cluster_cells(codes, len(self.groups), self.clusters)
 
     @cached_property
-    def _all_cells(self) -> Cells | None:
+    def _all_cells(self) -> ClusterCells | None:
         return self.cells()
 
     @property

@@ -20,7 +20,7 @@ from fairness_checks.plugin.suite import LimitsTest
 
 if TYPE_CHECKING:
     from fairness_checks.inputs.predictions import Predictions
-    from fairness_checks.judge.hearing import Basis
+    from fairness_checks.judge.listeners import Basis
     from fairness_checks.judge.measurements import Measurements
     from fairness_checks.judge.verdict import Answer
     from fairness_checks.plugin.xdist import Ledger

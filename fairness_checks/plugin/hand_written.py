@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fairness_checks.judge.hearing import heard_by
+from fairness_checks.judge.listeners import listening
 from fairness_checks.plugin.keys import RECORDS
 from fairness_checks.plugin.suite import TOO_LATE, LimitsTest, failure, keep
 
 if TYPE_CHECKING:
-    from fairness_checks.judge.hearing import Basis
+    from fairness_checks.judge.listeners import Basis
 
 __all__ = ["HandWritten", "holds_fairness_tests"]
 
@@ -33,7 +33,7 @@ class HandWritten:
         """Keep the verdicts of a test's fixtures and of its class with the test, and fail it by a violation there."""
         if isinstance(item, LimitsTest):  # how a model comes about is its own affair
             return (yield)
-        with heard_by(partial(keep, item)):
+        with listening(partial(keep, item)):
             result = yield
         _fail_by_records(item)
         return result
@@ -43,7 +43,7 @@ class HandWritten:
         """Keep each verdict with its test; a violation fails it, also where the test itself looks away."""
         if isinstance(item, LimitsTest):
             return (yield)
-        with heard_by(partial(keep, item)):
+        with listening(partial(keep, item)):
             result = yield
         if not item.stash.get(RECORDS, []):
             pytest.fail(_NO_VERDICT, pytrace=False)
@@ -54,7 +54,7 @@ class HandWritten:
     def pytest_runtest_teardown(self) -> Generator[None, object, object]:
         """Refuse a verdict that comes too late: the fixtures of a session end with whichever test is the last."""
         late: list[Basis] = []
-        with heard_by(late.append):
+        with listening(late.append):
             result = yield
         if late:
             pytest.fail(f"audit {TOO_LATE}", pytrace=False)

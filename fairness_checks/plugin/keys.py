@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession
     from fairness_checks.config.loading import GateConfig
     from fairness_checks.inputs.predictions import Predictions
-    from fairness_checks.judge.hearing import Basis
+    from fairness_checks.judge.listeners import Basis
     from fairness_checks.judge.measurements import Measurements
     from fairness_checks.judge.verdict import Answer
     from fairness_checks.question.checks import Burden, Check, Settings

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, overload
 import pytest
 
 from fairness_checks.errors import ConfigurationError, FairnessError
-from fairness_checks.judge.hearing import heard_by
+from fairness_checks.judge.listeners import listening
 from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, IN_ORDER, RECORDS, SAID, STATE, Judging
 from fairness_checks.plugin.tracebacks import HIDDEN, from_project
 
 if TYPE_CHECKING:
-    from fairness_checks.judge.hearing import Basis
+    from fairness_checks.judge.listeners import Basis
     from fairness_checks.judge.verdict import Answer
     from fairness_checks.question.checks import Check
     from fairness_checks.question.metrics import Metric
@@ -406,7 +406,7 @@ class FairnessFixture:
         burden = {"burden_of_proof": gate.burden} if gate.burden else {}
         if isinstance(named := arguments.get("metric"), str) and named in gate.metrics:
             arguments = {**arguments, "metric": gate.metrics[named]}
-        with heard_by(functools.partial(keep, self._item)):
+        with listening(functools.partial(keep, self._item)):
             record = audit(predictions, **(defaults | arguments | burden))
         if text := failure(record):
             pytest.fail(text)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import pytest
 
 from fairness_checks.errors import BaselineError
+from fairness_checks.plugin.forked import ForkedProcesses
 from fairness_checks.plugin.hand_written import holds_fairness_tests
 from fairness_checks.plugin.keys import GATE, IN_ORDER, INCOMPLETE, RECORDS, STAGED, STATE
 from fairness_checks.plugin.sealing import Report, Statuses, mend, seal, unseal
-from fairness_checks.plugin.strays import Strays
 from fairness_checks.plugin.suite import LimitsTest, fails
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Ledger:
         self._ended: str | None = None  # what ended the run on purpose
         self._accounts: list[str] = []  # what is wrong with how a process of the run ended
         self._unaccounted: list[str] = []
-        self._strays = Strays()
+        self._forked = ForkedProcesses()
         self._problems: list[str] = []
         self._settled = False
         self._written: str | None = None
@@ -130,7 +130,7 @@ class Ledger:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Mark a failure, before anything can turn it; end a process that a test forked and that runs on as pytest."""
         report = yield
-        self._strays.end_here(item.nodeid)
+        self._forked.end_here(item.nodeid)
         if report.failed:
             report.__dict__[_FAILED] = True  # pytest-xdist sends a report's whole __dict__
         if (report.failed and isinstance(item, LimitsTest)) or any(map(fails, item.stash.get(RECORDS, ()))):
@@ -287,7 +287,7 @@ class Ledger:
                     add("fairness.unchecked", f"{model}: {reason}")
 
     def _own_account(self) -> list[str]:
-        return self._rewritten + self._strays.problems() + ([self._ended] if self._ended else [])
+        return self._rewritten + self._forked.problems() + ([self._ended] if self._ended else [])
 
     def _settle(self, session: pytest.Session, *, whole: bool = True) -> None:
         """Report the checks that were lost, and write the baseline; once, before the artefacts are written."""

@@ -18,7 +18,7 @@ from fairness_checks.report.text import (
     disparity_text,
     inputs_text,
     limit_text,
-    settling_text,
+    power_text,
     value_text,
     waiver_text,
 )
@@ -162,7 +162,7 @@ def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | N
                 record.reason,
                 *_notes(record),
                 _answer(record, answered),
-                settling_text(record),
+                power_text(record),
             ):
                 for line in textwrap.wrap(note or "", WIDTH - 4):
                     yield f"    {line}", None

@@ -23,7 +23,7 @@ __all__ = [
     "inputs_text",
     "limit_text",
     "p_text",
-    "settling_text",
+    "power_text",
     "subject_text",
     "value_text",
     "waiver_text",
@@ -274,12 +274,12 @@ def explanation(record: CheckRecord) -> list[str]:
     return lines
 
 
-def settling_text(record: CheckRecord) -> str | None:
+def power_text(record: CheckRecord) -> str | None:
     """Say in one line what would settle an inconclusive check; None for a check that is settled or undefined."""
     if record.verdict != "inconclusive" or record.estimate is None or _settled_but_for_others(record):
         return None
     if record.sweep is not None:
-        return _sweep_settling(record)
+        return _sweep_power(record)
     sizes = {"at these rates": record.needed_samples, "if equal": record.needed_samples_if_equal}
     parts = [f"{' + '.join(f'{n:,}' for n in some)} {case}" for case, some in sizes.items() if some is not None]
     shown = "nothing past the limit" if record.detectable is None else value_text(record.detectable)
@@ -287,7 +287,7 @@ def settling_text(record: CheckRecord) -> str | None:
     return f"{record.power:.0%} power shows {shown}{needed}"
 
 
-def _sweep_settling(record: CheckRecord) -> str:
+def _sweep_power(record: CheckRecord) -> str:
     shown = "nothing past the limit" if record.detectable is None else value_text(record.detectable)
     line = f"{record.power:.0%} power shows {shown}"
     if record.needed_samples is None:

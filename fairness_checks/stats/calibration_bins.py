@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import Cells, ClusterEvidence, cluster_evidence, find_cells
+from fairness_checks.stats.clusters import ClusterCells, ClusterEvidence, cluster_cells, cluster_evidence
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
 from fairness_checks.typing import Array
 
@@ -77,7 +77,7 @@ def calibration_by_group(
 
 
 def calibration_by_cluster(
-    cells: Cells, clusters: Integers, labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]]
+    cells: ClusterCells, clusters: Integers, labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]]
 ) -> CalibrationStatistics:
     """Sum what the calibration error of each group needs where samples come in clusters, such as images of patients."""
     # The error varies with the clusters' sums of sign(d_b) (y - score) - ECE, its influence function; a bin's mean
@@ -88,7 +88,7 @@ def calibration_by_cluster(
     plain = calibration_by_group(codes, groups, labels, scores)
     # A cluster in several bins is one cluster in the group's own evidence, below; correlations of all bins, a table of
     # 10 G x 10 G, are not asked for.
-    parts = find_cells(where, groups * BINS, clusters)
+    parts = cluster_cells(where, groups * BINS, clusters)
     bins = moments_by_cluster(replace(parts, cluster=np.arange(len(parts.cluster))), residuals)
     # A bin whose mean is 0 varies as much as the others: a sign of 0 would leave it out.
     error, sign = calibration_values(plain), np.append(np.where(bins.mean < 0.0, -1.0, 1.0), 0.0)

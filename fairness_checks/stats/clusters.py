@@ -17,11 +17,11 @@ from fairness_checks.typing import Array
 __all__ = [
     "FEWEST_CLUSTERS",
     "FEWEST_EFFECTIVE",
-    "Cells",
+    "ClusterCells",
     "ClusterEvidence",
+    "cluster_cells",
     "cluster_evidence",
     "distinct",
-    "find_cells",
     "shared_correlation",
     "take_shared",
 ]
@@ -35,7 +35,7 @@ Integers = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cells:
+class ClusterCells:
     """The C pairs of a group and a cluster that have samples; a cluster in two groups has two cells."""
 
     groups: int
@@ -86,7 +86,7 @@ class ClusterEvidence:
         return ClusterEvidence(pick(self.variance, np.nan), pick(self.effective, 0.0), pick(self.skewness, 0.0), shared)
 
 
-def cluster_evidence(cells: Cells, influence: Array) -> ClusterEvidence:
+def cluster_evidence(cells: ClusterCells, influence: Array) -> ClusterEvidence:
     """Estimate the variance of estimates whose samples come in clusters, valid however unequal the clusters are."""
     # influence: (n,), of each sample on its group's estimate; sums over groups are 0. The sum of the clusters'
     # squared influences does not see the cluster that pulls the estimate towards itself. So it is corrected for that
@@ -112,7 +112,7 @@ def cluster_evidence(cells: Cells, influence: Array) -> ClusterEvidence:
     return ClusterEvidence(variance, cells.effective(), skewness, shared_correlation(cells, total))
 
 
-def shared_correlation(cells: Cells, influence: Array) -> Array | None:
+def shared_correlation(cells: ClusterCells, influence: Array) -> Array | None:
     """Correlations of the groups' estimates, shape (G, G), by the cells' influence; None where none share clusters."""
     if not cells.spanning:
         return None
@@ -145,7 +145,7 @@ def distinct(codes: Integers) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int
     return np.flatnonzero(there), place[codes]
 
 
-def find_cells(codes: Integers, groups: int, clusters: Integers) -> Cells:
+def cluster_cells(codes: Integers, groups: int, clusters: Integers) -> ClusterCells:
     """Find the cells of samples with a group (-1 leaves one out) and a cluster (0 or more) each; codes are (n,)."""
     kept = codes >= 0
     width = int(clusters.max()) + 1 if len(clusters) else 1
@@ -153,4 +153,4 @@ def find_cells(codes: Integers, groups: int, clusters: Integers) -> Cells:
     unique, inverse = distinct(key)
     of_row = np.full(len(codes), -1, dtype=np.int64)
     of_row[kept] = inverse
-    return Cells(groups, of_row, unique // width, unique % width)
+    return ClusterCells(groups, of_row, unique // width, unique % width)

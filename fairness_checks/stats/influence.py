@@ -20,15 +20,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import Integers, cluster_evidence, distinct, find_cells
-from fairness_checks.stats.ranking import beaten_by
+from fairness_checks.stats.clusters import Integers, cluster_cells, cluster_evidence, distinct
+from fairness_checks.stats.ranking import placements
 from fairness_checks.stats.ranks import floats, same_length
 from fairness_checks.stats.satterthwaite import two_sample_freedom
 from fairness_checks.typing import Array
 
 __all__ = [
     "Influence",
-    "area_influence",
+    "auc_influence",
     "balanced_accuracy_influence",
     "hidden_factor",
     "mean_influence",
@@ -64,7 +64,7 @@ def _freedom(counted: Booleans, clusters: Integers | None) -> float:
     """Return the effective number of units less one."""
     if clusters is None:
         return float(counted.sum()) - 1.0
-    return float(find_cells(np.where(counted, 0, -1), 1, clusters).effective()[0]) - 1.0
+    return float(cluster_cells(np.where(counted, 0, -1), 1, clusters).effective()[0]) - 1.0
 
 
 def hidden_factor(psi: Array, clusters: Integers | None, counted: Booleans) -> float:
@@ -72,7 +72,7 @@ def hidden_factor(psi: Array, clusters: Integers | None, counted: Booleans) -> f
     # 1 where clusters are of one size; see `clusters.cluster_evidence`.
     if clusters is None:
         return 1.0
-    cells = find_cells(np.where(counted, 0, -1), 1, clusters)
+    cells = cluster_cells(np.where(counted, 0, -1), 1, clusters)
     units, seen = len(cells.cluster), float(np.sum(cells.sums(psi) ** 2))
     if units < 2 or seen <= _ROUNDING * float(psi @ psi):  # what cancels within clusters leaves rounding
         return 1.0
@@ -135,7 +135,7 @@ def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, p
     return Influence(value, value, grown, extra, freedom, psi, own, bounded=not pseudo)
 
 
-def area_influence(
+def auc_influence(
     labels: Booleans, scores: npt.ArrayLike, clusters: Integers | None = None, *, pseudo: bool = True
 ) -> Influence:
     """Return the influence on the area under the ROC curve: DeLong's structural components, ties counted half."""
@@ -146,13 +146,13 @@ def area_influence(
     m, n = int(labels.sum()), int((~labels).sum())
     if not m or not n:
         return _nothing(np.nan, len(scores), 4)
-    p, q, beaten, beating = beaten_by(labels[order], scores[order])
-    area = int(p @ beaten) / (2 * m * n)
+    p, q, lower, higher = placements(labels[order], scores[order])
+    area = int(p @ lower) / (2 * m * n)
     units = np.array([_units(labels, clusters), _units(~labels, clusters)], dtype=np.float64)
     if units.min() < 2:
         return _nothing(area, len(scores), 4)
     scale = np.sqrt(units / (units - 1.0)) / (m, n)
-    above, below = np.repeat(beaten / (2.0 * n), p + q) - area, np.repeat(beating / (2.0 * m), p + q) - area
+    above, below = np.repeat(lower / (2.0 * n), p + q) - area, np.repeat(higher / (2.0 * m), p + q) - area
     psi[order] = np.where(labels[order], above * scale[0], below * scale[1])
     chance = (0.5 - area) / units if pseudo else np.zeros(2)
     own = psi + area * np.where(labels, scale[0], scale[1])

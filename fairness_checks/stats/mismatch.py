@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import Cells
+from fairness_checks.stats.clusters import ClusterCells
 from fairness_checks.stats.ranks import Ranks, floats, run_ends, same_length
 from fairness_checks.typing import Array
 
@@ -85,7 +85,7 @@ def too_small(statistics: MismatchStatistics) -> npt.NDArray[np.bool_]:
 class _Siblings:
     """Pairs (s, t) of cells of one cluster, s in an earlier group than t, and their influence on each other's group."""
 
-    def __init__(self, cells: Cells, group: Integers) -> None:
+    def __init__(self, cells: ClusterCells, group: Integers) -> None:
         order = np.argsort(cells.cluster, kind="stable")  # groups rise within a cluster
         ends = run_ends(cells.cluster[order])
         later = np.repeat(ends, np.diff(ends, prepend=-1)) - np.arange(len(order))  # later cells of the same cluster
@@ -119,7 +119,7 @@ class _Siblings:
 
         shared = table(None)
         k = units[:, None] + units[None, :] - shared
-        # A component of the second group is the share of the first that beats it: the sign turns round.
+        # A component of the second group is the share of the first that exceeds it: the sign turns round.
         factor = -2.0 * k / np.maximum(k - 1.0, 1.0)
         return [factor * table(np.prod(values, axis=0)) for values in self._values], shared
 
@@ -129,7 +129,7 @@ def mismatch_by_group(
     groups: int,
     error: npt.ArrayLike,
     uncertainty: npt.ArrayLike,
-    cells: Cells | None = None,
+    cells: ClusterCells | None = None,
 ) -> MismatchStatistics:
     """Compare how errors and uncertainties separate all pairs of groups: two sorts, then time linear in G n."""
     # codes, error, uncertainty: (n,); code -1 leaves a sample out, nan is a ValueError. Only ranks count.
@@ -157,10 +157,10 @@ def mismatch_by_group(
         of_error, of_uncertainty = Ranks(error[rows]), Ranks(uncertainty[rows])
     for j in range(len(present)):
         members = slice(starts[j], starts[j] + n[j])
-        errors, uncertainties = of_error.beaten(members), of_uncertainty.beaten(members)
+        errors, uncertainties = of_error.placements(members), of_uncertainty.placements(members)
         sums = []
-        for place, beaten in enumerate((errors - uncertainties, errors, uncertainties)):
-            share = beaten / (2.0 * n[j])
+        for place, placed in enumerate((errors - uncertainties, errors, uncertainties)):
+            share = placed / (2.0 * n[j])
             mean = np.add.reduceat(share, starts) / n
             share -= mean[position]
             if row_starts is not None:
@@ -195,7 +195,7 @@ def mismatch_by_group(
     )
 
 
-def _effective(samples: Integers, cells: Cells | None) -> Array:
+def _effective(samples: Integers, cells: ClusterCells | None) -> Array:
     """Kish's effective number of units of each group."""
     squares = samples if cells is None else cells.by_group(cells.sums() ** 2)
     return samples.astype(np.float64) ** 2 / np.maximum(squares, 1.0)

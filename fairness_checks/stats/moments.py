@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import Cells, cluster_evidence, take_shared
+from fairness_checks.stats.clusters import ClusterCells, cluster_evidence, take_shared
 from fairness_checks.typing import Array
 
 __all__ = ["MeanStatistics", "moments_by_cluster", "moments_by_group"]
@@ -92,7 +92,7 @@ def moments_by_group(codes: npt.NDArray[np.integer], groups: int, values: npt.ND
     return result
 
 
-def moments_by_cluster(cells: Cells, values: npt.NDArray[np.generic]) -> MeanStatistics:
+def moments_by_cluster(cells: ClusterCells, values: npt.NDArray[np.generic]) -> MeanStatistics:
     """Return moments of groups whose samples come in clusters, such that every test of means becomes cluster-robust."""
     # As a ratio, of the clusters' sums to their sizes (Cochran, Sampling Techniques (1977), 6.3), the mean deviates
     # from the truth by about the sum of its samples' deviations over n. Its variance and skewness are those of

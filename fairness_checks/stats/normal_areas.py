@@ -7,13 +7,13 @@ import math
 import numpy as np
 from scipy import special
 
-__all__ = ["area_covariance", "area_variance", "mismatch_variance"]
+__all__ = ["auc_covariance", "auc_variance", "mismatch_variance"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 _FARTHEST = 8.0  # standard deviations; areas nearer to 0 or 1 have no variance anyway
 
 
-def area_variance(area: float, positives: float) -> float:
+def auc_variance(area: float, positives: float) -> float:
     """Variance of an area under the ROC curve for one sample, of which a share is positive."""
     # Hanley and McNeil's (Radiology 143 (1982) 29, doi:10.1148/radiology.143.1.7063747), without terms that vanish as
     # 1 / mn.
@@ -25,12 +25,12 @@ def mismatch_variance(error_auc: float, uncertainty_auc: float, correlation: flo
     """Variance of A_error - A_uncertainty for one sample of a group, the other's being known."""
     # `correlation` is Spearman's, of error and uncertainty within a group.
     normal = 2.0 * math.sin(math.pi / 6.0 * correlation)  # Pearson's, of normal variables with that of Spearman
-    covariance = area_covariance(error_auc, uncertainty_auc, normal)
-    alone = area_covariance(error_auc, error_auc, 1.0) + area_covariance(uncertainty_auc, uncertainty_auc, 1.0)
+    covariance = auc_covariance(error_auc, uncertainty_auc, normal)
+    alone = auc_covariance(error_auc, error_auc, 1.0) + auc_covariance(uncertainty_auc, uncertainty_auc, 1.0)
     return alone - 2.0 * covariance
 
 
-def area_covariance(first: float, second: float, correlation: float) -> float:
+def auc_covariance(first: float, second: float, correlation: float) -> float:
     """Covariance of two areas of the same samples, of one sample of either group, for normal measurements."""
     # With measurements of variance 1 whose means differ by sqrt(2) h and sqrt(2) k between the groups, the areas are
     # Phi(h) and Phi(k), and a sample exceeds one other in both with the probability Phi2(h, k; correlation / 2),

@@ -73,7 +73,7 @@ class RankingStatistics:
         )
 
 
-def beaten_by(labels: npt.NDArray[np.bool_], scores: Array) -> tuple[npt.NDArray[np.int64], ...]:
+def placements(labels: npt.NDArray[np.bool_], scores: Array) -> tuple[npt.NDArray[np.int64], ...]:
     """Count, for each run of equal scores, its classes and the other class's samples that these exceed."""
     # Returns positives and negatives of each run; twice the number of negatives that its positives exceed; twice the
     # number of positives that exceed its negatives. Scores are sorted, at least one; shapes (runs,).
@@ -93,14 +93,14 @@ def auc_by_group(
     values = np.full((3, groups), np.nan)
     counts = np.zeros((2, groups), dtype=np.int64)
     for group, _, mine, x in sorted_groups(codes, groups, labels, scores):
-        p, q, beaten, beating = beaten_by(mine, x)
+        p, q, lower, higher = placements(mine, x)
         m, n = counts[:, group] = int(p.sum()), int(q.sum())
         if m == 0 or n == 0:
             continue
-        auc = int(p @ beaten) / (2 * m * n)
+        auc = int(p @ lower) / (2 * m * n)
         # Sums of products: a product of vectors runs on all cores, and waits for them on a machine that is busy.
-        s10 = np.sum(p * (beaten / (2.0 * n) - auc) ** 2) / (m - 1) if m > 1 else np.nan
-        s01 = np.sum(q * (beating / (2.0 * m) - auc) ** 2) / (n - 1) if n > 1 else np.nan
+        s10 = np.sum(p * (lower / (2.0 * n) - auc) ** 2) / (m - 1) if m > 1 else np.nan
+        s01 = np.sum(q * (higher / (2.0 * m) - auc) ** 2) / (n - 1) if n > 1 else np.nan
         values[:, group] = auc, s10, s01
     none = np.zeros(groups, dtype=np.int64)
     return RankingStatistics(

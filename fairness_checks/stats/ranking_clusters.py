@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import cluster_evidence, find_cells
-from fairness_checks.stats.ranking import RankingStatistics, beaten_by, sorted_groups
+from fairness_checks.stats.clusters import cluster_cells, cluster_evidence
+from fairness_checks.stats.ranking import RankingStatistics, placements, sorted_groups
 from fairness_checks.stats.ranks import same_length
 
 __all__ = ["auc_by_cluster"]
@@ -33,14 +33,14 @@ def auc_by_cluster(
     auc = np.full(groups, np.nan)
     influence = np.zeros(len(codes))  # of each sample on its group's area
     for group, rows, mine, x in sorted_groups(codes, groups, labels, scores):
-        p, q, beaten, beating = beaten_by(mine, x)
+        p, q, lower, higher = placements(mine, x)
         m, n = int(p.sum()), int(q.sum())
         if m and n:
-            auc[group] = int(p @ beaten) / (2 * m * n)
-            of_positive, of_negative = beaten / (2.0 * n) - auc[group], beating / (2.0 * m) - auc[group]
+            auc[group] = int(p @ lower) / (2 * m * n)
+            of_positive, of_negative = lower / (2.0 * n) - auc[group], higher / (2.0 * m) - auc[group]
             influence[rows] = np.where(mine, np.repeat(of_positive / m, p + q), np.repeat(of_negative / n, p + q))
 
-    cells = find_cells(codes, groups, clusters)
+    cells = cluster_cells(codes, groups, clusters)
     positive = np.asarray(labels, dtype=np.bool_)
     of_positives, of_negatives = cells.sums(influence * positive), cells.sums(influence * ~positive)
     samples, other_samples = cells.sums(positive), cells.sums(~positive)

@@ -41,7 +41,7 @@ class Ranks:
         self._run = np.empty(len(values), dtype=np.int64)
         self._run[order] = np.repeat(np.arange(self._runs), np.diff(ends, prepend=-1))
 
-    def beaten(self, members: slice) -> npt.NDArray[np.int64]:
-        """Twice the number of members, a slice of the samples, that each sample beats; a tie is half a win; (n,)."""
+    def placements(self, members: slice) -> npt.NDArray[np.int64]:
+        """Twice the number of members, a slice of the samples, that each sample exceeds; a tie counts half; (n,)."""
         counts = np.bincount(self._run[members], minlength=self._runs)
         return np.asarray((2 * np.cumsum(counts) - counts)[self._run])

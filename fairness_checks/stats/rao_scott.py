@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import Cells, shared_correlation
+from fairness_checks.stats.clusters import ClusterCells, shared_correlation
 from fairness_checks.stats.few_clusters import LEAST_FREEDOM, freedom_of_samples
 from fairness_checks.typing import Array
 
@@ -123,7 +123,7 @@ def _whole(counts: Array) -> Array:
     return np.where(np.abs(counts - nearest) <= _WHOLE * np.maximum(nearest, 1.0), nearest, counts)
 
 
-def effective_counts(cells: Cells, event: npt.NDArray[Any]) -> EffectiveCounts:
+def effective_counts(cells: ClusterCells, event: npt.NDArray[Any]) -> EffectiveCounts:
     """Return the effective events and samples of each group; `cells` hold the samples in the rate's denominator."""
     # event: (n,). A group where no sample or every sample is an event says nothing of its clustering; it counts as if
     # its clusters' samples were all alike.

@@ -17,11 +17,18 @@ from fairness_checks.stats.worsening_tests import MaximumTests, maximum_tests
 from fairness_checks.stats.worst_estimate import judge_worst
 from fairness_checks.typing import Array
 
-__all__ = ["Levelling", "Worsening", "judge_disparity", "judge_each_group", "judge_worst_group", "levelling_down"]
+__all__ = [
+    "JudgedWorsening",
+    "Levelling",
+    "levelling_down",
+    "worsening_of_disparity",
+    "worsening_of_each_group",
+    "worsening_of_worst_group",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Worsening:
+class JudgedWorsening:
     """The answer to one of the questions."""
 
     inference: Inference  # `first` and `second` decide under the new model
@@ -51,7 +58,9 @@ def _source(joint: JointEstimates) -> str:
     return f"{'paired' if joint.paired else 'unpaired'} t test of influence sums"
 
 
-def judge_each_group(joint: JointEstimates, limit: float, alpha: float, *, lower_is_better: bool) -> Worsening:
+def worsening_of_each_group(
+    joint: JointEstimates, limit: float, alpha: float, *, lower_is_better: bool
+) -> JudgedWorsening:
     """Judge the largest worsening of a group; Sidak over the groups for a violation, nothing for compliance."""
     # max over g of (new_g - old_g). Where clusters span groups Sidak's level is at most 0.0513 for 0.05.
     joint = _worse_up(joint, lower_is_better)
@@ -61,7 +70,7 @@ def judge_each_group(joint: JointEstimates, limit: float, alpha: float, *, lower
     value, freedom = np.diag(x.value), np.diag(x.freedom)
     proven, possible = (Estimates(value, np.diag(error) ** 2, freedom) for error in (x.proven, x.possible))
     found = judge_worst(new - old, proven, possible, limit, alpha, ceiling=True, method=_source(joint))
-    return Worsening(found, found.first, -1, *_shown(joint, lower_is_better, new[found.first], old[found.first]))
+    return JudgedWorsening(found, found.first, -1, *_shown(joint, lower_is_better, new[found.first], old[found.first]))
 
 
 def _shown(joint: JointEstimates, lower_is_better: bool, new: float, old: float) -> tuple[float, float]:
@@ -69,7 +78,9 @@ def _shown(joint: JointEstimates, lower_is_better: bool, new: float, old: float)
     return sign * float(new), sign * float(old)
 
 
-def judge_worst_group(joint: JointEstimates, limit: float, alpha: float, *, lower_is_better: bool) -> Worsening:
+def worsening_of_worst_group(
+    joint: JointEstimates, limit: float, alpha: float, *, lower_is_better: bool
+) -> JudgedWorsening:
     """Judge the worsening of the worst group, which may be another one under the new model."""
     # max new_g - max old_g.
     joint = _worse_up(joint, lower_is_better)
@@ -78,10 +89,10 @@ def judge_worst_group(joint: JointEstimates, limit: float, alpha: float, *, lowe
     shown, before = _deciding(tests, new, limit, alpha), int(np.argmax(old))
     method = f"{_source(joint)}, maximum over {joint.groups} groups"
     found = _inference(tests, limit, alpha, float(new[shown] - old[before]), (shown, -1), joint.groups, method)
-    return Worsening(found, before, -1, *_shown(joint, lower_is_better, new[shown], old[before]))
+    return JudgedWorsening(found, before, -1, *_shown(joint, lower_is_better, new[shown], old[before]))
 
 
-def judge_disparity(joint: JointEstimates, limit: float, alpha: float) -> Worsening:
+def worsening_of_disparity(joint: JointEstimates, limit: float, alpha: float) -> JudgedWorsening:
     """Judge the growth of the largest difference between two groups, whichever two these are."""
     # The metric's direction does not matter; `first` has the higher value of the pair that decides.
     joint = _worse_up(joint, True)
@@ -97,7 +108,7 @@ def judge_disparity(joint: JointEstimates, limit: float, alpha: float) -> Worsen
     pair, pairs = (int(first[shown]), int(second[shown])), len(first) // 2
     method = f"{_source(joint)}, maximum over {pairs} pair{'s' * (pairs > 1)}"
     found = _inference(tests, limit, alpha, float(new[shown] - old[before]), pair, pairs, method)
-    return Worsening(found, int(first[before]), int(second[before]), float(new[shown]), float(old[before]))
+    return JudgedWorsening(found, int(first[before]), int(second[before]), float(new[shown]), float(old[before]))
 
 
 def _deciding(tests: MaximumTests, new: Array, limit: float, alpha: float) -> int:

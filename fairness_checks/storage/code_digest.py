@@ -66,7 +66,7 @@ def digest_of(objects: Collection[object], declared: Collection[str] = (), besid
         try:
             for each in objects:
                 walk.value(each)
-            walk.settle()
+            walk.complete()
         except RecursionError:
             walk.unseen["is nested too deeply to be read"] = None
     return Digest(walk.hexdigest(), library_identities(walk.libraries), frozenset(walk.own), tuple(walk.unseen))
@@ -96,7 +96,7 @@ class _Walk(CodeWalk):
         self._named: set[str] = set()  # by some text
         self._evaluated: set[str] = set()  # by one that is no single word
 
-    def settle(self) -> None:
+    def complete(self) -> None:
         """Digest what is reached by name only, and the modules that were followed by their source, until all is met."""
         met = -1
         while met != (met := self._extent()):

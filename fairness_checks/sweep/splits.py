@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.sweep.dataset import TOGETHER, DataSet
 from fairness_checks.sweep.plan import require_test
 
@@ -65,7 +65,7 @@ def counted_blocks(data: DataSet, by: str, kept: Codes) -> dict[str, tuple[int, 
     if len(np.unique(kept)) == len(kept):
         return {}
     groups = data.groups(by)
-    cells = find_cells(groups.codes, len(groups.names), kept)
+    cells = cluster_cells(groups.codes, len(groups.names), kept)
     counts, worth = cells.by_group().astype(int).tolist(), cells.effective().tolist()
     return dict(zip(groups.names, zip(counts, worth, strict=True), strict=True))
 

@@ -17,7 +17,7 @@ from benchmarks.clustered_power import (
     sums_of,
 )
 from fairness_checks import Predictions, audit
-from fairness_checks.stats.clusters import cluster_evidence, find_cells
+from fairness_checks.stats.clusters import cluster_cells, cluster_evidence
 
 FIRST, SECOND = Group("1 to 50", 20, 0.4, 0.1), Group("Pareto", 40, 0.2, 0.1)
 
@@ -48,7 +48,9 @@ def test_p_values_are_those_of_audit(limit):
 def test_the_variance_is_that_of_cluster_evidence():
     sizes, events = FIRST.draw(np.random.default_rng(2), 1)
     cluster, event = rows(sizes[0], events[0])
-    expected = cluster_evidence(find_cells(np.zeros(len(event), int), 1, cluster), (event - event.mean()) / len(event))
+    expected = cluster_evidence(
+        cluster_cells(np.zeros(len(event), int), 1, cluster), (event - event.mean()) / len(event)
+    )
     variance, freedom = evidence(sizes, events)
     assert variance[0] == pytest.approx(expected.variance[0], rel=1e-9)
     assert freedom[0] == pytest.approx(expected.effective[0] - 1.0, rel=1e-9)

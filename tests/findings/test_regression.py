@@ -30,7 +30,7 @@ from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.stats.joint_estimates import joint_estimates
-from fairness_checks.stats.worsening import judge_disparity, judge_each_group, judge_worst_group
+from fairness_checks.stats.worsening import worsening_of_disparity, worsening_of_each_group, worsening_of_worst_group
 
 BY = ("sex",)
 COMPARABLE = [name for name, m in METRICS.items() if m.kind in ("proportion", "mean", "ranking", "balanced_accuracy")]
@@ -128,9 +128,9 @@ def test_what_is_stored_gives_the_same_answer_as_the_samples(tmp_path, metric, o
     )
     lower = check.definition.lower_is_better is not False
     if of == "disparity":
-        direct = judge_disparity(joint, 0.02, 0.05)
+        direct = worsening_of_disparity(joint, 0.02, 0.05)
     else:
-        judge = judge_worst_group if of == "worst_group" else judge_each_group
+        judge = worsening_of_worst_group if of == "worst_group" else worsening_of_each_group
         direct = judge(joint, 0.02, 0.05, lower_is_better=lower)
     for name in ("estimate", "low", "high", "p_violation", "p_compliance"):
         assert getattr(found.inference, name) == pytest.approx(getattr(direct.inference, name), rel=1e-6, abs=1e-9)
@@ -154,7 +154,7 @@ def test_pairing_finds_what_independent_samples_do_not():
             metric = METRICS["false_negative_rate"]
             both = [group_influences(each, Rows(each, BY), metric) for each in (new, old)]
             joint = joint_estimates(both[0].influences, both[1].influences, paired=paired)
-            p.append(judge_disparity(joint, 0.01, 0.05).inference.p_violation)
+            p.append(worsening_of_disparity(joint, 0.01, 0.05).inference.p_violation)
         wins += p[0] < 0.05 <= p[1]
     assert wins >= 3
 

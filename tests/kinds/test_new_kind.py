@@ -34,9 +34,9 @@ import numpy as np
 from fairness_checks.kinds.estimated import EstimatedKind
 from fairness_checks.kinds.measured import Measured, values_of
 from fairness_checks.kinds.plan import ErrorPlan
-from fairness_checks.stats.estimates import Estimates, estimates_violation, estimates_compliance
+from fairness_checks.stats.estimates import Estimates, estimates_compliance, estimates_violation
 from fairness_checks.stats.influence import Influence, mean_influence
-from fairness_checks.stats.moments import MeanStatistics, moments_by_group
+from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 
 
@@ -64,7 +64,11 @@ class RootMean(EstimatedKind[MeanStatistics]):
         )
 
     def measure(self, rows, metric):
-        moments = moments_by_group(rows.codes, len(rows.groups), values_of(metric, rows.predictions))
+        values, cells, groups = values_of(metric, rows.predictions), rows.cells(), len(rows.groups)
+        if cells is not None:
+            samples, clusters = np.bincount(rows.codes, minlength=groups), cells.by_group().astype(int)
+            return Measured(moments_by_cluster(cells, values), samples, clusters, cells.effective())
+        moments = moments_by_group(rows.codes, groups, values)
         return Measured(moments, moments.n)
 
     def value(self, some):

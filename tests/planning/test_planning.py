@@ -21,14 +21,14 @@ from fairness_checks.stats.balanced_accuracy import (
     balanced_accuracy_violation,
     judge_worst_balanced_accuracy,
 )
-from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.stats.disparity import judge_disparity, rates_compliance, rates_violation
 from fairness_checks.stats.judge_estimates import judge_difference
 from fairness_checks.stats.judge_mismatch import MismatchPairs, judge_mismatch
 from fairness_checks.stats.means import mean_estimates, means_compliance, means_violation
 from fairness_checks.stats.mismatch import mismatch_by_group
 from fairness_checks.stats.moments import moments_by_cluster, moments_by_group
-from fairness_checks.stats.normal_areas import area_covariance
+from fairness_checks.stats.normal_areas import auc_covariance
 from fairness_checks.stats.ranking import auc_by_group, auc_estimates
 from fairness_checks.stats.ranking_pairs import auc_compliance, auc_violation
 from fairness_checks.stats.rate_pairs import Pairs
@@ -136,7 +136,7 @@ def test_means_of_few_clusters_are_planned_for_their_degrees_of_freedom():
         size=len(codes)
     )
     values += np.where(codes % 2 == 0, 1.9, 0.2)
-    statistics = moments_by_cluster(find_cells(codes, 2 * runs, cluster), values)
+    statistics = moments_by_cluster(cluster_cells(codes, 2 * runs, cluster), values)
     assert 0.77 <= settled_pairs(plan, statistics, runs, 0.5, means_violation, means_compliance) <= 0.9
 
 
@@ -273,7 +273,7 @@ def test_a_mismatch_is_planned_for_the_worst_correlation_unless_one_is_given():
 def test_the_covariance_of_two_areas_is_that_of_the_bivariate_normal_distribution(first, second, r):
     h, k = special.ndtri([first, second])
     both = stats.multivariate_normal.cdf([h, k], cov=[[1.0, r / 2.0], [r / 2.0, 1.0]])
-    assert area_covariance(first, second, r) == pytest.approx(both - first * second, abs=1e-6)
+    assert auc_covariance(first, second, r) == pytest.approx(both - first * second, abs=1e-6)
 
 
 RUNS = 300

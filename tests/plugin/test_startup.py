@@ -13,7 +13,7 @@ OWN = (
     "fairness_checks",
     "fairness_checks.errors",
     "fairness_checks.judge",
-    "fairness_checks.judge.hearing",
+    "fairness_checks.judge.listeners",
     "fairness_checks.plugin",
     "fairness_checks.plugin.keys",
     "fairness_checks.plugin.selection",

@@ -10,11 +10,11 @@ import pytest
 from scipy import special
 
 from fairness_checks import Predictions, audit
-from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.stats.disparity import judge_disparity, rates_violation
 from fairness_checks.stats.estimates import estimates_compliance, estimates_violation
 from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed
-from fairness_checks.stats.influence import area_influence, rate_influence
+from fairness_checks.stats.influence import auc_influence, rate_influence
 from fairness_checks.stats.joint_estimates import contrasts, joint_estimates
 from fairness_checks.stats.judge_estimates import judge_difference
 from fairness_checks.stats.means import mean_estimates, means_violation
@@ -61,7 +61,7 @@ class Visits:
         rows = [row for row in VISITS if row["design"] == design]
         codes = np.array([row["group"] == "b" for row in rows]).astype(int)
         clusters, self.value, self.event = columns(rows, "cluster", "value", "event")
-        self.cells = find_cells(codes, 2, clusters.astype(int))
+        self.cells = cluster_cells(codes, 2, clusters.astype(int))
 
     def estimates(self, of):
         return mean_estimates(moments_by_cluster(self.cells, getattr(self, of)))
@@ -134,7 +134,7 @@ def schools(name):
             districts += [int(row["district"])] * count
             scores += (total / count + pattern * np.sqrt(spread)).tolist()
             awards += [True] * events + [False] * (count - events)
-    return find_cells(np.array(codes), 3, np.array(districts)), np.array(scores), np.array(awards)
+    return cluster_cells(np.array(codes), 3, np.array(districts)), np.array(scores), np.array(awards)
 
 
 @pytest.mark.parametrize("pair", ["E-H", "E-M", "H-M"])
@@ -205,7 +205,7 @@ def test_two_areas_of_the_same_samples_are_compared_as_proc_does(group):
     codes, labels, old = areas("old")
     *_, new = areas("new")
     some = codes == group
-    of_old, of_new = (area_influence(labels[some], scores[some], pseudo=False) for scores in (old, new))
+    of_old, of_new = (auc_influence(labels[some], scores[some], pseudo=False) for scores in (old, new))
     joint = joint_estimates([of_new], [of_old], paired=True)
     name = "ab"[group]
     assert joint.covariance[0, 1] == r("scores", f"covariance {name}")

@@ -13,7 +13,7 @@ from fairness_checks.records.sweep_record import MixChange, MixGroup, MixRecord,
 from fairness_checks.report.junit import properties, records_of
 from fairness_checks.report.sweep_text import answer_words, setting_words, table_lines
 from fairness_checks.report.terminal import WIDTH, summary_lines
-from fairness_checks.report.text import explanation, headline, settling_text
+from fairness_checks.report.text import explanation, headline, power_text
 
 SWEEP = SweepRecord(
     gap="each_mix",
@@ -201,7 +201,7 @@ def test_an_unsettled_sweep_says_what_would_settle_it(settled_by, line, short):
         "These groups show a difference of 0.310 or more with 80% power.",
         line,
     ]
-    assert settling_text(record) == f"80% power shows 0.310{short}"
+    assert power_text(record) == f"80% power shows 0.310{short}"
     strict = dataclasses.replace(record, burden_of_proof="compliance")
     assert explanation(strict)[0].startswith("The burden of proof is compliance")
 

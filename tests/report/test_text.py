@@ -13,7 +13,7 @@ from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.waivers import Waiver
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.junit import properties
-from fairness_checks.report.text import explanation, headline, limit_text, p_text, settling_text
+from fairness_checks.report.text import explanation, headline, limit_text, p_text, power_text
 
 BIASED = {"female": (173, 412), "male": (237, 1316)}
 FAIR = {"female": (80, 412), "male": (260, 1316)}
@@ -71,7 +71,7 @@ def test_an_undefined_line_shows_no_number_as_the_disparity():
     assert headline(record) == (
         "false_negative_rate by sex: undefined, not judged against 0.10: group male: no positives among its 30 samples"
     )
-    assert settling_text(record) is None
+    assert power_text(record) is None
 
 
 def test_a_ratio_names_the_lower_rate_first():
@@ -137,8 +137,8 @@ def test_an_inconclusive_explanation_says_what_it_would_take():
     assert f"{equal_female:,} positives of female and {equal_male:,} positives of male would show compliance" in text
     assert f"difference of {record.detectable:.3f} or more with 80% power" in text
     assert "burden of proof" not in text
-    assert f"80% power shows {record.detectable:.3f}" in settling_text(record)
-    assert f"{female:,} + {male:,} at these rates" in settling_text(record)
+    assert f"80% power shows {record.detectable:.3f}" in power_text(record)
+    assert f"{female:,} + {male:,} at these rates" in power_text(record)
 
 
 def test_under_compliance_the_burden_is_named():
@@ -158,8 +158,8 @@ def test_of_many_groups_the_first_are_listed_and_the_rest_counted():
 
 
 def test_no_settled_check_says_what_would_settle_it():
-    assert settling_text(record_of(BIASED)) is None
-    assert settling_text(record_of(FAIR)) is None
+    assert power_text(record_of(BIASED)) is None
+    assert power_text(record_of(FAIR)) is None
 
 
 def test_the_true_name_of_a_group_is_shown():

@@ -22,7 +22,7 @@ from fairness_checks.stats.calibration_error import (
     judge_worst_ece,
     variance_above,
 )
-from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.clusters import cluster_cells
 
 FIRST, SECOND = np.array([0]), np.array([1])
 
@@ -90,14 +90,14 @@ def test_clusters_of_one_sample_and_samples_written_twice(rows):
     codes, labels, scores = rows
     patient = np.arange(len(codes))
     plain = calibration_by_group(codes, 3, labels, scores)
-    one = calibration_by_cluster(find_cells(codes, 3, patient), patient, labels, scores)
+    one = calibration_by_cluster(cluster_cells(codes, 3, patient), patient, labels, scores)
     assert_allclose(calibration_values(one), calibration_values(plain), rtol=1e-12)
     assert_allclose(calibration_excess(one), calibration_excess(plain), rtol=1e-9)
     assert_allclose(
         calibration_estimates(one).variance, calibration_estimates(plain).variance, rtol=0.003
     )  # k / (k - 1)
     codes, labels, scores, patient = (np.tile(array, 2) for array in (codes, labels, scores, patient))
-    twice = calibration_by_cluster(find_cells(codes, 3, patient), patient, labels, scores)
+    twice = calibration_by_cluster(cluster_cells(codes, 3, patient), patient, labels, scores)
     assert_allclose(calibration_values(twice), calibration_values(one), rtol=1e-12)
     assert_allclose(calibration_excess(twice), calibration_excess(one), rtol=1e-9)
     assert_allclose(calibration_estimates(twice).variance, calibration_estimates(one).variance, rtol=1e-9)
@@ -141,7 +141,7 @@ def test_level_at_the_limit(clustered, shift):
         if clustered:
             patient = np.tile(np.arange(sum(sizes)), 2)
             codes, scores, labels = np.tile(codes, 2), np.tile(scores, 2), np.tile(labels, 2)
-            statistics = calibration_by_cluster(find_cells(codes, 2, patient), patient, labels, scores)
+            statistics = calibration_by_cluster(cluster_cells(codes, 2, patient), patient, labels, scores)
         else:
             statistics = calibration_by_group(codes, 2, labels, scores)
         fails += ece_violation(statistics, FIRST, SECOND, shift)[0] < 0.05
@@ -168,12 +168,14 @@ def test_a_thousand_groups_of_clusters_need_no_table_of_all_bins():
     scores = rng.random(60 * groups)
     labels = rng.random(60 * groups) < scores
     tracemalloc.start()
-    many = calibration_by_cluster(find_cells(codes, groups, patients), patients, labels, scores)
+    many = calibration_by_cluster(cluster_cells(codes, groups, patients), patients, labels, scores)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 100e6
     some = codes < 2
-    two = calibration_by_cluster(find_cells(codes[some], 2, patients[some]), patients[some], labels[some], scores[some])
+    two = calibration_by_cluster(
+        cluster_cells(codes[some], 2, patients[some]), patients[some], labels[some], scores[some]
+    )
     for name in ("n", "mean", "m2", "m3"):
         assert_allclose(getattr(many.bins, name)[: 2 * BINS], getattr(two.bins, name))
 

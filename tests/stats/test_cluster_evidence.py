@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairness_checks.kinds.measured import few_clusters
-from fairness_checks.stats.clusters import FEWEST_EFFECTIVE, cluster_evidence, distinct, find_cells, take_shared
+from fairness_checks.stats.clusters import FEWEST_EFFECTIVE, cluster_cells, cluster_evidence, distinct, take_shared
 from fairness_checks.stats.means import means_compliance, means_violation
 from fairness_checks.stats.moments import moments_by_cluster
 
@@ -51,7 +51,7 @@ def test_equal_means_fail_and_a_gap_at_the_limit_passes_no_more_often_than_alpha
     even = 2 * np.arange(draws)
     for means, margin, test in (((0.0, 0.0), 0.0, means_violation), ((0.4, 0.0), 0.4, means_compliance)):
         codes, cluster, values, judged = data_sets(rng, sizes_of, clusters, draws, correlation, means)
-        statistics = moments_by_cluster(find_cells(codes, 2 * draws, cluster), values)
+        statistics = moments_by_cluster(cluster_cells(codes, 2 * draws, cluster), values)
         p = test(statistics, even, even + 1, margin)[judged]
         assert np.mean(p <= ALPHA) <= ALPHA + 3.0 * np.sqrt(ALPHA * (1.0 - ALPHA) / judged.sum())
 
@@ -66,7 +66,7 @@ def test_the_variance_is_that_of_the_estimate():
     values = 0.6 * rng.standard_normal(draws * len(sizes))[cluster] + 0.8 * rng.standard_normal(len(cluster))
     codes = np.repeat(np.arange(draws), sizes.sum())
     mean = np.bincount(codes, values) / sizes.sum()
-    found = cluster_evidence(find_cells(codes, draws, cluster), (values - mean[codes]) / sizes.sum())
+    found = cluster_evidence(cluster_cells(codes, draws, cluster), (values - mean[codes]) / sizes.sum())
     assert 0.97 < found.variance.mean() / mean.var() < 1.25
     np.testing.assert_allclose(found.effective, sizes.sum() ** 2 / (sizes**2).sum())
 
@@ -75,7 +75,7 @@ def test_the_variance_is_that_of_the_estimate():
 @settings(max_examples=50, deadline=None)
 def test_effective_clusters_lie_between_one_and_their_number(sizes, seed):
     cluster = np.repeat(np.random.default_rng(seed).permutation(len(sizes)), sizes)
-    (found,) = find_cells(np.zeros(len(cluster), dtype=int), 1, cluster).effective()
+    (found,) = cluster_cells(np.zeros(len(cluster), dtype=int), 1, cluster).effective()
     assert 1.0 <= found * (1.0 + 1e-12) <= len(sizes) * (1.0 + 1e-9)
     assert (found == len(sizes)) == (len(set(sizes)) == 1)
 

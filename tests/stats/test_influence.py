@@ -6,9 +6,9 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, precision_score, roc_auc_score
 from statsmodels.stats.weightstats import DescrStatsW
 
-from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.stats.influence import (
-    area_influence,
+    auc_influence,
     balanced_accuracy_influence,
     mean_influence,
     rate_influence,
@@ -134,11 +134,11 @@ def test_a_paired_difference_of_means_is_scipys():
 def test_an_area_is_scikit_learns_with_delongs_variance(ties):
     _, labels, scores, _ = classified(4)
     scores = np.round(scores, 1) if ties else scores
-    found = area_influence(labels, scores, pseudo=False)
+    found = auc_influence(labels, scores, pseudo=False)
     group = auc_by_group(np.zeros(120, dtype=int), 1, labels, scores)
     assert found.value == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
     assert variance(found) == pytest.approx((group.s10 / group.positives + group.s01 / group.negatives)[0], rel=1e-12)
-    smoothed, ours = auc_estimates(group), area_influence(labels, scores)
+    smoothed, ours = auc_estimates(group), auc_influence(labels, scores)
     assert variance(ours) == pytest.approx(smoothed.variance[0], rel=1e-12)
 
 
@@ -149,7 +149,7 @@ def test_two_areas_of_the_same_samples_have_delongs_covariance():
     psi = [(a > 0) + 0.5 * (a == 0) for a in above]
     v10, v01 = np.array([p.mean(axis=1) for p in psi]), np.array([p.mean(axis=0) for p in psi])
     expected = np.cov(v10) / v10.shape[1] + np.cov(v01) / v01.shape[1]
-    pair = [area_influence(labels, x, pseudo=False) for x in (scores, other)]
+    pair = [auc_influence(labels, x, pseudo=False) for x in (scores, other)]
     assert joint_estimates(pair[:1], pair[1:], paired=True).covariance == pytest.approx(expected, rel=1e-12)
 
 
@@ -157,7 +157,7 @@ def test_a_published_example_of_an_area():
     """109 CT images rated 1 to 5 (Hanley and McNeil, Radiology 143 (1982) 29); Stata's [R] roctab: 0.8932, 0.0307."""
     normal, diseased = [33, 6, 6, 11, 2], [3, 2, 2, 11, 33]
     ratings = np.concatenate([np.repeat(np.arange(1.0, 6.0), counts) for counts in (normal, diseased)])
-    found = area_influence(np.repeat([False, True], [58, 51]), ratings, pseudo=False)
+    found = auc_influence(np.repeat([False, True], [58, 51]), ratings, pseudo=False)
     assert found.value == pytest.approx(0.8932, abs=5e-5)
     assert np.sqrt(variance(found)) == pytest.approx(0.0307, abs=5e-5)
 
@@ -183,14 +183,14 @@ def test_balanced_accuracy_is_scikit_learns_and_agrees_with_the_jackknife():
 def test_clusters_are_those_of_the_other_modules():
     rng, labels, scores, _ = classified(7)
     clusters = rng.integers(0, 40, 120)
-    alone, cells = np.zeros(120, dtype=int), find_cells(np.zeros(120, dtype=int), 1, clusters)
+    alone, cells = np.zeros(120, dtype=int), cluster_cells(np.zeros(120, dtype=int), 1, clusters)
     mean = mean_influence(scores, clusters, pseudo=False)
     moments = moments_by_cluster(cells, scores)
     k = moments.n[0]
     joint = joint_estimates([mean], [mean], paired=True, clusters=[clusters])
     assert joint.covariance == pytest.approx(np.full((2, 2), moments.m2[0] / (k * (k - 1))), rel=1e-12)
     assert joint.freedom.tolist() == [k - 1, k - 1]
-    area = area_influence(labels, scores, clusters, pseudo=False)
+    area = auc_influence(labels, scores, clusters, pseudo=False)
     by_cluster = auc_by_cluster(alone, 1, labels, scores, clusters)
     expected = by_cluster.s10 / by_cluster.positives + by_cluster.s01 / by_cluster.negatives + by_cluster.s11
     covariance = joint_estimates([area], [area], paired=True, clusters=[clusters]).covariance
@@ -210,7 +210,7 @@ def test_repeating_every_row_within_its_cluster_changes_nothing(kind):
         if kind == "mean":
             return mean_influence(score[rows], codes)
         if kind == "area":
-            return area_influence(labels[rows], score[rows], codes)
+            return auc_influence(labels[rows], score[rows], codes)
         return balanced_accuracy_influence(labels[rows], score[rows] > 0.5, codes)
 
     def joined(rows):
@@ -241,8 +241,8 @@ def test_clusters_that_span_groups_covary():
         rate_influence(np.array([True]), np.array([True])),
         rate_influence(np.array([True]), np.array([False])),
         mean_influence([np.nan, 1.0]),
-        area_influence(np.array([True, True, False]), [1.0, 2.0, 3.0]),
-        area_influence(np.array([True, True]), [1.0, 2.0]),
+        auc_influence(np.array([True, True, False]), [1.0, 2.0, 3.0]),
+        auc_influence(np.array([True, True]), [1.0, 2.0]),
     ],
     ids=["one", "none", "one-value", "one-negative", "one-class"],
 )
@@ -265,4 +265,4 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="events has shape"):
         rate_influence(np.array([True]), np.array([True, False]))
     with pytest.raises(ValueError, match="scores holds nan"):
-        area_influence(np.array([True, False]), [np.nan, 1.0])
+        auc_influence(np.array([True, False]), [np.nan, 1.0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.stats.judge_mismatch import MismatchPairs, judge_mismatch
 from fairness_checks.stats.mismatch import FEWEST, mismatch_by_group, too_small
 from fairness_checks.stats.simultaneous import Family
@@ -52,7 +52,7 @@ def test_areas_and_variances_are_delongs_and_obuchowskis(ties, clustered):
     codes, error, uncertainty, clusters = sample(1, ties=ties)
     if not clustered:
         clusters = np.arange(len(codes))
-    result = mismatch_by_group(codes, 4, error, uncertainty, find_cells(codes, 4, clusters) if clustered else None)
+    result = mismatch_by_group(codes, 4, error, uncertainty, cluster_cells(codes, 4, clusters) if clustered else None)
     for i in range(4):
         for j in set(range(4)) - {i}:
             areas = result.error_auc[i, j], result.uncertainty_auc[i, j]
@@ -76,16 +76,18 @@ def test_clusters_of_one_sample_are_samples_and_repeated_samples_add_nothing():
     codes, error, uncertainty, clusters = sample(2)
     rows = np.arange(len(codes))
     plain = mismatch_by_group(codes, 4, error, uncertainty)
-    alone = mismatch_by_group(codes, 4, error, uncertainty, find_cells(codes, 4, rows))
+    alone = mismatch_by_group(codes, 4, error, uncertainty, cluster_cells(codes, 4, rows))
     twice = np.repeat(rows, 2)
-    doubled = mismatch_by_group(codes[twice], 4, error[twice], uncertainty[twice], find_cells(codes[twice], 4, twice))
+    doubled = mismatch_by_group(
+        codes[twice], 4, error[twice], uncertainty[twice], cluster_cells(codes[twice], 4, twice)
+    )
     np.testing.assert_array_equal(alone.units, plain.units)
     np.testing.assert_array_equal(doubled.samples, 2 * plain.samples)
     np.testing.assert_allclose(pair_numbers(alone), pair_numbers(plain), rtol=1e-9)
     np.testing.assert_allclose(pair_numbers(doubled), pair_numbers(plain), rtol=1e-9)
-    whole = mismatch_by_group(codes, 4, error, uncertainty, find_cells(codes, 4, clusters))
+    whole = mismatch_by_group(codes, 4, error, uncertainty, cluster_cells(codes, 4, clusters))
     again = mismatch_by_group(
-        codes[twice], 4, error[twice], uncertainty[twice], find_cells(codes[twice], 4, clusters[twice])
+        codes[twice], 4, error[twice], uncertainty[twice], cluster_cells(codes[twice], 4, clusters[twice])
     )
     np.testing.assert_allclose(pair_numbers(again), pair_numbers(whole), rtol=1e-9)
 
@@ -96,7 +98,7 @@ def test_order_of_rows_names_of_groups_and_scale_do_not_matter(clustered):
     rng = np.random.default_rng(0)
     rows, names = rng.permutation(len(codes)), rng.permutation(4)
     renamed = np.append(names, -1)[codes][rows]
-    cells, shuffled = find_cells(codes, 4, clusters), find_cells(renamed, 4, clusters[rows])
+    cells, shuffled = cluster_cells(codes, 4, clusters), cluster_cells(renamed, 4, clusters[rows])
     result = mismatch_by_group(codes, 4, error, uncertainty, cells if clustered else None)
     other = mismatch_by_group(renamed, 4, np.exp(error[rows]), 3.0 * uncertainty[rows], shuffled if clustered else None)
     for name in NAMES:
@@ -137,7 +139,7 @@ def test_empty_groups_have_no_numbers():
 def test_a_large_cluster_among_small_ones_leaves_fewer_effective_ones():
     clusters = np.append(np.repeat(0, 8), np.arange(1, 13))
     codes = np.repeat([0, 1], [10, 10])
-    result = mismatch_by_group(codes, 2, np.arange(20.0), np.arange(20.0) % 7, find_cells(codes, 2, clusters))
+    result = mismatch_by_group(codes, 2, np.arange(20.0), np.arange(20.0) % 7, cluster_cells(codes, 2, clusters))
     np.testing.assert_allclose(result.effective, [100 / 66, 10.0])
     np.testing.assert_array_equal(result.units, [3, 10])
 
@@ -154,7 +156,7 @@ def test_the_level_holds_for_clusters_of_very_unequal_sizes():
         own, shared = rng.standard_normal((2, len(codes))), rng.standard_normal((2, 30))[:, clusters]
         error, other = np.sqrt(0.4) * own + np.sqrt(0.6) * shared
         uncertainty = 0.3 * error + np.sqrt(0.91) * other
-        cells, first = find_cells(codes, 2, clusters), codes == 0
+        cells, first = cluster_cells(codes, 2, clusters), codes == 0
         pair = MismatchPairs(
             mismatch_by_group(codes, 2, error + shift[0] * first, uncertainty + shift[1] * first, cells)
         )

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from fairness_checks.stats import moments
-from fairness_checks.stats.clusters import find_cells
+from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.stats.estimates import estimates_violation
 from fairness_checks.stats.means import mean_estimates
 from fairness_checks.stats.moments import moments_by_cluster, moments_by_group
@@ -131,7 +131,7 @@ def patients():
 
 def test_clusters_of_one_sample_are_samples(patients):
     codes, _, values = patients
-    one = moments_by_cluster(find_cells(codes, 4, np.arange(len(codes))), values)
+    one = moments_by_cluster(cluster_cells(codes, 4, np.arange(len(codes))), values)
     assert_same_moments(one, moments_by_group(codes, 4, values), rtol=1e-12)
     assert one.clustered
 
@@ -141,10 +141,10 @@ def test_writing_every_sample_twice_adds_nothing(patients, alone, tolerance):
     """But for what the copies say of the spread within clusters, of which few samples say little."""
     codes, patient, values = patients
     patient = np.arange(len(codes)) if alone else patient
-    one = moments_by_cluster(find_cells(codes, 3, patient), values)
+    one = moments_by_cluster(cluster_cells(codes, 3, patient), values)
     order = np.random.default_rng(22).permutation(2 * len(codes))
     codes, patient, values = (np.tile(array, 2)[order] for array in (codes, patient, values))
-    two = moments_by_cluster(find_cells(codes, 3, patient), values)
+    two = moments_by_cluster(cluster_cells(codes, 3, patient), values)
     assert_allclose(two.n, one.n, rtol=1e-12)
     assert_allclose(two.mean, one.mean, rtol=1e-12)
     assert_allclose(mean_estimates(two).variance, mean_estimates(one).variance, rtol=tolerance)
@@ -154,7 +154,7 @@ def test_with_clusters_of_one_size_the_variance_is_the_sandwich_of_statsmodels()
     rng = np.random.default_rng(24)
     patient = np.repeat(np.arange(90), 4)
     codes, values = patient % 3, rng.exponential(1.0, 90)[patient] + rng.exponential(1.0, 360)
-    estimates = mean_estimates(moments_by_cluster(find_cells(codes, 3, patient), values))
+    estimates = mean_estimates(moments_by_cluster(cluster_cells(codes, 3, patient), values))
     for group in range(3):
         some = codes == group
         settings = {"groups": patient[some], "use_correction": False, "df_correction": False}
@@ -166,7 +166,7 @@ def test_with_clusters_of_one_size_the_variance_is_the_sandwich_of_statsmodels()
 
 def test_with_unequal_clusters_the_variance_is_the_sandwich_or_more_and_the_freedom_less(patients):
     codes, patient, values = patients
-    estimates = mean_estimates(moments_by_cluster(find_cells(codes, 3, patient), values))
+    estimates = mean_estimates(moments_by_cluster(cluster_cells(codes, 3, patient), values))
     for group in range(3):
         some = codes == group
         settings = {"groups": patient[some], "use_correction": True, "df_correction": False}
@@ -183,22 +183,22 @@ def test_clusters_in_two_groups_are_compared_as_pairs(sign):
     patient, codes = np.tile(np.arange(50), 2), np.repeat([0, 1], 50)
     one = rng.normal(0.0, 1.0, 50)
     other = sign * one + rng.normal(0.3, 1.0, 50)
-    statistics = moments_by_cluster(find_cells(codes, 2, patient), np.concatenate([one, other]))
+    statistics = moments_by_cluster(cluster_cells(codes, 2, patient), np.concatenate([one, other]))
     p = estimates_violation(mean_estimates(statistics), np.array([0]), np.array([1]), 0.0)
     assert p[0] == pytest.approx(stats.ttest_rel(one, other).pvalue, rel=1e-9)
 
 
 def test_samples_left_out_and_empty_groups_of_clusters():
-    cells = find_cells(np.array([0, -1, 0, 2]), 3, np.array([0, 0, 1, 1]))
+    cells = cluster_cells(np.array([0, -1, 0, 2]), 3, np.array([0, 0, 1, 1]))
     statistics = moments_by_cluster(cells, np.array([1.0, math.nan, 3.0, 5.0]))
     assert_array_equal(statistics.n, [2, 0, 1])
     assert_array_equal(statistics.mean, [2.0, math.nan, 5.0])
-    nobody = moments_by_cluster(find_cells(np.full(3, -1), 2, np.arange(3)), np.ones(3))
+    nobody = moments_by_cluster(cluster_cells(np.full(3, -1), 2, np.arange(3)), np.ones(3))
     assert_array_equal(nobody.n, [0, 0])
 
 
 def test_clusters_are_not_merged_and_need_a_value_a_sample():
-    cells = find_cells(np.zeros(4, dtype=int), 1, np.array([0, 0, 1, 1]))
+    cells = cluster_cells(np.zeros(4, dtype=int), 1, np.array([0, 0, 1, 1]))
     statistics = moments_by_cluster(cells, np.arange(4.0))
     with pytest.raises(ValueError, match="both parts"):
         statistics + statistics

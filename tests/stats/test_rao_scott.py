@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from fairness_checks.stats.clusters import FEWEST_EFFECTIVE, find_cells
+from fairness_checks.stats.clusters import FEWEST_EFFECTIVE, cluster_cells
 from fairness_checks.stats.disparity import judge_disparity, rates_compliance, rates_violation
 from fairness_checks.stats.exact import exact_violation
 from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, pair_freedom, widened, worth
@@ -33,7 +33,7 @@ def rows(litters):
 
 def counts(event, cluster, codes=None, groups=1):
     codes = np.zeros(len(event), dtype=int) if codes is None else codes
-    return effective_counts(find_cells(codes, groups, cluster), event)
+    return effective_counts(cluster_cells(codes, groups, cluster), event)
 
 
 def sums_of(sizes, events):

@@ -8,15 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairness_checks.stats.influence import area_influence, mean_influence, rate_influence
+from fairness_checks.stats.influence import auc_influence, mean_influence, rate_influence
 from fairness_checks.stats.joint_estimates import JointEstimates, contrasts, joint_estimates
-from fairness_checks.stats.worsening import judge_disparity, judge_each_group, judge_worst_group, levelling_down
+from fairness_checks.stats.worsening import (
+    levelling_down,
+    worsening_of_disparity,
+    worsening_of_each_group,
+    worsening_of_worst_group,
+)
 from fairness_checks.stats.worsening_tests import maximum_tests
 
 QUESTIONS = {
-    "each_group": lambda joint, limit, alpha=0.05: judge_each_group(joint, limit, alpha, lower_is_better=True),
-    "worst_group": lambda joint, limit, alpha=0.05: judge_worst_group(joint, limit, alpha, lower_is_better=True),
-    "disparity": lambda joint, limit, alpha=0.05: judge_disparity(joint, limit, alpha),
+    "each_group": lambda joint, limit, alpha=0.05: worsening_of_each_group(joint, limit, alpha, lower_is_better=True),
+    "worst_group": lambda joint, limit, alpha=0.05: worsening_of_worst_group(joint, limit, alpha, lower_is_better=True),
+    "disparity": lambda joint, limit, alpha=0.05: worsening_of_disparity(joint, limit, alpha),
 }
 by_question = pytest.mark.parametrize("question", QUESTIONS)
 
@@ -66,7 +71,7 @@ def test_each_group_with_one_group_is_the_paired_t_test():
     x = np.concatenate([x, -x])  # no skewness
     y = np.concatenate([x[:400] + 0.1 * x[400:], x[400:] - 0.1 * x[400:]]) + 0.01
     pair = [mean_influence(v, pseudo=False) for v in (y, x)]
-    found = judge_each_group(joint_estimates(pair[:1], pair[1:], paired=True), 0.005, 0.05, lower_is_better=True)
+    found = worsening_of_each_group(joint_estimates(pair[:1], pair[1:], paired=True), 0.005, 0.05, lower_is_better=True)
     expected = stats.ttest_1samp(y - x, 0.005, alternative="greater").pvalue
     assert found.inference.p_violation == pytest.approx(expected, rel=0.02)  # next to no skewness is left
 
@@ -141,7 +146,7 @@ def test_the_groups_that_decide_are_named():
     assert (each.inference.first, each.inference.second, each.inference.estimate) == (1, -1, pytest.approx(0.16))
     assert (worst.inference.first, worst.old_first, worst.old_second) == (1, 0, -1)
     assert (worst.new, worst.old, worst.inference.estimate) == pytest.approx((0.22, 0.15, 0.07))
-    gap = judge_disparity(joint, 0.01, 0.05)
+    gap = worsening_of_disparity(joint, 0.01, 0.05)
     assert (gap.inference.first, gap.inference.second, gap.old_first, gap.old_second) == (1, 2, 0, 2)
     assert (gap.new, gap.old, gap.inference.estimate) == pytest.approx((0.19, 0.11, 0.08))
     for found in (each, worst, gap):
@@ -154,13 +159,13 @@ def test_less_is_worse_for_areas():
     labels = np.arange(400) < 200
     good = rng.standard_normal(400) + 1.5 * labels
     bad = rng.standard_normal(400) + 0.3 * labels
-    areas = [area_influence(labels, x) for x in (good, bad)]
+    areas = [auc_influence(labels, x) for x in (good, bad)]
     joint = joint_estimates([areas[1], areas[0]], [areas[0], areas[0]], paired=True)
-    found = judge_each_group(joint, 0.05, 0.05, lower_is_better=False)
+    found = worsening_of_each_group(joint, 0.05, 0.05, lower_is_better=False)
     assert (found.inference.first, found.inference.p_violation < 0.001) == (0, True)
     assert found.inference.estimate == pytest.approx(found.old - found.new)
     assert found.old == pytest.approx(areas[0].value)
-    worst = judge_worst_group(joint, 0.05, 0.05, lower_is_better=False)
+    worst = worsening_of_worst_group(joint, 0.05, 0.05, lower_is_better=False)
     assert worst.inference.estimate == pytest.approx(areas[0].value - areas[1].value)
     assert (worst.new, worst.old) == pytest.approx((areas[1].value, areas[0].value))
 
@@ -252,8 +257,8 @@ def test_groups_far_from_the_worst_do_not_hide_a_worsening():
     errors = (np.full(24, 0.01), np.full(24, 0.01))
     new, old = np.full(24, 0.1), np.full(24, 0.1)
     new[0], old[0] = 0.5 + 0.038, 0.5
-    alone = judge_worst_group(known(new[:1], old[:1], [e[:1] for e in errors]), 0.0, 0.05, lower_is_better=True)
-    among = judge_worst_group(known(new, old, errors), 0.0, 0.05, lower_is_better=True)
+    alone = worsening_of_worst_group(known(new[:1], old[:1], [e[:1] for e in errors]), 0.0, 0.05, lower_is_better=True)
+    among = worsening_of_worst_group(known(new, old, errors), 0.0, 0.05, lower_is_better=True)
     assert alone.inference.p_violation == pytest.approx(stats.norm.sf(0.038 / np.hypot(0.01, 0.01)), rel=1e-9)
     assert among.inference.p_violation == pytest.approx(alone.inference.p_violation + 1e-4, rel=1e-6)
 
@@ -274,7 +279,9 @@ def test_paired_samples_detect_more():
                 new = [rng.random(1_000) < rate for rate in (0.23, 0.2)]
             pair = ([rate_influence(x, everyone) for x in half] for half in (new, old))
             joint = joint_estimates(*pair, paired=paired)
-            found[paired] += judge_each_group(joint, 0.0, 0.05, lower_is_better=True).inference.p_violation <= 0.05
+            found[paired] += (
+                worsening_of_each_group(joint, 0.0, 0.05, lower_is_better=True).inference.p_violation <= 0.05
+            )
     assert found[True] > 2 * found[False] > 0
 
 
@@ -289,7 +296,7 @@ def test_a_group_without_variance_is_refused(question):
 def test_a_disparity_needs_two_groups():
     fine = rate_influence(np.arange(50) < 10, np.full(50, True))
     with pytest.raises(ValueError, match="needs two groups"):
-        judge_disparity(joint_estimates([fine], [fine], paired=True), 0.0, 0.05)
+        worsening_of_disparity(joint_estimates([fine], [fine], paired=True), 0.0, 0.05)
 
 
 def patients(rng, count, images, change, churn, kind):
@@ -327,7 +334,7 @@ def test_changes_of_patients_with_many_images_are_found_as_by_a_t_test_of_patien
         everyone = [np.full(len(who), True)] if kind == "rate" else []
         pair = [[influence(values, *everyone, who)] for values in (new, old)]
         joint = joint_estimates(*pair, paired=True, clusters=[who])
-        ours = judge_each_group(joint, limit, 0.05, lower_is_better=True).inference
+        ours = worsening_of_each_group(joint, limit, 0.05, lower_is_better=True).inference
         of_patient = (new.astype(float) - old).reshape(count, images).mean(axis=1)
         side = "greater" if change > limit else "less"
         t = stats.ttest_1samp(of_patient, limit, alternative=side).pvalue
@@ -348,7 +355,9 @@ def test_one_patient_with_many_more_images_hides_nothing(count, change, limit):
         chance = rng.random(len(who))
         new = np.where(old, chance >= 0.1, chance < (0.02 + change) / 0.8)
         pair = [[rate_influence(values, np.full(len(who), True), who)] for values in (new, old)]
-        ours = judge_each_group(joint_estimates(*pair, paired=True, clusters=[who]), limit, 0.05, lower_is_better=True)
+        ours = worsening_of_each_group(
+            joint_estimates(*pair, paired=True, clusters=[who]), limit, 0.05, lower_is_better=True
+        )
         of_patient = np.bincount(who, weights=new * 1.0 - old) / sizes
         side = "greater" if change > limit else "less"
         t = stats.ttest_1samp(of_patient, limit, alternative=side).pvalue
@@ -377,7 +386,7 @@ def test_means_that_change_by_few_samples_pass_less_often_than_by_a_t_test(count
         old = np.exp(rng.standard_normal(count) - 0.5)
         new = 1.05 * old * np.exp(rng.standard_normal(count) - 0.5)
         joint = joint_estimates([mean_influence(new)], [mean_influence(old)], paired=True)
-        ours = judge_each_group(joint, 0.05, 0.05, lower_is_better=True).inference.p_compliance
+        ours = worsening_of_each_group(joint, 0.05, 0.05, lower_is_better=True).inference.p_compliance
         t = stats.ttest_1samp(new - old, 0.05, alternative="less").pvalue
         found.append((ours < 0.05, t < 0.05, joint.largest[0] > 0.0))
     passed, of_t, said = np.mean(found, axis=0)
@@ -399,7 +408,7 @@ def test_patients_that_change_rarely_but_wholly_are_not_taken_for_none(count):
         new = old | (rng.random(count) < 0.03)[who]
         pair = [[rate_influence(values, np.full(len(who), True), who)] for values in (new, old)]
         joint = joint_estimates(*pair, paired=True, clusters=[who])
-        passed += judge_each_group(joint, 0.8 * 0.03, 0.05, lower_is_better=True).inference.p_compliance < 0.05
+        passed += worsening_of_each_group(joint, 0.8 * 0.03, 0.05, lower_is_better=True).inference.p_compliance < 0.05
     assert passed / draws <= 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / draws)
 
 

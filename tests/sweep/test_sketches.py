@@ -9,7 +9,7 @@ from fairness_checks import Predictions
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import METRICS
-from fairness_checks.stats.influence import area_influence, rate_influence
+from fairness_checks.stats.influence import auc_influence, rate_influence
 from fairness_checks.sweep.measuring import measure
 from fairness_checks.sweep.sketches import WIDTH, cube_roots, group_sketches
 
@@ -71,7 +71,7 @@ def test_differences_of_sketches_are_sketches_of_differences(rows, metric):
             rate_influence((p.y_true == 1) & (p.y_pred == 0) & first, (p.y_true == 1) & first, pseudo=False).psi
         ),
         "roc_auc": lambda p: np.concatenate(
-            [area_influence(p.y_true[first] == 1, p.y_score[first], pseudo=False).psi, np.zeros((~first).sum())]
+            [auc_influence(p.y_true[first] == 1, p.y_score[first], pseudo=False).psi, np.zeros((~first).sum())]
         ),
     }[metric]
     change = of(one) - of(other)

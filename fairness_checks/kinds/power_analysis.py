@@ -14,13 +14,20 @@ from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.stats import power
 from fairness_checks.stats.inference import Inference
 
-__all__ = ["Settling", "grown", "settle_difference", "settle_estimates", "settle_sweep", "settle_worsening"]
+__all__ = [
+    "PowerAnalysis",
+    "grown",
+    "power_of_difference",
+    "power_of_estimates",
+    "power_of_sweep",
+    "power_of_worsening",
+]
 
 
 _MOST_REPEATS = 1_000  # beyond which nobody trains a model that often
 
 
-class Settling(TypedDict, total=False):
+class PowerAnalysis(TypedDict, total=False):
     """See `fairness_checks.records.check_record.CheckRecord`."""
 
     detectable: float | None
@@ -34,20 +41,20 @@ def grown(factor: float | None, *sizes: int) -> tuple[int, ...] | None:
     return None if factor is None else tuple(math.ceil(size * factor) for size in sizes)
 
 
-def settle_estimates(
+def power_of_estimates(
     first: GroupRecord, second: GroupRecord | None, check: Check, level: float, alpha: float
-) -> Settling:
+) -> PowerAnalysis:
     """Plan with the standard errors seen, which shrink as the root of the samples."""
     # A violation is tested at `level`, compliance at `alpha`.
     if second is None:
-        return _settle_value(first, check, level, alpha)
+        return _power_of_value(first, check, level, alpha)
     error = math.hypot(first.standard_error or 0.0, second.standard_error or 0.0)
-    return settle_difference((first.rate or 0.0) - (second.rate or 0.0), error, [first, second], check, level, alpha)
+    return power_of_difference((first.rate or 0.0) - (second.rate or 0.0), error, [first, second], check, level, alpha)
 
 
-def settle_difference(
+def power_of_difference(
     difference: float, error: float, groups: list[GroupRecord], check: Check, level: float, alpha: float
-) -> Settling:
+) -> PowerAnalysis:
     """Plan for a disparity with a standard error that shrinks as the root of the groups' samples."""
     metric, sizes = check.definition, [group.n for group in groups]
     shown = power.detectable_difference(error, check.limit, level)
@@ -60,9 +67,9 @@ def settle_difference(
     }
 
 
-def settle_sweep(
+def power_of_sweep(
     found: Inference, check: Check, sweep: SweepRecord, rows: Sequence[int], level: float, alpha: float
-) -> Settling:
+) -> PowerAnalysis:
     """Say what a sweep shows, and how many repeats of the same rows, or rows, would settle it."""
     # With more rows all of the variance shrinks; with more repeats that of their mean over the same rows alone, and
     # the degrees of freedom grow, unless clusters bound them.
@@ -73,7 +80,7 @@ def settle_sweep(
         error = max(found.high - found.estimate, 0.0) / -float(special.stdtrit(freedom, found.level))
     shown = check.limit + sign * _reach(level / both, freedom) * error
     span = check.definition.highest - check.definition.lowest
-    answer: Settling = {"detectable": shown if check.gap == "dependence" or abs(shown) <= span else None}
+    answer: PowerAnalysis = {"detectable": shown if check.gap == "dependence" or abs(shown) <= span else None}
     distance = sign * (found.estimate - check.limit)
     if sign < 0.0 and distance < 0.0:
         error = max(found.estimate - found.low, 0.0) / -float(special.stdtrit(freedom, alpha))
@@ -108,7 +115,7 @@ def _repeats(distance: float, sweep: SweepRecord, level: float) -> int | None:
     return now if short(now) <= 0.0 else math.ceil(optimize.brentq(short, now, _MOST_REPEATS))
 
 
-def settle_worsening(found: Inference, check: Check, level: float) -> Settling:
+def power_of_worsening(found: Inference, check: Check, level: float) -> PowerAnalysis:
     """Say what worsening these samples show; the standard error is read off the half of the interval that proves it."""
     z = float(special.ndtri(1.0 - level))
     error = max(found.estimate - found.low, 0.0) / z
@@ -117,7 +124,7 @@ def settle_worsening(found: Inference, check: Check, level: float) -> Settling:
     return {"detectable": shown if error > 0.0 and shown <= metric.highest - metric.lowest else None}
 
 
-def _settle_value(group: GroupRecord, check: Check, level: float, alpha: float) -> Settling:
+def _power_of_value(group: GroupRecord, check: Check, level: float, alpha: float) -> PowerAnalysis:
     """Plan for one group's value against a ceiling or a floor."""
     metric, error = check.definition, group.standard_error or 0.0
     sign = -1.0 if check.limit_kind == "min_value" else 1.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["Strays"]
+__all__ = ["ForkedProcesses"]
 
 
-class Strays:
+class ForkedProcesses:
     """Ends such processes, and names them."""
 
     # One would run all that follows a second time, and report it, or write the artefacts, as its parent does. It is

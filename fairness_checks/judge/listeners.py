@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fairness_checks.question.checks import Check, Settings
     from fairness_checks.records.check_record import CheckRecord
 
-__all__ = ["Basis", "heard_by", "told"]
+__all__ = ["Basis", "announced", "listening"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ _LISTENERS: list[Callable[[Basis], None] | None] = []
 
 
 @contextmanager
-def heard_by(listener: Callable[[Basis], None] | None) -> Generator[None]:
+def listening(listener: Callable[[Basis], None] | None) -> Generator[None]:
     """Have a listener hear of each verdict within the block, instead of any other."""
     _LISTENERS.append(listener)
     try:
@@ -41,7 +41,7 @@ def heard_by(listener: Callable[[Basis], None] | None) -> Generator[None]:
         _LISTENERS.pop()
 
 
-def told(basis: Basis) -> CheckRecord:
+def announced(basis: Basis) -> CheckRecord:
     """Return a record once it has been heard of."""
     if _LISTENERS and (listener := _LISTENERS[-1]) is not None:
         listener(basis)
