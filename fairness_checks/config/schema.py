@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, create_model
 
 from fairness_checks.config.yaml_document import KeyPath
 from fairness_checks.errors import ConfigurationError, did_you_mean
@@ -25,7 +26,7 @@ from fairness_checks.question.checks import (
     Worsening,
 )
 from fairness_checks.question.gaps import Gap
-from fairness_checks.question.limits import LimitKind, Section
+from fairness_checks.question.limits import LimitKind, Section, limits_in
 from fairness_checks.question.metric_names import metric_hint
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.sweep.plan import require_test
@@ -166,6 +167,19 @@ class _Spec(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+_S = TypeVar("_S", bound=_Spec)
+
+
+def _with_limits(section: Section) -> Callable[[type[_S]], type[_S]]:
+    """Add a key for each kind of limit that checks of a section may have."""
+
+    def add(spec: type[_S]) -> type[_S]:
+        limits: dict[str, Any] = dict.fromkeys(limits_in(section), (Limit, _NOT_GIVEN))
+        return create_model(spec.__name__, __base__=spec, __doc__=spec.__doc__, __module__=spec.__module__, **limits)
+
+    return add
+
+
 class DefaultsSpec(_Spec):
     """``defaults``: see `fairness_checks.question.checks.Settings`."""
 
@@ -184,15 +198,12 @@ class _CheckSpec(_Spec):
     owner: Text = ""
 
 
+@_with_limits("subgroups")
 class CheckSpec(_CheckSpec):
     """One entry of ``subgroups``; that it gives exactly one limit is for `config` to see."""
 
     metric: Annotated[str, AfterValidator(_metric_of_subgroups)]
     by: Features
-    max_difference: Limit = _NOT_GIVEN
-    min_ratio: Limit = _NOT_GIVEN
-    max_value: Limit = _NOT_GIVEN
-    min_value: Limit = _NOT_GIVEN
     control_features: Features = []
     strata: Annotated[Strata, _one_of(Strata)] = "each"
     absent: Cells = []
@@ -206,15 +217,12 @@ class UncertaintySpec(_CheckSpec):
     absent: Cells = []
 
 
+@_with_limits("sweep")
 class SweepCheckSpec(_CheckSpec):
     """One entry of ``sweep.checks``; that it gives exactly one limit is for `config` to see."""
 
     metric: MetricName
     gap: Annotated[Gap, _one_of(Gap)] = "each_mix"
-    max_difference: Limit = _NOT_GIVEN
-    max_mismatch: Limit = _NOT_GIVEN
-    max_slope: Limit = _NOT_GIVEN
-    min_reduction: Limit = _NOT_GIVEN
     mix: Annotated[Text | None, AfterValidator(_not_null)] = None
 
 

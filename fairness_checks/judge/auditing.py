@@ -15,7 +15,7 @@ from fairness_checks.judge.listeners import Basis, announced
 from fairness_checks.judge.measurements import measure
 from fairness_checks.judge.verdict import judge_measured
 from fairness_checks.question.checks import MISMATCH, Burden, Check, MissingSensitive, Settings, Strata
-from fairness_checks.question.limits import LimitKind
+from fairness_checks.question.limits import OF_RATES, LimitKind
 from fairness_checks.question.metrics import Metric
 from fairness_checks.question.own_metrics import own_metric_problem, registered
 from fairness_checks.records.check_record import CheckRecord
@@ -238,7 +238,6 @@ def _own(function: PerSample, predictions: Predictions) -> Metric:
         )
     formula = (function.__doc__ or f"{name}, by sample").strip().splitlines()[0]
     if np.asarray(function(predictions)).dtype.kind == "b":
-        limits = ("max_difference", "min_ratio", "max_value", "min_value")
-        return Metric(name=name, formula=formula, kind="proportion", per_sample=function, limits=limits)
+        return Metric(name=name, formula=formula, kind="proportion", per_sample=function, limits=OF_RATES)
     span = float("inf")
     return Metric(name=name, formula=formula, kind="mean", per_sample=function, lowest=-span, highest=span)

@@ -6,12 +6,22 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 from fairness_checks.question.arguments import as_float
-from fairness_checks.question.metrics import Metric
 
-__all__ = ["LIMITS", "LIMIT_KINDS", "PAIRWISE", "LimitKind", "Section", "limit_problem", "limits_in"]
+__all__ = [
+    "LIMITS",
+    "LIMIT_KINDS",
+    "OF_RATES",
+    "OF_VALUES",
+    "PAIRWISE",
+    "LimitKind",
+    "Ranged",
+    "Section",
+    "limit_problem",
+    "limits_in",
+]
 
 LimitKind: TypeAlias = Literal[
     "max_difference",
@@ -25,6 +35,24 @@ LimitKind: TypeAlias = Literal[
 ]
 Section: TypeAlias = Literal["subgroups", "uncertainty", "sweep", "regression"]
 LIMIT_KINDS: tuple[LimitKind, ...] = get_args(LimitKind)
+
+
+OF_VALUES: tuple[LimitKind, ...] = ("max_difference", "max_value", "min_value")
+"""Limits under `subgroups:` that there is inference for whatever the values of groups are estimates of."""
+OF_RATES: tuple[LimitKind, ...] = ("max_difference", "min_ratio", "max_value", "min_value")
+"""And of rates."""
+
+
+class Ranged(Protocol):
+    """What has a range: a metric."""
+
+    @property
+    def lowest(self) -> float:
+        """The lowest value that it can have."""
+
+    @property
+    def highest(self) -> float:
+        """The highest value that it can have."""
 
 
 class _Range(NamedTuple):
@@ -42,7 +70,7 @@ class _Limit:
 
     word: str  # what is limited
     sections: tuple[Section, ...]  # of thresholds.yaml whose checks may have it
-    range: Callable[[Metric], _Range]
+    range: Callable[[Ranged], _Range]
     ceiling: bool = True  # values above it violate it; those below a floor do
     # (limit, first, second) -> by how much two values keep the limit, the worse one first; None where nothing is
     # planned
@@ -55,7 +83,7 @@ class _Limit:
         return ("<=", ">") if self.ceiling else (">=", "<")
 
 
-def _span(metric: Metric) -> float:
+def _span(metric: Ranged) -> float:
     return metric.highest - metric.lowest
 
 
@@ -113,7 +141,7 @@ def limits_in(section: object) -> list[LimitKind]:
     return [kind for kind, limit in LIMITS.items() if section in limit.sections]
 
 
-def limit_problem(kind: LimitKind, limit: object, metric: Metric) -> str | None:
+def limit_problem(kind: LimitKind, limit: object, metric: Ranged) -> str | None:
     """Say what is wrong with a limit, or return None where it is a number that is possible."""
     low, high, with_low, with_high = LIMITS[kind].range(metric)
     x = as_float(limit)

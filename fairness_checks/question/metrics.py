@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from fairness_checks.question.limits import OF_RATES, OF_VALUES
+
 if TYPE_CHECKING:
     from fairness_checks.inputs.predictions import Predictions
 
@@ -69,7 +71,7 @@ class Metric:
     lower_is_better: bool | None = True
     lowest: float = 0.0
     highest: float = 1.0
-    limits: tuple[str, ...] = ("max_difference", "max_value", "min_value")
+    limits: tuple[str, ...] = OF_VALUES
     comparable: bool = True
     standardisable: bool = True
     not_in_sweeps: str = ""
@@ -91,7 +93,7 @@ def _rate(
         denominator=denominator,
         unit=unit,
         lower_is_better=lower_is_better,
-        limits=("max_difference", "min_ratio", "max_value", "min_value"),
+        limits=OF_RATES,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.question.arguments import as_float
+from fairness_checks.question.limits import OF_RATES, OF_VALUES
 from fairness_checks.question.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -36,11 +37,9 @@ class _OwnKind(NamedTuple):
 
 _KINDS: Mapping[str, _OwnKind] = MappingProxyType(
     {
-        "mean": _OwnKind(-math.inf, math.inf, ("max_difference", "max_value", "min_value")),
+        "mean": _OwnKind(-math.inf, math.inf, OF_VALUES),
         # A sweep keeps of a rate's samples their confusion counts, which do not say it.
-        "proportion": _OwnKind(
-            0.0, 1.0, ("max_difference", "min_ratio", "max_value", "min_value"), fixed=True, in_sweeps=False
-        ),
+        "proportion": _OwnKind(0.0, 1.0, OF_RATES, fixed=True, in_sweeps=False),
     }
 )
 
@@ -112,7 +111,7 @@ def any_metric(name: str) -> Metric:
     """Return what stands for a metric of which only the name is known: it has every kind of limit, and any value."""
     if not _NAME.fullmatch(name) or name in METRICS:
         raise ConfigurationError(f"{name!r} cannot be a metric of your own: it is one of the table, or no such name")
-    limits = ("max_difference", "min_ratio", "max_value", "min_value")
+    limits = OF_RATES
     return Metric(name=name, formula="", kind="mean", lowest=-math.inf, highest=math.inf, limits=limits)
 
 

@@ -68,7 +68,7 @@ def _groups_text(record: CheckRecord) -> str:
         return change_words(record, record.regression)
     first = _rate(record.group(record.first))
     if record.second is None:
-        word = "highest" if record.limit_kind == "max_value" else "lowest"
+        word = "highest" if LIMITS[record.limit_kind].ceiling else "lowest"
         return f"{word} of {len(record.groups)} groups, {first} ="
     sign = "-" if record.limit_kind == "max_difference" else "/"
     return f"{first} {sign} {_rate(record.group(record.second))} ="
