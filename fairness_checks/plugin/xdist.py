@@ -374,7 +374,7 @@ class Ledger:
 
         records = [record for node in self._expected for record in self.records.get(node, ())]
         terminalreporter.section("fairness", sep="=")
-        for line, verdict in summary_lines(records):
+        for line, verdict in summary_lines(records, verbose=terminalreporter.verbosity > 0):
             terminalreporter.line(line, **({_COLOURS[verdict]: True} if verdict else {}))
         terminalreporter.line("")
         terminalreporter.line(LEGEND)

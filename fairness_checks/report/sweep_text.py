@@ -11,7 +11,13 @@ from fairness_checks.report.numbers import value_text
 
 __all__ = ["answer_words", "gap_words", "setting_words", "sweep_lines", "table_lines", "table_words"]
 
-_ANSWERS = {"closes": "closes it", "narrows": "narrows it", "reverses": "reverses it", "widens": "widens it"}
+# What is shown, what is estimated to be left, and whether that is told from no gap: three things.
+_ANSWERS = {
+    "closes": "is shown to narrow it, to {}, which may be none",
+    "narrows": "is shown to narrow it, to {}, which is not none",
+    "reverses": "is shown to reverse it, to {}",
+    "widens": "is shown to widen it, to {}",
+}
 _TABLE, _NAME, _GROUP = 97, 16, 12  # columns of the table, and to which names in it are cut
 _MOST_COLUMNS = 3  # groups whose values stand beside each other
 
@@ -35,7 +41,7 @@ def answer_words(sweep: SweepRecord) -> str:
     if not closing:
         told.insert(0, "no mix is shown to close it" if shown else "no gap is shown to be there as is")
     named = f"{start.first} - {start.second} {value_text(start.gap)}"
-    return printable(f"With other training data than as is ({named}): {', '.join(told)}")
+    return printable(f"With other training data than as is ({named}): {'; '.join(told)}")
 
 
 def table_words(sweep: SweepRecord, slope: float | None = None) -> Iterator[str]:
@@ -59,9 +65,9 @@ def _deciding(sweep: SweepRecord) -> list[MixRecord]:
 
 
 def _answer(row: MixRecord) -> str:
-    """Return for instance ``closes it (0.002 [-0.030, 0.034])``."""
+    """Return for instance ``is shown to narrow it, to 0.002 [-0.030, 0.034], which may be none``."""
     assert row.change is not None  # for the type checker: the caller has looked
-    return f"{_ANSWERS[row.change.answer]} ({_interval(row.gap, row.gap_low, row.gap_high)})"
+    return _ANSWERS[row.change.answer].format(_interval(row.gap, row.gap_low, row.gap_high))
 
 
 def _interval(value: float | None, low: float | None, high: float | None) -> str:

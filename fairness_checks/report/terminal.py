@@ -11,7 +11,7 @@ from fairness_checks.plain import printable
 from fairness_checks.question.limits import LIMITS
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import GroupRecord
-from fairness_checks.report.sweep_text import answer_words, table_words
+from fairness_checks.report.sweep_text import answer_words, table_lines, table_words
 from fairness_checks.report.text import (
     about_text,
     absent_text,
@@ -136,7 +136,18 @@ def _answer(record: CheckRecord, answered: set[str]) -> str | None:
     return line
 
 
-def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | None]]:
+def _mixes(record: CheckRecord, shown: set[tuple[str, ...]]) -> Iterator[str]:
+    """Show groups by mixes, once for all checks that share them; a check that fails shows them above."""
+    failed = record.verdict == "fail" or (record.verdict == "inconclusive" and record.burden_of_proof == "compliance")
+    if record.sweep is None or failed:
+        return
+    lines = tuple(table_lines(record.sweep))
+    if lines not in shown:
+        shown.add(lines)
+        yield from (f"  {line}" for line in lines)
+
+
+def summary_lines(records: Iterable[CheckRecord], *, verbose: bool = False) -> Iterator[tuple[str, str | None]]:
     """Yield (line, verdict of the check that the line opens, or None), tables in the order of the records' models."""
     ordered = list(records)
     models = list(dict.fromkeys(record.model for record in ordered))
@@ -154,6 +165,7 @@ def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | N
                 yield f"  {line}", None
         yield _line(_HEADER, widths), None
         answered: set[str] = set()
+        mixes: set[tuple[str, ...]] = set()
         for record in rows:
             for number, row in enumerate(table[id(record)]):
                 yield _line(row, widths), record.verdict if number == 0 else None
@@ -166,3 +178,5 @@ def summary_lines(records: Iterable[CheckRecord]) -> Iterator[tuple[str, str | N
             ):
                 for line in textwrap.wrap(note or "", WIDTH - 4):
                     yield f"    {line}", None
+            for line in _mixes(record, mixes) if verbose else ():
+                yield line, None

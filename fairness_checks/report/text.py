@@ -85,7 +85,7 @@ def _swept_text(record: CheckRecord, sweep: SweepRecord) -> str:
         gaps = [value_text(record.also[name]) for name in ("gap_as_is", "gap_under_mix")]
         mix = printable(sweep.second_mix or "")
         setting = setting_words(dataclasses.replace(sweep, first_mix=None))
-        return f"{names} {gaps[0]} as is, {gaps[1]} under {mix} ({setting}), smaller by"
+        return f"{names} {gaps[0]} as is, {gaps[1]} under {mix} ({setting}), reduction"
     values = " - ".join(f"{g.label} {'undefined' if g.rate is None else value_text(g.rate)}" for g in shown)
     return f"{values} ({setting_words(sweep)}) ="
 
@@ -187,12 +187,10 @@ def _would_take(record: CheckRecord) -> Iterator[str]:
         yield "It would take more samples of the groups that could not be judged."
         return
     share = f"{record.power:.0%}"
-    limit = LIMITS[record.limit_kind]
-    word, bound = limit.word, "or more" if limit.ceiling else "or less"
     if record.detectable is None:
-        yield f"These groups show no {word} past the limit with {share} power."
+        yield f"These groups show no {LIMITS[record.limit_kind].word} past the limit with {share} power."
     else:
-        yield f"These groups show a {word} of {value_text(record.detectable)} {bound} with {share} power."
+        yield f"These groups show {_detectable(record, record.detectable)} with {share} power."
     if record.sweep is not None:
         yield _sweep_would_take(record)
         return
@@ -205,6 +203,23 @@ def _would_take(record: CheckRecord) -> Iterator[str]:
         yield "If the true values are those seen, they lie on the limit or next to it: no number of samples settles it."
     if record.needed_samples_if_equal is not None:
         yield f"If the true values are equal, {_sizes(record, record.needed_samples_if_equal)} would show compliance."
+
+
+def _detectable(record: CheckRecord, value: float) -> str:
+    """Return the smallest departure that is shown: what is reduced by less than nothing grows."""
+    limit = LIMITS[record.limit_kind]
+    if record.limit_kind == "min_reduction" and value < 0.0:
+        return f"a gap that grows by {value_text(-value)} or more"
+    return f"a {limit.word} of {value_text(value)} {'or more' if limit.ceiling else 'or less'}"
+
+
+def _shown(record: CheckRecord) -> str:
+    """Say in a few words what the groups can show."""
+    if record.detectable is None:
+        return f"{record.power:.0%} power shows nothing past the limit"
+    change = record.limit_kind == "min_reduction"
+    shown = _detectable(record, record.detectable) if change else value_text(record.detectable)
+    return f"{record.power:.0%} power shows {shown}"
 
 
 def _sweep_would_take(record: CheckRecord) -> str:
@@ -282,14 +297,12 @@ def power_text(record: CheckRecord) -> str | None:
         return _sweep_power(record)
     sizes = {"at these rates": record.needed_samples, "if equal": record.needed_samples_if_equal}
     parts = [f"{' + '.join(f'{n:,}' for n in some)} {case}" for case, some in sizes.items() if some is not None]
-    shown = "nothing past the limit" if record.detectable is None else value_text(record.detectable)
     needed = f"; {record.unit} needed: {', '.join(parts)}" if parts else ""
-    return f"{record.power:.0%} power shows {shown}{needed}"
+    return f"{_shown(record)}{needed}"
 
 
 def _sweep_power(record: CheckRecord) -> str:
-    shown = "nothing past the limit" if record.detectable is None else value_text(record.detectable)
-    line = f"{record.power:.0%} power shows {shown}"
+    line = _shown(record)
     if record.needed_samples is None:
         return line
     rows = " + ".join(f"{n:,}" for n in record.needed_samples)

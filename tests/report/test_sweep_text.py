@@ -302,19 +302,27 @@ def answered(*rows, **given):
 @pytest.mark.parametrize(
     ("answers", "as_is", "words"),
     [
-        (("closes", "open"), (0.09, 0.05, 0.13), "half closes it (0.002 [-0.030, 0.034])"),
-        (("open", "narrows"), (0.09, 0.05, 0.13), "few narrows it (0.002 [-0.030, 0.034])"),
+        (
+            ("closes", "open"),
+            (0.09, 0.05, 0.13),
+            "half is shown to narrow it, to 0.002 [-0.030, 0.034], which may be none",
+        ),
+        (
+            ("open", "narrows"),
+            (0.09, 0.05, 0.13),
+            "few is shown to narrow it, to 0.002 [-0.030, 0.034], which is not none",
+        ),
         (
             ("reverses", "widens"),
             (0.09, 0.05, 0.13),
-            "half reverses it (0.002 [-0.030, 0.034]), few widens it (0.002 [-0.030, 0.034])",
+            "half is shown to reverse it, to 0.002 [-0.030, 0.034]; few is shown to widen it, to 0.002 [-0.030, 0.034]",
         ),
         (("open", "open"), (0.09, 0.05, 0.13), "no mix is shown to close it"),
         (("open", "open"), (0.09, -0.05, 0.23), "no gap is shown to be there as is"),
         (
             ("widens", "open"),
             (0.09, 0.05, 0.13),
-            "no mix is shown to close it, half widens it (0.002 [-0.030, 0.034])",
+            "no mix is shown to close it; half is shown to widen it, to 0.002 [-0.030, 0.034]",
         ),
     ],
 )
@@ -343,7 +351,7 @@ def test_the_answer_and_the_table_are_of_the_feature_set_that_decides():
     rows += [mix_row("half", TWO, (0.3, 0.2, 0.4), change_to("widens"))]
     rows += [mix_row("half", TWO, (0.0, -0.1, 0.1), change_to("closes"), feature_set="blood")]
     record = answered(*rows, feature_set="blood")
-    assert "half closes it" in headline(record)
+    assert "half is shown to narrow it, to 0.000 [-0.100, 0.100], which may be none" in headline(record)
     assert len(list(table_lines(record.sweep))) == 3
     assert any("features blood" in line for line, _ in summary_lines([record]))
 
@@ -366,6 +374,49 @@ def test_the_table_fits_the_page_whatever_groups_and_mixes_are_called(count, nam
     assert "1,400 + 1,400" in lines[1] if two else f"{1_400 * count:,}" in lines[1]
 
 
+@pytest.mark.parametrize(
+    ("verdict", "burden", "shown"),
+    [
+        ("pass", "violation", True),
+        ("inconclusive", "violation", True),
+        ("waived", "violation", True),
+        ("fail", "violation", False),  # its test shows it
+        ("inconclusive", "compliance", False),
+    ],
+)
+def test_the_table_stands_below_a_check_that_does_not_fail_once_where_more_is_asked_for(verdict, burden, shown):
+    given = {"verdict": verdict, "burden_of_proof": burden}
+    if verdict == "waived":
+        given["waiver"] = WaiverRecord(reason="CAPA 12", approved_by="A. Auditor", expires="2027-06-30")
+    sweep = {"table": [mix_row("as_is", TWO), mix_row("half", TWO, change=change_to("closes"))], "as_is": "as_is"}
+    records = [record_of(sweep, **given), record_of(sweep, **given)]
+    lines = [line for line, _ in summary_lines(records, verbose=True)]
+    assert sum(line.split()[:3] == ["mix", "trained", "on"] for line in lines) == shown
+    assert max(map(len, lines)) <= WIDTH
+    assert not any(line.split()[:3] == ["mix", "trained", "on"] for line, _ in summary_lines(records))
+
+
+@pytest.mark.parametrize(
+    ("detectable", "words"),
+    [
+        (-0.125, "a gap that grows by 0.125 or more"),
+        (0.01, "a reduction of 0.010 or less"),
+        (0.0, "a reduction of 0.000 or less"),
+    ],
+)
+def test_what_a_change_can_show_is_said_as_what_the_gap_does(detectable, words):
+    record = record_of(
+        {"gap": "change", "first_mix": "as_is", "second_mix": "balanced"},
+        limit_kind="min_reduction",
+        limit=0.0,
+        verdict="inconclusive",
+        detectable=detectable,
+        also={"gap_as_is": 0.27, "gap_under_mix": 0.03},
+    )
+    assert power_text(record).startswith(f"80% power shows {words}")
+    assert f"These groups show {words} with 80% power." in explanation(record)
+
+
 def test_a_table_of_the_mixes_travels_in_the_properties():
     record = answered(mix_row("as_is", TWO), mix_row("half", TWO, change=change_to("closes")))
     found = dict(properties(record))
@@ -383,7 +434,7 @@ def test_a_change_says_both_gaps_and_by_how_much_smaller():
     )
     assert headline(record) == (
         "false_negative_rate by sex, smaller with other training data: female - male 0.270 as is, 0.030 under balanced "
-        "(features all, 20 repeats), smaller by 0.240 [0.190, 0.290] < 0.30 (p = 0.012, Holm)"
+        "(features all, 20 repeats), reduction 0.240 [0.190, 0.290] < 0.30 (p = 0.012, Holm)"
     )
     first = [line.split() for line, _ in summary_lines([record])][3:8]
     assert first[0][-4:] == [">=0.30", "0.012", "fail"] or first[0][-3:] == [">=0.30", "0.012", "fail"]
