@@ -6,12 +6,11 @@ import dataclasses
 
 import numpy as np
 
-from fairness_checks.baseline.accepted import Accepted, ratchet_kind, tighter
+from fairness_checks.baseline.accepted import ratchet_kind, tighter
 from fairness_checks.baseline.document import Entry
 from fairness_checks.baseline.reading import REWRITE
-from fairness_checks.findings.comparison import Comparison, Pairing, compare, standing
+from fairness_checks.findings.comparison import Comparison, Pairing, standing
 from fairness_checks.findings.finding import Finding, find, summary, with_remedy
-from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.limits import limit_problem
@@ -26,15 +25,7 @@ from fairness_checks.stats.worsening import (
     worsening_of_worst_group,
 )
 
-__all__ = ["find_in_comparison", "find_worsening"]
-
-
-def find_worsening(accepted: Accepted, predictions: Predictions, check: Check, settings: Settings) -> Finding:
-    """Judge one check against the baseline; see `compare` and `find_in_comparison`."""
-    # Paired where the samples are the same, by `Pseudonyms.fingerprint`; else the two models' samples count as
-    # independent, which is safe: samples that they share make the difference better known than that. Broken, which is
-    # red, where the baseline lacks the check or the value of a group, or holds a group that is gone.
-    return find_in_comparison(compare(accepted, predictions, check, settings), check, settings)
+__all__ = ["find_in_comparison"]
 
 
 def find_in_comparison(comparison: Comparison, check: Check, settings: Settings) -> Finding:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fairness_checks.stats.ranks import floats, run_ends, same_length
 from fairness_checks.typing import Array
 
-__all__ = ["UncertaintyWarning", "risk_coverage_area", "warning_by_group"]
+__all__ = ["UncertaintyWarning", "warning_by_group"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,15 +59,6 @@ def warning_by_group(
     return UncertaintyWarning(*result)
 
 
-def risk_coverage_area(error: npt.ArrayLike, uncertainty: npt.ArrayLike) -> float:
-    """Area under the risk-coverage curve: the mean error of the k most certain samples, averaged over k = 1 .. n."""
-    # Samples of equal uncertainty share their mean error, the expectation over their orders.
-    error, uncertainty = floats("error", error), floats("uncertainty", uncertainty)
-    same_length(error=error, uncertainty=uncertainty)
-    order = np.argsort(uncertainty)
-    return _area(error[order], uncertainty[order]) if len(error) else float("nan")
-
-
 def _ranks(values: Array) -> Array:
     """Mean ranks, from 1, of sorted values."""
     ends = run_ends(values)
@@ -83,7 +74,7 @@ def _correlation(x: Array, y: Array) -> float:
 
 
 def _area(error: Array, uncertainty: Array) -> float:
-    """Risk-coverage area of samples sorted by uncertainty."""
+    """Mean error of the k most certain samples, averaged over k; sorted by uncertainty, ties share a mean."""
     ends = run_ends(uncertainty)
     lengths = np.diff(ends, prepend=-1)
     shared = np.repeat(np.add.reduceat(error, ends + 1 - lengths) / lengths, lengths)

@@ -21,7 +21,8 @@ from fairness_checks.baseline.secret_key import SecretKey
 from fairness_checks.baseline.staging import Staged, stage
 from fairness_checks.baseline.writing import Written
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
-from fairness_checks.findings.regression import find_worsening
+from fairness_checks.findings.comparison import compare
+from fairness_checks.findings.regression import find_in_comparison
 from fairness_checks.inputs.predictions import like
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.verdict import audit_model
@@ -35,6 +36,10 @@ from fairness_checks.stats.worsening import worsening_of_disparity, worsening_of
 BY = ("sex",)
 COMPARABLE = [name for name, m in METRICS.items() if m.kind in ("proportion", "mean", "ranking", "balanced_accuracy")]
 SETTINGS = Settings()
+
+
+def find_worsening(accepted, predictions, check, settings):
+    return find_in_comparison(compare(accepted, predictions, check, settings), check, settings)
 
 
 def predictions(seed=0, n=600, worse=0.0, groups=3, clusters=False, ids=True):

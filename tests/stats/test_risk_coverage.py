@@ -8,7 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairness_checks.stats.risk_coverage import risk_coverage_area, warning_by_group
+from fairness_checks.stats.risk_coverage import warning_by_group
+
+
+def area_of(error, uncertainty):
+    return warning_by_group(np.zeros(len(error), dtype=int), 1, error, uncertainty).risk_coverage[0]
 
 
 @settings(deadline=None, max_examples=60)
@@ -17,18 +21,18 @@ def test_risk_coverage_does_not_depend_on_the_order_of_rows(rows, random):
     error, uncertainty = np.array(rows, dtype=float).T
     shuffled = list(range(len(rows)))
     random.shuffle(shuffled)
-    area = risk_coverage_area(error, uncertainty)
-    assert risk_coverage_area(error[shuffled], uncertainty[shuffled]) == pytest.approx(area, abs=1e-12)
-    assert risk_coverage_area(error, np.exp(uncertainty)) == pytest.approx(area, abs=1e-12)
+    area = area_of(error, uncertainty)
+    assert area_of(error[shuffled], uncertainty[shuffled]) == pytest.approx(area, abs=1e-12)
+    assert area_of(error, np.exp(uncertainty)) == pytest.approx(area, abs=1e-12)
 
 
 def test_risk_coverage_is_the_mean_over_all_orders_of_ties():
     error, uncertainty = np.array([3.0, 0.0, 6.0, 1.0]), np.array([1.0, 1.0, 2.0, 0.0])
     orders = ([1.0, 3.0, 0.0, 6.0], [1.0, 0.0, 3.0, 6.0])
     expected = np.mean([np.mean([np.mean(order[: k + 1]) for k in range(4)]) for order in orders])
-    assert risk_coverage_area(error, uncertainty) == pytest.approx(expected, abs=1e-12)
-    assert risk_coverage_area(error, np.zeros(4)) == pytest.approx(error.mean(), abs=1e-12)
-    assert np.isnan(risk_coverage_area([], []))
+    assert area_of(error, uncertainty) == pytest.approx(expected, abs=1e-12)
+    assert area_of(error, np.zeros(4)) == pytest.approx(error.mean(), abs=1e-12)
+    assert np.isnan(area_of([], []))
 
 
 @pytest.mark.parametrize("ties", [False, True], ids=["distinct", "tied"])
@@ -42,8 +46,8 @@ def test_groups_are_scipys_and_those_of_one_group_alone(ties):
     found = warning_by_group(codes, 7, error, uncertainty)
     for g in range(6):
         mine = codes == g
-        area = risk_coverage_area(error[mine], uncertainty[mine])
-        oracle = risk_coverage_area(error[mine], error[mine])
+        area = area_of(error[mine], uncertainty[mine])
+        oracle = area_of(error[mine], error[mine])
         assert found.spearman[g] == pytest.approx(stats.spearmanr(uncertainty[mine], error[mine]).statistic, abs=1e-12)
         assert found.risk_coverage[g] == pytest.approx(area, rel=1e-12)
         assert found.excess[g] == pytest.approx(area - oracle, rel=1e-9)
@@ -57,7 +61,7 @@ def test_groups_are_scipys_and_those_of_one_group_alone(ties):
 
 def test_no_order_has_a_smaller_area_than_the_errors_own():
     error = np.array([2.0, 0.5, 0.5, 3.0, 1.0])
-    least = min(risk_coverage_area(error, np.array(order)) for order in permutations(range(5)))
+    least = min(area_of(error, np.array(order)) for order in permutations(range(5)))
     found = warning_by_group(np.zeros(5, dtype=int), 1, error, np.zeros(5))
     assert found.risk_coverage[0] - found.excess[0] == pytest.approx(least, abs=1e-12)
     assert np.isnan(found.spearman[0])
@@ -65,7 +69,7 @@ def test_no_order_has_a_smaller_area_than_the_errors_own():
 
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="uncertainty holds nan"):
-        risk_coverage_area([1.0], [np.nan])
+        area_of([1.0], [np.nan])
     with pytest.raises(ValueError, match="one value per sample"):
         warning_by_group(np.array([0, 0]), 1, [1.0], [1.0])
     with pytest.raises(ValueError, match="codes run from 0 to 3; allowed are -1 to 0"):
