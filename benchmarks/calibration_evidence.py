@@ -7,7 +7,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.calibration_gates import Judged, cells_of, enough_clusters, judge, pairwise, resampled_largest, weights
+from benchmarks.calibration_gates import (
+    ALPHA,
+    Judged,
+    cells_of,
+    enough_clusters,
+    judge,
+    pairwise,
+    resampled_largest,
+    weights,
+)
 from benchmarks.calibration_worlds import Array, Design, Samples
 from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.stats.estimates import estimates_compliance, estimates_violation
@@ -56,7 +65,7 @@ class Means:
                     functools.partial(estimates_violation, groups),
                     functools.partial(estimates_compliance, groups),
                 )
-            yield EstimatePairs(groups, np.inf, outside, within)
+            yield EstimatePairs(groups, np.inf, outside, within, ALPHA)
 
     @property
     def deviations(self) -> Array:
@@ -100,7 +109,7 @@ class Areas:
         for start in range(0, len(self._areas.auc), self._groups):
             some = self._areas.take(range(start, start + self._groups))
             outside, within = functools.partial(auc_violation, some), functools.partial(auc_compliance, some)
-            yield EstimatePairs(auc_estimates(some), 1.0, outside, within)
+            yield EstimatePairs(auc_estimates(some), 1.0, outside, within, ALPHA)
 
     @property
     def deviations(self) -> Array:

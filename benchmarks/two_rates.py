@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +36,23 @@ LARGER = (1, 10, 100, 500)  # times as many in the other group, at most 50,000
 LIMITS = (0.0, 0.005, 0.01, 0.05, 0.2)
 VARIANCES = (3, 10, 30, 100, 200, 300, 400, 600, 800, 1_000, 1_300, 2_000)
 
+LEFT_OUT = 1e-9
+_COARSE = 8
+
 Array = npt.NDArray[np.float64]
 Test = Callable[[Pairs, float], Array]
+Tests = tuple[Test, Test]  # of a violation, of compliance
+Reached = Callable[[np.ndarray, Array], np.ndarray]  # rows and their x2 -> which are significant
+
+
+def score_violation_at(pairs: Pairs, limit: float) -> Array:
+    """Test H0 "the limit is kept" by the score test."""
+    return score_violation(pairs, -limit, limit)
+
+
+def score_compliance_at(pairs: Pairs, limit: float) -> Array:
+    """Test H0 "the limit is met or exceeded" by the score test."""
+    return score_compliance(pairs, -limit, limit)
 
 
 def chosen_violation(pairs: Pairs, limit: float) -> Array:
@@ -49,45 +65,81 @@ def chosen_compliance(pairs: Pairs, limit: float) -> Array:
     return rates_compliance(pairs, limit, "difference", enough=ALPHA)
 
 
-def significant(test: Test, limit: float, x1: Array, n1: int, n2: int, inside: Array, outside: Array) -> Array:
-    """Find by bisection the last x2 from `outside` on towards `inside` that differs from it; shapes (S,)."""
-    low, high = inside.copy(), outside.copy()  # not significant at the one, significant at the other
-    while np.any(np.abs(high - low) > 1.0):
-        open_ = np.flatnonzero(np.abs(high - low) > 1.0)
-        middle = np.trunc((low[open_] + high[open_]) / 2.0)
-        n = np.full(len(open_), float(n1)), np.full(len(open_), float(n2))
-        reached = test(Pairs(x1[open_], n[0], middle, n[1]), limit) < ALPHA
-        high[open_] = np.where(reached, middle, high[open_])
-        low[open_] = np.where(reached, low[open_], middle)
+def bisected(test: Reached, inside: Array, outside: Array) -> Array:
+    """Find the last x2 from `outside` on towards `inside` that is significant; it is not at `inside`; shapes (S,)."""
+    low, high = inside.copy(), outside.copy()
+    while (rows := np.flatnonzero(np.abs(high - low) > 1.0)).size:
+        middle = np.trunc((low[rows] + high[rows]) / 2.0)
+        reached = test(rows, middle)
+        high[rows] = np.where(reached, middle, high[rows])
+        low[rows] = np.where(reached, low[rows], middle)
     return high
 
 
-def boundaries(tests: tuple[Test, Test], limit: float, x1: Array, n1: int, n2: int) -> list[Array]:
-    """First and last x2 of violations below and above, and of compliance, for outcomes x1; shapes (S,)."""
+def near(test: Reached, guess: Array, inside: Array, outside: Array) -> Array:
+    """Find what `bisected` finds, in steps that double from a guess for each row; shapes (S,).
+
+    The error of the guess changes little from row to row: it is known from every eighth one.
+    """
+    every, found = np.arange(len(guess)), guess.copy()
+    coarse = np.unique(np.append(every[::_COARSE], every[-1]))
+    for rows in (coarse, np.setdiff1d(every, coarse)):
+        at = guess[rows] + np.rint(np.interp(rows, coarse, (found - guess)[coarse]))
+        low, high, step = inside[rows].copy(), outside[rows].copy(), np.sign(outside - inside)[rows]
+        while (some := np.flatnonzero(np.abs(high - low) > 1.0)).size:
+            between = (at[some] - low[some]) * (at[some] - high[some]) < 0.0
+            asked = np.where(between, at[some], np.trunc((low[some] + high[some]) / 2.0))
+            reached = test(rows[some], asked)
+            high[some] = np.where(reached, asked, high[some])
+            low[some] = np.where(reached, low[some], asked)
+            at[some] = asked + np.where(reached, -step[some], step[some])
+            step[some] *= 2.0
+        found[rows] = high
+    return found
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """First and last x2 of violations below and above, and of compliance, for each outcome x1; shapes (S,)."""
+
+    below: Array
+    above: Array
+    first: Array
+    last: Array
+
+
+def boundaries(tests: Tests, limit: float, x1: Array, n1: int, n2: int, guess: Boundaries | None) -> Boundaries:
+    """Find them by bisection, or near those of another test."""
+    none, over, equal = np.full(len(x1), -1.0), np.full(len(x1), n2 + 1.0), np.rint(x1 / n1 * n2)
+
+    def reached(test: Test, rows: np.ndarray) -> Reached:
+        n = np.full(len(rows), float(n1)), np.full(len(rows), float(n2))
+
+        def asked(some: np.ndarray, x2: Array) -> np.ndarray:
+            return np.asarray(test(Pairs(x1[rows][some], n[0][some], x2, n[1][some]), limit) < ALPHA)
+
+        return asked
+
+    def found(test: Test, rows: np.ndarray, start: Array | None, inside: Array, outside: Array) -> Array:
+        if start is None:
+            return bisected(reached(test, rows), inside[rows], outside[rows])
+        return near(reached(test, rows), start[rows], inside[rows], outside[rows])
+
+    # Beyond the smallest and the largest outcome is none: as if it were significant.
     outside, within = tests
-    none, every = np.full(len(x1), -1.0), np.full(len(x1), n2 + 1.0)
-
-    def outer(edge: Array, inside: Array) -> Array:
-        # Beyond the largest or the smallest outcome is none: as if it were significant.
-        def test(pairs: Pairs, at: float) -> Array:
-            beyond = (pairs.x2 < 0) | (pairs.x2 > pairs.n2)
-            kept = Pairs(pairs.x1, pairs.n1, np.clip(pairs.x2, 0, pairs.n2), pairs.n2)
-            return np.where(beyond, 0.0, outside(kept, at))
-
-        return significant(test, limit, x1, n1, n2, np.clip(inside, 0, n2), edge)
-
-    equal = np.rint(x1 / n1 * n2)
-    last_below = outer(none, np.ceil((x1 / n1 - limit) * n2))
-    first_above = outer(every, np.floor((x1 / n1 + limit) * n2))
-    n = np.full(len(x1), float(n1)), np.full(len(x1), float(n2))
-    complies = within(Pairs(x1, n[0], equal, n[1]), limit) < ALPHA
-    first = significant(within, limit, x1, n1, n2, np.where(complies, -1.0, equal), equal)
-    last = significant(within, limit, x1, n1, n2, np.where(complies, n2 + 1.0, equal), equal)
-    return [last_below, first_above, np.where(complies, first, n2 + 1.0), np.where(complies, last, -1.0)]
+    every = np.arange(len(x1))
+    least, most = np.ceil((x1 / n1 - limit) * n2), np.floor((x1 / n1 + limit) * n2)
+    below = found(outside, every, None if guess is None else guess.below, np.clip(least, 0, n2), none)
+    above = found(outside, every, None if guess is None else guess.above, np.clip(most, 0, n2), over)
+    first, last, some = over.copy(), none.copy(), every[reached(within, every)(every, equal)]
+    if some.size:
+        first[some] = found(within, some, None if guess is None else np.minimum(guess.first, equal), none, equal)
+        last[some] = found(within, some, None if guess is None else np.maximum(guess.last, equal), over, equal)
+    return Boundaries(below, above, first, last)
 
 
 def rates(n1: int, n2: int, limit: float) -> Array:
-    """Rates p1 and p2 on the limit, shape (2, M)."""
+    """Rates p1 and p2 on the limit, shape (2, M): of events and non-events exchanged, which are tested alike, one."""
     found = {0.5}
     for n in (n1, n2):
         for variance in VARIANCES:
@@ -96,29 +148,34 @@ def rates(n1: int, n2: int, limit: float) -> Array:
                 found |= {0.5 - root, 0.5 + root}
     p = np.array(sorted(found))
     both = np.concatenate([(p, p + sign * limit) for sign in (1, -1)] + [(p + s * limit, p) for s in (1, -1)], axis=1)
-    both = both[:, ((both > 0) & (both < 1)).all(axis=0)]
+    both = both[:, ((both > 0) & (both < 1)).all(axis=0) & (both.sum(axis=0) <= 1.0 + 1e-9)]
     return np.unique(both.round(12), axis=1)
+
+
+def likely(n1: int, p1: Array) -> Array:
+    """Outcomes of the first group but for so improbable ones that all others carry 1 - LEFT_OUT at each rate."""
+    every = np.arange(n1 + 1.0)
+    first, last = stats.binom.ppf(LEFT_OUT / 2.0, n1, p1), stats.binom.isf(LEFT_OUT / 2.0, n1, p1)
+    return every[((every[:, None] >= first) & (every[:, None] <= last)).any(axis=1)]
 
 
 def size(n1: int, n2: int, limit: float) -> dict[str, float]:
     """Largest shares of alpha over the rates."""
     asked = rates(n1, n2, limit)
-    every = np.arange(n1 + 1.0)
     p1, p2 = asked
-    spread = 5.0 * np.sqrt(n1 * p1 * (1 - p1)) + 10.0
-    kept = (np.abs(every[:, None] - n1 * p1) <= spread).any(axis=1)
-    x1 = every[kept]
+    x1 = likely(n1, p1)
     weights = stats.binom.pmf(x1[:, None], n1, p1)  # (S, M)
     found: dict[str, float] = {}
+    at = None
     for name, tests in (
-        ("score", (lambda p, t: score_violation(p, -t, t), lambda p, t: score_compliance(p, -t, t))),
+        ("score", (score_violation_at, score_compliance_at)),
         ("chosen", (chosen_violation, chosen_compliance)),
     ):
-        below, above, first, last = boundaries(tests, limit, x1, n1, n2)
-        lower, upper = stats.binom.cdf(below[:, None], n2, p2), stats.binom.sf(above[:, None] - 1, n2, p2)
-        inner = np.maximum(stats.binom.cdf(last[:, None], n2, p2) - stats.binom.cdf(first[:, None] - 1, n2, p2), 0)
+        at = boundaries(tests, limit, x1, n1, n2, at)
+        lower, upper = stats.binom.cdf(at.below[:, None], n2, p2), stats.binom.sf(at.above[:, None] - 1, n2, p2)
+        inner = stats.binom.cdf(at.last[:, None], n2, p2) - stats.binom.cdf(at.first[:, None] - 1, n2, p2)
         found[f"{name} violation"] = float((weights * (lower + upper)).sum(axis=0).max() / ALPHA)
-        found[f"{name} compliance"] = float((weights * inner).sum(axis=0).max() / ALPHA)
+        found[f"{name} compliance"] = float((weights * np.maximum(inner, 0)).sum(axis=0).max() / ALPHA)
     true = Pairs(p1 * n1, np.full_like(p1, n1), p2 * n2, np.full_like(p2, n2))
     found["exact"] = float(is_tested_exactly(true).mean())
     return found
@@ -136,13 +193,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="the smaller groups only: a minute instead of an hour")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="of the smaller group, to run it in pieces")
+    parser.add_argument("--larger", type=int, nargs="+", help="sizes of the other group")
+    parser.add_argument("--limits", type=float, nargs="+", default=LIMITS)
     asked = parser.parse_args()
     smaller = SIZES[:2] if asked.quick else asked.sizes
     columns = ("score violation", "chosen violation", "score compliance", "chosen compliance")
     print(f"{'n1':>6} {'n2':>6} {'limit':>6}" + "".join(f"{name:>19}" for name in columns) + f"{'exact':>8}{'sec':>6}")
     for n1 in smaller:
-        for n2 in sorted({min(n1 * times, 50_000) for times in LARGER}):
-            for limit in LIMITS:
+        for n2 in asked.larger or sorted({min(n1 * times, 50_000) for times in LARGER}):
+            for limit in asked.limits:
                 start = time.perf_counter()
                 found = size(n1, n2, limit)
                 shares = "".join(f"{found[name]:>19.3f}" for name in columns)

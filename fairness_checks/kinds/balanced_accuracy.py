@@ -160,13 +160,17 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         """Return the balanced accuracies."""
         return some.estimates
 
-    def violation(self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def violation(
+        self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+    ) -> Floats:
         """p-values of "the pair keeps the margin"."""
-        return balanced_accuracy_violation(some.counts, first, second, margin, some.estimates)
+        return balanced_accuracy_violation(some.counts, first, second, margin, some.estimates, level)
 
-    def compliance(self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def compliance(
+        self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+    ) -> Floats:
         """p-values of "the pair exceeds or meets the margin"."""
-        return balanced_accuracy_compliance(some.counts, first, second, margin, some.estimates)
+        return balanced_accuracy_compliance(some.counts, first, second, margin, some.estimates, level)
 
     def judge_value(self, some: EffectiveCells, limit: float, alpha: float, *, ceiling: bool) -> Inference:
         """Judge the worst balanced accuracy."""

@@ -65,13 +65,27 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
         """Return where a violation and compliance of a ceiling are shown: without what may be bias, and with it."""
         return ece_ends(some, alpha)
 
-    def violation(self, some: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def violation(
+        self,
+        some: CalibrationStatistics,
+        first: np.ndarray,
+        second: np.ndarray,
+        margin: float,
+        level: float | None = None,
+    ) -> Floats:
         """p-values of "the pair keeps the margin"."""
-        return ece_violation(some, first, second, margin)
+        return ece_violation(some, first, second, margin, level)
 
-    def compliance(self, some: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def compliance(
+        self,
+        some: CalibrationStatistics,
+        first: np.ndarray,
+        second: np.ndarray,
+        margin: float,
+        level: float | None = None,
+    ) -> Floats:
         """p-values of "the pair exceeds or meets the margin"."""
-        return ece_compliance(some, first, second, margin)
+        return ece_compliance(some, first, second, margin, level)
 
     def judge_value(self, some: CalibrationStatistics, limit: float, alpha: float, *, ceiling: bool) -> Inference:
         """Judge the worst error against a ceiling; the metric has no floor."""

@@ -40,12 +40,16 @@ class EstimatedKind(Kind, Generic[S]):
         """Return the groups' values with their variances."""
 
     @abstractmethod
-    def violation(self, some: S, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
-        """p-values of H0 |difference| <= margin of pairs of groups."""
+    def violation(
+        self, some: S, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+    ) -> Floats:
+        """p-values of H0 |difference| <= margin of pairs of groups; see `judge_estimates.PairTest`."""
 
     @abstractmethod
-    def compliance(self, some: S, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
-        """p-values of H0 |difference| >= margin of pairs of groups."""
+    def compliance(
+        self, some: S, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+    ) -> Floats:
+        """p-values of H0 |difference| >= margin of pairs of groups; see `judge_estimates.PairTest`."""
 
     @abstractmethod
     def judge_value(self, some: S, limit: float, alpha: float, *, ceiling: bool) -> Inference:

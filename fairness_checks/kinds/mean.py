@@ -73,13 +73,17 @@ class Mean(EstimatedKind[MeanStatistics]):
         """Return the variances that a ceiling and a floor are judged with."""
         return unseen_variances(some, alone=True)
 
-    def violation(self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def violation(
+        self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+    ) -> Floats:
         """p-values of "the pair keeps the margin"."""
-        return means_violation(some, first, second, margin)
+        return means_violation(some, first, second, margin, level)
 
-    def compliance(self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def compliance(
+        self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+    ) -> Floats:
         """p-values of "the pair exceeds or meets the margin"."""
-        return means_compliance(some, first, second, margin)
+        return means_compliance(some, first, second, margin, level)
 
     def judge_value(self, some: MeanStatistics, limit: float, alpha: float, *, ceiling: bool) -> Inference:
         """Judge the worst mean."""

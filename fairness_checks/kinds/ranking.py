@@ -62,13 +62,17 @@ class Ranking(EstimatedKind[RankingStatistics]):
         """Return the areas."""
         return auc_estimates(some)
 
-    def violation(self, some: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def violation(
+        self, some: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+    ) -> Floats:
         """p-values of "the pair keeps the margin"."""
-        return auc_violation(some, first, second, margin)
+        return auc_violation(some, first, second, margin, level)
 
-    def compliance(self, some: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Floats:
+    def compliance(
+        self, some: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+    ) -> Floats:
         """p-values of "the pair exceeds or meets the margin"."""
-        return auc_compliance(some, first, second, margin)
+        return auc_compliance(some, first, second, margin, level)
 
     def judge_value(self, some: RankingStatistics, limit: float, alpha: float, *, ceiling: bool) -> Inference:
         """Judge the worst area."""

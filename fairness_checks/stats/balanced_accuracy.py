@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.estimates import Estimates, differences_violation, estimates_below
+from fairness_checks.stats.estimates import Estimates, differences_compliance, differences_violation
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.worst_estimate import judge_worst
 from fairness_checks.typing import Array
@@ -78,20 +78,30 @@ def _facing(
 
 
 def balanced_accuracy_violation(
-    counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, margin: float, groups: Estimates | None = None
+    counts: npt.ArrayLike,
+    first: np.ndarray,
+    second: np.ndarray,
+    margin: float,
+    groups: Estimates | None = None,
+    level: float | None = None,
 ) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged."""
     # `groups` are the `balanced_accuracy_estimates`, where clusters leave them fewer degrees of freedom.
     sides = _facing(counts, first, second, groups, compliance=False)
-    return np.nan_to_num(differences_violation(*sides, margin), nan=1.0)
+    return np.nan_to_num(differences_violation(*sides, margin, level=level), nan=1.0)
 
 
 def balanced_accuracy_compliance(
-    counts: npt.ArrayLike, first: np.ndarray, second: np.ndarray, margin: float, groups: Estimates | None = None
+    counts: npt.ArrayLike,
+    first: np.ndarray,
+    second: np.ndarray,
+    margin: float,
+    groups: Estimates | None = None,
+    level: float | None = None,
 ) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged."""
     sides = _facing(counts, first, second, groups, compliance=True)
-    return np.nan_to_num(estimates_below(*sides, margin), nan=1.0)
+    return np.nan_to_num(differences_compliance([sides], margin, level), nan=1.0)
 
 
 def judge_worst_balanced_accuracy(

@@ -24,7 +24,7 @@ from fairness_checks.stats.calibration_bins import (
     calibration_by_group,
     calibration_values,
 )
-from fairness_checks.stats.estimates import Estimates, upper_quantile, upper_tail
+from fairness_checks.stats.estimates import Estimates, both_tails, normal_tail, undecided, upper_quantile, upper_tail
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.worst_estimate import judge_worst
 from fairness_checks.typing import Array
@@ -107,25 +107,58 @@ def _pair_tests(
     return one.value - other.value, np.sqrt(v1 + v2), freedom, excess[first], excess[second]
 
 
-def ece_violation(statistics: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def ece_violation(
+    statistics: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where a group is empty."""
     # The higher error counts without all that may be excess, the lower one as it is.
     difference, error, freedom, excess1, excess2 = _pair_tests(statistics, first, second)
     near = np.maximum(difference - excess1, -difference - excess2) - margin
     far = near + 2.0 * margin + excess1 + excess2  # where it is the other group that has the higher error
-    p = upper_tail(near / error, freedom) + upper_tail(far / error, freedom)
-    return np.nan_to_num(np.minimum(p, 1.0), nan=1.0)
+    return np.nan_to_num(both_tails(near / error, far / error, freedom, freedom, level), nan=1.0)
 
 
-def ece_compliance(statistics: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def ece_compliance(
+    statistics: CalibrationStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where a group is empty."""
     # The higher error counts as it is, the lower one without all that may be excess; in both directions, with the
     # variances that labels would have at the margin.
     groups, excess = calibration_estimates(statistics), calibration_excess(statistics)
     one, other = groups.pairs(first, second)
     difference = one.value - other.value
-    p = np.zeros(len(difference))
-    for gap in (margin - difference - excess[second], margin + difference - excess[first]):
+    gaps = np.array([margin - difference - excess[second], margin + difference - excess[first]])
+
+    def exact(some: np.ndarray) -> Array:
+        sides = tuple(Estimates(side.value[some], side.variance[some], side.freedom[some]) for side in (one, other))
+        return _one_sided(statistics, first[some], second[some], sides, gaps[:, some])
+
+    if level is None or np.isnan(gaps).any():
+        return exact(np.arange(len(first)))
+    # Variances only grow: by nothing at least, and at most by what the largest gap makes of a group's.
+    nearest = gaps.min(axis=0)
+    growth = _growth(statistics, np.arange(len(excess)), np.full(len(excess), max(float(gaps.max()), 0.0)))
+    most = nearest / np.sqrt(one.variance + other.variance)
+    p = normal_tail(most)
+    grown = np.where(nearest > 0.0, growth[first], 1.0), np.where(nearest > 0.0, growth[second], 1.0)
+    t = nearest / np.sqrt(one.variance * grown[0] + other.variance * grown[1])
+    fewest = float(np.minimum(one.freedom, other.freedom).min())
+    some = undecided(p, t, fewest, float(exact(np.array([most.argmin()]))[0]), level)
+    p[some] = exact(np.flatnonzero(some))
+    return p
+
+
+def _one_sided(
+    statistics: CalibrationStatistics,
+    first: np.ndarray,
+    second: np.ndarray,
+    sides: tuple[Estimates, ...],
+    gaps: Array,
+) -> Array:
+    """Return the larger p-value of two one-sided tests, with variances of the errors at the margin; shape (B,)."""
+    one, other = sides
+    p = np.zeros(len(first))
+    for gap in gaps:
         v1, v2, beyond = one.variance, other.variance, np.maximum(gap, 0.0)
         for _ in range(_STEPS):
             with np.errstate(invalid="ignore"):

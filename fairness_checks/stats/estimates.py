@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,17 +14,26 @@ from scipy import special
 from fairness_checks.typing import Array
 
 __all__ = [
+    "ROUNDED",
     "Estimates",
+    "both_tails",
     "correlation_of",
+    "differences_compliance",
     "differences_violation",
-    "estimates_below",
     "estimates_compliance",
     "estimates_violation",
+    "farthest",
     "joined",
+    "larger_tail",
+    "normal_tail",
     "straightened",
+    "undecided",
     "upper_quantile",
     "upper_tail",
 ]
+
+ROUNDED = 1e-9
+"""Bounds of p-values that differ by so little, in relative terms, might be one number."""
 
 _FAR = 1e100  # the cube of a t beyond may leave the range of numbers
 
@@ -87,6 +97,72 @@ def upper_tail(t: Array, freedom: Array) -> Array:
     return np.where(known, special.ndtr(-t), special.stdtr(np.where(known, 1.0, freedom), -t))
 
 
+def both_tails(near: Array, far: Array, freedom: Array, far_freedom: Array, level: float | None = None) -> Array:
+    """Return P(T > near) + P(T > far), at most 1: p-values of violations, where both directions count; shapes (B,).
+
+    Where a `level` is given, those are exact that are at most the level, or at most twice the smallest. The others are
+    lower bounds that are more than both: normal tails, which are thinner than Student's and cost a tenth of them.
+    """
+    if level is None:
+        return np.asarray(np.minimum(upper_tail(near, freedom) + upper_tail(far, far_freedom), 1.0))
+    p = np.minimum(normal_tail(near) + normal_tail(far), 1.0)
+    exact = np.zeros(len(p), dtype=np.bool_)
+
+    def complete(some: np.ndarray) -> None:
+        p[some] = both_tails(near[some], far[some], freedom[some], far_freedom[some])
+        exact[some] = True
+
+    complete(~(p > level * (1.0 + ROUNDED)) | (p == np.nanmin(p, initial=1.0)))
+    complete(~exact & (p <= 2.0 * np.nanmin(p[exact], initial=1.0) * (1.0 + ROUNDED)))
+    return p
+
+
+def larger_tail(t: Array, freedom: Array, level: float | None = None) -> Array:
+    """Return the larger one of P(T > t) along the first axis: p-values of compliance; shapes (k, B) to (B,).
+
+    Where a `level` is given, the largest of all is exact. The others may be lower bounds on their side of the level.
+    """
+    if level is None or np.isnan(t).any() or np.isnan(freedom).any():
+        return np.asarray(upper_tail(t, freedom).max(axis=0))
+    p, place = normal_tail(t), np.unravel_index(t.argmin(), t.shape)
+    largest = float(upper_tail(t[place], freedom[place]))
+    some = undecided(p, t, float(freedom.min()), largest, level)
+    p[some] = upper_tail(t[some], freedom[some])
+    return np.asarray(p.max(axis=0))
+
+
+def undecided(p: Array, t: Array, freedom: float, largest: float, level: float) -> np.ndarray:
+    """Say which p-values of compliance are not known well enough: the largest, and on which side of the level.
+
+    Parameters
+    ----------
+    p : ndarray of float64
+        What they are at least.
+    t : ndarray of float64
+        What the statistics are at least, of the same shape.
+    freedom : float
+        The fewest degrees of freedom of any.
+    largest : float
+        The p-value of one of them.
+    level : float
+        Below 1/2.
+    """
+    clear = level * (1.0 + ROUNDED)
+    return np.asarray((t <= farthest(largest, freedom)) | ((t <= farthest(level, freedom)) & (p <= clear)))
+
+
+def farthest(tail: float, freedom: float) -> float:
+    """Return the t beyond which no upper tail is as large as this one, with so many degrees of freedom or more."""
+    if tail >= 0.5:  # where Student's tails are thinner than the normal one
+        return max(float(-special.ndtri(tail)), -5.0) + ROUNDED  # nearer to 1 p-values have too few digits
+    return float(upper_quantile(tail, np.array(freedom))) + ROUNDED
+
+
+def normal_tail(t: Array) -> Array:
+    """Return what Student's upper tail exceeds, whatever the degrees of freedom: the normal one, at most 1/2."""
+    return np.asarray(np.minimum(special.ndtr(-t), 0.5))
+
+
 def upper_quantile(level: float, freedom: Array) -> Array:
     """Return the t that `upper_tail` gives this level."""
     known = np.isinf(freedom)
@@ -102,28 +178,38 @@ def straightened(t: Array, skewness: Array | float) -> Array:
 
 
 def estimates_violation(
-    groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float, skewness: Array | float = 0.0
+    groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
 ) -> Array:
-    """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,)."""
+    """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); `level` as `both_tails`."""
+    return differences_violation(*groups.pairs(first, second), margin, level=level)
+
+
+def differences_violation(
+    first: Estimates, second: Estimates, margin: float, skewness: Array | float = 0.0, level: float | None = None
+) -> Array:
+    """p-values of H0 |first - second| <= margin, shape (B,), of independent sides; `level` as for `both_tails`."""
     # `skewness` is that of the differences, shape (B,): positive where t understates how far they are from the
     # margin.
-    return differences_violation(*groups.pairs(first, second), margin, skewness)
-
-
-def differences_violation(first: Estimates, second: Estimates, margin: float, skewness: Array | float = 0.0) -> Array:
-    """p-values of H0 |first - second| <= margin, shape (B,), of independent sides."""
     difference, error, freedom = _difference(first, second)
     near, far = (np.abs(difference) - margin) / error, (np.abs(difference) + margin) / error
-    return np.minimum(upper_tail(straightened(near, skewness), freedom) + upper_tail(far, freedom), 1.0)
+    return both_tails(straightened(near, skewness), far, freedom, freedom, level)
 
 
-def estimates_compliance(groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
-    """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,)."""
+def estimates_compliance(
+    groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+) -> Array:
+    """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); `level` as `larger_tail`."""
     difference, error, freedom = _difference(*groups.pairs(first, second))
-    return upper_tail((margin - np.abs(difference)) / error, freedom)
+    return larger_tail(((margin - np.abs(difference)) / error)[None], freedom[None], level)
 
 
-def estimates_below(first: Estimates, second: Estimates, margin: float) -> Array:
-    """p-values of H0 first - second >= margin, shape (B,): one of two one-sided tests, where their variances differ."""
-    difference, error, freedom = _difference(first, second)
-    return upper_tail((margin - difference) / error, freedom)
+def differences_compliance(
+    sides: Sequence[tuple[Estimates, Estimates]], margin: float, level: float | None = None
+) -> Array:
+    """p-values of H0 first - second >= margin for one of the sides, shape (B,); `level` as for `larger_tail`.
+
+    One-sided tests where either direction has variances of its own.
+    """
+    found = [_difference(first, second) for first, second in sides]
+    t = np.array([(margin - difference) / error for difference, error, _ in found])
+    return larger_tail(t, np.array([freedom for _, _, freedom in found]), level)

@@ -53,7 +53,9 @@ def deciding(
     if violated:
         size = np.where(proved | (p == np.nanmin(p)), size, -np.inf)
     p = np.where(np.isnan(p), np.inf, p)
-    first = int(np.lexsort((p, -size))[0])
+    known = ~np.isnan(size)
+    best = np.flatnonzero(size == size[known].max()) if known.any() else np.arange(len(size))
+    first = int(best[p[best].argmin()])
     if not ties or np.isnan(size[first]):
         return first
     equal = np.flatnonzero(size >= size[first] - step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -14,7 +14,19 @@ from fairness_checks.typing import Array
 
 __all__ = ["PairTest", "judge_difference"]
 
-PairTest = Callable[[np.ndarray, np.ndarray, float], Array]
+_FEW = 500  # pairs, whose p-values are all exact
+
+
+class PairTest(Protocol):
+    """p-values of pairs (first, second) at a margin, shape (B,), as those in `fairness_checks.stats.estimates`.
+
+    Where a `level` is given, they may be bounds where that suffices: see `both_tails` for tests of a violation,
+    `larger_tail` for those of compliance.
+    """
+
+    def __call__(self, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None) -> Array:
+        """Return them."""
+        ...
 
 
 class EstimatePairs:
@@ -26,9 +38,10 @@ class EstimatePairs:
         largest: float,
         violation: PairTest,
         compliance: PairTest,
+        level: float,
         blocks: np.ndarray | None = None,
     ) -> None:
-        self._violation, self._compliance = violation, compliance
+        self._violation, self._compliance, self._level = violation, compliance, level
         self.blocks = np.zeros(len(groups.value), dtype=np.intp) if blocks is None else np.asarray(blocks)
         self.first, self.second = block_pairs(self.blocks)
         self.disparity: Array = np.abs(groups.value[self.first] - groups.value[self.second])
@@ -39,12 +52,19 @@ class EstimatePairs:
         self.step = min(2e-5, 1e-3 * float(scale.min(initial=np.inf, where=scale > 0.0)))
 
     def violation(self, index: np.ndarray, tolerance: float) -> Array:
-        """p-values of H0 "the pair keeps the tolerance" of some pairs."""
-        return self._violation(self.first[index], self.second[index], tolerance)
+        """p-values of H0 "the pair keeps the tolerance" of some pairs; of many bounds, where they decide nothing."""
+        first, second = self.first[index], self.second[index]
+        if len(index) <= _FEW:
+            return self._violation(first, second, tolerance)
+        p = self._violation(first, second, tolerance, self._level)
+        named = self.disparity[index] >= self.disparity.max() - self.step  # of equal ones p settles which is named
+        p[named] = self._violation(first[named], second[named], tolerance)
+        return p
 
     def compliance(self, index: np.ndarray, tolerance: float) -> Array:
-        """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs."""
-        return self._compliance(self.first[index], self.second[index], tolerance)
+        """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs; of many bounds, save the largest."""
+        level = self._level if len(index) > _FEW else None
+        return self._compliance(self.first[index], self.second[index], tolerance, level)
 
     def scaled(self, tolerance: float) -> float:
         """Return the tolerance; disparities are differences already."""
@@ -71,6 +91,7 @@ def judge_difference(
         largest,
         violation or functools.partial(estimates_violation, groups),
         compliance or functools.partial(estimates_compliance, groups),
+        alpha,
         blocks,
     )
     found = judge_pairs(tests, limit, alpha, level)

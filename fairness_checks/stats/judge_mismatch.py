@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from fairness_checks.stats.estimates import upper_tail
+from fairness_checks.stats.estimates import ROUNDED, farthest, normal_tail, upper_tail
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.mismatch import MismatchStatistics, comes_first
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
@@ -28,6 +28,7 @@ BY_ERRORS = 0.01  # share of the level that may show which group is worse; the r
 # Share of a sample, or cluster, that is added to a group's variance; without, false alarms reach 0.17 of 0.05 (24
 # groups of 10 and 20 samples, areas 0.9 and 0.85); with a whole one, 24 groups of 100 and 200 detect 0.03 less.
 _PSEUDO_SAMPLE = 0.5
+_FEW = 500  # pairs, whose p-values are all exact
 _HALVINGS = 12  # until the share of a move is known; an interval's end is then exact to 1e-3 standard errors
 
 
@@ -37,7 +38,8 @@ class MismatchPairs:
     # The variances are DeLong's with half a pseudo-sample (or cluster) of each group added, of which errors and
     # uncertainty know nothing; `auc_estimates` adds a whole one. Pseudo-samples and degrees of freedom go by the
     # effective number of clusters: a few large ones among many small ones are little evidence of how much they vary.
-    # `enough` is the level that no pair's own exceeds, above which p-values of a violation may be lower bounds.
+    # `enough` is the level of compliance, which no pair's own for a violation exceeds. Of many pairs p-values above it
+    # may be lower bounds, and all but the largest where they only have to lie below it.
 
     def __init__(self, statistics: MismatchStatistics, blocks: np.ndarray | None = None, enough: float = 1.0) -> None:
         self.enough = enough
@@ -79,6 +81,10 @@ class MismatchPairs:
         self.deviations: Array = np.sqrt(
             np.where(compared, parts, 0.0).sum(axis=1) / np.maximum(compared.sum(axis=1), 1)
         )
+        # Degrees of freedom that every pair has; 0 where that is not known.
+        alone = bool((statistics.shared == 0).all())
+        fewest = float(np.minimum(self._m, self._n).min())
+        self._fewest = 0.0 if fewest <= 1.0 else max(fewest - 1.0, 1.0) if alone else 1.0
         self.largest = 1.0
         self.step = min(2e-5, 1e-3 * float(self.error.max()))
 
@@ -96,18 +102,11 @@ class MismatchPairs:
         # from the variances seen moves too far and is too liberal, and after two t may fall where the mismatch rises.
         margin, least = np.array(margins)[:, None], self._least[index]
         a, b = self.error_auc[index], self._uncertainty_auc[index]
-        # No area is taken to be nearer to 0 or 1 than half a unit of its smaller group: its variance can be moved too.
-        inwards = 0.5 / (np.minimum(self._m, self._n)[index] + 1.0)
-        shape_a, shape_b = (_shape(np.minimum(np.maximum(x, inwards), 1.0 - inwards)) for x in (a, b))
-        of_error, of_uncertainty = (
-            self._of_error[:, None, index] / shape_a,
-            self._of_uncertainty[:, None, index] / shape_b,
-        )
-        of_both = self._of_both[:, None, index] / np.sqrt(shape_a * shape_b)
+        *parts, inwards = self._moved_by(index)
+        of_error, of_uncertainty, of_both = (part[:, None] for part in parts)
         error, uncertainty, both = of_error.sum(axis=0), of_uncertainty.sum(axis=0), of_both.sum(axis=0)
         excess = a - b - margin
-        reach = np.clip(margin, 2.0 * inwards - 1.0, 1.0 - 2.0 * inwards)
-        lowest, highest = inwards + np.maximum(reach, 0.0), 1.0 - inwards + np.minimum(reach, 0.0)
+        lowest, highest, reach = _room(margin, inwards)
 
         def shapes(share: Array) -> tuple[Array, Array]:
             """Return what both variances are proportional to where the errors' area takes a share of the excess."""
@@ -122,9 +121,21 @@ class MismatchPairs:
             share = share + np.where(own > share * np.maximum(own + other, least), half, -half)
             half /= 2.0
         by_a, by_b = shapes(share)
-        parts = by_a * of_error + by_b * of_uncertainty - 2.0 * np.sqrt(by_a * by_b) * of_both
-        spread, freedom = self._spread(parts, least, index)
+        whole = by_a * of_error + by_b * of_uncertainty - 2.0 * np.sqrt(by_a * by_b) * of_both
+        spread, freedom = self._spread(whole, least, index)
         return excess / spread, freedom
+
+    def _moved_by(self, index: np.ndarray) -> tuple[Array, Array, Array, Array]:
+        """Return what multiplies the areas' A (1 - A), and their root, in the variance; and how near areas come to 0.
+
+        Shapes (3, b) of the parts, (b,). No area is taken to be nearer to 0 or 1 than half a unit of its smaller group:
+        its variance can be moved too.
+        """
+        inwards = 0.5 / (np.minimum(self._m, self._n)[index] + 1.0)
+        areas = self.error_auc[index], self._uncertainty_auc[index]
+        shape_a, shape_b = (_shape(np.minimum(np.maximum(x, inwards), 1.0 - inwards)) for x in areas)
+        of_error, of_uncertainty = self._of_error[:, index] / shape_a, self._of_uncertainty[:, index] / shape_b
+        return of_error, of_uncertainty, self._of_both[:, index] / np.sqrt(shape_a * shape_b), inwards
 
     def violation(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the errors are not worse, or the mismatch keeps the tolerance"; both directions count."""
@@ -142,7 +153,47 @@ class MismatchPairs:
         return p
 
     def compliance(self, index: np.ndarray, tolerance: float) -> Array:
-        """p-values of H0 "the mismatch meets or exceeds the tolerance in the turn that is true"."""
+        """p-values of H0 "the mismatch meets or exceeds the tolerance in the turn that is true".
+
+        Of many pairs only the largest is exact, and on which side of the level each lies.
+        """
+        if len(index) <= _FEW or self._fewest <= 0.0:
+            return self._compliance(index, tolerance)
+        least, most = self._between(index, tolerance)
+        turned = -self._between(index, -tolerance)[1]  # the errors may exclude this turn instead
+        largest = float(self._compliance(index[[most.argmin()]], tolerance)[0])
+        by_errors = self.p_not_worse[index] / BY_ERRORS
+
+        def may_exceed(p: float) -> np.ndarray:
+            other_turn = (by_errors > p) & (turned <= farthest((1.0 - BY_ERRORS) * p, self._fewest))
+            return np.asarray((least <= farthest(p, self._fewest)) | other_turn)
+
+        p = normal_tail(most)
+        some = may_exceed(largest) | (may_exceed(self.enough) & (p <= self.enough * (1.0 + ROUNDED)))
+        p[some] = self._compliance(index[some], tolerance)
+        return p
+
+    def _between(self, index: np.ndarray, margin: float) -> tuple[Array, Array]:
+        """Return what margin less mismatch, in its standard errors, is at least and at most; shapes (b,).
+
+        The shares that `_standardised` tries are not known here: both variances are taken at either end of their way.
+        """
+        a, b = self.error_auc[index], self._uncertainty_auc[index]
+        of_error, of_uncertainty, of_both, inwards = self._moved_by(index)
+        lowest, highest, reach = _room(margin, inwards)
+        ends = np.clip(a, lowest, highest), np.clip(b + margin, lowest, highest)
+        by_a, by_b = (np.array(_shape_between(*(x - move for x in ends))) for move in (0.0, reach))
+        low, high = by_a * of_error.sum(axis=0) + by_b * of_uncertainty.sum(axis=0)
+        both = 2.0 * of_both.sum(axis=0)
+        joint = np.sqrt(by_a * by_b)
+        low = low - np.where(both > 0.0, joint[1], joint[0]) * both
+        high = high - np.where(both > 0.0, joint[0], joint[1]) * both
+        gap = margin - (a - b)
+        near, far = (gap / np.sqrt(np.maximum(x, self._least[index])) for x in (high, low))
+        return np.minimum(near, far), np.maximum(near, far)
+
+    def _compliance(self, index: np.ndarray, tolerance: float) -> Array:
+        """Return exact p-values of `compliance`."""
         t, freedom = self._standardised(index, (tolerance,))
         p = upper_tail(-t, freedom)[0]
         by_errors = self.p_not_worse[index] / BY_ERRORS
@@ -176,6 +227,18 @@ class MismatchPairs:
 def _shape(area: Array) -> Array:
     """Return what the variance of an area is taken to be proportional to."""
     return area * (1.0 - area)
+
+
+def _shape_between(one: Array, other: Array) -> tuple[Array, Array]:
+    """Return the least and the most that `_shape` is between two areas."""
+    ends = _shape(one), _shape(other)
+    return np.minimum(*ends), np.where((one - 0.5) * (other - 0.5) < 0.0, 0.25, np.maximum(*ends))
+
+
+def _room(margin: Array | float, inwards: Array) -> tuple[Array, Array, Array]:
+    """Return between which areas the errors' area is moved, and by how much the uncertainty's is then lower."""
+    reach = np.clip(margin, 2.0 * inwards - 1.0, 1.0 - 2.0 * inwards)
+    return inwards + np.maximum(reach, 0.0), 1.0 - inwards + np.minimum(reach, 0.0), reach
 
 
 def judge_mismatch(

@@ -11,8 +11,8 @@ import numpy as np
 from fairness_checks.stats.estimates import (
     Estimates,
     correlation_of,
+    differences_compliance,
     differences_violation,
-    estimates_below,
     joined,
 )
 from fairness_checks.stats.moments import MeanStatistics
@@ -29,7 +29,9 @@ def mean_estimates(statistics: MeanStatistics) -> Estimates:
     return Estimates(statistics.mean, variances(statistics) / np.maximum(n, 1.0), n - 1.0, statistics.shared)
 
 
-def means_violation(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def means_violation(
+    statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged."""
     swap = statistics.mean[second] > statistics.mean[first]
     higher, lower = np.where(swap, second, first), np.where(swap, first, second)
@@ -38,14 +40,16 @@ def means_violation(statistics: MeanStatistics, first: np.ndarray, second: np.nd
     if correlation is not None:  # the skewness of the difference is then another one
         skewness = np.where(correlation == 0.0, skewness, 0.0)
     sides = joined(_side(statistics, higher, of_higher), _side(statistics, lower, of_lower), correlation)
-    return np.nan_to_num(differences_violation(*sides, margin, skewness), nan=1.0)
+    return np.nan_to_num(differences_violation(*sides, margin, skewness, level), nan=1.0)
 
 
 def _side(statistics: MeanStatistics, at: np.ndarray, variance: Array) -> Estimates:
     return Estimates(statistics.mean[at], variance, statistics.n[at] - 1.0)
 
 
-def means_compliance(statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def means_compliance(
+    statistics: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); 1 where not judged."""
     # The larger p-value of two one-sided tests. Each widens its own standard error, as the one mean may be higher yet
     # and the other lower: the order in which they were seen does not say which is larger.
@@ -54,7 +58,6 @@ def means_compliance(statistics: MeanStatistics, first: np.ndarray, second: np.n
         Estimates(statistics.mean, variance, freedom) for variance in unseen_variances(statistics)
     )
     sides = [
-        estimates_below(*joined(may_be_higher.take(i), may_be_lower.take(j), correlation), margin)
-        for i, j in ((first, second), (second, first))
+        joined(may_be_higher.take(i), may_be_lower.take(j), correlation) for i, j in ((first, second), (second, first))
     ]
-    return np.nan_to_num(np.maximum(*sides), nan=1.0)
+    return np.nan_to_num(differences_compliance(sides, margin, level), nan=1.0)

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from fairness_checks.typing import Array
 __all__ = ["FEWEST", "MismatchStatistics", "comes_first", "mismatch_by_group", "too_small"]
 
 FEWEST = 10  # samples, or clusters, of a group from which on a test at a margin keeps its level
+_AT_ONCE = 131_072  # numbers of a table
 _EQUAL = 1e-12  # areas this close to 1/2 are 1/2: a mean of shares of pairs is rounded
 
 Integers = npt.NDArray[np.int64]
@@ -97,16 +98,19 @@ class _Siblings:
         self._values = np.zeros((3, 2, len(self._s)))
         self._sides = []
         for mine, other in ((self._s, self._j), (self._t, self._i)):
-            by = np.argsort(other, kind="stable")
-            bounds = np.append(0, np.cumsum(np.bincount(other, minlength=int(group.max()) + 1)))
-            self._sides.append((by, mine[by], bounds))
+            by = np.argsort(mine, kind="stable")
+            self._sides.append((by, mine[by], other[by]))
 
-    def note(self, j: int, sums: Sequence[Array]) -> None:
-        """Keep the cells' sums of components against group j, of the mismatch and of either area alone."""
-        for side, (by, mine, bounds) in enumerate(self._sides):
-            part = slice(bounds[j], bounds[j + 1])
+    def note(self, cells: slice, others: slice, sums: Sequence[Array]) -> None:
+        """Keep some cells' sums of components against some groups, of the mismatch and of either area alone.
+
+        Shapes (groups, cells).
+        """
+        for side, (by, mine, other) in enumerate(self._sides):
+            part = slice(*np.searchsorted(mine, (cells.start, cells.stop)))
+            some = np.flatnonzero((other[part] >= others.start) & (other[part] < others.stop)) + part.start
             for values, kept in zip(sums, self._values, strict=True):
-                kept[side, by[part]] = values[mine[part]]
+                kept[side, by[some]] = values[other[some] - others.start, mine[some] - cells.start]
 
     def tables(self, units: Integers) -> tuple[list[Array], Integers]:
         """Return twice the three covariances and the shared clusters of each pair of groups, shapes (G, G)."""
@@ -146,31 +150,35 @@ def mismatch_by_group(
     present = np.flatnonzero(samples)
     n, k = samples[present], units[present]
     starts, unit_starts = np.cumsum(n) - n, np.cumsum(k) - k
-    row_starts = None if cells is None or not len(rows) else np.append(0, run_ends(unit_of_row[rows])[:-1] + 1)
-    position = np.repeat(np.arange(len(present)), n)
     siblings = None
     if cells is not None and cells.spanning:
         siblings = _Siblings(cells, np.searchsorted(present, cells.group))
 
     means, spreads = np.full((2, 3, len(present), len(present)), np.nan)
     if len(rows):
-        of_error, of_uncertainty = Ranks(error[rows]), Ranks(uncertainty[rows])
-    for j in range(len(present)):
-        members = slice(starts[j], starts[j] + n[j])
-        errors, uncertainties = of_error.placements(members), of_uncertainty.placements(members)
-        sums = []
-        for place, placed in enumerate((errors - uncertainties, errors, uncertainties)):
-            share = placed / (2.0 * n[j])
-            mean = np.add.reduceat(share, starts) / n
-            share -= mean[position]
-            if row_starts is not None:
-                share = np.add.reduceat(share, row_starts)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                spread = np.add.reduceat(share**2, unit_starts) * (k / (k - 1.0)) / n**2
-            means[place, :, j], spreads[place, :, j] = mean, np.where(k > 1, spread, np.nan)
-            sums.append(share)
-        if siblings is not None:
-            siblings.note(j, [values / np.repeat(n, k) for values in sums])
+        group = np.repeat(np.arange(len(present)), n)
+        ranks = [Ranks(values[rows], group, len(present)) for values in (error, uncertainty)]
+    for i in range(len(present)):
+        members, mine = slice(starts[i], starts[i] + n[i]), slice(unit_starts[i], unit_starts[i] + k[i])
+        placed = [by.placements(members) for by in ranks]
+        row_starts = (
+            None if cells is None else np.searchsorted(unit_of_row[rows[members]], np.arange(mine.start, mine.stop))
+        )
+        less_one = k[i] / (k[i] - 1.0) if k[i] > 1 else np.nan
+        for others in _parts(len(present), int(n[i])):
+            scale = 2.0 * n[others]
+            errors, uncertainties = (np.array(table[:, others].T, dtype=np.float64, order="C") for table in placed)
+            sums = []
+            for place, values in enumerate((errors - uncertainties, errors, uncertainties)):
+                mean = values.sum(axis=1) / n[i]
+                values -= mean[:, None]
+                if row_starts is not None:
+                    values = np.add.reduceat(values, row_starts, axis=1)
+                means[place, i, others] = mean / scale
+                spreads[place, i, others] = np.einsum("jr,jr->j", values, values) * less_one / (n[i] * scale) ** 2
+                sums.append(values)
+            if siblings is not None:
+                siblings.note(mine, others, [values / (scale[:, None] * n[i]) for values in sums])
 
     def spread_out(table: npt.NDArray[Any], empty: float) -> npt.NDArray[Any]:
         result = np.full((groups, groups), empty, dtype=table.dtype)
@@ -193,6 +201,13 @@ def mismatch_by_group(
         samples,
         _effective(samples, cells),
     )
+
+
+def _parts(groups: int, samples: int) -> Iterator[slice]:
+    """Split all groups into parts, so that a table of so many samples against each of them fits the cache."""
+    step = max(_AT_ONCE // samples, 1)
+    for start in range(0, groups, step):
+        yield slice(start, min(start + step, groups))
 
 
 def _effective(samples: Integers, cells: ClusterCells | None) -> Array:

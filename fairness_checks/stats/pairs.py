@@ -38,6 +38,8 @@ def block_pairs(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class PairTests(Protocol):
     """All B pairs of G groups, and their tests at any tolerance."""
 
+    # Of many pairs p-values may be bounds where these decide nothing: `violation` above the level and above twice the
+    # smallest, `compliance` below the largest and on the same side of the level. Of one pair they are exact.
     # Optional: `blocks`, (G,) int, strata within which pairs exist; `smallest`, below which no tolerance is searched
     # (default 0; a signed disparity may have -1); `independent`, False where clusters lie in several groups; `large`,
     # (G,) bool, which groups are tested apart from small ones.
@@ -239,7 +241,9 @@ def _frontier(
             break
         at = int(np.argmax(guess[left]))
         place = int(left[at])
-        best = _reach(partial(holds, left[[at]]), (further, float(values[at])), cap, float(guess[place]), tests.step)
+        one = partial(holds, left[[at]])
+        value = float(one(further)[0]) if len(left) > 1 and not isinstance(tests, UnevenTests) else float(values[at])
+        best = _reach(one, (further, value), cap, float(guess[place]), tests.step)
         left = np.delete(left, at)
     return best, place
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fairness_checks.stats.estimates import upper_tail
+from fairness_checks.stats.estimates import both_tails, larger_tail
 from fairness_checks.stats.ranking import RankingStatistics, auc_estimates
 from fairness_checks.typing import Array
 
@@ -21,19 +21,23 @@ __all__ = ["auc_compliance", "auc_violation"]
 _VIOLATION_STEPS, _COMPLIANCE_STEPS = 1, 3
 
 
-def auc_violation(statistics: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def auc_violation(
+    statistics: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]) of groups, shape (B,)."""
     sign = np.where(statistics.auc[first] >= statistics.auc[second], 1.0, -1.0)
     near, near_freedom = _standardised(statistics, first, second, sign * margin, _VIOLATION_STEPS)
     far, far_freedom = _standardised(statistics, first, second, -sign * margin, _VIOLATION_STEPS)
-    return np.minimum(upper_tail(sign * near, near_freedom) + upper_tail(sign * far, far_freedom), 1.0)
+    return both_tails(sign * near, sign * far, near_freedom, far_freedom, level)
 
 
-def auc_compliance(statistics: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def auc_compliance(
+    statistics: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]) of groups, shape (B,)."""
     above, above_freedom = _standardised(statistics, first, second, margin, _COMPLIANCE_STEPS)
     below, below_freedom = _standardised(statistics, first, second, -margin, _COMPLIANCE_STEPS)
-    return np.maximum(upper_tail(-above, above_freedom), upper_tail(below, below_freedom))
+    return larger_tail(np.array([-above, below]), np.array([above_freedom, below_freedom]), level)
 
 
 def _standardised(

@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from fairness_checks.typing import Array
 
+_AT_ONCE = 65_536  # counts
+_COUNTED = 8  # groups to a sample that is counted by itself: as many as a row of counts takes in one move
+
 __all__ = ["Ranks", "floats", "run_ends", "same_length"]
 
 
@@ -32,16 +35,46 @@ def run_ends(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 
 class Ranks:
-    """The runs of equal values of all samples, which one sort finds; then every group's counts are linear in time."""
+    """How many samples of each group every sample exceeds: after one sort linear in samples times groups.
 
-    def __init__(self, values: Array) -> None:
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n,)
+        By which samples are ranked.
+    codes : ndarray of int, shape (n,)
+        Group of each sample in [0, groups).
+    groups : int
+        Number of groups, G.
+    """
+
+    def __init__(self, values: Array, codes: npt.NDArray[np.integer[Any]], groups: int) -> None:
         order = np.argsort(values)
         ends = run_ends(values[order])
-        self._runs = len(ends)
-        self._run = np.empty(len(values), dtype=np.int64)
-        self._run[order] = np.repeat(np.arange(self._runs), np.diff(ends, prepend=-1))
+        run = np.empty(len(values), dtype=np.int64)
+        run[order] = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=-1))
+        self._below, self._upto = np.append(0, ends[:-1] + 1)[run], (ends + 1)[run]
+        # Of every so many samples in order how many of each group came before; the last few are counted one by one.
+        self._every = min(max(groups // _COUNTED, 1), 4 * _COUNTED)
+        blocks = len(values) // self._every + 1
+        self._code = np.zeros((blocks, self._every), dtype=np.intp)
+        self._code.reshape(-1)[: len(values)] = codes[order]
+        self._before = np.zeros((blocks, groups), dtype=np.int32)
+        step = max(_AT_ONCE // groups, 1)
+        for start in range(0, blocks - 1, step):
+            some = self._code[start : min(start + step, blocks - 1)]
+            key = np.arange(len(some))[:, None] * groups + some
+            counts = np.bincount(key.reshape(-1), minlength=len(some) * groups)
+            self._before[start + 1 : start + 1 + len(some)] = counts.reshape(len(some), groups)
+        np.cumsum(self._before, axis=0, out=self._before)
 
-    def placements(self, members: slice) -> npt.NDArray[np.int64]:
-        """Twice the number of members, a slice of the samples, that each sample exceeds; a tie counts half; (n,)."""
-        counts = np.bincount(self._run[members], minlength=self._runs)
-        return np.asarray((2 * np.cumsum(counts) - counts)[self._run])
+    def placements(self, members: slice) -> npt.NDArray[np.int32]:
+        """Twice the samples of each group that some samples exceed; a tie counts half; shape (members, G)."""
+        places = self._below[members], self._upto[members]
+        found = self._before[places[0] // self._every]
+        found += self._before[places[1] // self._every]
+        for place in places if self._every > 1 else ():
+            block, rest = place // self._every, place % self._every
+            row, step = np.nonzero(np.arange(self._every) < rest[:, None])
+            at = row * found.shape[1] + self._code[block[row], step]
+            np.add.at(found.reshape(-1), at, np.int32(1))  # of the same type: forty times as fast
+        return np.asarray(found)

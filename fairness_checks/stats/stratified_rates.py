@@ -41,14 +41,18 @@ class StratifiedRates:
         return StratifiedRates(self.events[:, at], self.samples[:, at], self.weights)
 
 
-def stratified_violation(rates: StratifiedRates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def stratified_violation(
+    rates: StratifiedRates, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]), shape (B,)."""
     towards = np.sign(_difference(rates, first, second))
     near, far = (_tail(rates, first, second, side * margin * towards, towards) for side in (1.0, -1.0))
     return np.minimum(near + far, 1.0)
 
 
-def stratified_compliance(rates: StratifiedRates, first: np.ndarray, second: np.ndarray, margin: float) -> Array:
+def stratified_compliance(
+    rates: StratifiedRates, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
+) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,)."""
     one = np.ones(len(first))
     return np.maximum(_tail(rates, first, second, margin * one, -one), _tail(rates, first, second, -margin * one, one))

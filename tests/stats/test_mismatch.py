@@ -9,6 +9,8 @@ from fairness_checks.stats.judge_mismatch import MismatchPairs, judge_mismatch
 from fairness_checks.stats.mismatch import FEWEST, mismatch_by_group, too_small
 from fairness_checks.stats.simultaneous import Family
 
+ALPHA = 0.05
+
 NAMES = ("error_auc", "uncertainty_auc", "variance", "error_variance", "uncertainty_variance")
 NAMES += ("covariance", "error_covariance", "uncertainty_covariance")
 
@@ -263,6 +265,23 @@ def test_p_values_are_those_of_the_variance_at_the_margin(seed, margin):
     assert tests.compliance(pair, margin)[0] == pytest.approx(
         1.0 - near, rel=2e-3
     )  # the errors say which group is worse
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.05, 0.2, 0.6])
+@pytest.mark.parametrize("effect", [0.0, 1.5], ids=["alike", "apart"])
+@pytest.mark.parametrize("crossing", [False, True], ids=["samples", "clusters in several groups"])
+def test_of_many_pairs_bounds_of_compliance_decide_as_p_values_do(crossing, effect, margin):
+    rng = np.random.default_rng(4)
+    codes = rng.permutation(np.repeat(np.arange(40), 30)) if crossing else np.repeat(np.arange(40), 30)
+    error, noise = rng.normal(effect * codes / 40, 1.0), rng.normal(0.0, 1.0, len(codes))
+    cells = cluster_cells(codes, 40, np.arange(len(codes)) // 3) if crossing else None
+    tests = MismatchPairs(mismatch_by_group(codes, 40, error, error * 0.5 + noise, cells), enough=ALPHA)
+    everyone = np.arange(len(tests.first))
+    assert len(everyone) == 780
+    bound = tests.compliance(everyone, margin)
+    exact = np.concatenate([tests.compliance(some, margin) for some in np.array_split(everyone, 4)])
+    assert bound.max() == pytest.approx(exact.max(), rel=1e-12)
+    assert ((bound < ALPHA) == (exact < ALPHA)).all()
 
 
 @pytest.mark.parametrize("same", [0.0, 0.9, 1.0], ids=["apart", "alike", "equal"])
