@@ -207,10 +207,11 @@ class EvidenceOfRun:
         )
 
     def _write(self, evidence: Evidence) -> None:
-        from fairness_checks.report.evidence import FILENAME, write_evidence
+        from fairness_checks.report.formats import FORMATS
         from fairness_checks.storage.files import write_atomically
 
-        write_atomically(self._folder / FILENAME, write_evidence(evidence).encode())
+        for name, write in FORMATS.items():
+            write_atomically(self._folder / name, write(evidence).encode())
 
 
 def _now() -> str:

@@ -17,6 +17,7 @@ import fairness_checks.cli.verify
 import fairness_checks.findings.regression
 import fairness_checks.judge.evidencing  # noqa: F401 - for its side effect, as in conftest.py
 from fairness_checks.cli.main import main
+from fairness_checks.report import formats
 from fairness_checks.report.evidence import read_evidence, seal, statistics_id
 
 MODEL = """
@@ -386,3 +387,19 @@ def test_names_of_any_signs_are_whole(evident):
     assert unchanged
     assert any(group.name == (odd,) for record in evidence.records for group in record.groups)
     assert verify(evident.path / "out") == 0
+
+
+def test_every_format_is_written_at_the_start_of_a_run_and_at_its_end(project, monkeypatch):
+    texts = []
+
+    def plain(evidence):
+        texts.append(f"{'complete' if evidence.complete else 'incomplete'}: {evidence.totals}")
+        return texts[-1]
+
+    monkeypatch.setattr(formats, "FORMATS", {**formats.FORMATS, "totals.txt": plain})
+    project.limits("fair_model")
+    assert project.gate("--fairness-report", "report").ret == 0
+    assert sorted(path.name for path in (project.path / "report").iterdir()) == ["evidence.json", "totals.txt"]
+    assert texts[0].startswith("incomplete: ")
+    assert (project.path / "report" / "totals.txt").read_text() == texts[-1]
+    assert texts[-1].startswith("complete: {'pass': 1")
