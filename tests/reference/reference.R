@@ -89,7 +89,7 @@ for (name in unique(visits$design)) {
 # The schools' rows are not kept here, only sums by district and type of school: all that these methods see.
 data(api)
 schools <- list()
-for (name in c("apiclus2", "apisrs", "apistrat")) {
+for (name in c("apiclus1", "apiclus2", "apisrs", "apistrat")) {
   rows <- get(name)
   rows$one <- 1
   rows$award <- as.integer(rows$awards == "Yes")

@@ -138,7 +138,7 @@ def schools(name):
 
 
 @pytest.mark.parametrize("pair", ["E-H", "E-M", "H-M"])
-@pytest.mark.parametrize("name", ["apiclus2", "apisrs", "apistrat"])
+@pytest.mark.parametrize("name", ["apiclus1", "apiclus2", "apisrs", "apistrat"])
 def test_districts_with_schools_of_several_types_are_compared_as_survey_does(name, pair):
     cells, scores, awards = schools(name)
     first, second = (np.array(["EHM".index(part)]) for part in pair.split("-"))
