@@ -28,10 +28,8 @@ _SEALED_KIND = "_fairness_sealed_kind"
 
 
 def seal(report: Report, *, outcome: bool = True) -> None:
-    """Let a report become a failure from now on, and change in no other way that a reporter reads.
-
-    Without `outcome` only what the gate says of its test is sealed.
-    """
+    """Let a report become a failure from now on, and change in no other way that a reporter reads."""
+    # Without `outcome` only what the gate says of its test is sealed.
     kind = getattr(report, _SEALED_KIND, type(report))
     said = {name: getattr(report, name) for name in _FIXED if hasattr(report, name)}
     members: dict[str, Any] = {_SEALED_KIND: kind}

@@ -113,10 +113,8 @@ def _share(change: Change, full: float) -> float:
 
 
 def unseen_changes(of_groups: Sequence[Change | None]) -> tuple[Array, Array]:
-    """Return the variances of rises and falls that no sample shows, (2, G), and the share of the largest change, (G,).
-
-    The share is of the sum of squares, and 0 where it is no larger than among changes without heavy tails.
-    """
+    """Return the variances of rises and falls that no sample shows, (2, G), and the largest change's share, (G,)."""
+    # The share is of the sum of squares, and 0 where it is no larger than among changes without heavy tails.
     # A mean of few large changes is too low, and seems to be known too well, where none of the largest was drawn: one
     # and a half times the square of the largest one seen is added.
     found, largest = np.zeros((2, len(of_groups))), np.zeros(len(of_groups))

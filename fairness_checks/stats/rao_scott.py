@@ -91,13 +91,11 @@ def safe_weight(held: Array | float) -> Array:
 
 
 def tail_freedom(sums: ClusterSums, freedom: Array) -> tuple[Array, Array]:
-    """Return the degrees of freedom for the claims that one rate is lower, and higher, than a number.
-
-    Where few of k effective clusters hold events, e of them, the variance that they give a rate is as uncertain as that
-    of a skewed variable: of 1 / (1 / k + 2 (1 / e - 1 / k)) independent values (the factor found by simulation). It is
-    low whenever the rate is. Only the correlation is uncertain, as Fisher's (Statistical Methods, 1925): not at all
-    where clusters are of one sample, or their samples all alike.
-    """
+    """Return the degrees of freedom for the claims that one rate is lower, and higher, than a number."""
+    # Where few of k effective clusters hold events, e of them, the variance that they give a rate is as uncertain as
+    # that of a skewed variable: of 1 / (1 / k + 2 (1 / e - 1 / k)) independent values (the factor found by
+    # simulation). It is low whenever the rate is. Only the correlation is uncertain, as Fisher's (Statistical
+    # Methods, 1925): not at all where clusters are of one sample, or their samples all alike.
     n, rho = sums.samples, np.minimum(correlation(sums), 1.0)
     found = []
     with np.errstate(divide="ignore", invalid="ignore"):
