@@ -50,14 +50,14 @@ class Mean(EstimatedKind[MeanStatistics]):
     def measure(self, rows: Rows, metric: Metric) -> Measured[MeanStatistics]:
         """Sum the powers of the values' deviations; of clusters' sums where samples are not independent."""
         values = values_of(metric, rows.predictions)
-        kept = ~np.isnan(values)
-        codes = rows.codes if kept.all() else np.where(kept, rows.codes, -1)
+        counted = ~np.isnan(values)
+        codes = rows.codes if counted.all() else np.where(counted, rows.codes, -1)
         groups = len(rows.groups)
-        cells = rows.cells(kept)
+        cells = rows.cells(counted)
         if cells is None:
             moments = moments_by_group(codes, groups, values)
             return Measured(moments, moments.n)
-        samples = np.bincount(codes[kept], minlength=groups).astype(np.int64)
+        samples = np.bincount(codes[counted], minlength=groups).astype(np.int64)
         clusters = cells.by_group().astype(np.int64)
         return Measured(moments_by_cluster(cells, values), samples, clusters, cells.effective())
 

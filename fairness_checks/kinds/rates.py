@@ -86,13 +86,13 @@ def events_of(predictions: Predictions, metric: Metric) -> tuple[Flags, Flags]:
     """Return (event, whether it counts) of each sample, shapes (n,)."""
     if metric.per_sample is not None:
         values = values_of(metric, predictions)
-        kept = ~np.isnan(values)
-        if not np.isin(values[kept], (0.0, 1.0)).all():
+        counted = ~np.isnan(values)
+        if not np.isin(values[counted], (0.0, 1.0)).all():
             raise InvalidPredictions(f"{metric.name}: a proportion's values are 0, 1 or NaN; found others")
-        return values == 1.0, kept
+        return values == 1.0, counted
     cell = 2 * predictions.labels().view(np.uint8) + predictions.decisions().view(np.uint8)
-    event, kept = (np.array([c in cells for c in CELLS]) for cells in (metric.numerator, metric.denominator))
-    return event[cell], kept[cell]
+    event, counted = (np.array([c in cells for c in CELLS]) for cells in (metric.numerator, metric.denominator))
+    return event[cell], counted[cell]
 
 
 def measure_rates(rows: Rows, metric: Metric) -> Measured[Rates] | None:
@@ -100,12 +100,12 @@ def measure_rates(rows: Rows, metric: Metric) -> Measured[Rates] | None:
     if metric.per_sample is None and rows.clusters is None:
         rows.predictions.labels(), rows.predictions.decisions()  # an error here if they are missing
         return None
-    event, kept = events_of(rows.predictions, metric)
+    event, counted = events_of(rows.predictions, metric)
     groups = len(rows.groups)
     samples, events = (
-        np.bincount(rows.codes[rows_], minlength=groups).astype(np.int64) for rows_ in (kept, event & kept)
+        np.bincount(rows.codes[rows_], minlength=groups).astype(np.int64) for rows_ in (counted, event & counted)
     )
-    cells = rows.cells(kept)
+    cells = rows.cells(counted)
     if cells is None:
         return Measured(Rates(events, samples), samples)
     effective = effective_counts(cells, event)

@@ -71,11 +71,11 @@ class Rows:
         """Cluster of each sample, shape (n,); None where samples are independent."""
         return self.predictions.cluster
 
-    def cells(self, kept: npt.NDArray[np.bool_] | None = None) -> ClusterCells | None:
-        """Return groups by clusters of the samples that are kept; None where samples are independent."""
+    def cells(self, counted: npt.NDArray[np.bool_] | None = None) -> ClusterCells | None:
+        """Return groups by clusters of the samples that count; None where samples are independent."""
         if self.clusters is None:
             return None
-        codes = self.codes if kept is None else np.where(kept, self.codes, -1)
+        codes = self.codes if counted is None else np.where(counted, self.codes, -1)
         return cluster_cells(codes, len(self.groups), self.clusters)
 
     @cached_property
@@ -115,11 +115,11 @@ def without_missing_text(feature: SensitiveFeature, missing: Missing) -> Sensiti
             f"which means a missing value{f': {first_rows(rows)}' if rows.any() else ''}; fill them in, or say what it "
             f"is: `missing_text: [{name!r}]` for a missing value, `missing_text: []` for a group of that name"
         )
-    kept = [position for position in range(len(feature.groups)) if position not in found]
+    remaining = [position for position in range(len(feature.groups)) if position not in found]
     table = np.full(len(feature.groups) + 1, -1)
-    table[kept] = np.arange(len(kept))
+    table[remaining] = np.arange(len(remaining))
     codes = recode(feature.codes, table, feature.codes.dtype)
-    return SensitiveFeature(feature.name, codes, tuple(feature.groups[position] for position in kept))
+    return SensitiveFeature(feature.name, codes, tuple(feature.groups[position] for position in remaining))
 
 
 def _complete(feature: SensitiveFeature, missing: Missing) -> SensitiveFeature:

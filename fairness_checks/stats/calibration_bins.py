@@ -58,12 +58,12 @@ def _bin_codes(codes: Integers, labels: npt.NDArray[Any], scores: npt.NDArray[An
     if not codes.shape == labels.shape == scores.shape:
         raise ValueError(f"codes, labels, scores: one length; found {codes.shape}, {labels.shape}, {scores.shape}")
     scores = np.asarray(scores, dtype=np.float64)
-    kept = codes >= 0
-    if not np.all((scores[kept] >= 0.0) & (scores[kept] <= 1.0)):
+    counted = codes >= 0
+    if not np.all((scores[counted] >= 0.0) & (scores[counted] <= 1.0)):
         raise ValueError("scores must be probabilities in [0, 1]")
     inner = np.linspace(0.0, 1.0, BINS + 1)[1:-1]
     bins = np.searchsorted(inner, scores)  # scores at an edge belong to the bin below it, as in scikit-learn
-    return np.where(kept, codes.astype(np.int64) * BINS + bins, -1), labels.astype(np.float64) - scores
+    return np.where(counted, codes.astype(np.int64) * BINS + bins, -1), labels.astype(np.float64) - scores
 
 
 def calibration_by_group(

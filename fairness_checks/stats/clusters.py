@@ -45,9 +45,11 @@ class ClusterCells:
 
     def sums(self, values: npt.NDArray[Any] | None = None) -> Array:
         """Sum one value a sample within each cell, shape (C,); without values, count the samples."""
-        kept = self.of_row >= 0
-        weights = None if values is None else np.asarray(values, dtype=np.float64)[kept]
-        return np.asarray(np.bincount(self.of_row[kept], weights=weights, minlength=len(self.group)), dtype=np.float64)
+        counted = self.of_row >= 0
+        weights = None if values is None else np.asarray(values, dtype=np.float64)[counted]
+        return np.asarray(
+            np.bincount(self.of_row[counted], weights=weights, minlength=len(self.group)), dtype=np.float64
+        )
 
     def by_group(self, values: Array | None = None) -> Array:
         """Sum one value a cell within each group, shape (G,); without values, count the clusters."""
@@ -147,10 +149,10 @@ def distinct(codes: Integers) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int
 
 def cluster_cells(codes: Integers, groups: int, clusters: Integers) -> ClusterCells:
     """Find the cells of samples with a group (-1 leaves one out) and a cluster (0 or more) each; codes are (n,)."""
-    kept = codes >= 0
+    counted = codes >= 0
     width = int(clusters.max()) + 1 if len(clusters) else 1
-    key = codes[kept].astype(np.int64) * width + clusters[kept]
+    key = codes[counted].astype(np.int64) * width + clusters[counted]
     unique, inverse = distinct(key)
     of_row = np.full(len(codes), -1, dtype=np.int64)
-    of_row[kept] = inverse
+    of_row[counted] = inverse
     return ClusterCells(groups, of_row, unique // width, unique % width)

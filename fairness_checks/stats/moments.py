@@ -85,9 +85,9 @@ def moments_by_group(codes: npt.NDArray[np.integer], groups: int, values: npt.ND
     result = MeanStatistics(np.zeros(groups, dtype=np.int64), np.full(groups, np.nan), zero, zero)
     for start in range(0, len(codes), _CHUNK_ROWS):
         some, chunk = codes[start : start + _CHUNK_ROWS], values[start : start + _CHUNK_ROWS]
-        kept = some >= 0
-        if not kept.all():
-            some, chunk = some[kept], chunk[kept]
+        counted = some >= 0
+        if not counted.all():
+            some, chunk = some[counted], chunk[counted]
         result = result + _chunk_moments(some, groups, chunk.astype(np.float64))
     return result
 
@@ -101,10 +101,10 @@ def moments_by_cluster(cells: ClusterCells, values: npt.NDArray[np.generic]) -> 
         raise ValueError(f"one value per sample: {cells.of_row.shape} samples, values of shape {values.shape}")
     codes = np.append(cells.group, -1)[cells.of_row]  # cell -1 has the group -1
     samples = moments_by_group(codes, cells.groups, values)
-    kept = codes >= 0
+    counted = codes >= 0
     influence = np.zeros(len(values))
-    deviation = values[kept].astype(np.float64) - samples.mean[codes[kept]]
-    influence[kept] = deviation / np.maximum(samples.n, 1)[codes[kept]]
+    deviation = values[counted].astype(np.float64) - samples.mean[codes[counted]]
+    influence[counted] = deviation / np.maximum(samples.n, 1)[codes[counted]]
     found = cluster_evidence(cells, influence)
     n = found.effective
     m2 = np.nan_to_num(found.variance) * n * np.maximum(n - 1.0, 0.0)

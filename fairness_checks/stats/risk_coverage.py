@@ -41,8 +41,8 @@ def warning_by_group(
     same_length(codes=codes, error=error, uncertainty=uncertainty)
     if len(codes) and not -1 <= codes.min() <= codes.max() < groups:
         raise ValueError(f"codes run from {codes.min()} to {codes.max()}; allowed are -1 to {groups - 1}")
-    kept = np.flatnonzero(codes >= 0)
-    mine, error, uncertainty = codes[kept], error[kept], uncertainty[kept]
+    counted = np.flatnonzero(codes >= 0)
+    mine, error, uncertainty = codes[counted], error[counted], uncertainty[counted]
     bounds = np.append(0, np.cumsum(np.bincount(mine, minlength=groups)))
     by_error, by_uncertainty = np.lexsort((error, mine)), np.lexsort((uncertainty, mine))
     result = np.full((4, groups), np.nan)

@@ -59,13 +59,13 @@ def blocks(data: DataSet) -> Codes:
     return np.asarray(connected_components(coo_array(edges, shape=(nodes, nodes)), directed=False)[1][same], np.intp)
 
 
-def counted_blocks(data: DataSet, by: str, kept: Codes) -> dict[str, tuple[int, float]]:
+def counted_blocks(data: DataSet, by: str, block: Codes) -> dict[str, tuple[int, float]]:
     """Return how many blocks each group has, and how many they are worth: n^2 / sum m^2 over blocks of m rows."""
     # Empty where every row is a block of its own.
-    if len(np.unique(kept)) == len(kept):
+    if len(np.unique(block)) == len(block):
         return {}
     groups = data.groups(by)
-    cells = cluster_cells(groups.codes, len(groups.names), kept)
+    cells = cluster_cells(groups.codes, len(groups.names), block)
     counts, worth = cells.by_group().astype(int).tolist(), cells.effective().tolist()
     return dict(zip(groups.names, zip(counts, worth, strict=True), strict=True))
 
@@ -87,26 +87,26 @@ class _Blocks(NamedTuple):
     home: Codes
 
 
-def _shuffled(kept: Codes, strata: Codes, rng: np.random.Generator) -> _Blocks:
+def _shuffled(block: Codes, strata: Codes, rng: np.random.Generator) -> _Blocks:
     width = int(strata.max()) + 1
-    both, rows = np.unique(kept * width + strata, return_counts=True)
+    both, rows = np.unique(block * width + strata, return_counts=True)
     code, stratum = np.divmod(both, width)
     most = np.lexsort((stratum, -rows, code))  # of each block, the stratum with most rows comes first
     code, first = np.unique(code[most], return_index=True)
     order = rng.permutation(len(code))
-    return _Blocks(code[order], np.bincount(kept)[code[order]], stratum[most][first][order])
+    return _Blocks(code[order], np.bincount(block)[code[order]], stratum[most][first][order])
 
 
-def split(data: DataSet, by: str, test: float, rng: np.random.Generator, kept: Codes | None = None) -> Split:
+def split(data: DataSet, by: str, test: float, rng: np.random.Generator, block: Codes | None = None) -> Split:
     """Draw the rows that test, by number or fraction of each group whatever their outcome; all others may train."""
     # Splits that all have the same number of positives would hide how much a gap varies with that number. Each group
-    # has exactly the test rows asked for (a fraction rounded, at least 1), unless a block, `kept`, is larger than
+    # has exactly the test rows asked for (a fraction rounded, at least 1), unless a block is larger than
     # what is missing or crosses groups: then nearly so. That blocks must fit makes large ones test a little less
     # often.
     groups = data.groups(by)
     require_test(test)
-    kept = blocks(data) if kept is None else kept
-    drawn = _shuffled(kept, groups.codes, rng)
+    block = blocks(data) if block is None else block
+    drawn = _shuffled(block, groups.codes, rng)
     chosen = np.zeros(len(drawn.code), dtype=bool)
     least = []
     for group, name in enumerate(groups.names):
@@ -116,14 +116,14 @@ def split(data: DataSet, by: str, test: float, rng: np.random.Generator, kept: C
             continue
         sizes = drawn.size[members]
         if isinstance(test, int):  # of the group's own rows; blocks that cross groups hold others beside them
-            sizes = np.bincount(kept[groups.codes == group], minlength=int(kept.max()) + 1)[drawn.code[members]]
+            sizes = np.bincount(block[groups.codes == group], minlength=int(block.max()) + 1)[drawn.code[members]]
         wanted = _wanted(f"by {by!r}: group {name!r}", test, int(sizes.sum()))
         _require_all_can_test(data, by, name, sizes, test, wanted)
         chosen[members[_fill(sizes, wanted)]] = True
         # A large cluster is what the user says it is; rows that are linked may be so by chance.
         if data.identical_rows == TOGETHER:
             least[-1] = max(1, wanted // 2)
-    is_test = np.isin(kept, drawn.code[chosen])
+    is_test = np.isin(block, drawn.code[chosen])
     for side, rows_of, needed in (("test", is_test, np.array(least)), ("train", ~is_test, 1)):
         found = np.bincount(groups.codes[rows_of], minlength=len(groups.names))
         if (found < needed).any():
@@ -171,18 +171,18 @@ def _fill(sizes: Codes, target: int) -> Codes:
     return np.concatenate(taken)
 
 
-def folds(data: DataSet, number: int, rng: np.random.Generator, kept: Codes | None = None) -> Codes:
+def folds(data: DataSet, number: int, rng: np.random.Generator, block: Codes | None = None) -> Codes:
     """Return the fold of each row, shape (n,): blocks dealt out stratum by stratum, the larger ones first."""
     # Strata are those of outcome and all sensitive features together: every fold has about the same share of each.
     # Folds of unequal shares would bias what is put together from them, as the more positives test, the fewer train
-    # (docs/statistics.md). `kept` are the blocks, where they are known already.
-    kept = blocks(data) if kept is None else kept
-    drawn = _shuffled(kept, _strata(data), rng)
+    # (docs/statistics.md). `block` are the blocks, where they are known already.
+    block = blocks(data) if block is None else block
+    drawn = _shuffled(block, _strata(data), rng)
     _require_blocks(data, number, drawn.size)
     turn = np.lexsort((-drawn.size, drawn.home))  # stable: what is equal stays shuffled
-    fold = np.empty(int(kept.max()) + 1, dtype=np.intp)
+    fold = np.empty(int(block.max()) + 1, dtype=np.intp)
     fold[drawn.code[turn]] = np.arange(len(turn)) % number
-    return fold[kept]
+    return fold[block]
 
 
 def _strata(data: DataSet) -> Codes:
