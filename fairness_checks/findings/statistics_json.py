@@ -161,7 +161,9 @@ def _number(value: float) -> float | str | None:
     """Return a number as JSON has it: null for NaN, text for the infinite ones."""
     if math.isnan(value):
         return None
-    return value if math.isfinite(value) else "inf" if value > 0.0 else "-inf"
+    if math.isinf(value):
+        return "inf" if value > 0.0 else "-inf"
+    return value
 
 
 def _from_json(document: Any) -> Any:
@@ -185,7 +187,9 @@ def _from_json(document: Any) -> Any:
 def _floats(nested: Any) -> Any:
     if isinstance(nested, list):
         return [_floats(part) for part in nested]
-    return math.nan if nested is None else _INFINITE.get(nested, nested) if isinstance(nested, str) else nested
+    if nested is None:
+        return math.nan
+    return _INFINITE.get(nested, nested) if isinstance(nested, str) else nested
 
 
 _READERS: Mapping[str, _Read] = {

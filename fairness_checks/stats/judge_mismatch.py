@@ -84,7 +84,9 @@ class MismatchPairs:
         # Degrees of freedom that every pair has; 0 where that is not known.
         alone = bool((statistics.shared == 0).all())
         fewest = float(np.minimum(self._m, self._n).min())
-        self._fewest = 0.0 if fewest <= 1.0 else max(fewest - 1.0, 1.0) if alone else 1.0
+        self._fewest = 0.0
+        if fewest > 1.0:
+            self._fewest = max(fewest - 1.0, 1.0) if alone else 1.0
         self.largest = 1.0
         self.step = min(2e-5, 1e-3 * float(self.error.max()))
 
