@@ -24,11 +24,17 @@ __all__ = [
     "texts_of_imports",
 ]
 
-COMPUTED = frozenset({"__import__", "find_spec", "import_module", "resolve_module", "resolve_name", "run_module"})
-"""Functions that import, or look for, what a text names."""
+COMPUTED = frozenset(
+    {
+        *("__import__", "find_spec", "import_module", "locate", "resolve_module", "resolve_name", "run_module"),
+        *("EntryPoint", "ExtensionFileLoader", "SourceFileLoader", "SourcelessFileLoader", "entry_points"),
+        *("run_path", "spec_from_file_location", "spec_from_loader"),
+    }
+)
+"""Functions and classes that import, or look for, what a text names."""
 
 _USES = frozenset({"PRECALL", "CALL", "BINARY_SUBSCR", "BINARY_OP"})  # of a name as it is
-_IMPORTERS = frozenset({"importlib", "runpy", "pkgutil"})
+_IMPORTERS = frozenset({"importlib", "pkgutil", "pydoc", "runpy"})
 _HARMLESS = frozenset({"importlib.metadata", "importlib.resources"})
 _NOTHING = frozenset({"CACHE", "EXTENDED_ARG", "NOP", "RESUME"})
 _GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
@@ -150,9 +156,8 @@ def texts_of(code: CodeType) -> list[str]:
 
 def imports_by_text(module: str, names: Collection[str]) -> bool:
     """Say whether a module, or what is taken from it, imports what a text names."""
-    return module.partition(".")[0] in _IMPORTERS and not (
-        module in _HARMLESS or (names and all(f"{module}.{name}" in _HARMLESS for name in names))
-    )
+    harmless = module in _HARMLESS or (names and all(f"{module}.{name}" in _HARMLESS for name in names))
+    return module.partition(".")[0] in _IMPORTERS and not (harmless and COMPUTED.isdisjoint(names))
 
 
 def texts_of_imports(listing: Listing, namespace: Mapping[str, Any]) -> Iterator[str | None]:

@@ -21,11 +21,12 @@ from pathlib import Path
 
 from fairness_checks.errors import CacheError
 from fairness_checks.storage.code_walk import CodeWalk
-from fairness_checks.storage.live import loaded_inside, unlike_source
-from fairness_checks.storage.objects import module_of
-from fairness_checks.storage.origin import library_identities, root_of
+from fairness_checks.storage.live import OF_MODULES, loaded_inside, unlike_source
+from fairness_checks.storage.objects import module_of, place_of
+from fairness_checks.storage.origin import find_module, library_identities, root_of
 from fairness_checks.storage.own_code import own_code, takes_part
-from fairness_checks.storage.texts import named_in
+from fairness_checks.storage.source import ABSENT
+from fairness_checks.storage.texts import modules_in, named_in
 
 __all__ = ["Digest", "code_digest", "digest_of"]
 
@@ -102,6 +103,7 @@ class _Walk(CodeWalk):
         while met != (met := self._extent()):
             self._named_by_texts()
             self._changed_since()
+            self._put_into_libraries()
             if "__subclasses__" in self._all_names():
                 for cls in [*self._classes.values()]:
                     self._subclasses(cls)
@@ -110,6 +112,10 @@ class _Walk(CodeWalk):
                 self._put("documentation", str(vars(each).get("__doc__") if isinstance(each, type) else each.__doc__))
         for module in self._sources.computed:
             self._unseen_import(f"module {module}")
+        if self._moves or self._sources.moves or "addsitedir" in self._names:
+            for module in sorted(name for name, digest in self._sources.digests.items() if digest == ABSENT):
+                with self._at(f"module {module}"):
+                    self._unseen("is only found after `sys.path` has been changed, so that its code cannot be read")
         self.libraries |= self._sources.libraries
         self.own |= self._sources.own
         for module, digest in sorted(self._sources.digests.items()):
@@ -125,10 +131,12 @@ class _Walk(CodeWalk):
         return frozenset(self._names).union(self._sources.names, self._named)
 
     def _read_texts(self) -> None:
-        """Take the names in texts, each of which is read once: there may be many."""
+        """Take the names in texts, and follow the modules that they name, as configurations do; each text once."""
         new = self.texts - self._read
         self._read |= new
-        for text in new:
+        for text in sorted(new):
+            module = next((name for name in modules_in(text) if find_module(name).kind == "project"), None)
+            self._import([] if module is None else [module])
             found = named_in(text)
             self._named |= found
             if not text.strip().isidentifier():
@@ -143,12 +151,23 @@ class _Walk(CodeWalk):
             if self._reaches_all or not self._names.isdisjoint(_FRAMES):
                 self._namespace(namespace)
             for name in sorted(names & namespace.keys()):
-                if name not in self._declared and not (name.startswith("__") or (module, name) in self._told):
+                if name not in self._declared and name not in OF_MODULES and (module, name) not in self._told:
                     self._told.add((module, name))
                     known = dict(self.unseen)
                     self._refer(name, f"`{name}` of module {module}, which a text names,", namespace[name])
                     if name not in evaluated:  # a word alone, more likely a key or a message: not worth a refusal
                         self.unseen = known
+
+    def _put_into_libraries(self) -> None:
+        """Digest what the project has put into modules of libraries that are imported inside functions."""
+        known = self._all_names()
+        for module in sorted(self._sources.foreign):
+            held = getattr(sys.modules.get(module), "__dict__", {})
+            for name in sorted(known & held.keys()):
+                value = held[name]
+                if (module, name) not in self._told and self._is_ours(value, str(getattr(value, "__module__", ""))):
+                    self._told.add((module, name))
+                    self._refer(name, f"`{name}` put into module {module}", value)
 
     def _changed_since(self) -> None:
         """Digest what loaded modules hold that their source does not say, as far as it can be asked for."""
@@ -167,7 +186,7 @@ class _Walk(CodeWalk):
         origin = self._origin_of_name(module_of(cls))
         if origin.kind == "python" or issubclass(cls, type):
             return
-        for each in sorted(cls.__subclasses__(), key=lambda each: (module_of(each), each.__qualname__)):
+        for each in sorted(cls.__subclasses__(), key=place_of):
             if self._origin_of_name(module_of(each)).kind == "project":
                 self._put("subclass", each.__qualname__)
                 with self._at(f"subclass {each.__qualname__} of {cls.__qualname__}"):

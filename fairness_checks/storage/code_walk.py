@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import abc
 import builtins
 import functools
 import re
 import sys
 import types
-from collections.abc import Callable, Collection, Iterable, Mapping
+import typing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ from fairness_checks.storage.bytecode import (
     texts_of,
     texts_of_imports,
 )
-from fairness_checks.storage.objects import ATOMS, WEAK, ObjectWalk, module_of
+from fairness_checks.storage.live import OF_MODULES
+from fairness_checks.storage.objects import ATOMS, WEAK, ObjectWalk, module_of, place_of
 from fairness_checks.storage.source import Sources, absolute, imported_by, with_parents
 
 __all__ = ["CodeWalk"]
@@ -52,6 +55,7 @@ class CodeWalk(ObjectWalk):
         self._classes: dict[int, type] = {}
         self._names: set[str] = set()  # in the code that was met
         self._reaches_all = False  # through a name of eval, exec or globals
+        self._moves = False  # whether code changes where modules are looked for
 
     def _is_code(self, value: Any) -> bool:
         """Digest a function, class or module; False for anything else."""
@@ -78,13 +82,14 @@ class CodeWalk(ObjectWalk):
             if not _is_named(function, module):
                 self._library_function(function, code)
             return
-        self._put("function", _annotations(function))
+        self._put("function", function.__name__, _annotations(function))
         self._functions[id(function)] = function
         self._namespaces[id(function.__globals__)] = function.__globals__
         listing = self._code(code)
         here = f"{Path(code.co_filename).name}:{code.co_firstlineno}"
         self._defaults(function, here)
         self._closure(function, here)
+        self._annotated(getattr(function, "__annotations__", {}), f"{function.__qualname__} ({here})")
         for name, value in sorted(vars(function).items()):
             self._refer(name, f"attribute `{name}` of {function.__qualname__} ({here})", value)
         self._globals(function.__globals__, listing, code, here)
@@ -137,6 +142,12 @@ class CodeWalk(ObjectWalk):
                     self._names.add(operand)
         return listing
 
+    def _annotated(self, annotations: Mapping[str, Any], of: str) -> None:
+        """Digest the values in annotations, beside the types that their text says."""
+        for name, annotation in sorted(annotations.items()):
+            for each in _values_in(annotation):
+                self._refer(name, f"annotation of `{name}` of {of}", each)
+
     def _globals(self, namespace: dict[str, Any], listing: Listing, code: types.CodeType, here: str) -> None:
         """Digest what code reaches for by name: globals with their attributes, and imports."""
         chains, imports = set(listing.globals), set(listing.imports)
@@ -148,6 +159,9 @@ class CodeWalk(ObjectWalk):
             modules = absolute(statement.level, statement.module, statement.names, package)
             held = modules[1:] if statement.names else [each for name in modules for each in with_parents(name)]
             self._sources.follow(modules, held)
+            if statement.module == "sys":
+                named = statement.names or [name for each in (code, *nested_code(code)) for name in each.co_names]
+                self._moves |= "path" in named
             if imports_by_text(statement.module, statement.names):
                 self._computed(namespace, code, here)
         for name, *attributes in sorted(chains):
@@ -179,6 +193,7 @@ class CodeWalk(ObjectWalk):
             self._note(origin, value.__name__)
             if (value is sys and chain[:1] == ["modules"]) or imports_by_text(value.__name__, chain[:1]):
                 return True
+            self._moves |= value is sys and chain[:1] == ["path"]
             if not chain or chain[0] not in vars(value):  # it goes elsewhere, or makes its attributes
                 if inside:
                     self.value(value)
@@ -188,7 +203,7 @@ class CodeWalk(ObjectWalk):
                 self._replaced(value, origin.kind)
                 return False
         self.value(value)
-        return isinstance(value, types.FunctionType) and value.__name__ in COMPUTED
+        return isinstance(value, types.FunctionType | type) and value.__name__ in COMPUTED
 
     def _replaced(self, value: Any, kind: str) -> None:
         """Digest what a library's attribute is where that says more than the library's version."""
@@ -202,9 +217,6 @@ class CodeWalk(ObjectWalk):
             else:
                 self.value(value)
             self.unseen = known  # the library's own, which its version says
-
-    def _is_made_here(self, value: Any) -> bool:
-        return isinstance(value, types.FunctionType) and self._origin_of_globals(value.__globals__).kind == "project"
 
     # ---- modules
 
@@ -225,7 +237,7 @@ class CodeWalk(ObjectWalk):
         name = str(namespace.get("__name__"))
         for key, value in sorted(namespace.items()):
             inner = isinstance(value, types.ModuleType) and value.__name__.startswith(f"{name}.")
-            if not inner and not key.startswith("@") and not (key.startswith("__") and key != "__getattr__"):
+            if not inner and not key.startswith("@") and key not in OF_MODULES:
                 self._refer(key, f"`{key}` of module {name}", value)
 
     def _import(self, names: Iterable[str]) -> None:
@@ -248,8 +260,9 @@ class CodeWalk(ObjectWalk):
         module = module_of(cls)
         origin = self._origin_of_name(module)
         self._classes[id(cls)] = cls
-        self._put("class", module if origin.kind != "project" else "", cls.__qualname__)
+        self._put("class", module if origin.kind != "project" else "", cls.__qualname__, cls.__name__)
         self._note(origin, module)
+        self._registered(cls, all_of_them=origin.kind == "project")
         if origin.kind != "project":
             self._patched(cls)
             return
@@ -260,10 +273,19 @@ class CodeWalk(ObjectWalk):
                 continue
             if name == "__annotations__":
                 self._put(name, re.sub(r" at 0x[0-9a-f]+", "", repr(value)))
+                self._annotated(value, f"class {cls.__qualname__}")
             elif isinstance(value, _DESCRIPTORS):
                 self._put("slot", name)
             else:
                 self._refer(name, f"`{name}` of class {cls.__qualname__}", value)
+
+    def _registered(self, cls: type, *, all_of_them: bool) -> None:
+        """Digest the classes that an abstract one was told to count as its own; of a library's, the project's."""
+        if "_abc_impl" not in vars(cls) or (dump := getattr(abc, "_get_dump", None)) is None:
+            return
+        for each in sorted((found for ref in dump(cls)[0] if (found := ref()) is not None), key=place_of):
+            if all_of_them or self._origin_of_name(module_of(each)).kind == "project":
+                self._refer("registered", f"{each.__qualname__}, registered with {cls.__qualname__},", each)
 
     def _patched(self, cls: type) -> None:
         """Digest what the project has put into a library's class: methods, accessors, plain values."""
@@ -310,6 +332,20 @@ def _annotations(function: types.FunctionType) -> str:
         return re.sub(r" at 0x[0-9a-f]+", "", repr(function.__annotations__))
     except Exception:  # from Python 3.14 on they are evaluated when they are asked for
         return "unknown"
+
+
+def _values_in(annotation: Any) -> Iterator[Any]:
+    """Yield what an annotation holds besides types; of text, itself where it makes values when it is evaluated."""
+    if isinstance(annotation, str):
+        if "(" in annotation or "Annotated" in annotation:
+            yield annotation
+        return
+    yield from getattr(annotation, "__metadata__", ())
+    for each in annotation if isinstance(annotation, list | tuple) else typing.get_args(annotation):
+        yield from _values_in(each)
+    plain = annotation is None or annotation is ... or isinstance(annotation, type | list | tuple)
+    if not plain and module_of(type(annotation)) not in ("builtins", "types", "typing", "typing_extensions"):
+        yield annotation
 
 
 class _Empty:

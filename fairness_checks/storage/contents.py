@@ -54,19 +54,25 @@ def wrapped_by(value: object) -> Callable[..., Any] | None:
 
 def _pandas_frame(frame: Any) -> list[object]:
     columns = [_pandas_values(frame.iloc[:, position]) for position in range(frame.shape[1])]
-    return [type(frame).__name__, _pandas_index(frame.columns), _pandas_index(frame.index), columns, dict(frame.attrs)]
+    return [type(frame).__name__, _pandas_index(frame.columns), _pandas_index(frame.index), columns, *_beside(frame)]
 
 
 def _pandas_series(series: Any) -> list[object]:
-    return [type(series).__name__, series.name, _pandas_index(series.index), _pandas_values(series), dict(series.attrs)]
+    return [type(series).__name__, series.name, _pandas_index(series.index), _pandas_values(series), *_beside(series)]
+
+
+def _beside(held: Any) -> list[object]:
+    return [dict(held.attrs), held.flags.allows_duplicate_labels]
 
 
 def _pandas_index(index: Any) -> list[object]:
     if type(index).__name__ == "RangeIndex":
         return ["range", list(index.names), index.start, index.stop, index.step]
     if type(index).__name__ == "MultiIndex":
-        return ["levels", list(index.names), [str(dtype) for dtype in index.dtypes], index.tolist()]
-    return [type(index).__name__, list(index.names), _pandas_values(index)]
+        ordered = [_pandas_index(level) for level in index.levels if level.dtype == "category"]
+        return ["levels", list(index.names), [str(dtype) for dtype in index.dtypes], index.tolist(), ordered]
+    steps = getattr(index, "freqstr", None)  # of dates
+    return [type(index).__name__, list(index.names), _pandas_values(index), steps]
 
 
 def _pandas_values(values: Any) -> list[object]:
@@ -77,8 +83,7 @@ def _pandas_values(values: Any) -> list[object]:
         return ["values", values.to_numpy()]
     if isinstance(values.dtype, pd.CategoricalDtype):
         held = pd.Series(values)
-        categories = held.cat.categories
-        return ["category", held.cat.ordered, str(categories.dtype), categories.tolist(), held.cat.codes.to_numpy()]
+        return ["category", held.cat.ordered, _pandas_index(held.cat.categories), held.cat.codes.to_numpy()]
     missing = values.isna()
     return ["cells", str(values.dtype), [None if gone else cell for cell, gone in zip(values, missing, strict=True)]]
 
@@ -93,11 +98,20 @@ def _polars_series(series: Any) -> list[object]:
 
 
 def _arrow_table(table: Any) -> list[object]:
-    return ["arrow", str(table.schema), dict(table.schema.metadata or {}), [each.to_pylist() for each in table.columns]]
+    fields = [[each.name, str(each.type), each.nullable, dict(each.metadata or {})] for each in table.schema]
+    return ["arrow", fields, dict(table.schema.metadata or {}), [_arrow_cells(each) for each in table.columns]]
+
+
+def _arrow_cells(array: Any) -> list[object]:
+    """Return the values, and of coded ones the codes too: they have an order."""
+    if not str(array.type).startswith("dictionary<"):
+        return [array.to_pylist()]
+    whole = array.unify_dictionaries().combine_chunks() if hasattr(array, "unify_dictionaries") else array
+    return [whole.dictionary.to_pylist(), whole.indices.to_pylist()]
 
 
 def _arrow_array(array: Any) -> list[object]:
-    return ["arrow", str(array.type), array.to_pylist()]
+    return ["arrow", str(array.type), _arrow_cells(array)]
 
 
 def _tensor(tensor: Any) -> list[object] | None:
@@ -106,7 +120,8 @@ def _tensor(tensor: Any) -> list[object] | None:
     held = tensor.detach().cpu().contiguous().resolve_conj().resolve_neg()
     data = held.reshape(-1).view(sys.modules["torch"].uint8).numpy().tobytes() if held.numel() else b""
     kind = type(tensor).__name__
-    return [kind, str(tensor.dtype), tuple(tensor.shape), tensor.device.type, bool(tensor.requires_grad), data]
+    gradient = tensor.grad if tensor.is_leaf else None
+    return [kind, str(tensor.dtype), tuple(tensor.shape), tensor.device.type, tensor.requires_grad, data, gradient]
 
 
 def _torch_generator(generator: Any) -> list[object]:

@@ -18,8 +18,15 @@ from typing import Any
 from fairness_checks.storage.origin import find_module
 from fairness_checks.storage.source import absolute
 
-__all__ = ["loaded_inside", "unlike_source"]
+__all__ = ["OF_MODULES", "loaded_inside", "unlike_source"]
 
+OF_MODULES = frozenset(  # what Python gives a module, or what only says how it is imported
+    {
+        *("__all__", "__annotate__", "__annotations__", "__builtins__", "__cached__", "__conditional_annotations__"),
+        *("__doc__", "__file__", "__loader__", "__name__", "__package__", "__path__", "__spec__"),
+        "__warningregistry__",
+    }
+)
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.USub: operator.neg,
@@ -57,7 +64,10 @@ def unlike_source(module: str, names: Collection[str] | None) -> Iterator[tuple[
     """Yield what a loaded module of the project holds under some names, or all, where its source does not say it."""
     # A name that the source binds and the module has lost comes with NotImplemented.
     loaded, origin = sys.modules.get(module), find_module(module)
-    if not isinstance(loaded, types.ModuleType) or (origin.file is not None and origin.file.suffix != ".py"):
+    if loaded is not None and not isinstance(loaded, types.ModuleType):
+        yield module.rpartition(".")[2], loaded  # an object that has taken the module's place
+        return
+    if loaded is None or (origin.file is not None and origin.file.suffix != ".py"):
         return
     try:
         source = b"" if origin.file is None else origin.file.read_bytes()  # none of a folder without __init__.py
@@ -67,7 +77,7 @@ def unlike_source(module: str, names: Collection[str] | None) -> Iterator[tuple[
     package = module if origin.package else module.rpartition(".")[0]
     here = _Here(vars(loaded), module, package)
     for name in sorted(set(vars(loaded)) | set(said.bound)):
-        if (name.startswith("__") and name != "__getattr__") or name.startswith("@"):
+        if name in OF_MODULES or name.startswith("@"):
             continue
         if names is not None and name not in names:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import enum
+import functools
 import hashlib
 import os
 import struct
@@ -16,10 +17,10 @@ from pathlib import PurePath
 from typing import Any
 
 from fairness_checks.storage.contents import OF_FRAMES, contents_of, wrapped_by
-from fairness_checks.storage.origin import Origin, origin_of
+from fairness_checks.storage.origin import Origin, find_module, origin_of
 from fairness_checks.storage.source import compiled_digest
 
-__all__ = ["ATOMS", "WEAK", "ObjectWalk", "module_of"]
+__all__ = ["ATOMS", "WEAK", "ObjectWalk", "module_of", "place_of"]
 
 WEAK = (weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
 """What remembers others without holding them."""
@@ -179,7 +180,7 @@ class ObjectWalk:
             return
         if isinstance(reduced, str):
             self._put("name", module_of(kind), kind.__qualname__, reduced)
-            self._uncopied(value, kind)
+            self._uncopied(value, kind, registered)
             for module in sorted({module_of(kind), str(getattr(value, "__module__", None) or module_of(kind))}):
                 self._note(self._origin_of_name(module), module)
             return
@@ -189,13 +190,28 @@ class ObjectWalk:
             self.value(part)
         for items in reduced[3:5]:  # iterators over items of a list and of a mapping
             self._items("items", [] if items is None else list(items))
-        self._uncopied(value, kind)
+        self._uncopied(value, kind, registered)
 
-    def _uncopied(self, value: Any, kind: type) -> None:
+    def _uncopied(self, value: Any, kind: type, registered: Any) -> None:
         """Digest the state of an object that says itself what is copied: its methods see all of it."""
         own = any(getattr(kind, name, None) is not getattr(object, name, None) for name in _COPYING)
-        if own and self._origin_of_name(module_of(kind)).kind == "project":
+        if self._is_made_here(registered) or (own and self._origin_of_name(module_of(kind)).kind == "project"):
             self.value(object.__getstate__(value))
+        elif own:  # of a library: what the project has given it; the rest may be its memory of what it has done
+            for name, each in sorted(getattr(value, "__dict__", {}).items()):
+                if self._is_made_here(each):
+                    self._refer(name, f"attribute `{name}` of a {kind.__qualname__}", each)
+
+    def _is_made_here(self, value: Any) -> bool:
+        """Say whether something is a function of the project, made of one, or an instance of one of its classes."""
+        if isinstance(value, functools.partial):
+            return any(map(self._is_made_here, (value.func, *value.args, *value.keywords.values())))
+        if isinstance(value, types.MethodType):
+            return self._is_made_here(value.__func__) or self._is_made_here(value.__self__)
+        if isinstance(value, types.FunctionType):
+            return self._origin_of_globals(value.__globals__).kind == "project"
+        origin = self._origin_of_name(module_of(type(value)))
+        return origin.kind == "project" and origin.file is not None  # not Cython's, whose modules have none
 
     def _cannot(self, value: Any) -> None:
         kind = type(value)
@@ -255,7 +271,14 @@ class ObjectWalk:
         if module is None:  # as compiled classes may say
             top = sys.modules.get(name.partition(".")[0])
             return Origin("project") if top is None else self._origin_of_module(top)
+        if not isinstance(module, types.ModuleType):  # an object that has taken its place
+            return find_module(name)
         return self._origin_of_module(module)
+
+
+def place_of(cls: type) -> tuple[str, str]:
+    """Return where a class is defined, by which classes are put in order."""
+    return module_of(cls), cls.__qualname__
 
 
 def module_of(cls: type) -> str:

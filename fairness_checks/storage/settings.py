@@ -93,6 +93,12 @@ def _torch(library: Any) -> _Settings:
     return now, start | {"autocast": [False, False], "fill_uninitialized_memory": True, "threads": "usual"}
 
 
+def _warnings(library: Any) -> _Settings:
+    """Only those that become errors, which code may catch; libraries add others when they are loaded."""
+    errors = [[getattr(part, "pattern", part) for part in each[1:]] for each in library.filters if each[0] == "error"]
+    return ({"error": errors} if errors else {}), {}
+
+
 def _xgboost(library: Any) -> _Settings:
     return library.get_config(), _in_new_thread(library.get_config)
 
@@ -114,5 +120,6 @@ _SETTINGS: dict[str, Callable[[Any], _Settings]] = {
     "polars": _polars,
     "sklearn": _sklearn,
     "torch": _torch,
+    "warnings": _warnings,
     "xgboost": _xgboost,
 }

@@ -17,7 +17,9 @@ from fairness_checks.storage.bytecode import COMPUTED
 from fairness_checks.storage.origin import Origin, find_module
 from fairness_checks.storage.texts import named_in
 
-__all__ = ["Sources", "absolute", "compiled_digest", "imported_by", "with_parents"]
+__all__ = ["ABSENT", "Sources", "absolute", "compiled_digest", "imported_by", "with_parents"]
+
+ABSENT = "absent"  # in the place of the digest of a module that cannot be found
 
 
 @dataclass(slots=True)
@@ -29,6 +31,8 @@ class Sources:
     own: set[str] = field(default_factory=set)  # modules of this package that they import
     computed: list[str] = field(default_factory=list)  # modules that import others by names not written in them
     names: set[str] = field(default_factory=set)  # all that they read: variables, attributes, and what texts may name
+    moves: list[str] = field(default_factory=list)  # modules that change where modules are looked for
+    foreign: set[str] = field(default_factory=set)  # modules of libraries and of Python that they import
     # held by code under a name: their attributes may be modules that something else has imported
     held: set[str] = field(default_factory=set)
     _met: set[str] = field(default_factory=set)
@@ -44,6 +48,8 @@ class Sources:
                     continue
                 self._met.add(module)
                 origin = find_module(module)
+                if origin.kind in ("library", "python"):
+                    self.foreign.add(module)
                 if origin.kind == "library" and origin.library is not None:
                     self.libraries.add(origin.library)
                 elif origin.kind == "own":
@@ -57,6 +63,8 @@ class Sources:
                     self.held.update(read.held)
                     if read.computed:
                         self.computed.append(module)
+                    if read.moves:
+                        self.moves.append(module)
 
     def package(self, name: str) -> None:
         """Add every module of a package of the project."""
@@ -76,6 +84,7 @@ class _Read:
     computed: bool
     names: frozenset[str] = frozenset()
     held: tuple[str, ...] = ()
+    moves: bool = False
 
 
 def with_parents(name: str) -> list[str]:
@@ -88,7 +97,7 @@ def _read(module: str, origin: Origin) -> _Read | None:
     """Return what a module's file says; None where there is no such module, as for an attribute of a package."""
     if origin.kind == "absent":
         parent = find_module(module.rpartition(".")[0]) if "." in module else None
-        return None if parent is not None and parent.kind != "absent" else _Read("absent", (), False)
+        return None if parent is not None and parent.kind != "absent" else _Read(ABSENT, (), False)
     if origin.file is None:  # a folder without __init__.py
         return _Read("folder", (), False)
     if origin.file.suffix != ".py":
@@ -123,7 +132,17 @@ def _parsed(module: str, package: bool, source: bytes) -> _Read:
         rest: list[ast.stmt] = [node for node in tree.body if node not in plain]
         tree.body = [*sorted(plain, key=lambda node: node.name), *rest]
     digest = hashlib.sha256(ast.dump(tree, annotate_fields=False).encode("utf-8", "surrogatepass")).hexdigest()
-    return _Read(digest, (*imports, *named), computed, frozenset(_names(tree)), held)
+    return _Read(digest, (*imports, *named), computed, frozenset(_names(tree)), held, _moves(tree))
+
+
+def _moves(tree: ast.AST) -> bool:
+    """Say whether code changes where modules are looked for."""
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr == "path" and getattr(node.value, "id", "") == "sys")
+        or (isinstance(node, ast.ImportFrom) and node.module == "sys" and "path" in {each.name for each in node.names})
+        or getattr(node, "attr", getattr(node, "id", "")) == "addsitedir"
+        for node in ast.walk(tree)
+    )
 
 
 def _names(tree: ast.AST) -> Iterator[str]:

@@ -8,11 +8,13 @@ import re
 import warnings
 from functools import lru_cache
 
-__all__ = ["named_in"]
+__all__ = ["modules_in", "named_in"]
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _CALLED = re.compile(r"([^\W\d]\w*)\s*\(")
 _FORMULA = str.maketrans({"~": "+", ":": "+", "|": "+", "@": " "})  # of patsy and of pandas' queries
+_QUERY = re.compile(r"\bselect\b.+\bfrom\b|\s*from\s+\w", re.IGNORECASE | re.DOTALL)
+_MODULE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?::[^\W\d][\w.]*)?")
 _LONG = 4096
 _SIDE_BY_SIDE = re.compile(r"(\w+)[ \t]+(?=(\w+))")
 _NOT_AS_WRITTEN = re.compile(r"[\"'#\n\r\f]")  # around or behind which words may stand side by side
@@ -38,7 +40,22 @@ def named_in(text: str) -> frozenset[str]:
                 except (SyntaxError, ValueError, MemoryError, RecursionError):
                     continue
             return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)) | _attributes(tree)
-    return frozenset(found if "~" in text or "@" in text or len(text) > _LONG else _CALLED.findall(text))
+    every = "~" in text or "@" in text or len(text) > _LONG or _QUERY.match(text)
+    return frozenset(found if every else _CALLED.findall(text))
+
+
+def modules_in(text: str) -> list[str]:
+    """Return the modules that a text may name, as configurations and entry points do, the longest name first.
+
+    Examples
+    --------
+    >>> modules_in("package.models.Net"), modules_in("plugin:make"), modules_in("data")
+    (['package.models.Net', 'package.models', 'package'], ['plugin'], [])
+    """
+    if not ("." in text or ":" in text) or not _MODULE.fullmatch(text):
+        return []
+    parts = text.partition(":")[0].split(".")
+    return [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
 
 
 def _is_prose(text: str) -> bool:

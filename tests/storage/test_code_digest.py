@@ -289,6 +289,57 @@ HIDDEN = {
         "import functools\n@functools.lru_cache\ndef rate():\n    return rate.limit\nrate.limit = 1\n"
         "def fit(x):\n    return rate()\n"
     ),
+    "what an annotation holds": (
+        "from typing import Annotated\nclass Unit:\n    def __init__(self, rate):\n        self.rate = rate\nRATE = 1\n"
+        "def inner(x: Annotated[float, Unit(RATE)]):\n    return inner.__annotations__\n"
+        "def fit(x):\n    return inner(x)\n"
+    ),
+    "what an annotation of a class holds": (
+        "class Unit:\n    def __init__(self, rate):\n        self.rate = rate\nRATE = 1\n"
+        "class Held:\n    x: Unit(RATE)\n"
+        "def fit(x):\n    return Held.__annotations__['x'].rate\n"
+    ),
+    "what the text of an annotation makes": (
+        "from __future__ import annotations\nfrom typing import Annotated, get_type_hints\nRATE = 1\n"
+        "def inner(x: Annotated[float, abs(RATE)]):\n    return x\n"
+        "def fit(x):\n    return get_type_hints(inner, include_extras=True)\n"
+    ),
+    "the name of a function": (
+        "def inner(x):\n    return x\ninner.__name__ = 'x= 1'\ndef fit(x):\n    return inner.__name__\n"
+    ),
+    "the name of a class": "class Held:\n    pass\nHeld.__name__ = 'x= 1'\ndef fit(x):\n    return Held.__name__\n",
+    "a class that an abstract one counts as its own": (
+        "import abc\nclass Shape(abc.ABC):\n    pass\nclass First:\n    pass\nclass Second:\n    pass\nchosen = 1\n"
+        "Shape.register([First, Second][chosen - 1])\nALL = First(), Second()\ndel chosen\n"
+        "def fit(x):\n    return [isinstance(each, Shape) for each in ALL]\n"
+    ),
+    "a name of a module between underscores": '__rate__ = 1\ndef fit(x):\n    return globals()["__ra" + x]\n',
+    "what an SQL query names": (
+        'held = [3]\nheld[0] = 1\ndef fit(x):\n    return x.sql("select sum(a) from held where a > 0")\n'
+    ),
+    "what another function says of its copies": (
+        "import copyreg\nclass Held:\n    pass\nheld = Held()\nheld.limit = 1\n"
+        "copyreg.pickle(Held, lambda each: (Held, ()))\ndef fit(x):\n    return held.limit\n"
+    ),
+    "a partial in a module of a library": (
+        "import functools, json\ndef inner(x, rate):\n    return x * rate\n"
+        "json.of_a_test = functools.partial(inner, rate= 1)\ndef fit(x):\n    return json.of_a_test(x)\n"
+    ),
+    "an object in a module of a library": (
+        "import json\nclass Rate:\n    rate = 1\njson.of_a_test = Rate()\ndef fit(x):\n    return json.of_a_test.rate\n"
+    ),
+    "what is put into a library that is imported inside": (
+        "import json\ndef inner(x):\n    y = 1\n    return x * y\njson.of_a_test = inner\ndel json, inner\n"
+        "def fit(x):\n    from json import of_a_test\n    return of_a_test(x)\n"
+    ),
+    "an attribute that is put into one": (
+        "import json\ndef inner(x):\n    y = 1\n    return x * y\njson.of_a_test = inner\ndel json, inner\n"
+        "def fit(x):\n    import json\n    return json.of_a_test(x)\n"
+    ),
+    "a curried function": (
+        "import toolz\n@toolz.curry\ndef inner(a, b):\n    y = 1\n    return a * b * y\nheld = inner(2)\n"
+        "def fit(x):\n    return held(x)\n"
+    ),
     "an attribute of an enumeration's member": (
         "import enum\nclass Kind(enum.Enum):\n    SOFT = 'soft'\nKind.SOFT.limit = 1\n"
         "def fit(x):\n    return Kind.SOFT.limit\n"
@@ -309,6 +360,8 @@ HIDDEN = {
 
 @pytest.mark.parametrize("name", HIDDEN)
 def test_a_value_is_seen_however_it_is_held(project, name):
+    if "toolz" in HIDDEN[name]:
+        pytest.importorskip("toolz")
     project.write(model=HIDDEN[name])
     before = project.digest()
     assert project.digest() == before
@@ -593,6 +646,14 @@ DYNAMIC = {
         "from sklearn.preprocessing import FunctionTransformer\n"
         "PIPE = make_pipeline(FunctionTransformer(helper.rate))\ndef fit(x):\n    return PIPE.fit(x)\n"
     ),
+    "a text that names it, in a configuration": (
+        'CONFIG = {"_target_": "helper.rate"}\ndef fit(x):\n    return x.make(CONFIG)\n'
+    ),
+    "an entry point": (
+        "from importlib.metadata import EntryPoint\nPOINT = EntryPoint(name='a', value='helper:rate', group='b')\n"
+        "def fit(x):\n    return POINT.load()(x)\n"
+    ),
+    "pydoc": 'import pydoc\ndef fit(x):\n    return pydoc.locate("helper.rate")(x)\n',
     "a mutated default": (
         "import helper\ndef fit(x, given=[]):\n    return given[0](x)\nfit.__defaults__[0].append(helper.rate)\n"
     ),
@@ -623,6 +684,18 @@ UNREADABLE = {
         "import threading\nclass Session:\n    def __init__(self):\n        self.lock = threading.Lock()\n"
         "    def __getstate__(self):\n        return {}\nsession = Session()\ndef fit(x):\n    return session\n"
     ),
+    "an import from a file": (
+        "from importlib.util import module_from_spec, spec_from_file_location\ndef fit(x):\n"
+        "    return module_from_spec(spec_from_file_location('helper', 'helper.py'))\n"
+    ),
+    "a loader of files": (
+        "from importlib.machinery import SourceFileLoader\ndef fit(x):\n"
+        "    return SourceFileLoader('helper', 'helper.py').load_module()\n"
+    ),
+    "entry points": (
+        "from importlib.metadata import entry_points\ndef fit(x):\n"
+        "    return [e.load() for e in entry_points(group=x)]\n"
+    ),
     "an import by a computed name": ("import importlib\ndef fit(x):\n    return importlib.import_module('hel' + x)\n"),
 }
 
@@ -636,6 +709,41 @@ def test_what_cannot_be_read_is_said(project, name):
             opened.close()
     assert isinstance(with_it, tuple)
     assert re.search(r"global `\w+` of fit \(model\.py:\d+\) is or holds a|fit \(model\.py:\d+\) imports a", with_it[0])
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        "    sys.path.insert(0, 'lib')\n",
+        "    import sys as s\n    s.path.insert(0, 'lib')\n",
+        "    from sys import path\n    path.append('lib')\n",
+        "    import site\n    site.addsitedir('lib')\n",
+        "    prepare()\n",
+        "    from later import ready\n",
+    ],
+    ids=["sys.path", "sys under another name", "path", "site", "a helper", "a module imported inside"],
+)
+def test_a_module_that_is_only_found_after_the_path_has_been_changed_is_said(project, moved):
+    project.write(later="import sys\nsys.path.append('lib')\nready = True\n")
+    model = f"import sys\ndef prepare():\n    sys.path.append('lib')\ndef fit(x):\n{moved}    import of_a_library\n"
+    project.write(model=model)
+    assert re.search(r"module of_a_library is only found after `sys\.path` has been changed", project.digest()[0])
+    project.write(
+        model="def fit(x):\n    try:\n        import of_a_library\n    except ImportError:\n        return x\n"
+    )
+    assert isinstance(project.digest(), str)
+
+
+def test_an_object_in_the_place_of_a_module_is_seen(project):
+    project.write(later="import sys\nclass Settings:\n    rate = 3\nsys.modules[__name__] = Settings()\n")
+    found = set()
+    for rate in (1, 2):
+        project.write(
+            model=f"import later\nlater.rate = {rate}\ndel later\n"
+            "def fit(x):\n    import later\n    return later.rate\n"
+        )
+        found.add(project.digest())
+    assert len(found) == 2
 
 
 def test_what_is_declared_is_not_followed():
@@ -737,6 +845,42 @@ def test_frames_of_every_kind_are_read_by_content():
     assert digest_of([frame]).value != digest_of([pd.DataFrame({"a": [1]})]).value
 
 
+def _levels(*categories):
+    return pd.MultiIndex.from_arrays([pd.Categorical(["a", "b"], categories=categories), [1, 2]])
+
+
+def _dates(freq):
+    return pd.DatetimeIndex(["2020-01-01", "2020-01-02", "2020-01-03"], freq=freq)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (_levels("a", "b"), _levels("b", "a")),
+        (_dates("D"), _dates(None)),
+        (pd.Categorical(["a"], pd.Index(["a"], name="x")), pd.Categorical(["a"], pd.Index(["a"], name="y"))),
+        (pd.Series([1]), pd.Series([1]).set_flags(allows_duplicate_labels=False)),
+        (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1]}).set_flags(allows_duplicate_labels=False)),
+    ],
+    ids=["levels", "steps", "names of categories", "flags of a series", "flags of a frame"],
+)
+def test_what_pandas_keeps_beside_the_cells_is_seen(one, other):
+    assert digest_of([one]).value != digest_of([other]).value
+
+
+def test_codes_and_descriptions_of_arrow_are_seen():
+    import pyarrow as pa
+
+    coded = [pa.DictionaryArray.from_arrays(*parts) for parts in (([0, 1], ["a", "b"]), ([1, 0], ["b", "a"]))]
+    assert digest_of([coded[0]]).value != digest_of([coded[1]]).value
+    assert digest_of([pa.table({"a": coded[0]})]).value != digest_of([pa.table({"a": coded[1]})]).value
+    halves = pa.chunked_array([coded[0][:1], coded[0][1:]])
+    assert digest_of([pa.table({"a": halves})]).value == digest_of([pa.table({"a": coded[0]})]).value
+    fields = [pa.field("a", pa.int64(), metadata={"unit": "m" * 9000 + end}) for end in ("g", "l")]
+    tables = [pa.table([pa.array([1])], schema=pa.schema([field])) for field in fields]
+    assert digest_of([tables[0]]).value != digest_of([tables[1]]).value
+
+
 def test_modules_and_tensors_of_torch_are_read_by_content():
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
@@ -748,7 +892,10 @@ def test_modules_and_tensors_of_torch_are_read_by_content():
     assert digest_of(again).value == before.value
     with torch.no_grad():
         layer[0].bias[0] += 1
-    assert digest_of(again).value != before.value
+    changed = digest_of(again).value
+    assert changed != before.value
+    layer[0].bias.grad = torch.ones(3)
+    assert digest_of(again).value != changed
 
 
 def test_estimators_are_read_by_class_and_parameters():

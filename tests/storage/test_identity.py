@@ -146,3 +146,17 @@ def test_all_of_a_frame_counts_but_how_it_lies_in_memory():
 def test_the_same_samples_keep_their_ids_whatever_is_said_of_them():
     made = [DataSet(FRAMES[name], [0, 1], {"sex": ["f", "m"]}).fingerprint() for name in ("base", "attrs")]
     assert made[0] == made[1]
+
+
+def test_the_class_of_a_pickled_object_is_declared_beside_its_file(tmp_path):
+    file = tmp_path / "net.pkl"
+    file.write_bytes(b"pickled")
+
+    def key(factor):
+        class Net:
+            def predict(self, x):
+                return x * factor
+
+        return identity_of([len], read_declared([file, Net])).key["depends_on"]
+
+    assert key(2) == key(2) != key(3)

@@ -6,6 +6,7 @@ import decimal
 import locale
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ def unset():
     threads, printed = torch.get_num_threads(), np.get_printoptions()
     with (
         np.errstate(),
+        warnings.catch_warnings(),
         pd.option_context("display.precision", 6),
         decimal.localcontext(),
         sklearn.config_context(),
@@ -57,6 +59,7 @@ CHANGED = {
     "polars texts": ("polars", lambda: polars.Config.set_tbl_rows(3)),
     "scikit-learn": ("sklearn", lambda: sklearn.set_config(transform_output="pandas")),
     "scikit-learn checks": ("sklearn", lambda: sklearn.set_config(assume_finite=True)),
+    "warnings that are errors": ("warnings", lambda: warnings.simplefilter("error", DeprecationWarning)),
     "torch dtype": ("torch", lambda: torch.set_default_dtype(torch.float64)),
     "torch deterministic": ("torch", lambda: torch.use_deterministic_algorithms(True, warn_only=True)),
     "torch precision": ("torch", lambda: torch.set_float32_matmul_precision("high")),
