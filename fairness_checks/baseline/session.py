@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,8 +66,14 @@ class BaselineSession:
             return None, f"the baseline's pseudonyms were made with the key {outcomes.key}, and {other}"
         return Pseudonyms(self._key), None
 
-    def staged(self, predictions: Predictions | None, checks: Sequence[Check], settings: Settings) -> Path | None:
-        """Leave what the next baseline needs of a model in a temporary folder; None where it needs nothing."""
+    def staged(
+        self,
+        predictions: Predictions | None,
+        checks: Sequence[Check],
+        settings: Settings,
+        scratch: Callable[[], Path],
+    ) -> Path | None:
+        """Leave what the next baseline needs of a model in a folder within `scratch`; None where it needs nothing."""
         against = [check for check in checks if check.of is not None]
         if not self.updating or not against or predictions is None:
             return None
@@ -75,7 +81,7 @@ class BaselineSession:
         from fairness_checks.baseline.store import claim_key
 
         key = None if predictions.sample_id is None else claim_key(self.path)
-        return stage(predictions, against, settings, key)
+        return stage(predictions, against, settings, key, scratch)
 
     def strangers(self) -> dict[str, str]:
         """Return the models that the file of limits does not have, and why each is a problem: renamed or removed."""

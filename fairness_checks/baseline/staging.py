@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -43,19 +43,27 @@ class Staged:
     groups: dict[str, tuple[GroupEntry, ...]]  # of each check against the baseline, by `Question.line`
 
 
-def stage(predictions: Predictions, checks: Sequence[Check], settings: Settings, key: SecretKey | None) -> Path:
-    """Write what the baseline needs of a model to a new temporary folder, and return the folder."""
+def stage(
+    predictions: Predictions,
+    checks: Sequence[Check],
+    settings: Settings,
+    key: SecretKey | None,
+    scratch: Callable[[], Path],
+) -> Path:
+    """Write what the baseline needs of a model to a new folder within `scratch`, and return the folder."""
     try:
-        return _stage(predictions, checks, settings, key)
+        folder = Path(tempfile.mkdtemp(prefix="baseline-", dir=scratch()))
+        return _stage(predictions, checks, settings, key, folder)
     except OSError as error:
         raise BaselineError(
-            f"{tempfile.gettempdir()}: what the baseline needs cannot be written: {error.strerror or error}; make "
-            "room, or name another folder by TMPDIR"
+            f"{error.filename or 'temporary folder'}: what the baseline needs cannot be written: "
+            f"{error.strerror or error}; make room, or name another folder by TMPDIR"
         ) from error
 
 
-def _stage(predictions: Predictions, checks: Sequence[Check], settings: Settings, key: SecretKey | None) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="fairness-baseline-"))
+def _stage(
+    predictions: Predictions, checks: Sequence[Check], settings: Settings, key: SecretKey | None, folder: Path
+) -> Path:
     outcomes = None
     if predictions.sample_id is not None and key is not None:
         ref = write_outcomes(folder / OUTCOMES, predictions, Pseudonyms(key))

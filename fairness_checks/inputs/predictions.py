@@ -205,6 +205,16 @@ class Predictions:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Predictions is immutable; make a new one to change {name}")
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], Predictions], tuple[dict[str, Any]]]:
+        parts = {name: getattr(self, name) for name in self.__slots__}
+        return _unpickled, ({n: dict(part) if isinstance(part, Mapping) else part for n, part in parts.items()},)
+
     def __len__(self) -> int:
         return len(next(iter(self.sensitive_features.values())).codes)
 
@@ -266,6 +276,18 @@ def like(current: Predictions, **parts: Any) -> Predictions:
         if isinstance(value, np.ndarray):
             value.flags.writeable = False
         object.__setattr__(made, name, value)
+    return made
+
+
+def _unpickled(parts: dict[str, Any]) -> Predictions:
+    """Return predictions as they were: neither arrays nor mappings can be written to."""
+    for feature in parts["sensitive_features"].values():
+        feature.codes.flags.writeable = False
+    made = object.__new__(Predictions)
+    for name, part in parts.items():
+        if isinstance(part, np.ndarray):
+            part.flags.writeable = False
+        object.__setattr__(made, name, MappingProxyType(part) if isinstance(part, dict) else part)
     return made
 
 

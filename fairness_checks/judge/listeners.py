@@ -27,22 +27,28 @@ class Basis:
     measured: Measurements
 
 
+@dataclass(frozen=True, slots=True, eq=False)  # each is another one, whatever it calls
+class _Listener:
+    hear: Callable[[Basis], None]
+
+
 # Of the process, not of a context: a verdict that a thread of a test finds is the test's own, too.
-_LISTENERS: list[Callable[[Basis], None] | None] = []
+_LISTENERS: list[_Listener] = []
 
 
 @contextmanager
-def listening(listener: Callable[[Basis], None] | None) -> Generator[None]:
+def listening(listener: Callable[[Basis], None]) -> Generator[None]:
     """Have a listener hear of each verdict within the block, instead of any other."""
-    _LISTENERS.append(listener)
+    own = _Listener(listener)
+    _LISTENERS.append(own)
     try:
         yield
     finally:
-        _LISTENERS.pop()
+        _LISTENERS.remove(own)  # of threads the one that began last need not end first
 
 
 def announced(basis: Basis) -> CheckRecord:
     """Return a record once it has been heard of."""
-    if _LISTENERS and (listener := _LISTENERS[-1]) is not None:
-        listener(basis)
+    if _LISTENERS:
+        _LISTENERS[-1].hear(basis)
     return basis.record

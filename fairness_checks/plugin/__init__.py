@@ -107,15 +107,18 @@ def pytest_configure(config: pytest.Config) -> None:
     words = _last_words(config)
     if words.opens_no_gate:
         return
+    from fairness_checks.plugin.exits import Artefacts
     from fairness_checks.plugin.gate import Gate
     from fairness_checks.plugin.hand_written import HandWritten
     from fairness_checks.plugin.run_cache import RunCache
+    from fairness_checks.plugin.scratch import Scratch
     from fairness_checks.plugin.xdist import Ledger
 
     gate = Gate(config, words.runs_nothing, words.files, words.arguments)
-    words.ledger = Ledger(config, gate.node_prefix, words.runs_nothing, gate.rewritten)
+    words.ledger = ledger = Ledger(config, gate.node_prefix, words.runs_nothing, gate.rewritten)
     _register(config, gate, "fairness-gate")
-    _register(config, words.ledger, "fairness-ledger")
+    _register(config, ledger, "fairness-ledger")
+    _register(config, Artefacts(ledger), "fairness-artefacts")
     if folder := config.getoption("fairness_report") or config.getini("fairness_report"):
         from fairness_checks.plugin.evidence import EvidenceOfRun
         from fairness_checks.plugin.keys import EVIDENCE
@@ -126,6 +129,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _register(config, evidence, "fairness-evidence")
     _register(config, RunCache(config), "fairness-cache")
     _register(config, HandWritten(), "fairness-hand-written")
+    _register(config, Scratch(config), "fairness-scratch")
 
 
 def _last_words(config: pytest.Config) -> LastWords:
@@ -163,6 +167,13 @@ def fairness(request: pytest.FixtureRequest) -> FairnessFixture:
     """Give hand-written tests ``fairness.audit(predictions, metric=..., by=..., max_difference=...)``."""
     from fairness_checks.plugin.suite import FairnessFixture
 
+    if not is_fairness_test(request.node):
+        pytest.fail(
+            f"{request.node.nodeid} asks for `fairness` by getfixturevalue, so that pytest does not know that it is a "
+            "fairness test, and --fairness does not run it; take the fixture as an argument, or mark the test with "
+            "@pytest.mark.fairness",
+            pytrace=False,
+        )
     return FairnessFixture(request.node)
 
 

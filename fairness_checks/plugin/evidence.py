@@ -16,6 +16,7 @@ import pytest
 
 from fairness_checks.plain import printable, shorten
 from fairness_checks.plugin.keys import GATE
+from fairness_checks.plugin.scratch import SCRATCH
 from fairness_checks.plugin.suite import LimitsTest
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class EvidenceOfRun:
         """Leave what the evidence needs of a model, once a process."""
         from fairness_checks.judge.evidencing import model_evidence
 
-        self._left[model] = _leave(model_evidence(model, predictions, measured, checks, answers, cache=cache))
+        part = model_evidence(model, predictions, measured, checks, answers, cache=cache)
+        self._left[model] = _leave(part, self._config.stash[SCRATCH].folder())
 
     def leave_verdict(self, item: pytest.Item, basis: Basis) -> None:
         """Leave what the evidence needs of a verdict of a hand-written test."""
@@ -81,7 +83,7 @@ class EvidenceOfRun:
         part = model_evidence(
             basis.record.model, basis.predictions, basis.measured, [basis.check], answer, asked=basis.settings
         )
-        item.stash.setdefault(OWN_PARTS, []).append(_leave(part))
+        item.stash.setdefault(OWN_PARTS, []).append(_leave(part, self._config.stash[SCRATCH].folder()))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -218,11 +220,11 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _leave(part: ModelEvidence) -> str:
-    """Write a part to a temporary folder of its own, and return the file's name."""
+def _leave(part: ModelEvidence, scratch: Path) -> str:
+    """Write a part to a folder of its own in that of the run, and return the file's name."""
     from fairness_checks.judge.evidencing import part_to_json
 
-    path = Path(tempfile.mkdtemp(prefix="fairness-evidence-")) / "part.json"
+    path = Path(tempfile.mkdtemp(prefix="evidence-", dir=scratch)) / "part.json"
     path.write_text(part_to_json(part), encoding="utf-8")
     return str(path)
 

@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from fairness_checks.plugin.xdist import Ledger
 
-__all__ = ["DESCRIBES", "LAST_WORDS", "RUNS_NOTHING", "LastWords"]
+__all__ = ["DESCRIBES", "LAST_WORDS", "RUNS_NOTHING", "Artefacts", "LastWords"]
 
 DESCRIBES = {
     "help": "--help",
@@ -131,6 +131,26 @@ def _files(config: pytest.Config, options: argparse.Namespace) -> dict[str, str]
 
     path = limits_path(config, getattr(options, "fairness_config", None))
     return digests_of(path, updating=bool(getattr(options, "fairness_update_baseline", False)))
+
+
+class Artefacts:
+    """Says in one line that a report of the run could not be written, and has the summary printed all the same."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """End red where the file of JUnit, or of another reporter, meets a full disk or a folder that is not there."""
+        try:
+            return (yield)
+        except OSError as error:
+            place = error.filename or session.config.getoption("xmlpath", None) or "a report"
+            self._ledger.unwritten = f"{place}: a report was not written: {error.strerror or error}"
+            sys.stderr.write(f"ERROR: fairness: {self._ledger.unwritten}\n")
+            if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            return None
 
 
 LAST_WORDS = pytest.StashKey[LastWords]()

@@ -29,11 +29,13 @@ class ForkedProcesses:
         """Name the tests from which processes came back; once, when the run ends."""
         if not self._pipe:
             return []
-        os.close(self._pipe[1])
+        reading, writing = self._pipe
+        self._pipe = None
+        os.close(writing)
         try:
-            names = os.read(self._pipe[0], 1 << 16).decode(errors="replace").splitlines()
+            names = os.read(reading, 1 << 16).decode(errors="replace").splitlines()
         except BlockingIOError:  # nothing was written, and a forked process still holds the other end
             names = []
-        os.close(self._pipe[0])
-        self._pipe = None
+        finally:
+            os.close(reading)
         return [f"{name}: a process that it forked ran on as a second pytest; end it with os._exit" for name in names]

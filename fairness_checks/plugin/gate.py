@@ -25,6 +25,7 @@ from fairness_checks.plugin.refusals import (
     usage_error,
 )
 from fairness_checks.plugin.run_cache import RUN_CACHE, cache_directory
+from fairness_checks.plugin.scratch import SCRATCH
 from fairness_checks.plugin.sealing import is_own, seal
 from fairness_checks.plugin.selection import is_fairness_test
 from fairness_checks.plugin.suite import (
@@ -100,6 +101,7 @@ class Gate:
         }
         self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
         self._answers: dict[str, dict[Question, Answer]] = {}
+        self._incomplete: set[str] = set()  # models of which some check could not be made
         self._failures: dict[str, Exception] = {}
         self._shown: list[tuple[str, BaseException | str, str]] = []  # by model: an error, and the test that shows it
         self._deselected: set[tuple[str, Question]] = set()
@@ -306,8 +308,7 @@ class Gate:
 
     def _is_incomplete(self, model: str) -> bool:
         """Say whether some check of a model that was evaluated could not be made, selected or not."""
-        answers = self._answers.get(model, {}).values()
-        return model in self._failures or any(isinstance(answer, Exception) for answer in answers)
+        return model in self._failures or model in self._incomplete
 
     def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[Question, Answer]:
         from fairness_checks.judge.evaluation import evaluate
@@ -337,8 +338,12 @@ class Gate:
         if (evidence := self._config.stash.get(EVIDENCE, None)) is not None:
             read = self._config.stash[RUN_CACHE].said_of(model)
             evidence.leave_model(model, evaluation.predictions, measured, checks, answers, read)
-        if not any(isinstance(answer, Exception) for answer in answers):
-            folder = self.baseline.staged(evaluation.predictions, checks, self.settings)
+        if any(isinstance(answer, Exception) for answer in answers):
+            self._incomplete.add(model)
+        else:
+            folder = self.baseline.staged(
+                evaluation.predictions, checks, self.settings, self._config.stash[SCRATCH].folder
+            )
             self._staged |= {} if folder is None else {model: folder}
         return {check.question: answer for check, answer in zip(checks, answers, strict=True)}
 

@@ -33,6 +33,7 @@ CACHE_PROPERTY = "fairness.cache"
 _INPUT = "fairness_cache"
 _RUNS = "runs"  # folders of runs that write a baseline
 _LEFT_SECONDS = 2 * 24 * 3600.0  # after which such a folder belongs to a run that was killed
+_DATE = "%Y-%m-%dT%H:%M:%SZ"
 _KEPT = frozenset({".entry", ".log"})
 
 
@@ -51,7 +52,7 @@ class RunCache:
         self._config = config
         given: Mapping[str, str] = getattr(config, "workerinput", {}).get(_INPUT, {})
         self._is_worker = hasattr(config, "workerinput")
-        self._begun = given.get("begun", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self._begun = given.get("begun", datetime.now(UTC).strftime(_DATE))
         self._folder = given.get("folder", "")
         self._fixtures: dict[str, _Fixture] = {}
         self._setting_up: list[str] = []  # from the outermost on
@@ -164,7 +165,8 @@ class RunCache:
 
     def _in_words(self, read: Mapping[str, str]) -> str | None:
         """Return what was read of earlier runs; None where that is nothing."""
-        older = {name: date for name, date in read.items() if date <= self._begun and not self._updating}
+        now = datetime.now(UTC).strftime(_DATE)  # what is later was written by another clock, not by this run
+        older = {} if self._updating else {n: date for n, date in read.items() if date <= self._begun or date > now}
         if not older:
             return None
         return f"from the cache of {_readable(min(older.values()))}: {', '.join(sorted(older))}"
@@ -228,8 +230,11 @@ def _newest(folder: Path) -> str | None:
     """Return when the newest of what is kept was written; None where nothing is."""
     times = []
     with suppress(OSError):
-        times = [path.stat().st_mtime for path in folder.rglob("*") if path.suffix in _KEPT]
-    return _readable(datetime.fromtimestamp(max(times), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")) if times else None
+        for path in folder.rglob("*"):
+            if path.suffix in _KEPT and _RUNS not in path.relative_to(folder).parts:
+                with suppress(FileNotFoundError):  # another run has replaced it
+                    times.append(path.stat().st_mtime)
+    return _readable(datetime.fromtimestamp(max(times), UTC).strftime(_DATE)) if times else None
 
 
 def _readable(date: str) -> str:

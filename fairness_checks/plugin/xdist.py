@@ -19,6 +19,7 @@ from fairness_checks.plugin.forked import ForkedProcesses
 from fairness_checks.plugin.hand_written import holds_fairness_tests
 from fairness_checks.plugin.keys import GATE, IN_ORDER, INCOMPLETE, RECORDS, STAGED, STATE
 from fairness_checks.plugin.sealing import Report, Statuses, mend, seal, unseal
+from fairness_checks.plugin.selection import is_fairness_test
 from fairness_checks.plugin.suite import LimitsTest, fails
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["Ledger"]
 
 _Phase: TypeAlias = Literal["setup", "call", "teardown"]
 _ACCOUNT = "fairness_account"  # key in the output of a pytest-xdist worker: what is wrong with how it ended
+_DESELECTED = "fairness_deselected"  # key in the output of a pytest-xdist worker
 _RED = "fairness_red"  # key in the output of a pytest-xdist worker: what must not end otherwise than as a failure
 _FAILED = "fairness_failed"  # of a test report: that it was made as a failure, whatever has become of it since
 _UNFINISHED = {
@@ -37,6 +39,7 @@ _UNFINISHED = {
 }
 _NOT_SHOWN = "under burden of proof compliance, what is not judged is not shown to keep its limit"
 _NOTHING = "nothing was judged"
+_SHOWN = 20  # of what was deselected
 _TURNED = "it failed, but something turned its outcome away from it"
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "waived": "yellow"}
 
@@ -69,6 +72,8 @@ class Ledger:
         self._forked = ForkedProcesses()
         self._problems: list[str] = []
         self._settled = False
+        self.unwritten: str | None = None  # which report of the run, and why
+        self._deselected: dict[str, None] = {}
         self._written: str | None = None
         self._staged: dict[str, Path] = {}
         self._incomplete: set[str] = set()
@@ -80,7 +85,7 @@ class Ledger:
         if self._failed:
             names = list(self._failed)
             return f"{len(names)} failed: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
-        return _UNFINISHED.get(self._state) or (None if self._judged else _NOTHING)
+        return _UNFINISHED.get(self._state) or (self.unwritten if self._judged else _NOTHING)
 
     @property
     def ended_in_order(self) -> bool:
@@ -90,11 +95,16 @@ class Ledger:
     @property
     def not_judged(self) -> dict[str, str]:
         """Tests, files and models without a verdict, and why."""
-        return {**self._unjudged, **self._skipped_files, **self._config.stash[GATE].limits.unchecked}
+        deselected = dict.fromkeys(self._deselected, "deselected")
+        return {**self._unjudged, **self._skipped_files, **self._config.stash[GATE].limits.unchecked, **deselected}
 
     @property
     def _is_worker(self) -> bool:
         return hasattr(self._config, "workerinput")
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Remember what is left out, by an option or by a hook."""
+        self._deselected.update(dict.fromkeys(item.nodeid for item in items if is_fairness_test(item)))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Expect what this process collected."""
@@ -117,6 +127,7 @@ class Ledger:
             raise pytest.UsageError(message)
         worker = f"worker {node.gateway.id}"
         self._red.update(dict.fromkeys(output.get(_RED, ())))
+        self._deselected.update(dict.fromkeys(output.get(_DESELECTED, ())))
         self._accounts += [f"{worker}: {problem}" for problem in output.get(_ACCOUNT, ())]
         if _ACCOUNT not in output:
             self._unaccounted.append(f"{worker}: it ended without an account of what it ran")
@@ -270,7 +281,8 @@ class Ledger:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End red where a test failed, also in a run that was ended early."""
         if self._is_worker:  # its controller hears of no exit code but 2
-            self._config.workeroutput.update({_ACCOUNT: self._own_account(), _RED: list(self._red)})  # type: ignore[attr-defined]
+            account = {_ACCOUNT: self._own_account(), _RED: list(self._red), _DESELECTED: list(self._deselected)}
+            self._config.workeroutput.update(account)  # type: ignore[attr-defined]
             return
         self._tell_junit()
         # What a usage error or an interrupt left out is not lost: that run is red already, and says why.
@@ -279,12 +291,18 @@ class Ledger:
         if self._failed and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
+    def pytest_unconfigure(self) -> None:
+        """Let go of what a run that ended early has not asked for."""
+        self._forked.problems()
+
     def _tell_junit(self) -> None:
-        """Write what is openly not checked into the JUnit file: a property of the suite for each such model."""
+        """Write what is openly not judged into the JUnit file: a property of the suite for each model and check."""
         for junit in self._config.pluginmanager.get_plugins():
             if add := getattr(junit, "add_global_property", None):
                 for model, reason in self._config.stash[GATE].limits.unchecked.items():
                     add("fairness.unchecked", f"{model}: {reason}")
+                for node in self._deselected:
+                    add("fairness.deselected", node)
 
     def _own_account(self) -> list[str]:
         return self._rewritten + self._forked.problems() + ([self._ended] if self._ended else [])
@@ -364,8 +382,12 @@ class Ledger:
 
         if not self._runs_nothing and (unjudged := self.not_judged):
             terminalreporter.section("fairness: not judged", sep="=", yellow=True, bold=True)
+            more = set([*self._deselected][_SHOWN:])
             for node, reason in unjudged.items():
-                terminalreporter.line(f"{node}: {reason}", yellow=True)
+                if node not in more:
+                    terminalreporter.line(f"{node}: {reason}", yellow=True)
+            if more:
+                terminalreporter.line(f"{len(more)} more: deselected", yellow=True)
         if self._written is not None:
             terminalreporter.line(self._written)
 

@@ -63,7 +63,7 @@ def predictions(seed=0, n=600, worse=0.0, groups=3, clusters=False, ids=True):
 def accepted(tmp_path, old, checks, *, ids=True):
     """Write a baseline of `old` as a run would, and return it as it is looked in."""
     key = SecretKey(bytes(32), "a test")
-    part = stage(old, checks, SETTINGS, key)
+    part = stage(old, checks, SETTINGS, key, lambda: tmp_path)
     entries = {}
     for check in checks:
         rows = Rows(old, check.by)

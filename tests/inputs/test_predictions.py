@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from datetime import date
 from decimal import Decimal
@@ -613,3 +615,27 @@ def test_a_null_in_an_arrow_dictionary_is_no_category():
     made = Predictions([0, 1] * 2, [0, 1] * 2, sensitive_features=pa.table({"sex": column}))
     assert made.sensitive_features["sex"].groups == ("f", "m")
     assert made.sensitive_features["sex"].codes.tolist() == [0, 1, 0, -1]
+
+
+COPIES = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": lambda given: pickle.loads(pickle.dumps(given))}
+
+
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+def test_predictions_may_be_copied_and_sent_to_another_process(copied):
+    table = pd.DataFrame({"y": Y_TRUE, "sex": ["f", "m"] * 3}, index=list("abcdef"))
+    given = Predictions(
+        table["y"], y_score=[0.25] * 6, cluster=[1] * 6, sensitive_features=table[["sex"]], about={"data": "made"}
+    )
+    made = copied(given)
+    for name in Predictions.__slots__:
+        one, two = getattr(given, name), getattr(made, name)
+        if isinstance(one, np.ndarray):
+            assert (one.dtype, one.tolist(), two.flags.writeable) == (two.dtype, two.tolist(), False)
+        elif name not in ("sensitive_features", "row_labels"):
+            assert one == two
+    assert type(made.sensitive_features) is type(given.sensitive_features)
+    assert made.feature("sex").groups == ("f", "m")
+    assert (made.feature("sex").codes.tolist(), made.feature("sex").codes.flags.writeable) == ([0, 1] * 3, False)
+    assert made.row_labels.index.equals(given.row_labels.index)
+    with pytest.raises(AttributeError, match="immutable"):
+        made.y_true = None

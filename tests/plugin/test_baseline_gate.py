@@ -334,3 +334,13 @@ def test_another_positive_class_than_in_the_baseline_is_red(written):
     result.stdout.fnmatch_lines(["*the baseline's positive class is 1, this run's is 0: they are not comparable; *"])
     assert written.record().verdict == "fail"
     assert written.run(positive=1).ret == 0
+
+
+@pytest.mark.parametrize("ends", ["import pytest; pytest.exit('enough')", "pass"], ids=["stopped", "red"])
+def test_a_run_leaves_nothing_of_its_patients_however_it_ends(written, monkeypatch, ends):
+    scratch = written.project.path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    written.project.write("test_hand.py", f"def test_hand(fairness):\n    {ends}\n")
+    written.run(UPDATE, "--fairness-report=evidence", "thresholds.yaml", "test_hand.py")
+    assert list(scratch.iterdir()) == []

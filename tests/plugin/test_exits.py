@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 EXIT = "pytest.exit('no gpu', returncode=0)"
@@ -346,3 +348,15 @@ def test_setting_up_alone_shows_a_model_that_cannot_be_evaluated(project):
     project.write("conftest.py", project.MODELS.replace('fitted("fair_model")', "raise ValueError"))
     project.limits("fair_model")
     assert project.gate("--setup-only").ret == 1
+
+
+@pytest.mark.parametrize("arguments", [("--collect-only",), ("-k", "nothing"), ()], ids=["nothing", "none", "all"])
+def test_a_run_holds_no_pipe_when_it_has_ended(project, monkeypatch, arguments):
+    made = []
+    pipe = os.pipe
+    monkeypatch.setattr("fairness_checks.plugin.forked.os.pipe", lambda: made.append(pipe()) or made[-1])
+    project.limits("fair_model")
+    project.gate(*arguments)
+    for descriptor in made[0]:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)

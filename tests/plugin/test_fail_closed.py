@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
 HAND = """
@@ -163,3 +165,35 @@ def test_listing_fixtures_loses_nothing(both):
 def test_testpaths_may_be_any_place_that_pytest_takes(both, place):
     both.pytester.makeini(f"[pytest]\ntestpaths = {place.format(folder=both.pytester.path)}\n")
     both.gate().assert_outcomes(failed=1, passed=1)
+
+
+TAKEN = """
+def pytest_collection_modifyitems(config, items):
+    out = [item for item in items if "biased" in item.name]
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=out)
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["alone", "a worker"])
+@pytest.mark.parametrize("by", ["an option", "a hook"])
+def test_what_is_deselected_is_named_in_the_terminal_and_in_junit(project, by, workers):
+    project.limits("biased_model", "fair_model")
+    project.write("conftest.py", project.MODELS + (TAKEN if by == "a hook" else ""))
+    options = ("-k", "not biased") if by == "an option" else ()
+    gate = project.gate_in_subprocess if workers else project.gate
+    result = gate("--junitxml=junit.xml", *options, *workers)
+    assert result.ret == 0
+    node = project.check_id("biased_model")
+    assert f"{node}: deselected" in result.stdout.str()
+    suite = ET.parse(project.path / "junit.xml").find(".//testsuite/properties")
+    assert [each.get("value") for each in suite if each.get("name") == "fairness.deselected"] == [node]
+
+
+def test_of_many_that_are_deselected_some_are_named(project):
+    project.limits("fair_model")
+    each = "import pytest\n\n\n@pytest.mark.parametrize('n', range(30))\ndef test_hand(fairness, n): pass\n"
+    project.write("test_hand.py", each)
+    result = project.gate("-k", "false_negative_rate")
+    assert result.stdout.str().count(": deselected") == 21
+    assert "10 more: deselected" in result.stdout.str()

@@ -320,3 +320,17 @@ def test_a_skipped_file_that_knows_nothing_of_fairness_is_none_of_the_gate_s(pro
     result = project.gate("--fairness-burden=compliance")
     assert result.ret == 0
     assert "test_mine.py: " not in result.stdout.str()
+
+
+@pytest.mark.parametrize("options", [(), ("--fairness",)], ids=["plain", "gate"])
+def test_a_fixture_that_pytest_does_not_see_coming_says_so(project, options):
+    """A plain run asks for it; under --fairness the test is none of the gate's, and is counted as left out."""
+    project.limits("fair_model")
+    project.write("test_hand.py", "def test_hand(request):\n    request.getfixturevalue('fairness').audit()\n")
+    with project.the_rest_unchecked():
+        result = project.pytest(*options)
+    if options:
+        assert result.parseoutcomes() == {"passed": 1, "deselected": 1}
+    else:
+        assert result.parseoutcomes() == {"failed": 1}
+        assert "mark the test with @pytest.mark.fairness" in result.stdout.str()

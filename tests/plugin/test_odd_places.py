@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -150,3 +151,17 @@ def test_files_that_cannot_grow_cost_no_number_and_leave_the_old_baseline(writte
     assert "File too large" in done.stdout.split("waivers and baseline")[-1]
     assert (written.path / "fairness-baseline.json").read_bytes() == before
     assert written.gate().parseoutcomes() == RIGHT
+
+
+PLACES = {"a full disk": "/dev/full", "a file as a folder": "thresholds.yaml/junit.xml"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_a_junit_file_that_cannot_be_written_is_one_clear_error_and_red(project, place):
+    project.limits("fair_model")
+    result = project.gate(f"--junitxml={place}")
+    assert result.ret == 1
+    text = said(result)
+    assert re.search("ERROR: fairness: .*: a report was not written: (No space left|Not a directory|File exists)", text)
+    assert result.parseoutcomes() == {"passed": 1}  # the summary is there

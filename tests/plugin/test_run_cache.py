@@ -10,6 +10,7 @@ import pytest
 import fairness_checks.findings.sweep
 import fairness_checks.sweep.runs
 import fairness_checks.sweep.synthetic  # noqa: F401 - for its side effect, as the others
+from fairness_checks.storage.entries import packed, unpacked
 
 MODELS = """
 from pathlib import Path
@@ -264,3 +265,26 @@ def test_what_is_the_same_of_several_models_is_said_once(project):
     later(project)
     text = project.gate().stdout.str()
     assert re.search(rf"^again, swept: {DATE}out-of-fold predictions$", text, re.M)
+
+
+CACHED = """
+import numpy as np
+
+from fairness_checks import Predictions, fairness_model
+
+
+@fairness_model
+def cached(fairness_cache):
+    scores = fairness_cache.arrays("scores", {}, lambda: {"score": np.tile([0.0, 1.0], 100)})["score"]
+    return Predictions(scores, scores, sensitive_features={"sex": ["f", "m"] * 50 + ["m", "f"] * 50})
+"""
+
+
+def test_what_a_machine_whose_clock_is_ahead_has_written_is_said_too(project):
+    project.write("conftest.py", CACHED)
+    project.limits("cached", checks="{metric: accuracy, by: sex, max_difference: 0.9}")
+    assert "kept results" not in project.gate().stdout.str()
+    (path,) = project.path.rglob("scores-*.entry")
+    entry = unpacked(path.read_bytes())
+    path.write_bytes(packed(entry.key, entry.body, "2099-01-01T00:00:00Z"))
+    assert "cached: from the cache of 2099-01-01 00:00 UTC: scores" in project.gate().stdout.str()
