@@ -65,6 +65,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("fairness_report", "folder for the evidence of a run, as --fairness-report", default="")
     group.addoption(
+        "--fairness-junit-strict",
+        action="store_true",
+        help="in the JUnit file, keep properties of the suite alone: Jenkins' schema has none in a test case",
+    )
+    group.addoption(
         "--fairness-no-cache",
         action="store_true",
         help="fit every model again: read and keep nothing",

@@ -149,7 +149,8 @@ def attach(item: pytest.Item, record: CheckRecord) -> None:
     from fairness_checks.report.junit import properties
 
     item.stash.setdefault(RECORDS, []).append(record)
-    say(item, properties(record))
+    own = item.stash.get(SAID, [])
+    say(item, [pair for pair in properties(record) if pair not in own])
 
 
 def say(item: pytest.Item, pairs: Iterable[tuple[str, str]]) -> None:
@@ -241,6 +242,7 @@ class LimitsTest(pytest.Function):
     def __init__(self, *, model: str, line: int, **keywords: Any) -> None:
         super().__init__(**keywords)
         self.model, self.line = model, line
+        say(self, [("fairness.test", "limits"), ("fairness.model", model)])
         self.add_marker("fairness")
         if hasattr(self, "_id"):  # pytest 9.2 keeps ids in parts, and --lf looks for those that the text parses to
             self._id = type(self._id).parse(self.nodeid)

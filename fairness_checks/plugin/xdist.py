@@ -17,6 +17,7 @@ import pytest
 from fairness_checks.errors import BaselineError
 from fairness_checks.plugin.forked import ForkedProcesses
 from fairness_checks.plugin.hand_written import holds_fairness_tests
+from fairness_checks.plugin.junit import complete_junit
 from fairness_checks.plugin.keys import GATE, IN_ORDER, INCOMPLETE, RECORDS, STAGED, STATE
 from fairness_checks.plugin.sealing import Report, Statuses, mend, seal, unseal
 from fairness_checks.plugin.selection import is_fairness_test
@@ -284,25 +285,16 @@ class Ledger:
             account = {_ACCOUNT: self._own_account(), _RED: list(self._red), _DESELECTED: list(self._deselected)}
             self._config.workeroutput.update(account)  # type: ignore[attr-defined]
             return
-        self._tell_junit()
         # What a usage error or an interrupt left out is not lost: that run is red already, and says why.
         if session.exitstatus not in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR):
             self._settle(session)
         if self._failed and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        complete_junit(self._config, self._deselected)
 
     def pytest_unconfigure(self) -> None:
         """Let go of what a run that ended early has not asked for."""
         self._forked.problems()
-
-    def _tell_junit(self) -> None:
-        """Write what is openly not judged into the JUnit file: a property of the suite for each model and check."""
-        for junit in self._config.pluginmanager.get_plugins():
-            if add := getattr(junit, "add_global_property", None):
-                for model, reason in self._config.stash[GATE].limits.unchecked.items():
-                    add("fairness.unchecked", f"{model}: {reason}")
-                for node in self._deselected:
-                    add("fairness.deselected", node)
 
     def _own_account(self) -> list[str]:
         return self._rewritten + self._forked.problems() + ([self._ended] if self._ended else [])

@@ -75,7 +75,7 @@ def test_from_a_sub_folder_the_gate_is_the_same(project, monkeypatch):
     result = project.gate("--junitxml=../junit.xml")
     assert result.parseoutcomes() == {"failed": 1, "passed": 2, "inconclusive": 1}
     assert "fairness: config thresholds.yaml, seed 0, burden of proof violation" in result.outlines
-    assert sorted(case.get("classname") for case in project.junit().values())[-1] == "thresholds.yaml"
+    assert sorted(case.get("classname") for case in project.junit().values())[-1] == "tests.test_mine"
     single = project.gate("../thresholds.yaml::test_subgroups[fair_model-sex-false_negative_rate]")
     assert single.parseoutcomes() == {"passed": 1}
 

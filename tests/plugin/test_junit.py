@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
+import xmlschema
 
 from fairness_checks import CheckRecord
+from fairness_checks.cli.main import main
+from fairness_checks.cli.snapshot import junit_records
+
+SCHEMA = str(Path(__file__).parents[1] / "golden" / "jenkins_junit.xsd")
+COMMAND = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--fairness")
 
 
 @pytest.fixture
@@ -80,6 +90,46 @@ def test_an_error_names_its_cause_and_has_no_record(project, cases):
 
 
 def test_names_and_counts_of_the_suite(project, cases):
-    assert {case.get("classname") for case in cases.values()} == {"thresholds.yaml"}
+    assert {case.get("classname") for case in cases.values()} == {
+        *("fairness.biased_model", "fairness.fair_model", "fairness.tiny_model", "fairness.broken_model")
+    }
     text = (project.path / "junit.xml").read_text(encoding="utf-8")
     assert 'errors="1" failures="1" skipped="1" tests="4"' in text
+
+
+def test_a_failure_has_one_line_as_message_and_the_block_as_text(cases):
+    failure = cases["biased_model"].find("failure")
+    assert failure.get("message").startswith("false_negative_rate by sex: female ")
+    assert "\n" not in failure.get("message")
+    assert len(failure.text.splitlines()) > 2
+
+
+def test_inconclusive_is_a_type_of_its_own(cases):
+    assert cases["tiny_model"].find("skipped").get("type") == "fairness.inconclusive"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_the_suite_says_what_was_judged_by(project, workers):
+    limits = project.limits("fair_model", "tiny_model")
+    with project.the_rest_unchecked():
+        content = limits.read_bytes()
+        project.pytester.run(*COMMAND, "--junitxml=junit.xml", *workers)
+    suite = ET.parse(project.path / "junit.xml").find("testsuite")
+    said = {each.get("name"): each.get("value") for each in suite.find("properties")}
+    assert all(re.fullmatch(r"[a-z0-9_.]+", name) for name in said)
+    assert said["fairness.config.sha256"] == hashlib.sha256(content).hexdigest()
+    assert (said["fairness.config"], said["fairness.burden_of_proof"]) == ("thresholds.yaml", "violation")
+    assert said["fairness.seed"] == "0"
+    assert said["fairness.version.numpy"]
+
+
+def test_a_strict_file_is_what_jenkins_takes_and_still_holds_every_record(project):
+    schema = xmlschema.XMLSchema(SCHEMA)
+    project.limits("biased_model", "fair_model", "tiny_model")
+    project.gate("--junitxml=usual.xml")
+    project.gate("--junitxml=strict.xml", "--fairness-junit-strict")
+    usual, strict = ((project.path / name).read_bytes() for name in ("usual.xml", "strict.xml"))
+    assert not schema.is_valid(usual.decode())
+    schema.validate(strict.decode())
+    assert sorted(junit_records(strict, "strict.xml")) == sorted(junit_records(usual, "usual.xml"))
+    assert main(["diff", str(project.path / "usual.xml"), str(project.path / "strict.xml")]) == 0

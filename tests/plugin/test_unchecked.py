@@ -64,7 +64,8 @@ def test_junit_holds_the_reason(project, run, workers):
     odd = REST.replace("too few patients", '"too few: <5 & falling"')
     run(ONE + odd, "--junitxml=junit.xml", workers=workers)
     found = ET.parse(project.path / "junit.xml").findall("testsuite/properties/property")
-    assert [(found.get("name"), found.get("value")) for found in found] == [
+    pairs = [(each.get("name"), each.get("value")) for each in found]
+    assert [pair for pair in pairs if pair[0] == "fairness.unchecked"] == [
         ("fairness.unchecked", "biased_model: retired in May"),
         ("fairness.unchecked", "tiny_model: too few: <5 & falling"),
     ]
