@@ -62,7 +62,7 @@ def read_features(features: Any) -> Any:
 
 def _unlabelled(name: Any, column: Any) -> Any:
     """Return a column by position: pandas would put others that carry labels in another order."""
-    if hasattr(column, "detach"):  # a torch tensor, which may have a gradient or a device
+    if hasattr(type(column), "detach"):  # a torch tensor, which may have a gradient or a device; a row may be called so
         return as_array(f"features[{name!r}]", column)
     return column.reset_index(drop=True) if isinstance(column, pd.Series) else column
 

@@ -337,6 +337,13 @@ def test_columns_and_rows_that_are_called_like_methods_are_data():
             require_aligned({"a": given_input, "b": given_input[::-1]})
 
 
+def test_rows_of_a_data_set_that_are_called_like_methods_are_data():
+    column = pd.Series([0, 1, 1], index=["detach", "codes", "categories"])
+    data = DataSet({"x": column}, column, {"sex": column.astype(str)})
+    assert data.features["x"].tolist() == data.outcome.tolist() == [0, 1, 1]
+    assert data.groups("sex").names == ("0", "1")
+
+
 def test_no_rows_are_said_as_no_rows():
     empty = drawn()[:0]
     for index in (pd.Index([], dtype=object), pd.Index([]), pd.RangeIndex(0), pd.MultiIndex.from_arrays([[], []])):
