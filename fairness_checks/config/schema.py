@@ -152,7 +152,7 @@ def _version(version: int) -> int:
 _LISTED = BeforeValidator(_list_of_one, json_schema_input_type=str | list[str])
 Limit = Annotated[
     float, Field(allow_inf_nan=False)
-]  # whether it is possible depends on the metric: see `config_messages`
+]  # whether it is possible depends on the metric: see `config.messages`
 Features = Annotated[list[str], _LISTED, AfterValidator(_features)]
 MetricName = Annotated[str, AfterValidator(_metric)]
 Cells = list[list[Any]]  # of values that name groups: `config` takes them as they are written, 1 as "1", yes as "yes"
