@@ -16,10 +16,8 @@ _TYPES = {"inconclusive": "fairness.inconclusive", "waived": "fairness.waived"}
 
 
 def complete_junit(config: pytest.Config, deselected: Iterable[str]) -> None:
-    """Complete pytest's JUnit report before it is written: what was judged by, models as classes, verdicts as types.
-
-    Under ``--fairness-junit-strict`` properties stand with the suite alone, as Jenkins' schema has them.
-    """
+    """Complete pytest's JUnit report before it is written: what was judged by, models as classes, verdicts as types."""
+    # Under `--fairness-junit-strict` properties stand with the suite alone, as Jenkins' schema has them.
     for junit in config.pluginmanager.get_plugins():
         if (add := getattr(junit, "add_global_property", None)) is None:
             continue

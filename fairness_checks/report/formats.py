@@ -1,7 +1,6 @@
-"""What the folder of `--fairness-report` holds: one row a file, each written from the evidence of the run.
+"""What the folder of `--fairness-report` holds: one row a file, each written from the evidence of the run."""
 
-A format decides nothing, and says so where the evidence is incomplete: every file is there from the start of the run.
-"""
+# A format decides nothing, and says so where the evidence is incomplete: every file is there from the run's start.
 
 from __future__ import annotations
 

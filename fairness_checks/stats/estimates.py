@@ -98,11 +98,10 @@ def upper_tail(t: Array, freedom: Array) -> Array:
 
 
 def both_tails(near: Array, far: Array, freedom: Array, far_freedom: Array, level: float | None = None) -> Array:
-    """Return P(T > near) + P(T > far), at most 1: p-values of violations, where both directions count; shapes (B,).
-
-    Where a `level` is given, those are exact that are at most the level, or at most twice the smallest. The others are
-    lower bounds that are more than both: normal tails, which are thinner than Student's and cost a tenth of them.
-    """
+    """Return P(T > near) + P(T > far), at most 1: p-values of violations, where both directions count; shapes (B,)."""
+    # Where a `level` is given, those are exact that are at most the level, or at most twice the smallest. The others
+    # are lower bounds that are more than both: normal tails, which are thinner than Student's and cost a tenth of
+    # them.
     if level is None:
         return np.asarray(np.minimum(upper_tail(near, freedom) + upper_tail(far, far_freedom), 1.0))
     p = np.minimum(normal_tail(near) + normal_tail(far), 1.0)
@@ -118,10 +117,9 @@ def both_tails(near: Array, far: Array, freedom: Array, far_freedom: Array, leve
 
 
 def larger_tail(t: Array, freedom: Array, level: float | None = None) -> Array:
-    """Return the larger one of P(T > t) along the first axis: p-values of compliance; shapes (k, B) to (B,).
-
-    Where a `level` is given, the largest of all is exact. The others may be lower bounds on their side of the level.
-    """
+    """Return the larger one of P(T > t) along the first axis: p-values of compliance; shapes (k, B) to (B,)."""
+    # Where a `level` is given, the largest of all is exact. The others may be lower bounds on their side of the
+    # level.
     if level is None or np.isnan(t).any() or np.isnan(freedom).any():
         return np.asarray(upper_tail(t, freedom).max(axis=0))
     p, place = normal_tail(t), np.unravel_index(t.argmin(), t.shape)
@@ -132,21 +130,8 @@ def larger_tail(t: Array, freedom: Array, level: float | None = None) -> Array:
 
 
 def undecided(p: Array, t: Array, freedom: float, largest: float, level: float) -> np.ndarray:
-    """Say which p-values of compliance are not known well enough: the largest, and on which side of the level.
-
-    Parameters
-    ----------
-    p : ndarray of float64
-        What they are at least.
-    t : ndarray of float64
-        What the statistics are at least, of the same shape.
-    freedom : float
-        The fewest degrees of freedom of any.
-    largest : float
-        The p-value of one of them.
-    level : float
-        Below 1/2.
-    """
+    """Say which p-values of compliance are not known well enough: the largest, and on which side of the level."""
+    # p and t are lower bounds, of one shape; `freedom` is the fewest of any, `largest` the p-value of one of them.
     clear = level * (1.0 + ROUNDED)
     return np.asarray((t <= farthest(largest, freedom)) | ((t <= farthest(level, freedom)) & (p <= clear)))
 
@@ -206,10 +191,8 @@ def estimates_compliance(
 def differences_compliance(
     sides: Sequence[tuple[Estimates, Estimates]], margin: float, level: float | None = None
 ) -> Array:
-    """p-values of H0 first - second >= margin for one of the sides, shape (B,); `level` as for `larger_tail`.
-
-    One-sided tests where either direction has variances of its own.
-    """
+    """p-values of H0 first - second >= margin for one of the sides, shape (B,); `level` as for `larger_tail`."""
+    # One-sided tests where either direction has variances of its own.
     found = [_difference(first, second) for first, second in sides]
     t = np.array([(margin - difference) / error for difference, error, _ in found])
     return larger_tail(t, np.array([freedom for _, _, freedom in found]), level)

@@ -18,11 +18,10 @@ _FEW = 500  # pairs, whose p-values are all exact
 
 
 class PairTest(Protocol):
-    """p-values of pairs (first, second) at a margin, shape (B,), as those in `fairness_checks.stats.estimates`.
+    """p-values of pairs (first, second) at a margin, shape (B,), as those in `fairness_checks.stats.estimates`."""
 
-    Where a `level` is given, they may be bounds where that suffices: see `both_tails` for tests of a violation,
-    `larger_tail` for those of compliance.
-    """
+    # Where a `level` is given, they may be bounds where that suffices: see `both_tails` for tests of a violation,
+    # `larger_tail` for those of compliance.
 
     def __call__(self, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None) -> Array:
         """Return them."""

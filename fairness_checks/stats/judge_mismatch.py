@@ -128,11 +128,9 @@ class MismatchPairs:
         return excess / spread, freedom
 
     def _moved_by(self, index: np.ndarray) -> tuple[Array, Array, Array, Array]:
-        """Return what multiplies the areas' A (1 - A), and their root, in the variance; and how near areas come to 0.
-
-        Shapes (3, b) of the parts, (b,). No area is taken to be nearer to 0 or 1 than half a unit of its smaller group:
-        its variance can be moved too.
-        """
+        """Return what multiplies the areas' A (1 - A), and their root, in the variance; and how near areas come to 0."""
+        # Shapes (3, b) of the parts, (b,). No area is taken to be nearer to 0 or 1 than half a unit of its smaller
+        # group: its variance can be moved too.
         inwards = 0.5 / (np.minimum(self._m, self._n)[index] + 1.0)
         areas = self.error_auc[index], self._uncertainty_auc[index]
         shape_a, shape_b = (_shape(np.minimum(np.maximum(x, inwards), 1.0 - inwards)) for x in areas)
@@ -155,10 +153,8 @@ class MismatchPairs:
         return p
 
     def compliance(self, index: np.ndarray, tolerance: float) -> Array:
-        """p-values of H0 "the mismatch meets or exceeds the tolerance in the turn that is true".
-
-        Of many pairs only the largest is exact, and on which side of the level each lies.
-        """
+        """p-values of H0 "the mismatch meets or exceeds the tolerance in the turn that is true"."""
+        # Of many pairs only the largest is exact, and on which side of the level each lies.
         if len(index) <= _FEW or self._fewest <= 0.0:
             return self._compliance(index, tolerance)
         least, most = self._between(index, tolerance)
@@ -176,10 +172,9 @@ class MismatchPairs:
         return p
 
     def _between(self, index: np.ndarray, margin: float) -> tuple[Array, Array]:
-        """Return what margin less mismatch, in its standard errors, is at least and at most; shapes (b,).
-
-        The shares that `_standardised` tries are not known here: both variances are taken at either end of their way.
-        """
+        """Return what margin less mismatch, in its standard errors, is at least and at most; shapes (b,)."""
+        # The shares that `_standardised` tries are not known here: both variances are taken at either end of their
+        # way.
         a, b = self.error_auc[index], self._uncertainty_auc[index]
         of_error, of_uncertainty, of_both, inwards = self._moved_by(index)
         lowest, highest, reach = _room(margin, inwards)

@@ -102,10 +102,8 @@ class _Siblings:
             self._sides.append((by, mine[by], other[by]))
 
     def note(self, cells: slice, others: slice, sums: Sequence[Array]) -> None:
-        """Keep some cells' sums of components against some groups, of the mismatch and of either area alone.
-
-        Shapes (groups, cells).
-        """
+        """Keep some cells' sums of components against some groups, of the mismatch and of either area alone."""
+        # Shapes (groups, cells).
         for side, (by, mine, other) in enumerate(self._sides):
             part = slice(*np.searchsorted(mine, (cells.start, cells.stop)))
             some = np.flatnonzero((other[part] >= others.start) & (other[part] < others.stop)) + part.start

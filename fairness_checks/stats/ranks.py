@@ -35,17 +35,9 @@ def run_ends(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 
 class Ranks:
-    """How many samples of each group every sample exceeds: after one sort linear in samples times groups.
+    """How many samples of each group every sample exceeds: after one sort linear in samples times groups."""
 
-    Parameters
-    ----------
-    values : ndarray of float64, shape (n,)
-        By which samples are ranked.
-    codes : ndarray of int, shape (n,)
-        Group of each sample in [0, groups).
-    groups : int
-        Number of groups, G.
-    """
+    # values, codes: (n,), codes in [0, groups).
 
     def __init__(self, values: Array, codes: npt.NDArray[np.integer[Any]], groups: int) -> None:
         order = np.argsort(values)

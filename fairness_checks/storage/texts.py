@@ -45,13 +45,7 @@ def named_in(text: str) -> frozenset[str]:
 
 
 def modules_in(text: str) -> list[str]:
-    """Return the modules that a text may name, as configurations and entry points do, the longest name first.
-
-    Examples
-    --------
-    >>> modules_in("package.models.Net"), modules_in("plugin:make"), modules_in("data")
-    (['package.models.Net', 'package.models', 'package'], ['plugin'], [])
-    """
+    """Return the modules that a text may name, as configurations and entry points do, the longest name first."""
     if not ("." in text or ":" in text) or not _MODULE.fullmatch(text):
         return []
     parts = text.partition(":")[0].split(".")
