@@ -128,7 +128,7 @@ class MismatchPairs:
         return excess / spread, freedom
 
     def _moved_by(self, index: np.ndarray) -> tuple[Array, Array, Array, Array]:
-        """Return what multiplies the areas' A (1 - A), and their root, in the variance; and how near areas come to 0."""
+        """Return what multiplies A (1 - A), and its root, in the variance; and how near areas come to 0."""
         # Shapes (3, b) of the parts, (b,). No area is taken to be nearer to 0 or 1 than half a unit of its smaller
         # group: its variance can be moved too.
         inwards = 0.5 / (np.minimum(self._m, self._n)[index] + 1.0)
