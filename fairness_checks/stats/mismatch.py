@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -148,9 +149,7 @@ def mismatch_by_group(
     present = np.flatnonzero(samples)
     n, k = samples[present], units[present]
     starts, unit_starts = np.cumsum(n) - n, np.cumsum(k) - k
-    siblings = None
-    if cells is not None and cells.spanning:
-        siblings = _Siblings(cells, np.searchsorted(present, cells.group))
+    siblings = _Siblings(cells, np.searchsorted(present, cells.group)) if cells is not None and cells.spanning else None
 
     means, spreads = np.full((2, 3, len(present), len(present)), np.nan)
     if len(rows):
@@ -178,11 +177,7 @@ def mismatch_by_group(
             if siblings is not None:
                 siblings.note(mine, others, [values / (scale[:, None] * n[i]) for values in sums])
 
-    def spread_out(table: npt.NDArray[Any], empty: float) -> npt.NDArray[Any]:
-        result = np.full((groups, groups), empty, dtype=table.dtype)
-        result[np.ix_(present, present)] = table
-        return result
-
+    spread_out = functools.partial(_spread_out, present, groups)
     zero = np.zeros((len(present), len(present)))
     covariances, shared = ([zero] * 3, zero.astype(np.int64)) if siblings is None else siblings.tables(k)
     return MismatchStatistics(
@@ -199,6 +194,13 @@ def mismatch_by_group(
         samples,
         _effective(samples, cells),
     )
+
+
+def _spread_out(present: Integers, groups: int, table: npt.NDArray[Any], empty: float) -> npt.NDArray[Any]:
+    """Return a table of the groups that are present as one of all groups."""
+    result = np.full((groups, groups), empty, dtype=table.dtype)
+    result[np.ix_(present, present)] = table
+    return result
 
 
 def _parts(groups: int, samples: int) -> Iterator[slice]:
