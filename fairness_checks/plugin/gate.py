@@ -16,6 +16,7 @@ import pytest
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.plugin.given_files import digests_of, limits_path, rewritten
+from fairness_checks.plugin.hidden_models import refuse_hidden_models
 from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, INCOMPLETE, RECORDS, SAID, STAGED
 from fairness_checks.plugin.refusals import (
     refuse_arguments,
@@ -40,6 +41,7 @@ from fairness_checks.plugin.suite import (
     discover_models,
     fails,
     outcome_of,
+    visible,
 )
 from fairness_checks.plugin.tracebacks import HIDDEN, from_project
 
@@ -158,11 +160,12 @@ class Gate:
         """Return the models that the file neither checks nor calls unchecked; none where only a part is to run."""
         # Tests that were not collected may use them: by other paths, or where files are ignored. Those that `-k`,
         # `-m` or `--deselect` take away, also in addopts, have been collected, and are seen.
-        option = self._config.getoption
-        filters = ("ignore", "ignore_glob", "stepwise")
-        if not self._wants_all or any(option(name, None) for name in filters) or not self._collects_everywhere():
-            return []
-        return self._not_named()
+        return self._not_named() if self._is_whole() else []
+
+    def _is_whole(self) -> bool:
+        """Say whether all tests are collected, whatever is deselected then."""
+        filters = any(self._config.getoption(name, None) for name in ("ignore", "ignore_glob", "stepwise"))
+        return self._wants_all and not filters and self._collects_everywhere()
 
     def _not_named(self) -> list[str]:
         named = {model.name for model in self.limits.models} | self.limits.unchecked.keys()
@@ -233,6 +236,9 @@ class Gate:
             document = self.limits.document
             lines = [document.problem(("unchecked", name), message).text(document.source) for name in contradicted]
             raise usage_error(self._config, "\n".join(lines))
+        if self._is_whole():
+            seen = (value for _, value in visible(self._config, self.path))
+            refuse_hidden_models(self._config, items, MODEL_MARK, seen, self.node_prefix)
         # Without models the file can still hold tests: of those that only the baseline knows.
         asked = (is_fairness_test(i) and (self.limits.models or not isinstance(i, LimitsTest)) for i in items)
         if not any(asked) and not session.testsfailed:

@@ -44,6 +44,7 @@ __all__ = [
     "keep",
     "outcome_of",
     "say",
+    "visible",
     "waiver_problem_of",
 ]
 
@@ -102,14 +103,14 @@ def discover_models(config: pytest.Config, config_path: Path) -> dict[str, tuple
     """Return the model fixtures that the file of limits can see, with the features that they declare."""
     # Fixtures live in plugins and in conftest.py files; of the latter, those beside or above the file count.
     models: dict[str, tuple[str, ...] | None] = {}
-    for name, value in _visible(config, config_path):
+    for name, value in visible(config, config_path):
         # Some module attributes answer any getattr; only the instance's own mark counts.
         if (mark := getattr(value, "__dict__", {}).get(MODEL_MARK)) is not None:
             models[name] = mark[0]
     return dict(sorted(models.items()))
 
 
-def _visible(config: pytest.Config, config_path: Path) -> Iterator[tuple[str, object]]:
+def visible(config: pytest.Config, config_path: Path) -> Iterator[tuple[str, object]]:
     """Yield (name, value) of all that plugins hold, and conftest.py files beside or above the file of limits."""
     for plugin in config.pluginmanager.get_plugins():
         file = getattr(plugin, "__file__", None)
@@ -122,7 +123,7 @@ def discover_metrics(config: pytest.Config, config_path: Path) -> dict[str, Metr
     from fairness_checks.question.own_metrics import registered
 
     metrics: dict[str, Metric] = {}
-    for _, value in _visible(config, config_path):
+    for _, value in visible(config, config_path):
         if (metric := registered(value)) is not None:
             other = metrics.setdefault(metric.name, metric)
             if other.per_sample is not metric.per_sample:

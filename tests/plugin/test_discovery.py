@@ -34,7 +34,7 @@ def test_a_conftest_in_a_sub_folder_is_not_seen(project):
     project.limits("fair_model")
     result = project.gate("tests")
     assert result.ret == 4
-    assert "models.fair_model: no model of this name was found" in result.stderr.str()
+    assert "models: no model was found at all, so none of fair_model" in result.stderr.str()
     assert project.fitted() == []
 
 

@@ -151,3 +151,74 @@ def test_a_model_that_is_unchecked_and_used_is_a_usage_error(project, run):
     assert result.ret == 4
     assert "thresholds.yaml:4: unchecked.biased_model: a fairness test uses the model" in result.stderr.str()
     assert project.fitted() == []
+
+
+OTHER = """
+from fairness_checks import Predictions, fairness_model
+
+
+@fairness_model
+def {name}():
+    return Predictions([1, 0] * 20, y_pred=[0, 1] * 20, sensitive_features={{"sex": ["f", "m"] * 20}})
+"""
+ASKS = """
+def test_hand(fairness, {name}):
+    fairness.audit({name}, metric="accuracy", by="sex", max_value=0.5)
+"""
+IN_A_CLASS = """
+from conftest import fairness_model
+
+
+class TestHidden:
+    @fairness_model
+    def {name}(self):
+        return None
+
+    def test_mine(self):
+        pass
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "two workers"])
+@pytest.mark.parametrize("name", ["fair_model", "fourth_model"])
+def test_a_model_in_the_conftest_of_a_folder_is_red_and_named(project, run, name, workers):
+    project.write("tests/conftest.py", OTHER.format(name=name))
+    project.write("tests/test_mine.py", "def test_mine(): pass\n")
+    result = run(ONE + REST, workers=workers)
+    assert result.ret != 0
+    message = f"tests/conftest.py: {name} is a model that thresholds.yaml cannot see, and no fairness test asks for it"
+    assert message in result.stdout.str() + result.stderr.str()
+    assert project.fitted() == []
+
+
+@pytest.mark.parametrize("text", [OTHER + "def test_mine(): pass\n", IN_A_CLASS], ids=["a module", "a class"])
+def test_a_model_in_a_test_file_is_red_and_named(project, run, text):
+    project.write("test_mine.py", text.format(name="fair_model"))
+    result = run(ONE + REST)
+    assert result.ret == 4
+    assert "fair_model is a model that thresholds.yaml cannot see" in result.stderr.str()
+
+
+@pytest.mark.parametrize("place", ["tests/conftest.py", "tests/test_hand.py"])
+def test_a_fairness_test_that_uses_such_a_model_will_do(project, run, place):
+    asks = ASKS.format(name="fourth_model")
+    project.write("tests/test_hand.py", asks)
+    project.write(place, OTHER.format(name="fourth_model") + (asks if place.endswith("hand.py") else ""))
+    assert run(ONE + REST).ret == 0
+    project.write("other/conftest.py", OTHER.format(name="fourth_model"))  # of another folder: another one
+    project.write("other/test_mine.py", "def test_mine(): pass\n")
+    result = run(ONE + REST)
+    assert result.ret == 4
+    assert "other/conftest.py: fourth_model" in result.stderr.str()
+
+
+def test_a_model_that_a_test_file_imports_is_no_other(project, run):
+    project.write("test_mine.py", "from conftest import fair_model\n\n\ndef test_mine(): pass\n")
+    assert run(ONE + REST).ret == 0
+
+
+def test_a_part_of_the_gate_does_not_ask_for_hidden_models(project, run):
+    project.write("tests/conftest.py", OTHER.format(name="fourth_model"))
+    project.write("tests/test_mine.py", "def test_mine(): pass\n")
+    project.write("other/test_other.py", "def test_other(): pass\n")
+    assert run(ONE + REST, "tests", "thresholds.yaml").ret == 0
