@@ -42,3 +42,28 @@ def test_the_root_of_the_package_holds_rooms_and_the_public_face():
     """Each file of the root is one that a reader meets first: at most nine."""
     files = [file for file in (ROOT / "fairness_checks").iterdir() if file.is_file()]
     assert len(files) <= 9
+
+
+def kinds_asked_for(source):
+    """Return the lines that compare what is called a kind with a word."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Compare)
+        and isinstance(node.left, ast.Attribute)
+        and node.left.attr == "kind"
+        and ast.unparse(node.left.value).split(".")[-1] in ("metric", "definition", "row", "part")
+        and any(isinstance(inner, ast.Constant) for right in node.comparators for inner in ast.walk(right))
+    ]
+
+
+def test_nobody_but_the_kinds_asks_a_metric_what_kind_it_is():
+    files = [file for file in FILES if file.parts[len(ROOT.parts)] == "fairness_checks" and file.parent.name != "kinds"]
+    found = {str(file.relative_to(ROOT)): kinds_asked_for(file.read_text(encoding="utf-8")) for file in files}
+    assert {file: lines for file, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize("asked", ['design.metric.kind == "mean"', 'metric.kind in ("mean", "ranking")'])
+def test_a_question_for_a_kind_is_seen(asked):
+    assert kinds_asked_for(f"x = 1\nif {asked}:\n    x = 2\n") == [2]
+    assert kinds_asked_for("array.dtype.kind == 'U' or metric.kind not in _KINDS") == []

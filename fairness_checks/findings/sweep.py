@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.findings.finding import Finding, summary
+from fairness_checks.kinds import kind_of
 from fairness_checks.plain import printable
-from fairness_checks.question.checks import MISMATCH, Check, Settings
+from fairness_checks.question.checks import Check, Settings
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.stats.gaps import Gaps
@@ -53,7 +54,7 @@ def find_in_sweep(results: SweepResults, plan: SweepPlan, check: Check, settings
     some = gaps.take(usable)
     judged = _judge(table, some, check, settings.alpha)
     shown = judged.shown
-    if check.metric == MISMATCH:
+    if kind_of(check.definition).of_pairs:
         also = areas_of(results, table, some, shown)
         judged = dataclasses.replace(judged, inference=dataclasses.replace(judged.inference, also=also))
     groups = _records(table, some, shown, check, settings)
@@ -138,7 +139,7 @@ def _varies(gaps: Gaps, table: Table) -> npt.NDArray[np.bool_]:
 
 def _judge(table: Table, gaps: Gaps, check: Check, alpha: float) -> JudgedGaps:
     overlap = table.overlap(gaps)
-    if check.metric == MISMATCH:
+    if kind_of(check.definition).of_pairs:
         assert gaps.error_auc is not None  # for the type checker: mismatches have them
         return judge_mismatches(
             gaps.value,
@@ -240,7 +241,7 @@ def _decided(results: SweepResults, table: Table, gaps: Gaps, check: Check, judg
     }
     if check.gap != "dependence":
         decided["first_mix"], decided["second_mix"] = (table.configurations[c][0] for c in at)
-        if check.metric != MISMATCH:
+        if not kind_of(check.definition).of_pairs:
             test = published_test(*(table.values[c, :, g] for c, g in zip(at, (first, second), strict=True)))
             decided |= {"published_test": test.name, "published_p": float(test.p)}
     return decided
