@@ -11,12 +11,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.errors import ConfigurationError
+from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.findings.finding import find
-from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.predictions import ARRAYS, Predictions
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.question.arguments import count
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.limits import LIMITS, LimitKind
 from fairness_checks.question.metric_names import metric_hint
@@ -31,6 +32,7 @@ Draw: TypeAlias = Callable[[np.random.Generator], Arrays]
 Law: TypeAlias = Callable[[Metric, np.random.Generator, Draw], None]
 
 _NAMES = np.array(["ash", "birch", "cedar", "dogwood"])
+_DRAWN = (*ARRAYS, "cluster", "sex", "site")
 _CLOSE = 1e-7
 _SEARCHED = 5e-5  # an end of an interval is searched for until it is known to 2e-5
 _SETTINGS = Settings(correction="none")
@@ -66,7 +68,7 @@ def check_metric(
     AssertionError
         If a law does not hold; it names the law and the example, by which it is found again.
     ConfigurationError
-        If the metric is none.
+        If the metric is none, or no law could fail: the arrays are not those above, or leave every check undecided.
 
     Examples
     --------
@@ -80,6 +82,8 @@ def check_metric(
     AssertionError: centred: parts add up: ...
     """
     tested, drawing = _metric(metric), drawn if draw is None else draw
+    seed, examples = count("seed", seed, 0), count("examples", examples, 1)
+    _require_something_to_hold(tested, seed, examples, drawing)
     for number, (name, law) in enumerate(LAWS.items()):
         for example in range(1 if law is level else examples):
             try:
@@ -283,6 +287,23 @@ def _metric(metric: object) -> Metric:
     if METRICS.get(found.name) is not found and (problem := own_metric_problem(found)) is not None:
         raise ConfigurationError(f"metric: {problem}")
     return found
+
+
+def _require_something_to_hold(metric: Metric, seed: int, examples: int, draw: Draw) -> None:
+    """Refuse arrays that no law says anything about."""
+    reason: str | None = None
+    for example in range(examples):
+        rng = np.random.default_rng([seed, len(LAWS), example])
+        arrays = draw(rng)
+        if not isinstance(arrays, Mapping) or "sex" not in arrays:
+            raise ConfigurationError('draw: must return arrays of n rows by name, the groups as "sex" among them')
+        if unknown := [name for name in arrays if name not in _DRAWN]:
+            raise ConfigurationError(f"draw: {unknown[0]!r} is read by no metric; {did_you_mean(unknown[0], _DRAWN)}")
+        record = _judged(_predictions(arrays), _check(metric, rng))
+        if record.estimate is not None:
+            return
+        reason = record.reason
+    raise ConfigurationError(f"draw: no law can fail, as no example can be judged: {reason}")
 
 
 def _check(metric: Metric, rng: np.random.Generator) -> Check:

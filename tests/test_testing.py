@@ -70,3 +70,29 @@ def test_a_draw_of_ones_own_gives_what_the_metric_reads():
 def test_what_is_no_metric(metric, message):
     with pytest.raises(ConfigurationError, match=message):
         check_metric(metric)
+
+
+def rows(n=100, **more):
+    return lambda rng: (
+        {"y_true": rng.integers(0, 2, n), "y_pred": rng.integers(0, 2, n), "sex": ["a", "b"] * (n // 2)} | more
+    )
+
+
+NOTHING = {
+    "no examples": ({"examples": 0}, "examples: 0 must be at least 1"),
+    "no number": ({"examples": "3"}, "examples: '3' is not a whole number"),
+    "no seed": ({"seed": -1}, "seed: -1 must be at least 0"),
+    "no arrays": ({"draw": lambda rng: None}, "draw: must return arrays of n rows by name"),
+    "no groups": ({"draw": lambda rng: {"y_true": [0, 1], "y_pred": [0, 1]}}, 'the groups as "sex" among them'),
+    "an array of no metric": (
+        {"draw": rows(y_scores=np.ones(100))},
+        "draw: 'y_scores' is read by no metric; .*y_score",
+    ),
+    "too few rows": ({"draw": rows(6)}, "draw: no law can fail, as no example can be judged: .*min_group_size 10"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), NOTHING.values(), ids=NOTHING)
+def test_where_no_law_could_fail_none_is_said_to_hold(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        check_metric("accuracy", **arguments)
