@@ -75,10 +75,10 @@ class RootMean(EstimatedKind[MeanStatistics]):
         root = np.sqrt(some.mean)
         return Estimates(root, some.m2 / (some.n - 1.0) / some.n * (0.5 / root) ** 2, some.n - 1.0)
 
-    def violation(self, some, first, second, margin):
+    def violation(self, some, first, second, margin, level=None):
         return estimates_violation(self.value(some), first, second, margin)
 
-    def compliance(self, some, first, second, margin):
+    def compliance(self, some, first, second, margin, level=None):
         return estimates_compliance(self.value(some), first, second, margin)
 
     def judge_value(self, some, limit, alpha, *, ceiling):
