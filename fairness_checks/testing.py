@@ -294,7 +294,7 @@ def _require_something_to_hold(metric: Metric, seed: int, examples: int, draw: D
     reason: str | None = None
     for example in range(examples):
         rng = np.random.default_rng([seed, len(LAWS), example])
-        arrays = draw(rng)
+        arrays: Any = draw(rng)  # of the user
         if not isinstance(arrays, Mapping) or "sex" not in arrays:
             raise ConfigurationError('draw: must return arrays of n rows by name, the groups as "sex" among them')
         if unknown := [name for name in arrays if name not in _DRAWN]:
