@@ -6,7 +6,9 @@ grid of rates at which either group's n p q runs from 3 to 10,000 and beyond (ra
 of the rates at which more outcomes than not are tested exactly. In each direction, for a violation and for compliance.
 Below it the time that one check takes.
 
-What is significant begins, for each outcome of the smaller group, at one outcome of the larger: found by bisection.
+What is significant begins, for each outcome of the smaller group, at one outcome of the larger: found by bisection for
+the score test, and near there for the one that is taken. Outcomes that carry `LEFT_OUT` at each rate are not looked
+at; of rates and outcomes with events and non-events exchanged, which are tested alike, one is.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ LARGER = (1, 10, 100, 500)  # times as many in the other group, at most 50,000
 LIMITS = (0.0, 0.005, 0.01, 0.05, 0.2)
 VARIANCES = (3, 10, 30, 100, 200, 300, 400, 600, 800, 1_000, 1_300, 2_000)
 
-LEFT_OUT = 1e-9
-_COARSE = 8
+LEFT_OUT = 1e-9  # probability, by which a size may be larger than found
+_COARSE = 8  # rows, of which one says how far the others' boundaries lie from the score test's
 
 Array = npt.NDArray[np.float64]
 Test = Callable[[Pairs, float], Array]
@@ -191,7 +193,9 @@ def timed(call: Callable[[], object]) -> float:
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="the smaller groups only: a minute instead of an hour")
+    parser.add_argument(
+        "--quick", action="store_true", help="the smaller groups only: a minute instead of half an hour"
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="of the smaller group, to run it in pieces")
     parser.add_argument("--larger", type=int, nargs="+", help="sizes of the other group")
     parser.add_argument("--limits", type=float, nargs="+", default=LIMITS)

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
-from fairness_checks.stats.exact import exact_compliance, exact_violation, is_tested_exactly
+from fairness_checks.stats.exact import Margin, exact_compliance, exact_violation, is_tested_exactly
 from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, pair_freedom
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.pairs import PairsJudge, block_pairs
@@ -28,6 +28,7 @@ _LARGEST_TOLERANCE = 1.0 - 1e-9
 _MOST_EXACT = 500  # pairs, different ones; 32 groups have 496
 _AT_ONCE = 16  # pairs whose p-values are completed together
 _COARSEST, _FINEST = 2e-5, 1e-12  # precision of an interval's ends, on the scale of the tolerance
+_CLEARLY = 1.05  # times less than a level is less, ten times as far as a p-value on the grid may be off
 _MOST_KEPT = 24  # groups whose interval is kept for other limits of the same counts
 _PROOF = 1e-2  # share of alpha at which pairs that are not tested exactly are shown to lie within
 
@@ -79,7 +80,8 @@ class ExactTest(Protocol):
         enough: float = ...,
         estimated: np.ndarray | bool = ...,
         *,
-        nearer: bool = ...,
+        only: Margin | None = ...,
+        clear: float = ...,
     ) -> Array: ...
 
 
@@ -173,8 +175,8 @@ class RatePairs:
             self._clusters = pair_freedom(self._kinds, *self._known, contrast, correlation)
             self.estimated = self._clusters.estimated
 
-    def violation(self, index: np.ndarray, tolerance: float, *, nearer: bool = False) -> Array:
-        """p-values of H0 "the pair keeps the tolerance" of some pairs; of the nearer margin alone, if that is asked."""
+    def violation(self, index: np.ndarray, tolerance: float, *, only: Margin | None = None) -> Array:
+        """p-values of H0 "the pair keeps the tolerance" of some pairs; of one margin alone, if that is asked."""
         # Of more than 500 different pairs only those nearest to a violation are tested exactly, and the others of
         # those that would have to be count as no violation: what is left out can hide one, but never make one.
         kinds, place = _present(self.kind[index], len(self._kinds))
@@ -182,12 +184,12 @@ class RatePairs:
         p = score_violation(pairs, *ends, self._contrast)
         asked = _first_of(exact & (p < 0.5), p)
         p[exact] = 1.0
-        enough = 1.0 if self._followed(kinds) else self.enough
-        p[asked] = self._exact(exact_violation, kinds[asked], ends, enough, nearer=nearer)
+        enough = 1.0 if len(kinds) == 1 else self.enough  # one pair is followed by its p-values, not by bounds
+        p[asked] = self._exact(exact_violation, kinds[asked], ends, enough, only=only)
         return np.asarray(self._violation_of_clusters(p, kinds, tolerance)[place])
 
-    def compliance(self, index: np.ndarray, tolerance: float, *, nearer: bool = False) -> Array:
-        """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs; of the nearer margin, if asked."""
+    def compliance(self, index: np.ndarray, tolerance: float, *, only: Margin | None = None) -> Array:
+        """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs; of one margin, if asked."""
         # Exact where the score test leaves any doubt, of more than 500 different pairs of those furthest from
         # compliance: a search for the largest; `completed` settles what compliance needs.
         kinds, place = _present(self.kind[index], len(self._kinds))
@@ -196,18 +198,18 @@ class RatePairs:
         one = len(kinds) == 1
         asked = _first_of(exact & (p < 0.5) & ((p > self._alpha / 20.0) | one), -p)
         p[exact & (p >= 0.5)] = 1.0
-        enough = 1.0 if self._followed(kinds) else self._alpha
-        p[asked] = self._exact(exact_compliance, kinds[asked], ends, enough, nearer=nearer)
+        enough = 1.0 if one else self._alpha
+        p[asked] = self._exact(exact_compliance, kinds[asked], ends, enough, only=only)
         return np.asarray(self._compliance_of_clusters(p, kinds)[place])
-
-    def _followed(self, kinds: np.ndarray) -> bool:
-        """Whether one pair of several is asked about: it is followed by its p-values, not by bounds of them."""
-        return len(kinds) == 1 < len(self._kinds)
 
     def violation_at(self, pair: int, tolerances: Array) -> Array:
         """p-values of `violation` of one pair at several tolerances, shape (tolerances,)."""
         kinds = np.full(len(tolerances), self.kind[pair])
-        some = self._kinds.take(kinds), tolerances, self._contrast, self._alpha, self.estimated[kinds]
+        pairs = self._kinds.take(kinds)
+        if self.exact[kinds[0]] and self._clusters is None and len(self.first) == 1:
+            ends = margins(tolerances, self._contrast)
+            return exact_violation(pairs, *ends, self._contrast, self._alpha, clear=self.enough / _CLEARLY)
+        some = pairs, tolerances, self._contrast, self._alpha, self.estimated[kinds]
         return self._violation_of_clusters(rates_violation(*some), kinds, tolerances)
 
     def compliance_at(self, pair: int, tolerances: Array) -> Array:
@@ -217,9 +219,10 @@ class RatePairs:
         pairs = self._kinds.take(kinds)
         if self.exact[kinds[0]] and self._clusters is None:
             low, high = margins(tolerances, self._contrast)
-            p = exact_compliance(pairs, low, high, self._contrast, self._alpha, nearer=True)
-            both = exact_compliance(pairs.take(slice(1)), low[:1], high[:1], self._contrast, self._alpha)
-            if both[0] == p[0]:
+            clear = self._alpha / _CLEARLY
+            p = exact_compliance(pairs, low, high, self._contrast, self._alpha, only="nearer", clear=clear)
+            one = pairs.take(slice(1)), low[:1], high[:1], self._contrast, self._alpha
+            if p[0] > self._alpha or exact_compliance(*one, only="further")[0] <= p[0]:
                 return p
         some = pairs, tolerances, self._contrast, self._alpha, self.estimated[kinds]
         return self._compliance_of_clusters(rates_compliance(*some), kinds)
@@ -231,9 +234,9 @@ class RatePairs:
         ends: tuple[Array, Array],
         enough: float = 1.0,
         *,
-        nearer: bool = False,
+        only: Margin | None = None,
     ) -> Array:
-        return test(self._kinds.take(kinds), *ends, self._contrast, enough, self.estimated[kinds], nearer=nearer)
+        return test(self._kinds.take(kinds), *ends, self._contrast, enough, self.estimated[kinds], only=only)
 
     def _violation_of_clusters(self, p: Array, kinds: np.ndarray, tolerance: Numbers) -> Array:
         """Return p-values of `violation` as those of the clusters' degrees of freedom; lower bounds stay such."""
@@ -252,6 +255,8 @@ class RatePairs:
         # pairs, and the sixteen that seem the largest. Where these comply, so must all others.
         ends = margins(tolerance, self._contrast)
         p, q = violation[self.different], compliance[self.different]
+        if len(q) == 1:  # exact already
+            return violation, compliance
         bound = self.exact & (p > self.enough) & (p < 1.0)
         while True:
             least = p[~bound].min(initial=0.5)  # of several pairs nothing above 1/2 is told apart
@@ -262,8 +267,6 @@ class RatePairs:
             found = self._exact(exact_violation, asked, ends)
             p[asked] = self._violation_of_clusters(found, asked, tolerance)
             bound[asked] = False
-        if len(q) == 1 and q[0] < self._alpha:  # exact already
-            return p[self.kind], q[self.kind]
         largest = np.argsort(-q, kind="stable")[:_AT_ONCE]
         asked = largest[self.exact[largest] & (q[largest] < 1.0)]
         q[asked] = self._compliance_of_clusters(self._exact(exact_compliance, asked, ends), asked)

@@ -15,17 +15,29 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 
-from fairness_checks.stats.nuisance import Region, Search, a_probability, largest_probability, likely_sizes
+from fairness_checks.stats.nuisance import (
+    NUISANCE_DOUBT,
+    Region,
+    Search,
+    a_probability,
+    largest_probability,
+    likely_sizes,
+)
 from fairness_checks.stats.proportions import Contrast, restricted_rate, score_statistic
 from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.typing import Array, Numbers
 
-__all__ = ["LARGEST_ERROR", "exact_compliance", "exact_violation", "is_tested_exactly"]
+__all__ = ["LARGEST_ERROR", "Margin", "exact_compliance", "exact_violation", "is_tested_exactly"]
 
 LARGEST_ERROR = 0.05
 """Share of its level by which the score test may exceed it; see `is_tested_exactly`."""
+
+Margin: TypeAlias = Literal["nearer", "further"]
+"""Of the two margins of a tolerance, seen from the estimate."""
 
 _FEWEST = 50.0  # n p q of either group, below which no approximation is trusted
 
@@ -141,6 +153,7 @@ def _exact(
     contrast: Contrast,
     enough: float,
     estimated: np.ndarray,
+    clear: float,
 ) -> Array:
     """Largest probability on one boundary of statistics of z and more above a margin, or of -z and less below one."""
     # Where the probability at one rate exceeds `enough`, that is all that is computed, and of pairs that are
@@ -149,6 +162,9 @@ def _exact(
     for block in _in_blocks(pairs, end, contrast):
         part, seen = pairs.take(block), z[block]
         search = Search.of(part, end[block], contrast)
+        if not search.possible.any():
+            p[block] = NUISANCE_DOUBT
+            continue
         region = Region(
             None if above is None else _first_extreme(part, seen, search, above[block], above=True),
             None if below is None else _first_extreme(part, seen, search, below[block], above=False),
@@ -158,11 +174,16 @@ def _exact(
             found = a_probability(search, region, likely)
             left = np.flatnonzero((found <= enough) & ~estimated[block])
             if left.size:
-                found[left] = largest_probability(search.take(left), region.take(left))
+                found[left] = largest_probability(search.take(left), region.take(left), clear)
         else:
             found = largest_probability(search, region)
         p[block] = found
     return p
+
+
+def _asked(only: Margin | None, nearer: np.ndarray, further: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return what is asked about, the nearer one first."""
+    return (nearer, further) if only is None else (nearer if only == "nearer" else further,)
 
 
 def exact_violation(
@@ -173,12 +194,14 @@ def exact_violation(
     enough: float = 1.0,
     estimated: np.ndarray | bool = False,
     *,
-    nearer: bool = False,
+    only: Margin | None = None,
+    clear: float = 0.0,
 ) -> Array:
     """p-values of H0: ``low <= contrast(p1, p2) <= high``, shape (B,); 1 where the estimate lies between."""
     # The statistic is the larger of the two score statistics, above `high` and below `low`. Where p exceeds `enough`,
-    # a lower bound above it is returned; of `estimated` pairs the probability at the estimated rates; with `nearer` a
-    # lower bound suffices everywhere: that of the margin that decides nearly always.
+    # a lower bound above it is returned; of `estimated` pairs the probability at the estimated rates; with `only` a
+    # lower bound suffices everywhere: that of one margin, of which the nearer one decides nearly always. What is below
+    # `clear` may be less by half a percent.
     part, lo, hi = _oriented(pairs, low, high, contrast)
     by = np.broadcast_to(estimated, len(part))
     above = score_statistic(part.x1, part.n1, part.x2, part.n2, hi, contrast)
@@ -187,10 +210,10 @@ def exact_violation(
     p = np.where(z > _TIE, 0.0, 1.0)
     # The margin that is exceeded decides nearly always: it comes first.
     exceeded, other = np.where(above >= -below, hi, lo), np.where(above >= -below, lo, hi)
-    for end in (exceeded,) if nearer else (exceeded, other):
+    for end in _asked(only, exceeded, other):
         left = np.flatnonzero((z > _TIE) & ((p <= enough) | by) & ((end == exceeded) | (lo != hi)))
         if left.size:
-            at = _exact(part.take(left), z[left], hi[left], lo[left], end[left], contrast, enough, by[left])
+            at = _exact(part.take(left), z[left], hi[left], lo[left], end[left], contrast, enough, by[left], clear)
             p[left] = np.maximum(p[left], at)
     return p
 
@@ -203,7 +226,8 @@ def exact_compliance(
     enough: float = 1.0,
     estimated: np.ndarray | bool = False,
     *,
-    nearer: bool = False,
+    only: Margin | None = None,
+    clear: float = 0.0,
 ) -> Array:
     """p-values of H0: ``contrast(p1, p2) <= low or >= high``, small when the data show a contrast inside."""
     # The larger of two one-sided exact p-values (an intersection-union test); arguments as for `exact_violation`.
@@ -214,13 +238,13 @@ def exact_compliance(
     shown = np.minimum(under, over) > _TIE
     p = np.where(shown, 0.0, 1.0)
     first = under <= over  # the margin that lies nearer decides nearly always: it comes first
-    for turn in (first,) if nearer else (first, ~first):
+    for turn in _asked(only, first, ~first):
         for is_under in (True, False):
             left = np.flatnonzero(shown & (turn == is_under) & ((p <= enough) | by))
             if left.size == 0:
                 continue
             z, end = (under[left], hi[left]) if is_under else (over[left], lo[left])
             above, below = (None, end) if is_under else (end, None)
-            found = _exact(part.take(left), z, above, below, end, contrast, enough, by[left])
+            found = _exact(part.take(left), z, above, below, end, contrast, enough, by[left], clear)
             p[left] = np.maximum(p[left], found)
     return p

@@ -23,6 +23,8 @@ from fairness_checks.typing import Array
 __all__ = ["PairTests", "PairsInference", "PairsJudge", "block_pairs", "judge_pairs"]
 
 _MOST_DOUBLINGS = 200
+_DEVIATION = 50.0  # steps to a standard error, in which an interval's end is looked for
+_STRAIGHT = 6  # attempts to follow a straight line
 
 
 def block_pairs(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -158,12 +160,12 @@ class PairsJudge(Generic[T]):
             note=family.note,
         )
 
-    def _violates(self, index: np.ndarray, t: float, **how: bool) -> Array:
+    def _violates(self, index: np.ndarray, t: float, **how: str) -> Array:
         """Say by how much some pairs violate a tolerance; negative if not."""
         tests, p = self.tests, self.tests.violation(index, t, **how)
         return self._family.excess(p, self._scale[index], tests.scaled(t), self._level, index)
 
-    def _may_exceed(self, index: np.ndarray, t: float, **how: bool) -> Array:
+    def _may_exceed(self, index: np.ndarray, t: float, **how: str) -> Array:
         """Say by how much some pairs fail to show that they lie within a tolerance; negative if they show it."""
         return probit(self.tests.compliance(index, t, **how)) - probit(self._alpha) + 1e-15
 
@@ -174,14 +176,14 @@ class PairsJudge(Generic[T]):
     def _low(self) -> float:
         """The largest tolerance that is shown to be violated."""
         tests, uneven, scale, different = self.tests, self._uneven, self._scale, self._different
-        search = functools.partial(_frontier, tests=tests, guess=tests.disparity - 2.5 * scale, left=different)
+        search = partial(_frontier, tests=tests, guess=tests.disparity - 2.5 * scale, left=different, scale=scale)
         if uneven is None:
             return search(self._violates)[0]
         if len(different) > 1:
             low, of_low = search(self._violates)
         else:
-            low, of_low = search(partial(self._violates, nearer=True))
-            if low > self._smallest and self._violates(different, low)[0] <= 0.0:
+            low, of_low = search(partial(self._violates, only="nearer"))
+            if low > self._smallest and self._violates(different, low, only="further")[0] <= 0.0:
                 low, of_low = search(self._violates)
 
         def unproved(at: Array) -> np.ndarray:
@@ -200,15 +202,15 @@ class PairsJudge(Generic[T]):
     def _high(self) -> float:
         """The largest tolerance that is not shown to be kept."""
         tests, uneven, scale, different = self.tests, self._uneven, self._scale, self._different
-        search = functools.partial(_frontier, tests=tests, guess=tests.disparity + 1.7 * scale, left=different)
+        search = partial(_frontier, tests=tests, guess=tests.disparity + 1.7 * scale, left=different, scale=scale)
         if uneven is None:
             return search(self._may_exceed)[0]
         if len(different) > 1:
             high, of_high = search(self._may_exceed)
         else:
-            high, of_high = search(partial(self._may_exceed, nearer=True))
+            high, of_high = search(partial(self._may_exceed, only="nearer"))
             further = high + tests.step
-            if further < tests.largest and self._may_exceed(different, further)[0] > 0.0:
+            if further < tests.largest and self._may_exceed(different, further, only="further")[0] > 0.0:
                 high, of_high = search(self._may_exceed)
 
         def undecided(at: Array) -> np.ndarray:
@@ -222,17 +224,23 @@ class PairsJudge(Generic[T]):
 
 
 def _frontier(
-    holds: Callable[[np.ndarray, float], Array], tests: PairTests, guess: Array, left: np.ndarray
+    holds: Callable[[np.ndarray, float], Array], tests: PairTests, guess: Array, left: np.ndarray, scale: Array
 ) -> tuple[float, int]:
     """Find the largest tolerance at which `holds` is positive for a pair, and the pair; else the smallest one."""
     # Pairs are taken from the most promising (largest `guess`) on; each of those `left` is followed only where it can
     # still raise the result.
     cap, best = tests.largest, float(getattr(tests, "smallest", 0.0))
+
+    def reach(pair: int, start: tuple[float, float]) -> float:
+        at = float(guess[pair])
+        # p-values that take long are followed in the fewest steps: by about a standard error a unit.
+        unit = _DEVIATION * _spacing(tests, at, float(scale[pair])) if isinstance(tests, UnevenTests) else None
+        return _reach(partial(holds, np.array([pair])), start, cap, at, tests.step, unit)
+
     # No pair is known to hold anywhere: the others are asked only where the most promising one ends.
     place = int(left[np.argmax(guess[left])])
     left = left[left != place]
-    top = np.array([place])
-    best = _reach(partial(holds, top), (best, float(holds(top, best)[0])), cap, float(guess[place]), tests.step)
+    best = reach(place, (best, float(holds(np.array([place]), best)[0])))
     while left.size and best + tests.step < cap:
         further = best + tests.step
         values = holds(left, further)
@@ -240,10 +248,10 @@ def _frontier(
         if left.size == 0:
             break
         at = int(np.argmax(guess[left]))
-        place = int(left[at])
-        one = partial(holds, left[[at]])
-        value = float(one(further)[0]) if len(left) > 1 and not isinstance(tests, UnevenTests) else float(values[at])
-        best = _reach(one, (further, value), cap, float(guess[place]), tests.step)
+        place, value = int(left[at]), float(values[at])
+        if len(left) > 1 and not isinstance(tests, UnevenTests):
+            value = float(holds(left[[at]], further)[0])  # where it was a bound
+        best = reach(place, (further, value))
         left = np.delete(left, at)
     return best, place
 
@@ -251,7 +259,7 @@ def _frontier(
 def _spacing(tests: PairTests, at: float, scale: float) -> float:
     """Return a fiftieth of a standard error, given on the scale of `scaled`, as a tolerance."""
     slope = (tests.scaled(at + 1e-6) - tests.scaled(at - 1e-6)) / 2e-6
-    return max(scale / 50.0 / max(slope, 1e-6), tests.step) if math.isfinite(scale) else tests.step
+    return max(scale / _DEVIATION / max(slope, 1e-6), tests.step) if math.isfinite(scale) else tests.step
 
 
 def _outermost(
@@ -276,7 +284,14 @@ def _outermost(
             end, beyond = (middle, beyond) if inside(np.array([middle]))[0] else (end, middle)
 
 
-def _reach(holds: Callable[[float], Array], start: tuple[float, float], cap: float, guess: float, step: float) -> float:
+def _reach(
+    holds: Callable[[float], Array],
+    start: tuple[float, float],
+    cap: float,
+    guess: float,
+    step: float,
+    unit: float | None = None,
+) -> float:
     """Largest tolerance up to `cap` at which one pair holds; the start, given with the value there, if it does not."""
     best, value = start
     if value <= 0.0:
@@ -286,11 +301,11 @@ def _reach(holds: Callable[[float], Array], start: tuple[float, float], cap: flo
         for _ in range(_MOST_DOUBLINGS):
             at_far = float(holds(best + width)[0])
             if at_far <= 0.0:
-                return _crossing(holds, start, (best + width, at_far), guess, step)
+                return _crossing(holds, start, (best + width, at_far), guess, step, unit)
             width *= 2.0
         return cap
     at_cap = float(holds(cap)[0])
-    return cap if at_cap > 0.0 else _crossing(holds, start, (cap, at_cap), guess, step)
+    return cap if at_cap > 0.0 else _crossing(holds, start, (cap, at_cap), guess, step, unit)
 
 
 def _crossing(
@@ -299,11 +314,14 @@ def _crossing(
     other: tuple[float, float],
     guess: float,
     step: float,
+    unit: float | None = None,
 ) -> float:
     """Find the largest t where ``holds(t) > 0`` between a t where it is positive and one where it is not."""
     # Regula falsi with the Illinois weights, kept inside the bracket: the function has small jumps. Each end comes
-    # with its value; the guess is where to look first.
+    # with its value; the guess is where to look first. Where it is known by how much t moves a value by 1, a straight
+    # line is followed first, each time to just beyond where it seems to cross.
     (low, at_low), (high, at_high), side = positive, other, 0
+    last: tuple[float, float] | None = None
     for attempt in range(60):
         if high - low <= step:
             break
@@ -311,7 +329,14 @@ def _crossing(
         middle = low + (high - low) * min(max(share, 0.02), 0.98)
         if attempt == 0 and low < guess < high:
             middle = guess
+        elif unit is not None and last is not None and attempt <= _STRAIGHT:
+            beyond = last[0] + last[1] * unit + math.copysign(0.4 * step, last[1])
+            middle = beyond if low < beyond < high else middle
         value = float(holds(middle)[0])
+        if unit is not None and last is not None and value != last[1]:
+            steepness = (middle - last[0]) / (last[1] - value)
+            unit = steepness if unit / 4.0 < steepness < unit * 4.0 else unit
+        last = middle, value
         if value > 0.0:
             low, at_low, side, at_high = middle, value, 1, at_high / 2.0 if side == 1 else at_high
         else:
