@@ -112,7 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("path", metavar="DIR_OR_FILE", type=Path, help="evidence.json, or the folder that holds it")
     verify.add_argument("--junit", metavar="FILE", type=Path, help="a JUnit XML elsewhere (default: those beside it)")
-    verify.set_defaults(run=lambda parsed: _verify(parsed.path, parsed.junit))
+    verify.add_argument(
+        "-v", "--verbose", action="store_true", help="print the table of the run, where nothing differs"
+    )
+    verify.set_defaults(run=lambda parsed: _verify(parsed.path, parsed.junit, table=parsed.verbose))
     return parser
 
 
@@ -126,10 +129,10 @@ def _schema(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     return print_schema() if parsed.expand is None else expand_file(parsed.expand, parsed.own_metric)
 
 
-def _verify(path: Path, junit: Path | None) -> int:
+def _verify(path: Path, junit: Path | None, *, table: bool) -> int:
     from fairness_checks.cli.verify import verify  # here, as below
 
-    return verify(path, junit)
+    return verify(path, junit, table=table)
 
 
 def _diff(old: Path, new: Path, *, as_json: bool) -> int:

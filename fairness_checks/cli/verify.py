@@ -13,6 +13,7 @@ from fairness_checks.judge.recomputing import Difference, compare_records, diffe
 from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.evidence import FILENAME, Evidence, read_evidence
+from fairness_checks.report.terminal import LEGEND, summary_lines
 from fairness_checks.storage.files import read_regular
 
 __all__ = ["verify"]
@@ -20,7 +21,7 @@ __all__ = ["verify"]
 _MOST = 50  # differences that are shown
 
 
-def verify(path: Path, junit: Path | None = None) -> int:
+def verify(path: Path, junit: Path | None = None, *, table: bool = False) -> int:
     """Recompute a run from its evidence, print what differs, and return the exit code: 1 if anything does."""
     # `path` is evidence.json, or its folder, where JUnit files beside it are compared; `junit` is one elsewhere.
     file = path / FILENAME if path.is_dir() else path
@@ -40,6 +41,9 @@ def verify(path: Path, junit: Path | None = None) -> int:
         sys.stdout.write(f"{printable(text)}\n")
     if len(found) > _MOST:
         sys.stdout.write(f"... and {len(found) - _MOST} more differences\n")
+    if table and not found:  # what was recomputed is what is there
+        sys.stdout.writelines(f"{line}\n" for line, _ in summary_lines(evidence.records))
+        sys.stdout.write(f"\n{LEGEND}\n\n")
     sys.stdout.write(_last_line(evidence, len(found), len(beside)))
     return 1 if found else 0
 

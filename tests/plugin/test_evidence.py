@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -403,3 +405,34 @@ def test_every_format_is_written_at_the_start_of_a_run_and_at_its_end(project, m
     assert texts[0].startswith("incomplete: ")
     assert (project.path / "report" / "totals.txt").read_text() == texts[-1]
     assert texts[-1].startswith("complete: {'pass': 1")
+
+
+RECIDIVISM = """
+import os
+from pathlib import Path
+import pandas as pd
+from fairness_checks import Predictions, fairness_model
+
+@fairness_model
+def published_decisions():
+    table = pd.read_csv(Path(os.environ["FAIRNESS_DATA"]) / "compas_two_years.csv")
+    table = table[table["race"].isin(["African-American", "Caucasian"])]
+    return Predictions(table["two_year_recid"], table["decile_score"] >= 5, sensitive_features=table[["race"]])
+"""
+
+
+def test_published_rates_follow_from_the_evidence_without_the_table(project, monkeypatch, capsys):
+    table = Path(os.environ.get("FAIRNESS_DATA", "")) / "compas_two_years.csv"
+    if not os.environ.get("FAIRNESS_DATA") or not table.is_file():
+        pytest.skip("no compas_two_years.csv in $FAIRNESS_DATA")
+    project.write("conftest.py", RECIDIVISM)
+    rates = ("false_positive_rate", "false_negative_rate")
+    checks = ", ".join(f"{{metric: {rate}, by: race, max_difference: 0.05}}" for rate in rates)
+    project.limits("published_decisions", checks=checks)
+    assert project.gate("--fairness-report=out").ret == 1
+    monkeypatch.delenv("FAIRNESS_DATA")
+    capsys.readouterr()
+    assert verify(project.path / "out", "--verbose") == 0
+    said = capsys.readouterr().out
+    for published in ("0.448", "0.235", "0.280", "0.477"):  # 44.85, 23.45, 27.99, 47.72 in print
+        assert published in said
