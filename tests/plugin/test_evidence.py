@@ -221,6 +221,18 @@ def test_a_folder_that_cannot_be_written_is_one_error_before_anything_is_judged(
     assert evident.fitted() == []
 
 
+def test_a_run_whose_evidence_cannot_be_written_is_red(evident):
+    green = LIMITS.replace("max_difference: 0.02", "max_difference: 0.9").partition("    regression:")[0]
+    evident.write("thresholds.yaml", f"{green}unchecked: {{ward: another test}}\n")
+    evident.write("test_hand.py", "")
+    assert evident.gate_in_subprocess("--fairness-report=out").ret == 0
+    gone = "\ndef pytest_sessionfinish():\n    import shutil\n    shutil.rmtree('out')\n"
+    evident.write("conftest.py", MODEL + gone)
+    result = evident.gate_in_subprocess("--fairness-report=out")
+    assert result.ret == 1
+    assert "the evidence was not written: " in result.stderr.str()
+
+
 def test_the_ini_key_names_the_folder(evident):
     evident.write("pytest.ini", "[pytest]\nfairness_report = from-ini\n")
     evident.gate()
