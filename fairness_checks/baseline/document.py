@@ -33,6 +33,7 @@ SCHEMA = 2
 
 Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Salt: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Count: TypeAlias = Annotated[int, Field(ge=0)]
 KeyId: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
@@ -43,11 +44,11 @@ class GroupEntry:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: tuple[str, ...]  # value of each of the check's control features and its `by`
-    n: int  # denominator of a rate, or the samples that another metric is computed from
-    events: int | None  # numerator of a rate; None for other metrics
+    n: Count  # denominator of a rate, or the samples that another metric is computed from
+    events: Count | None  # numerator of a rate; None for other metrics
     value: float | None
-    variance: float | None  # None of a rate, whose counts say it
-    df: float | None  # of the variance; None where it is taken as known
+    variance: Annotated[float, Field(ge=0)] | None  # None of a rate, whose counts say it
+    df: Annotated[float, Field(gt=0)] | None  # of the variance; None where it is taken as known
     centre: float | None = None  # of a check against the baseline: see `Influence`
     third: float | None = None  # sum of the cubes of what single samples (or clusters) contribute
     extra: tuple[float, ...] = ()  # what the pseudo-samples contribute

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NoReturn
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from fairness_checks.baseline.document import SCHEMA, Baseline, ModelBaseline, Salt, Sha256
+from fairness_checks.baseline.document import SCHEMA, Baseline, Entry, ModelBaseline, Salt, Sha256
 from fairness_checks.baseline.text import checksum, written_by
 from fairness_checks.errors import BaselineError
 from fairness_checks.records.parts import STRICT
@@ -128,10 +128,24 @@ def _questions(baseline: Baseline, source: str) -> None:
         for key, entry in model.checks.items():
             if key != entry.question.line:
                 raise BaselineError(f"{source}: models.{name}: {key!r} holds {entry.question.line!r}; {_REMEDY}")
+            if problem := _impossible(entry):
+                raise BaselineError(f"{source}: models.{name}.checks.{key}.groups: {problem}; {_REMEDY}")
         if model.outcomes is not None and model.outcomes.key is None and baseline.salt is None:
             raise BaselineError(f"{source}: models.{name}: its outcomes have neither a key nor a salt; {_REMEDY}")
         if model.outcomes is not None and model.outcomes.fingerprint != model.data_fingerprint:
             raise BaselineError(f"{source}: models.{name}: outcomes are of other samples than the checks; {_REMEDY}")
+
+
+def _impossible(entry: Entry) -> str | None:
+    """Return what no run can have written of groups; None where there is nothing."""
+    names = [group.name for group in entry.groups]
+    parts = len(entry.control_features) + len(entry.by)
+    for group in entry.groups:
+        if len(group.name) != parts or names.count(group.name) > 1:
+            return f"{list(group.name)} stands there twice, or is no group by {[*entry.control_features, *entry.by]}"
+        if group.events is not None and group.events > group.n:
+            return f"{list(group.name)}: {group.events} events of {group.n}"
+    return None
 
 
 @cache

@@ -29,6 +29,7 @@ from fairness_checks.question.gaps import Gap
 from fairness_checks.question.limits import LimitKind, Section, limits_in
 from fairness_checks.question.metric_names import metric_hint
 from fairness_checks.question.metrics import METRICS
+from fairness_checks.question.waivers import says_something
 from fairness_checks.sweep.plan import require_test
 from fairness_checks.typing import TestData
 
@@ -126,6 +127,12 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _for_an_auditor(text: str) -> str:
+    if not says_something(text):
+        raise ValueError(f"{text!a} has no letter and no digit; an auditor reads this")
+    return text
+
+
 def _possible_setting(value: Any, info: ValidationInfo) -> Any:
     name = str(info.field_name)
     try:
@@ -157,6 +164,7 @@ Features = Annotated[list[str], _LISTED, AfterValidator(_features)]
 MetricName = Annotated[str, AfterValidator(_metric)]
 Cells = list[list[Any]]  # of values that name groups: `config` takes them as they are written, 1 as "1", yes as "yes"
 Text = Annotated[str, AfterValidator(_not_blank)]
+Reason = Annotated[Text, AfterValidator(_for_an_auditor)]
 _FEWEST_REPEATS = 5  # a variance over fewer says next to nothing
 _NOT_GIVEN = (
     math.nan
@@ -277,16 +285,16 @@ class WaiverSpec(_Spec):
     mix: Annotated[Text | None, AfterValidator(_not_null)] = None
     of: Annotated[Worsening | None, _one_of(Worsening), AfterValidator(_not_null)] = None
     limit: Annotated[LimitKind | None, _one_of(LimitKind), AfterValidator(_not_null)] = None
-    reason: Text
-    approved_by: Text
+    reason: Reason
+    approved_by: Reason
     expires: date
 
 
 class ResponsibleSpec(_Spec):
     """``responsible``: who answers for the run."""
 
-    name: Text
-    role: Text
+    name: Reason
+    role: Reason
 
 
 class FileSpec(_Spec):
@@ -299,7 +307,7 @@ class FileSpec(_Spec):
     defaults: DefaultsSpec = DefaultsSpec()
     profiles: dict[str, ProfileSpec] = {}
     models: dict[str, ModelSpec]
-    unchecked: dict[str, Text] = {}
+    unchecked: dict[str, Reason] = {}
     waivers: list[WaiverSpec] = []
 
 

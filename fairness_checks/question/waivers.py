@@ -17,9 +17,14 @@ from fairness_checks.question.gaps import Gap
 from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.question import Question
 
-__all__ = ["Waiver", "find_waiver", "waiver_entry"]
+__all__ = ["Waiver", "find_waiver", "says_something", "waiver_entry"]
 
 _WRITTEN = {"limit_kind": "limit"}  # field of a question: as waivers have it
+
+
+def says_something(text: str) -> bool:
+    """Say whether a reason or a name has a letter or a digit: a dot, or a space of no width, answers for nothing."""
+    return any(character.isalnum() for character in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,7 @@ class Waiver:
 
     def __post_init__(self) -> None:
         for name in ("reason", "approved_by"):
-            if not getattr(self, name).strip():
+            if not says_something(getattr(self, name)):
                 raise ConfigurationError(f"{name}: a waiver needs one; it is what an auditor reads")
         if not self.by:
             raise ConfigurationError("by: a waiver names the sensitive features of the check that it waives")

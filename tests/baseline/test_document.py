@@ -89,7 +89,7 @@ def test_a_changed_group_is_one_changed_line_and_the_checksum(make):
 )
 def test_any_content_comes_back(make, model, by, numbers, of):
     estimate, low, high, value, ratchet = numbers
-    group = GroupEntry(name=by, n=0, events=0, value=value, variance=value, df=None)
+    group = GroupEntry(name=by, n=0, events=0, value=value, variance=value and abs(value), df=None)
     entry = make.entry(by=by, of=of, estimate=estimate, low=low, high=high, ratchet_limit=ratchet, groups=(group,))
     baseline = make.baseline(**{model: make.model(entry)})
     assert parse_baseline(baseline_text(baseline), "b.json") == baseline
@@ -208,6 +208,10 @@ def test_a_newer_schema(path):
         ('"limit": 0.05', '"limit": "0.05"', r"models\.other\.checks\..*\.limit: Input should be a valid number"),
         ('"n": 412', '"n": 412.0', r"groups\.0\.n: Input should be a valid integer"),
         ('"n": 412', '"n": true', r"groups\.0\.n: Input should be a valid integer"),
+        ('"n": 412', '"n": -412', r"groups\.0\.n: Input should be greater than or equal to 0"),
+        ('"events": 173', '"events": -1', r"groups\.0\.events: Input should be greater than or equal to 0"),
+        ('"variance": 0.000112', '"variance": -1.0', "variance: Input should be greater than or equal to 0"),
+        ('"df": 1315.0', '"df": 0.0', "df: Input should be greater than 0"),
         ('"limit": 0.05', '"limit": NaN', "not readable as JSON: NaN"),
         ('"limit": 0.05', '"limit": 1e999', "limit: Input should be a finite number"),
         ('"limit": 0.05', '"limit": 0.05, "note": 1', r"\.note: Unexpected keyword argument"),
@@ -221,7 +225,7 @@ def test_a_newer_schema(path):
         ('"fairness-baseline/sepsis', '"/etc/sepsis', r"outcomes\.file: String should match pattern"),
         ('"fairness-baseline/sepsis', '"a/../sepsis', r"outcomes\.file: String should match pattern"),
     ],
-    ids=range(17),
+    ids=range(21),
 )
 def test_what_else_is_refused(path, before, after, message):
     text = path.read_text(encoding="utf-8")
@@ -264,6 +268,24 @@ def test_an_entry_under_another_key(make, path):
     model = replace(make.model(entry), checks={"subgroups: accuracy by sex, max_difference": entry})
     path.write_text(baseline_text(make.baseline(m=model)), encoding="utf-8")
     refused(path, "'subgroups: accuracy by sex, max_difference' holds 'subgroups: false_negative_rate by sex")
+
+
+@pytest.mark.parametrize(
+    ("names", "events", "message"),
+    [
+        ([("female",), ("female",)], 1, "twice, or is no group by"),
+        ([("female", "old"), ("male",)], 1, "twice, or is no group by"),
+        ([(), ("male",)], 1, "twice, or is no group by"),
+        ([("female",), ("male",)], 10**9, "1000000000 events of 412"),
+    ],
+    ids=["twice", "too long", "nothing", "events"],
+)
+def test_groups_that_no_run_has_written(make, path, names, events, message):
+    groups = [replace(group, name=name) for group, name in zip(make.entry().groups, names, strict=True)]
+    groups[0] = replace(groups[0], events=events)
+    entry = make.entry(groups=tuple(groups))
+    path.write_text(baseline_text(make.baseline(m=make.model(entry))), encoding="utf-8")
+    refused(path, message)
 
 
 def test_outcomes_of_other_samples(path, baseline):

@@ -55,6 +55,16 @@ def test_a_cache_that_is_no_folder_costs_nothing_but_time(written, odd_files, ki
     assert "nothing is kept: " in said(result)
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["the usual file", "a file that is named"])
+def test_limits_that_are_a_loop_of_links_are_one_error(written, odd_files, named):
+    name = "other.yaml" if named else "thresholds.yaml"
+    (written.path / name).unlink(missing_ok=True)
+    odd_files["loop"].put(written.path / name)
+    result = written.pytest("--fairness", *([f"--fairness-config={name}"] if named else []))
+    assert result.ret == 4
+    assert "Too many levels of symbolic links" in said(result)
+
+
 def test_a_read_only_checkout_is_judged_with_what_is_kept_and_without(written):
     refused = []  # folders that are read-only, while the gate runs
 

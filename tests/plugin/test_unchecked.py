@@ -132,6 +132,7 @@ def test_where_all_places_are_collected_it_does(project, run, arguments, testpat
             "unchecked.fair_model: models.fair_model on line 3 checks it",
         ),
         ("unchecked: {tiny_model: ''}", "unchecked.tiny_model: is empty; an auditor reads this"),
+        ("unchecked: {tiny_model: '-'}", "unchecked.tiny_model: '-' has no letter and no digit"),
         ("unchecked: {tiny_model: }", "thresholds.yaml:4: unchecked.tiny_model: "),
         ("unchecked: [tiny_model]", "thresholds.yaml:4: unchecked: "),
         ("uncheckd: {tiny_model: why}", "did you mean 'unchecked'?"),
