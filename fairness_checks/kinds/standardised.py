@@ -26,7 +26,14 @@ from fairness_checks.stats.judge_estimates import PairTest, judge_difference
 from fairness_checks.stats.means import means_compliance, means_violation
 from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.stats.skewness import can_be_judged
-from fairness_checks.stats.stratified_rates import StratifiedRates, stratified_compliance, stratified_violation
+from fairness_checks.stats.stratified_rates import (
+    StratifiedRates,
+    judge_worst_stratified,
+    rate_ends,
+    rate_variances,
+    stratified_compliance,
+    stratified_violation,
+)
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 from fairness_checks.stats.worst_mean import judge_worst_mean
 
@@ -49,15 +56,26 @@ class Standardised:
 
     def records(self, alpha: float, metric: Metric) -> tuple[GroupRecord, ...]:
         """Return the groups' records."""
+        estimates, ends = self.estimates, None
+        judged = [i for i, problem in enumerate(self.problems) if problem is None]
+        if self.by_score_test and self.rates is not None and judged:
+            rates, variance, ends = (
+                self.rates.take(judged),
+                estimates.variance.copy(),
+                np.full((2, len(self.names)), np.nan),
+            )
+            variance[judged], ends[:, judged] = rate_variances(rates), rate_ends(rates, alpha, alpha)
+            estimates = dataclasses.replace(estimates, variance=variance)
         return estimate_records(
             self.names,
             self.samples,
-            self.estimates,
+            estimates,
             self.problems,
             alpha,
             lowest=metric.lowest,
             highest=metric.highest,
             clusters=self.clusters,
+            ends=None if ends is None else (ends[0], ends[1]),
         )
 
     @property
@@ -67,6 +85,11 @@ class Standardised:
         of = f"{self.compared} of {self.strata}" if left_out else f"{self.compared}"
         widened = ", widened against skewness" if self.moments is not None else ""
         return f"Welch test{widened}, of values standardised over {of} strata"
+
+    @property
+    def by_score_test(self) -> bool:
+        """Whether single values are judged as rates: of samples in clusters the clusters know the variance."""
+        return self.rates is not None and self.clusters is None
 
     @property
     def method_of_differences(self) -> str:
@@ -237,5 +260,9 @@ def judge_standardised(standardised: Standardised, judged: Sequence[int], check:
     if moments is not None:
         widened = judge_worst_mean(moments, check.limit, alpha, ceiling=ceiling).clipped(metric.lowest, metric.highest)
         return dataclasses.replace(widened, method=standardised.method)
+    if standardised.by_score_test and standardised.rates is not None:
+        found = judge_worst_stratified(standardised.rates.take(judged), check.limit, alpha, ceiling=ceiling)
+        over = standardised.method_of_differences.partition(", of values")[2]
+        return dataclasses.replace(found, method=f"{found.method}, of values{over}")
     found = judge_worst_estimate(some, check.limit, alpha, ceiling=ceiling, method=standardised.method)
     return found.clipped(metric.lowest, metric.highest)

@@ -6,7 +6,7 @@
 # differences vary between strata that margin is not theirs; the variance without it counts where it is larger. Rates
 # move in steps and are skewed where events are rare: the test takes the distribution of the sum at those very
 # estimates, by the inversion of its characteristic function (Abate and Whitt, Queueing Syst. 10 (1992) 5,
-# doi:10.1007/BF01158520).
+# doi:10.1007/BF01158520). One rate against a number is tested alike, at the estimates whose weighted mean it is.
 
 from __future__ import annotations
 
@@ -14,17 +14,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
+from fairness_checks.stats.inference import Inference, deciding
+from fairness_checks.stats.multiplicity import sidak, sidak_level
 from fairness_checks.stats.proportions import restricted_rate
 from fairness_checks.typing import Array
 
-__all__ = ["StratifiedRates", "stratified_compliance", "stratified_violation"]
+__all__ = [
+    "StratifiedRates",
+    "judge_worst_stratified",
+    "rate_ends",
+    "rate_variances",
+    "stratified_compliance",
+    "stratified_violation",
+]
 
 _SMOOTH = 0.02  # steps in standard deviations of the sum, below which they count as normal together
 _ROUNDING = 1e-12
 _FAR = 6.0  # standard errors, beyond which tails do not matter
 _ACCURACY = 1e-6  # of an inverted tail
+_FEWEST = 0.2  # of the largest step
+_STEEPEST = 1e18  # multiplier at which every rate is at an end of its range
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +45,11 @@ class StratifiedRates:
     events: Array  # (S, G), effective ones where samples come in clusters
     samples: Array  # (S, G)
     weights: Array  # (S,), their sum is 1
+
+    @property
+    def value(self) -> Array:
+        """The standardised rates, shape (G,)."""
+        return np.asarray(self.weights @ (self.events / self.samples))
 
     def take(self, groups: Sequence[int]) -> StratifiedRates:
         """Return some of the groups."""
@@ -58,9 +74,145 @@ def stratified_compliance(
     return np.maximum(_tail(rates, first, second, margin * one, -one), _tail(rates, first, second, -margin * one, one))
 
 
+def judge_worst_stratified(rates: StratifiedRates, limit: float, alpha: float, *, ceiling: bool) -> Inference:
+    """Judge the worst standardised rate against a ceiling or a floor; Sidak over the groups for a violation."""
+    groups = len(rates.value)
+    if not ceiling:  # a floor of the rate is a ceiling of its complement
+        rates, limit = StratifiedRates(rates.samples - rates.events, rates.samples, rates.weights), 1.0 - limit
+    p = np.array([_rate_p(rates, g, limit) for g in range(groups)])
+    p_violation, level = sidak(float(p[:, 0].min()), groups), sidak_level(alpha, groups)
+    low, high = (float(max(ends)) for ends in rate_ends(rates, level, alpha))
+    value = rates.value
+    ties, step = [np.sqrt(rate_variances(rates))], 1e-12
+    shown = deciding(value, p[:, 0], p[:, 0] < level, violated=p_violation < alpha, ties=ties, step=step)
+    estimate = float(value[shown])
+    return Inference(
+        estimate=estimate if ceiling else 1.0 - estimate,
+        low=low if ceiling else 1.0 - high,
+        high=high if ceiling else 1.0 - low,
+        p_violation=p_violation,
+        p_compliance=float(p[:, 1].max()),
+        first=shown,
+        second=-1,
+        comparisons=groups,
+        level=level,
+        method="stratified score test" if groups == 1 else f"stratified score test, Sidak over {groups} groups",
+    )
+
+
+def rate_ends(rates: StratifiedRates, level: float, alpha: float) -> tuple[Array, Array]:
+    """Return the largest rates shown to be exceeded at a level, and the smallest shown to be kept at alpha; (G,)."""
+    found = np.empty((len(rates.value), 2), dtype=np.float64)
+    errors = np.sqrt(rate_variances(rates))
+    for g, (value, error) in enumerate(zip(rates.value.tolist(), errors.tolist(), strict=True)):
+        for side, (end, at) in enumerate(((0.0, level), (1.0, alpha))):
+            found[g, side] = _end(rates, g, side, (value, end), at, error)
+    return found[:, 0], found[:, 1]
+
+
+def _end(rates: StratifiedRates, g: int, side: int, ends: tuple[float, float], level: float, error: float) -> float:
+    """Return where the p-value of one side falls to a level between the rate and an end of its range."""
+    inside, end = ends
+
+    def excess(at: float) -> float:
+        return _rate_p(rates, g, at, (side,))[0] - level
+
+    while inside != end:
+        further = inside + np.sign(end - inside) * min(error, abs(end - inside) - 1e-9)
+        if excess(further) <= 0.0:
+            return float(optimize.brentq(excess, further, inside, xtol=min(1e-3, error / 50.0)))
+        inside = end if abs(end - further) <= 2e-9 else further
+    return end
+
+
+def rate_variances(rates: StratifiedRates) -> Array:
+    """Variances of standardised rates, (G,): unbiased within strata, and at least that of half an event in all."""
+    found = np.empty(len(rates.value))
+    for g in range(len(found)):
+        x, n, share = rates.events[:, g], rates.samples[:, g], rates.weights
+        least = 0.5 / (n.sum() + 1.0)
+        pooled = _pooled(x, n, share)
+        found[g] = max(float(share**2 @ pooled.variances(n)), float(share**2 @ (least * (1.0 - least) / n)))
+    return found
+
+
+def _rate_p(rates: StratifiedRates, g: int, limit: float, sides: tuple[int, ...] = (0, 1)) -> tuple[float, ...]:
+    """p-values of H0 "at most the limit" and, side 1, "at least the limit" of a standardised rate."""
+    x, n, share = rates.events[:, g], rates.samples[:, g], rates.weights
+    pooled = _pooled(x, n, share)
+    p = _restricted_to(*pooled.counts, limit)[pooled.of_stratum]
+    variance = float(share**2 @ (p * (1.0 - p) / n * pooled.correction))
+    away = float(share @ (x / n)) - limit
+    if abs(away) < _ROUNDING:
+        z = 0.0
+    else:
+        z = away / float(np.sqrt(variance)) if variance > 0.0 else float(np.sign(away)) * np.inf
+    tails = []
+    # Of next to no event that is expected the blurred tail says nothing.
+    seen = abs(z) * np.sqrt(float(share**2 @ (p * (1.0 - p) / n))) > _FEWEST * float((share / n).max())
+    for towards in (1.0 - 2.0 * side for side in sides):
+        near = abs(z) < _FAR and variance > 0.0 and (seen or z == 0.0)
+        tails.append(_sum_tail(towards * share / n, n, p, towards * z) if near else float(special.ndtr(-towards * z)))
+    return tuple(tails)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pooled:
+    """Strata of which those of one sample are taken for one: a rate of its own each would leave no variance."""
+
+    counts: tuple[Array, Array, Array]  # events, samples, weights, each (P,)
+    of_stratum: np.ndarray  # (S,), place in `counts`
+
+    @property
+    def correction(self) -> Array:
+        """N / (N - 1) of each stratum's samples, (S,)."""
+        n = self.counts[1]
+        return np.asarray((n / np.maximum(n - 1.0, 1.0))[self.of_stratum])
+
+    def variances(self, n: Array) -> Array:
+        """Unbiased variances of the strata's rates, (S,)."""
+        p = (self.counts[0] / self.counts[1])[self.of_stratum]
+        return np.asarray(p * (1.0 - p) / n * self.correction)
+
+
+def _pooled(x: Array, n: Array, share: Array) -> _Pooled:
+    order = np.argsort(n, kind="stable")
+    count = int((n < 2.0).sum())
+    together = order[: min(max(count, 2), len(n))] if count else order[:0]  # a single one with the next smallest
+    place = np.empty(len(n), dtype=np.intp)
+    place[together] = 0
+    apart = np.setdiff1d(np.arange(len(n)), together)
+    place[apart] = np.arange(len(apart)) + bool(count)
+    x, n, share = (np.bincount(place, weights=values).astype(np.float64) for values in (x, n, share))
+    return _Pooled((x, n, share), place)
+
+
+def _restricted_to(x: Array, n: Array, share: Array, value: float) -> Array:
+    """Return the maximum likelihood estimates of the strata's rates whose weighted mean is a value, shape (S,)."""
+
+    # With a multiplier m each solves x / p - (n - x) / (1 - p) = m w: a quadratic whose smaller root lies in [0, 1].
+    def at(multiplier: float) -> Array:
+        b = multiplier * share
+        root = np.sqrt(np.maximum((n - b) ** 2 + 4.0 * b * (n - x), 0.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.where(n + b > 0.0, 2.0 * x / (n + b + root), (n + b - root) / (2.0 * b))
+        return np.asarray(np.clip(found, 0.0, 1.0))
+
+    def excess(multiplier: float) -> float:
+        return float(share @ at(multiplier)) - value
+
+    most = float((n / share).max())
+    while most < _STEEPEST and (excess(-most) < 0.0 or excess(most) > 0.0):
+        most *= 4.0
+    if excess(-most) <= 0.0:
+        return at(-most)
+    if excess(most) >= 0.0:
+        return at(most)
+    return at(float(optimize.brentq(excess, -most, most, xtol=1e-9 * most, rtol=1e-14)))
+
+
 def _difference(rates: StratifiedRates, first: np.ndarray, second: np.ndarray) -> Array:
-    value = np.asarray(rates.weights @ (rates.events / rates.samples))
-    return np.asarray(value[first] - value[second])
+    return np.asarray(rates.value[first] - rates.value[second])
 
 
 def _tail(rates: StratifiedRates, first: np.ndarray, second: np.ndarray, margin: Array, towards: Array) -> Array:
@@ -104,6 +256,8 @@ def _sum_tail(step: Array, size: Array, rate: Array, z: float) -> float:
         return float(special.ndtr(-z))
     # Of 1 - p + p e^(i t) the angle stays below a right one where p is at most 1/2: other rates are turned round.
     step, rate = np.where(rate > 0.5, -step, step), np.minimum(rate, 1.0 - rate)
+    alike, row = np.unique(np.stack([step, rate]), axis=1, return_inverse=True)  # binomial variables of one rate add up
+    (step, rate), size = alike, np.bincount(row.reshape(-1), weights=size).astype(np.float64)
     widest = float(np.abs(step).max())
     blur, half = max(deviation / 80.0, widest / 40.0), 7.0 * deviation + 6.0 * widest
     u = np.pi / half * np.arange(1, int(np.ceil(4.0 / blur * half / np.pi)) + 1)

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 from fairness_checks.stats.estimates import Estimates, estimates_violation
 from fairness_checks.stats.proportions import score_statistic
 from fairness_checks.stats.stratified_rates import (
     StratifiedRates,
+    _rate_p,
+    _restricted_to,
     _sum_tail,
+    judge_worst_stratified,
+    rate_variances,
     stratified_compliance,
     stratified_violation,
 )
@@ -133,3 +137,77 @@ def test_ten_beside_a_thousand_in_each_stratum_keep_the_level(rates):
         found = strata(rng.binomial(samples, rates), samples)
         wrong += outside(found, limit) < 0.05, within(found, limit) < 0.05
     assert wrong.max() / draws <= 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / draws)
+
+
+@pytest.mark.parametrize(("events", "samples", "limit"), [(3, 60, 0.02), (30, 80, 0.3), (0, 40, 0.1), (40, 40, 0.9)])
+def test_a_ceiling_of_one_stratum_is_the_binomial_test(events, samples, limit):
+    found = judge_worst_stratified(strata([[events]], [[samples]]), limit, 0.05, ceiling=True)
+    assert found.p_violation == pytest.approx(stats.binom.sf(events - 1, samples, limit), abs=0.02)
+    assert found.p_compliance == pytest.approx(stats.binom.cdf(events, samples, limit), abs=0.02)
+    assert found.estimate == events / samples
+
+
+@given(seed=st.integers(0, 1_000), value=st.sampled_from([0.02, 0.3, 0.8]))
+@settings(max_examples=25, deadline=None)
+def test_restricted_rates_have_their_mean_and_the_largest_likelihood(seed, value):
+    """No other rates with that weighted mean are more likely: moving two of them along it makes it smaller."""
+    rng = np.random.default_rng(seed)
+    n = rng.integers(1, 30, 5).astype(float)
+    x, share = rng.binomial(n.astype(int), 0.3).astype(float), rng.dirichlet(np.ones(5))
+    found = _restricted_to(x, n, share, value)
+    assert share @ found == pytest.approx(value, abs=1e-6)
+
+    def likelihood(p):
+        return float(special.xlogy(x, p).sum() + special.xlogy(n - x, 1.0 - p).sum())
+
+    for one, other in itertools.permutations(range(5), 2):
+        moved = found.copy()
+        moved[one] += 1e-3 / share[one]
+        moved[other] -= 1e-3 / share[other]
+        if moved.min() >= 0.0 and moved.max() <= 1.0:
+            assert likelihood(moved) <= likelihood(found) + 1e-9
+
+
+@given(seed=st.integers(0, 1_000), ceiling=st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_the_interval_of_a_standardised_rate_holds_the_limits_that_are_not_rejected(seed, ceiling):
+    rng = np.random.default_rng(seed)
+    samples = rng.integers(1, 20, (6, 3))
+    rates = strata(rng.binomial(samples, 0.2), samples)
+    step = np.sqrt(rate_variances(rates)).max() / 40.0
+    for limit in (0.05, 0.15, 0.4):
+        limit = limit if ceiling else 1.0 - limit
+        found = judge_worst_stratified(rates, limit, 0.05, ceiling=ceiling)
+        inside, outside_it = (found.low, found.high) if ceiling else (1.0 - found.high, 1.0 - found.low)
+        at = limit if ceiling else 1.0 - limit
+        if min(abs(at - inside), abs(at - outside_it)) > step:
+            assert (at < inside) == (found.p_violation < 0.05)
+            assert (at > outside_it) == (found.p_compliance < 0.05)
+
+
+def test_a_floor_is_a_ceiling_of_the_complement():
+    samples = np.array([[12, 30], [7, 9], [1, 4]])
+    events = np.array([[3, 9], [1, 0], [0, 2]])
+    ceiling = judge_worst_stratified(strata(events, samples), 0.3, 0.05, ceiling=True)
+    floor = judge_worst_stratified(strata(samples - events, samples), 0.7, 0.05, ceiling=False)
+    assert (floor.low, floor.high) == pytest.approx((1.0 - ceiling.high, 1.0 - ceiling.low))
+    assert floor.p_violation == pytest.approx(ceiling.p_violation)
+    assert floor.p_compliance == pytest.approx(ceiling.p_compliance)
+
+
+@pytest.mark.parametrize(
+    ("strata_of", "rate"), [((2,) * 100, 0.05), ((1,) * 80, 0.2), ((3, 5, 8, 12, 20, 30) * 3, 0.05)]
+)
+def test_ceilings_of_many_small_strata_are_found_and_kept_as_often_as_promised(strata_of, rate):
+    """A variance that is never too small on average found 0.1 and 0.6 of these."""
+    rng, samples, n = np.random.default_rng(3), np.array(strata_of)[:, None], 80
+    error = np.sqrt(rate * (1.0 - rate) * np.sum((samples / samples.sum()) ** 2 / samples))
+    shown = np.zeros(4)
+    for _ in range(n):
+        rates = strata(rng.binomial(samples, rate), samples)
+        at, below, above = (_rate_p(rates, 0, rate + far * error) for far in (0.0, -2.2, 3.0))
+        shown += np.array([*at, below[0], above[1]]) < 0.05
+    fails, passes, found, kept = shown / n
+    assert max(fails, passes) <= 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / n)
+    assert found > 0.6
+    assert kept > 0.6
