@@ -95,6 +95,7 @@ class _Walk(CodeWalk):
         self._told: set[tuple[str, str]] = set()  # references that no code names
         self._read: set[str] = set()  # of the texts, those whose names are known
         self._named: set[str] = set()  # by some text
+        self._tops: dict[str, bool] = {}  # modules that texts may name, and whether they are the project's
         self._evaluated: set[str] = set()  # by one that is no single word
 
     def complete(self) -> None:
@@ -135,12 +136,19 @@ class _Walk(CodeWalk):
         new = self.texts - self._read
         self._read |= new
         for text in sorted(new):
-            module = next((name for name in modules_in(text) if find_module(name).kind == "project"), None)
-            self._import([] if module is None else [module])
+            names = modules_in(text)
+            if names and self._is_project(names[-1]):
+                self._import([next(name for name in names if find_module(name).kind == "project")])
             found = named_in(text)
             self._named |= found
             if not text.strip().isidentifier():
                 self._evaluated |= found
+
+    def _is_project(self, top: str) -> bool:
+        """Say whether a module is the project's; looking for one takes long, and texts may be many."""
+        if top not in self._tops:
+            self._tops[top] = find_module(top).kind == "project"
+        return self._tops[top]
 
     def _named_by_texts(self) -> None:
         """Digest the globals that texts name, as formulas do: they are evaluated where the function is."""

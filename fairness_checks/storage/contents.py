@@ -37,7 +37,8 @@ def _array(values: Any) -> list[object] | None:
         cells = values.tolist() if values.dtype.names is None else [tuple(row) for row in values.ravel().tolist()]
         return ["objects", str(values.dtype), values.shape, cells]
     ordered = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    return ["array", str(np.lib.format.dtype_to_descr(ordered.dtype)), values.shape, ordered.tobytes()]
+    kind = [str(np.lib.format.dtype_to_descr(ordered.dtype)), dict(values.dtype.metadata or {})]
+    return ["array", kind, values.shape, ordered.tobytes()]
 
 
 def _ufunc(function: Any) -> list[object]:
