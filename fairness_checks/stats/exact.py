@@ -111,7 +111,15 @@ def _first_extreme(pairs: Pairs, z: Array, search: Search, margin: Array, above:
     row, place = np.nonzero((low < high)[:, fine])
     if row.size:
         at = np.minimum(guess[row, fine[place]], high[row, fine[place]] - 1.0)
-        narrow(row, fine[place], np.maximum(at[:, None] - (1.0, 0.0), low[row, fine[place]][:, None]))
+        narrow(
+            row,
+            fine[place],
+            np.clip(
+                at[:, None] + (-2.0, -1.0, 0.0, 1.0),
+                low[row, fine[place]][:, None],
+                high[row, fine[place]][:, None] - 1.0,
+            ),
+        )
     divide(fine)
     return high
 
