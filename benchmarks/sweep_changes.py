@@ -375,15 +375,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="40 sweeps a cell instead of 400")
     parser.add_argument("--only", default="", help="worlds and metrics that hold this text")
     asked = parser.parse_args()
-    sweeps = 40 if asked.quick else 400
-    bound = ALPHA + 3.0 * np.sqrt(ALPHA * (1.0 - ALPHA) / sweeps)
     print(f"python -m benchmarks.sweep_changes, {datetime.date.today()}; Python {platform.python_version()}", end=" ")
     print(f"numpy {np.__version__} scipy {scipy.__version__}")
+    print_changes(40 if asked.quick else 400, asked.only)
+
+
+def print_changes(sweeps: int, only: str = "") -> None:
+    """Print the table of the worlds and metrics that hold a text."""
+    bound = ALPHA + 3.0 * np.sqrt(ALPHA * (1.0 - ALPHA) / sweeps)
     print(f"{sweeps} sweeps of {REPEATS} repeats a cell at the limit, alpha {ALPHA}; bound {bound:.3f}")
     print(f"{'world':>28} {'metric':>20} {'limit':>6}   fail   pass undefined bracket")
     worst = 0.0
     for world in WORLDS:
-        if asked.only not in f"{world.name} {world.metric}":
+        if only not in f"{world.name} {world.metric}":
             continue
         fail, passed, undefined, width = world.rates(sweeps)
         worst = max(worst, fail, passed)

@@ -1,6 +1,6 @@
 """Error rates of the tests over overlapping repeats, by simulation of whole sweeps with a known gap.
 
-``python -m benchmarks.sweeps [--quick] [--only one|four]`` prints two tables. A sweep is a table of n patients in two
+``python -m benchmarks.sweeps [--quick] [--only one|four|change]`` prints three tables. A sweep is of n patients in two
 groups (35 and 65 %), 32 % of them positive, with Gaussian features; it is split J times at 0.7:0.3, a model is
 trained on each training part, and the gap of false negative rates is taken on the test part. Splits are stratified by
 group and outcome ("outcome") or by group alone ("group"). The true gap is what the learner has in the population on
@@ -25,6 +25,9 @@ The second table is of sweeps over four mixes at one training size: shares of 0.
 the smaller group, or four draws with a share of 0.5, all alike, where the choice of the worst mix can only be a
 choice of noise. The slope of a group's rate on its share is judged with three variances: as if test rows made all of
 the difference (Nadeau and Bengio), training rows all of it, and as if repeats were independent.
+
+The third table is of `gap: change` at the true reduction, in the 31 worlds of `benchmarks.sweep_changes`: models that
+do not learn and such that do, rows of very unequal number, skewed errors, clusters.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ import numpy as np
 import scipy
 from scipy import special
 
+from benchmarks.sweep_changes import print_changes
 from benchmarks.sweep_worlds import (
     ALIKE,
     LEARNERS,
@@ -203,16 +207,18 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="100 sweeps of 40 repeats instead of 500 of 100")
-    parser.add_argument("--only", choices=("one", "four"), help="the table with one mix, or that with four")
+    parser.add_argument("--only", choices=("one", "four", "change"), help="one mix, four, or the change between two")
     asked = parser.parse_args()
     (sweeps, repeats), models = ((100, 40), 300) if asked.quick else ((500, 100), 2_000)
     versions = f"Python {platform.python_version()} numpy {np.__version__} scipy {scipy.__version__}"
     print(f"python -m benchmarks.sweeps, {datetime.date.today()}, {os.cpu_count()} cores; {versions}")
     print(f"alpha {ALPHA}, bound {BOUND}")
-    if asked.only != "four":
+    if asked.only in (None, "one"):
         print_one_mix((sweeps, repeats), models)
-    if asked.only != "one":
+    if asked.only in (None, "four"):
         print_many_mixes((min(sweeps, 400), repeats), models)
+    if asked.only in (None, "change"):
+        print_changes(40 if asked.quick else 400)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,11 @@ def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None, of: Worsening
             parts = ": neither direction is worse; use of: disparity"
         if gap is not None and metric.not_in_sweeps:
             parts = f": {metric.not_in_sweeps}"
+        elif gap is not None and "max_mismatch" in metric.limits:
+            parts = (
+                ": which group has the higher errors differs between mixes, and with it what is compared; "
+                "use gap: each_mix or gap: equal_representation, with max_mismatch"
+            )
         return f"there is no limit for {metric.name}{where}{parts}"
     return f"{kind} is not available for {metric.name}{where}; allowed: {', '.join(allowed)}"
 

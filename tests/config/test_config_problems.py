@@ -260,7 +260,9 @@ def test_one_problem_of_the_defaults(problems, entry, expected):
         (
             "{sweep: {by: sex, mixes: {a: as_is, equal: oversample}, "
             "checks: [{metric: uncertainty_mismatch, gap: change, min_reduction: 0}]}}",
-            ".sweep.checks[0].min_reduction: there is no limit for uncertainty_mismatch and gap: change",
+            ".sweep.checks[0].min_reduction: there is no limit for uncertainty_mismatch and gap: change: which group "
+            "has the higher errors differs between mixes, and with it what is compared; use gap: each_mix or gap: "
+            "equal_representation, with max_mismatch",
         ),
         (
             "{sweep: {by: sex, mixes: {a: as_is, b: oversample}, "
