@@ -139,10 +139,11 @@ def _questions(baseline: Baseline, source: str) -> None:
 def _impossible(entry: Entry) -> str | None:
     """Return what no run can have written of groups; None where there is nothing."""
     names = [group.name for group in entry.groups]
-    parts = len(entry.control_features) + len(entry.by)
+    # Values standardised over strata are of groups of `by` alone.
+    features = [*(entry.control_features if entry.strata == "each" else ()), *entry.by]
     for group in entry.groups:
-        if len(group.name) != parts or names.count(group.name) > 1:
-            return f"{list(group.name)} stands there twice, or is no group by {[*entry.control_features, *entry.by]}"
+        if len(group.name) != len(features) or names.count(group.name) > 1:
+            return f"{list(group.name)} stands there twice, or is no group by {features}"
         if group.events is not None and group.events > group.n:
             return f"{list(group.name)}: {group.events} events of {group.n}"
     return None

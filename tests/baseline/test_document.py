@@ -288,6 +288,18 @@ def test_groups_that_no_run_has_written(make, path, names, events, message):
     refused(path, message)
 
 
+@pytest.mark.parametrize(("strata", "stratum"), [("each", ("east",)), ("combined", ())])
+def test_groups_have_a_stratum_unless_they_are_standardised_over_them(make, path, strata, stratum):
+    groups = tuple(replace(group, name=(*stratum, *group.name)) for group in make.entry().groups)
+    for written, other in ((strata, None), ({"each": "combined", "combined": "each"}[strata], "is no group by")):
+        entry = make.entry(groups=groups, control_features=("ward",), strata=written)
+        path.write_text(baseline_text(make.baseline(m=make.model(entry))), encoding="utf-8")
+        if other is None:
+            assert read_baseline(path).models["m"].checks[entry.question.line] == entry
+        else:
+            refused(path, other)
+
+
 def test_outcomes_of_other_samples(path, baseline):
     model = replace(baseline.models["sepsis_model"], data_fingerprint="e" * 64)
     path.write_text(baseline_text(Baseline(models={"m": model})), encoding="utf-8")
