@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats import proportion as sm
 
-from fairness_checks.stats.disparity import judge_disparity, rates_compliance, rates_violation
+from fairness_checks.stats.disparity import _lowest, judge_disparity, rates_compliance, rates_violation
 from fairness_checks.stats.rate_pairs import Pairs
 
 PRECISION = 2e-5  # of an interval's ends
@@ -348,3 +348,11 @@ def test_the_interval_of_rare_rates_holds_the_estimate_and_agrees_with_the_verdi
         assert at <= high
     if found.p_violation < ALPHA / 50.0:  # exact p-values move by steps: at the very end they say either
         assert at < low
+
+
+@pytest.mark.parametrize("different", [2, 40, 10_000])
+@pytest.mark.parametrize("count", [1, 16, 500])
+def test_the_lowest_are_those_of_a_stable_sort(count, different):
+    for length in (1, 15, 600, 5_000):
+        rank = np.random.default_rng(length).integers(0, different, length).astype(float)
+        assert _lowest(rank, count).tolist() == np.argsort(rank, kind="stable")[:count].tolist()
