@@ -46,6 +46,7 @@ __all__ = [
 
 FILENAME = "evidence.json"
 SCHEMA = 1
+_DEEPEST = 6  # levels that are written a line each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,8 +257,21 @@ def statistics_id(statistics: Mapping[str, Any]) -> str:
 
 def write_evidence(evidence: Evidence) -> str:
     """Return the document: JSON with sorted keys, and its checksum."""
-    plain = seal(dataclasses.asdict(evidence))
-    return json.dumps(plain, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return _lines(seal(dataclasses.asdict(evidence)), "") + "\n"
+
+
+def _lines(value: Any, indent: str) -> str:
+    """Write what a reader looks for a line each, and what lies deeper, such as one group's numbers, in one line."""
+    if not value or len(indent) >= _DEEPEST or not isinstance(value, dict | list | tuple):
+        return json.dumps(value, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    deeper = f"{indent} "
+    if isinstance(value, dict):
+        names = (f"{json.dumps(name, ensure_ascii=False)}: " for name in sorted(value))
+        parts = [name + _lines(value[key], deeper) for name, key in zip(names, sorted(value), strict=True)]
+    else:
+        parts = [_lines(part, deeper) for part in value]
+    begin, end = "{}" if isinstance(value, dict) else "[]"
+    return f"{begin}\n{deeper}" + f",\n{deeper}".join(parts) + f"\n{indent}{end}"
 
 
 def seal(plain: dict[str, Any]) -> dict[str, Any]:
