@@ -34,7 +34,7 @@ from fairness_checks.stats.balanced_accuracy import balanced_accuracy_too_small
 from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.stats.disparity import rates_compliance, rates_violation, score_compliance, score_violation
 from fairness_checks.stats.estimates import estimates_compliance, estimates_violation
-from fairness_checks.stats.few_clusters import PairFreedom, pair_freedom
+from fairness_checks.stats.few_clusters import ClaimsFreedom, claims_freedom
 from fairness_checks.stats.judge_mismatch import MismatchPairs
 from fairness_checks.stats.means import mean_estimates, means_compliance, means_violation
 from fairness_checks.stats.mismatch import mismatch_by_group
@@ -74,7 +74,7 @@ def _rows(placed: Placed, given: dict[str, Array], *, clustered: bool) -> Rows:
     return Rows(Predictions(**given, sensitive_features={"group": feature}, cluster=cluster), ["group"])  # type: ignore[arg-type]
 
 
-def _rate_p(pairs: Pairs, margin: float, alpha: float, clusters: PairFreedom | None = None) -> Array:
+def _rate_p(pairs: Pairs, margin: float, alpha: float, clusters: ClaimsFreedom | None = None) -> Array:
     """p-values of both tests of ordered pairs, shape (2, S); 1 where the score test's are far from alpha."""
     estimated = False if clusters is None else clusters.estimated
     result = np.ones((2, len(pairs)))
@@ -86,14 +86,14 @@ def _rate_p(pairs: Pairs, margin: float, alpha: float, clusters: PairFreedom | N
         p = test(pairs.take(near), margin, "difference", alpha, some)
         if clusters is not None:
             of_near = clusters.take(near)
-            p = of_near.one_sided(p) if row else of_near.both_sided(p, margin)
+            p = of_near.compliance.one_sided(p) if row else of_near.violation.both_sided(p, margin)
         result[row, near] = p
     return result
 
 
 def _clustered_rate_p(rates: Rates, first: Integers, second: Integers, margin: float, alpha: float) -> Array:
     """p-values of pairs (first, second) of groups of clustered rates, as `RatePairs` has those of one data set."""
-    (events, samples), known = rates.evidence, rates.freedom
+    (events, samples), known = rates.evidence, rates.tail_freedom
     assert rates.effective is not None
     assert known is not None
     shared = rates.effective.shared
@@ -102,7 +102,8 @@ def _clustered_rate_p(rates: Rates, first: Integers, second: Integers, margin: f
     swap = pairs.exchanged()
     first, second = np.where(swap, second, first), np.where(swap, first, second)
     correlation, ordered = None if shared is None else shared[first, second], pairs.ordered()
-    clusters = pair_freedom(ordered, known[first], known[second], "difference", correlation)
+    one, other = ((known[0][side], known[1][side]) for side in (first, second))
+    clusters = claims_freedom(ordered, one, other, "difference", correlation)
     return _rate_p(ordered, margin, alpha, clusters)
 
 

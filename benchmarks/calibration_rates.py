@@ -15,7 +15,7 @@ from scipy import special
 from benchmarks.calibration_gates import ALPHA, RESAMPLES, Judged, cells_of, enough_clusters, p_violation, pairwise
 from benchmarks.calibration_worlds import Array, Design, Samples
 from fairness_checks.stats.disparity import RatePairs, rates_compliance, rates_violation
-from fairness_checks.stats.few_clusters import pair_freedom
+from fairness_checks.stats.few_clusters import Tails, claims_freedom
 from fairness_checks.stats.proportions import score_statistic
 from fairness_checks.stats.rao_scott import effective_counts
 from fairness_checks.stats.rate_pairs import Pairs
@@ -60,13 +60,13 @@ class Rates:
         self._groups, self._table, self.rows = design.groups, table, rows
         self.counts = events, samples
         self._events, self._samples = events, samples
-        self._freedom: Array | None = None
+        self._freedom: Tails | None = None
         self.judged = np.ones(events.shape, dtype=bool)
         cells = None if rows is None else cells_of(rows, events.size)
         if rows is not None and cells is not None:
             counts = effective_counts(cells, rows.values)
             self._events, self._samples = counts.events.reshape(events.shape), counts.samples.reshape(events.shape)
-            self._freedom = counts.freedom.reshape(events.shape)
+            self._freedom = counts.lower.reshape(events.shape), counts.higher.reshape(events.shape)
             self.judged = enough_clusters(rows, cells, events.size).reshape(events.shape)
         self.disparity = pairwise(events / samples, self._groups)
 
@@ -87,14 +87,17 @@ class Rates:
         shape = high.shape
         clusters = None
         if self._freedom is not None:
-            f = self._freedom
-            clusters = pair_freedom(pairs, f[at, high].ravel(), f[at, low].ravel(), "difference", None)
+            lower, higher = self._freedom
+            one, other = ((lower[at, side].ravel(), higher[at, side].ravel()) for side in (high, low))
+            clusters = claims_freedom(pairs, one, other, "difference", None)
 
         def within(index: np.ndarray) -> Array:
             if clusters is None:
                 return self._table.within(pairs.take(index))
             some = clusters.take(index)
-            return some.one_sided(rates_compliance(pairs.take(index), limit, "difference", estimated=some.estimated))
+            return some.compliance.one_sided(
+                rates_compliance(pairs.take(index), limit, "difference", estimated=some.estimated)
+            )
 
         screen = 5.0 * ALPHA / np.sqrt(shape[1])
         score = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, limit, "difference")
@@ -105,7 +108,7 @@ class Rates:
         else:
             some = clusters.take(near)
             p = rates_violation(pairs.take(near), limit, "difference", estimated=some.estimated)
-            outside[near] = some.both_sided(p, limit)
+            outside[near] = some.violation.both_sided(p, limit)
         by_pair = outside.reshape(shape)
         violation = np.ones(len(x))
         for s in np.flatnonzero(by_pair.min(axis=1) < ALPHA):

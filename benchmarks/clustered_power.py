@@ -25,7 +25,7 @@ from scipy import special
 
 from fairness_checks.stats.clusters import FEWEST_EFFECTIVE
 from fairness_checks.stats.disparity import rates_compliance, rates_violation
-from fairness_checks.stats.few_clusters import freedom_of_samples, pair_freedom, widened
+from fairness_checks.stats.few_clusters import claims_freedom, freedom_of_samples, widened
 from fairness_checks.stats.rao_scott import ClusterSums, effective_samples, tail_freedom
 from fairness_checks.stats.rate_pairs import Pairs
 
@@ -136,12 +136,13 @@ def p_values(first: ClusterSums, second: ClusterSums, limit: float, alpha: float
         samples, _ = effective_samples(sums)
         columns += [sums.events / sums.samples * samples, samples]
         effective = sums.samples**2 / sums.squares
-        known.append(np.minimum(freedom_of_samples(effective), freedom_of_samples(samples)))
+        freedom = np.minimum(freedom_of_samples(effective), freedom_of_samples(samples))
+        known.append(tail_freedom(sums, freedom))
     pairs = Pairs(*columns)
-    clusters = pair_freedom(pairs, known[0], known[1], "difference", None)
+    clusters = claims_freedom(pairs, known[0], known[1], "difference", None)
     outside = rates_violation(pairs, limit, "difference", alpha, clusters.estimated)
     within = rates_compliance(pairs, limit, "difference", alpha, clusters.estimated)
-    return clusters.both_sided(outside, limit), clusters.one_sided(within)
+    return clusters.violation.both_sided(outside, limit), clusters.compliance.one_sided(within)
 
 
 def _t_test(

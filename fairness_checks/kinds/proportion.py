@@ -142,7 +142,7 @@ class Proportion(Kind):
                 blocks=blocks,
                 shared=shared,
                 level=level,
-                freedom=rates.freedom,
+                freedom=rates.tail_freedom,
             )
         ceiling = check.limit_kind == "max_value"
         return judge_worst_group(events, samples, check.limit, alpha, ceiling=ceiling, freedom=rates.tail_freedom)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from fairness_checks.stats.exact import Margin, exact_compliance, exact_violation, is_tested_exactly
-from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, pair_freedom
+from fairness_checks.stats.few_clusters import Tails, claims_freedom, freedom_of_samples, narrowed
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.pairs import PairsJudge, block_pairs
 from fairness_checks.stats.proportions import Contrast, clopper_pearson, score_statistic
@@ -125,7 +125,8 @@ class RatePairs:
 
     # Pairs of equal counts are one pair, tested once. Of many pairs an exact p-value above `enough` is a lower bound
     # of it, above it too, which `completed` replaces where a report shows it. Arguments: events, samples, blocks
-    # (strata), freedom: (G,); shared: (G, G) correlations where clusters lie in several groups.
+    # (strata), freedom (of both claims about a rate): (G,); shared: (G, G) correlations where clusters lie in several
+    # groups.
 
     largest = _LARGEST_TOLERANCE
 
@@ -137,7 +138,7 @@ class RatePairs:
         blocks: np.ndarray | None = None,
         shared: Array | None = None,
         alpha: float = 0.05,
-        freedom: Array | None = None,
+        freedom: Tails | None = None,
     ) -> None:
         self._contrast: Contrast = contrast
         self._alpha = self.enough = alpha
@@ -152,7 +153,7 @@ class RatePairs:
         ordered = pairs.ordered()
         self.different, self.kind = (np.arange(len(pairs)),) * 2
         if shared is None:
-            alike = [self.blocks, samples, events] if freedom is None else [self.blocks, samples, events, freedom]
+            alike = [self.blocks, samples, events, *(() if freedom is None else freedom)]
             self.different, self.kind = _different(alike, self.first, self.second)
         self._kinds = ordered.take(self.different)
         self.exact = is_tested_exactly(self._kinds, contrast)
@@ -171,8 +172,9 @@ class RatePairs:
             first, second = self.first[self.different], self.second[self.different]
             first, second = np.where(swap, second, first), np.where(swap, first, second)
             correlation = None if shared is None else shared[first, second]
-            self._known = freedom[first], freedom[second]
-            self._clusters = pair_freedom(self._kinds, *self._known, contrast, correlation)
+            one, other = ((freedom[0][side], freedom[1][side]) for side in (first, second))
+            self._known = np.minimum(*one), np.minimum(*other)
+            self._clusters = claims_freedom(self._kinds, one, other, contrast, correlation)
             self.estimated = self._clusters.estimated
 
     def violation(self, index: np.ndarray, tolerance: float, *, only: Margin | None = None) -> Array:
@@ -243,11 +245,11 @@ class RatePairs:
         if self._clusters is None:
             return p
         scaled = np.array([self.scaled(t) for t in np.atleast_1d(tolerance).tolist()])
-        return self._clusters.take(kinds).both_sided(p, scaled)
+        return self._clusters.violation.take(kinds).both_sided(p, scaled)
 
     def _compliance_of_clusters(self, p: Array, kinds: np.ndarray) -> Array:
         """Return p-values of `compliance` as those of the clusters' degrees of freedom; lower bounds stay such."""
-        return p if self._clusters is None else self._clusters.take(kinds).one_sided(p)
+        return p if self._clusters is None else self._clusters.compliance.take(kinds).one_sided(p)
 
     def completed(self, violation: Array, compliance: Array, tolerance: float) -> tuple[Array, Array]:
         """Return p-values of all pairs with those completed that a report shows: the smallest, the largest."""
@@ -399,10 +401,11 @@ def judge_disparity(
     blocks: np.ndarray | None = None,
     shared: Array | None = None,
     level: float | None = None,
-    freedom: Array | None = None,
+    freedom: Tails | None = None,
 ) -> Inference:
     """Judge the largest difference or the smallest ratio of the rates ``events / samples`` against a limit."""
-    # events, samples, blocks (strata), freedom: (G,), counts or effective counts; shared: (G, G). `level` is that of
+    # events, samples, blocks (strata): (G,), counts or effective counts; `freedom` for the claims that a rate is lower,
+    # and higher, (G,) each; shared: (G, G). `level` is that of
     # the test of a violation. The pair named has the smallest violation p-value where that proves one, else the
     # largest disparity.
     is_ratio = contrast == "ratio"

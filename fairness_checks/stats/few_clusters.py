@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,18 @@ from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.stats.simultaneous import statistic
 from fairness_checks.typing import Array, Numbers
 
-__all__ = ["LEAST_FREEDOM", "PairFreedom", "freedom_of_samples", "narrowed", "pair_freedom", "widened", "worth"]
+__all__ = [
+    "LEAST_FREEDOM",
+    "ClaimsFreedom",
+    "Tails",
+    "claims_freedom",
+    "freedom_of_samples",
+    "narrowed",
+    "widened",
+    "worth",
+]
+
+Tails: TypeAlias = tuple[Array, Array]  # degrees of freedom for the claims that a rate is lower, and that it is higher
 
 LEAST_FREEDOM = 0.5  # degrees of freedom, from which on quantiles are numbers
 _LEAST_P = 1e-280  # quantiles of smaller ones may leave the range of numbers
@@ -79,7 +91,36 @@ class PairFreedom:
         return np.asarray(np.where(p < 0.5, np.minimum(both, 1.0), p))
 
 
-def pair_freedom(pairs: Pairs, first: Array, second: Array, contrast: Contrast, shared: Array | None) -> PairFreedom:
+@dataclass(frozen=True, slots=True, eq=False)
+class ClaimsFreedom:
+    """How well the standard errors of B differences are known, for either claim."""
+
+    violation: PairFreedom
+    compliance: PairFreedom
+
+    def take(self, index: np.ndarray) -> ClaimsFreedom:
+        """Return those of some pairs."""
+        return ClaimsFreedom(self.violation.take(index), self.compliance.take(index))
+
+    @property
+    def estimated(self) -> npt.NDArray[np.bool_]:
+        """Which pairs' variances are estimated from clusters, bool of shape (B,)."""
+        return self.violation.estimated | self.compliance.estimated
+
+
+def claims_freedom(
+    pairs: Pairs, first: Tails, second: Tails, contrast: Contrast, shared: Array | None
+) -> ClaimsFreedom:
+    """Return what the pairs' groups, whose rates have these degrees of freedom, know of their differences."""
+    # By a violation the higher rate is higher yet than the other and a margin, by compliance it is lower.
+    above = pairs.x1 * pairs.n2 >= pairs.x2 * pairs.n1
+    (lower1, higher1), (lower2, higher2) = first, second
+    apart = np.where(above, higher1, lower1), np.where(above, lower2, higher2)
+    near = np.where(above, lower1, higher1), np.where(above, higher2, lower2)
+    return ClaimsFreedom(_pair_freedom(pairs, *apart, contrast, shared), _pair_freedom(pairs, *near, contrast, shared))
+
+
+def _pair_freedom(pairs: Pairs, first: Array, second: Array, contrast: Contrast, shared: Array | None) -> PairFreedom:
     """Return Satterthwaite's degrees of freedom of pairs whose groups have so many known ones."""
     # Groups that share clusters have those of the one that has fewer.
     drawn = ((pairs.x1 + 1.0) / (pairs.n1 + 2.0), (pairs.x2 + 1.0) / (pairs.n2 + 2.0))

@@ -8,7 +8,7 @@
 # of samples that are not alone in theirs.
 # - A few events say little about their correlation. Clusters with y events and m - y others count as e = min((sum
 # y)^2 / sum y^2, (sum m - y)^2 / sum (m - y)^2) that hold either; the estimate is drawn towards 1 with weight 1 / (1
-# + (e / 1.5)^2).
+# + e^2).
 # - The variance is itself an estimate: p-values are those of the effective clusters' degrees of freedom
 # (`few_clusters`). That one rate is lower than a number rests on those that hold events: `tail_freedom`.
 # Clusters of one sample give back the counts, exactly; samples repeated as clusters the counts of the samples once.
@@ -27,7 +27,7 @@ from fairness_checks.typing import Array
 
 __all__ = ["ClusterSums", "EffectiveCounts", "effective_counts", "effective_samples", "safe_weight", "tail_freedom"]
 
-_SAFE_EVENTS = 1.5  # effective clusters that hold events, at which a correlation of 1 weighs 1/2; found by simulation
+_SAFE_EVENTS = 1.0  # effective clusters that hold events, at which a correlation of 1 weighs 1/2; found by simulation
 _SKEWED = 2.0  # weight of what the clusters that hold events are fewer than all; found by simulation
 _WHOLE = 1e-9  # relative; counts this close to a whole number are that number, computed along another path
 
@@ -94,13 +94,13 @@ def tail_freedom(sums: ClusterSums, freedom: Array) -> tuple[Array, Array]:
     """Return the degrees of freedom for the claims that one rate is lower, and higher, than a number."""
     # Where few of k effective clusters hold events, e of them, the variance that they give a rate is as uncertain as
     # that of a skewed variable: of 1 / (1 / k + 2 (1 / e - 1 / k)) independent values (the factor found by
-    # simulation). It is low whenever the rate is. Only the correlation is uncertain, as Fisher's (Statistical
-    # Methods, 1925): not at all where clusters are of one sample, or their samples all alike.
+    # simulation). It is low whenever the rate is. Only the correlation is uncertain: not at all where clusters are
+    # of one sample, or their samples all alike.
     n, rho = sums.samples, np.minimum(correlation(sums), 1.0)
     found = []
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_size = sums.squares / n
-        certain = mean_size / ((mean_size - 1.0) * (1.0 - rho) ** 2)
+        certain = mean_size / ((mean_size - 1.0) * (1.0 - rho))
         for count, squares in ((sums.events, sums.event_squares), (n - sums.events, sums.other_squares)):
             clusters, held = n**2 / sums.squares, count**2 / squares
             known = certain / (1.0 / clusters + _SKEWED * np.maximum(1.0 / held - 1.0 / clusters, 0.0))
