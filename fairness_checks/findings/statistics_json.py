@@ -84,8 +84,18 @@ def _read_comparison(content: Mapping[str, Any]) -> Comparison:
         None if entry is None else _entries().validate_json(json.dumps(entry), strict=True),
         **{name: content[name] for name in _FACTS},
         pairing=None if pairing is None else Pairing(**pairing),
-        joint=_from_json(content["joint"]),
+        joint=_read_joint(content["joint"]),
     )
+
+
+def _read_joint(content: Any) -> JointEstimates | None:
+    """Read estimates; of a covariance, of which tests may read one side of the diagonal, both sides must agree."""
+    joint: JointEstimates | None = _from_json(content)
+    if joint is not None:
+        rounding = 1e-12 * float(np.nanmax(np.abs(joint.covariance), initial=0.0))
+        if not np.allclose(joint.covariance, joint.covariance.T, rtol=1e-9, atol=rounding, equal_nan=True):
+            raise ValueError("covariance: it is not the same on both sides of its diagonal")
+    return joint
 
 
 @cache

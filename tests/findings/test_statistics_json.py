@@ -110,3 +110,14 @@ def test_what_is_no_statistics_is_one_error(change):
     change(plain)
     with pytest.raises(RecordError, match=r"^statistics: "):
         statistics_from_json(plain)
+
+
+def test_a_covariance_is_the_same_on_both_sides_of_its_diagonal(tmp_path):
+    old, new = (scored(seed, 300, worse, ids=True) for seed, worse in ((1, 0.0), (1, 0.1)))
+    check = Check("accuracy", ("sex",), "max_worsening", 0.02, of="disparity")
+    plain = statistics_to_json(compare(accepted(tmp_path, old, [check], ids=True), new, check, SETTINGS))
+    statistics_from_json(plain)
+    ((_, rows),) = plain["comparison"]["joint"]["JointEstimates"]["covariance"].items()
+    rows[0][3] *= 2.0
+    with pytest.raises(RecordError, match="covariance: it is not the same on both sides"):
+        statistics_from_json(plain)
