@@ -186,11 +186,22 @@ class ObjectWalk:
             return
         self._put("instance")
         self.value(kind)
-        for part in reduced[:3]:
+        for part in reduced[:2]:
             self.value(part)
+        for state in reduced[2:3]:
+            self._state(state)
         for items in reduced[3:5]:  # iterators over items of a list and of a mapping
             self._items("items", [] if items is None else list(items))
         self._uncopied(value, kind, registered)
+
+    def _state(self, state: Any) -> None:
+        """Digest what an object holds, by the names of its attributes, which are no texts that something evaluates."""
+        if type(state) is not dict or not all(type(name) is str for name in state):
+            self.value(state)
+            return
+        self._put("state", str(len(state)), *state)
+        for each in state.values():
+            self.value(each)
 
     def _uncopied(self, value: Any, kind: type, registered: Any) -> None:
         """Digest the state of an object that says itself what is copied: its methods see all of it."""

@@ -570,6 +570,16 @@ def test_a_submodule_that_something_else_has_imported_is_seen(project):
     assert project.digest(loaded) != before
 
 
+def test_the_attributes_of_an_object_name_nothing(project):
+    """As `__doc__` does, an attribute of a vectorised function."""
+    model = "import numpy as np\nmany = np.vectorize(lambda x: x)\ndef inner(x):\n    return x\n"
+    model += "def fit(x):\n    return many(inner(x))\n"
+    project.write(model=model)
+    before = project.digest()
+    project.write(model=model.replace("def inner(x):", 'def inner(x):\n    """Say."""'))
+    assert project.digest() == before
+
+
 def test_what_nothing_names_in_a_loaded_module_is_not_asked_for(project):
     later = textwrap.dedent(LATER["later"]) + "import threading\nLOCK = threading.Lock()\n"
     project.write(model="def fit(x):\n    import later\n    return later.SUM\n", later=later, other=LATER["other"])
