@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import special
 
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.design import Design
@@ -57,7 +58,12 @@ class _RatePlan(Plan):
         if design.limit_kind == "min_value":  # a floor of the rate is a ceiling of its complement
             value, limit = 1.0 - value, 1.0 - limit
         found = needed_factor_value(value, 1.0, limit, level, power)
-        return None if found is None else made_up(found, 0.5, abs(value - limit))  # the test is exact
+        # The test is exact: half an event more by Fleiss, and as far as binomial quantiles lie from normal ones
+        # (Cornish and Fisher), that of the level at the limit and that of the power at the value.
+        skewed = (float(special.ndtri(level)) ** 2 - 1.0) * (1.0 - 2.0 * limit)
+        skewed -= (float(special.ndtri(power)) ** 2 - 1.0) * (1.0 - 2.0 * value)
+        more = 0.5 + (skewed if value > limit else -skewed) / 6.0
+        return None if found is None else made_up(found, max(more, 0.0), abs(value - limit))
 
     def correlation(self, design: Design, value: float, clusters: float) -> float:
         """Draw it towards 1 by the clusters that are expected to hold events, or others; see `stats.rao_scott`."""
