@@ -114,10 +114,18 @@ def claims_freedom(
     """Return what the pairs' groups, whose rates have these degrees of freedom, know of their differences."""
     # By a violation the higher rate is higher yet than the other and a margin, by compliance it is lower.
     above = pairs.x1 * pairs.n2 >= pairs.x2 * pairs.n1
+    if shared is not None:
+        first, second = _of_both(first, shared), _of_both(second, shared)
     (lower1, higher1), (lower2, higher2) = first, second
     apart = np.where(above, higher1, lower1), np.where(above, lower2, higher2)
     near = np.where(above, lower1, higher1), np.where(above, higher2, lower2)
     return ClaimsFreedom(_pair_freedom(pairs, *apart, contrast, shared), _pair_freedom(pairs, *near, contrast, shared))
+
+
+def _of_both(tails: Tails, shared: Array) -> Tails:
+    """Return them for pairs that share clusters: what these add to both rates is no difference that events of one show."""
+    either = np.maximum(*tails)
+    return np.where(shared != 0.0, either, tails[0]), np.where(shared != 0.0, either, tails[1])
 
 
 def _pair_freedom(pairs: Pairs, first: Array, second: Array, contrast: Contrast, shared: Array | None) -> PairFreedom:

@@ -393,3 +393,21 @@ def test_that_a_rate_is_lower_rests_on_the_clusters_with_events(every):
     else:
         assert found.lower[0] < 5.0 < found.freedom[0]
     assert (others.lower[0], others.higher[0]) == pytest.approx((found.higher[0], found.lower[0]))
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_violation_rests_on_the_higher_rates_others_and_the_lower_rates_events_and_compliance_on_the_rest(swap):
+    high, low = (np.array([40.0]), np.array([100.0])), (np.array([5.0]), np.array([100.0]))
+    of_high, of_low = (np.array([9.0]), np.array([30.0])), (np.array([7.0]), np.array([50.0]))  # lower, higher
+    sides, tails = ((low, high), (of_low, of_high)) if swap else ((high, low), (of_high, of_low))
+    pairs = Pairs(*sides[0], *sides[1])
+    found = claims_freedom(pairs, *tails, "difference", None)
+    v_high, v_low = (p * (1.0 - p) / 100.0 for p in (41.0 / 102.0, 6.0 / 102.0))
+
+    def together(f_high, f_low):
+        return (v_high + v_low) ** 2 / (v_high**2 / f_high + v_low**2 / f_low)
+
+    assert found.violation.known[0] == pytest.approx(together(30.0, 7.0))
+    assert found.compliance.known[0] == pytest.approx(together(9.0, 50.0))
+    shared = claims_freedom(pairs, *tails, "difference", np.array([0.5]))
+    assert (shared.violation.known[0], shared.compliance.known[0]) == (30.0, 30.0)  # of the group that has fewer
