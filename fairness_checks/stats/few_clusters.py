@@ -123,7 +123,7 @@ def claims_freedom(
 
 
 def _of_both(tails: Tails, shared: Array) -> Tails:
-    """Return them for pairs that share clusters: what these add to both rates is no difference that events of one show."""
+    """Return what either claim rests on for pairs that share clusters: on all of them."""
     either = np.maximum(*tails)
     return np.where(shared != 0.0, either, tails[0]), np.where(shared != 0.0, either, tails[1])
 
