@@ -32,6 +32,7 @@ __all__ = [
 
 _SMOOTH = 0.02  # steps in standard deviations of the sum, below which they count as normal together
 _ROUNDING = 1e-12
+_NEGLIGIBLE = 1e-4  # of the variance
 _FAR = 6.0  # standard errors, beyond which tails do not matter
 _ACCURACY = 1e-6  # of an inverted tail
 _FEWEST = 0.2  # of the largest step
@@ -251,14 +252,16 @@ def _sum_tail(step: Array, size: Array, rate: Array, z: float) -> float:
         return float(special.ndtr(-z))
     coarse = (np.abs(step) > _SMOOTH * deviation) & (variances > 0.0)
     normal = float(variances[~coarse].sum())  # of many small steps
-    step, size, rate = step[coarse], size[coarse], rate[coarse]
-    if not step.size:
+    # What adds next to nothing, such as a rate that is 0 up to rounding, has no say in how far the sum is blurred.
+    matters = coarse & (variances > _NEGLIGIBLE * deviation**2)
+    if not matters.any():
         return float(special.ndtr(-z))
+    widest = float(np.abs(step[matters]).max())
+    step, size, rate = step[coarse], size[coarse], rate[coarse]
     # Of 1 - p + p e^(i t) the angle stays below a right one where p is at most 1/2: other rates are turned round.
     step, rate = np.where(rate > 0.5, -step, step), np.minimum(rate, 1.0 - rate)
     alike, row = np.unique(np.stack([step, rate]), axis=1, return_inverse=True)  # binomial variables of one rate add up
     (step, rate), size = alike, np.bincount(row.reshape(-1), weights=size).astype(np.float64)
-    widest = float(np.abs(step).max())
     blur, half = max(deviation / 80.0, widest / 40.0), 7.0 * deviation + 6.0 * widest
     u = np.pi / half * np.arange(1, int(np.ceil(4.0 / blur * half / np.pi)) + 1)
     log = size @ np.log1p(rate[:, None] * np.expm1(1j * np.outer(step, u)))  # (K,)
