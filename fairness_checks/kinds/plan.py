@@ -48,6 +48,10 @@ class Plan(ABC):
         """Intra-cluster correlation that the test will count with, of a group in so many clusters."""
         return design.intra_cluster_correlation
 
+    def freedom(self, design: Design, value: float, clusters: float) -> float:
+        """Degrees of freedom of a group's variance in so many clusters, where the test counts fewer than these."""
+        return clusters - 1.0
+
 
 class ErrorPlan(Plan):
     """Planning where a standard error shrinks as the root of the samples."""

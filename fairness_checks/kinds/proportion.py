@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,7 +31,7 @@ from fairness_checks.stats.power import (
     needed_factor_value,
 )
 from fairness_checks.stats.proportions import Contrast
-from fairness_checks.stats.rao_scott import EffectiveCounts, safe_weight
+from fairness_checks.stats.rao_scott import EffectiveCounts, held_freedom, safe_weight
 from fairness_checks.stats.worst_group import judge_worst_group
 
 __all__ = ["KIND", "Proportion"]
@@ -67,11 +68,22 @@ class _RatePlan(Plan):
 
     def correlation(self, design: Design, value: float, clusters: float) -> float:
         """Draw it towards 1 by the clusters that are expected to hold events, or others; see `stats.rao_scott`."""
+        rho = design.intra_cluster_correlation
+        return rho + (1.0 - rho) * float(safe_weight(self._held(design, value, clusters)))
+
+    def freedom(self, design: Design, value: float, clusters: float) -> float:
+        """Count the clusters that are expected to hold events, or others, as the test does."""
+        held, rho = self._held(design, value, clusters), self.correlation(design, value, clusters)
+        known = float(held_freedom(clusters, held, design.cluster_size, rho)) if held > 0.0 else math.inf
+        return min(known, clusters - 1.0)
+
+    @staticmethod
+    def _held(design: Design, value: float, clusters: float) -> float:
+        """Return the effective clusters that are expected to hold events, or others if these are fewer."""
         size, rho = design.cluster_size, design.intra_cluster_correlation
         squares = size * value * (1.0 - value) * (1.0 + (size - 1.0) * rho)  # variance of a cluster's events
         means = [size * rate for rate in (value, 1.0 - value) if rate > 0.0]
-        held = clusters * min([mean**2 / (squares + mean**2) for mean in means]) if len(means) == 2 else 0.0
-        return rho + (1.0 - rho) * float(safe_weight(held))
+        return clusters * min([mean**2 / (squares + mean**2) for mean in means]) if len(means) == 2 else 0.0
 
 
 class Proportion(Kind):

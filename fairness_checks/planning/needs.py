@@ -65,7 +65,7 @@ def _worth(design: Design, value: float, samples: float, *, keeps: bool) -> floa
     rho = plan_of(design.metric).correlation(design, value, clusters)
     worth = samples / (1.0 + (size - 1.0) * rho)
     groups = 2.0 if design.pairwise else 1.0
-    known = groups * max(min(clusters, worth) - 1.0, 0.5)
+    known = groups * max(min(plan_of(design.metric).freedom(design, value, clusters), worth - 1.0), 0.5)
     level = design.alpha / (1.0 if keeps else design.tests)
     ratio = special.stdtrit(max(groups * (worth - 1.0), known), level) / special.stdtrit(known, level)
     return float(worth * ratio**2)

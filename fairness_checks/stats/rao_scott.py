@@ -23,9 +23,17 @@ import numpy.typing as npt
 
 from fairness_checks.stats.clusters import ClusterCells, shared_correlation
 from fairness_checks.stats.few_clusters import LEAST_FREEDOM, freedom_of_samples
-from fairness_checks.typing import Array
+from fairness_checks.typing import Array, Numbers
 
-__all__ = ["ClusterSums", "EffectiveCounts", "effective_counts", "effective_samples", "safe_weight", "tail_freedom"]
+__all__ = [
+    "ClusterSums",
+    "EffectiveCounts",
+    "effective_counts",
+    "effective_samples",
+    "held_freedom",
+    "safe_weight",
+    "tail_freedom",
+]
 
 _SAFE_EVENTS = 1.0  # effective clusters that hold events, at which a correlation of 1 weighs 1/2; found by simulation
 _SKEWED = 2.0  # weight of what the clusters that hold events are fewer than all; found by simulation
@@ -92,20 +100,24 @@ def safe_weight(held: Array | float) -> Array:
 
 def tail_freedom(sums: ClusterSums, freedom: Array) -> tuple[Array, Array]:
     """Return the degrees of freedom for the claims that one rate is lower, and higher, than a number."""
-    # Where few of k effective clusters hold events, e of them, the variance that they give a rate is as uncertain as
-    # that of a skewed variable: of 1 / (1 / k + 2 (1 / e - 1 / k)) independent values (the factor found by
-    # simulation). It is low whenever the rate is. Only the correlation is uncertain: not at all where clusters are
-    # of one sample, or their samples all alike.
     n, rho = sums.samples, np.minimum(correlation(sums), 1.0)
     found = []
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean_size = sums.squares / n
-        certain = mean_size / ((mean_size - 1.0) * (1.0 - rho))
         for count, squares in ((sums.events, sums.event_squares), (n - sums.events, sums.other_squares)):
-            clusters, held = n**2 / sums.squares, count**2 / squares
-            known = certain / (1.0 / clusters + _SKEWED * np.maximum(1.0 / held - 1.0 / clusters, 0.0))
+            known = held_freedom(n**2 / sums.squares, count**2 / squares, sums.squares / n, rho)
             found.append(np.where(np.isfinite(known), np.minimum(np.maximum(known, LEAST_FREEDOM), freedom), freedom))
     return found[0], found[1]
+
+
+def held_freedom(clusters: Numbers, held: Numbers, mean_size: Numbers, rho: Numbers) -> Array:
+    """Return the degrees of freedom of the variance of a rate, of whose effective clusters so many hold events."""
+    # Where few of k hold events, e of them, the variance is as uncertain as that of a skewed variable: of
+    # 1 / (1 / k + 2 (1 / e - 1 / k)) independent values (the factor found by simulation). It is low whenever the rate
+    # is. Only the correlation is uncertain: not at all where clusters are of one sample, or their samples all alike.
+    k, e, size = (np.asarray(each, dtype=np.float64) for each in (clusters, held, mean_size))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        certain = size / ((size - 1.0) * (1.0 - np.asarray(rho, dtype=np.float64)))
+        return np.asarray(certain / (1.0 / k + _SKEWED * np.maximum(1.0 / e - 1.0 / k, 0.0)))
 
 
 def effective_samples(sums: ClusterSums) -> tuple[Array, Array]:
