@@ -176,7 +176,7 @@ class EvidenceOfRun:
         )
 
     def _run(self) -> RunEvidence:
-        from fairness_checks.baseline.provenance import git_commit, package_versions
+        from fairness_checks.baseline.provenance import git_commit, installed_versions
         from fairness_checks.report.evidence import GitEvidence, RunEvidence
 
         gate, commit = self._config.stash[GATE], git_commit(self._config.rootpath)
@@ -188,7 +188,7 @@ class EvidenceOfRun:
             command=tuple(printable(str(each)) for each in self._config.invocation_params.args),
             whole=gate.unfiltered,
             python=platform.python_version(),
-            versions=package_versions(),
+            versions=installed_versions(),
             git=git,
         )
 

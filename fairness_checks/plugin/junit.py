@@ -34,7 +34,7 @@ def complete_junit(config: pytest.Config, deselected: Iterable[str]) -> None:
 
 def _of_run(config: pytest.Config) -> Iterator[tuple[str, str]]:
     """Yield what was judged, by what: properties of the suite."""
-    from fairness_checks.baseline.provenance import git_commit, package_versions
+    from fairness_checks.baseline.provenance import git_commit, installed_versions
 
     gate = config.stash[GATE]
     yield "fairness.config", gate.node_prefix
@@ -45,7 +45,7 @@ def _of_run(config: pytest.Config) -> Iterator[tuple[str, str]]:
     yield "fairness.day", gate.today.isoformat()
     if commit := git_commit(config.rootpath):
         yield "fairness.git_commit", commit
-    for package, version in sorted(package_versions().items()):
+    for package, version in sorted(installed_versions().items()):
         yield f"fairness.version.{package.replace('-', '_')}", version
     for model, reason in gate.limits.unchecked.items():
         yield "fairness.unchecked", f"{model}: {reason}"

@@ -71,7 +71,7 @@ class RunEvidence:
     command: tuple[str, ...]  # arguments of pytest
     whole: bool  # every configured check was to run
     python: str
-    versions: dict[str, str]  # of packages
+    versions: dict[str, str]  # of packages that are installed
     git: GitEvidence | None  # None outside a repository
 
 
