@@ -42,6 +42,7 @@ MixAnswer: TypeAlias = Literal["closes", "narrows", "reverses", "widens", "open"
 Worsening: TypeAlias = Literal["disparity", "worst_group", "each_group"]
 
 MISMATCH = "uncertainty_mismatch"
+_LEAST_ALPHA = 1e-6
 RATCHET = "ratchet: holds one value, so that it goes with `of: disparity` or `of: worst_group`"
 
 
@@ -244,6 +245,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", number("alpha", self.alpha, 0.0, 0.5, "()"))
+        if self.alpha < _LEAST_ALPHA:
+            raise ConfigurationError(
+                f"alpha: {self.alpha:g} is below {_LEAST_ALPHA:g}: hardly any violation could be proved at it, and the "
+                "run would be green whatever the model does; 0.05 is usual, 0.01 is strict"
+            )
         object.__setattr__(self, "min_group_size", count("min_group_size", self.min_group_size, 1))
         allowed = (
             ("correction", Correction),

@@ -90,6 +90,7 @@ def test_one_problem_of_the_file(problems, text, expected):
         ("alpha: 2027-01-01", "alpha: expected a number; found the day 2027-01-01"),
         ("alpha: [0.1]", "alpha: expected a number; found a list"),
         ("alpha: 0", "alpha: 0 is outside (0, 0.5)"),
+        ("alpha: 1.0e-7", "alpha: 1e-07 is below 1e-06: hardly any violation could be proved at it"),
         ("alpha: 0.5", "alpha: 0.5 is outside (0, 0.5)"),
         (
             "alfa: 0.1",
