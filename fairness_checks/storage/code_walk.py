@@ -10,6 +10,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,9 @@ class CodeWalk(ObjectWalk):
             if (value is sys and chain[:1] == ["modules"]) or imports_by_text(value.__name__, chain[:1]):
                 return True
             self._moves |= value is sys and chain[:1] == ["path"]
+            if chain and not inside and chain[0] not in vars(value) and "__getattr__" in vars(value):
+                with suppress(Exception):  # a part that is loaded when it is asked for, as the code will
+                    getattr(value, chain[0])
             if not chain or chain[0] not in vars(value):  # it goes elsewhere, or makes its attributes
                 if inside:
                     self.value(value)

@@ -17,6 +17,7 @@ _QUERY = re.compile(r"\bselect\b.+\bfrom\b|\s*from\s+\w", re.IGNORECASE | re.DOT
 _MODULE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?::[^\W\d][\w.]*)?")
 _LONG = 4096
 _SIDE_BY_SIDE = re.compile(r"(\w+)[ \t]+(?=(\w+))")
+_NUMBER_AND_WORD = re.compile(r"(?<!\w)\d[\d._]*[^\W\d_]")  # "2in" is a number and a keyword to the parser
 _NOT_AS_WRITTEN = re.compile(r"[\"'#\n\r\f]")  # around or behind which words may stand side by side
 _KEYWORDS = frozenset([*keyword.kwlist, *keyword.softkwlist])
 
@@ -54,7 +55,7 @@ def modules_in(text: str) -> list[str]:
 
 def _is_prose(text: str) -> bool:
     """Say at once that a text is no Python, as most are: of tables of codes there are tens of thousands."""
-    if _NOT_AS_WRITTEN.search(text) is not None:
+    if _NOT_AS_WRITTEN.search(text) is not None or _NUMBER_AND_WORD.search(text) is not None:
         return False
     return any(_KEYWORDS.isdisjoint(pair) for pair in _SIDE_BY_SIDE.findall(text))
 

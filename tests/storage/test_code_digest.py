@@ -973,3 +973,15 @@ def test_what_an_element_of_a_set_holds_does_not_count_for_the_others():
     sets = [{shared, (1, shared), "c"}, {"c", (1, shared), shared}]
     values = [digest_of([held, each, held]).value for each in sets]
     assert values[0] == values[1] != digest_of([held, {shared, "c"}, held]).value
+
+
+def test_a_part_of_a_library_that_is_loaded_when_it_is_asked_for_is_the_same_before_and_after(tmp_path):
+    (tmp_path / "mine.py").write_text("import numpy as np\ndef fit(seed):\n    return np.random.default_rng(seed)\n")
+    digest = "from fairness_checks.storage.code_digest import code_digest; import mine; print(code_digest(mine.fit))"
+    found = {
+        subprocess.check_output(
+            [sys.executable, "-c", f"import sys; sys.path.insert(0, '.'); {first}{digest}"], cwd=tmp_path
+        )
+        for first in ("", "import numpy.random; ", "import scipy.stats; ")
+    }
+    assert len(found) == 1
