@@ -24,7 +24,7 @@ from fairness_checks.storage.bytecode import (
     texts_of,
     texts_of_imports,
 )
-from fairness_checks.storage.live import OF_MODULES
+from fairness_checks.storage.live import OF_MODULES, OF_OTHERS
 from fairness_checks.storage.objects import ATOMS, WEAK, ObjectWalk, module_of, place_of
 from fairness_checks.storage.source import Sources, absolute, imported_by, with_parents
 
@@ -241,7 +241,7 @@ class CodeWalk(ObjectWalk):
         name = str(namespace.get("__name__"))
         for key, value in sorted(namespace.items()):
             inner = isinstance(value, types.ModuleType) and value.__name__.startswith(f"{name}.")
-            if not inner and not key.startswith("@") and key not in OF_MODULES:
+            if not inner and not key.startswith(OF_OTHERS) and key not in OF_MODULES:
                 self._refer(key, f"`{key}` of module {name}", value)
 
     def _import(self, names: Iterable[str]) -> None:

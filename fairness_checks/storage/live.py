@@ -18,8 +18,10 @@ from typing import Any
 from fairness_checks.storage.origin import find_module
 from fairness_checks.storage.source import absolute
 
-__all__ = ["OF_MODULES", "loaded_inside", "unlike_source"]
+__all__ = ["OF_MODULES", "OF_OTHERS", "loaded_inside", "unlike_source"]
 
+# What others write into a module while it runs: pytest where it rewrites asserts, torch where it compiles.
+OF_OTHERS = ("@", "__import_", "__compiled_fn_", "__resume_at_", "__builtins_dict__")
 OF_MODULES = frozenset(  # what Python gives a module, or what only says how it is imported
     {
         *("__all__", "__annotate__", "__annotations__", "__builtins__", "__cached__", "__conditional_annotations__"),
@@ -77,7 +79,7 @@ def unlike_source(module: str, names: Collection[str] | None) -> Iterator[tuple[
     package = module if origin.package else module.rpartition(".")[0]
     here = _Here(vars(loaded), module, package)
     for name in sorted(set(vars(loaded)) | set(said.bound)):
-        if name in OF_MODULES or name.startswith("@"):
+        if name in OF_MODULES or name.startswith(OF_OTHERS):
             continue
         if names is not None and name not in names:
             continue

@@ -985,3 +985,13 @@ def test_a_part_of_a_library_that_is_loaded_when_it_is_asked_for_is_the_same_bef
         for first in ("", "import numpy.random; ", "import scipy.stats; ")
     }
     assert len(found) == 1
+
+
+def test_what_torch_writes_into_a_module_that_it_compiles_makes_no_difference(project):
+    project.write(model="LIMIT = 1\n\ndef fit(name):\n    return globals()[name]\n")
+    before = project.digest()
+    module = sys.modules["model"]
+    vars(module).update({"__import_os_dot_path": os.path, "__compiled_fn_1_ab": len, "__resume_at_10_2": print})
+    assert digest_of([module.fit]).value == before
+    module.LIMIT = 2
+    assert digest_of([module.fit]).value != before
