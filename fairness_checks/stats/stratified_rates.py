@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from fairness_checks.stats.inference import Inference, deciding
-from fairness_checks.stats.multiplicity import sidak, sidak_level
+from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.multiplicity import sidak_level
 from fairness_checks.stats.proportions import restricted_rate
+from fairness_checks.stats.worst_group import worst_rate
 from fairness_checks.typing import Array
 
 __all__ = [
@@ -81,24 +82,11 @@ def judge_worst_stratified(rates: StratifiedRates, limit: float, alpha: float, *
     if not ceiling:  # a floor of the rate is a ceiling of its complement
         rates, limit = StratifiedRates(rates.samples - rates.events, rates.samples, rates.weights), 1.0 - limit
     p = np.array([_rate_p(rates, g, limit) for g in range(groups)])
-    p_violation, level = sidak(float(p[:, 0].min()), groups), sidak_level(alpha, groups)
+    level = sidak_level(alpha, groups)
     low, high = (float(max(ends)) for ends in rate_ends(rates, level, alpha))
-    value = rates.value
-    ties, step = [np.sqrt(rate_variances(rates))], 1e-12
-    shown = deciding(value, p[:, 0], p[:, 0] < level, violated=p_violation < alpha, ties=ties, step=step)
-    estimate = float(value[shown])
-    return Inference(
-        estimate=estimate if ceiling else 1.0 - estimate,
-        low=low if ceiling else 1.0 - high,
-        high=high if ceiling else 1.0 - low,
-        p_violation=p_violation,
-        p_compliance=float(p[:, 1].max()),
-        first=shown,
-        second=-1,
-        comparisons=groups,
-        level=level,
-        method="stratified score test" if groups == 1 else f"stratified score test, Sidak over {groups} groups",
-    )
+    errors = np.sqrt(rate_variances(rates))
+    test = "stratified score test"
+    return worst_rate(rates.value, p, (low, high), errors, level, alpha, ceiling=ceiling, test=test)
 
 
 def rate_ends(rates: StratifiedRates, level: float, alpha: float) -> tuple[Array, Array]:

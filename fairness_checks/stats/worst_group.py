@@ -10,7 +10,7 @@ from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.multiplicity import sidak, sidak_level
 from fairness_checks.stats.proportions import clopper_pearson_bound, exact_binomial_p
 
-__all__ = ["judge_worst_group"]
+__all__ = ["judge_worst_group", "worst_rate"]
 
 _ROUNDING = 1e-12  # of a rate
 
@@ -46,15 +46,31 @@ def judge_worst_group(
     p = widened(p, size[:, None], np.stack([higher, lower], axis=1))
     rate = np.array([x / n for x, n in counts])
 
-    p_violation = sidak(float(p[:, 0].min()), groups)
     level = sidak_level(alpha, groups)
     of_low, of_high = narrowed(level, size, higher).tolist(), narrowed(alpha, size, lower).tolist()
     low = max(clopper_pearson_bound(x, n, tail, upper=False) for (x, n), tail in zip(counts, of_low, strict=True))
     high = max(clopper_pearson_bound(x, n, tail, upper=True) for (x, n), tail in zip(counts, of_high, strict=True))
-    ties = [-np.array([n for _, n in counts])]
-    shown = deciding(rate, p[:, 0], p[:, 0] < level, violated=p_violation < alpha, ties=ties, step=_ROUNDING)
-    estimate = float(rate[shown])
-    name = "exact binomial test" if groups == 1 else f"exact binomial test, Sidak over {groups} groups"
+    size_of = -np.array([n for _, n in counts])
+    return worst_rate(rate, p, (low, high), size_of, level, alpha, ceiling=ceiling, test="exact binomial test")
+
+
+def worst_rate(
+    rate: np.ndarray,
+    p: np.ndarray,
+    ends: tuple[float, float],
+    ties: np.ndarray,
+    level: float,
+    alpha: float,
+    *,
+    ceiling: bool,
+    test: str,
+) -> Inference:
+    """Return what follows for the worst of some rates, or of their complements where the limit is a floor."""
+    # `p` (G, 2): of a violation and of compliance; `ends` of the interval; by `ties` (G,) equal rates are told apart.
+    groups = len(rate)
+    p_violation = sidak(float(p[:, 0].min()), groups)
+    shown = deciding(rate, p[:, 0], p[:, 0] < level, violated=p_violation < alpha, ties=[ties], step=_ROUNDING)
+    estimate, (low, high) = float(rate[shown]), ends
     return Inference(
         estimate=estimate if ceiling else 1.0 - estimate,
         low=low if ceiling else 1.0 - high,
@@ -65,5 +81,5 @@ def judge_worst_group(
         second=-1,
         comparisons=groups,
         level=level,
-        method=name,
+        method=test if groups == 1 else f"{test}, Sidak over {groups} groups",
     )
