@@ -74,23 +74,17 @@ def _parser() -> argparse.ArgumentParser:
         prog="fairness-checks", description="A fairness gate for clinical machine learning."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    diff = commands.add_parser(
-        "diff",
-        help="say what changed between two baselines or runs",
-        description=_DIFF,
-        epilog=_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    add = partial(commands.add_parser, formatter_class=argparse.RawDescriptionHelpFormatter)
+    diff = add("diff", help="say what changed between two baselines or runs", description=_DIFF, epilog=_CODES)
     diff.add_argument("old", metavar="OLD", type=Path, help="baseline or JUnit XML before the change")
     diff.add_argument("new", metavar="NEW", type=Path, help="baseline or JUnit XML after it")
     diff.add_argument("--json", action="store_true", help="print JSON instead of a table")
     diff.set_defaults(run=lambda parsed: _diff(parsed.old, parsed.new, as_json=parsed.json))
-    schema = commands.add_parser(
+    schema = add(
         "schema",
         help="print the JSON Schema of thresholds.yaml; check or expand such a file",
         description=_SCHEMA,
         epilog=_SCHEMA_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = schema.add_mutually_exclusive_group()
     what.add_argument("--check", metavar="FILE", type=Path, help="say what is wrong with a file")
@@ -103,13 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a name that the project registers with @fairness_metric; may be repeated",
     )
     schema.set_defaults(run=partial(_schema, schema))
-    verify = commands.add_parser(
-        "verify",
-        help="recompute a run from its evidence",
-        description=_VERIFY,
-        epilog=_VERIFY_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    verify = add("verify", help="recompute a run from its evidence", description=_VERIFY, epilog=_VERIFY_CODES)
     verify.add_argument("path", metavar="DIR_OR_FILE", type=Path, help="evidence.json, or the folder that holds it")
     verify.add_argument("--junit", metavar="FILE", type=Path, help="a JUnit XML elsewhere (default: those beside it)")
     verify.add_argument(
