@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from fairness_checks.cli.snapshot import junit_records
 from fairness_checks.errors import BaselineError, EvidenceError, FairnessError, RecordError
+from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.recomputing import Difference, compare_records, differences
 from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord
@@ -50,7 +50,7 @@ def verify(path: Path, junit: Path | None = None, *, table: bool = False) -> int
 
 def _last_line(evidence: Evidence, differing: int, files: int) -> str:
     records = evidence.records
-    judged = ", ".join(f"{n} {verdict}" for verdict, n in sorted(Counter(r.verdict for r in records).items()))
+    judged = ", ".join(f"{n} {verdict}" for verdict, n in totals(records).items())
     beside = f", and {files} JUnit {'file' if files == 1 else 'files'} compared" if files else ""
     found = "nothing differs" if not differing else f"{differing} {'difference' if differing == 1 else 'differences'}"
     return f"{len(records)} checks recomputed ({judged or 'none'}){beside}: {found}\n"

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from fairness_checks.config.loading import ConfiguredCheck
@@ -18,6 +17,7 @@ from fairness_checks.findings.statistics_json import statistics_to_json
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.measurements import Measurements
 from fairness_checks.judge.verdict import Answer
+from fairness_checks.plain import canonical_json
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.evidence import (
@@ -27,6 +27,7 @@ from fairness_checks.report.evidence import (
     ModelEvidence,
     statistics_id,
 )
+from fairness_checks.storage.cache_keys import array_digest
 
 __all__ = ["model_evidence", "part_from_json", "part_to_json", "totals", "with_reasons", "with_records"]
 
@@ -89,20 +90,16 @@ def _plain(statistics: Statistics, check: Check) -> dict[str, object]:
 
 
 def _data(predictions: Predictions) -> DataEvidence:
-    digest = hashlib.sha256()
-    parts = {name: getattr(predictions, name) for name in ("y_true", "y_pred", "y_score", "error", "uncertainty")}
-    parts |= {f"feature {name}": each.codes for name, each in sorted(predictions.sensitive_features.items())}
-    for name, values in (parts | {"cluster": predictions.cluster}).items():
-        if values is not None:
-            array = np.ascontiguousarray(values)
-            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-            digest.update(array.data)
-    for name, feature in sorted(predictions.sensitive_features.items()):
-        digest.update(f"{name} {feature.groups}\n".encode())
+    features = dict(sorted(predictions.sensitive_features.items()))
+    arrays = {name: getattr(predictions, name) for name in ("y_true", "y_pred", "y_score", "error", "uncertainty")}
+    arrays |= {f"feature {name}": each.codes for name, each in features.items()} | {"cluster": predictions.cluster}
+    digests = {name: array_digest(values) for name, values in arrays.items() if values is not None}
+    groups = {name: list(feature.groups) for name, feature in features.items()}
+    text = canonical_json({"arrays": digests, "groups": groups}, "data", EvidenceError)
     return DataEvidence(
         samples=len(predictions),
-        sha256=digest.hexdigest(),
-        missing={name: int((f.codes < 0).sum()) for name, f in sorted(predictions.sensitive_features.items())},
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        missing={name: int((feature.codes < 0).sum()) for name, feature in features.items()},
     )
 
 

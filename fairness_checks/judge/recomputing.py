@@ -48,7 +48,9 @@ def differences(evidence: Evidence) -> Iterator[Difference]:
     """Yield everything in the evidence of a run that contradicts something else in it."""
     if not evidence.complete:
         yield Difference("complete", "false", "true: the run did not come to its end, and proves nothing")
-    yield from _of_dates(evidence)
+    day = yield from _of_dates(evidence)
+    if day is None:
+        return
     config = _config(evidence)
     if isinstance(config, Difference):
         yield config
@@ -56,23 +58,25 @@ def differences(evidence: Evidence) -> Iterator[Difference]:
     yield from _of_file(evidence, config)
     answers: dict[str, list[Answer]] = {}
     for model in evidence.models:
-        found = yield from _of_model(evidence, config, model)
+        found = yield from _of_model(evidence, config, model, day)
         if model.test is None:
             answers[model.model] = found
     yield from _of_absence(evidence, config)
-    yield from _of_waivers(evidence, config, answers)
+    yield from _of_waivers(evidence, config, answers, day)
     yield from _of_outcome(evidence)
 
 
-def _of_dates(evidence: Evidence) -> Iterator[Difference]:
+def _of_dates(evidence: Evidence) -> Generator[Difference, None, date | None]:
+    """Yield dates that run backwards; return the day of the run, None where it, or when it ran, is no date."""
     run = evidence.run
     try:
         started, ended = (datetime.fromisoformat(text) for text in (run.started, run.ended))
         day = date.fromisoformat(run.day)
-    except ValueError as error:
+        backwards = ended < started
+    except (ValueError, TypeError) as error:  # of dates with and without a time zone
         yield Difference("run", str(error), "dates such as 2027-06-30T12:00:00Z")
-        return
-    if ended < started:
+        return None
+    if backwards:
         yield Difference("run.ended", run.ended, f"{run.started} or later: dates run backwards")
     if abs(started.date() - day) > timedelta(days=1):  # of the machine's own time zone
         yield Difference("run.day", run.day, f"the day of {run.started}")
@@ -80,6 +84,7 @@ def _of_dates(evidence: Evidence) -> Iterator[Difference]:
         cached = _CACHED.search(model.cache or "")
         if cached and cached.group(1) > run.started[:10]:
             yield Difference(f"{model.model}: cache", cached.group(1), f"{run.started[:10]} or earlier")
+    return day
 
 
 def _config(evidence: Evidence) -> GateConfig | Difference:
@@ -110,7 +115,7 @@ def _of_file(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
 
 
 def _of_model(
-    evidence: Evidence, config: GateConfig, model: ModelEvidence
+    evidence: Evidence, config: GateConfig, model: ModelEvidence, day: date
 ) -> Generator[Difference, None, list[Answer]]:
     """Yield what does not follow of one model; return what follows."""
     where = model.model if model.test is None else f"{model.test}: {model.model}"
@@ -127,7 +132,7 @@ def _of_model(
     if [entry.question for entry in model.checks] != lines:
         yield Difference(f"{where}: checks", "; ".join(e.question for e in model.checks), "; ".join(lines))
         return []
-    yield from _of_statistics(where, model, statistics, date.fromisoformat(evidence.run.day))
+    yield from _of_statistics(where, model, statistics, day)
     for entry, check in zip(model.checks, checks, strict=True):
         features, by = (*check.control_features, *check.by), _features(statistics.get(entry.statistics or ""))
         if by is not None and by != features:
@@ -135,7 +140,6 @@ def _of_model(
     known = [_known(entry, statistics) for entry in model.checks]
     said = Said(model.about, model.inputs, model.held_out, model.swept, model.looks)
     waivers = config.waivers if model.test is None else ()
-    day = date.fromisoformat(evidence.run.day)
     answers = judge_measured(model.model, Measurements(tuple(known), said), checks, settings, waivers, day)
     for entry, answer in zip(model.checks, answers, strict=True):
         place = f"{where}: {entry.question}"
@@ -245,12 +249,11 @@ def _failed(evidence: Evidence, words: str) -> bool:
 
 
 def _of_waivers(
-    evidence: Evidence, config: GateConfig, answers: Mapping[str, Sequence[Answer]]
+    evidence: Evidence, config: GateConfig, answers: Mapping[str, Sequence[Answer]], day: date
 ) -> Iterator[Difference]:
     """Yield waivers that are not in order, where no failure says so."""
     if not evidence.run.whole or not evidence.complete:
         return
-    day = date.fromisoformat(evidence.run.day)
     checks = {model.name: [entry.check.question for entry in model.checks] for model in config.models}
     for waiver in config.waivers:
         found = answers.get(waiver.model)

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
     from fairness_checks.judge.verdict import Answer
     from fairness_checks.plugin.xdist import Ledger
     from fairness_checks.question.checks import Check
-    from fairness_checks.report.evidence import ConfigurationEvidence, Evidence, ModelEvidence, RunEvidence
+    from fairness_checks.report.evidence import (
+        ConfigurationEvidence,
+        Evidence,
+        GitEvidence,
+        ModelEvidence,
+        RunEvidence,
+    )
 
 __all__ = ["EvidenceOfRun"]
 
@@ -166,7 +173,7 @@ class EvidenceOfRun:
         return Evidence(
             complete=complete,
             run=self._run(),
-            configuration=self._configuration(),
+            configuration=self._configuration,
             baseline=BaselineEvidence(file=gate.baseline.path.name, sha256=digest or "") if there else None,
             models=tuple(models),
             failures=tuple(FailureEvidence(test=test, text=text) for test, text in sorted(self._failures.items())),
@@ -176,11 +183,10 @@ class EvidenceOfRun:
         )
 
     def _run(self) -> RunEvidence:
-        from fairness_checks.baseline.provenance import git_commit, installed_versions
-        from fairness_checks.report.evidence import GitEvidence, RunEvidence
+        from fairness_checks.baseline.provenance import installed_versions
+        from fairness_checks.report.evidence import RunEvidence
 
-        gate, commit = self._config.stash[GATE], git_commit(self._config.rootpath)
-        git = GitEvidence(commit=commit.removesuffix("+dirty"), clean=not commit.endswith("+dirty")) if commit else None
+        gate = self._config.stash[GATE]
         return RunEvidence(
             started=self._started,
             ended=_now(),
@@ -189,10 +195,23 @@ class EvidenceOfRun:
             whole=gate.unfiltered,
             python=platform.python_version(),
             versions=installed_versions(),
-            git=git,
+            git=self._git,
         )
 
+    @cached_property
+    def _git(self) -> GitEvidence | None:
+        """The commit when the run began; a run that writes a baseline changes the tree."""
+        from fairness_checks.baseline.provenance import git_commit
+        from fairness_checks.report.evidence import GitEvidence
+
+        commit = git_commit(self._config.rootpath)
+        return (
+            GitEvidence(commit=commit.removesuffix("+dirty"), clean=not commit.endswith("+dirty")) if commit else None
+        )
+
+    @cached_property
     def _configuration(self) -> ConfigurationEvidence:
+        """What was asked when the run began, which is what the gate read."""
         from fairness_checks.report.evidence import ConfigurationEvidence, MetricEvidence
         from fairness_checks.storage.files import read_regular
 

@@ -290,7 +290,7 @@ def read_evidence(text: str) -> tuple[Evidence, bool]:
     if plain["schema"] != SCHEMA:
         raise EvidenceError(f"schema: {plain['schema']!r}; this version reads schema {SCHEMA}")
     try:
-        evidence = _adapter().validate_json(json.dumps(plain), strict=True)
+        evidence = _adapter().validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
