@@ -77,7 +77,7 @@ class Sites:
     def __init__(self, manners: Manners, client: httpx.AsyncClient) -> None:
         self._manners, self._client = manners, client
         self._hosts: dict[str, _Host] = {}
-        self._robots: dict[str, asyncio.Task[tuple[Protego, str]]] = {}
+        self._robots: dict[str, asyncio.Task[Protego]] = {}
 
     async def get(self, address: str | httpx.URL, *, obey: bool = True) -> bytes:
         """Return the content at an address, over redirects, as each robots.txt allows; else raise Refused."""
@@ -89,9 +89,8 @@ class Sites:
                 origin = f"{url.scheme}://{url.netloc.decode()}"
                 if origin not in self._robots:  # a task: whoever comes while it is on its way waits for it too
                     self._robots[origin] = asyncio.create_task(self._read_robots(host, origin))
-                rules, unread = await self._robots[origin]
-                if not rules.can_fetch(str(url), AGENT):
-                    raise Refused(f"robots.txt of {origin} does not allow it{unread}")
+                if not (await self._robots[origin]).can_fetch(str(url), AGENT):
+                    raise Refused(f"robots.txt of {origin} does not allow it")
             answer, content = await self._request(host, url)
             if (status := answer.status_code) == 200:
                 return content
@@ -100,14 +99,14 @@ class Sites:
             address = answer.next_request.url
         raise Refused(f"more than {REDIRECTS} redirects")
 
-    async def _read_robots(self, host: _Host, origin: str) -> tuple[Protego, str]:
+    async def _read_robots(self, host: _Host, origin: str) -> Protego:
         """Return an origin's rules: all is allowed where there are none, and nothing where they cannot be had."""
         try:
-            content, unread = await self.get(f"{origin}/robots.txt", obey=False), ""
+            content = await self.get(f"{origin}/robots.txt", obey=False)
         except Refused as why:
-            absent = 400 <= why.status < 500 and why.status not in {401, 403}
-            content = b"" if absent else b"User-agent: *\nDisallow: /"
-            unread = f": it could not be read ({why})"
+            if not 400 <= why.status < 500 or why.status in {401, 403}:
+                raise Refused(f"robots.txt of {origin} does not allow it: it could not be read ({why})") from None
+            content = b""
         rules = Protego.parse(content.decode("utf-8-sig", "replace"))
         rate = rules.request_rate(AGENT)
         pause = max(rules.crawl_delay(AGENT) or 0.0, rate.seconds / rate.requests if rate else 0.0)
@@ -116,7 +115,7 @@ class Sites:
             host.closed = f"{asked}: left alone unless --delay is that long"
         host.free_at += max(0.0, pause - host.delay)  # which counted the shorter pause after this request
         host.delay = max(host.delay, pause)
-        return rules, unread
+        return rules
 
     async def _request(self, host: _Host, url: httpx.URL) -> tuple[httpx.Response, bytes]:
         """Return the answer to a request and its content, after as many tries as it takes and the manners allow."""
@@ -128,10 +127,15 @@ class Sites:
                 await asyncio.sleep(host.free_at - time.monotonic())
                 pause = manners.backoff * 2**attempt
                 try:
-                    answer, content = await self._exchange(url)
+                    content = bytearray()
+                    async with asyncio.timeout(manners.longest), self._client.stream("GET", url) as answer:
+                        async for chunk in answer.aiter_bytes():
+                            content += chunk
+                            if len(content) > manners.largest:
+                                raise Refused(f"longer than {manners.largest} bytes", permanent=True)
                     if answer.status_code not in RETRIED:
                         pause = host.in_a_row = 0
-                        return answer, content
+                        return answer, bytes(content)
                     reason, pause = f"HTTP {answer.status_code}", _retry_after(answer.headers) or pause
                 except TimeoutError:
                     reason = f"not there after {manners.longest:g} s"
@@ -145,15 +149,6 @@ class Sites:
             if host.in_a_row >= manners.give_up and not host.closed:
                 host.closed = f"{host.name} failed {host.in_a_row} times in a row ({reason}): run again later"
             raise Refused(f"{reason} ({manners.tries} tries)")
-
-    async def _exchange(self, url: httpx.URL) -> tuple[httpx.Response, bytes]:
-        content = bytearray()
-        async with asyncio.timeout(self._manners.longest), self._client.stream("GET", url) as answer:
-            async for chunk in answer.aiter_bytes():
-                content += chunk
-                if len(content) > self._manners.largest:
-                    raise Refused(f"longer than {self._manners.largest} bytes", permanent=True)
-            return answer, bytes(content)
 
 
 def _retry_after(headers: httpx.Headers) -> float:
