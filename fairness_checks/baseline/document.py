@@ -9,15 +9,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from fairness_checks.question.checks import Strata, Worsening
 from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.question import Question
 from fairness_checks.records.decision import Verdict
-from fairness_checks.records.parts import STRICT
+from fairness_checks.records.parts import Strict
 from fairness_checks.typing import ImageScaling
 
 __all__ = [
@@ -38,10 +38,8 @@ KeyId: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupEntry:
+class GroupEntry(Strict):
     """One group as it was accepted."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: tuple[str, ...]  # value of each of the check's control features and its `by`
     n: Count  # denominator of a rate, or the samples that another metric is computed from
@@ -55,10 +53,8 @@ class GroupEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Strict):
     """One check as it was accepted."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     check: str
     metric: str
@@ -89,10 +85,8 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomesRef:
+class OutcomesRef(Strict):
     """Where the outcomes of a model's samples are, and what must be in there."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     # In one folder beside the JSON: a baseline that somebody else wrote must not lead out of there.
     file: Annotated[str, Field(pattern=r"^[^./\\:][^/\\:]*/[A-Za-z0-9_]+-[0-9a-f]{12}\.npz$")]
@@ -103,10 +97,8 @@ class OutcomesRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelBaseline:
+class ModelBaseline(Strict):
     """One model as it was accepted."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     checks: dict[str, Entry]  # by `Question.line`
     outcomes: OutcomesRef | None = None  # None where the samples have no ids, so that nothing can be paired
@@ -114,10 +106,8 @@ class ModelBaseline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
+class Baseline(Strict):
     """All of it."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     schema: int = SCHEMA  # version of this layout
     # of schema 1, in which it stood beside the ids hashed under it, so that they could be found by trying: stays

@@ -11,23 +11,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["git_commit", "git_status", "installed_versions", "package_versions"]
+__all__ = ["git_commit", "git_status", "installed_versions"]
 
 _ALWAYS = ("fairness-checks", "numpy", "scipy")
-_IF_IMPORTED = {"pandas": "pandas", "sklearn": "scikit-learn", "torch": "torch"}
+_OTHERS = {"pandas": "pandas", "sklearn": "scikit-learn", "torch": "torch"}
 _SECONDS = 20.0
 
 
-def package_versions() -> dict[str, str]:
-    """Return versions of this package, numpy and scipy; of pandas, scikit-learn and torch if they were imported."""
-    names = [*_ALWAYS, *(name for module, name in _IF_IMPORTED.items() if module in sys.modules)]
-    return {name: importlib.metadata.version(name) for name in names}
-
-
-def installed_versions() -> dict[str, str]:
-    """Return versions of the same packages as far as they are installed: alike in all processes of a run."""
+def installed_versions(*, imported: bool = False) -> dict[str, str]:
+    """Return versions of this package, numpy and scipy; of pandas, scikit-learn and torch if installed, or imported."""
+    # What is installed is alike in all processes of a run.
     found = {}
-    for name in (*_ALWAYS, *_IF_IMPORTED.values()):
+    for name in (*_ALWAYS, *(name for module, name in _OTHERS.items() if not imported or module in sys.modules)):
         with suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found

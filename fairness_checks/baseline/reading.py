@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from fairness_checks.baseline.document import SCHEMA, Baseline, Entry, ModelBaseline, Salt, Sha256
 from fairness_checks.baseline.text import checksum, written_by
 from fairness_checks.errors import BaselineError
-from fairness_checks.records.parts import STRICT
+from fairness_checks.records.parts import Strict
 from fairness_checks.storage.files import read_regular
 
 __all__ = ["REWRITE", "parse_baseline", "read_baseline"]
@@ -26,10 +26,8 @@ _MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
+class _File(Strict):
     """The top level of the file."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     checksum: Sha256
     models: dict[str, ModelBaseline]

@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from fairness_checks.baseline.document import GroupEntry, OutcomesRef
 from fairness_checks.baseline.fingerprint import Pseudonyms
@@ -24,7 +23,7 @@ from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.kinds.influences import group_influences
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Check, Settings
-from fairness_checks.records.parts import STRICT
+from fairness_checks.records.parts import Strict
 from fairness_checks.storage.files import read_regular
 
 __all__ = ["OUTCOMES", "Staged", "read_staged", "stage"]
@@ -34,10 +33,8 @@ _STAGED = "staged.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Staged:
+class Staged(Strict):
     """A model's part of the next baseline."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     outcomes: OutcomesRef | None  # of the file `OUTCOMES` beside it; None where the samples have no ids
     groups: dict[str, tuple[GroupEntry, ...]]  # of each check against the baseline, by `Question.line`

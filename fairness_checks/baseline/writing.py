@@ -10,7 +10,7 @@ from pathlib import Path
 from fairness_checks.baseline.accepted import tighter
 from fairness_checks.baseline.document import Baseline, Entry, ModelBaseline
 from fairness_checks.baseline.entries import entry_of
-from fairness_checks.baseline.provenance import git_commit, package_versions
+from fairness_checks.baseline.provenance import git_commit, installed_versions
 from fairness_checks.baseline.staging import OUTCOMES, Staged, read_staged
 from fairness_checks.baseline.store import outcomes_folder, update_baseline
 from fairness_checks.question.checks import Check
@@ -41,7 +41,7 @@ def write_baseline(
     # only where all of them ran, and passed, were waived, or are new. Where `complete`, every configured check ran,
     # and a model that is no longer configured goes.
     commit = git_commit(path.parent, ignore=[path.name, outcomes_folder(path).name, ".gitignore"])
-    written = Written(package_versions(), commit, date.today().isoformat())
+    written = Written(installed_versions(imported=True), commit, date.today().isoformat())
     accepted: dict[str, dict[str, Entry]] = {}
     compared: dict[str, Staged] = {}
     files: dict[str, Path] = {}

@@ -130,7 +130,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         place = config.invocation_params.dir if config.getoption("fairness_report") else config.rootpath
         evidence = EvidenceOfRun(config, words.ledger, place / folder, writes=words.runs_nothing is None)
-        config.stash[EVIDENCE] = evidence
+        config.stash[EVIDENCE] = evidence.leave
         _register(config, evidence, "fairness-evidence")
     _register(config, RunCache(config), "fairness-cache")
     _register(config, HandWritten(), "fairness-hand-written")

@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -21,16 +21,10 @@ from fairness_checks.plugin.scratch import SCRATCH
 from fairness_checks.plugin.suite import LimitsTest
 
 if TYPE_CHECKING:
-    from fairness_checks.inputs.predictions import Predictions
-    from fairness_checks.judge.listeners import Basis
-    from fairness_checks.judge.measurements import Measurements
-    from fairness_checks.judge.verdict import Answer
     from fairness_checks.plugin.xdist import Ledger
-    from fairness_checks.question.checks import Check
     from fairness_checks.report.evidence import (
         ConfigurationEvidence,
         Evidence,
-        GitEvidence,
         ModelEvidence,
         RunEvidence,
     )
@@ -67,30 +61,13 @@ class EvidenceOfRun:
                 "give a folder that can be written"
             ) from None
 
-    def leave_model(
-        self,
-        model: str,
-        predictions: Predictions | None,
-        measured: Measurements,
-        checks: Sequence[Check],
-        answers: Sequence[Answer],
-        cache: str | None,
-    ) -> None:
-        """Leave what the evidence needs of a model, once a process."""
-        from fairness_checks.judge.evidencing import model_evidence
-
-        part = model_evidence(model, predictions, measured, checks, answers, cache=cache)
-        self._left[model] = _leave(part, self._config.stash[SCRATCH].folder())
-
-    def leave_verdict(self, item: pytest.Item, basis: Basis) -> None:
-        """Leave what the evidence needs of a verdict of a hand-written test."""
-        from fairness_checks.judge.evidencing import model_evidence
-
-        answer = [basis.record]
-        part = model_evidence(
-            basis.record.model, basis.predictions, basis.measured, [basis.check], answer, asked=basis.settings
-        )
-        item.stash.setdefault(OWN_PARTS, []).append(_leave(part, self._config.stash[SCRATCH].folder()))
+    def leave(self, part: ModelEvidence, item: pytest.Item | None = None) -> None:
+        """Leave what the evidence needs of a model, once a process, or of a verdict of a hand-written test."""
+        path = _leave(part, self._config.stash[SCRATCH].folder())
+        if item is None:
+            self._left[part.model] = path
+        else:
+            item.stash.setdefault(OWN_PARTS, []).append(path)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -184,9 +161,10 @@ class EvidenceOfRun:
 
     def _run(self) -> RunEvidence:
         from fairness_checks.baseline.provenance import installed_versions
-        from fairness_checks.report.evidence import RunEvidence
+        from fairness_checks.report.evidence import GitEvidence, RunEvidence
 
         gate = self._config.stash[GATE]
+        commit, _, dirty = (gate.commit or "").partition("+")
         return RunEvidence(
             started=self._started,
             ended=_now(),
@@ -195,18 +173,7 @@ class EvidenceOfRun:
             whole=gate.unfiltered,
             python=platform.python_version(),
             versions=installed_versions(),
-            git=self._git,
-        )
-
-    @cached_property
-    def _git(self) -> GitEvidence | None:
-        """The commit when the run began; a run that writes a baseline changes the tree."""
-        from fairness_checks.baseline.provenance import git_commit
-        from fairness_checks.report.evidence import GitEvidence
-
-        commit = git_commit(self._config.rootpath)
-        return (
-            GitEvidence(commit=commit.removesuffix("+dirty"), clean=not commit.endswith("+dirty")) if commit else None
+            git=GitEvidence(commit=commit, clean=not dirty) if commit else None,
         )
 
     @cached_property

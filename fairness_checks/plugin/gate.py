@@ -7,6 +7,7 @@ import dataclasses
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from datetime import date
+from functools import cached_property
 from glob import glob
 from pathlib import Path
 from types import MappingProxyType
@@ -125,6 +126,13 @@ class Gate:
         """The burden of proof of the command line, which wins over every other."""
         given: Burden | None = self._config.getoption("fairness_burden")
         return given
+
+    @cached_property
+    def commit(self) -> str | None:
+        """The commit when it was first asked for; a run that writes a baseline changes the tree."""
+        from fairness_checks.baseline.provenance import git_commit
+
+        return git_commit(self._config.rootpath)
 
     @property
     def unfiltered(self) -> bool:
@@ -341,9 +349,11 @@ class Gate:
         evaluation = dataclasses.replace(evaluation, accepted=self.baseline.accepted(model, checks))
         measured = measure(evaluation, checks, self.settings)
         answers = judge_measured(model, measured, checks, self.settings, self.limits.waivers, self.today)
-        if (evidence := self._config.stash.get(EVIDENCE, None)) is not None:
+        if leave := self._config.stash.get(EVIDENCE, None):
+            from fairness_checks.judge.evidencing import model_evidence
+
             read = self._config.stash[RUN_CACHE].said_of(model)
-            evidence.leave_model(model, evaluation.predictions, measured, checks, answers, read)
+            leave(model_evidence(model, evaluation.predictions, measured, checks, answers, cache=read), None)
         if any(isinstance(answer, Exception) for answer in answers):
             self._incomplete.add(model)
         else:

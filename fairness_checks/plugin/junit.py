@@ -34,7 +34,7 @@ def complete_junit(config: pytest.Config, deselected: Iterable[str]) -> None:
 
 def _of_run(config: pytest.Config) -> Iterator[tuple[str, str]]:
     """Yield what was judged, by what: properties of the suite."""
-    from fairness_checks.baseline.provenance import git_commit, installed_versions
+    from fairness_checks.baseline.provenance import installed_versions
 
     gate = config.stash[GATE]
     yield "fairness.config", gate.node_prefix
@@ -43,8 +43,8 @@ def _of_run(config: pytest.Config) -> Iterator[tuple[str, str]]:
     yield "fairness.burden_of_proof", gate.settings.burden_of_proof
     yield "fairness.seed", str(gate.limits.seed)
     yield "fairness.day", gate.today.isoformat()
-    if commit := git_commit(config.rootpath):
-        yield "fairness.git_commit", commit
+    if gate.commit:
+        yield "fairness.git_commit", gate.commit
     for package, version in sorted(installed_versions().items()):
         yield f"fairness.version.{package.replace('-', '_')}", version
     for model, reason in gate.limits.unchecked.items():

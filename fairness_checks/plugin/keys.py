@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,14 +11,12 @@ import pytest
 if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession
     from fairness_checks.config.loading import GateConfig
-    from fairness_checks.inputs.predictions import Predictions
-    from fairness_checks.judge.listeners import Basis
-    from fairness_checks.judge.measurements import Measurements
     from fairness_checks.judge.verdict import Answer
     from fairness_checks.question.checks import Burden, Check, Settings
     from fairness_checks.question.metrics import Metric
     from fairness_checks.question.question import Question
     from fairness_checks.records.check_record import CheckRecord
+    from fairness_checks.report.evidence import ModelEvidence
 
 __all__ = [
     "DECIDED",
@@ -31,7 +29,6 @@ __all__ = [
     "STAGED",
     "STATE",
     "Judging",
-    "Leaving",
 ]
 
 
@@ -60,6 +57,11 @@ class Judging(Protocol):
         ...
 
     @property
+    def commit(self) -> str | None:
+        """The commit of the project, with "+dirty" behind it where a tracked file differs; None without git."""
+        ...
+
+    @property
     def unfiltered(self) -> bool:
         """Whether every configured check is to run, as far as this process has deselected."""
         ...
@@ -81,28 +83,9 @@ class Judging(Protocol):
         ...
 
 
-class Leaving(Protocol):
-    """What leaves something for the evidence of the run; `fairness_checks.plugin.evidence` has it."""
-
-    def leave_model(
-        self,
-        model: str,
-        predictions: Predictions | None,
-        measured: Measurements,
-        checks: Sequence[Check],
-        answers: Sequence[Answer],
-        cache: str | None,
-    ) -> None:
-        """Leave what is needed of a model, once a process."""
-        ...
-
-    def leave_verdict(self, item: pytest.Item, basis: Basis) -> None:
-        """Leave what is needed of a verdict of a hand-written test."""
-        ...
-
-
 GATE: pytest.StashKey[Judging] = pytest.StashKey()
-EVIDENCE: pytest.StashKey[Leaving] = pytest.StashKey()
+EVIDENCE: pytest.StashKey[Callable[[ModelEvidence, pytest.Item | None], None]] = pytest.StashKey()
+"""What leaves a part for the evidence of the run: of a model, or of a verdict of a hand-written test."""
 RECORDS: pytest.StashKey[list[CheckRecord]] = pytest.StashKey()
 SAID: pytest.StashKey[list[tuple[str, str]]] = pytest.StashKey()  # what the gate says of a test, as properties
 DECIDED: pytest.StashKey[bool] = pytest.StashKey()  # the call of the test is over

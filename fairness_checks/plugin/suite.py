@@ -163,8 +163,11 @@ def keep(item: pytest.Item, basis: Basis) -> None:
     """Keep a verdict of `fairness_checks.audit`; the burden of proof of the command line wins over its own."""
     burden, record = item.config.stash[GATE].burden, basis.record
     attach(item, dataclasses.replace(record, burden_of_proof=burden) if burden else record)
-    if (evidence := item.config.stash.get(EVIDENCE, None)) is not None:
-        evidence.leave_verdict(item, basis)
+    if leave := item.config.stash.get(EVIDENCE, None):
+        from fairness_checks.judge.evidencing import model_evidence
+
+        of = (record.model, basis.predictions, basis.measured, [basis.check], [record])
+        leave(model_evidence(*of, asked=basis.settings), item)
 
 
 def fails(record: CheckRecord) -> bool:

@@ -7,9 +7,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import ClassVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from fairness_checks.errors import RecordError
 from fairness_checks.plain import canonical_json
@@ -17,7 +16,7 @@ from fairness_checks.question.checks import Burden, Correction, Strata
 from fairness_checks.question.limits import LIMITS, LimitKind
 from fairness_checks.question.question import Question
 from fairness_checks.records.decision import Verdict, decide
-from fairness_checks.records.parts import STRICT, GroupRecord, InputRecord, RegressionRecord, WaiverRecord
+from fairness_checks.records.parts import GroupRecord, InputRecord, RegressionRecord, Strict, WaiverRecord
 from fairness_checks.records.sweep_record import SweepRecord
 
 __all__ = ["SCHEMA", "CheckRecord"]
@@ -26,7 +25,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRecord:
+class CheckRecord(Strict):
     """Everything that is known about one check once it has been decided.
 
     Parameters
@@ -97,8 +96,6 @@ class CheckRecord:
     schema : int
         Version of this layout.
     """
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     model: str
     check: str

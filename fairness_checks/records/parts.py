@@ -11,14 +11,18 @@ from fairness_checks.plain import printable
 from fairness_checks.question.checks import IdenticalRows, Worsening
 from fairness_checks.typing import Decisions, ImageScaling
 
-__all__ = ["STRICT", "GroupRecord", "InputRecord", "RegressionRecord", "WaiverRecord"]
+__all__ = ["GroupRecord", "InputRecord", "RegressionRecord", "Strict", "WaiverRecord"]
 
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-"""How what is written is read back: with the fields that there are, and numbers that are numbers."""
+
+class Strict:
+    """How what is written is read back: with the fields that there are, and numbers that are numbers."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupRecord:
+class GroupRecord(Strict):
     """One group's counts and rate.
 
     Parameters
@@ -46,8 +50,6 @@ class GroupRecord:
         Why the group could not be judged.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
     name: tuple[str, ...]
     samples: int
     events: int | None
@@ -68,10 +70,8 @@ class GroupRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaiverRecord:
+class WaiverRecord(Strict):
     """The accepted debt that covers a violation."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     reason: str
     approved_by: str
@@ -79,7 +79,7 @@ class WaiverRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputRecord:
+class InputRecord(Strict):
     """What the predictions mean that were judged.
 
     Parameters
@@ -98,8 +98,6 @@ class InputRecord:
         What pixels of 0 to 255 became for a model of images, whose errors are in these units; None of any other.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
     positive: str | None = None
     decisions: Decisions | None = None
     threshold: float | None = None
@@ -109,7 +107,7 @@ class InputRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegressionRecord:
+class RegressionRecord(Strict):
     """What a model was compared with, of a check against the baseline.
 
     Parameters
@@ -136,8 +134,6 @@ class RegressionRecord:
         To what a proved improvement tightens it when the baseline is updated: the end of the interval of the value
         now, and what it may get worse by; None where nothing is proved, or what is held is tighter.
     """
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     of: Worsening
     before: float | None

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
-
-from pydantic import ConfigDict
 
 from fairness_checks.question.checks import MixAnswer
 from fairness_checks.question.gaps import Gap
-from fairness_checks.records.parts import STRICT
+from fairness_checks.records.parts import Strict
 
 __all__ = ["MixChange", "MixGroup", "MixRecord", "SweepRecord"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MixGroup:
+class MixGroup(Strict):
     """One group under one training mix.
 
     Parameters
@@ -30,8 +27,6 @@ class MixGroup:
         Repeats in which the value is defined.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
     name: str
     value: float | None
     low: float | None
@@ -42,7 +37,7 @@ class MixGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MixChange:
+class MixChange(Strict):
     """What another training mix does to the gap, compared with the mix as is on the same splits.
 
     Intervals are simultaneous over the mixes (Bonferroni), each end at the record's alpha.
@@ -58,8 +53,6 @@ class MixChange:
         or none of these.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
     reduction: float
     low: float
     high: float
@@ -70,7 +63,7 @@ class MixChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MixRecord:
+class MixRecord(Strict):
     """All groups under one training mix.
 
     Parameters
@@ -88,8 +81,6 @@ class MixRecord:
         Against the mix as is; None of that mix itself, and where there is none or a group cannot be judged.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
     mix: str
     feature_set: str
     groups: tuple[MixGroup, ...]
@@ -102,7 +93,7 @@ class MixRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepRecord:
+class SweepRecord(Strict):
     """What was retrained, and what decides, of a check on a sweep.
 
     Parameters
@@ -146,8 +137,6 @@ class SweepRecord:
     repeat_share : float or None
         How much of the deciding gap's variance more repeats of the same patients would take away.
     """
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     gap: Gap
     mixes: tuple[str, ...]

@@ -11,16 +11,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from fairness_checks.errors import EvidenceError
 from fairness_checks.plain import canonical_json
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.records.check_record import CheckRecord
-from fairness_checks.records.parts import STRICT, InputRecord
+from fairness_checks.records.parts import InputRecord, Strict
 from fairness_checks.typing import TestData
 
 __all__ = [
@@ -50,20 +50,16 @@ _DEEPEST = 6  # levels that are written a line each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GitEvidence:
+class GitEvidence(Strict):
     """The commit of the project, and whether a tracked file differed from it."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     commit: str
     clean: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunEvidence:
+class RunEvidence(Strict):
     """How a run came about."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     started: str  # in UTC, as in 2027-06-30T12:00:00Z, as is `ended`
     ended: str
@@ -76,10 +72,8 @@ class RunEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MetricEvidence:
+class MetricEvidence(Strict):
     """A metric of the user's own, but for its function; see `fairness_checks.Metric`. No end of its range is null."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: str
     formula: str
@@ -105,10 +99,8 @@ class MetricEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigurationEvidence:
+class ConfigurationEvidence(Strict):
     """The file of limits as it was read."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     file: str  # its name
     sha256: str  # of its bytes
@@ -120,20 +112,16 @@ class ConfigurationEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineEvidence:
+class BaselineEvidence(Strict):
     """The baseline that was compared with."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     file: str
     sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataEvidence:
+class DataEvidence(Strict):
     """The held-out samples of a model."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     samples: int
     sha256: str  # of labels, decisions, scores, errors, uncertainties, groups and clusters, in their order
@@ -141,10 +129,8 @@ class DataEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedEvidence:
+class AskedEvidence(Strict):
     """What a hand-written test asked; see `fairness_checks.question.checks.Check` and `Settings`."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     metric: str
     by: tuple[str, ...]
@@ -182,10 +168,8 @@ _OF_SETTINGS = ("alpha", "correction", "burden_of_proof", "min_group_size")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckEvidence:
+class CheckEvidence(Strict):
     """One check."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     question: str  # `Question.line`
     asked: AskedEvidence | None = None  # of a hand-written test; the file of limits says the rest
@@ -197,10 +181,8 @@ class CheckEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelEvidence:
+class ModelEvidence(Strict):
     """One model with all of its checks, or one verdict of a hand-written test."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     model: str
     test: str | None = None  # of a hand-written test, its id
@@ -217,20 +199,16 @@ class ModelEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailureEvidence:
+class FailureEvidence(Strict):
     """A test that failed for another reason than a verdict."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     test: str
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Strict):
     """All that is needed to judge a run again."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     schema: int = SCHEMA  # version of this layout
     complete: bool  # the run came to its end; an incomplete one proves nothing

@@ -1,27 +1,15 @@
-"""What a fitted result depends on, as text for the key of its cache entry: data, code and library versions."""
+"""What a fitted result depends on, as text for the key of its cache entry: its data."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import CacheError
 
-__all__ = ["array_digest", "library_versions"]
-
-
-def library_versions(*names: str) -> dict[str, str]:
-    """Return the installed version of each distribution; CacheError where one is missing."""
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            raise CacheError(f"library_versions: {name!r} is not installed; use its name on the index") from None
-    return versions
+__all__ = ["array_digest"]
 
 
 def array_digest(*arrays: npt.ArrayLike) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
 from fairness_checks.errors import RecordError
 from fairness_checks.plain import canonical_json
-from fairness_checks.records.parts import STRICT
+from fairness_checks.records.parts import Strict
 from fairness_checks.stats.mismatch import comes_first
 from fairness_checks.sweep.plan import Task
 from fairness_checks.typing import Decisions, ImageScaling
@@ -20,10 +20,8 @@ __all__ = ["GroupResult", "PairResult", "RepeatResult", "SweepResults"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupResult:
+class GroupResult(Strict):
     """One group in one repeat."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     train: int  # rows that were trained on
     real: int  # how many different rows of the data set these are or were made from
@@ -36,10 +34,8 @@ class GroupResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairResult:
+class PairResult(Strict):
     """How errors and uncertainties order two groups in one repeat."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     first: str  # the groups, sorted
     second: str
@@ -54,10 +50,8 @@ class PairResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RepeatResult:
+class RepeatResult(Strict):
     """One training: a mix, a feature set, a repeat."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     mix: str
     feature_set: str
@@ -85,7 +79,7 @@ class RepeatResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepResults:
+class SweepResults(Strict):
     """All trainings of a sweep.
 
     Parameters
@@ -109,8 +103,6 @@ class SweepResults:
         When the oldest of those that were stored was written, as in 2027-06-30T12:00:00Z; None where none was. Not part
         of what is written either.
     """
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     model: str
     by: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from scipy import stats
 
 from fairness_checks.plain import JSON
 from fairness_checks.storage.cache import FittedCache
-from fairness_checks.storage.cache_keys import library_versions
 from fairness_checks.storage.code_digest import code_digest
 from fairness_checks.sweep import DataSet, TrainableModel
 from fairness_checks.sweep.randomness import FIT, SPLIT, generator
@@ -59,7 +59,7 @@ def shap_rankings(
         "model": model.identity().key,
         "columns": [str(name) for name in columns],
         "code": code_digest(shap_rankings),
-        "libraries": library_versions("numpy", "scikit-learn", "shap"),
+        "libraries": {name: version(name) for name in ("numpy", "scikit-learn", "shap")},
         "split": {"test": test, "seed": seed},
     }
 

@@ -9,6 +9,7 @@ seen patients who test later. Nested tuning, a search in each of 3,200 trainings
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold
 
 from fairness_checks.plain import JSON
 from fairness_checks.storage.cache import FittedCache
-from fairness_checks.storage.cache_keys import library_versions
 from fairness_checks.storage.code_digest import code_digest
 from fairness_checks.sweep import DataSet
 from fairness_checks.sweep.splits import split
@@ -64,7 +64,7 @@ def tuned_parameters(
     key: dict[str, JSON] = {
         "data": data.select(columns).fingerprint(),
         "code": code_digest(tuned_parameters),
-        "libraries": library_versions("numpy", "pandas", "scikit-learn", "scipy"),
+        "libraries": {name: version(name) for name in ("numpy", "pandas", "scikit-learn", "scipy")},
         "seed": seed,
     }
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from fairness_checks.baseline.provenance import git_commit, package_versions
+from fairness_checks.baseline.provenance import git_commit, installed_versions
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -61,7 +61,8 @@ def test_no_repository_no_commit_no_git(tmp_path, monkeypatch):
     assert git_commit(tmp_path) is None
 
 
-def test_versions_are_those_installed():
-    versions = package_versions()
+@pytest.mark.parametrize("imported", [False, True])
+def test_versions_are_those_installed(imported):
+    versions = installed_versions(imported=imported)
     assert {"fairness-checks", "numpy", "scipy"} <= set(versions)
     assert all(importlib.metadata.version(name) == version for name, version in versions.items())

@@ -18,7 +18,7 @@ from fairness_checks.errors import CacheError
 from fairness_checks.storage import cache as cache_module
 from fairness_checks.storage import files
 from fairness_checks.storage.cache import FittedCache
-from fairness_checks.storage.cache_keys import array_digest, library_versions
+from fairness_checks.storage.cache_keys import array_digest
 from fairness_checks.storage.entries import packed, unpacked
 
 KEY = {"data": "abc", "code": "123", "parameters": {"depth": 3, "seed": None}, "libraries": {"numpy": "2.0"}}
@@ -341,12 +341,6 @@ def test_array_digest_sees_values_dtype_shape_and_order():
     assert array_digest(["a", "b"]) != array_digest(["ab", ""])
     with pytest.raises(CacheError, match="array 1 has dtype object"):
         array_digest(base, np.array([None]))
-
-
-def test_library_versions_names_what_is_missing():
-    assert library_versions("numpy") == {"numpy": np.__version__}
-    with pytest.raises(CacheError, match="'no-such-library' is not installed"):
-        library_versions("numpy", "no-such-library")
 
 
 def scores(limit: float, handle: object = None):
