@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from fairness_checks.stats.estimates import ROUNDED, farthest, normal_tail, upper_tail
+from fairness_checks.stats.estimates import ROUNDED, both_tails, farthest, normal_tail, upper_tail
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.mismatch import MismatchStatistics, comes_first
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
@@ -47,13 +47,13 @@ class MismatchPairs:
         i, j = block_pairs(self.blocks)
         worse = comes_first(statistics.error_auc[i, j], statistics.uncertainty_auc[i, j])
         self.first, self.second = np.where(worse, i, j), np.where(worse, j, i)
-        pair, turned = (self.first, self.second), (self.second, self.first)
-        self.error_auc: Array = statistics.error_auc[pair]
-        self._uncertainty_auc: Array = statistics.uncertainty_auc[pair]
+        place, turned = (x * len(self.blocks) + y for x, y in ((self.first, self.second), (self.second, self.first)))
+        self.error_auc: Array = statistics.error_auc.take(place)
+        self._uncertainty_auc: Array = statistics.uncertainty_auc.take(place)
         self.disparity: Array = self.error_auc - self._uncertainty_auc
         self._m, self._n = statistics.effective[self.first], statistics.effective[self.second]
         kept = statistics.effective / statistics.units
-        self._shared = statistics.shared[pair] * np.minimum(kept[self.first], kept[self.second])
+        self._shared = statistics.shared.take(place) * np.minimum(kept[self.first], kept[self.second])
 
         of_error, of_uncertainty = (statistics.error_auc - 0.5) ** 2, (statistics.uncertainty_auc - 0.5) ** 2
         per_sample = _PSEUDO_SAMPLE * statistics.effective[:, None] ** -2
@@ -61,20 +61,28 @@ class MismatchPairs:
         error_parts = statistics.error_variance + of_error * per_sample
         uncertainty_parts = statistics.uncertainty_variance + of_uncertainty * per_sample
         # Variances, each as three parts: of the first group, of the second, and twice their covariance; shapes (3, B).
-        whole = np.array([parts[pair], parts[turned], statistics.covariance[pair]])
-        self._of_error = np.array([error_parts[pair], error_parts[turned], statistics.error_covariance[pair]])
-        self._of_uncertainty = np.array(
-            [uncertainty_parts[pair], uncertainty_parts[turned], statistics.uncertainty_covariance[pair]]
+        whole, self._of_error, self._of_uncertainty = (
+            np.array([of_group.take(place), of_group.take(turned), of_both.take(place)])
+            for of_group, of_both in (
+                (parts, statistics.covariance),
+                (error_parts, statistics.error_covariance),
+                (uncertainty_parts, statistics.uncertainty_covariance),
+            )
         )
         self._of_both = (self._of_error + self._of_uncertainty - whole) / 2.0  # covariance of the two areas
         least = 0.25 / (self._m * self._n) ** 2  # half a step of an area
-        by_error, by_uncertainty = ((x[pair] * (self._m**-2 + self._n**-2)) for x in (of_error, of_uncertainty))
+        by_error, by_uncertainty = ((x.take(place) * (self._m**-2 + self._n**-2)) for x in (of_error, of_uncertainty))
         self._least = np.maximum(by_error + by_uncertainty, least)
 
         everyone = np.arange(len(self.first))
         self.error, self.freedom = self._spread(whole, self._least, everyone)
         error, freedom = self._spread(self._of_error, np.maximum(by_error, least), everyone)
-        self.p_not_worse: Array = upper_tail((self.error_auc - 0.5) / error, freedom)
+        self._worse = (self.error_auc - 0.5) / error, freedom
+        # Exact where it can decide: below the level, and where errors may say which group is worse.
+        p = normal_tail(self._worse[0])
+        some = ~(p > max(enough, BY_ERRORS) * (1.0 + ROUNDED))
+        p[some] = upper_tail(*(x[some] for x in self._worse))
+        self.p_not_worse: Array = p
         # Of a group's part there is one estimate a pair; their mean stands for the group among all pairs.
         compared = self.blocks[:, None] == self.blocks
         np.fill_diagonal(compared, False)
@@ -142,23 +150,23 @@ class MismatchPairs:
         # Where the errors alone do not prove it, and others do, a lower bound: what the errors say.
         p: Array = self.p_not_worse[index].copy()
         asked = (p < self.enough) | (self.disparity[index] >= self.disparity.max() - self.step)
-
-        def complete(some: np.ndarray) -> None:
-            near, far = upper_tail(*self._standardised(index[some], (tolerance, -tolerance)))
-            p[some] = np.maximum(np.minimum(near + far, 1.0), p[some])
-
-        complete(asked)
+        p[asked] = np.maximum(p[asked], self._beyond(index[asked], tolerance, self.enough))
         if 2.0 * p[asked].min(initial=1.0) > self.enough:  # up to twice the smallest counts among several pairs
-            complete(~asked)
+            p = np.maximum(upper_tail(*(x[index] for x in self._worse)), self._beyond(index, tolerance))
         return p
+
+    def _beyond(self, index: np.ndarray, tolerance: float, level: float | None = None) -> Array:
+        """p-values of H0 "the mismatch keeps the tolerance"; `level` as for `both_tails`."""
+        (near, far), (of_near, of_far) = self._standardised(index, (tolerance, -tolerance))
+        return both_tails(near, far, of_near, of_far, level)
 
     def compliance(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the mismatch meets or exceeds the tolerance in the turn that is true"."""
         # Of many pairs only the largest is exact, and on which side of the level each lies.
         if len(index) <= _FEW or self._fewest <= 0.0:
             return self._compliance(index, tolerance)
-        least, most = self._between(index, tolerance)
-        turned = -self._between(index, -tolerance)[1]  # the errors may exclude this turn instead
+        (least, most), (_, turned) = self._between(index, (tolerance, -tolerance))
+        turned = -turned  # the errors may exclude this turn instead
         largest = float(self._compliance(index[[most.argmin()]], tolerance)[0])
         by_errors = self.p_not_worse[index] / BY_ERRORS
 
@@ -171,23 +179,25 @@ class MismatchPairs:
         p[some] = self._compliance(index[some], tolerance)
         return p
 
-    def _between(self, index: np.ndarray, margin: float) -> tuple[Array, Array]:
-        """Return what margin less mismatch, in its standard errors, is at least and at most; shapes (b,)."""
+    def _between(self, index: np.ndarray, margins: tuple[float, ...]) -> list[tuple[Array, Array]]:
+        """Return what a margin less mismatch, in its standard errors, is at least and at most; shapes (b,)."""
         # The shares that `_standardised` tries are not known here: both variances are taken at either end of their
         # way.
-        a, b = self.error_auc[index], self._uncertainty_auc[index]
-        of_error, of_uncertainty, of_both, inwards = self._moved_by(index)
-        lowest, highest, reach = _room(margin, inwards)
-        ends = np.clip(a, lowest, highest), np.clip(b + margin, lowest, highest)
-        by_a, by_b = (np.array(_shape_between(*(x - move for x in ends))) for move in (0.0, reach))
-        low, high = by_a * of_error.sum(axis=0) + by_b * of_uncertainty.sum(axis=0)
-        both = 2.0 * of_both.sum(axis=0)
-        joint = np.sqrt(by_a * by_b)
-        low = low - np.where(both > 0.0, joint[1], joint[0]) * both
-        high = high - np.where(both > 0.0, joint[0], joint[1]) * both
-        gap = margin - (a - b)
-        near, far = (gap / np.sqrt(np.maximum(x, self._least[index])) for x in (high, low))
-        return np.minimum(near, far), np.maximum(near, far)
+        a, b, moved, found = self.error_auc[index], self._uncertainty_auc[index], self._moved_by(index), []
+        of_error, of_uncertainty, of_both = (part.sum(axis=0) for part in moved[:3])
+        both = 2.0 * of_both
+        for margin in margins:
+            lowest, highest, reach = _room(margin, moved[3])
+            ends = np.clip(a, lowest, highest), np.clip(b + margin, lowest, highest)
+            by_a, by_b = (np.array(_shape_between(*(x - move for x in ends))) for move in (0.0, reach))
+            low, high = by_a * of_error + by_b * of_uncertainty
+            joint = np.sqrt(by_a * by_b)
+            low = low - np.where(both > 0.0, joint[1], joint[0]) * both
+            high = high - np.where(both > 0.0, joint[0], joint[1]) * both
+            gap = margin - (a - b)
+            near, far = (gap / np.sqrt(np.maximum(x, self._least[index])) for x in (high, low))
+            found.append((np.minimum(near, far), np.maximum(near, far)))
+        return found
 
     def _compliance(self, index: np.ndarray, tolerance: float) -> Array:
         """Return exact p-values of `compliance`."""
@@ -207,7 +217,12 @@ class MismatchPairs:
     def lower(self, level: float) -> float:
         """Lower bound of the largest mismatch, each pair at one level; -M counts where either group may be worse."""
         m = np.where(self.p_not_worse < level, self.disparity, -np.abs(self.disparity))
-        return float(np.max(m - self.error * self._quantile(level)))
+        at_most = m + self.error * float(special.ndtri(level))  # a level below 1/2: Student's quantile is further out
+        some = np.array([at_most.argmax()])
+        for _ in range(2):  # the one that is most promising; then all that may exceed it
+            bound = float(np.max(m[some] - self.error[some] * self._quantile(level, some)))
+            some = np.flatnonzero(~(at_most < bound))
+        return bound
 
     def upper(self, alpha: float) -> float:
         """Return the least tolerance of 0 or less within which all pairs are shown to lie; they are within 0."""
@@ -217,8 +232,8 @@ class MismatchPairs:
             low, high = (low, middle) if self.compliance(everyone, middle).max() < alpha else (middle, high)
         return low
 
-    def _quantile(self, level: float) -> Array:
-        return np.asarray(-special.stdtrit(self.freedom, level))
+    def _quantile(self, level: float, index: np.ndarray) -> Array:
+        return np.asarray(-special.stdtrit(self.freedom[index], level))
 
 
 def _shape(area: Array) -> Array:

@@ -24,6 +24,7 @@ __all__ = ["FEWEST", "MismatchStatistics", "comes_first", "mismatch_by_group", "
 
 FEWEST = 10  # samples, or clusters, of a group from which on a test at a margin keeps its level
 _AT_ONCE = 131_072  # numbers of a table
+_MANY = 16  # groups, from which on a sample's placements among them are long enough to be summed as they lie
 _EQUAL = 1e-12  # areas this close to 1/2 are 1/2: a mean of shares of pairs is rounded
 
 Integers = npt.NDArray[np.int64]
@@ -157,11 +158,15 @@ def mismatch_by_group(
         ranks = [Ranks(values[rows], group, len(present)) for values in (error, uncertainty)]
     for i in range(len(present)):
         members, mine = slice(starts[i], starts[i] + n[i]), slice(unit_starts[i], unit_starts[i] + k[i])
+        less_one = k[i] / (k[i] - 1.0) if k[i] > 1 else np.nan
+        if cells is None and len(present) >= _MANY:
+            mean, spread = _moments(ranks, members, n)
+            means[1:, i], spreads[:, i] = mean / (2.0 * n), spread * less_one / (2.0 * n * n[i]) ** 2
+            continue
         placed = [by.placements(members) for by in ranks]
         row_starts = (
             None if cells is None else np.searchsorted(unit_of_row[rows[members]], np.arange(mine.start, mine.stop))
         )
-        less_one = k[i] / (k[i] - 1.0) if k[i] > 1 else np.nan
         for others in _parts(len(present), int(n[i])):
             scale = 2.0 * n[others]
             errors, uncertainties = (np.array(table[:, others].T, dtype=np.float64, order="C") for table in placed)
@@ -194,6 +199,23 @@ def mismatch_by_group(
         samples,
         _effective(samples, cells),
     )
+
+
+def _moments(ranks: Sequence[Ranks], members: slice, n: Integers) -> tuple[Array, Array]:
+    """Return means, and sums of squared deviations, of one group's placements among independent samples."""
+    # Shapes (2, G): of errors and uncertainties; (3, G): of their difference, errors and uncertainties. Sums of whole
+    # numbers, nearly always without any rounding.
+    count, step = members.stop - members.start, max(_AT_ONCE // len(n), 1)
+    exact = step * (2 * int(n.max())) ** 2 < 2**31
+    sums, products = np.zeros((2, len(n))), np.zeros((3, len(n)))
+    for start in range(members.start, members.stop, step):
+        some = slice(start, min(start + step, members.stop))
+        e, u = (by.placements(some).astype(np.int32 if exact else np.float64, copy=False) for by in ranks)
+        sums += [x.sum(axis=0, dtype=x.dtype) for x in (e, u)]
+        products += [np.einsum("rj,rj->j", x, y) for x, y in ((e, u), (e, e), (u, u))]
+    (e_sum, u_sum), (e_u, e_e, u_u) = sums, products
+    squares = count * np.array([e_e - 2.0 * e_u + u_u, e_e, u_u]) - np.square([e_sum - u_sum, e_sum, u_sum])
+    return sums / count, np.maximum(squares, 0.0) / count
 
 
 def _spread_out(present: Integers, groups: int, table: npt.NDArray[Any], empty: float) -> npt.NDArray[Any]:

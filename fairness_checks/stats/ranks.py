@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from fairness_checks.typing import Array
 
+Counts = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
+Integers = npt.NDArray[np.int64]
 _AT_ONCE = 65_536  # counts
 _COUNTED = 8  # groups to a sample that is counted by itself: as many as a row of counts takes in one move
 
@@ -47,10 +49,14 @@ class Ranks:
         self._below, self._upto = np.append(0, ends[:-1] + 1)[run], (ends + 1)[run]
         # Of every so many samples in order how many of each group came before; the last few are counted one by one.
         self._every = min(max(groups // _COUNTED, 1), 4 * _COUNTED)
+        # Where few values are equal, those equal to a sample are counted one by one as well.
+        longest = int(np.diff(ends, prepend=-1).max())
+        self._short, self._tied = self._every > 1 and longest <= self._every, longest > 1
         blocks = len(values) // self._every + 1
         self._code = np.zeros((blocks, self._every), dtype=np.intp)
         self._code.reshape(-1)[: len(values)] = codes[order]
-        self._before = np.zeros((blocks, groups), dtype=np.int32)
+        narrow = 2 * int(np.bincount(codes).max()) < 2**16  # twice the size of any group
+        self._before = np.zeros((blocks, groups), dtype=np.uint16 if narrow else np.int32)
         step = max(_AT_ONCE // groups, 1)
         for start in range(0, blocks - 1, step):
             some = self._code[start : min(start + step, blocks - 1)]
@@ -58,15 +64,28 @@ class Ranks:
             counts = np.bincount(key.reshape(-1), minlength=len(some) * groups)
             self._before[start + 1 : start + 1 + len(some)] = counts.reshape(len(some), groups)
         np.cumsum(self._before, axis=0, out=self._before)
+        if self._short:  # nearly all samples are exceeded, not met
+            self._before *= 2
 
     def placements(self, members: slice) -> npt.NDArray[np.int32]:
         """Twice the samples of each group that some samples exceed; a tie counts half; shape (members, G)."""
-        places = self._below[members], self._upto[members]
-        found = self._before[places[0] // self._every]
-        found += self._before[places[1] // self._every]
-        for place in places if self._every > 1 else ():
-            block, rest = place // self._every, place % self._every
-            row, step = np.nonzero(np.arange(self._every) < rest[:, None])
-            at = row * found.shape[1] + self._code[block[row], step]
-            np.add.at(found.reshape(-1), at, np.int32(1))  # of the same type: forty times as fast
-        return np.asarray(found)
+        below, upto = self._below[members], self._upto[members]
+        found = self._before[below // self._every]
+        if self._short:
+            self._count(found, below - below % self._every, below, 2)
+            found[np.arange(len(found)), self._code.reshape(-1)[below]] += 1
+            if self._tied:
+                self._count(found, below + 1, upto, 1)
+            return np.asarray(found, dtype=np.int32)
+        found += self._before[upto // self._every]
+        for place in (below, upto) if self._every > 1 else ():
+            self._count(found, place - place % self._every, place, 1)
+        return np.asarray(found, dtype=np.int32)
+
+    def _count(self, found: Counts, start: Integers, end: Integers, weight: int) -> None:
+        """Count samples one by one, from a start to an end in the order of values for each row."""
+        lengths = end - start
+        row = np.repeat(np.arange(len(start)), lengths)
+        place = np.arange(len(row)) + np.repeat(start - np.cumsum(lengths) + lengths, lengths)
+        at = row * found.shape[1] + self._code.reshape(-1)[place]
+        np.add.at(found.reshape(-1), at, found.dtype.type(weight))  # of the same type: forty times as fast

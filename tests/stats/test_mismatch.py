@@ -69,6 +69,23 @@ def test_areas_and_variances_are_delongs_and_obuchowskis(ties, clustered):
             assert result.shared[i, j] == (len(common) if clustered else 0)
 
 
+@pytest.mark.parametrize("largest", [30, 400], ids=["alike", "one large"])
+@pytest.mark.parametrize("ties", [False, True], ids=["distinct", "tied"])
+def test_many_groups_are_measured_as_each_pair_alone(ties, largest):
+    rng = np.random.default_rng(6)
+    codes = rng.permutation(np.repeat(np.arange(20), [largest, *rng.integers(2, 30, 19)]))
+    error = rng.standard_normal(len(codes)) + 0.1 * codes
+    uncertainty = error + rng.standard_normal(len(codes))
+    if ties:
+        error, uncertainty = np.round(error), np.round(uncertainty, 1)
+    many = mismatch_by_group(codes, 20, error, uncertainty)
+    for i, j in [(0, 1), (3, 0), (5, 9), (18, 19), (12, 2)]:
+        some = (codes == i) | (codes == j)
+        alone = mismatch_by_group(np.where(codes == i, 0, 1)[some], 2, error[some], uncertainty[some])
+        for name in NAMES:
+            assert getattr(many, name)[i, j] == pytest.approx(getattr(alone, name)[0, 1], rel=1e-11, abs=1e-15), name
+
+
 def pair_numbers(result, at=(0, 1, 2, 3)):
     pairs = MismatchPairs(result.take(at))
     return np.array([pairs.disparity, pairs.error, pairs.freedom, pairs.p_not_worse])
@@ -282,6 +299,26 @@ def test_of_many_pairs_bounds_of_compliance_decide_as_p_values_do(crossing, effe
     exact = np.concatenate([tests.compliance(some, margin) for some in np.array_split(everyone, 4)])
     assert bound.max() == pytest.approx(exact.max(), rel=1e-12)
     assert ((bound < ALPHA) == (exact < ALPHA)).all()
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("effect", [0.0, 1.5, 6.0], ids=["alike", "apart", "far apart"])
+def test_of_many_pairs_bounds_of_violation_decide_as_p_values_do(effect, margin):
+    rng = np.random.default_rng(4)
+    codes = np.repeat(np.arange(40), 30)
+    error, noise = rng.normal(effect * codes / 40, 1.0), rng.normal(0.0, 1.0, len(codes))
+    found = mismatch_by_group(codes, 40, error, error * 0.3 + noise)
+    bounds, everyone = MismatchPairs(found, enough=ALPHA), np.arange(780)
+    p, exact = bounds.violation(everyone, margin), MismatchPairs(found).violation(everyone, margin)
+    counts = (exact < ALPHA) | (exact <= 2.0 * exact.min())
+    assert p[counts] == pytest.approx(exact[counts], rel=1e-12)
+    assert (p[~counts] > max(ALPHA, 2.0 * exact.min()) * (1.0 - 1e-12)).all()
+    of_pair = MismatchPairs(found)
+    every = np.max(
+        np.where(of_pair.p_not_worse < 0.01, of_pair.disparity, -np.abs(of_pair.disparity))
+        - of_pair.error * stats.t.isf(0.01, of_pair.freedom)
+    )
+    assert bounds.lower(0.01) == pytest.approx(every, rel=1e-12)
 
 
 @pytest.mark.parametrize("same", [0.0, 0.9, 1.0], ids=["apart", "alike", "equal"])
