@@ -26,6 +26,7 @@ __all__ = ["judge_disparity", "score_compliance", "score_violation"]
 
 _LARGEST_TOLERANCE = 1.0 - 1e-9
 _MOST_EXACT = 500  # pairs, different ones; 32 groups have 496
+_IN_CACHE = 8192  # pairs whose statistics are computed together: half of the time
 _AT_ONCE = 16  # pairs whose p-values are completed together
 _COARSEST, _FINEST = 2e-5, 1e-12  # precision of an interval's ends, on the scale of the tolerance
 _CLEARLY = 1.05  # times less than a level is less, ten times as far as a p-value on the grid may be off
@@ -49,7 +50,11 @@ def margins(tolerance: Numbers, contrast: Contrast) -> tuple[Array, Array]:
 def _scores(pairs: Pairs, low: Numbers, high: Numbers, contrast: Contrast) -> tuple[Array, Array]:
     """Return the score statistics at the two margins, both in one pass over the pairs."""
     ends = np.array([np.broadcast_to(margin, len(pairs)) for margin in (low, high)])
-    both = score_statistic(pairs.x1, pairs.n1, pairs.x2, pairs.n2, ends, contrast)
+    both = np.empty_like(ends)
+    for start in range(0, len(pairs), _IN_CACHE):
+        some = slice(start, start + _IN_CACHE)
+        x1, n1, x2, n2 = pairs.x1[some], pairs.n1[some], pairs.x2[some], pairs.n2[some]
+        both[:, some] = score_statistic(x1, n1, x2, n2, ends[:, some], contrast)
     return both[0], both[1]
 
 

@@ -206,11 +206,11 @@ def _moments(ranks: Sequence[Ranks], members: slice, n: Integers) -> tuple[Array
     # Shapes (2, G): of errors and uncertainties; (3, G): of their difference, errors and uncertainties. Sums of whole
     # numbers, nearly always without any rounding.
     count, step = members.stop - members.start, max(_AT_ONCE // len(n), 1)
-    exact = step * (2 * int(n.max())) ** 2 < 2**31
+    kept: type[np.number[Any]] = np.int32 if step * (2 * int(n.max())) ** 2 < 2**31 else np.float64
     sums, products = np.zeros((2, len(n))), np.zeros((3, len(n)))
     for start in range(members.start, members.stop, step):
         some = slice(start, min(start + step, members.stop))
-        e, u = (by.placements(some).astype(np.int32 if exact else np.float64, copy=False) for by in ranks)
+        e, u = (np.asarray(by.placements(some), dtype=kept) for by in ranks)
         sums += [x.sum(axis=0, dtype=x.dtype) for x in (e, u)]
         products += [np.einsum("rj,rj->j", x, y) for x, y in ((e, u), (e, e), (u, u))]
     (e_sum, u_sum), (e_u, e_e, u_u) = sums, products

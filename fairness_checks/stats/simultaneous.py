@@ -116,12 +116,13 @@ class Family:
         """Say by how many standard deviations each pair's p-value at a limit is significant; negative if not."""
         # Each limit has its own critical value, so that what is found does not depend on the limit that is asked
         # about; negative limits of signed disparities have that of zero.
-        single = probit(alpha) - probit(p)
+        quantile = probit(p)
+        single = probit(alpha) - quantile
         if self.pairs == 1:
             return single
-        bonferroni = probit(alpha / self.pairs) - probit(p)
+        bonferroni = probit(alpha / self.pairs) - quantile
         known = max(limit, 0.0)
-        z = -probit(p)
+        z = -quantile
         near = p < alpha  # elsewhere the statistic need not be exact
         z[near] = statistic(p[near], np.broadcast_to(scale, p.shape)[near], known)
         simultaneous = z - self.critical_value(known, alpha)
