@@ -52,7 +52,7 @@ def stored_influence(entry: GroupEntry) -> Influence:
     if entry.value is None or entry.variance is None or entry.df is None or entry.centre is None or entry.third is None:
         raise ValueError(f"group {entry.name} has no variance")
     size = math.sqrt(entry.variance)
-    cubes = 0.0 if size == 0.0 else min(max(entry.third / size**3, -1.0), 1.0)
+    cubes = min(max(entry.third / size**3, -1.0), 1.0) if size**3 > 0.0 else 0.0
     # cos^3 - sin^3 falls from 1 to -1 between 0 and a right angle.
     angle = optimize.brentq(lambda t: math.cos(t) ** 3 - math.sin(t) ** 3 - cubes, 0.0, math.pi / 2.0)
     psi = size * np.array([math.cos(angle), -math.sin(angle)])

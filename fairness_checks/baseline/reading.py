@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
-from fairness_checks.baseline.document import SCHEMA, Baseline, Entry, ModelBaseline, Salt, Sha256
+from fairness_checks.baseline.document import SCHEMA, Baseline, Entry, GroupEntry, ModelBaseline, Salt, Sha256
 from fairness_checks.baseline.text import checksum, written_by
 from fairness_checks.errors import BaselineError
+from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.records.parts import Strict
 from fairness_checks.storage.files import read_regular
 
@@ -21,6 +22,7 @@ __all__ = ["REWRITE", "parse_baseline", "read_baseline"]
 
 REWRITE = "pytest --fairness --fairness-update-baseline"
 _REMEDY = f"restore the file with git, or delete it and write it anew: {REWRITE}"
+_LARGEST = 1e70  # of values, as `kinds.measured` refuses larger ones: their third powers are numbers
 _MOST = 1 << 28  # bytes; a check takes about a thousand
 _MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 
@@ -127,7 +129,7 @@ def _questions(baseline: Baseline, source: str) -> None:
             if key != entry.question.line:
                 raise BaselineError(f"{source}: models.{name}: {key!r} holds {entry.question.line!r}; {_REMEDY}")
             if problem := _impossible(entry):
-                raise BaselineError(f"{source}: models.{name}.checks.{key}.groups: {problem}; {_REMEDY}")
+                raise BaselineError(f"{source}: models.{name}.checks.{key}.{problem}; {_REMEDY}")
         if model.outcomes is not None and model.outcomes.key is None and baseline.salt is None:
             raise BaselineError(f"{source}: models.{name}: its outcomes have neither a key nor a salt; {_REMEDY}")
         if model.outcomes is not None and model.outcomes.fingerprint != model.data_fingerprint:
@@ -135,15 +137,39 @@ def _questions(baseline: Baseline, source: str) -> None:
 
 
 def _impossible(entry: Entry) -> str | None:
-    """Return what no run can have written of groups; None where there is nothing."""
+    """Return what no run can have written, after its key; None where there is nothing."""
     names = [group.name for group in entry.groups]
     # Values standardised over strata are of groups of `by` alone.
     features = [*(entry.control_features if entry.strata == "each" else ()), *entry.by]
     for group in entry.groups:
         if len(group.name) != len(features) or names.count(group.name) > 1:
-            return f"{list(group.name)} stands there twice, or is no group by {features}"
+            return f"groups: {list(group.name)} stands there twice, or is no group by {features}"
         if group.events is not None and group.events > group.n:
-            return f"{list(group.name)}: {group.events} events of {group.n}"
+            return f"groups: {list(group.name)}: {group.events} events of {group.n}"
+        if entry.of and (problem := _contradiction(group, METRICS.get(entry.metric))):
+            return f"groups: {list(group.name)}: {problem}"
+    held = entry.ratchet_limit
+    return None if held is None or abs(held) <= _LARGEST else f"ratchet_limit: {held:g} is no value of a metric"
+
+
+def _contradiction(group: GroupEntry, metric: Metric | None) -> str | None:
+    """Say what of a group's value and moments, by which another model is compared with it, no samples have."""
+    moments = {name: getattr(group, name) for name in ("value", "variance", "df", "centre", "third")}
+    value, variance, df, centre, third = moments.values()
+    if (variance, df, centre, third, *group.extra) == (None,) * 4:  # a group that could not be judged
+        return None
+    if missing := [name for name, number in moments.items() if number is None]:
+        return f"{' and '.join(missing)} missing beside the other moments"
+    lowest, highest = (
+        (-_LARGEST, _LARGEST) if metric is None else (max(metric.lowest, -_LARGEST), min(metric.highest, _LARGEST))
+    )
+    for name, number in (("value", value), ("centre", centre)):
+        if not lowest <= number <= highest:
+            return f"{name}: {number:g} is no value of the metric"
+    if max(map(abs, group.extra), default=0.0) > _LARGEST or variance > _LARGEST**2:
+        return "variance or extra: larger than any metric has"
+    if abs(third) > variance**1.5 * (1.0 + 1e-9):
+        return f"third: {third:g} is more than a variance of {variance:g} allows"
     return None
 
 

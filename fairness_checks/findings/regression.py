@@ -9,6 +9,7 @@ import numpy as np
 from fairness_checks.baseline.accepted import ratchet_kind, tighter
 from fairness_checks.baseline.document import Entry
 from fairness_checks.baseline.reading import REWRITE
+from fairness_checks.errors import BaselineError
 from fairness_checks.findings.comparison import Comparison, Pairing, standing
 from fairness_checks.findings.finding import Finding, find, summary, with_remedy
 from fairness_checks.measure.measured_groups import MeasuredGroups
@@ -51,6 +52,9 @@ def find_in_comparison(comparison: Comparison, check: Check, settings: Settings)
     inference = _placed(worsening.inference, judged)
     held = entry.ratchet_limit if check.ratchet else None
     if held is not None:
+        if problem := limit_problem(ratchet_kind(check), held, check.definition):
+            where = f"{comparison.baseline}: {check.question.line}: ratchet_limit"
+            raise BaselineError(f"{where}: {problem}; delete the file and write it anew: {REWRITE}")
         inference = _with_held_limit(inference, statistics, check, held, settings)
     record = dataclasses.replace(
         _record(check, entry, pairing),

@@ -84,13 +84,15 @@ def test_a_changed_group_is_one_changed_line_and_the_checksum(make):
 @given(
     model=NAMES,
     by=st.lists(NAMES, min_size=1, max_size=3).map(tuple),
-    numbers=st.lists(FLOATS, min_size=5, max_size=5),
+    numbers=st.lists(FLOATS, min_size=4, max_size=4),
+    held=st.none() | st.floats(-1e70, 1e70),
     of=st.sampled_from(["", "disparity", "worst_group", "each_group"]),
 )
-def test_any_content_comes_back(make, model, by, numbers, of):
-    estimate, low, high, value, ratchet = numbers
-    group = GroupEntry(name=by, n=0, events=0, value=value, variance=value and abs(value), df=None)
-    entry = make.entry(by=by, of=of, estimate=estimate, low=low, high=high, ratchet_limit=ratchet, groups=(group,))
+def test_any_content_comes_back(make, model, by, numbers, held, of):
+    estimate, low, high, value = numbers
+    variance = None if of or value is None else abs(value)
+    group = GroupEntry(name=by, n=0, events=0, value=value, variance=variance, df=None)
+    entry = make.entry(by=by, of=of, estimate=estimate, low=low, high=high, ratchet_limit=held, groups=(group,))
     baseline = make.baseline(**{model: make.model(entry)})
     assert parse_baseline(baseline_text(baseline), "b.json") == baseline
 
@@ -286,6 +288,38 @@ def test_groups_that_no_run_has_written(make, path, names, events, message):
     entry = make.entry(groups=tuple(groups))
     path.write_text(baseline_text(make.baseline(m=make.model(entry))), encoding="utf-8")
     refused(path, message)
+
+
+MOMENTS = {"value": 0.4, "variance": 0.01, "df": 411.0, "centre": 0.41, "third": 1e-4, "extra": (0.02, -0.02)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        *(({name: None}, f"{name} missing beside the other moments") for name in list(MOMENTS)[:-1]),
+        (dict.fromkeys(["variance", "df", "centre", "third"]), "variance and df and centre and third missing"),
+        ({"value": 1.2}, "value: 1.2 is no value of the metric"),
+        ({"centre": -0.1}, "centre: -0.1 is no value of the metric"),
+        ({"variance": 1e300}, "variance or extra: larger than any metric has"),
+        ({"extra": (1e200, -1e200)}, "variance or extra: larger than any metric has"),
+        ({"third": -0.0011}, "third: -0.0011 is more than a variance of 0.01 allows"),
+        ({"variance": 1e-300}, "third: 0.0001 is more than a variance of 1e-300 allows"),
+    ],
+)
+def test_moments_that_no_samples_have(make, path, changed, message):
+    known = [replace(group, **MOMENTS) for group in make.entry().groups]
+    of = {"check": "regression", "of": "disparity", "limit_kind": "max_worsening"}
+    nothing = replace(known[0], **dict.fromkeys(["variance", "df", "centre", "third"]), extra=())
+    for groups in ([known[0], known[1]], [nothing, known[1]]):
+        entry = make.entry(groups=tuple(groups), **of)
+        path.write_text(baseline_text(make.baseline(m=make.model(entry))), encoding="utf-8")
+        assert read_baseline(path).models["m"].checks[entry.question.line] == entry
+    entry = make.entry(groups=(known[0], replace(known[1], **changed)), **of)
+    path.write_text(baseline_text(make.baseline(m=make.model(entry))), encoding="utf-8")
+    refused(path, re.escape(f"groups: ['male']: {message}"))
+    entry = make.entry(groups=tuple(known), ratchet_limit=-1e80, **of)
+    path.write_text(baseline_text(make.baseline(m=make.model(entry))), encoding="utf-8")
+    refused(path, "ratchet_limit: -1e[+]80 is no value of a metric")
 
 
 @pytest.mark.parametrize(("strata", "stratum"), [("each", ("east",)), ("combined", ())])

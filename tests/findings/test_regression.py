@@ -7,20 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairness_checks import Predictions, audit
 from fairness_checks.baseline.accepted import Accepted, tighter
-from fairness_checks.baseline.document import GroupEntry, ModelBaseline
+from fairness_checks.baseline.document import Baseline, GroupEntry, ModelBaseline
 from fairness_checks.baseline.entries import entry_of
 from fairness_checks.baseline.fingerprint import Pseudonyms
 from fairness_checks.baseline.moments import group_entries, stored_influence
 from fairness_checks.baseline.outcomes import write_outcomes
+from fairness_checks.baseline.reading import parse_baseline
 from fairness_checks.baseline.secret_key import SecretKey
 from fairness_checks.baseline.staging import Staged, stage
+from fairness_checks.baseline.text import baseline_text
 from fairness_checks.baseline.writing import Written
-from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.errors import BaselineError, ConfigurationError, InvalidPredictions
 from fairness_checks.findings.comparison import compare
 from fairness_checks.findings.regression import find_in_comparison
 from fairness_checks.inputs.predictions import like
@@ -329,3 +331,37 @@ def test_errors_in_another_scale_of_images_are_not_compared(tmp_path, before, no
             f"the baseline's scaling of images is {before}, this run's is {now or 'not given'}: they are not comparable"
         )
         assert found.reason.startswith(said)
+
+
+_NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, 1e-300, 0.5, 1e200])
+
+
+@pytest.mark.parametrize("clusters", [False, True], ids=["samples", "clusters"])
+@pytest.mark.parametrize("metric", ["false_negative_rate", "mean_absolute_error", "roc_auc", "balanced_accuracy"])
+def test_a_baseline_with_other_numbers_is_compared_with_or_refused(tmp_path, metric, clusters):
+    old, new = (predictions(seed, 300, worse, clusters=clusters, ids=False) for seed, worse in ((1, 0.0), (2, 0.1)))
+    check = Check(metric, BY, "max_worsening", 0.02, of="disparity", ratchet=True)
+    there = accepted(tmp_path, old, [check], ids=False)
+    ((key, entry),) = there.model.checks.items()
+
+    others = {
+        "n": st.integers(0),
+        "events": st.none() | st.integers(0),
+        "extra": st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=5).map(tuple),
+    }
+    fields = [field.name for field in dataclasses.fields(GroupEntry) if field.name != "name"]
+
+    @given(st.sampled_from(fields).flatmap(lambda name: others.get(name, _NUMBERS).map(lambda x: {name: x})), _NUMBERS)
+    @settings(max_examples=60, deadline=None)
+    def holds(changed, held):
+        groups = (dataclasses.replace(entry.groups[0], **changed), *entry.groups[1:])
+        written = dataclasses.replace(entry, groups=groups, ratchet_limit=held)
+        text = baseline_text(Baseline(models={"m": ModelBaseline(checks={key: written})}))
+        try:
+            model = parse_baseline(text, "b.json").models["m"]
+            found = find_worsening(dataclasses.replace(there, model=model), new, check, SETTINGS).inference
+        except BaselineError:
+            return
+        assert found is None or np.isfinite([found.estimate, found.p_violation, found.p_compliance]).all()
+
+    holds()
