@@ -172,8 +172,8 @@ def _estimated(
         if ours.extra.shape != theirs.extra.shape:
             raise BaselineError(
                 f"{accepted.path}: {check.question.line}.groups: {list(group.name)}: extra: "
-                f"{len(theirs.extra)} numbers, of {check.metric} there are {len(ours.extra)}; delete the file and write "
-                f"it anew: {REWRITE}"
+                f"{len(theirs.extra)} numbers, of {check.metric} there are {len(ours.extra)}; delete the file and "
+                f"write it anew: {REWRITE}"
             )
     apart = None if now.clusters is None else [-1 - np.arange(2 * g, 2 * g + 2) for g in range(len(stored))]
     return pairing, joint_estimates(now.influences, stored, paired=False, clusters=now.clusters, old_clusters=apart)
