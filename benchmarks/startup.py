@@ -20,14 +20,16 @@ from pathlib import Path
 
 LINE = re.compile(r"import time: +\d+ \| +(\d+) \| (\S+)", re.MULTILINE)  # those that no other module imported
 # pytest loads plugins in a way that importtime does not see, hence the plain statements; a trivial run loads no more.
-STATEMENTS = "import pytest; import fairness_checks; import fairness_checks.plugin; import fairness_checks.plugin.suite"
+STATEMENTS = (
+    "import pytest; import fairness_checks; import fairness_checks.plugin; import fairness_checks.plugin.discovery"
+)
 ROWS = {
     "pytest": ["pytest"],
     "fairness_checks.plugin": ["fairness_checks", "fairness_checks.plugin"],
     "  and with a conftest that has models": [
         "fairness_checks",
         "fairness_checks.plugin",
-        "fairness_checks.plugin.suite",
+        "fairness_checks.plugin.discovery",
     ],
 }
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fairness_checks.kinds.group_statistics import GroupStatistics
     from fairness_checks.planning.detectable import plan_detectable
     from fairness_checks.planning.sample_size import SamplePlan, plan_sample_size
-    from fairness_checks.plugin.suite import fairness_model
+    from fairness_checks.plugin.discovery import fairness_model
     from fairness_checks.question.metrics import METRICS, Metric
     from fairness_checks.question.own_metrics import fairness_metric
     from fairness_checks.records.check_record import CheckRecord
@@ -39,7 +39,7 @@ _HOMES = {
     "audit": "judge.auditing",
     "audit_uncertainty": "judge.auditing",
     "fairness_metric": "question.own_metrics",
-    "fairness_model": "plugin.suite",
+    "fairness_model": "plugin.discovery",
     "SamplePlan": "planning.sample_size",
     "plan_detectable": "planning.detectable",
     "plan_sample_size": "planning.sample_size",

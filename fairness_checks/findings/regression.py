@@ -52,10 +52,7 @@ def find_in_comparison(comparison: Comparison, check: Check, settings: Settings)
     inference = _placed(worsening.inference, judged)
     held = entry.ratchet_limit if check.ratchet else None
     if held is not None:
-        if problem := limit_problem(ratchet_kind(check), held, check.definition):
-            where = f"{comparison.baseline}: {check.question.line}: ratchet_limit"
-            raise BaselineError(f"{where}: {problem}; delete the file and write it anew: {REWRITE}")
-        inference = _with_held_limit(inference, statistics, check, held, settings)
+        inference = _with_held_limit(inference, comparison, check, held, settings)
     record = dataclasses.replace(
         _record(check, entry, pairing),
         before=worsening.old,
@@ -123,10 +120,13 @@ def _placed(found: Inference, judged: list[int]) -> Inference:
 
 
 def _with_held_limit(
-    found: Inference, statistics: MeasuredGroups, check: Check, held: float, settings: Settings
+    found: Inference, comparison: Comparison, check: Check, held: float, settings: Settings
 ) -> Inference:
     """Return the inference with what the tightened limit says too: either may be violated, both must be kept."""
-    absolute = find(statistics, Check(check.metric, check.by, ratchet_kind(check), held), settings).inference
+    if problem := limit_problem(ratchet_kind(check), held, check.definition):
+        where = f"{comparison.baseline}: {check.question.line}: ratchet_limit"
+        raise BaselineError(f"{where}: {problem}; delete the file and write it anew: {REWRITE}")
+    absolute = find(comparison.statistics, Check(check.metric, check.by, ratchet_kind(check), held), settings).inference
     if absolute is None:
         return found
     return dataclasses.replace(

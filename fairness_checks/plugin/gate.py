@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.plugin.discovery import MODEL_MARK, discover_metrics, discover_models, visible
 from fairness_checks.plugin.given_files import digests_of, limits_path, rewritten
 from fairness_checks.plugin.hidden_models import refuse_hidden_models
 from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, INCOMPLETE, RECORDS, SAID, STAGED
@@ -31,18 +32,14 @@ from fairness_checks.plugin.scratch import SCRATCH
 from fairness_checks.plugin.sealing import is_own, seal
 from fairness_checks.plugin.selection import is_fairness_test
 from fairness_checks.plugin.suite import (
-    MODEL_MARK,
     CheckTest,
     LimitsFile,
     LimitsTest,
     UncheckedTest,
     WaiverTest,
     check_name,
-    discover_metrics,
-    discover_models,
     fails,
     outcome_of,
-    visible,
 )
 from fairness_checks.plugin.tracebacks import HIDDEN, from_project
 

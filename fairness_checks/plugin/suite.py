@@ -1,4 +1,4 @@
-"""Model fixtures, the checks of thresholds.yaml as tests, and the `fairness` fixture of hand-written ones."""
+"""The checks of thresholds.yaml as tests, and the `fairness` fixture of hand-written ones."""
 
 # Importing this module imports pytest and nothing heavy; statistics are imported when the first check runs.
 
@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairness_checks.errors import ConfigurationError, FairnessError
+from fairness_checks.errors import FairnessError
 from fairness_checks.judge.listeners import listening
 from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, IN_ORDER, RECORDS, SAID, STATE, Judging
 from fairness_checks.plugin.tracebacks import HIDDEN, from_project
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from fairness_checks.judge.listeners import Basis
     from fairness_checks.judge.verdict import Answer
     from fairness_checks.question.checks import Check
-    from fairness_checks.question.metrics import Metric
     from fairness_checks.question.question import Question
     from fairness_checks.question.waivers import Waiver
     from fairness_checks.records.check_record import CheckRecord
@@ -36,107 +35,16 @@ __all__ = [
     "WaiverTest",
     "attach",
     "check_name",
-    "discover_metrics",
-    "discover_models",
     "fails",
     "failure",
-    "fairness_model",
     "keep",
     "outcome_of",
     "say",
-    "visible",
     "waiver_problem_of",
 ]
 
-MODEL_MARK = "__fairness_model__"
 TOO_LATE = "was called after its test had ended, where no verdict counts; call it in the test"
-_RESERVED = frozenset(
-    {"fairness", "fairness_cache", "fairness_device", "fairness_record", "fairness_waiver", "request"}
-)
 _WAIVER_SHOWN = ("reason", "approved_by", "expires")
-
-
-@overload
-def fairness_model(function: Callable[..., Any]) -> Any: ...
-@overload
-def fairness_model(*, sensitive_features: Sequence[str] | None = None) -> Callable[[Callable[..., Any]], Any]: ...
-def fairness_model(
-    function: Callable[..., Any] | None = None, *, sensitive_features: Sequence[str] | None = None
-) -> Any:
-    """Turn a function that returns `Predictions` into a session-scoped fixture that the gate discovers.
-
-    Parameters
-    ----------
-    function : callable
-        The fixture function, in a conftest.py or a plugin; its name is the model's name. It may request any
-        session-scoped fixture.
-    sensitive_features : sequence of str, optional
-        Features that the predictions will hold. Declared, a misspelt feature in thresholds.yaml is found before any
-        model is fitted; undeclared, when this model's predictions arrive.
-
-    Examples
-    --------
-    ::
-
-        @fairness_model(sensitive_features=["sex"])
-        def sepsis_model(holdout):
-            return Predictions(holdout.y, y_score=holdout.score, sensitive_features={"sex": holdout.sex})
-    """
-    if function is None:
-        names = [sensitive_features] if isinstance(sensitive_features, str) else sensitive_features
-        declared = None if names is None else tuple(names)
-        return functools.partial(_as_fixture, declared=declared)
-    return _as_fixture(function, declared=None)
-
-
-def _as_fixture(function: Callable[..., Any], declared: tuple[str, ...] | None) -> Any:
-    if function.__name__ in _RESERVED:
-        raise pytest.UsageError(
-            f"@fairness_model {function.__name__}: the name is taken; not allowed: {', '.join(sorted(_RESERVED))}"
-        )
-    # On the function itself: pytest's fixture definition takes its attributes over, and its FixtureDef holds it.
-    setattr(function, MODEL_MARK, (declared,))
-    return pytest.fixture(scope="session")(function)
-
-
-def discover_models(config: pytest.Config, config_path: Path) -> dict[str, tuple[str, ...] | None]:
-    """Return the model fixtures that the file of limits can see, with the features that they declare."""
-    # Fixtures live in plugins and in conftest.py files; of the latter, those beside or above the file count.
-    models: dict[str, tuple[str, ...] | None] = {}
-    for name, value in visible(config, config_path):
-        # Some module attributes answer any getattr; only the instance's own mark counts.
-        if (mark := getattr(value, "__dict__", {}).get(MODEL_MARK)) is not None:
-            models[name] = mark[0]
-    return dict(sorted(models.items()))
-
-
-def visible(config: pytest.Config, config_path: Path) -> Iterator[tuple[str, object]]:
-    """Yield (name, value) of all that plugins hold, and conftest.py files beside or above the file of limits."""
-    for plugin in config.pluginmanager.get_plugins():
-        file = getattr(plugin, "__file__", None)
-        if not (file and Path(file).name == "conftest.py" and Path(file).parent not in config_path.parents):
-            yield from list(getattr(plugin, "__dict__", {}).items())
-
-
-def discover_metrics(config: pytest.Config, config_path: Path) -> dict[str, Metric]:
-    """Return the metrics of the user's own that the file of limits can see, by name; from where models come."""
-    from fairness_checks.question.own_metrics import registered
-
-    metrics: dict[str, Metric] = {}
-    for _, value in visible(config, config_path):
-        if (metric := registered(value)) is not None:
-            other = metrics.setdefault(metric.name, metric)
-            if other.per_sample is not metric.per_sample:
-                places = " and ".join(_place(each.per_sample) for each in (other, metric))
-                raise ConfigurationError(
-                    f"@fairness_metric: two metrics are called {metric.name}: {places}; give one of them another name"
-                )
-    return metrics
-
-
-def _place(function: object) -> str:
-    code = getattr(function, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
 
 
 def outcome_of(records: list[CheckRecord]) -> str | None:

@@ -12,13 +12,9 @@ PLUGIN = ["fairness_checks", "fairness_checks.plugin", "fairness_checks.plugin.s
 OWN = (
     "fairness_checks",
     "fairness_checks.errors",
-    "fairness_checks.judge",
-    "fairness_checks.judge.listeners",
     "fairness_checks.plugin",
-    "fairness_checks.plugin.keys",
+    "fairness_checks.plugin.discovery",
     "fairness_checks.plugin.selection",
-    "fairness_checks.plugin.suite",
-    "fairness_checks.plugin.tracebacks",
 )
 
 SCRIPT = """
