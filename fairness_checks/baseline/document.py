@@ -25,6 +25,7 @@ __all__ = [
     "Baseline",
     "Entry",
     "GroupEntry",
+    "Look",
     "ModelBaseline",
     "OutcomesRef",
 ]
@@ -34,6 +35,8 @@ SCHEMA = 2
 Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Salt: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Count: TypeAlias = Annotated[int, Field(ge=0)]
+Commit: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{40}(\+dirty)?$")]
+Day: TypeAlias = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d")]  # as in 2027-06-30
 KeyId: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
@@ -50,6 +53,21 @@ class GroupEntry(Strict):
     centre: float | None = None  # of a check against the baseline: see `Influence`
     third: float | None = None  # sum of the cubes of what single samples (or clusters) contribute
     extra: tuple[float, ...] = ()  # what the pseudo-samples contribute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look(Strict):
+    """An earlier time that the check was accepted, by other statistics: what planned looks are judged by."""
+
+    limit: float
+    verdict: Verdict
+    estimate: float | None
+    low: float | None
+    high: float | None
+    groups: tuple[GroupEntry, ...]
+    period: str | None
+    git_commit: Commit | None
+    date: Day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +93,10 @@ class Entry(Strict):
     positive: str | None = None  # None without labels, and in baselines that did not hold it
     scaling: ImageScaling | None = None  # of a model of images, in which scale its errors are
     versions: dict[str, str] = field(default_factory=dict)  # packages that the numbers came from
-    git_commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}(\+dirty)?$")] | None = None
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d")]  # of the day on which it was accepted, as in 2027-06-30
+    git_commit: Commit | None = None
+    date: Day  # on which it was accepted
+    period: str | None = None  # in which its samples were collected, as the file of limits says
+    looks: tuple[Look, ...] = ()  # the earlier ones, oldest first
 
     @property
     def question(self) -> Question:

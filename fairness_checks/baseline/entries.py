@@ -1,13 +1,17 @@
-"""Entries of a baseline: made of records."""
+"""Entries of a baseline: made of records, and the looks that stand behind one another."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 
-from fairness_checks.baseline.document import Entry, GroupEntry
+from fairness_checks.baseline.document import Entry, GroupEntry, Look
 from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.records.parts import GroupRecord
 
-__all__ = ["entry_of"]
+__all__ = ["behind", "entry_of", "number_of_look"]
+
+_DIGITS = 9  # of a value; another machine may round the others otherwise
 
 
 def entry_of(
@@ -18,6 +22,7 @@ def entry_of(
     date: str,
     ratchet_limit: float | None = None,
     groups: tuple[GroupEntry, ...] | None = None,
+    period: str | None = None,
 ) -> Entry:
     """Return what a baseline keeps of a record; other parameters as in `Entry`."""
     # `groups` are given for a check against the baseline, which needs more of them than a record holds.
@@ -54,4 +59,32 @@ def entry_of(
         versions=dict(versions),
         git_commit=git_commit,
         date=date,
+        period=period,
     )
+
+
+def behind(entry: Entry, old: Entry | None) -> Entry:
+    """Return an entry with the looks before it. The same statistics once more are the same look."""
+    if old is None:
+        return entry
+    if _seen(entry.groups) == _seen(old.groups):
+        return replace(entry, looks=old.looks)
+    last = Look(**{each.name: getattr(old, each.name) for each in fields(Look)})
+    return replace(entry, looks=(*old.looks, last))
+
+
+def number_of_look(record: CheckRecord, accepted: Entry | None) -> int:
+    """Return which look at its question a record is, from 1: that which was accepted last, or the next one."""
+    if accepted is None:
+        return 1
+    there = len(accepted.looks) + 1
+    return there if _seen(record.groups) == _seen(accepted.groups) else there + 1
+
+
+def _seen(groups: Sequence[GroupEntry] | Sequence[GroupRecord]) -> list[tuple[object, ...]]:
+    """Return what a check saw of its groups."""
+    seen: list[tuple[object, ...]] = []
+    for group in groups:
+        value = group.rate if isinstance(group, GroupRecord) else group.value
+        seen.append((group.name, group.n, group.events, None if value is None else f"{value:.{_DIGITS}g}"))
+    return seen

@@ -66,6 +66,15 @@ class BaselineSession:
             return None, f"the baseline's pseudonyms were made with the key {outcomes.key}, and {other}"
         return Pseudonyms(self._key), None
 
+    def look(self, record: CheckRecord) -> int | None:
+        """Return which look at its question a record is; None without a baseline, in which looks are counted."""
+        if self._baseline is None:
+            return None
+        from fairness_checks.baseline.entries import number_of_look
+
+        model = self._baseline.models.get(record.model)
+        return number_of_look(record, None if model is None else model.checks.get(record.question.line))
+
     def staged(
         self,
         predictions: Predictions | None,
@@ -102,12 +111,13 @@ class BaselineSession:
         staged: Mapping[str, Path],
         *,
         complete: bool,
+        period: str | None,
     ) -> str:
         """Write the baseline and return a line that says what was done; raise BaselineError if that fails."""
         from fairness_checks.baseline.writing import write_baseline
 
         try:
-            done = write_baseline(self.path, records, configured, staged, complete=complete)
+            done = write_baseline(self.path, records, configured, staged, complete=complete, period=period)
         finally:
             for folder in staged.values():
                 shutil.rmtree(folder, ignore_errors=True)

@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 
 from fairness_checks.baseline.accepted import tighter
-from fairness_checks.baseline.document import Baseline, Entry, ModelBaseline
-from fairness_checks.baseline.entries import entry_of
+from fairness_checks.baseline.document import Baseline, Entry, GroupEntry, ModelBaseline
+from fairness_checks.baseline.entries import behind, entry_of
 from fairness_checks.baseline.provenance import git_commit, installed_versions
 from fairness_checks.baseline.staging import OUTCOMES, Staged, read_staged
 from fairness_checks.baseline.store import outcomes_folder, update_baseline
@@ -35,22 +35,21 @@ def write_baseline(
     staged: Mapping[str, Path],
     *,
     complete: bool,
+    period: str | None = None,
 ) -> Update:
     """Write what ran and passed or was waived; everything else stays as it is."""
     # The checks of a model against the baseline are written together, as they are compared with the same outcomes:
     # only where all of them ran, and passed, were waived, or are new. Where `complete`, every configured check ran,
     # and a model that is no longer configured goes.
     commit = git_commit(path.parent, ignore=[path.name, outcomes_folder(path).name, ".gitignore"])
-    written = Written(installed_versions(imported=True), commit, date.today().isoformat())
-    accepted: dict[str, dict[str, Entry]] = {}
+    written = Written(installed_versions(imported=True), commit, date.today().isoformat(), period)
+    accepted: dict[str, list[CheckRecord]] = {}
     compared: dict[str, Staged] = {}
     files: dict[str, Path] = {}
     for model, checks in configured.items():
         own = {record.question: record for record in records if record.model == model}
         plain = [own[check.question] for check in checks if check.of is None and check.question in own]
-        accepted[model] = {
-            record.question.line: written.entry(record) for record in plain if record.verdict in _ACCEPTED
-        }
+        accepted[model] = [record for record in plain if record.verdict in _ACCEPTED]
         against = [check for check in checks if check.of is not None]
         ready = all(check.question in own and _acceptable(own[check.question]) for check in against)
         if against and ready and model in staged:
@@ -61,9 +60,11 @@ def write_baseline(
     def change(old: Baseline | None) -> Baseline:
         before = Baseline() if old is None else old
         models = {name: model for name, model in before.models.items() if name in configured or not complete}
-        for model, entries in accepted.items():
+        for model, passed in accepted.items():
             there = models.get(model, ModelBaseline(checks={}))
-            checks = there.checks | entries
+            keys = [record.question.line for record in passed]
+            new = [written.entry(record, there.checks.get(key)) for key, record in zip(keys, passed, strict=True)]
+            checks = there.checks | dict(zip(keys, new, strict=True))
             if model in compared:
                 part, own = compared[model], {r.question: r for r in records if r.model == model}
                 for check in configured[model]:
@@ -84,7 +85,7 @@ def write_baseline(
         return new
 
     update_baseline(path, counted, files)
-    count = sum(len(entries) for entries in accepted.values())
+    count = sum(map(len, accepted.values()))
     count += sum(check.of is not None for model in compared for check in configured[model])
     return Update(count, len(records) - count, tuple(gone))
 
@@ -105,10 +106,26 @@ class Written:
     versions: dict[str, str]
     commit: str | None
     date: str
+    period: str | None = None
 
-    def entry(self, record: CheckRecord) -> Entry:
-        """Return the entry of a check of the model alone."""
-        return entry_of(record, versions=self.versions, git_commit=self.commit, date=self.date)
+    def entry(
+        self,
+        record: CheckRecord,
+        old: Entry | None,
+        ratchet_limit: float | None = None,
+        groups: tuple[GroupEntry, ...] | None = None,
+    ) -> Entry:
+        """Return the entry of a check, behind what was accepted before; other parameters as in `entry_of`."""
+        entry = entry_of(
+            record,
+            versions=self.versions,
+            git_commit=self.commit,
+            date=self.date,
+            period=self.period,
+            ratchet_limit=ratchet_limit,
+            groups=groups,
+        )
+        return behind(entry, old)
 
     def worsening(self, record: CheckRecord, check: Check, part: Staged, old: Entry | None) -> Entry:
         """Return the entry of a check against the baseline, with the limit that it holds from now on."""
@@ -118,11 +135,4 @@ class Written:
             held = None if old is None else old.ratchet_limit
             found = None if record.regression is None else record.regression.suggested_limit
             limit = tighter(held, found, check)
-        return entry_of(
-            record,
-            versions=self.versions,
-            git_commit=self.commit,
-            date=self.date,
-            ratchet_limit=limit,
-            groups=groups,
-        )
+        return self.entry(record, old, limit, groups)

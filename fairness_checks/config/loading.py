@@ -92,6 +92,7 @@ class GateConfig:
     unchecked: Mapping[str, str] = field(default_factory=dict)  # models that nothing checks, and why
     responsible: tuple[str, str] | None = None  # name and role of who answers for the run
     test_data: TestData | None = None
+    period: str | None = None  # in which held-out samples were collected
 
 
 def load_config(path: Path, models: Declared | None = None, own: Own = MappingProxyType({})) -> GateConfig:
@@ -133,6 +134,7 @@ def _configured(document: Document, path: Path, models: Declared | None, own: Ow
         unchecked=spec.unchecked,
         responsible=None if spec.responsible is None else (spec.responsible.name, spec.responsible.role),
         test_data=spec.test_data,
+        period=spec.period,
     )
 
 

@@ -303,6 +303,7 @@ class FileSpec(_Spec):
     version: Annotated[int, AfterValidator(_version)]
     responsible: Annotated[ResponsibleSpec | None, AfterValidator(_named_or_left_out)] = None
     test_data: Annotated[TestData | None, _one_of(TestData), AfterValidator(_named_or_left_out)] = None
+    period: Annotated[Reason | None, AfterValidator(_named_or_left_out)] = None
     seed: Annotated[int, Field(ge=0)] = 0
     defaults: DefaultsSpec = DefaultsSpec()
     profiles: dict[str, ProfileSpec] = {}

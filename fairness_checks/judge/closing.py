@@ -38,7 +38,7 @@ def close(
     configured = {(model, check.question) for model, some in checks.items() for check in some}
     complete = unfiltered and configured <= {(record.model, record.question) for record in records}
     kept = [record for record in records if record.model not in incomplete]
-    written = baseline.write(kept, checks, staged, complete=complete)
+    written = baseline.write(kept, checks, staged, complete=complete, period=limits.period)
     if incomplete:
         written += f". Not written, as a check could not be made: {printable(', '.join(sorted(incomplete)))}"
     return written

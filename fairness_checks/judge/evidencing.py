@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from pydantic import TypeAdapter
@@ -29,7 +29,7 @@ from fairness_checks.report.evidence import (
 )
 from fairness_checks.storage.cache_keys import array_digest
 
-__all__ = ["model_evidence", "part_from_json", "part_to_json", "totals", "with_reasons", "with_records"]
+__all__ = ["model_evidence", "part_from_json", "part_to_json", "totals", "with_looks", "with_reasons", "with_records"]
 
 
 def model_evidence(
@@ -113,6 +113,14 @@ def with_reasons(part: ModelEvidence, configured: Sequence[ConfiguredCheck]) -> 
     """Return a model's part with what the file says of the limits of its checks."""
     pairs = zip(part.checks, configured, strict=True)
     checks = tuple(dataclasses.replace(check, why=asked.why, owner=asked.owner) for check, asked in pairs)
+    return dataclasses.replace(part, checks=checks)
+
+
+def with_looks(part: ModelEvidence, look: Callable[[CheckRecord], int | None]) -> ModelEvidence:
+    """Return a model's part with which look at its question each record is."""
+    checks = tuple(
+        check if check.record is None else dataclasses.replace(check, look=look(check.record)) for check in part.checks
+    )
     return dataclasses.replace(part, checks=checks)
 
 

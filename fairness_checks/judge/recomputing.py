@@ -101,7 +101,7 @@ def _config(evidence: Evidence) -> GateConfig | Difference:
 def _of_file(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
     """Yield what is said twice, and otherwise than in the file."""
     given = evidence.configuration
-    for name in ("responsible", "test_data"):
+    for name in ("responsible", "test_data", "period"):
         if (found := getattr(given, name)) != (expected := getattr(config, name)):
             yield Difference(f"configuration.{name}", str(found), str(expected))
     of_file = {model.name: {e.check.question.line: e for e in model.checks} for model in config.models}
@@ -128,6 +128,11 @@ def _of_model(
     for key, plain in model.statistics.items():
         if statistics_id(plain) != key:
             yield Difference(f"{where}: statistics {key}", key, f"{statistics_id(plain)}: the statistics were changed")
+        known = statistics[key]
+        if isinstance(known, Comparison) and evidence.baseline and known.baseline != evidence.baseline.file:
+            yield Difference(f"{where}: statistics {key}: baseline", known.baseline, evidence.baseline.file)
+        if isinstance(known, Comparison) and known.entry is not None and not known.exists:
+            yield Difference(f"{where}: statistics {key}: exists", "false", "true, as it holds the check")
     lines = [check.question.line for check in checks]
     if [entry.question for entry in model.checks] != lines:
         yield Difference(f"{where}: checks", "; ".join(e.question for e in model.checks), "; ".join(lines))
@@ -137,10 +142,10 @@ def _of_model(
         features, by = (*check.control_features, *check.by), _features(statistics.get(entry.statistics or ""))
         if by is not None and by != features:
             yield Difference(f"{where}: {entry.question}: statistics by", ", ".join(by), ", ".join(features))
-    known = [_known(entry, statistics) for entry in model.checks]
+    found = [_known(entry, statistics) for entry in model.checks]
     said = Said(model.about, model.inputs, model.held_out, model.swept, model.looks)
     waivers = config.waivers if model.test is None else ()
-    answers = judge_measured(model.model, Measurements(tuple(known), said), checks, settings, waivers, day)
+    answers = judge_measured(model.model, Measurements(tuple(found), said), checks, settings, waivers, day)
     for entry, answer in zip(model.checks, answers, strict=True):
         place = f"{where}: {entry.question}"
         if isinstance(answer, Exception):
@@ -278,6 +283,8 @@ def _of_outcome(evidence: Evidence) -> Iterator[Difference]:
     is_red = bool(red or evidence.failures)
     if is_red and evidence.exit_code == 0:
         yield Difference("exit_code", "0", f"1: {len(red)} verdicts and {len(evidence.failures)} tests fail the run")
+    if evidence.complete and evidence.exit_code not in (0, 1):
+        yield Difference("exit_code", str(evidence.exit_code), "0 or 1, as the run came to its end")
     if evidence.exit_code == 1 and not is_red and not errors:
         yield Difference("exit_code", "1", "0: nothing fails the run")
     if not records and not evidence.failures and evidence.exit_code == 0:

@@ -116,7 +116,7 @@ class EvidenceOfRun:
 
     def _models(self) -> list[ModelEvidence]:
         """Return the parts that were left, with the records that were reported."""
-        from fairness_checks.judge.evidencing import part_from_json, with_reasons, with_records
+        from fairness_checks.judge.evidencing import part_from_json, with_looks, with_reasons, with_records
         from fairness_checks.storage.files import read_regular
 
         prefix, records = f"{self._config.stash[GATE].node_prefix}::", self._ledger.records
@@ -135,7 +135,9 @@ class EvidenceOfRun:
                 key = (part.model, node, place) if own else (part.model, "", 0)
                 found[key] = with_records(part, there, node if own else None)
                 if not own:
-                    found[key] = with_reasons(found[key], of_file[part.model])
+                    found[key] = with_looks(
+                        with_reasons(found[key], of_file[part.model]), self._config.stash[GATE].baseline.look
+                    )
         for path in read:
             shutil.rmtree(Path(path).parent, ignore_errors=True)
         return [found[key] for key in sorted(found)]
@@ -192,6 +194,7 @@ class EvidenceOfRun:
             own_metrics=tuple(MetricEvidence.of(metric) for _, metric in sorted(gate.metrics.items())),
             responsible=gate.limits.responsible,
             test_data=gate.limits.test_data,
+            period=gate.limits.period,
         )
 
     def _write(self, evidence: Evidence) -> None:

@@ -11,9 +11,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from fairness_checks.errors import EvidenceError
 from fairness_checks.plain import canonical_json
@@ -109,6 +109,7 @@ class ConfigurationEvidence(Strict):
     own_metrics: tuple[MetricEvidence, ...] = ()  # registered with `@fairness_metric`
     responsible: tuple[str, str] | None = None  # name and role of who answers for the run, as the file says
     test_data: TestData | None = None  # whether held-out samples come from where the models were trained
+    period: str | None = None  # in which held-out samples were collected, in the words of the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +179,7 @@ class CheckEvidence(Strict):
     record: CheckRecord | None = None  # None where it could not be made, or was not run
     why: str = ""  # its limit is what it is, as thresholds.yaml says
     owner: str = ""  # who answers for the limit
+    look: Annotated[int, Field(ge=1)] | None = None  # at its question, as the baseline counts; None without one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,11 @@ class Gate:
         case = self.project.junit()[f"test_regression[{model}-sex-false_negative_rate]"]
         return CheckRecord.from_json(self.project.properties(case)["fairness.record"])
 
+    def kept(self, check="false_negative_rate", model="sepsis_model"):
+        """Entry of a check."""
+        checks = self.document()["models"][model]["checks"]
+        return next(entry for line, entry in checks.items() if check in line)
+
 
 @pytest.fixture
 def gate(project, monkeypatch):
@@ -344,3 +349,37 @@ def test_a_run_leaves_nothing_of_its_patients_however_it_ends(written, monkeypat
     written.project.write("test_hand.py", f"def test_hand(fairness):\n    {ends}\n")
     written.run(UPDATE, "--fairness-report=evidence", "thresholds.yaml", "test_hand.py")
     assert list(scratch.iterdir()) == []
+
+
+# --- looks: which time a question is judged
+
+
+def test_each_accepted_model_is_a_look_and_what_was_seen_again_is_none(gate):
+    limits = CHECK.replace("0.02", "0.2")
+    gate.limits(limits, limits, more="period: 2026, second half\n")
+    for better in (0.0, 0.03, 0.03, 0.06):
+        assert gate.run(UPDATE, better=better).ret == 0
+    kept = gate.kept()
+    misses = [{g["name"][0]: g["events"] for g in look["groups"]}["female"] for look in (*kept["looks"], kept)]
+    assert len(misses) == 3
+    assert misses == sorted(misses, reverse=True)  # oldest first, the one that holds now last
+    assert [look["period"] for look in kept["looks"]] == ["2026, second half"] * 2
+    assert all(g["variance"] > 0 and g["df"] > 0 for look in kept["looks"] for g in look["groups"])
+    assert gate.kept("accuracy")["looks"]  # of every check, not only of those against the baseline
+    assert gate.kept(model="stroke_model")["looks"] == []  # whose rows and model stayed the same
+
+
+@pytest.mark.parametrize(
+    ("model", "looks"), [({}, {"sepsis_model": 1, "stroke_model": 1}), ({"better": 0.03}, {"sepsis_model": 2})]
+)
+def test_the_evidence_says_which_look_it_is(gate, written, model, looks):
+    gate.run("--fairness-report=out", **model)
+    evidence = json.loads((gate.project.path / "out/evidence.json").read_text(encoding="utf-8"))
+    found = {each["model"]: {check["look"] for check in each["checks"]} for each in evidence["models"]}
+    assert all(found[name] == {look} for name, look in looks.items())
+
+
+def test_without_a_baseline_nothing_counts_looks(gate):
+    gate.run("--fairness-report=out")
+    evidence = json.loads((gate.project.path / "out/evidence.json").read_text(encoding="utf-8"))
+    assert {check["look"] for each in evidence["models"] for check in each["checks"] if check["record"]} == {None}
