@@ -10,7 +10,7 @@ from typing import Any
 
 from fairness_checks.config.messages import near
 from fairness_checks.config.schema import SECTIONS
-from fairness_checks.config.yaml_document import Document, KeyPath, Problem
+from fairness_checks.config.yaml_document import Document, KeyPath, Problem, mapping_at
 from fairness_checks.errors import did_you_mean
 from fairness_checks.plain import shorten
 
@@ -24,7 +24,7 @@ def with_profiles(document: Document) -> Document:
     # Lists of checks are joined, the profile's first. A model's own `sweep` takes the place of its profile's. Two
     # limits for one question stay two checks, which is an error: no profile's limit is replaced without a word.
     data = document.data
-    models, profiles = _mapping(data, "models"), _mapping(data, "profiles")
+    models, profiles = mapping_at(data, "models"), mapping_at(data, "profiles")
     used = {name: model["profile"] for name, model in models.items() if isinstance(model, dict) and "profile" in model}
     if not used and not profiles:
         return document
@@ -44,12 +44,6 @@ def with_profiles(document: Document) -> Document:
         problems=tuple(problems),
         moved=moved,
     )
-
-
-def _mapping(data: Any, key: str) -> dict[str, Any]:
-    """Return a mapping of the file; an empty one where there is none, or something else, which the schema refuses."""
-    found = data.get(key) if isinstance(data, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _size(profile: Any) -> int:

@@ -11,7 +11,15 @@ from typing import Any, get_args
 
 from fairness_checks.config.messages import EXAMPLES, near, shown_value
 from fairness_checks.config.schema import SECTIONS
-from fairness_checks.config.yaml_document import Document, KeyPath, Problem, as_written, key_path
+from fairness_checks.config.yaml_document import (
+    Document,
+    KeyPath,
+    Problem,
+    as_written,
+    key_path,
+    list_at,
+    mapping_at,
+)
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.plain import shorten
 from fairness_checks.question.checks import (
@@ -35,11 +43,11 @@ _ASKING = (*SECTIONS, "profile")
 
 def problems_between_keys(document: Document, metrics: Mapping[str, Metric] = METRICS) -> Iterator[Problem]:
     """Yield what no single key shows: models and checks that ask nothing, impossible limits, questions asked twice."""
-    models, unchecked = (_mapping(document.data, key) for key in ("models", "unchecked"))
+    models, unchecked = (mapping_at(document.data, key) for key in ("models", "unchecked"))
     for name, model in models.items():
         if isinstance(model, dict) and not any(near(str(key), section) for key in model for section in _ASKING):
             yield document.problem(("models", name), f"names no check; write for example `{EXAMPLES['subgroups']}`")
-        yield from _mix_problems(document, name, _mapping(model, "sweep"))
+        yield from _mix_problems(document, name, mapping_at(model, "sweep"))
     for name in unchecked:
         if name in models:
             where = f"models.{name} on line {document.lines['models', name]}"
@@ -53,18 +61,6 @@ def problems_between_keys(document: Document, metrics: Mapping[str, Metric] = ME
             earlier = first[path[1:3], question]
             where = f"{key_path(document.in_file(earlier))} on line {document.lines[earlier]}"
             yield document.problem(path, f"asks the same as {where} (same metric, features, limit); keep one")
-
-
-def _mapping(data: Any, key: str) -> dict[str, Any]:
-    """Return the mapping under a key; an empty one where there is none."""
-    found = data.get(key) if isinstance(data, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _list(data: Any, key: str) -> list[Any]:
-    """Return the list under a key; an empty one where there is none."""
-    found = data.get(key) if isinstance(data, dict) else None
-    return found if isinstance(found, list) else []
 
 
 def _asked(section: object, entry: Mapping[str, Any]) -> tuple[str | None, list[LimitKind]]:
@@ -88,7 +84,7 @@ def _check_problems(
 
 def _mix_problems(document: Document, name: str, sweep: dict[str, Any]) -> Iterator[Problem]:
     """Yield mixes that are none, and gaps that the mixes cannot show."""
-    mixes, read = _mapping(sweep, "mixes"), dict[str, Mix]()
+    mixes, read = mapping_at(sweep, "mixes"), dict[str, Mix]()
     for mix, value in mixes.items():
         try:
             read[mix] = parse_mix(mix, value)
@@ -96,7 +92,7 @@ def _mix_problems(document: Document, name: str, sweep: dict[str, Any]) -> Itera
             place: KeyPath = ("models", name, "sweep", "mixes", mix)
             yield document.problem(place, str(error).removeprefix(f"mixes.{mix}: "))
     if isinstance(sweep.get("mixes"), dict) and len(read) == len(mixes):
-        for index, check in enumerate(_list(sweep, "checks")):
+        for index, check in enumerate(list_at(sweep, "checks")):
             if isinstance(check, dict):
                 yield from _gap_problems(document, ("models", name, "sweep", "checks", index), check, read)
 
@@ -179,13 +175,13 @@ def _absent_problems(document: Document, path: KeyPath, cells: Any, features: li
 
 def checks_of(data: Any) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
     """Yield (key path, check) of each mapping that stands for one, in a document that may hold anything."""
-    for name, model in _mapping(data, "models").items():
+    for name, model in mapping_at(data, "models").items():
         for section in SECTIONS:
             path: KeyPath = ("models", name, section)
-            entries, shared = _list(model, section), dict[str, Any]()
+            entries, shared = list_at(model, section), dict[str, Any]()
             if section == "sweep":
-                sweep = _mapping(model, section)
-                path, entries, shared = (*path, "checks"), _list(sweep, "checks"), {"by": sweep.get("by")}
+                sweep = mapping_at(model, section)
+                path, entries, shared = (*path, "checks"), list_at(sweep, "checks"), {"by": sweep.get("by")}
             for index, entry in enumerate(entries):
                 if isinstance(entry, dict):
                     yield (*path, index), entry | shared

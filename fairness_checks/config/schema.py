@@ -103,22 +103,13 @@ def _section(name: str) -> str:
     return name
 
 
-def _not_null(value: Any) -> Any:
-    if value is None:
-        raise ValueError("nothing is written here; write a value, or remove the key to waive whatever stands there")
-    return value
+def _not_null(remedy: str) -> Callable[[Any], Any]:
+    def written(value: Any) -> Any:
+        if value is None:
+            raise ValueError(f"nothing is written here; write {remedy}")
+        return value
 
-
-def _named_or_left_out(value: Any) -> Any:
-    if value is None:
-        raise ValueError("nothing is written here; write a value, or remove the key")
-    return value
-
-
-def _written(value: Any) -> Any:
-    if value is None:
-        raise ValueError("nothing is written here; write a sweep, or remove the key")
-    return value
+    return written
 
 
 def _not_blank(text: str) -> str:
@@ -165,6 +156,8 @@ MetricName = Annotated[str, AfterValidator(_metric)]
 Cells = list[list[Any]]  # of values that name groups: `config` takes them as they are written, 1 as "1", yes as "yes"
 Text = Annotated[str, AfterValidator(_not_blank)]
 Reason = Annotated[Text, AfterValidator(_for_an_auditor)]
+_WRITTEN = AfterValidator(_not_null("a value, or remove the key"))
+_GIVEN = AfterValidator(_not_null("a value, or remove the key to waive whatever stands there"))
 _FEWEST_REPEATS = 5  # a variance over fewer says next to nothing
 _NOT_GIVEN = (
     math.nan
@@ -231,7 +224,7 @@ class SweepCheckSpec(_CheckSpec):
 
     metric: MetricName
     gap: Annotated[Gap, _one_of(Gap)] = "each_mix"
-    mix: Annotated[Text | None, AfterValidator(_not_null)] = None
+    mix: Annotated[Text | None, _GIVEN] = None
 
 
 class SweepSpec(_Spec):
@@ -244,6 +237,9 @@ class SweepSpec(_Spec):
     size: Annotated[int, Field(ge=2)] | None = None
     feature_sets: Annotated[list[str], _LISTED] = []
     checks: Annotated[list[SweepCheckSpec], Field(min_length=1)]
+
+
+_SWEPT = BeforeValidator(_not_null("a sweep, or remove the key"), json_schema_input_type=SweepSpec)
 
 
 class RegressionSpec(_CheckSpec):
@@ -263,7 +259,7 @@ class ProfileSpec(_Spec):
     subgroups: Annotated[list[CheckSpec], Field(min_length=1)] = []
     uncertainty: Annotated[list[UncertaintySpec], Field(min_length=1)] = []
     regression: Annotated[list[RegressionSpec], Field(min_length=1)] = []
-    sweep: Annotated[SweepSpec | None, BeforeValidator(_written, json_schema_input_type=SweepSpec)] = None
+    sweep: Annotated[SweepSpec | None, _SWEPT] = None
 
 
 class ModelSpec(ProfileSpec):
@@ -280,11 +276,11 @@ class WaiverSpec(_Spec):
     metric: MetricName = MISMATCH
     by: Features
     control_features: Features = []
-    strata: Annotated[Strata | None, _one_of(Strata), AfterValidator(_not_null)] = None
-    gap: Annotated[Gap | None, _one_of(Gap), AfterValidator(_not_null)] = None
-    mix: Annotated[Text | None, AfterValidator(_not_null)] = None
-    of: Annotated[Worsening | None, _one_of(Worsening), AfterValidator(_not_null)] = None
-    limit: Annotated[LimitKind | None, _one_of(LimitKind), AfterValidator(_not_null)] = None
+    strata: Annotated[Strata | None, _one_of(Strata), _GIVEN] = None
+    gap: Annotated[Gap | None, _one_of(Gap), _GIVEN] = None
+    mix: Annotated[Text | None, _GIVEN] = None
+    of: Annotated[Worsening | None, _one_of(Worsening), _GIVEN] = None
+    limit: Annotated[LimitKind | None, _one_of(LimitKind), _GIVEN] = None
     reason: Reason
     approved_by: Reason
     expires: date
@@ -301,9 +297,9 @@ class FileSpec(_Spec):
     """The whole file."""
 
     version: Annotated[int, AfterValidator(_version)]
-    responsible: Annotated[ResponsibleSpec | None, AfterValidator(_named_or_left_out)] = None
-    test_data: Annotated[TestData | None, _one_of(TestData), AfterValidator(_named_or_left_out)] = None
-    period: Annotated[Reason | None, AfterValidator(_named_or_left_out)] = None
+    responsible: Annotated[ResponsibleSpec | None, _WRITTEN] = None
+    test_data: Annotated[TestData | None, _one_of(TestData), _WRITTEN] = None
+    period: Annotated[Reason | None, _WRITTEN] = None
     seed: Annotated[int, Field(ge=0)] = 0
     defaults: DefaultsSpec = DefaultsSpec()
     profiles: dict[str, ProfileSpec] = {}

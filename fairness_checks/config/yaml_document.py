@@ -9,7 +9,17 @@ from typing import Any, Final, TypeAlias
 
 from fairness_checks.plain import shorten
 
-__all__ = ["UNREAD", "Document", "KeyPath", "Problem", "as_written", "key_path", "problem_texts"]
+__all__ = [
+    "UNREAD",
+    "Document",
+    "KeyPath",
+    "Problem",
+    "as_written",
+    "key_path",
+    "list_at",
+    "mapping_at",
+    "problem_texts",
+]
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -26,6 +36,18 @@ def key_path(path: KeyPath) -> str:
         else:
             parts.append(f"[{shorten(repr(step))}]")
     return "".join(parts).removeprefix(".")
+
+
+def mapping_at(data: Any, key: str) -> dict[str, Any]:
+    """Return the mapping under a key; an empty one where there is none, or something else, which the schema refuses."""
+    found = data.get(key) if isinstance(data, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def list_at(data: Any, key: str) -> list[Any]:
+    """Return the list under a key, likewise."""
+    found = data.get(key) if isinstance(data, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def as_written(document: Document, path: KeyPath, value: object) -> str:

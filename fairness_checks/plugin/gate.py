@@ -93,7 +93,7 @@ class Gate:
         self.baseline = _baseline(self.path, config, {model.name for model in self.limits.models})
         given: dict[str, str] = getattr(config, "workerinput", {}).get(_FILES, files)  # those of the controller
         self.rewritten = rewritten(self.path, given, _files_now(config, self.path))
-        self.files = given
+        self.files: Mapping[str, str] = given  # digests of those that decide, before any conftest.py was read
         self._checks = {
             f"{self.node_prefix}::{check_name(model.name, entry.check)}": (model.name, entry.check)
             for model in self.limits.models

@@ -33,7 +33,7 @@ __all__ = [
 
 
 class Judging(Protocol):
-    """What tests ask of the gate; `fairness_checks.plugin.gate` has it."""
+    """What tests ask of the gate; `fairness_checks.plugin.gate` has it, and says what each is."""
 
     limits: GateConfig
     metrics: Mapping[str, Metric]
@@ -42,45 +42,19 @@ class Judging(Protocol):
     today: date
 
     @property
-    def files(self) -> Mapping[str, str]:
-        """Digests of the files that decide, before any conftest.py was read."""
-        ...
-
+    def files(self) -> Mapping[str, str]: ...
     @property
-    def settings(self) -> Settings:
-        """The defaults of the file, with the burden of proof of the command line."""
-        ...
-
+    def settings(self) -> Settings: ...
     @property
-    def burden(self) -> Burden | None:
-        """The burden of proof of the command line, which wins over every other."""
-        ...
-
+    def burden(self) -> Burden | None: ...
     @property
-    def commit(self) -> str | None:
-        """The commit of the project, with "+dirty" behind it where a tracked file differs; None without git."""
-        ...
-
+    def commit(self) -> str | None: ...
     @property
-    def unfiltered(self) -> bool:
-        """Whether every configured check is to run, as far as this process has deselected."""
-        ...
-
-    def unnamed(self) -> list[str]:
-        """Return the models that the file neither checks nor calls unchecked; none where only a part is to run."""
-        ...
-
-    def check_at(self, node: str) -> tuple[str, Check] | None:
-        """Return the model and the check that a test is of; None for any other test."""
-        ...
-
-    def answers(self, model: str, request: pytest.FixtureRequest) -> Mapping[Question, Answer]:
-        """Evaluate a model once, and judge all of its checks."""
-        ...
-
-    def said_by(self, model: str, said: BaseException | str, test: str) -> str | None:
-        """Return the test that has already shown an error of a model, or its text; None where this one is to."""
-        ...
+    def unfiltered(self) -> bool: ...
+    def unnamed(self) -> list[str]: ...
+    def check_at(self, node: str) -> tuple[str, Check] | None: ...
+    def answers(self, model: str, request: pytest.FixtureRequest) -> Mapping[Question, Answer]: ...
+    def said_by(self, model: str, said: BaseException | str, test: str) -> str | None: ...
 
 
 GATE: pytest.StashKey[Judging] = pytest.StashKey()

@@ -112,40 +112,19 @@ class LimitsFile(pytest.File):
         waivers = list(zip(gate.limits.waivers, waiver_ids(gate.limits.waivers), strict=True))
         for model in gate.limits.models:
             for entry in model.checks:
-                yield CheckTest.from_parent(
-                    self,
-                    name=check_name(model.name, entry.check),
-                    callobj=_run_check,
-                    model=model.name,
-                    check=entry.check,
-                    line=entry.line,
-                )
+                name, of = check_name(model.name, entry.check), {"model": model.name, "line": entry.line}
+                yield CheckTest.from_parent(self, name=name, callobj=_run_check, check=entry.check, **of)
             for waiver, name in waivers:
                 if waiver.model == model.name:
-                    yield WaiverTest.from_parent(
-                        self,
-                        name=f"test_waiver[{name}]",
-                        callobj=_run_waiver,
-                        model=model.name,
-                        waiver=waiver,
-                        line=waiver.line,
-                    )
+                    name, of = f"test_waiver[{name}]", {"model": model.name, "line": waiver.line}
+                    yield WaiverTest.from_parent(self, name=name, callobj=_run_waiver, waiver=waiver, **of)
+        line = gate.limits.document.lines["models",]
         for model_name in gate.unnamed():
-            yield UncheckedTest.from_parent(
-                self,
-                name=f"test_is_checked[{slug(model_name)}]",
-                callobj=_run_unchecked,
-                model=model_name,
-                line=gate.limits.document.lines["models",],
-            )
+            name = f"test_is_checked[{slug(model_name)}]"
+            yield UncheckedTest.from_parent(self, name=name, callobj=_run_unchecked, model=model_name, line=line)
         for model_name in gate.baseline.strangers():
-            yield LimitsTest.from_parent(
-                self,
-                name=f"test_baseline[{slug(model_name)}]",
-                callobj=_run_stranger,
-                model=model_name,
-                line=1,
-            )
+            name = f"test_baseline[{slug(model_name)}]"
+            yield LimitsTest.from_parent(self, name=name, callobj=_run_stranger, model=model_name, line=1)
 
 
 class LimitsTest(pytest.Function):
