@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.stats.clusters import ClusterCells
-from fairness_checks.stats.ranks import Ranks, floats, run_ends, same_length
+from fairness_checks.stats.ranks import Ranks, floats, in_groups, run_ends, same_length
 from fairness_checks.typing import Array
 
 __all__ = ["FEWEST", "MismatchStatistics", "comes_first", "mismatch_by_group", "too_small"]
@@ -137,10 +137,8 @@ def mismatch_by_group(
 ) -> MismatchStatistics:
     """Compare how errors and uncertainties separate all pairs of groups: two sorts, then time linear in G n."""
     # codes, error, uncertainty: (n,); code -1 leaves a sample out, nan is a ValueError. Only ranks count.
-    codes, error, uncertainty = np.asarray(codes), floats("error", error), floats("uncertainty", uncertainty)
+    codes, error, uncertainty = in_groups(codes, groups), floats("error", error), floats("uncertainty", uncertainty)
     same_length(codes=codes, error=error, uncertainty=uncertainty)
-    if len(codes) and not -1 <= codes.min() <= codes.max() < groups:
-        raise ValueError(f"codes run from {codes.min()} to {codes.max()}; allowed are -1 to {groups - 1}")
     # Rows sorted by group, then by cluster: every sum is one over a slice.
     unit_of_row = codes if cells is None else cells.of_row
     rows = np.flatnonzero(codes >= 0)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from fairness_checks.stats.clusters import ClusterEvidence
 from fairness_checks.stats.estimates import Estimates
-from fairness_checks.stats.ranks import floats, run_ends, same_length
+from fairness_checks.stats.ranks import floats, in_groups, run_ends, same_length
 from fairness_checks.stats.satterthwaite import two_sample_freedom
 from fairness_checks.typing import Array
 
@@ -112,10 +112,9 @@ def sorted_groups(
     codes: npt.NDArray[np.integer[Any]], groups: int, labels: npt.NDArray[np.bool_], scores: npt.ArrayLike
 ) -> Iterator[tuple[int, npt.NDArray[np.intp], npt.NDArray[np.bool_], Array]]:
     """Yield each group that has samples: its position, its rows by rising score, their labels and scores."""
-    codes, labels, scores = np.asarray(codes), np.asarray(labels, dtype=np.bool_), floats("scores", scores)
+    codes, labels = in_groups(codes, groups), np.asarray(labels, dtype=np.bool_)
+    scores = floats("scores", scores)
     same_length(codes=codes, labels=labels, scores=scores)
-    if len(codes) and not -1 <= codes.min() <= codes.max() < groups:
-        raise ValueError(f"codes run from {codes.min()} to {codes.max()}; allowed are -1 to {groups - 1}")
     # Codes of 16 bits are sorted by radix, in linear time; a group's scores are then sorted where the cache holds them.
     narrow = codes.astype(np.int16 if groups < 2**15 else np.int64)
     sizes = np.bincount(narrow + 1, minlength=groups + 1)

@@ -14,7 +14,7 @@ Integers = npt.NDArray[np.int64]
 _AT_ONCE = 65_536  # counts
 _COUNTED = 8  # groups to a sample that is counted by itself: as many as a row of counts takes in one move
 
-__all__ = ["Ranks", "floats", "run_ends", "same_length"]
+__all__ = ["Ranks", "floats", "in_groups", "run_ends", "same_length"]
 
 
 def same_length(**arrays: npt.NDArray[Any]) -> None:
@@ -29,6 +29,14 @@ def floats(name: str, values: npt.ArrayLike) -> Array:
     if np.isnan(array).any():
         raise ValueError(f"{name} holds nan, which has no rank")
     return array
+
+
+def in_groups(codes: npt.NDArray[np.integer[Any]], groups: int) -> npt.NDArray[np.integer[Any]]:
+    """Return the codes of samples in groups, -1 of one that is left out; ValueError for any other."""
+    codes = np.asarray(codes)
+    if len(codes) and not -1 <= codes.min() <= codes.max() < groups:
+        raise ValueError(f"codes run from {codes.min()} to {codes.max()}; allowed are -1 to {groups - 1}")
+    return codes
 
 
 def run_ends(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.ranks import floats, run_ends, same_length
+from fairness_checks.stats.ranks import floats, in_groups, run_ends, same_length
 from fairness_checks.typing import Array
 
 __all__ = ["UncertaintyWarning", "warning_by_group"]
@@ -37,10 +37,8 @@ def warning_by_group(
 ) -> UncertaintyWarning:
     """Rank correlation and risk-coverage area of each group, from one sort of errors and one of uncertainties."""
     # codes, error, uncertainty: (n,); code -1 leaves a sample out, nan is a ValueError.
-    codes, error, uncertainty = np.asarray(codes), floats("error", error), floats("uncertainty", uncertainty)
+    codes, error, uncertainty = in_groups(codes, groups), floats("error", error), floats("uncertainty", uncertainty)
     same_length(codes=codes, error=error, uncertainty=uncertainty)
-    if len(codes) and not -1 <= codes.min() <= codes.max() < groups:
-        raise ValueError(f"codes run from {codes.min()} to {codes.max()}; allowed are -1 to {groups - 1}")
     counted = np.flatnonzero(codes >= 0)
     mine, error, uncertainty = codes[counted], error[counted], uncertainty[counted]
     bounds = np.append(0, np.cumsum(np.bincount(mine, minlength=groups)))
