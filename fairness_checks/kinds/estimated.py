@@ -59,11 +59,6 @@ class EstimatedKind(Kind, Generic[S]):
     def problem(self, measured: Measured[S], group: int) -> str | None:
         """Say why one of the groups of enough samples and clusters, which are all that are given, cannot be judged."""
 
-    def sides(self, some: S) -> tuple[Floats, Floats] | None:
-        """Return variances of the values upwards and downwards, for the groups' intervals; None if both are alike."""
-        # Of the groups of enough samples and clusters, which are all that are given.
-        return None
-
     def ends(self, some: S, alpha: float) -> tuple[Floats, Floats] | None:
         """Return where the groups' intervals end, shapes (G,); None where standard errors say it."""
         # Of the groups of enough samples and clusters, which are all that are given.
@@ -88,16 +83,11 @@ class EstimatedKind(Kind, Generic[S]):
         some = measured.take(enough)
         for place, i in enumerate(enough):
             problems[i] = self.problem(some, place)
-        values, sides = self.value(measured.statistics), self.sides(some.statistics)
-        ends = self.ends(some.statistics, settings.alpha)
+        values, ends = self.value(measured.statistics), self.ends(some.statistics, settings.alpha)
         if ends is not None:
             places = np.full((2, len(problems)), np.nan)
             places[:, enough] = ends
             ends = (places[0], places[1])
-        if sides is not None:
-            of_all = np.repeat(values.variance[None], 2, axis=0)
-            of_all[:, enough] = sides
-            sides = (of_all[0], of_all[1])
         return estimate_records(
             statistics.groups,
             measured.samples,
@@ -107,7 +97,6 @@ class EstimatedKind(Kind, Generic[S]):
             lowest=metric.lowest,
             highest=metric.highest,
             clusters=measured.clusters,
-            sides=sides,
             ends=ends,
         )
 

@@ -18,8 +18,8 @@ from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, mean_influence
 from fairness_checks.stats.means import mean_estimates, means_compliance, means_violation
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
-from fairness_checks.stats.skewness import can_be_judged, unseen_variances
-from fairness_checks.stats.worst_mean import judge_worst_mean
+from fairness_checks.stats.skewness import can_be_judged
+from fairness_checks.stats.worst_mean import judge_worst_mean, mean_ends
 
 __all__ = ["KIND", "Mean"]
 
@@ -69,9 +69,9 @@ class Mean(EstimatedKind[MeanStatistics]):
         """Return the means."""
         return mean_estimates(some)
 
-    def sides(self, some: MeanStatistics) -> tuple[Floats, Floats]:
-        """Return the variances that a ceiling and a floor are judged with."""
-        return unseen_variances(some, alone=True)
+    def ends(self, some: MeanStatistics, alpha: float) -> tuple[Floats, Floats]:
+        """Return where compliance with a floor and with a ceiling is shown."""
+        return mean_ends(some, alpha)
 
     def violation(
         self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None

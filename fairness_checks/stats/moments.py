@@ -12,7 +12,10 @@ import numpy.typing as npt
 from fairness_checks.stats.clusters import ClusterCells, cluster_evidence, take_shared
 from fairness_checks.typing import Array
 
-__all__ = ["MeanStatistics", "moments_by_cluster", "moments_by_group"]
+__all__ = ["ROUNDING", "MeanStatistics", "moments_by_cluster", "moments_by_group"]
+
+ROUNDING = 1e-14
+"""A standard deviation below this share of the mean is rounding of a constant."""
 
 _CHUNK_ROWS = 65_536  # a few temporary arrays of half a megabyte each
 
@@ -25,7 +28,9 @@ class MeanStatistics:
     mean: Array  # (G,); nan where a group is empty
     m2: Array  # (G,), sum of the squared deviations from the group's mean
     m3: Array  # (G,), of the cubed ones
-    clustered: bool = False  # such statistics are not merged: a cluster may lie in both parts
+    # (G,), skewness of the samples, where they come in clusters; such statistics are not merged: a cluster may lie in
+    # both parts
+    of_samples: Array | None = None
     shared: Array | None = None  # (G, G), correlations through clusters that lie in several groups
 
     def take(self, order: Sequence[int]) -> MeanStatistics:
@@ -38,13 +43,14 @@ class MeanStatistics:
             return np.append(values, np.asarray(nothing, dtype=values.dtype))[at]  # -1 is what was appended
 
         picked = pick(self.n, 0), pick(self.mean, np.nan), pick(self.m2, 0.0), pick(self.m3, 0.0)
-        return MeanStatistics(*picked, self.clustered, take_shared(self.shared, at))
+        of_samples = None if self.of_samples is None else pick(self.of_samples, 0.0)
+        return MeanStatistics(*picked, of_samples, take_shared(self.shared, at))
 
     def __add__(self, other: MeanStatistics) -> MeanStatistics:
         """Merge the same groups' statistics over other rows, so that chunks add up; clusters are a ValueError."""
         # Chan, Golub, LeVeque, Am. Stat. 37 (1983) 242, doi:10.1080/00031305.1983.10483115; Pebay, SAND2008-6212,
         # doi:10.2172/1028931
-        if self.clustered or other.clustered:
+        if self.of_samples is not None or other.of_samples is not None:
             raise ValueError("statistics of clusters cannot be merged: a cluster may lie in both parts")
         if self.n.shape != other.n.shape:
             raise ValueError(f"cannot merge statistics of {self.n.size} groups with those of {other.n.size}")
@@ -108,4 +114,11 @@ def moments_by_cluster(cells: ClusterCells, values: npt.NDArray[np.generic]) -> 
     found = cluster_evidence(cells, influence)
     n = found.effective
     m2 = np.nan_to_num(found.variance) * n * np.maximum(n - 1.0, 0.0)
-    return MeanStatistics(n, samples.mean, m2, found.skewness * m2**1.5, clustered=True, shared=found.shared)
+    return MeanStatistics(n, samples.mean, m2, found.skewness * m2**1.5, _skewness(samples), found.shared)
+
+
+def _skewness(some: MeanStatistics) -> Array:
+    """Return the skewness of each group's samples; 0 where they do not vary."""
+    varied = some.m2 > some.n * (ROUNDING * some.mean) ** 2
+    root = np.sqrt(np.where(varied, some.m2, 1.0))
+    return np.where(varied, np.sqrt(some.n) * (some.m3 / root / root / root), 0.0)

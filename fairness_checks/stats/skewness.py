@@ -27,22 +27,33 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.moments import MeanStatistics
+from fairness_checks.stats.estimates import upper_quantile
+from fairness_checks.stats.moments import ROUNDING, MeanStatistics
 from fairness_checks.typing import Array
 
-__all__ = ["WIDENING", "can_be_judged", "unseen_variances", "variances", "violation_variances"]
+__all__ = [
+    "WIDENING",
+    "can_be_judged",
+    "flattened",
+    "steepened",
+    "unseen_steepness",
+    "unseen_variances",
+    "variances",
+    "violation_variances",
+]
 
-_ROUNDING = 1e-14  # a standard deviation below this share of the mean is rounding of a constant
 # Twice (2 z^2 + 1) / (6 z) at z = 1.645, the shift of the quantile per g / sqrt(n) as a share of the quantile.
 WIDENING = 1.3
 _WIDENING_PAIR = 1.84  # times the square root of 2: the same for two means that vary alike
 _WIDENING_ALONE = 4.0  # per g^2 / n: found by simulation, see `worst_mean`
+_USUAL = 0.05  # level up to which a widening that does not depend on the level is enough
+_STEEPER = 1.25  # times what Edgeworth's term grows by at smaller levels: found by simulation
 
 
 def variances(statistics: MeanStatistics) -> Array:
     """Return the samples' unbiased variances, shape (G,); exactly 0 for constants, NaN below two samples."""
     n = statistics.n.astype(np.float64)
-    constant = statistics.m2 <= n * (_ROUNDING * statistics.mean) ** 2
+    constant = statistics.m2 <= n * (ROUNDING * statistics.mean) ** 2
     return np.where(n >= 2, np.where(constant, 0.0, statistics.m2) / np.maximum(n - 1.0, 1.0), np.nan)
 
 
@@ -104,6 +115,39 @@ def unseen_variances(statistics: MeanStatistics, *, alone: bool = False) -> tupl
         return shape.raised(harm, 1.0) / shape.n * (1.0 + WIDENING * harm + more) ** 2
 
     return unseen(np.maximum(shape.high, 0.0)), unseen(np.maximum(-shape.low, 0.0))
+
+
+def unseen_steepness(statistics: MeanStatistics) -> tuple[Array, Array]:
+    """How much skewness moves t beyond the usual level, as `steepened` takes it; sides of `unseen_variances` alone."""
+    # Few clusters hide the skewness of their sums; that of the samples counts, as if all of a cluster were alike.
+    shape = _shape(statistics)
+    shown = np.zeros_like(shape.n) if statistics.of_samples is None else statistics.of_samples / np.sqrt(shape.n)
+
+    def steepness(harm: Array, of_samples: Array) -> Array:
+        return _STEEPER * np.maximum(harm, of_samples) / (1.0 + WIDENING * harm + _WIDENING_ALONE * harm**2)
+
+    return steepness(np.maximum(shape.high, 0.0), shown), steepness(np.maximum(-shape.low, 0.0), -shown)
+
+
+# The term g (2 z^2 + 1) / (6 sqrt(n)) grows faster than z: what is enough at a level of 0.05 is not at a smaller one.
+# Beyond its quantile there, t is that of a steeper curve, z + s ((2 z^2 + 1) / 3 - 1.3 z), the same at that quantile.
+
+
+def steepened(z: Array, freedom: Array, steepness: Array) -> Array:
+    """Return the t that a skewed mean has where one that is not skewed has z."""
+    usual = upper_quantile(_USUAL, freedom)
+    beyond = np.maximum(z - usual, 0.0)
+    return np.asarray(z + steepness * beyond * (2.0 / 3.0 * beyond + 4.0 / 3.0 * usual - WIDENING))
+
+
+def flattened(t: Array, freedom: Array, steepness: Array) -> Array:
+    """Return the inverse of `steepened`."""
+    usual = upper_quantile(_USUAL, freedom)
+    beyond = np.maximum(t - usual, 0.0)
+    slope = 1.0 + steepness * (4.0 / 3.0 * usual - WIDENING)
+    return np.asarray(
+        np.minimum(t, usual) + 2.0 * beyond / (slope + np.sqrt(slope**2 + 8.0 / 3.0 * steepness * beyond))
+    )
 
 
 def violation_variances(

@@ -133,7 +133,7 @@ def test_clusters_of_one_sample_are_samples(patients):
     codes, _, values = patients
     one = moments_by_cluster(cluster_cells(codes, 4, np.arange(len(codes))), values)
     assert_same_moments(one, moments_by_group(codes, 4, values), rtol=1e-12)
-    assert one.clustered
+    assert one.of_samples is not None
 
 
 @pytest.mark.parametrize(("alone", "tolerance"), [(True, 1e-9), (False, 0.05)], ids=["samples", "clusters"])

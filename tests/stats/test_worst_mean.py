@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from fairness_checks.stats.moments import moments_by_group
-from fairness_checks.stats.worst_mean import judge_worst_mean
+from fairness_checks.stats.clusters import cluster_cells
+from fairness_checks.stats.moments import moments_by_cluster, moments_by_group
+from fairness_checks.stats.skewness import flattened, steepened
+from fairness_checks.stats.worst_mean import judge_worst_mean, mean_ends
 
 
 def of_groups(*samples):
@@ -35,15 +38,18 @@ def test_symmetric_errors_have_the_one_sample_t_test(ceiling):
     assert (found.second, found.comparisons) == (-1, 2)
 
 
+@pytest.mark.parametrize("alpha", [0.1, 0.05, 0.0025])
 @pytest.mark.parametrize("ceiling", [True, False])
-def test_interval_is_the_inversion_of_the_tests(ceiling):
+def test_interval_is_the_inversion_of_the_tests(ceiling, alpha):
     rng = np.random.default_rng(2)
     statistics = of_groups(rng.exponential(1.0, 20), rng.lognormal(0.0, 1.0, 40), rng.normal(1.0, 1.0, 30))
-    found = judge_worst_mean(statistics, 1.0, 0.05, ceiling=ceiling)
+    found = judge_worst_mean(statistics, 1.0, alpha, ceiling=ceiling)
     violated, kept = (found.low, found.high) if ceiling else (found.high, found.low)
     for limit, name in ((violated, "p_violation"), (kept, "p_compliance")):
-        at_end = judge_worst_mean(statistics, limit, 0.05, ceiling=ceiling)
-        assert getattr(at_end, name) == pytest.approx(0.05, rel=1e-6)
+        at_end = judge_worst_mean(statistics, limit, alpha, ceiling=ceiling)
+        assert getattr(at_end, name) == pytest.approx(alpha, rel=1e-6)
+    lows, highs = mean_ends(statistics, alpha)
+    assert kept == pytest.approx(highs.max() if ceiling else lows.min())
 
 
 def test_a_floor_is_a_ceiling_of_the_negative():
@@ -74,3 +80,28 @@ def test_level_at_the_limit(name):
         plain += stats.ttest_1samp(sample, 1.0, alternative="less").pvalue < 0.05
     bound = 0.05 + 3.0 * math.sqrt(0.05 * 0.95 / runs)
     assert wrong / runs <= bound < plain / runs
+
+
+def test_at_strict_levels_the_skewness_of_samples_counts_that_few_clusters_hide():
+    """25 clusters of lognormal errors at their true mean, level 0.0025; without it 0.010 to 0.015 pass wrongly."""
+    rng, runs, alpha = np.random.default_rng(5), 2_500, 0.0025
+    wrong = plain = 0
+    for _ in range(runs):
+        clusters = np.repeat(np.arange(25), rng.geometric(0.25, 25))
+        scores = rng.standard_normal(25)[clusters] + rng.standard_normal(len(clusters))
+        group = np.zeros(len(clusters), dtype=np.int64)
+        found = moments_by_cluster(cluster_cells(group, 1, clusters), np.exp(scores / np.sqrt(2.0)))
+        p = judge_worst_mean(found, np.exp(0.5), alpha, ceiling=True).p_compliance
+        wrong += p < alpha
+        by_clusters = dataclasses.replace(found, of_samples=None, m3=0.0 * found.m3)
+        plain += judge_worst_mean(by_clusters, np.exp(0.5), alpha, ceiling=True).p_compliance < alpha
+    assert wrong / runs <= alpha + 3.0 * math.sqrt(alpha / runs) < plain / runs
+
+
+def test_t_of_a_skewed_mean_is_undone():
+    t, freedom, steepness = np.linspace(-3.0, 40.0, 87), np.full(87, 19.0), np.linspace(0.0, 2.0, 87)
+    steep = steepened(t, freedom, steepness)
+    assert flattened(steep, freedom, steepness) == pytest.approx(t, rel=1e-12)
+    usual = t <= stats.t.isf(0.05, 19)
+    assert (steep[usual] == t[usual]).all()
+    assert (steep[~usual][1:] > t[~usual][1:]).all()
