@@ -14,6 +14,7 @@ import pytest
 # pytester forgets what a run in this process imported, and numpy does not survive being imported twice.
 import fairness_checks.adapters.classifier
 import fairness_checks.config.loading
+import fairness_checks.judge.auditing
 import fairness_checks.judge.verdict
 import fairness_checks.report.terminal
 import fairness_checks.storage.cache  # noqa: F401 - for its side effect, as the others
