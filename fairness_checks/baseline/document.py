@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeAlias
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -97,11 +97,19 @@ class Entry(Strict):
     date: Day  # on which it was accepted
     period: str | None = None  # in which its samples were collected, as the file of limits says
     looks: tuple[Look, ...] = ()  # the earlier ones, oldest first
+    suppress_below: int | None = None  # its numbers are withheld, as groups had fewer; not written where None
 
     @property
     def question(self) -> Question:
         """What was asked."""
         return Question.read(self)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the entry as builtins; without `suppress_below` where nothing is withheld."""
+        plain = asdict(self)
+        if self.suppress_below is None:
+            del plain["suppress_below"]
+        return plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 from fairness_checks.baseline.document import Entry, GroupEntry, Look
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import GroupRecord
 
-__all__ = ["behind", "entry_of", "number_of_look"]
+__all__ = ["behind", "entry_of", "has_small_cells", "number_of_look", "without_small_cells"]
 
 _DIGITS = 9  # of a value; another machine may round the others otherwise
 
@@ -26,6 +27,8 @@ def entry_of(
 ) -> Entry:
     """Return what a baseline keeps of a record; other parameters as in `Entry`."""
     # `groups` are given for a check against the baseline, which needs more of them than a record holds.
+    if record.withheld:
+        groups = None
     kept = groups or tuple(
         GroupEntry(
             name=group.name,
@@ -52,12 +55,13 @@ def entry_of(
         estimate=record.estimate,
         low=record.low,
         high=record.high,
-        groups=kept,
+        groups=() if record.withheld and record.regression else kept,
         ratchet_limit=ratchet_limit,
         positive=None if record.inputs is None else record.inputs.positive,
         scaling=None if record.inputs is None else record.inputs.scaling,
         versions=dict(versions),
         git_commit=git_commit,
+        suppress_below=record.suppressed.below if record.withheld and record.suppressed else None,
         date=date,
         period=period,
     )
@@ -78,7 +82,8 @@ def number_of_look(record: CheckRecord, accepted: Entry | None) -> int:
     if accepted is None:
         return 1
     there = len(accepted.looks) + 1
-    return there if _seen(record.groups) == _seen(accepted.groups) else there + 1
+    unknown = record.withheld and accepted.suppress_below is not None  # whether it is another one: the last
+    return there if unknown or _seen(record.groups) == _seen(accepted.groups) else there + 1
 
 
 def _seen(groups: Sequence[GroupEntry] | Sequence[GroupRecord]) -> list[tuple[object, ...]]:
@@ -88,3 +93,24 @@ def _seen(groups: Sequence[GroupEntry] | Sequence[GroupRecord]) -> list[tuple[ob
         value = group.rate if isinstance(group, GroupRecord) else group.value
         seen.append((group.name, group.n, group.events, None if value is None else f"{value:.{_DIGITS}g}"))
     return seen
+
+
+def without_small_cells(entry: Entry, below: int) -> Entry:
+    """Return an entry without the numbers of looks of which a group is small, written before such were withheld."""
+    looks = tuple(
+        replace(look, estimate=None, low=None, high=None, groups=()) if has_small_cells(look.groups, below) else look
+        for look in entry.looks
+    )
+    if not has_small_cells(entry.groups, below):
+        return replace(entry, looks=looks)
+    nothing: dict[str, Any] = dict.fromkeys(("estimate", "low", "high", "ratchet_limit"))
+    return replace(entry, **nothing, groups=(), looks=looks, suppress_below=below)
+
+
+def has_small_cells(groups: Sequence[GroupEntry], below: int) -> bool:
+    """Say whether one of the groups has fewer samples, events or samples without one, and some."""
+    return any(0 < count < below for group in groups for count in _counts(group))
+
+
+def _counts(group: GroupEntry) -> tuple[int, ...]:
+    return (group.n,) if group.events is None else (group.n, group.events, group.n - group.events)

@@ -112,12 +112,21 @@ class BaselineSession:
         *,
         complete: bool,
         period: str | None,
+        suppress_below: int | None = None,
     ) -> str:
         """Write the baseline and return a line that says what was done; raise BaselineError if that fails."""
         from fairness_checks.baseline.writing import write_baseline
 
         try:
-            done = write_baseline(self.path, records, configured, staged, complete=complete, period=period)
+            done = write_baseline(
+                self.path,
+                records,
+                configured,
+                staged,
+                complete=complete,
+                period=period,
+                suppress_below=suppress_below,
+            )
         finally:
             for folder in staged.values():
                 shutil.rmtree(folder, ignore_errors=True)

@@ -36,6 +36,8 @@ def baseline_text(baseline: Baseline) -> str:
     document: dict[str, Any] = {**dataclasses.asdict(baseline), "written_by": written_by()}
     if baseline.salt is None:
         del document["salt"]
+    for name, model in baseline.models.items():
+        document["models"][name]["checks"] = {key: entry.plain() for key, entry in model.checks.items()}
     document["checksum"] = checksum(document)
     return _spread(document, "") + "\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fairness_checks.baseline.accepted import tighter
 from fairness_checks.baseline.document import Baseline, Entry, GroupEntry, ModelBaseline
-from fairness_checks.baseline.entries import behind, entry_of
+from fairness_checks.baseline.entries import behind, entry_of, without_small_cells
 from fairness_checks.baseline.provenance import git_commit, installed_versions
 from fairness_checks.baseline.staging import OUTCOMES, Staged, read_staged
 from fairness_checks.baseline.store import outcomes_folder, update_baseline
@@ -36,6 +36,7 @@ def write_baseline(
     *,
     complete: bool,
     period: str | None = None,
+    suppress_below: int | None = None,
 ) -> Update:
     """Write what ran and passed or was waived; everything else stays as it is."""
     # The checks of a model against the baseline are written together, as they are compared with the same outcomes:
@@ -75,6 +76,8 @@ def write_baseline(
                 there = replace(there, outcomes=part.outcomes, data_fingerprint=fingerprint)
             if checks:
                 models[model] = replace(there, checks=checks)
+        if suppress_below is not None:  # those written before it was asked for
+            models = {name: _without_small_cells(model, suppress_below) for name, model in models.items()}
         return replace(before, models=models)
 
     gone: list[str] = []
@@ -88,6 +91,10 @@ def write_baseline(
     count = sum(map(len, accepted.values()))
     count += sum(check.of is not None for model in compared for check in configured[model])
     return Update(count, len(records) - count, tuple(gone))
+
+
+def _without_small_cells(model: ModelBaseline, below: int) -> ModelBaseline:
+    return replace(model, checks={key: without_small_cells(entry, below) for key, entry in model.checks.items()})
 
 
 _ACCEPTED = ("pass", "waived")

@@ -81,8 +81,9 @@ def _facts(old: Entry | None, new: Entry | None, ratchets: bool) -> Iterator[Fac
     yield from _number("limit", old.limit, new.limit, lower)
     if ratchets:
         yield from _number("ratchet", old.ratchet_limit, new.ratchet_limit, lower)
-    yield from _estimate(old, new, lower)
-    yield from _groups(old, new)
+    if old.suppress_below is None and new.suppress_below is None:  # else there is nothing to compare
+        yield from _estimate(old, new, lower)
+        yield from _groups(old, new)
 
 
 def _estimate(old: Entry, new: Entry, lower: bool) -> Iterator[Fact]:

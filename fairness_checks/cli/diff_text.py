@@ -49,8 +49,8 @@ def diff_json(old: Snapshot, new: Snapshot, changes: Sequence[CheckChange]) -> s
                 "check": change.key,
                 "worse": change.worse,
                 "facts": [{**dataclasses.asdict(fact), "stops": fact.stops} for fact in change.facts],
-                "old": None if change.old is None else dataclasses.asdict(change.old),
-                "new": None if change.new is None else dataclasses.asdict(change.new),
+                "old": None if change.old is None else change.old.plain(),
+                "new": None if change.new is None else change.new.plain(),
             }
             for change in changes
         ],

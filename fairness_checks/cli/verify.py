@@ -53,7 +53,9 @@ def _last_line(evidence: Evidence, differing: int, files: int) -> str:
     judged = ", ".join(f"{n} {verdict}" for verdict, n in totals(records).items())
     beside = f", and {files} JUnit {'file' if files == 1 else 'files'} compared" if files else ""
     found = "nothing differs" if not differing else f"{differing} {'difference' if differing == 1 else 'differences'}"
-    return f"{len(records)} checks recomputed ({judged or 'none'}){beside}: {found}\n"
+    attested = sum(record.suppressed is not None for record in records)
+    apart = f", {attested} attested, not recomputed, as small cells are suppressed" if attested else ""
+    return f"{len(records) - attested} checks recomputed{apart} ({judged or 'none'}){beside}: {found}\n"
 
 
 def _text(path: Path) -> str:

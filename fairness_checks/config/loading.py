@@ -93,6 +93,7 @@ class GateConfig:
     responsible: tuple[str, str] | None = None  # name and role of who answers for the run
     test_data: TestData | None = None
     period: str | None = None  # in which held-out samples were collected
+    suppress_below: int | None = None  # samples of a group, of which fewer are shown in no report
 
 
 def load_config(path: Path, models: Declared | None = None, own: Own = MappingProxyType({})) -> GateConfig:
@@ -135,6 +136,7 @@ def _configured(document: Document, path: Path, models: Declared | None, own: Ow
         responsible=None if spec.responsible is None else (spec.responsible.name, spec.responsible.role),
         test_data=spec.test_data,
         period=spec.period,
+        suppress_below=spec.suppress_below,
     )
 
 

@@ -141,6 +141,14 @@ def _possible_test(value: Any) -> Any:
     return value
 
 
+def _hides_something(below: int | None) -> int:
+    if below is None:
+        raise ValueError("nothing is written here; write a number of samples such as 11, or remove the key")
+    if below < 2:
+        raise ValueError(f"{below} hides no group; write the fewest samples of which numbers may be shown, such as 11")
+    return below
+
+
 def _version(version: int) -> int:
     if version != 1:
         raise ValueError(f"{version} is not supported by this version of fairness_checks; allowed: 1")
@@ -301,6 +309,7 @@ class FileSpec(_Spec):
     test_data: Annotated[TestData | None, _one_of(TestData), _WRITTEN] = None
     period: Annotated[Reason | None, _WRITTEN] = None
     seed: Annotated[int, Field(ge=0)] = 0
+    suppress_below: Annotated[int | None, AfterValidator(_hides_something)] = None
     defaults: DefaultsSpec = DefaultsSpec()
     profiles: dict[str, ProfileSpec] = {}
     models: dict[str, ModelSpec]

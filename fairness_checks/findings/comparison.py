@@ -106,6 +106,12 @@ def standing(comparison: Comparison, check: Check, settings: Settings) -> Standi
 def _broken(comparison: Comparison, groups: tuple[GroupRecord, ...], new: list[str]) -> str | None:
     if comparison.entry is None:
         return None
+    if comparison.entry.suppress_below is not None:
+        return (
+            f"the baseline withholds its numbers, as it had groups of fewer than {comparison.entry.suppress_below} "
+            f"(suppress_below): they cannot be compared; ask by a feature of larger groups, or remove suppress_below, "
+            f"delete the file and write it anew: {REWRITE}"
+        )
     for name, words in {"positive": "positive class", "scaling": "scaling of images"}.items():
         before, now = getattr(comparison.entry, name), getattr(comparison, name)
         if before not in (None, now):

@@ -44,7 +44,7 @@ def statistics_to_json(statistics: Statistics) -> dict[str, JSON]:
         plan["mixes"] = {name: mix_key(mix) for name, mix in statistics.plan.mixes.items()}
         plan["feature_sets"] = list(statistics.plan.feature_sets)
         return {"sweep": {"plan": plan, "results": statistics.results.plain()}}
-    entry = None if statistics.entry is None else _entries().dump_python(statistics.entry, mode="json")
+    entry = None if statistics.entry is None else json.loads(json.dumps(statistics.entry.plain()))
     pairing = None if statistics.pairing is None else dataclasses.asdict(statistics.pairing)
     facts: dict[str, JSON] = {name: getattr(statistics, name) for name in _FACTS}
     return {

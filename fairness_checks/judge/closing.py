@@ -38,7 +38,8 @@ def close(
     configured = {(model, check.question) for model, some in checks.items() for check in some}
     complete = unfiltered and configured <= {(record.model, record.question) for record in records}
     kept = [record for record in records if record.model not in incomplete]
-    written = baseline.write(kept, checks, staged, complete=complete, period=limits.period)
+    period, below = limits.period, limits.suppress_below
+    written = baseline.write(kept, checks, staged, complete=complete, period=period, suppress_below=below)
     if incomplete:
         written += f". Not written, as a check could not be made: {printable(', '.join(sorted(incomplete)))}"
     return written

@@ -15,8 +15,7 @@ from fairness_checks.errors import EvidenceError, RecordError
 from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_to_json
 from fairness_checks.inputs.predictions import Predictions
-from fairness_checks.judge.measurements import Measurements
-from fairness_checks.judge.verdict import Answer
+from fairness_checks.judge.suppression import Shown
 from fairness_checks.plain import canonical_json
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.records.check_record import CheckRecord
@@ -35,9 +34,8 @@ __all__ = ["model_evidence", "part_from_json", "part_to_json", "totals", "with_l
 def model_evidence(
     model: str,
     predictions: Predictions | None,
-    measured: Measurements,
+    shown: Shown,
     checks: Sequence[Check],
-    answers: Sequence[Answer],
     *,
     asked: Settings | None = None,
     cache: str | None = None,
@@ -47,7 +45,7 @@ def model_evidence(
     statistics: dict[str, dict[str, object]] = {}
     keys: dict[int, str] = {}  # by identity: checks share what they are decided by
     entries = []
-    for check, known, answer in zip(checks, measured.statistics, answers, strict=True):
+    for check, known, answer in zip(checks, shown.measured.statistics, shown.answers, strict=True):
         key = None
         if not isinstance(known, Exception):
             if id(known) not in keys:
@@ -63,7 +61,7 @@ def model_evidence(
                 error=_told(answer) if isinstance(answer, Exception) else None,
             )
         )
-    said = measured.said
+    said = shown.measured.said
     return ModelEvidence(
         model=model,
         about=dict(said.about),
@@ -71,7 +69,7 @@ def model_evidence(
         held_out=said.held_out,
         swept=said.swept,
         looks=said.looks,
-        data=None if predictions is None else _data(predictions),
+        data=None if predictions is None else shown.data(_data(predictions)),
         cache=cache,
         statistics=statistics,
         checks=tuple(entries),

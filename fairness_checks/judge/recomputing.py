@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import math
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,8 +17,10 @@ from fairness_checks.findings.comparison import Comparison
 from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_from_json
 from fairness_checks.inputs.sensitive import MISSING
+from fairness_checks.judge.attesting import Asked, contradictions
 from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.measurements import Measurements, Said
+from fairness_checks.judge.suppression import shows_small_cells
 from fairness_checks.judge.verdict import Answer, judge_measured
 from fairness_checks.judge.waiver_use import day_problem, use_problem
 from fairness_checks.measure.measured_groups import MeasuredGroups
@@ -137,7 +139,7 @@ def _of_model(
     if [entry.question for entry in model.checks] != lines:
         yield Difference(f"{where}: checks", "; ".join(e.question for e in model.checks), "; ".join(lines))
         return []
-    yield from _of_statistics(where, model, statistics, day)
+    yield from _of_statistics(where, model, statistics, day, config.suppress_below)
     for entry, check in zip(model.checks, checks, strict=True):
         features, by = (*check.control_features, *check.by), _features(statistics.get(entry.statistics or ""))
         if by is not None and by != features:
@@ -146,18 +148,49 @@ def _of_model(
     said = Said(model.about, model.inputs, model.held_out, model.swept, model.looks)
     waivers = config.waivers if model.test is None else ()
     answers = judge_measured(model.model, Measurements(tuple(found), said), checks, settings, waivers, day)
-    for entry, answer in zip(model.checks, answers, strict=True):
+    burden = evidence.configuration.burden_of_proof
+    own = dataclasses.replace(settings, burden_of_proof=burden) if burden else settings
+    asked = Asked(model.model, own, len(checks), said, waivers, day, config.suppress_below)
+    shown = {frozenset(by) for by in map(_features, statistics.values()) if by is not None}
+    for entry, check, answer in zip(model.checks, checks, answers, strict=True):
         place = f"{where}: {entry.question}"
-        if isinstance(answer, Exception):
-            if entry.record is not None:
-                yield Difference(place, f"verdict {entry.record.verdict}", f"no record: {answer}")
-            elif entry.error is None:
-                yield Difference(f"{place}: error", "none", str(answer))
-        elif entry.error is not None:
-            yield Difference(f"{place}: error", entry.error, f"verdict {answer.verdict}")
-        elif entry.record is not None:
-            yield from compare_records(place, entry.record, _burdened(answer, entry, evidence))
-    return answers
+        if entry.record is not None and entry.record.suppressed is not None:
+            yield from _of_attested(place, entry, entry.record, check, asked, shown)
+        else:
+            yield from _of_answer(place, entry, answer, evidence, suppresses=asked.below is not None)
+    attested = [entry.record if entry.record and entry.record.suppressed else None for entry in model.checks]
+    return [answer if own is None else own for answer, own in zip(answers, attested, strict=True)]
+
+
+def _of_attested(
+    place: str,
+    entry: CheckEvidence,
+    record: CheckRecord,
+    check: Check,
+    asked: Asked,
+    shown: Collection[frozenset[str]],
+) -> Iterator[Difference]:
+    """Yield what of an attested check contradicts what was asked, or groups of features that are shown."""
+    withheld = record.suppressed is not None and record.suppressed.groups
+    if withheld and frozenset((*check.control_features, *check.by)) in shown:
+        yield Difference(f"{place}: groups", "withheld", "shown: statistics of the same features hold them")
+    for name, found, follows in contradictions(entry, record, check, asked):
+        yield Difference(f"{place}: {name}", found, follows)
+
+
+def _of_answer(
+    place: str, entry: CheckEvidence, answer: Answer, evidence: Evidence, *, suppresses: bool
+) -> Iterator[Difference]:
+    """Yield what of a check is otherwise than it follows."""
+    if isinstance(answer, Exception):
+        if entry.record is not None:
+            yield Difference(place, f"verdict {entry.record.verdict}", f"no record: {answer}")
+        elif entry.error is None and not suppresses:  # of a check that was not run nothing says what is withheld
+            yield Difference(f"{place}: error", "none", str(answer))
+    elif entry.error is not None:
+        yield Difference(f"{place}: error", entry.error, f"verdict {answer.verdict}")
+    elif entry.record is not None:
+        yield from compare_records(place, entry.record, _burdened(answer, entry, evidence))
 
 
 def _burdened(answer: CheckRecord, entry: CheckEvidence, evidence: Evidence) -> CheckRecord:
@@ -192,19 +225,21 @@ def _features(statistics: Statistics | None) -> tuple[str, ...] | None:
 
 
 def _of_statistics(
-    where: str, model: ModelEvidence, statistics: Mapping[str, Statistics], day: date
+    where: str, model: ModelEvidence, statistics: Mapping[str, Statistics], day: date, below: int | None
 ) -> Iterator[Difference]:
     """Yield statistics that cannot be, or that contradict each other: all are of the same samples."""
     of_feature: dict[tuple[str, ...], tuple[str, MeasuredGroups]] = {}
     for key, known in statistics.items():
         place = f"{where}: statistics {key}"
+        if below is not None and shows_small_cells(known, below):
+            yield Difference(place, "counts that are small", f"none below {below}, as small cells are suppressed")
         if isinstance(known, Comparison) and known.entry is not None and known.entry.date > day.isoformat():
             yield Difference(f"{place}: date", known.entry.date, f"{day} or earlier: dates run backwards")
         groups = known.statistics if isinstance(known, Comparison) else known
         if not isinstance(groups, MeasuredGroups):
             continue
         if model.data is not None:
-            yield from _of_data(f"{where}: data", model.data, groups)
+            yield from _of_data(f"{where}: data", model.data, groups, suppresses=below is not None)
         other_key, other = of_feature.setdefault(groups.by, (key, groups))
         if isinstance(known, Comparison):
             continue
@@ -214,13 +249,13 @@ def _of_statistics(
         yield from _impossible(place, groups)
 
 
-def _of_data(where: str, data: DataEvidence, groups: MeasuredGroups) -> Iterator[Difference]:
+def _of_data(where: str, data: DataEvidence, groups: MeasuredGroups, *, suppresses: bool) -> Iterator[Difference]:
     """Yield numbers of samples, and of those without a value, that are not those of the groups."""
-    if data.samples != (total := int(groups.samples.sum())):
-        yield Difference(f"{where}: samples", f"{data.samples:,}", f"{total:,} by {', '.join(groups.by)}")
+    if data.samples != (total := int(groups.samples.sum())) and not (suppresses and data.samples is None):
+        yield Difference(f"{where}: samples", f"{data.samples}", f"{total:,} by {', '.join(groups.by)}")
     for i, feature in enumerate(groups.by):
         there = sum(n for name, n in zip(groups.groups, groups.samples.tolist(), strict=True) if name[i] == MISSING)
-        if (said := data.missing.get(feature)) != there:
+        if (said := data.missing.get(feature)) != there and not (suppresses and said is None):
             yield Difference(f"{where}: missing: {feature}", str(said), str(there))
 
 

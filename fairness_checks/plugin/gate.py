@@ -324,6 +324,7 @@ class Gate:
     def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[Question, Answer]:
         from fairness_checks.judge.evaluation import evaluate
         from fairness_checks.judge.measurements import measure
+        from fairness_checks.judge.suppression import suppressed
         from fairness_checks.judge.verdict import judge_measured
 
         (configured,) = (each for each in self.limits.models if each.name == model)
@@ -346,11 +347,12 @@ class Gate:
         evaluation = dataclasses.replace(evaluation, accepted=self.baseline.accepted(model, checks))
         measured = measure(evaluation, checks, self.settings)
         answers = judge_measured(model, measured, checks, self.settings, self.limits.waivers, self.today)
+        shown = suppressed(measured, checks, answers, self.settings, self.limits.suppress_below)
         if leave := self._config.stash.get(EVIDENCE, None):
             from fairness_checks.judge.evidencing import model_evidence
 
             read = self._config.stash[RUN_CACHE].said_of(model)
-            leave(model_evidence(model, evaluation.predictions, measured, checks, answers, cache=read), None)
+            leave(model_evidence(model, evaluation.predictions, shown, checks, cache=read), None)
         if any(isinstance(answer, Exception) for answer in answers):
             self._incomplete.add(model)
         else:
@@ -358,7 +360,7 @@ class Gate:
                 evaluation.predictions, checks, self.settings, self._config.stash[SCRATCH].folder
             )
             self._staged |= {} if folder is None else {model: folder}
-        return {check.question: answer for check, answer in zip(checks, answers, strict=True)}
+        return {check.question: answer for check, answer in zip(checks, shown.answers, strict=True)}
 
     def _progress(self, model: str) -> Progress | None:
         """Return what shows how far a sweep is on a terminal; CI logs and workers stay quiet."""

@@ -69,12 +69,16 @@ def say(item: pytest.Item, pairs: Iterable[tuple[str, str]]) -> None:
 
 def keep(item: pytest.Item, basis: Basis) -> None:
     """Keep a verdict of `fairness_checks.audit`; the burden of proof of the command line wins over its own."""
-    burden, record = item.config.stash[GATE].burden, basis.record
-    attach(item, dataclasses.replace(record, burden_of_proof=burden) if burden else record)
+    from fairness_checks.judge.suppression import suppressed
+
+    gate = item.config.stash[GATE]
+    shown = suppressed(basis.measured, [basis.check], [basis.record], basis.settings, gate.limits.suppress_below)
+    (record,) = (each for each in shown.answers if not isinstance(each, Exception))
+    attach(item, dataclasses.replace(record, burden_of_proof=gate.burden) if gate.burden else record)
     if leave := item.config.stash.get(EVIDENCE, None):
         from fairness_checks.judge.evidencing import model_evidence
 
-        of = (record.model, basis.predictions, basis.measured, [basis.check], [record])
+        of = (record.model, basis.predictions, shown, [basis.check])
         leave(model_evidence(*of, asked=basis.settings), item)
 
 
@@ -301,6 +305,6 @@ class FairnessFixture:
             arguments = {**arguments, "metric": gate.metrics[named]}
         with listening(functools.partial(keep, self._item)):
             record = audit(predictions, **(defaults | arguments | burden))
-        if text := failure(record):
+        if text := failure(self._item.stash[RECORDS][-1]):  # as it may be shown
             pytest.fail(text)
         return record

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,7 +17,14 @@ from fairness_checks.question.checks import Burden, Correction, Strata
 from fairness_checks.question.limits import LIMITS, LimitKind
 from fairness_checks.question.question import Question
 from fairness_checks.records.decision import Verdict, decide
-from fairness_checks.records.parts import GroupRecord, InputRecord, RegressionRecord, Strict, WaiverRecord
+from fairness_checks.records.parts import (
+    GroupRecord,
+    InputRecord,
+    RegressionRecord,
+    Strict,
+    SuppressionRecord,
+    WaiverRecord,
+)
 from fairness_checks.records.sweep_record import SweepRecord
 
 __all__ = ["SCHEMA", "CheckRecord"]
@@ -93,6 +101,9 @@ class CheckRecord(Strict):
         then of `by`.
     broken : bool
         Whether the check could not be made, for what the baseline should hold and does not: failed, whatever the data.
+    suppressed : SuppressionRecord or None
+        Of a check whose numbers, or whose statistics in the evidence, are withheld as groups are small; not written
+        where None. Its verdict is that of all data.
     schema : int
         Version of this layout.
     """
@@ -141,7 +152,13 @@ class CheckRecord(Strict):
     inputs: InputRecord | None = None
     absent: tuple[tuple[str, ...], ...] = ()
     broken: bool = False
+    suppressed: SuppressionRecord | None = None
     schema: int = SCHEMA
+
+    @property
+    def withheld(self) -> bool:
+        """Whether all but the verdict, and groups that are large enough, is withheld."""
+        return self.suppressed is not None and self.estimate is None
 
     @property
     def key(self) -> tuple[str, str, str, tuple[str, ...], str, tuple[str, ...], str, str, str, str]:
@@ -184,7 +201,14 @@ class CheckRecord(Strict):
             If any value is not exactly a builtin (a NumPy scalar is a float to isinstance, but kills a pytest-xdist
             worker), or is NaN or infinite.
         """
-        return canonical_json(dataclasses.asdict(self), "record", RecordError)
+        return canonical_json(self.plain(), "record", RecordError)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the record as builtins; without `suppressed` where nothing is."""
+        plain = dataclasses.asdict(self)
+        if plain["suppressed"] is None:
+            del plain["suppressed"]
+        return plain
 
     @classmethod
     def from_json(cls, text: str) -> CheckRecord:
@@ -215,6 +239,9 @@ def _adapter() -> TypeAdapter[CheckRecord]:
 
 def _contradictions(record: CheckRecord) -> Iterator[str]:
     """Yield what in a record cannot have been decided by `decide`: it was edited, or written by something else."""
+    if record.withheld:
+        yield from _of_withheld(record)
+        return
     p_values = (record.p_violation, record.p_adjusted, record.p_compliance)
     numbers = (record.estimate, record.low, record.high, *p_values)
     if len({value is None for value in numbers}) > 1:
@@ -229,6 +256,22 @@ def _contradictions(record: CheckRecord) -> Iterator[str]:
     yield from _against_adjustment(record)
     yield from _against_groups(record)
     yield from _against_verdict(record)
+
+
+def _of_withheld(record: CheckRecord) -> Iterator[str]:
+    """Yield what a record that withholds its numbers still says of them; its verdict cannot be told from them."""
+    for name in _WITHHELD:
+        if getattr(record, name) is not None:
+            yield f"{name}: stands in a record whose numbers are withheld"
+    if (record.waiver is not None) != (record.verdict == "waived"):
+        yield f"waiver: the verdict is {record.verdict!r}"
+    if record.broken and record.verdict != "fail":
+        yield f"verdict: {record.verdict!r}, but the check could not be made"
+    if record.suppressed is not None and {group.name for group in record.groups} & set(record.suppressed.groups):
+        yield "groups: some are both shown and withheld"
+
+
+_WITHHELD = ("low", "high", "p_violation", "p_adjusted", "p_compliance", "first", "second", "detectable")
 
 
 def _against_verdict(record: CheckRecord) -> Iterator[str]:

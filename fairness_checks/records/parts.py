@@ -11,7 +11,7 @@ from fairness_checks.plain import printable
 from fairness_checks.question.checks import IdenticalRows, Worsening
 from fairness_checks.typing import Decisions, ImageScaling
 
-__all__ = ["GroupRecord", "InputRecord", "RegressionRecord", "Strict", "WaiverRecord"]
+__all__ = ["GroupRecord", "InputRecord", "RegressionRecord", "Strict", "SuppressionRecord", "WaiverRecord"]
 
 
 class Strict:
@@ -104,6 +104,22 @@ class InputRecord(Strict):
     repeated_rows: int | None = None
     identical_rows: IdenticalRows | None = None
     scaling: ImageScaling | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionRecord(Strict):
+    """Why a check is attested by the run that made it, and cannot be recomputed: small cells are withheld.
+
+    Parameters
+    ----------
+    below : int
+        Fewer samples, events or clusters of a group are not shown: `suppress_below` of thresholds.yaml.
+    groups : tuple of tuple of str
+        Groups of the check that are withheld, by their values of its `control_features` and then of its `by`.
+    """
+
+    below: int
+    groups: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

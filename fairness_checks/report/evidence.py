@@ -124,9 +124,9 @@ class BaselineEvidence(Strict):
 class DataEvidence(Strict):
     """The held-out samples of a model."""
 
-    samples: int
+    samples: int | None  # None where it would give a suppressed group back
     sha256: str  # of labels, decisions, scores, errors, uncertainties, groups and clusters, in their order
-    missing: dict[str, int]  # by sensitive feature, samples without a value
+    missing: dict[str, int]  # by sensitive feature, samples without a value, as far as it gives no group back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +237,11 @@ def statistics_id(statistics: Mapping[str, Any]) -> str:
 
 def write_evidence(evidence: Evidence) -> str:
     """Return the document: JSON with sorted keys, and its checksum."""
-    return _lines(seal(dataclasses.asdict(evidence)), "") + "\n"
+    plain = dataclasses.asdict(evidence)
+    for model, own in zip(plain["models"], evidence.models, strict=True):
+        for check, entry in zip(model["checks"], own.checks, strict=True):
+            check["record"] = None if entry.record is None else entry.record.plain()
+    return _lines(seal(plain), "") + "\n"
 
 
 def _lines(value: Any, indent: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fairness_checks.plain import printable
 from fairness_checks.question.limits import LIMITS
 from fairness_checks.records.check_record import CheckRecord
-from fairness_checks.records.parts import GroupRecord, InputRecord
+from fairness_checks.records.parts import GroupRecord, InputRecord, SuppressionRecord
 from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.report.numbers import value_text
 from fairness_checks.report.regression_text import change_words, regression_lines, worsening_words
@@ -118,6 +118,10 @@ def headline(record: CheckRecord) -> str:
 
 def _story(record: CheckRecord) -> str:
     subject = f"{subject_text(record)}:"
+    if record.withheld and not record.broken:
+        verdict = f"{_SETTLED[record.verdict]} {limit_text(record.limit)}"
+        waived = waiver_text(record)
+        return f"{subject} {verdict}; {record.reason}{f', {waived}' if waived else ''}"
     if record.estimate is None or record.p_adjusted is None or record.p_compliance is None:
         if record.verdict == "fail":
             return f"{subject} could not be checked: {record.reason}"
@@ -133,6 +137,14 @@ def _story(record: CheckRecord) -> str:
     line = f"{story} {violated} {limit} ({adjusted})"
     waived = waiver_text(record)
     return f"{line}, {waived}" if waived else line
+
+
+_SETTLED = {
+    "pass": "keeps the limit of",
+    "fail": "breaks the limit of",
+    "waived": "breaks the limit of",
+    "inconclusive": "is not settled against",
+}
 
 
 def waiver_text(record: CheckRecord) -> str | None:
@@ -253,20 +265,29 @@ def _group_text(group: GroupRecord, unit: str, *, swept: bool = False) -> str:
     return f"{group.label}: {counted} {unit}{clusters}{worth}{value}{interval}{also}"
 
 
+def _suppressed_text(suppressed: SuppressionRecord) -> str:
+    names = [printable(", ".join(name)) for name in suppressed.groups]
+    more = f"; and {len(names) - _MOST_GROUPS_SHOWN} more" if len(names) > _MOST_GROUPS_SHOWN else ""
+    hidden = f"withheld: {'; '.join(names[:_MOST_GROUPS_SHOWN])}{more}" if names else "some statistics are withheld"
+    return f"Attested, not recomputed, as counts below {suppressed.below} are suppressed: {hidden}."
+
+
 def explanation(record: CheckRecord) -> list[str]:
     """Return the lines below the headline: groups, test, and what it would take."""
     lines = []
     if record.verdict == "inconclusive":
         if record.burden_of_proof == "compliance":
             lines.append("The burden of proof is compliance: what the data do not show to be within the limit fails.")
-        lines.extend(_would_take(record))
+        lines.extend([] if record.withheld else _would_take(record))
+    if record.suppressed is not None:
+        lines.append(_suppressed_text(record.suppressed))
     if record.reason is not None and record.estimate is not None:
         lines.append(f"Not judged: {record.reason}.")
     for group in record.groups[:_MOST_GROUPS_SHOWN]:
         lines.append(f"  {_group_text(group, record.unit, swept=record.sweep is not None)}")
     if absent := absent_text(record):
         lines.append(f"Left out, as it cannot exist: {absent}.")
-    if record.sweep is not None:
+    if record.sweep is not None and not record.withheld:
         lines.extend(table_lines(record.sweep))
         lines.extend(sweep_lines(record.sweep))
     if record.regression is not None:

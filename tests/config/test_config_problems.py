@@ -66,6 +66,10 @@ NO_MAPPING = "expected a mapping of keys to values"
         (HEAD + "waivers:\n", "3: waivers: expected a list; found nothing"),
         (HEAD + "waivers: {}\n", "3: waivers: expected a list; found a mapping"),
         (HEAD + "test_data: extern\n", "3: test_data: 'extern' is not known; did you mean 'external'?"),
+        (HEAD + "suppress_below: 1\n", "3: suppress_below: 1 hides no group; write the fewest samples"),
+        (HEAD + "suppress_below: 11.0\n", "3: suppress_below: "),
+        (HEAD + "suppress_below: true\n", "3: suppress_below: "),
+        (HEAD + "suppress_below:\n", "3: suppress_below: nothing is written here; write a number of samples such as"),
         (HEAD + "test_data:\n", "3: test_data: nothing is written here; write a value, or remove the key"),
         (
             HEAD + "responsible: {name: A. B.}\n",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fairness_checks.errors import RecordError
 from fairness_checks.records.check_record import SCHEMA, CheckRecord
-from fairness_checks.records.parts import GroupRecord, WaiverRecord
+from fairness_checks.records.parts import GroupRecord, SuppressionRecord, WaiverRecord
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)  # a lone surrogate is no text
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -97,7 +97,32 @@ def test_what_is_written_is_read_back(original):
     assert CheckRecord.from_json(text) == original
     assert "\n" not in text
     assert text.isascii()
-    assert list(json.loads(text)) == sorted(field.name for field in dataclasses.fields(CheckRecord))
+    written = {field.name for field in dataclasses.fields(CheckRecord)} - {"suppressed"}  # as nothing is
+    assert list(json.loads(text)) == sorted(written)
+
+
+@pytest.mark.parametrize("verdict", ["pass", "fail", "inconclusive"])
+def test_a_record_that_withholds_its_numbers_has_any_verdict(verdict):
+    original = record(verdict=verdict, suppressed=SuppressionRecord(below=11, groups=(("other",),)))
+    assert original.withheld
+    assert CheckRecord.from_json(original.to_json()) == original
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"p_violation": 0.1}, {"low": 0.1}, {"first": ("female",)}, {"verdict": "waived"}, {"broken": True}],
+    ids=["p", "low", "first", "waived", "broken"],
+)
+def test_a_record_that_withholds_its_numbers_tells_none(changes):
+    hidden = SuppressionRecord(below=11, groups=(("other",),))
+    with pytest.raises(RecordError, match="a record is written by a run, not by hand"):
+        CheckRecord.from_json(record(**({"verdict": "pass", "suppressed": hidden} | changes)).to_json())
+
+
+def test_a_record_shows_no_group_that_it_withholds():
+    text = record(verdict="pass", suppressed=SuppressionRecord(below=11, groups=(("male",),))).to_json()
+    with pytest.raises(RecordError, match="both shown and withheld"):
+        CheckRecord.from_json(text)
 
 
 NOT_PLAIN = {
