@@ -73,7 +73,9 @@ def table_of(statistics: MeasuredGroups) -> Table:
         counts |= {name: statistics.counts[:, i] for i, name in enumerate(CELLS)}
     groups = len(statistics.groups)
     own = {name: values for name, values in _counted(statistics.measured, "") if values.shape == (groups,)}
-    return Table(statistics.by, statistics.groups, counts | own)
+    # An own metric may leave samples out: how many is a difference of two counts that are shown.
+    out = {f"{name}.out": statistics.samples - own[name] for name in own if name.endswith(".samples")}
+    return Table(statistics.by, statistics.groups, counts | own | out)
 
 
 def small_details(statistics: MeasuredGroups, below: int) -> bool:
@@ -248,6 +250,8 @@ def _atoms(sheets: Sequence[_Sheet], features: list[str], values: list[list[str]
 
 def _found_sum(sheets: Sequence[_Sheet], atoms: list[Counts], *, total: bool) -> list[tuple[_Sheet, int]] | None:
     """Return the shown groups in some sum that is a small cell, none where only the total is in it; None without."""
+    if not any(sheet.primary.any() for sheet in sheets):
+        return None
     known: set[bytes] = set()
     for name in ("samples", *CELLS):  # where a count is known to be 0, fewer are unknown
         there = np.ones(len(atoms[0]), dtype=bool)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairness_checks.kinds.measured import Measured
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.small_cells import Table, hidden_cells, is_small, small_details, table_of
 from fairness_checks.stats.calibration_bins import CalibrationStatistics
@@ -83,6 +84,11 @@ def test_a_small_group_of_a_coarser_table_is_no_sum_of_a_finer_one():
     assert ("f", "a") in hidden_in(tables, ["sex", "race"])
 
 
+def test_where_nothing_is_shown_nothing_is_hidden():
+    found = hidden_cells([], BELOW)
+    assert (dict(found.cells), found.total) == ({}, False)
+
+
 def test_the_total_goes_where_it_is_the_small_group():
     assert hidden_cells([table(["sex"], f=5)], BELOW).total
     assert hidden_cells([table(["sex"], f=3, m=4)], BELOW).total
@@ -102,6 +108,15 @@ def test_events_that_are_few_hide_a_group_as_few_samples_do():
     counts = np.array([[100, 100, 5, 100], [100, 100, 100, 100]])
     found = table_of(MeasuredGroups(("sex",), (("f",), ("m",)), counts))
     assert [name for name, column in found.counts.items() if is_small(column, BELOW).any()] == ["fn"]
+    assert len(hidden_cells([found], BELOW).of(["sex"])) == 2
+
+
+def test_a_metric_that_leaves_few_samples_out_hides_the_group():
+    counts = np.full((2, 4), 100)
+    values = MeanStatistics(np.array([395, 400]), np.zeros(2), np.ones(2), np.zeros(2))
+    measured = {"own": Measured(values, np.array([395, 400]))}
+    assert len(hidden_cells([table_of(MeasuredGroups(("sex",), (("f",), ("m",)), counts))], BELOW).of(["sex"])) == 0
+    found = table_of(MeasuredGroups(("sex",), (("f",), ("m",)), counts, measured))
     assert len(hidden_cells([found], BELOW).of(["sex"])) == 2
 
 

@@ -12,8 +12,11 @@ import pytest
 
 import fairness_checks.cli.verify
 import fairness_checks.findings.regression
+import fairness_checks.findings.sweep
 import fairness_checks.judge.evidencing
-import fairness_checks.judge.suppression  # noqa: F401 - for its side effect, as in conftest.py
+import fairness_checks.judge.suppression
+import fairness_checks.sweep.runs  # noqa: F401 - for its side effect, as in conftest.py
+from benchmarks.sweep_project import MODEL as SWEPT
 from fairness_checks.cli.main import main
 from fairness_checks.report.evidence import seal
 
@@ -160,6 +163,17 @@ def test_no_report_of_a_run_tells_a_hidden_number_or_gives_it_back(private, caps
 
 
 FILES = ("evidence.json", "junit.xml")
+SWEEP = """version: 1
+models:
+  swept:
+    sweep:
+      by: sex
+      mixes: {as_is: as_is, half: {female: 0.5, male: 0.5}}
+      repeats: 5
+      checks:
+        - {metric: accuracy, gap: each_mix, max_difference: 0.2}
+        - {metric: accuracy, gap: equal_representation, max_difference: 0.9}
+"""
 
 
 def not_derived(evidence):
@@ -298,3 +312,34 @@ def test_a_run_without_the_key_says_nothing_of_it(private):
     for path in (private.path / "out" / name for name in FILES):
         assert "suppress" not in path.read_text(encoding="utf-8")
     assert "suppress" not in (private.path / "fairness-baseline.json").read_text(encoding="utf-8")
+
+
+def test_a_test_by_hand_that_fails_tells_no_small_group(private):
+    private.write("thresholds.yaml", BELOW + LIMITS)
+    private.write("test_hand.py", HAND.replace("0.6)", "0.0, burden_of_proof='compliance')"))
+    result = private.gate("-v", "-k", "by_hand")
+    assert result.ret == 1
+    text = result.stdout.str()
+    assert "accuracy by race: is not settled against 0.00; numbers are withheld, as there are groups of fewer" in text
+    assert "withheld: c; d." in text
+    assert re.search(r"  a: \d+ of 540 samples, 0\.", text)
+    assert not re.search(r"  [cd]: \d", text)
+
+
+def test_a_sweep_of_small_groups_tells_its_verdicts_alone(project, capsys):
+    project.write("conftest.py", SWEPT)
+    project.write("thresholds.yaml", SWEEP.replace("version: 1", "version: 1\nsuppress_below: 1000"))
+    project.gate("-v", "--fairness-report=out", "--junitxml=out/junit.xml")
+    evidence, junit = documents(project, "out")
+    assert len(junit) == 2
+    for record in junit:
+        assert (record["estimate"], record["groups"], record["sweep"]["table"]) == (None, [], [])
+        assert record["sweep"]["training_rows"] == {}
+    assert [model["statistics"] for model in evidence["models"]] == [{}]
+    capsys.readouterr()
+    assert verify(project.path / "out", "-v") == 0
+    assert "0 checks recomputed, 2 attested, not recomputed" in capsys.readouterr().out
+    project.write("thresholds.yaml", SWEEP)
+    project.gate("--fairness-report=whole", "--junitxml=whole/junit.xml")
+    verdicts = [[record["verdict"] for record in documents(project, name)[1]] for name in ("out", "whole")]
+    assert verdicts[0] == verdicts[1]

@@ -1,0 +1,126 @@
+"""What of a model's checks is withheld where small cells are suppressed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from fairness_checks import Predictions
+from fairness_checks.errors import InvalidPredictions
+from fairness_checks.judge.evaluation import Evaluation
+from fairness_checks.judge.measurements import measure
+from fairness_checks.judge.suppression import adjusted_without, suppressed
+from fairness_checks.judge.verdict import judge_measured
+from fairness_checks.question.checks import Check, Settings
+from fairness_checks.stats.multiplicity import adjust
+
+BELOW = 11
+SETTINGS = Settings()
+SEX = Check("accuracy", ("sex",), "max_difference", 0.3)
+
+
+def predictions(scores=None, cluster=None, **features):
+    rng = np.random.default_rng(0)
+    n = len(next(iter(features.values())))
+    y = rng.random(n) < 0.5
+    score = np.clip(0.5 + (y - 0.5) * 0.4 + rng.normal(0, 0.4, n), 0.0, 1.0) if scores is None else scores
+    return Predictions(y.astype(int), y_score=score, threshold=0.5, sensitive_features=features, cluster=cluster)
+
+
+def shown(found, *checks, settings=SETTINGS, below=BELOW):
+    measured = measure(Evaluation(found, about=found.about), checks, settings)
+    answers = judge_measured("model", measured, checks, settings)
+    return suppressed(measured, checks, answers, settings, below), answers
+
+
+SEXES = np.repeat(["f", "m"], 300)
+
+
+def test_without_the_key_all_is_shown():
+    found, answers = shown(predictions(sex=SEXES), SEX, below=None)
+    assert list(found.answers) == answers
+
+
+def test_where_no_group_is_small_all_is_shown():
+    found, answers = shown(predictions(sex=SEXES), SEX)
+    assert list(found.answers) == answers
+
+
+def test_groups_in_few_clusters_are_small():
+    patients = np.concatenate([np.arange(300) % 9, 100 + np.arange(300) % 100])
+    found, _ = shown(predictions(sex=SEXES, cluster=patients), SEX)
+    (record,) = found.answers
+    assert record.withheld
+    assert record.groups == ()
+
+
+def test_a_calibration_bin_of_few_samples_withholds_the_statistics_alone():
+    scores = np.where(np.arange(600) % 100 == 0, 0.99, np.tile([0.35, 0.65], 300))
+    check = Check("expected_calibration_error", ("sex",), "max_difference", 0.5)
+    found, (answer,) = shown(predictions(scores, sex=SEXES), check)
+    (record,) = found.answers
+    assert isinstance(found.measured.statistics[0], Exception)
+    assert record.suppressed.groups == ()
+    assert not record.withheld
+    assert dataclasses.replace(record, suppressed=None) == answer
+
+
+def records(*p, alpha=0.05, correction="holm"):
+    """Return records of a model with these p-values, as they are decided by all of them."""
+    _, (one,) = shown(predictions(sex=SEXES), SEX)
+    adjusted = adjust(list(p), correction)
+    return [
+        dataclasses.replace(
+            one,
+            p_violation=raw,
+            p_adjusted=float(all_of),
+            p_compliance=1.0 - raw,
+            verdict="fail" if all_of < alpha else "inconclusive",
+            correction=correction,
+            family_size=len(p),
+        )
+        for raw, all_of in zip(p, adjusted, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("correction", ["holm", "benjamini_hochberg", "none"])
+def test_an_adjusted_p_value_hands_no_withheld_one_on(correction):
+    settings = Settings(correction=correction)
+    told = []
+    for hidden in (0.2003, 0.2017):  # two data sets of which only the withheld p-value differs
+        withheld = [True, False, False]
+        told.append(
+            adjusted_without(records(hidden, 0.25, 0.6, correction=correction), withheld, [False] * 3, settings)
+        )
+        assert withheld == [True, False, False]
+    assert told[0][1:] == told[1][1:]
+    assert told[0][1] >= adjust([0.2003, 0.25, 0.6], correction)[1]
+
+
+def test_a_verdict_that_rests_on_a_withheld_p_value_is_withheld_too():
+    withheld = [True, False, False]
+    adjusted = adjusted_without(records(0.001, 0.02, 0.6), withheld, [False] * 3, SETTINGS)
+    assert withheld == [True, True, False]  # 2 * 0.02 with the first, 3 * 0.02 without
+    assert adjusted[2] == 1.0
+
+
+def test_the_error_of_a_check_counts_no_few_samples():
+    check = dataclasses.replace(SEX, absent=(("m",),))
+    sexes = np.repeat(["f", "g", "m"], [300, 300, 7])
+    found, (answer,) = shown(predictions(sex=sexes), check)
+    assert "has 7 samples" in str(answer)
+    (error,) = found.answers
+    assert isinstance(error, InvalidPredictions)
+    assert "has fewer than 11 samples" in str(error)
+
+
+def test_values_over_strata_are_withheld_with_a_small_stratum():
+    ward = np.tile(np.repeat(["a", "b"], [295, 5]), 2)
+    check = Check("accuracy", ("sex",), "max_difference", 0.3, ("ward",), "combined")
+    found, _ = shown(predictions(sex=SEXES, ward=ward), check, SEX)
+    combined, plain = found.answers
+    assert combined.withheld
+    assert combined.groups == ()
+    assert not plain.withheld
