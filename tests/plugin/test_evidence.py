@@ -264,7 +264,7 @@ SAID = (
     *("formula", "lower_is_better", "test", "file", "excess", "clusters_cross_groups", "clustered", "m3", "limits"),
     *("one_cluster_each", "scaling", "updating", "look", "lowest", "highest"),
 )
-SKEW = ("skewness",)  # of many clusters moves what is rounded away
+SKEW = ("skewness", "of_samples")  # of many clusters moves what is rounded away
 OWN = ("covariance", "shared", "units", "variance", "samples", "effective")
 
 
