@@ -27,9 +27,8 @@ def entry_of(
 ) -> Entry:
     """Return what a baseline keeps of a record; other parameters as in `Entry`."""
     # `groups` are given for a check against the baseline, which needs more of them than a record holds.
-    if record.withheld:
-        groups = None
-    kept = groups or tuple(
+    # What is withheld is kept nowhere: neither moments, nor a limit that such numbers once gave.
+    kept = (None if record.withheld else groups) or tuple(
         GroupEntry(
             name=group.name,
             n=group.n,
@@ -55,8 +54,8 @@ def entry_of(
         estimate=record.estimate,
         low=record.low,
         high=record.high,
-        groups=() if record.withheld and record.regression else kept,
-        ratchet_limit=ratchet_limit,
+        groups=kept,
+        ratchet_limit=None if record.withheld else ratchet_limit,
         positive=None if record.inputs is None else record.inputs.positive,
         scaling=None if record.inputs is None else record.inputs.scaling,
         versions=dict(versions),

@@ -309,6 +309,18 @@ def test_a_group_whose_value_is_no_longer_defined_has_not_vanished(write, make, 
     assert (code, "now defined" in out) == (0, True)
 
 
+@pytest.mark.parametrize("other", ["pass", "fail"])
+def test_numbers_that_are_withheld_are_no_change(write, make, diff, other):
+    entry = make.entry()
+    hidden = replace(entry, verdict=other, estimate=None, low=None, high=None, groups=(), suppress_below=11)
+    files = write("old.json", m=make.model(entry)), write("new.json", m=make.model(hidden))
+    worse = other == "fail" and entry.verdict != "fail"
+    code, out, _ = diff(*files)
+    assert code == int(worse), out
+    assert "    group " not in out
+    assert "estimate" not in out
+
+
 VERDICTS = st.sampled_from(["pass", "fail", "inconclusive", "waived"])
 VALUES = st.none() | st.sampled_from([0.01, 0.02, 0.3])
 GROUPS = st.dictionaries(st.sampled_from(["f", "m", "x"]), VALUES, max_size=3)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from fairness_checks import Predictions
 from fairness_checks.errors import InvalidPredictions
@@ -14,6 +17,7 @@ from fairness_checks.judge.measurements import measure
 from fairness_checks.judge.suppression import adjusted_without, suppressed
 from fairness_checks.judge.verdict import judge_measured
 from fairness_checks.question.checks import Check, Settings
+from fairness_checks.report.evidence import DataEvidence
 from fairness_checks.stats.multiplicity import adjust
 
 BELOW = 11
@@ -29,10 +33,10 @@ def predictions(scores=None, cluster=None, **features):
     return Predictions(y.astype(int), y_score=score, threshold=0.5, sensitive_features=features, cluster=cluster)
 
 
-def shown(found, *checks, settings=SETTINGS, below=BELOW):
-    measured = measure(Evaluation(found, about=found.about), checks, settings)
-    answers = judge_measured("model", measured, checks, settings)
-    return suppressed(measured, checks, answers, settings, below), answers
+def shown(found, *checks, how=SETTINGS, below=BELOW):
+    measured = measure(Evaluation(found, about=found.about), checks, how)
+    answers = judge_measured("model", measured, checks, how)
+    return suppressed(measured, checks, answers, how, below), answers
 
 
 SEXES = np.repeat(["f", "m"], 300)
@@ -87,13 +91,11 @@ def records(*p, alpha=0.05, correction="holm"):
 
 @pytest.mark.parametrize("correction", ["holm", "benjamini_hochberg", "none"])
 def test_an_adjusted_p_value_hands_no_withheld_one_on(correction):
-    settings = Settings(correction=correction)
+    how = Settings(correction=correction)
     told = []
     for hidden in (0.2003, 0.2017):  # two data sets of which only the withheld p-value differs
         withheld = [True, False, False]
-        told.append(
-            adjusted_without(records(hidden, 0.25, 0.6, correction=correction), withheld, [False] * 3, settings)
-        )
+        told.append(adjusted_without(records(hidden, 0.25, 0.6, correction=correction), withheld, [False] * 3, how))
         assert withheld == [True, False, False]
     assert told[0][1:] == told[1][1:]
     assert told[0][1] >= adjust([0.2003, 0.25, 0.6], correction)[1]
@@ -124,3 +126,62 @@ def test_values_over_strata_are_withheld_with_a_small_stratum():
     assert combined.withheld
     assert combined.groups == ()
     assert not plain.withheld
+
+
+def test_samples_without_a_value_are_told_where_they_give_no_group_back():
+    sexes = np.repeat(["f", "m", None], [300, 290, 10])
+    ward = np.tile(["a", "b"], 300)
+    found, _ = shown(
+        predictions(sex=sexes, ward=ward, age=ward),
+        SEX,
+        Check("accuracy", ("ward",), "max_difference", 0.3),
+        how=Settings(missing_sensitive="group"),
+    )
+    data = DataEvidence(samples=600, sha256="0" * 64, missing={"sex": 10, "ward": 0, "age": 3})
+    assert found.data(data) == dataclasses.replace(data, missing={"ward": 0})
+
+
+def test_the_number_of_all_samples_is_not_told_where_it_is_that_of_a_small_group():
+    check = Check("accuracy", ("sex",), "min_value", 0.1)
+    found, _ = shown(predictions(sex=np.array(["f"] * 7)), check)
+    data = DataEvidence(samples=7, sha256="0" * 64, missing={})
+    assert found.data(data).samples is None
+
+
+CHECKS = (
+    Check("accuracy", ("sex",), "max_difference", 0.3),
+    Check("selection_rate", ("race",), "max_difference", 0.3),
+    Check("false_negative_rate", ("race", "sex"), "max_value", 0.9),
+    Check("precision", ("sex",), "max_difference", 0.3, ("race",)),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    cells=st.lists(
+        st.tuples(*[st.one_of(st.just(0), st.integers(1, 12), st.integers(11, 90))] * 4), min_size=6, max_size=6
+    )
+)
+def test_no_record_of_a_model_tells_a_small_count_nor_do_all_of_them_together(cells):
+    places = list(itertools.product("fm", "abc"))
+    total = sum(map(sum, cells))
+    assume(total > 0)
+    samples = [(place, k) for place, some in zip(places, cells, strict=True) for k in range(4) for _ in range(some[k])]
+    given_to = Predictions(
+        np.array([kind in (2, 3) for _, kind in samples]),  # of tn, fp, fn, tp
+        np.array([kind in (1, 3) for _, kind in samples]),
+        sensitive_features={name: [place[i] for place, _ in samples] for i, name in enumerate(("sex", "race"))},
+    )
+    found, _ = shown(given_to, *CHECKS)
+    rows = [] if found.hidden is None or found.hidden.total else [[1.0] * 6]
+    for record in (each for each in found.answers if not isinstance(each, Exception)):
+        by = (*record.control_features, *record.by)
+        for group in record.groups:
+            events = 0 if group.events is None else group.events
+            assert not [n for n in (group.samples, group.n, events, group.n - events) if 0 < n < BELOW]
+            own = dict(zip(by, group.name, strict=True))
+            rows.append([float(own.get("sex", sex) == sex and own.get("race", race) == race) for sex, race in places])
+    for i, counts in enumerate(cells):
+        if any(0 < n < BELOW for n in (*counts, sum(counts))):
+            alone = [float(i == j) for j in range(6)]
+            assert not rows or np.linalg.matrix_rank([*rows, alone]) > np.linalg.matrix_rank(rows)
