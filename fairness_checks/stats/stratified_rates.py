@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -128,9 +129,12 @@ def rate_variances(rates: StratifiedRates) -> Array:
 def _rate_p(rates: StratifiedRates, g: int, limit: float, sides: tuple[int, ...] = (0, 1)) -> tuple[float, ...]:
     """p-values of H0 "at most the limit" and, side 1, "at least the limit" of a standardised rate."""
     x, n, share = rates.events[:, g], rates.samples[:, g], rates.weights
-    pooled = _pooled(x, n, share)
-    p = _restricted_to(*pooled.counts, limit)[pooled.of_stratum]
-    variance = float(share**2 @ (p * (1.0 - p) / n * pooled.correction))
+    total = n.sum()
+    drawn, known = _drawn(x, n, share)
+    p = _restricted_to(drawn, known, share, limit)
+    # The mean of a beta distribution's p (1 - p), and more the more a stratum has a rate of its own.
+    own = known / (known + 1.0 - (n / known) ** 2)
+    variance = float(share**2 @ (p * (1.0 - p) / n * own)) * total / max(total - 1.0, 1.0)
     away = float(share @ (x / n)) - limit
     if abs(away) < _ROUNDING:
         z = 0.0
@@ -143,6 +147,28 @@ def _rate_p(rates: StratifiedRates, g: int, limit: float, sides: tuple[int, ...]
         near = abs(z) < _FAR and variance > 0.0 and (seen or z == 0.0)
         tails.append(_sum_tail(towards * share / n, n, p, towards * z) if near else float(special.ndtr(-towards * z)))
     return tuple(tails)
+
+
+def _drawn(x: Array, n: Array, share: Array) -> tuple[Array, Array]:
+    """Return counts of strata drawn towards one rate, as far as their samples do not show that theirs differ."""
+    # Two samples of a stratum agree more often than two of different ones where rates differ: by the correlation rho
+    # within strata, of which one standard error is left out. With it rates are beta distributed about the common one
+    # with 1 / rho - 1 pseudo-samples. Each stratum by itself knows its rate so badly that the variance would be far
+    # too small just where there are few events, and all of a difference would be put where some were seen.
+    part = np.where(n > 1.5, share**2 / n, 0.0)  # a single sample says nothing of it
+    common, rho = float(share @ (x / n)), 0.0
+    if part.any():
+        part = part / part.sum()
+        rate = float(part @ (x / n))
+        samples = 1.0 / float((part**2 / n).sum())
+        pairs = 1.0 / float((part**2 * 2.0 / (n * np.maximum(n - 1.0, 1.0))).sum())
+        within = float(part @ (x * (n - x) / (n * np.maximum(n - 1.0, 1.0))))
+        whole = rate * (1.0 - rate) * samples / max(samples - 1.0, 1.0)
+        alike = pairs * min(rate, 1.0 - rate) ** 2  # pairs of events, or of non-events, that agree by chance
+        if whole > 0.0 and alike > 0.0:
+            rho = 1.0 - within / whole - math.sqrt((1.0 + 1.0 / alike) / pairs)
+    pseudo = 1.0 / min(max(rho, 1e-6), 1.0) - 1.0
+    return x + pseudo * common, n + pseudo
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import signal, special, stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 
 from fairness_checks.stats.estimates import Estimates, estimates_violation
@@ -211,3 +211,22 @@ def test_ceilings_of_many_small_strata_are_found_and_kept_as_often_as_promised(s
     assert max(fails, passes) <= 0.05 + 3.0 * np.sqrt(0.05 * 0.95 / n)
     assert found > 0.6
     assert kept > 0.6
+
+
+@pytest.mark.parametrize(("alike", "rate"), [(True, 0.2), (True, 0.3), (False, 0.3)], ids=str)
+def test_ceilings_of_fifty_strata_of_two_keep_the_level_by_enumeration(alike, rate):
+    """With rates of each stratum's own, fitted to its two samples, 0.080, 0.072 and 0.072 pass wrongly."""
+    rates = np.array([rate, rate] if alike else [0.2 * rate, 1.8 * rate])
+    of_stratum = stats.binom.pmf(np.arange(3)[:, None], 2, rates)
+    polynomial = [np.zeros((26, 26)) for _ in rates]  # by strata of one event and of two
+    for law, q in zip(polynomial, of_stratum.T, strict=True):
+        for one, two in itertools.product(range(26), range(26)):
+            if one + two <= 25:
+                law[one, two] = stats.multinomial.pmf([25 - one - two, one, two], 25, q)
+    law = signal.convolve2d(*polynomial)
+    wrong = np.zeros(2)
+    for one, two in np.argwhere(law > 1e-6):
+        events = np.repeat([0, 1, 2], [50 - one - two, one, two])[:, None]
+        wrong += law[one, two] * (np.array(_rate_p(strata(events, np.full((50, 1), 2)), 0, rate)) < 0.05)
+    assert (wrong < 0.055).all()
+    assert (wrong > 0.02).all()
