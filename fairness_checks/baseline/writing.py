@@ -55,6 +55,8 @@ def write_baseline(
         ready = all(check.question in own and _acceptable(own[check.question]) for check in against)
         if against and ready and model in staged:
             compared[model] = read_staged(staged[model])
+            if all(own[check.question].withheld for check in against):  # which nothing can be compared with
+                compared[model] = replace(compared[model], outcomes=None)
             if compared[model].outcomes is not None:
                 files[model] = staged[model] / OUTCOMES
 

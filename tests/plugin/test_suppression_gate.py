@@ -288,6 +288,17 @@ def test_a_check_against_a_suppressed_entry_cannot_be_compared(private):
     assert private.gate("-k", "regression and sex").ret == 0
 
 
+def test_no_outcomes_are_kept_for_checks_that_cannot_be_compared(private):
+    one = LIMITS.replace("{metric: accuracy, by: sex, max_worsening: 0.2}, ", "")
+    private.write("thresholds.yaml", BELOW + one)
+    private.gate("--fairness-update-baseline")
+    model = json.loads((private.path / "fairness-baseline.json").read_text(encoding="utf-8"))["models"]["icu"]
+    assert model["outcomes"] is None
+    (entry,) = (each for each in model["checks"].values() if each["check"] == "regression")
+    assert entry["suppress_below"] == 11
+    assert not list(private.path.glob("fairness-baseline/*.npz"))
+
+
 def test_an_update_takes_small_cells_out_of_what_was_written_before(private):
     private.gate("--fairness-update-baseline")
     entries = json.loads((private.path / "fairness-baseline.json").read_text(encoding="utf-8"))["models"]["icu"][
