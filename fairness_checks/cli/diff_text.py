@@ -12,7 +12,7 @@ from fairness_checks.baseline.document import Entry
 from fairness_checks.cli.diff import CheckChange, Fact
 from fairness_checks.cli.snapshot import Snapshot
 from fairness_checks.plain import printable
-from fairness_checks.report.text import limit_text, value_text
+from fairness_checks.report.numbers import limit_text, value_text
 
 __all__ = ["diff_json", "diff_text"]
 

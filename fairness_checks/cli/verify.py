@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from fairness_checks.judge.recomputing import Difference, compare_records, diffe
 from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.evidence import FILENAME, Evidence, read_evidence
-from fairness_checks.report.terminal import LEGEND, summary_lines
+from fairness_checks.report.terminal import WIDTH, summary_lines
 from fairness_checks.storage.files import read_regular
 
 __all__ = ["verify"]
@@ -42,8 +43,9 @@ def verify(path: Path, junit: Path | None = None, *, table: bool = False) -> int
     if len(found) > _MOST:
         sys.stdout.write(f"... and {len(found) - _MOST} more differences\n")
     if table and not found:  # what was recomputed is what is there
-        sys.stdout.writelines(f"{line}\n" for line, _ in summary_lines(evidence.records))
-        sys.stdout.write(f"\n{LEGEND}\n\n")
+        width = shutil.get_terminal_size((WIDTH, 24)).columns
+        sys.stdout.writelines(f"{line}\n" for line, _ in summary_lines(evidence.records, verbose=True, width=width))
+        sys.stdout.write("\n")
     sys.stdout.write(_last_line(evidence, len(found), len(beside)))
     return 1 if found else 0
 

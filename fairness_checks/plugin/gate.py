@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.plugin.blocks import lay_out, say_once
 from fairness_checks.plugin.discovery import MODEL_MARK, discover_metrics, discover_models, visible
 from fairness_checks.plugin.given_files import digests_of, limits_path, rewritten
 from fairness_checks.plugin.hidden_models import refuse_hidden_models
@@ -385,7 +386,9 @@ class Gate:
         return capture.global_and_fixture_disabled() if capture else contextlib.nullcontext()
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # reporters that wrap it, such as Allure's, see the outcome given here
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Give a test whose records are inconclusive or waived that outcome, located where its limit stands."""
         report = yield
         if report.when == "call":
@@ -397,6 +400,9 @@ class Gate:
         others = [pair for pair in report.user_properties if not is_own(pair)]
         report.user_properties = [*item.stash.get(SAID, ()), *others]  # whatever has become of the test's
         verdict = outcome_of(records := item.stash.setdefault(RECORDS, []))
+        if report.failed and (isinstance(item, LimitsTest) or any(map(fails, records))):
+            say_once(report, call.excinfo, own=isinstance(item, LimitsTest))
+            lay_out(report, records)
         if apart := report.when == "call" and verdict in _APART and report.outcome != "failed":
             from fairness_checks.report.text import headline
 

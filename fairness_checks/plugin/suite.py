@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,12 +90,12 @@ def fails(record: CheckRecord) -> bool:
     return turns_red(record.verdict, record.burden_of_proof)
 
 
-def failure(record: CheckRecord) -> str | None:
-    """Return the text of a failing record; None for one that does not fail."""
-    from fairness_checks.report.text import explanation, headline
+def failure(record: CheckRecord, pasted: date | None = None) -> str | None:
+    """Return the text of a failing record, with a waiver to paste where a day is given; None where none fails."""
+    from fairness_checks.report.text import record_text, waiver_lines
 
     if fails(record):
-        return "\n".join([headline(record), *explanation(record)])
+        return "\n".join([record_text(record), *([] if pasted is None else waiver_lines(record, pasted))])
     return None
 
 
@@ -225,7 +226,8 @@ def waiver_problem_of(request: pytest.FixtureRequest) -> str | None:
 def _run_check(request: pytest.FixtureRequest, fairness_record: CheckRecord) -> None:
     _refuse_another(fairness_record is record_of(request), "fairness_record")
     attach(request.node, fairness_record)
-    if text := failure(fairness_record):
+    config = request.config
+    if text := failure(fairness_record, config.stash[GATE].today if config.get_verbosity() > 0 else None):
         pytest.fail(text, pytrace=False)
     if fairness_record.verdict != "pass":  # not green, and reporters that read the exception show why
         from fairness_checks.report.text import headline

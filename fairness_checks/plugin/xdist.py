@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import pytest
 
 from fairness_checks.errors import BaselineError
+from fairness_checks.plugin.blocks import lay_out
 from fairness_checks.plugin.forked import ForkedProcesses
 from fairness_checks.plugin.hand_written import holds_fairness_tests
 from fairness_checks.plugin.junit import complete_junit
@@ -42,7 +43,7 @@ _NOT_SHOWN = "under burden of proof compliance, what is not judged is not shown 
 _NOTHING = "nothing was judged"
 _SHOWN = 20  # of what was deselected
 _TURNED = "it failed, but something turned its outcome away from it"
-_COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "waived": "yellow"}
+_COLOURS = {"pass": "green", "fail": "red", "error": "red", "inconclusive": "yellow", "waived": "yellow"}
 
 
 class Ledger:
@@ -178,6 +179,7 @@ class Ledger:
         """Count a test off, fail it where its outcome is not the one that it came to, and show all reporters that."""
         if not self._is_worker:
             self._count(report)
+            lay_out(report, self.records.get(report.nodeid, ()))  # as it was before it was sent
         seal(report)
         try:
             yield
@@ -384,14 +386,15 @@ class Ledger:
             terminalreporter.line(self._written)
 
     def _print_tables(self, terminalreporter: Any) -> None:
-        from fairness_checks.report.terminal import LEGEND, summary_lines
+        from fairness_checks.report.terminal import summary_lines
 
         records = [record for node in self._expected for record in self.records.get(node, ())]
         terminalreporter.section("fairness", sep="=")
-        for line, verdict in summary_lines(records, verbose=terminalreporter.verbosity > 0):
+        width = terminalreporter._tw.fullwidth  # what pytest's own lines go by
+        verbose, told = terminalreporter.verbosity > 0, terminalreporter.config.option.tbstyle != "no"
+        errors = [node for node in self._failed if node not in self.records]
+        for line, verdict in summary_lines(records, verbose=verbose, width=width, told=told, errors=errors):
             terminalreporter.line(line, **({_COLOURS[verdict]: True} if verdict else {}))
-        terminalreporter.line("")
-        terminalreporter.line(LEGEND)
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

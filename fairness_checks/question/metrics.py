@@ -17,7 +17,7 @@ from fairness_checks.question.limits import OF_RATES, OF_VALUES
 if TYPE_CHECKING:
     from fairness_checks.inputs.predictions import Predictions
 
-__all__ = ["CELLS", "METRICS", "Metric", "parts_of"]
+__all__ = ["CELLS", "METRICS", "WHOSE", "Metric", "parts_of"]
 
 CELLS = ("tn", "fp", "fn", "tp")
 """Order of the cells of a confusion table; the index of a cell is 2 * y_true + y_pred."""
@@ -58,6 +58,10 @@ class Metric:
         Whether groups' values can be standardised over the strata of control features.
     not_in_sweeps : str
         Why there is no inference in sweeps, and what to check instead; "" where nothing is to be said.
+    words : str
+        What a model does, for a reader: it "misses [{count} {group}] whose label is {positive}", for instance. What
+        stands in brackets is said of each of two groups. ``{count}`` is so many of 100, ``{value}`` the value as it
+        is. "" where the name has to do, as of a metric of your own.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Metric:
     comparable: bool = True
     standardisable: bool = True
     not_in_sweeps: str = ""
+    words: str = ""
 
 
 def _rate(
@@ -84,10 +89,12 @@ def _rate(
     denominator: tuple[Cell, ...],
     unit: str,
     lower_is_better: bool | None,
+    words: str,
 ) -> Metric:
     return Metric(
         name=name,
         formula=formula,
+        words=words,
         kind="proportion",
         numerator=numerator,
         denominator=denominator,
@@ -101,6 +108,7 @@ def _mean(
     name: str,
     formula: str,
     per_sample: Callable[[Predictions], Any],
+    words: str,
     *,
     lowest: float = 0.0,
     highest: float = math.inf,
@@ -110,6 +118,7 @@ def _mean(
         name=name,
         formula=formula,
         kind="mean",
+        words=words,
         per_sample=per_sample,
         lowest=lowest,
         highest=highest,
@@ -126,15 +135,30 @@ def _log_loss(predictions: Predictions) -> Any:
 
 
 _ROWS = (
-    _rate("accuracy", "P(y_pred = y_true | A = a)", ("tn", "tp"), ("tn", "fp", "fn", "tp"), "samples", False),
+    _rate(
+        "accuracy",
+        "P(y_pred = y_true | A = a)",
+        ("tn", "tp"),
+        ("tn", "fp", "fn", "tp"),
+        "samples",
+        False,
+        "is right [for {count} {group}]",
+    ),
     Metric(
         name="balanced_accuracy",
         formula="(P(y_pred = 1 | y_true = 1, A = a) + P(y_pred = 0 | y_true = 0, A = a)) / 2",
         kind="balanced_accuracy",
         lower_is_better=False,
         standardisable=False,
+        words="would be right [for {count} {group}] if half of them had the label {positive}",
     ),
-    _mean("brier_score", "E((y_score - y_true)^2 | A = a)", lambda p: (p.scores() - p.labels()) ** 2, highest=1.0),
+    _mean(
+        "brier_score",
+        "E((y_score - y_true)^2 | A = a)",
+        lambda p: (p.scores() - p.labels()) ** 2,
+        "has a Brier score [of {value} {group}]",
+        highest=1.0,
+    ),
     Metric(
         name="equalized_odds",
         formula="the larger disparity of true_positive_rate and false_positive_rate",
@@ -154,14 +178,51 @@ _ROWS = (
         standardisable=False,
         not_in_sweeps="in the small test parts of a sweep it is too high by chance, more so in the smaller group; "
         "check brier_score here, or the calibration error of held-out predictions under `subgroups:`",
+        words="gives scores that are off on average [by {value} {group}]",
     ),
-    _rate("false_negative_rate", "P(y_pred = 0 | y_true = 1, A = a)", ("fn",), ("fn", "tp"), "positives", True),
-    _rate("false_positive_rate", "P(y_pred = 1 | y_true = 0, A = a)", ("fp",), ("tn", "fp"), "negatives", True),
-    _mean("log_loss", "E(-log(probability given to y_true) | A = a)", _log_loss),
-    _mean("mean_absolute_error", "E(|error| | A = a)", lambda p: abs(p.errors())),
-    _mean("mean_error", "E(error | A = a)", lambda p: p.errors(), lowest=-math.inf, lower_is_better=None),
-    _mean("mean_squared_error", "E(error^2 | A = a)", lambda p: p.errors() ** 2),
-    _mean("mean_uncertainty", "E(uncertainty | A = a)", lambda p: p.uncertainties(), lower_is_better=None),
+    _rate(
+        "false_negative_rate",
+        "P(y_pred = 0 | y_true = 1, A = a)",
+        ("fn",),
+        ("fn", "tp"),
+        "positives",
+        True,
+        "misses [{count} {group}] whose label is {positive}",
+    ),
+    _rate(
+        "false_positive_rate",
+        "P(y_pred = 1 | y_true = 0, A = a)",
+        ("fp",),
+        ("tn", "fp"),
+        "negatives",
+        True,
+        "raises a false alarm [for {count} {group}] whose label is not {positive}",
+    ),
+    _mean("log_loss", "E(-log(probability given to y_true) | A = a)", _log_loss, "has a log loss [of {value} {group}]"),
+    _mean(
+        "mean_absolute_error", "E(|error| | A = a)", lambda p: abs(p.errors()), "errs on average [by {value} {group}]"
+    ),
+    _mean(
+        "mean_error",
+        "E(error | A = a)",
+        lambda p: p.errors(),
+        "has a mean error [of {value} {group}]",
+        lowest=-math.inf,
+        lower_is_better=None,
+    ),
+    _mean(
+        "mean_squared_error",
+        "E(error^2 | A = a)",
+        lambda p: p.errors() ** 2,
+        "has a mean squared error [of {value} {group}]",
+    ),
+    _mean(
+        "mean_uncertainty",
+        "E(uncertainty | A = a)",
+        lambda p: p.uncertainties(),
+        "has a mean uncertainty [of {value} {group}]",
+        lower_is_better=None,
+    ),
     _rate(
         "negative_predictive_value",
         "P(y_true = 0 | y_pred = 0, A = a)",
@@ -169,17 +230,51 @@ _ROWS = (
         ("tn", "fn"),
         "predicted negatives",
         False,
+        "is right [for {count} {group}] predicted as not {positive}",
     ),
-    _rate("precision", "P(y_true = 1 | y_pred = 1, A = a)", ("tp",), ("fp", "tp"), "predicted positives", False),
+    _rate(
+        "precision",
+        "P(y_true = 1 | y_pred = 1, A = a)",
+        ("tp",),
+        ("fp", "tp"),
+        "predicted positives",
+        False,
+        "is right [for {count} {group}] predicted as {positive}",
+    ),
     Metric(
         name="roc_auc",
         formula="P(score of a positive > score of a negative | A = a) + P(equal) / 2",
         kind="ranking",
         lower_is_better=False,
+        words="gives the higher score to the one whose label is {positive} [in {count} pairs {group}]",
     ),
-    _rate("selection_rate", "P(y_pred = 1 | A = a)", ("fp", "tp"), ("tn", "fp", "fn", "tp"), "samples", None),
-    _rate("true_negative_rate", "P(y_pred = 0 | y_true = 0, A = a)", ("tn",), ("tn", "fp"), "negatives", False),
-    _rate("true_positive_rate", "P(y_pred = 1 | y_true = 1, A = a)", ("tp",), ("fn", "tp"), "positives", False),
+    _rate(
+        "selection_rate",
+        "P(y_pred = 1 | A = a)",
+        ("fp", "tp"),
+        ("tn", "fp", "fn", "tp"),
+        "samples",
+        None,
+        "predicts {positive} [for {count} {group}]",
+    ),
+    _rate(
+        "true_negative_rate",
+        "P(y_pred = 0 | y_true = 0, A = a)",
+        ("tn",),
+        ("tn", "fp"),
+        "negatives",
+        False,
+        "rightly clears [{count} {group}] whose label is not {positive}",
+    ),
+    _rate(
+        "true_positive_rate",
+        "P(y_pred = 1 | y_true = 1, A = a)",
+        ("tp",),
+        ("fn", "tp"),
+        "positives",
+        False,
+        "finds [{count} {group}] whose label is {positive}",
+    ),
     Metric(
         name="uncertainty_mismatch",
         formula="A_error - A_uncertainty, A_x = P(x higher in the group a with the higher error) + P(equal) / 2",
@@ -191,6 +286,17 @@ _ROWS = (
 )
 
 METRICS: Mapping[str, Metric] = MappingProxyType({row.name: row for row in _ROWS})
+
+WHOSE: Mapping[str, str] = MappingProxyType(
+    {
+        "samples": "",
+        "positives": "whose label is {positive}",
+        "negatives": "whose label is not {positive}",
+        "predicted positives": "predicted as {positive}",
+        "predicted negatives": "predicted as not {positive}",
+    }
+)
+"""Which samples of a group a unit counts, for a reader."""
 
 
 def parts_of(metric: Metric) -> list[Metric]:

@@ -123,6 +123,8 @@ def own_metric_problem(metric: Metric) -> str | None:
         return f"{metric.name!r} needs per_sample, a function that gives each sample's value"
     if metric.kind not in _KINDS or metric.components:
         return f"{metric.name!r} has kind {metric.kind!r}; allowed: {', '.join(_KINDS)}"
+    if metric.words:
+        return f"{metric.name!r} has words, which no record carries; reports say its name"
     if unknown := [kind for kind in metric.limits if kind not in _KINDS[metric.kind].limits]:
         return f"{metric.name!r} has limits {', '.join(unknown)}, for which {metric.kind}s have no inference"
     return None

@@ -17,7 +17,7 @@ from fairness_checks.question.gaps import Gap
 from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.question import Question
 
-__all__ = ["Waiver", "find_waiver", "says_something", "waiver_entry"]
+__all__ = ["Waiver", "find_waiver", "says_something", "waiver_entry", "waiver_yaml"]
 
 _WRITTEN = {"limit_kind": "limit"}  # field of a question: as waivers have it
 
@@ -68,12 +68,25 @@ def _same(given: object, its: object) -> bool:
 
 def waiver_entry(model: str, question: Question) -> str:
     """Return the entry of ``waivers:`` that names one check and no other, but for its reason, approval and expiry."""
+    return str(
+        yaml.safe_dump(_naming(model, question), default_flow_style=True, sort_keys=False, width=math.inf)
+    ).strip()
+
+
+def waiver_yaml(model: str, question: Question, expires: date) -> str:
+    """Return the whole entry, as lines to be pasted under ``waivers:`` and filled in."""
+    filled = {"reason": "TODO why this is accepted", "approved_by": "TODO name", "expires": expires}
+    entry = [_naming(model, question) | filled]
+    text = yaml.safe_dump(entry, default_flow_style=None, sort_keys=False, width=math.inf)
+    return "".join(f"  {line}\n" for line in text.splitlines())
+
+
+def _naming(model: str, question: Question) -> dict[str, object]:
     fields = question._asdict()
     limit = fields.pop("limit_kind")
     strata = question.strata if question.control_features else ""
     named = {"model": model, **fields, "strata": strata, "limit": limit}
-    given = {name: list(value) if isinstance(value, tuple) else value for name, value in named.items() if value}
-    return str(yaml.safe_dump(given, default_flow_style=True, sort_keys=False, width=math.inf)).strip()
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in named.items() if value}
 
 
 def find_waiver(waivers: Iterable[Waiver], model: str, question: Question, today: date) -> Waiver | None:

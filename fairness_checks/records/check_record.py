@@ -192,6 +192,17 @@ class CheckRecord(Strict):
                 return group
         raise KeyError(name)
 
+    def __str__(self) -> str:
+        from fairness_checks.report.text import record_text
+
+        return record_text(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from fairness_checks.report.record_html import record_html
+
+        return record_html(self)
+
     def to_json(self) -> str:
         """Return the record as one line of JSON with sorted keys.
 

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["value_text"]
+__all__ = ["HIDDEN", "limit_text", "p_text", "value_text"]
+
+HIDDEN = "hidden"
+"""What stands where a record holds no number although there is one."""
 
 
 def value_text(value: float) -> str:
     """Write a value with three decimals, or three digits where it is larger or smaller than these show."""
     return f"{value:.3f}" if value == 0.0 or 0.001 <= abs(value) < 100.0 else f"{value:.3g}"
+
+
+def limit_text(limit: float) -> str:
+    """Write a limit with two decimals where they suffice."""
+    return f"{limit:.2f}" if round(limit, 2) == limit else f"{limit:g}"
+
+
+def p_text(p: float) -> str:
+    """Write a p-value as journals do."""
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairness_checks.plain import printable
-from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import RegressionRecord
 
-__all__ = ["change_words", "regression_lines", "worsening_words"]
+__all__ = ["regression_lines", "worsening_words"]
 
 _WORDS = {
     "disparity": "growth of the largest difference",
@@ -20,17 +19,6 @@ _WORDS = {
 def worsening_words(regression: RegressionRecord) -> str:
     """Say what is compared."""
     return _WORDS[regression.of]
-
-
-def change_words(record: CheckRecord, regression: RegressionRecord) -> str:
-    """Say what was and what is, and between whom: ``female - male 0.100 -> 0.180 (paired), worse by``."""
-    now, then = (
-        " - ".join(printable(", ".join(name)) for name in names if name is not None)
-        for names in ((record.first, record.second), (regression.old_first, regression.old_second))
-    )
-    moved = f" (baseline: {then})" if then != now else ""
-    paired = "paired" if regression.paired else "not paired"
-    return f"{now}{moved} {regression.before or 0.0:.3f} -> {regression.after or 0.0:.3f} ({paired}), worse by"
 
 
 def regression_lines(regression: RegressionRecord) -> Iterator[str]:

@@ -80,8 +80,8 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
     )
 
 
-def table_lines(sweep: SweepRecord) -> Iterator[str]:
-    """Show the groups under each mix, the gap, and what the mix changes of it; below 100 columns."""
+def table_lines(sweep: SweepRecord, width: int = _TABLE) -> Iterator[str]:
+    """Show the groups under each mix, the gap, and what the mix changes of it; in so many columns, where they do."""
     rows = _deciding(sweep)
     if not rows:
         return
@@ -98,24 +98,24 @@ def table_lines(sweep: SweepRecord) -> Iterator[str]:
         columns.append(("between", [f"{_cut(row.first or '')} - {_cut(row.second or '')}" for row in rows]))
     if any(row.change is not None for row in rows):
         columns.append(("change", [_changed(row) for row in rows]))
-    yield from _lines([[printable(cell) for cell in (head, *cells)] for head, cells in columns], len(names))
+    yield from _lines([[printable(cell) for cell in (head, *cells)] for head, cells in columns], len(names), width)
 
 
-def _lines(columns: list[list[str]], groups: int) -> Iterator[str]:
+def _lines(columns: list[list[str]], groups: int, width: int) -> Iterator[str]:
     """Put columns side by side; where they are too wide, those of the groups' values go, names are cut, then all."""
     columns[0] = [_cut(cell, _NAME) for cell in columns[0]]
     widths = [max(map(len, column)) for column in columns]
-    if sum(widths) + 2 * len(widths) > _TABLE and groups <= _MOST_COLUMNS:
+    if sum(widths) + 2 * len(widths) > width and groups <= _MOST_COLUMNS:
         columns = columns[:2] + columns[2 + groups :]
         widths = widths[:2] + widths[2 + groups :]
-    excess = max(sum(widths) + 2 * len(widths) - _TABLE, 0)
+    excess = max(sum(widths) + 2 * len(widths) - width, 0)
     names = [place for place, column in enumerate(columns) if column[0] == "between"]
     for place in (*names, 0, *range(len(widths))):
         cut = min(excess, max(widths[place] - _GROUP, 0))
         widths[place] -= cut
         excess -= cut
     for line in zip(*columns, strict=True):
-        cells = [_cut(cell, width).ljust(width) for cell, width in zip(line, widths, strict=True)]
+        cells = [_cut(cell, most).ljust(most) for cell, most in zip(line, widths, strict=True)]
         yield f"  {'  '.join(cells)}".rstrip()
 
 

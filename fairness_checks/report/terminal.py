@@ -1,182 +1,244 @@
-"""Records as a table for the terminal, one per model, at most 100 columns wide."""
+"""The checks of a run for the terminal: what failed first, then what is not settled, then one line for what passed."""
 
 from __future__ import annotations
 
-import textwrap
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from fairness_checks.plain import printable
 from fairness_checks.question.limits import LIMITS
 from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.records.decision import turns_red
 from fairness_checks.records.parts import GroupRecord
-from fairness_checks.report.sweep_text import answer_words, table_lines, table_words
+from fairness_checks.report.columns import columns, padded, together, wrap
+from fairness_checks.report.numbers import HIDDEN, limit_text, value_text
+from fairness_checks.report.sentence import breaking, deciding
+from fairness_checks.report.sweep_text import answer_words, setting_words, table_lines
 from fairness_checks.report.text import (
     about_text,
     absent_text,
     disparity_text,
     inputs_text,
-    limit_text,
     power_text,
-    value_text,
+    subject_text,
     waiver_text,
 )
 
-__all__ = ["LEGEND", "WIDTH", "summary_lines"]
-
-LEGEND = "p: that the limit is kept, adjusted over the model's checks; for a pass, that it is exceeded"
+__all__ = ["LEAST", "WIDTH", "summary_lines"]
 
 WIDTH = 100
-_HEADER = ("check", "groups", "rate", "n", "disparity", "limit", "p", "verdict")
-_RIGHT = (False, False, True, True, False, False, True, False)
-_LEAST = (12, 8)  # to how many characters the first two columns may be cut
+"""Columns of a line where nothing else is said."""
+LEAST = 40
+"""Columns below which no line is laid out."""
 
-Row = tuple[str, ...]
+_LEGEND = (
+    "[...]: interval; p: that the limit is kept, adjusted over the model's checks; for a pass, that it is exceeded"
+)
+_VERDICT = 16  # columns of a verdict and the blanks before and behind it
+_NARROW = 70  # columns below which verdicts have no column of their own
+_ORDER = ("fail", "inconclusive", "waived", "pass")
+
+
+def summary_lines(
+    records: Iterable[CheckRecord],
+    *,
+    verbose: bool = False,
+    width: int = WIDTH,
+    told: bool = False,
+    errors: Sequence[str] = (),
+) -> Iterator[tuple[str, str | None]]:
+    """Yield (line, verdict of the check that the line opens, or None): by verdicts, then as the records are ordered."""
+    # What passed is one line, and one each where more is asked for. No line is wider than `width`. Where all is `told`
+    # of what turns the run red, as by its failed tests, it is not told again. `errors` are failures without a verdict.
+    ordered = sorted(records, key=_rank)
+    width = max(width, LEAST)
+    red = [record for record in ordered if turns_red(record.verdict, record.burden_of_proof)]
+    unsettled = [record for record in ordered[len(red) :] if record.verdict != "pass"]
+    passed = [record for record in ordered if record.verdict == "pass"]
+    yield from _by_model(red, width, verbose=verbose, told=told)
+    if errors:
+        yield "", None
+    for error in errors:
+        yield from _opened("error", f"{printable(error)}: no verdict; why stands above", width)
+    yield from _by_model(unsettled, width, verbose=verbose, told=told)
+    if passed and verbose:
+        yield from _by_model(passed, width, verbose=True, told=told)
+    elif passed:
+        yield "", None
+        yield from _opened("pass", _count(passed), width)
+        yield from ((line, None) for line in _remarks(passed, width))
+    for lines in (_models(ordered, width), wrap(_LEGEND, width)) if ordered else ():
+        for number, line in enumerate(lines):
+            yield from [("", None)] if number == 0 else []
+            yield line, None
+
+
+def _rank(record: CheckRecord) -> tuple[bool, int]:
+    """Sort what turns the run red before all else."""
+    return not turns_red(record.verdict, record.burden_of_proof), _ORDER.index(record.verdict)
+
+
+def _count(passed: Sequence[CheckRecord]) -> str:
+    models = len({record.model for record in passed})
+    checks = f"{len(passed)} check{'' if len(passed) == 1 else 's'}"
+    return f"{checks} of {models} model{'' if models == 1 else 's'} (listed with -v)"
+
+
+def _remarks(passed: Sequence[CheckRecord], width: int) -> Iterator[str]:
+    """Say of what passed what nobody should miss."""
+    indent = " " * (4 if width < _NARROW else _VERDICT)
+    for record in passed:
+        for remark in _changes(record):
+            text = printable(f"{record.model}: {subject_text(record)}: {remark}")
+            yield from wrap(text, width, indent, indent + "  ")
+
+
+def _by_model(
+    records: Sequence[CheckRecord], width: int, *, verbose: bool, told: bool
+) -> Iterator[tuple[str, str | None]]:
+    answered: set[str] = set()
+    mixes: set[tuple[str, ...]] = set()
+    for (model, _), some in groupby(records, key=lambda record: (record.model, record.verdict)):
+        yield "", None
+        yield from ((line, None) for line in wrap(printable(model), width))
+        for record in some:
+            yield from _opened(record.verdict, _numbers(record), width)
+            yield from ((line, None) for line in _below(record, width, answered, told=told))
+            for line in _mixes(record, mixes, width) if verbose else ():
+                yield from ((part, None) for part in wrap(line, width, "  ", "    "))
+
+
+def _opened(verdict: str, text: str, width: int) -> Iterator[tuple[str, str | None]]:
+    """Yield the lines of a check, the first with its verdict, in a column of its own where there is room."""
+    narrow = width < _NARROW
+    opening = f"  {verdict} " if narrow else padded(f"  {verdict}", _VERDICT)
+    first, *rest = wrap(text, width, opening, "    " if narrow else " " * _VERDICT)
+    yield first, verdict
+    yield from ((line, None) for line in rest)
+
+
+def _below(record: CheckRecord, width: int, answered: set[str], *, told: bool) -> Iterator[str]:
+    """Yield what stands below a check: its groups, and what else there is to say; of what was told, who it is about."""
+    indent = " " * (4 if width < _NARROW else _VERDICT)
+    told = told and turns_red(record.verdict, record.burden_of_proof)
+    for line in _groups(record, width - len(indent), told=told) if record.verdict != "pass" else ():
+        yield from wrap(line, width, indent, indent + "  ")
+    if told:
+        return
+    reason = record.reason if record.estimate is not None else None
+    for note in (waiver_text(record), reason, *_notes(record), _answer(record, answered), power_text(record)):
+        yield from wrap(printable(note or ""), width, indent, indent + "  ")
+
+
+def _numbers(record: CheckRecord) -> str:
+    """Return what was asked, what was found, what is allowed, and p: ``... 0.240 [0.188, 0.291], at most 0.10, p``."""
+    limit = f"{'at most' if LIMITS[record.limit_kind].ceiling else 'at least'} {limit_text(record.limit)}"
+    subject = subject_text(record)
+    if record.estimate is None:
+        found = HIDDEN if record.withheld else "could not be checked" if record.broken else "undefined"
+        why = f": {record.reason}" if record.reason else ""
+        return printable(f"{subject}: {found}, {limit}{why}")
+    found = together(f"{LIMITS[record.limit_kind].word} {disparity_text(record)}")
+    return f"{printable(subject)}: {found}, {together(limit)}{_p(record)}"
 
 
 def _p(record: CheckRecord) -> str:
     p = record.p_compliance if record.verdict == "pass" else record.p_adjusted
-    if p is None:
-        return "-"
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
+    if p is None or record.verdict == "inconclusive":
+        return ""
+    return f", {together('p < 0.001' if p < 0.001 else f'p = {p:.3f}')}"
 
 
-def _deciding(record: CheckRecord) -> list[GroupRecord]:
-    """Return the groups that the table shows: those that decide, or the first two where nothing was decided."""
-    names = [name for name in (record.first, record.second) if name is not None]
-    return [record.group(name) for name in names] if names else list(record.groups[:2])
+def _groups(record: CheckRecord, width: int, *, told: bool) -> Iterator[str]:
+    """Yield those that decide, and all that are past the limit, in columns: name, value, counts."""
+    past = breaking(record)
+    some = [*deciding(record), *([] if told else past)] or list(record.groups[:2])
+    shown = list({group.name: group for group in some}.values())
+    rows = [(group.label, _value(group), _counts(record, group)) for group in shown]
+    widths = [max((columns(row[place]) for row in rows), default=0) for place in range(3)]
+    in_columns = sum(widths) + 4 <= width  # else each name has its numbers behind it
+    for name, value, counts in rows:
+        if in_columns:
+            yield f"{padded(name, widths[0])}  {padded(value, widths[1], right=True)}  {counts}".rstrip()
+        else:
+            yield f"{name}: {value}{', ' if value else ''}{counts}"
+    if rest := len(record.groups) - len(shown):
+        more = len([group for group in past if group not in shown])
+        of_them = f", {more} of them past the limit, named above" if more else ""
+        yield f"and {rest} more group{'' if rest == 1 else 's'}{of_them}"
 
 
-def _rows(record: CheckRecord) -> Iterator[Row]:
-    """Two lines a check, so that both deciding groups stand in one column; a third says how many more there are."""
-    shown = _deciding(record)
-    checks = [record.metric, f"  by {printable(', '.join(record.by))}"]
-    if record.component:
-        checks.append(f"  {record.component}")
-    if record.control_features:
-        within = {"each": "within", "combined": "over"}[record.strata]
-        checks.append(printable(f"  {within} {', '.join(record.control_features)}"))
+def _value(group: GroupRecord) -> str:
+    if group.rate is None:
+        return "" if group.also else "-"
+    return value_text(group.rate)
+
+
+def _counts(record: CheckRecord, group: GroupRecord) -> str:
     if record.sweep is not None:
-        checks += [printable(f"  {line}") for line in table_words(record.sweep, record.also.get("slope"))]
-    if record.regression is not None:
-        checks += [f"  {record.regression.of}", "  paired" if record.regression.paired else "  not paired"]
-    groups = [
-        (g.label, "-" if g.rate is None else value_text(g.rate), f"{g.n if record.sweep is None else g.samples}")
-        for g in shown
-    ]
-    if len(record.groups) > len(shown):
-        groups.append((f"(+{len(record.groups) - len(shown)} groups)", "", ""))
-    answer = (
-        disparity_text(record),
-        f"{LIMITS[record.limit_kind].signs[0]}{limit_text(record.limit)}",
-        _p(record),
-        record.verdict,
-    )
-    for line in range(max(len(checks), len(groups))):
-        check = checks[line] if line < len(checks) else ""
-        group = groups[line] if line < len(groups) else ("", "", "")
-        yield (check, *group, *(answer if line == 0 else ("", "", "", "")))
-
-
-def _columns(text: str) -> int:
-    """Columns that a text takes: two for a wide character, none for a combining one."""
-    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
-    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
-
-
-def _cut(text: str, width: int) -> str:
-    if _columns(text) <= width:
-        return text
-    while text and _columns(text) > max(width - 2, 0):
-        text = text[:-1]
-    return text + ".."
-
-
-def _widths(rows: Sequence[Row]) -> list[int]:
-    """Natural widths; where they exceed the line, the names are cut first in the groups, then in the checks."""
-    widths = [max(_columns(row[i]) for row in rows) for i in range(len(_HEADER))]
-    excess = sum(widths) + len(widths) - 1 - WIDTH
-    for column in (1, 0):
-        cut = min(max(excess, 0), max(widths[column] - _LEAST[column], 0))
-        widths[column] -= cut
-        excess -= cut
-    return widths
-
-
-def _line(row: Row, widths: Sequence[int]) -> str:
-    cells = []
-    for cell, width, right in zip(row, widths, _RIGHT, strict=True):
-        text = _cut(cell, width)
-        space = " " * (width - _columns(text))
-        cells.append(space + text if right else text + space)
-    return " ".join(cells).rstrip()
+        return f"{group.samples:,} rows"
+    known = {} if group.rate is not None else group.also
+    also = "".join(f", {name} {value_text(value)}" for name, value in known.items() if value is not None)
+    counted = f"{group.n:,}" if group.events is None else f"{group.events:,} of {group.n:,}"
+    return f"{counted} {record.unit}{also}"
 
 
 def _notes(record: CheckRecord) -> Iterator[str]:
-    """Say what was left out, why nothing is paired, who paid for an improvement, and what it would allow."""
+    """Say what was left out, where a sweep decided, what was before, and who paid for an improvement."""
     if absent := absent_text(record):
         yield f"left out, as it cannot exist: {absent}"
+    if record.sweep is not None and not record.withheld:
+        slope = record.also.get("slope")
+        moves = "" if slope is None else f"{'falls' if slope < 0.0 else 'rises'} with its share; "
+        yield f"{moves}{setting_words(record.sweep)}"
     found = record.regression
-    if found is not None and found.before is not None and not found.paired:
-        yield f"not paired: {found.pairing}"
-    if found is not None and found.levelling_down is not None:
+    if found is None or found.before is None or found.after is None:
+        return
+    paired = "paired" if found.paired else f"not paired: {found.pairing}"
+    yield f"{value_text(found.before)} in the baseline, {value_text(found.after)} now ({paired})"
+    yield from _changes(record)
+
+
+def _changes(record: CheckRecord) -> Iterator[str]:
+    """Say who paid for an improvement, and what it would allow."""
+    found = record.regression
+    if found is None:
+        return
+    if found.levelling_down is not None:
         yield f"levelling down: {found.levelling_down}"
-    if found is not None and found.suggested_limit is not None:
+    if found.suggested_limit is not None:
         yield f"better than the baseline: an update would hold it at {found.suggested_limit:.3g}"
 
 
 def _answer(record: CheckRecord, answered: set[str]) -> str | None:
     """Say whether the gap would close with other training data, once for all checks that it is the answer of."""
-    answer = "" if record.sweep is None else answer_words(record.sweep)
+    answer = "" if record.sweep is None or record.withheld else answer_words(record.sweep)
     line = f"{record.metric}: {answer[:1].lower()}{answer[1:]}"
-    if not answer or line in answered:
+    if not answer or (record.model + line) in answered:
         return None
-    answered.add(line)
+    answered.add(record.model + line)
     return line
 
 
-def _mixes(record: CheckRecord, shown: set[tuple[str, ...]]) -> Iterator[str]:
+def _mixes(record: CheckRecord, shown: set[tuple[str, ...]], width: int) -> Iterator[str]:
     """Show groups by mixes, once for all checks that share them; a check that fails shows them above."""
-    failed = record.verdict == "fail" or (record.verdict == "inconclusive" and record.burden_of_proof == "compliance")
-    if record.sweep is None or failed:
+    if record.sweep is None or record.withheld or turns_red(record.verdict, record.burden_of_proof):
         return
-    lines = tuple(table_lines(record.sweep))
+    lines = tuple(table_lines(record.sweep, min(width, WIDTH) - 3))
     if lines not in shown:
         shown.add(lines)
         yield from (f"  {line}" for line in lines)
 
 
-def summary_lines(records: Iterable[CheckRecord], *, verbose: bool = False) -> Iterator[tuple[str, str | None]]:
-    """Yield (line, verdict of the check that the line opens, or None), tables in the order of the records' models."""
-    ordered = list(records)
-    models = list(dict.fromkeys(record.model for record in ordered))
-    ordered.sort(key=lambda record: models.index(record.model))
-    table = {id(record): list(_rows(record)) for record in ordered}
-    widths = _widths([_HEADER, *(row for rows in table.values() for row in rows)]) if ordered else []
-    for model, group in groupby(ordered, key=lambda record: record.model):
-        yield "", None
-        rows = list(group)
-        yield _cut(printable(model), WIDTH), None
-        notes = dict.fromkeys(f"note: {printable(note)}" for record in rows for note in record.notes)
-        # What is of the model is said once, not with every check.
-        for text in (inputs_text(rows[0]), about_text(rows[0]), *notes):
-            for line in textwrap.wrap(text, WIDTH - 2):
-                yield f"  {line}", None
-        yield _line(_HEADER, widths), None
-        answered: set[str] = set()
-        mixes: set[tuple[str, ...]] = set()
-        for record in rows:
-            for number, row in enumerate(table[id(record)]):
-                yield _line(row, widths), record.verdict if number == 0 else None
-            for note in (
-                waiver_text(record),
-                record.reason,
-                *_notes(record),
-                _answer(record, answered),
-                power_text(record),
-            ):
-                for line in textwrap.wrap(note or "", WIDTH - 4):
-                    yield f"    {line}", None
-            for line in _mixes(record, mixes) if verbose else ():
-                yield line, None
+def _models(records: Sequence[CheckRecord], width: int) -> Iterator[str]:
+    """Say what is of a model, not of one check: once for all models of which it is true."""
+    said: dict[str, dict[str, None]] = {}
+    for record in records:
+        notes = (f"note: {note}" for note in record.notes)
+        for text in (inputs_text(record), about_text(record), *notes):
+            if text:
+                said.setdefault(printable(text), {})[printable(record.model)] = None
+    count = len({record.model for record in records})
+    for text, models in said.items():
+        of = "all models" if 1 < count == len(models) else ", ".join(models)
+        yield from wrap(f"{of}: {text}", width, "", "  ")

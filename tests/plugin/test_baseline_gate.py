@@ -299,7 +299,7 @@ def test_a_ratchet_holds_what_was_reached(gate):
     assert gate.document()["models"]["sepsis_model"]["checks"][key]["ratchet_limit"] is None  # nothing is proved yet
     result = gate.run(UPDATE, better=0.06)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*better than the baseline: an update would hold it at*"])
+    assert "better than the baseline: an update would hold it at" in " ".join(result.stdout.str().split())
     entry = gate.document()["models"]["sepsis_model"]["checks"][key]
     high = confint_proportions_2indep(123, 1000, 121, 1000, method="score", alpha=0.1)[1]
     assert entry["ratchet_limit"] == pytest.approx(high + 0.02, abs=1e-3)  # not 0.002 + 0.02, which was observed
@@ -313,7 +313,8 @@ def test_a_gap_that_closes_because_the_better_group_got_worse_is_named(written):
     text = MODELS.replace("0.20 + worse - better, 0.10)", "0.20, 0.10 + worse)")
     written.project.write("conftest.py", text)
     result = written.run(worse=0.06)
-    result.stdout.fnmatch_lines(["*levelling down: the gap closed while male, who did better, got worse by 0.0*"])
+    told = "levelling down: the gap closed while male, who did better, got worse by 0.0"
+    assert told in " ".join(result.stdout.str().split())
     assert written.record().verdict == "pass"
 
 

@@ -79,25 +79,83 @@ def test_verbose_words_and_node_ids(project):
     assert [word for _, word in shown][::3] == ["FAILED", "PASSED", "INCONCLUSIVE"]
 
 
-def test_the_first_line_of_a_failure_is_the_whole_story(project):
+def test_the_first_line_of_a_failure_is_the_whole_story(project, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     project.limits("biased_model")
     lines = project.gate().outlines
     title = next(i for i, line in enumerate(lines) if "_ test_subgroups[" in line)
-    assert re.fullmatch(
-        r"false_negative_rate by sex: female 0\.400 \(n=400\) - male 0\.100 \(n=400\) = 0\.300 "
-        r"\[0\.2\d\d, 0\.3\d\d\] > 0\.10 \(p < 0\.001, Holm\)",
-        lines[title + 1],
+    assert lines[title + 1] == (
+        "biased_model misses 40 of 100 with sex=female whose label is 1, and 10 of 100 with sex=male; at most 10 apart "
+        "are allowed; this is not chance (p < 0.001)"
     )
     assert not any("suite.py" in line or "Traceback" in line for line in lines)
 
 
-def test_an_inconclusive_failure_says_what_it_would_take(project):
+@pytest.mark.parametrize("columns", ["40", "60", "80", "120"])
+def test_what_is_printed_of_a_check_fits_the_terminal(project, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    project.limits("biased_model", "tiny_model", "fair_model")
+    lines = project.gate("-v").outlines
+    start = next(i for i, line in enumerate(lines) if "_ test_subgroups[" in line or "FAILURES" in line)
+    pasted = next(i for i, line in enumerate(lines) if line.startswith("To accept this"))
+    end = next(i for i, line in enumerate(lines) if "short test summary" in line)
+    told = [line for line in lines[start:end] if "test_subgroups[" not in line]
+    assert max(map(len, told)) <= int(columns)
+    assert pasted < end
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "workers"])
+def test_nothing_is_printed_twice_where_pytest_prints_messages_whole(project, monkeypatch, workers):
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv("COLUMNS", "250")
+    project.limits("biased_model", "missing_feature", "tiny_model")
+    project.write("conftest.py", project.MODELS + MISSING)
+    lines = project.gate_in_subprocess(*workers).outlines
+    said = [line.strip() for line in lines if len(line) > 30 and not set(line) <= set("= _")]
+    assert len([line for line in said if line.startswith("biased_model misses 40 of 100")]) == 1
+    assert len([line for line in said if "has no sensitive feature" in line or "'sex'" in line]) == 1
+    repeated = [line for line in set(said) if said.count(line) > 1]
+    assert repeated == []
+    failed = [line for line in lines if line.startswith("FAILED")]
+    assert failed == [f"FAILED {project.check_id('biased_model')}"]
+
+
+MISSING = """
+
+@fairness_model
+def missing_feature():
+    return predictions({"female": (40, 400), "male": (40, 400)}, "gender")
+"""
+
+
+@pytest.mark.parametrize("more", [{}, {"control": True}], ids=["plain", "control features"])
+def test_a_waiver_that_is_pasted_from_the_terminal_is_one(project, more):
+    checks = project.FNR if not more else project.FNR.replace("by: sex", "by: sex, control_features: ward")
+    ward = "sensitive_features={feature: names}"
+    wards = 'sensitive_features={feature: names, "ward": ["a, b: c"] * len(names)}'
+    project.write("conftest.py", project.MODELS.replace(ward, wards))
+    path = project.limits("biased_model", checks=checks)
+    lines = project.gate("-v").outlines
+    start = next(i for i, line in enumerate(lines) if line.startswith("To accept this"))
+    count = next(i for i, line in enumerate(lines[start + 1 :]) if not line.startswith("  "))
+    pasted = "\n".join(lines[start + 1 : start + 1 + count])
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("waivers: []", f"waivers:\n{pasted}"), encoding="utf-8")
+    result = project.gate()
+    assert result.ret == 0
+    assert result.parseoutcomes() == {"waived": 1, "passed": 1}
+    assert not any(line.startswith("To accept this") for line in result.outlines)
+
+
+def test_an_inconclusive_failure_says_what_it_would_take(project, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
     project.limits("tiny_model", defaults="{burden_of_proof: compliance}")
-    text = project.gate().stdout.str()
-    assert "false_negative_rate by sex: female 0.333 (n=12) - male 0.250 (n=12) = 0.083" in text
-    assert "not settled against 0.10" in text
+    text = project.gate("-v").stdout.str()
+    assert "tiny_model misses 33 of 100 with sex=female whose label is 1, and 25 of 100 with sex=male" in text
+    assert "the data do not settle whether this is kept" in text
     assert "The burden of proof is compliance" in text
-    assert re.search(r"[\d,]+ positives of female and [\d,]+ positives of male would", text)
+    assert re.search(r"It needs about [\d,]+ more with sex=female whose label is 1 and [\d,]+ more with sex=male", text)
+    assert "To accept this" not in text  # no waiver covers what is not settled
 
 
 def test_the_header_names_seed_file_burden_and_models(project):
@@ -109,15 +167,23 @@ def test_the_header_names_seed_file_burden_and_models(project):
     assert "fairness: 3 models found: biased_model, fair_model, tiny_model" in lines
 
 
-def test_tables_stand_once_in_the_order_of_the_file_and_fit_the_page(project):
+def test_what_failed_stands_first_then_what_is_not_settled_then_one_line_of_what_passed(project, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     project.limits("tiny_model", "biased_model", "fair_model")
     lines = project.gate().outlines
-    assert [line for line in lines if line in ALL] == ["tiny_model", "biased_model", "fair_model"]
-    table = lines[lines.index("tiny_model") : lines.index("fair_model") + 4]
+    table = lines[next(i for i, line in enumerate(lines) if re.fullmatch("=+ fairness =+", line)) :]
+    assert [line for line in table if line in ALL] == ["biased_model", "tiny_model"]
+    opened = [line.split()[0] for line in table if line.startswith("  ") and not line.startswith("   ")]
+    assert opened == ["fail", "inconclusive", "pass"]
     assert max(map(len, table)) <= 100
-    row = next(line for line in table if "0.400" in line)
-    assert row.split()[:4] == ["false_negative_rate", "female", "0.400", "400"]
-    assert row.split()[-3:] == ["<=0.10", "<0.001", "fail"]
+    row = next(line for line in table if line.startswith("  fail"))
+    assert re.fullmatch(
+        r"  fail          false_negative_rate by sex: difference 0\.300 \[0\.\d+, 0\.\d+\], at most 0\.10, p < 0\.001",
+        row,
+    )
+    assert "  pass          1 check of 1 model (listed with -v)" in table
+    more = project.gate("-v").outlines
+    assert [line for line in more if line in ALL] == ["biased_model", "tiny_model", "fair_model"]
 
 
 @pytest.mark.parametrize(

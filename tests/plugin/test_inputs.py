@@ -38,7 +38,7 @@ def test_the_positive_class_and_the_decisions_are_named(project, model, line):
     project.write("conftest.py", WORDS)
     project.limits(model, "given" if model == "forest" else "forest")
     result = project.gate("--junitxml=junit.xml")
-    result.stdout.fnmatch_lines([model, f"  {line}", "check *"])
+    assert f"{model}: {line}" in result.outlines
     (found,) = (project.properties(c) for name, c in project.junit().items() if f"[{model}-" in name)
     assert found["fairness.inputs"] == line
     record = CheckRecord.from_json(found["fairness.record"])

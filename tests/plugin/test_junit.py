@@ -71,7 +71,7 @@ def test_properties_hold_the_record_as_plain_text(project, cases):
 )
 def test_the_line_of_the_terminal_stands_in_the_file(project, cases, model, element):
     text = project.properties(cases[model])["fairness.text"]
-    assert text.startswith("false_negative_rate by sex: female ")
+    assert text.startswith(f"{model} misses ")
     assert "\n" not in text
     if element is not None:
         assert text in cases[model].find(element).text
@@ -81,7 +81,7 @@ def test_the_line_of_the_terminal_stands_in_the_file(project, cases, model, elem
 def test_a_check_is_located_where_its_limit_is_written(project, cases):
     lines = (project.path / "thresholds.yaml").read_text(encoding="utf-8").splitlines()
     number = 1 + next(i for i, line in enumerate(lines) if "tiny_model" in line)
-    assert f"thresholds.yaml:{number}: false_negative_rate" in cases["tiny_model"].find("skipped").text
+    assert f"thresholds.yaml:{number}: tiny_model misses " in cases["tiny_model"].find("skipped").text
 
 
 def test_an_error_names_its_cause_and_has_no_record(project, cases):
@@ -99,8 +99,9 @@ def test_names_and_counts_of_the_suite(project, cases):
 
 def test_a_failure_has_one_line_as_message_and_the_block_as_text(cases):
     failure = cases["biased_model"].find("failure")
-    assert failure.get("message").startswith("false_negative_rate by sex: female ")
+    assert failure.get("message").startswith("biased_model misses 40 of 100 with sex=female whose label is 1, and 10 ")
     assert "\n" not in failure.get("message")
+    assert failure.text.splitlines()[0] == failure.get("message")
     assert len(failure.text.splitlines()) > 2
 
 

@@ -147,4 +147,6 @@ def test_a_size_binds_every_mix_and_a_slope_is_over_all_of_them(project):
     equal = [120.0, 120.0]
     assert rows == {"as_is": [80.0, 160.0], "half": equal, "balanced": equal, "under": equal}
     assert record.sweep.slope_mixes == ("as_is", "half", "balanced", "under")
-    assert "female rises as its share grows" in cases["test_sweep[swept-sex-accuracy-dependence]"]["fairness.text"]
+    text = cases["test_sweep[swept-sex-accuracy-dependence]"]["fairness.text"]
+    assert "swept has accuracy that rises by 1." in text
+    assert " with sex=female as its share of the training rows grows from none to all " in text

@@ -1,0 +1,59 @@
+"""What a failed check says, on a terminal of any width; the same text, unbroken, for every other reporter."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from fairness_checks.records.check_record import CheckRecord
+
+__all__ = ["lay_out", "say_once"]
+
+
+class Block:
+    """The text of a failure, which `str` returns whole and a terminal breaks between its words."""
+
+    # pytest repeats a failure's message in its short summary, whole where `CI` is set, if this had a `reprcrash`.
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    def toterminal(self, writer: Any) -> None:
+        """Write the text, its first line in bold; what is to be pasted is never broken."""
+        from fairness_checks.report.columns import wrap
+        from fairness_checks.report.text import TO_PASTE
+
+        # Reporters that ask for a report's text, not for its lines on a terminal, have it written into a buffer.
+        width = None if isinstance(getattr(writer, "_file", None), io.StringIO) else writer.fullwidth
+        pasted = False
+        for number, line in enumerate(self._text.splitlines()):
+            start = line[: len(line) - len(line.lstrip(" "))]
+            broken = [line]
+            if width is not None and not pasted and "  " not in line.strip(" "):  # of a table each line stays whole
+                broken = list(wrap(line.strip(" "), width, start, f"{start}  "))
+            for part in broken:
+                writer.line(part, bold=number == 0)
+            pasted = pasted or line == TO_PASTE
+
+
+def say_once(report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException] | None, *, own: bool) -> None:
+    """Have a failure told in one place: what the gate itself says of a check, and of any other test but one line."""
+    if excinfo is None or report.longrepr is None or not isinstance(excinfo.value, pytest.fail.Exception):
+        return
+    if own and not excinfo.value.pytrace:
+        report.longrepr = str(report.longrepr)
+    elif not own and (crash := getattr(report.longrepr, "reprcrash", None)) is not None:
+        crash.message = next(iter(crash.message.splitlines()), "")
+
+
+def lay_out(report: pytest.TestReport, records: Sequence[CheckRecord]) -> None:
+    """Break what a verdict says where the terminal ends; a message stays on one line, where others look for it."""
+    if report.failed and isinstance(report.longrepr, str) and any(not record.broken for record in records):
+        report.longrepr = Block(report.longrepr)  # type: ignore[assignment]  # has all that pytest asks of one
