@@ -13,14 +13,18 @@ if TYPE_CHECKING:
 
 __all__ = ["lay_out", "say_once"]
 
+_OWN = ("fairness.test", "limits")  # a property of what thresholds.yaml asks for
+
 
 class Block:
-    """The text of a failure, which `str` returns whole and a terminal breaks between its words."""
+    """The text of a failure, which `str` returns whole and a terminal may break between its words."""
 
-    # pytest repeats a failure's message in its short summary, whole where `CI` is set, if this had a `reprcrash`.
+    # pytest repeats a failure's message in its short summary, whole where `CI` is set, if this had a `reprcrash`, or
+    # were a text.
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, breaks: bool) -> None:
         self._text = text
+        self._breaks = breaks
 
     def __str__(self) -> str:
         return self._text
@@ -31,7 +35,8 @@ class Block:
         from fairness_checks.report.text import TO_PASTE
 
         # Reporters that ask for a report's text, not for its lines on a terminal, have it written into a buffer.
-        width = None if isinstance(getattr(writer, "_file", None), io.StringIO) else writer.fullwidth
+        buffered = isinstance(getattr(writer, "_file", None), io.StringIO)
+        width = writer.fullwidth if self._breaks and not buffered else None
         pasted = False
         for number, line in enumerate(self._text.splitlines()):
             start = line[: len(line) - len(line.lstrip(" "))]
@@ -39,7 +44,7 @@ class Block:
             if width is not None and not pasted and "  " not in line.strip(" "):  # of a table each line stays whole
                 broken = list(wrap(line.strip(" "), width, start, f"{start}  "))
             for part in broken:
-                writer.line(part, bold=number == 0)
+                writer.line(part, bold=number == 0 and self._breaks)
             pasted = pasted or line == TO_PASTE
 
 
@@ -55,5 +60,6 @@ def say_once(report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseExcept
 
 def lay_out(report: pytest.TestReport, records: Sequence[CheckRecord]) -> None:
     """Break what a verdict says where the terminal ends; a message stays on one line, where others look for it."""
-    if report.failed and isinstance(report.longrepr, str) and any(not record.broken for record in records):
-        report.longrepr = Block(report.longrepr)  # type: ignore[assignment]  # has all that pytest asks of one
+    if report.failed and isinstance(report.longrepr, str) and _OWN in report.user_properties:
+        breaks = any(not record.broken for record in records)
+        report.longrepr = Block(report.longrepr, breaks=breaks)  # type: ignore[assignment]  # has what pytest asks for
