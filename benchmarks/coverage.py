@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import functools
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -187,6 +188,32 @@ OTHERS: dict[str, dict[str, World]] = {
         "400 + 400, 0.0 0.0": calibration_world((400, 400), (0.0, 0.0)),
     },
 }
+
+
+def strata_world(strata: int, sizes: tuple[int, int], rates: tuple[float, float], metric: str) -> World:
+    """Draw samples of two groups in strata of one size, whose values differ from stratum to stratum."""
+
+    def draw(rng: np.random.Generator) -> Drawn:
+        group = np.tile(groups_of(sizes), strata)
+        stratum = np.repeat(np.arange(strata), sum(sizes))
+        apart = np.where(stratum % 2, 1.0, -1.0)
+        features = {"group": group.astype(str), "stratum": stratum.astype(str)}
+        if metric == "mean_error":
+            error = np.exp(rng.standard_normal(len(group))) - np.exp(0.5) + 5.0 + np.array(rates)[group] + apart
+            return Predictions(error=error, sensitive_features=features), 5.0 + np.array(rates)
+        event = rng.random(len(group)) < np.array(rates)[group] * (1.0 + 0.5 * apart)
+        labels = np.ones(len(group), dtype=int)
+        return Predictions(labels, (~event).astype(int), sensitive_features=features), np.array(rates)
+
+    return draw
+
+
+STRATA: dict[str, tuple[str, World]] = {
+    "100 of 2 + 2, 0.1 0.2": ("false_negative_rate", strata_world(100, (2, 2), (0.1, 0.2), "false_negative_rate")),
+    "50 of 1 + 3, 0.2 0.2": ("false_negative_rate", strata_world(50, (1, 3), (0.2, 0.2), "false_negative_rate")),
+    "10 of 20 + 60, 0.05 0.1": ("false_negative_rate", strata_world(10, (20, 60), (0.05, 0.1), "false_negative_rate")),
+    "20 of 4 + 8, lognormal": ("mean_error", strata_world(20, (4, 8), (0.5, 0.0), "mean_error")),
+}
 MISMATCHES: dict[str, World] = {
     "15 + 40": mismatch_world((15, 40), 1.0, 0.5),
     "100 + 60": mismatch_world((100, 60), 0.8, -0.2),
@@ -208,19 +235,22 @@ def of_groups(record: CheckRecord, values: Array) -> list[Bounds]:
     ]
 
 
-def held_out(metric: str, world: World, draws: int) -> Iterator[Cell]:
-    """Yield the intervals of a metric that `audit` shows."""
+def held_out(metric: str, world: World, draws: int, control: str | None = None) -> Iterator[Cell]:
+    """Yield the intervals of a metric that `audit` shows, of values standardised over a control feature or as seen."""
+    check = functools.partial(audit, metric=metric, by="group", alpha=ALPHA)
+    if control is not None:
+        check = functools.partial(check, control_features=control, strata="combined")
     rng = np.random.default_rng(SEED)
     difference, ratio, worst, groups = Cell("difference", []), Cell("ratio", []), Cell("worst group", []), []
     for _ in range(draws):
         found, values = world(rng)
-        record = audit(found, metric=metric, max_difference=0.1, alpha=ALPHA)
+        record = check(found, max_difference=0.1)
         difference.found.append(of_record(record, float(np.ptp(values))))
         groups.append(of_groups(record, values))
-        worst.found.append(of_record(audit(found, metric=metric, max_value=0.5), float(values.max())))
+        worst.found.append(of_record(check(found, max_value=0.5), float(values.max())))
         if metric == "accuracy":
             truth = float(values.min() / values.max())
-            ratio.found.append(of_record(audit(found, metric=metric, min_ratio=0.8), truth))
+            ratio.found.append(of_record(check(found, min_ratio=0.8), truth))
     yield from (cell for cell in (difference, ratio, worst) if cell.found)
     apart = [list(one) for one in zip(*(g for g in groups if len(g) == len(values)), strict=True)]
     yield min((Cell("group", one) for one in apart), key=lambda cell: cell.line)
@@ -294,6 +324,8 @@ def cells(draws: int) -> Iterator[tuple[str, str, Iterator[Cell]]]:
     for metric, worlds in OTHERS.items():
         for name, world in worlds.items():
             yield metric, name, held_out(metric, world, draws)
+    for name, (metric, world) in STRATA.items():
+        yield f"strata, {metric}", name, held_out(metric, world, draws, "stratum")
     for name, world in MISMATCHES.items():
         yield "mismatch", name, mismatch(world, draws)
     for kind in ("rate", "mean", "area", "clusters"):

@@ -18,6 +18,7 @@ from fairness_checks.kinds.rates import Rates, events_of, measure_rates, rates_o
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.metrics import Metric
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.disparity import judge_disparity
@@ -25,6 +26,7 @@ from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, rate_influence
 from fairness_checks.stats.power import (
+    POWER,
     detectable_disparity,
     detectable_value,
     needed_factor,
@@ -55,16 +57,7 @@ class _RatePlan(Plan):
         return needed_factor(higher, n_higher, lower, n_lower, design.limit, contrast, level, power, groups)
 
     def needed_value(self, design: Design, value: float, level: float, power: float) -> float | None:
-        limit = design.limit
-        if design.limit_kind == "min_value":  # a floor of the rate is a ceiling of its complement
-            value, limit = 1.0 - value, 1.0 - limit
-        found = needed_factor_value(value, 1.0, limit, level, power)
-        # The test is exact: half an event more by Fleiss, and as far as binomial quantiles lie from normal ones
-        # (Cornish and Fisher), that of the level at the limit and that of the power at the value.
-        skewed = (float(special.ndtri(level)) ** 2 - 1.0) * (1.0 - 2.0 * limit)
-        skewed -= (float(special.ndtri(power)) ** 2 - 1.0) * (1.0 - 2.0 * value)
-        more = 0.5 + (skewed if value > limit else -skewed) / 6.0
-        return None if found is None else made_up(found, max(more, 0.0), abs(value - limit))
+        return _needed_value(*_as_ceiling(value, design.limit, design.limit_kind), level, power)
 
     def correlation(self, design: Design, value: float, clusters: float) -> float:
         """Draw it towards 1 by the clusters that are expected to hold events, or others; see `stats.rao_scott`."""
@@ -176,7 +169,7 @@ class Proportion(Kind):
     ) -> PowerAnalysis:
         """Plan by the score test; see `fairness_checks.kinds.kind.Kind`."""
         if second is None:
-            return _power_of_value(first, check, level)
+            return _power_of_value(first, check, level, alpha)
         return _power_of_pair(first, second, check, level, alpha)
 
     def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
@@ -200,16 +193,30 @@ def _evidence(group: GroupRecord) -> float:
     return float(group.n) if group.effective_n is None else group.effective_n
 
 
-def _power_of_value(group: GroupRecord, check: Check, level: float) -> PowerAnalysis:
-    """Answer for a ceiling or a floor: the deciding group, tested at `level`."""
-    ceiling = check.limit_kind == "max_value"
-    rate, limit, n = group.rate or 0.0, check.limit, _evidence(group)
-    if not ceiling:  # a floor of the rate is a ceiling of its complement
-        rate, limit = 1.0 - rate, 1.0 - limit
+def _as_ceiling(rate: float, limit: float, kind: LimitKind) -> tuple[float, float]:
+    """Return a rate and its ceiling; a floor of the rate is a ceiling of its complement."""
+    return (1.0 - rate, 1.0 - limit) if kind == "min_value" else (rate, limit)
+
+
+def _needed_value(rate: float, limit: float, level: float, power: float = POWER) -> float | None:
+    """Return the samples that settle a ceiling by the exact test; None where none do."""
+    # Half an event more by Fleiss, and as far as binomial quantiles lie from normal ones (Cornish and Fisher), that of
+    # the level at the limit and that of the power at the rate.
+    found = needed_factor_value(rate, 1.0, limit, level, power)
+    skewed = (float(special.ndtri(level)) ** 2 - 1.0) * (1.0 - 2.0 * limit)
+    skewed -= (float(special.ndtri(power)) ** 2 - 1.0) * (1.0 - 2.0 * rate)
+    more = 0.5 + (skewed if rate > limit else -skewed) / 6.0
+    return None if found is None else made_up(found, max(more, 0.0), abs(rate - limit))
+
+
+def _power_of_value(group: GroupRecord, check: Check, level: float, alpha: float) -> PowerAnalysis:
+    """Answer for a ceiling or a floor: the deciding group; a violation is tested at `level`, compliance at `alpha`."""
+    (rate, limit), n = _as_ceiling(group.rate or 0.0, check.limit, check.limit_kind), _evidence(group)
     shown = detectable_value(n, limit, level)
+    needed = _needed_value(rate, limit, level if rate > limit else alpha)
     return {
-        "detectable": shown if ceiling or shown is None else 1.0 - shown,
-        "needed_samples": grown(needed_factor_value(rate, n, limit, level), group.n),
+        "detectable": shown if check.limit_kind == "max_value" or shown is None else 1.0 - shown,
+        "needed_samples": grown(None if needed is None else needed / n, group.n),
     }
 
 
@@ -221,7 +228,8 @@ def _power_of_pair(first: GroupRecord, second: GroupRecord, check: Check, level:
     (high, n_high), (low, n_low) = ((group.rate or 0.0, _evidence(group)) for group in (higher, lower))
     pooled = (high * n_high + low * n_low) / (n_high + n_low)
     limit, sizes = check.limit, (first.n, second.n)
-    as_seen = needed_factor(high, n_high, low, n_low, limit, contrast, level)
+    violates = high - low > limit if contrast == "difference" else low < limit * high
+    as_seen = needed_factor(high, n_high, low, n_low, limit, contrast, level if violates else alpha)
     if_equal = needed_factor(pooled, n_high, pooled, n_low, limit, contrast, alpha)
     return {
         "detectable": detectable_disparity(low, n_high, n_low, limit, contrast, level),
