@@ -35,7 +35,7 @@ from fairness_checks.stats.stratified_rates import (
     stratified_violation,
 )
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
-from fairness_checks.stats.worst_mean import judge_worst_mean
+from fairness_checks.stats.worst_mean import judge_worst_mean, mean_ends
 
 __all__ = ["Standardised", "judge_standardised", "standardise"]
 
@@ -56,16 +56,18 @@ class Standardised:
 
     def records(self, alpha: float, metric: Metric) -> tuple[GroupRecord, ...]:
         """Return the groups' records."""
-        estimates, ends = self.estimates, None
+        estimates = self.estimates
         judged = [i for i, problem in enumerate(self.problems) if problem is None]
-        if self.by_score_test and self.rates is not None and judged:
-            rates, variance, ends = (
-                self.rates.take(judged),
-                estimates.variance.copy(),
-                np.full((2, len(self.names)), np.nan),
-            )
+        ends = np.full((2, len(self.names)), np.nan)
+        own = True
+        if self.moments is not None and judged:
+            ends[:, judged] = mean_ends(self.moments.take(judged), alpha)
+        elif self.by_score_test and self.rates is not None and judged:
+            rates, variance = self.rates.take(judged), estimates.variance.copy()
             variance[judged], ends[:, judged] = rate_variances(rates), rate_ends(rates, alpha, alpha)
             estimates = dataclasses.replace(estimates, variance=variance)
+        else:
+            own = False
         return estimate_records(
             self.names,
             self.samples,
@@ -75,7 +77,7 @@ class Standardised:
             lowest=metric.lowest,
             highest=metric.highest,
             clusters=self.clusters,
-            ends=None if ends is None else (ends[0], ends[1]),
+            ends=(ends[0], ends[1]) if own else None,
         )
 
     @property

@@ -273,3 +273,15 @@ def test_the_variance_of_a_rate_of_a_small_stratum_is_on_average_never_too_small
     assert np.all(variance > 0.0)
     assert np.all(on_average >= rates * (1.0 - rates) / n * (1.0 - 1e-9))
     assert on_average[50] == pytest.approx(0.25 / n)
+
+
+def test_intervals_of_skewed_standardised_means_end_where_a_ceiling_and_a_floor_are_judged():
+    rng = np.random.default_rng(11)
+    ward, sex = np.tile(["north", "south"], 30), np.repeat(["female", "male"], 30)
+    some = Predictions(error=rng.lognormal(0.0, 1.0, 60), sensitive_features={"sex": sex, "ward": ward})
+    asked = {"metric": "mean_error", "by": "sex", "control_features": "ward", "strata": "combined"}
+    ceiling, floor = audit(some, max_value=2.0, **asked), audit(some, min_value=1.0, **asked)
+    assert ceiling.high == pytest.approx(max(group.high for group in ceiling.groups))
+    assert floor.low == pytest.approx(min(group.low for group in floor.groups))
+    group = ceiling.groups[0]
+    assert group.high - group.rate > 1.2 * (group.rate - group.low)
