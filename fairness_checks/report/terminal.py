@@ -85,12 +85,16 @@ def _count(passed: Sequence[CheckRecord]) -> str:
 
 
 def _remarks(passed: Sequence[CheckRecord], width: int) -> Iterator[str]:
-    """Say of what passed what nobody should miss."""
+    """Say of what passed what nobody should miss, once."""
     indent = " " * (4 if width < _NARROW else _VERDICT)
+    remarks: dict[str, None] = {}
     for record in passed:
-        for remark in _changes(record):
-            text = printable(f"{record.model}: {subject_text(record)}: {remark}")
-            yield from wrap(text, width, indent, indent + "  ")
+        found = record.regression
+        if found is not None and found.before is not None and not found.paired:
+            remarks[f"{record.model}: not paired: {found.pairing}"] = None
+        remarks |= dict.fromkeys(f"{record.model}: {subject_text(record)}: {remark}" for remark in _changes(record))
+    for remark in remarks:
+        yield from wrap(printable(remark), width, indent, indent + "  ")
 
 
 def _by_model(

@@ -195,7 +195,7 @@ def model():
     return Predictions(made.y_true, made.y_pred, sensitive_features=features)
 """
     project.write("conftest.py", project.MODELS + body)
-    result = gate(judged=[f"{{metric: accuracy, by: [sex, pregnant], max_difference: 0.9{written}}}"])
+    result = gate("-v", judged=[f"{{metric: accuracy, by: [sex, pregnant], max_difference: 0.9{written}}}"])
     assert (result.ret, result.parseoutcomes()) == (0, {outcome: 1})
     (record,) = records(project)
     assert record.absent == ((("male", "yes"),) if written else ())
