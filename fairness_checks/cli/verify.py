@@ -57,7 +57,8 @@ def _last_line(evidence: Evidence, differing: int, files: int) -> str:
     found = "nothing differs" if not differing else f"{differing} {'difference' if differing == 1 else 'differences'}"
     attested = sum(record.suppressed is not None for record in records)
     apart = f", {attested} attested, not recomputed, as small cells are suppressed" if attested else ""
-    return f"{len(records) - attested} checks recomputed{apart} ({judged or 'none'}){beside}: {found}\n"
+    part = "" if evidence.run.whole else f"; a part of the run only: {len(evidence.not_judged)} not judged"
+    return f"{len(records) - attested} checks recomputed{apart} ({judged or 'none'}){beside}: {found}{part}\n"
 
 
 def _text(path: Path) -> str:

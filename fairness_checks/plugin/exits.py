@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +52,37 @@ _SELECTS = {
 """Options that say what is judged and by what: a conftest.py that sets one takes checks away where nobody reads it."""
 
 
+class JUnitFile:
+    """The JUnit file of a run: what an earlier run left, or in which nothing failed, must not stand for a red one."""
+
+    def __init__(self, given: str) -> None:
+        self._path = Path(os.path.expandvars(given)).expanduser().absolute()  # as pytest does
+        self._before = self._state()
+
+    def _state(self) -> tuple[int, int] | None:
+        try:
+            there = self._path.stat()
+        except OSError:
+            return None
+        return (there.st_ino, there.st_mtime_ns) if S_ISREG(there.st_mode) else None
+
+    def end_red(self, why: str) -> None:
+        """Add why a run ended, as a test in error, to a file that says of nothing that it failed."""
+        from fairness_checks.plugin.junit import with_error
+        from fairness_checks.storage.files import read_regular, write_atomically
+
+        if self._path.exists() and not self._path.is_file():  # a terminal, /dev/null
+            return
+        written = (now := self._state()) is not None and now != self._before
+        try:
+            old = read_regular(self._path) if written else None
+            if (new := with_error(old, why)) is not None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(self._path, new)
+        except (OSError, ValueError) as error:
+            sys.stderr.write(f"ERROR: fairness: {self._path}: this red run could not be written there: {error}\n")
+
+
 class LastWords:
     """Turns a green exit into a failure unless the ledger was closed in order."""
 
@@ -65,6 +99,8 @@ class LastWords:
         self.ledger: Ledger | None = None
         self.arguments: list[str] | None = None  # those of the command line, once it has been read
         self._finished = False
+        reports = not (self.runs_nothing or hasattr(config, "workerinput"))
+        self._junit = JUnitFile(options.xmlpath) if reports and getattr(options, "xmlpath", None) else None
 
     @contextmanager
     def seeing_exits(self, place: str) -> Generator[None]:
@@ -72,10 +108,19 @@ class LastWords:
         try:
             yield
         except SystemExit as leaving:
+            self._end_red(f"sys.exit({leaving.code or 0}) was called {place}")
             if self._is_red(leaving.code) or self.runs_nothing:
                 raise
             _say(f"sys.exit({leaving.code or 0}) was called {place}")
             raise SystemExit(int(pytest.ExitCode.TESTS_FAILED)) from leaving
+        except BaseException as error:
+            self._end_red(str(error) or type(error).__name__)
+            raise
+
+    def _end_red(self, why: str) -> None:
+        """See that the JUnit file of a red run is red."""
+        if self._junit is not None:
+            self._junit.end_red(why)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
@@ -91,12 +136,23 @@ class LastWords:
         try:
             code = yield
         except SystemExit as leaving:
-            if self._is_red(leaving.code) or (disorder := self._disorder(config)) is None:
+            disorder = self._disorder(config)
+            if self._is_red(leaving.code) or disorder is None:
+                if self._is_red(leaving.code):
+                    self._end_red(disorder or f"sys.exit({leaving.code}) was called")
                 raise
-            _say(f"sys.exit({leaving.code or 0}) was called; {disorder}")
-            return pytest.ExitCode.TESTS_FAILED
-        if self._is_red(code) or (disorder := self._disorder(config)) is None:
+            code, disorder = pytest.ExitCode.OK, f"sys.exit({leaving.code or 0}) was called; {disorder}"
+        except BaseException as error:
+            self._end_red(str(error) or type(error).__name__)
+            raise
+        else:
+            disorder = self._disorder(config)
+        if self._is_red(code):
+            self._end_red(disorder or f"the run ended with exit code {code}")
             return code
+        if disorder is None:
+            return code
+        self._end_red(disorder)
         _say(disorder)
         return pytest.ExitCode.TESTS_FAILED
 

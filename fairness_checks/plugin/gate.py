@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from glob import glob
@@ -254,12 +254,22 @@ class Gate:
                 f"or a test that uses the `fairness` fixture",
             )
 
+    def _deselect_unnamed(self, session: pytest.Session) -> None:
+        """Deselect, for all reporters to see, what single tests or `--lf` were asked for instead of."""
+        if self._wants_all or not isinstance(file := self.pytest_collect_file(self.path, session), LimitsFile):
+            return
+        there = {item.nodeid for item in session.items}
+        known = self._deselected, self._deselected_waivers
+        if left_out := [item for item in file.collect() if item.nodeid not in there and not _is_in(item, *known)]:
+            self._config.hook.pytest_deselected(items=left_out)
+
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Remember what was left out on purpose."""
         self._deselected.update((i.model, i.check.question) for i in items if isinstance(i, CheckTest))
         self._deselected_waivers += [i.waiver for i in items if isinstance(i, WaiverTest)]
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Refuse a run without all configured checks, and re-run marks that a conftest adds to them."""
         # A check may be deselected, openly; one that an ignored path, a skipped folder or another plugin took away
         # without a word would never be missed.
@@ -278,6 +288,8 @@ class Gate:
             refuse_missing_checks(self._config, self.node_prefix, missing)
         refuse_arguments(self._config, self._arguments)
         refuse_marks(self._config, session.items)
+        yield
+        self._deselect_unnamed(session)  # behind the line that counts what was collected
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
@@ -414,6 +426,13 @@ class Gate:
         # Where a hand-written test passes, or fails by itself, an xfail mark has its say.
         seal(report, outcome=isinstance(item, LimitsTest) or apart or any(map(fails, records)))
         return report
+
+
+def _is_in(item: pytest.Item, checks: Collection[tuple[str, Question]], waivers: Collection[Waiver]) -> bool:
+    """Say whether a test is of one of these checks or waivers."""
+    if isinstance(item, CheckTest):
+        return (item.model, item.check.question) in checks
+    return isinstance(item, WaiverTest) and item.waiver in waivers
 
 
 def _fixtures_of(item: pytest.Item) -> Sequence[str]:

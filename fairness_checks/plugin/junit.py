@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from fairness_checks.plain import printable
 from fairness_checks.plugin.keys import GATE
 
-__all__ = ["complete_junit"]
+__all__ = ["complete_junit", "with_error"]
 
 _TYPES = {"inconclusive": "fairness.inconclusive", "waived": "fairness.waived"}
 
@@ -52,6 +53,31 @@ def _of_run(config: pytest.Config) -> Iterator[tuple[str, str]]:
 
 
 _SHA256 = 64  # digits
+_EMPTY = b'<testsuites><testsuite name="pytest" failures="0" skipped="0" time="0"/></testsuites>'
+_OF_A_RUN = ("fairness", "test_run_ends_in_order")  # class and name of what is no test of the project
+
+
+def with_error(content: bytes | None, why: str) -> bytes | None:
+    """Return a JUnit report with why the run ended as a test in error; None where something failed in it already.
+
+    None for `content` where there is no report yet; ValueError for what is no JUnit report.
+    """
+    try:
+        root = ET.fromstring(content or _EMPTY)
+    except ET.ParseError as error:
+        raise ValueError(f"no JUnit report: {error}") from error
+    suite = root if root.tag == "testsuite" else root.find("testsuite")
+    if suite is None:
+        raise ValueError("no JUnit report: it has no testsuite")
+    if any(case.find(kind) is not None for case in suite.iter("testcase") for kind in ("failure", "error")):
+        return None
+    text = "\n".join(map(printable, (why.strip() or "the run ended red").splitlines()))
+    case = ET.SubElement(suite, "testcase", classname=_OF_A_RUN[0], name=_OF_A_RUN[1], time="0.000")
+    ET.SubElement(case, "error", message=text.splitlines()[0]).text = text
+    suite.set("tests", str(len(list(suite.iter("testcase")))))
+    suite.set("errors", "1")
+    red: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return red
 
 
 def _complete(case: ET.Element) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -106,9 +107,74 @@ def returned(project, *arguments):
         return leaving.code
 
 
+GREEN = '<testsuites><testsuite name="pytest" tests="1"><testcase classname="a" name="b"/></testsuite></testsuites>'
+
+
+def red_cases(project):
+    """Return what the JUnit file says of everything that failed."""
+    suite = ET.parse(project.path / "junit.xml").find(".//testsuite")
+    red = [case for case in suite.iter("testcase") if {each.tag for each in case} & {"failure", "error"}]
+    assert int(suite.get("failures")) + int(suite.get("errors")) == len(red)
+    if ours := [case for case in red if case.get("name") == "test_run_ends_in_order"]:
+        assert (len(ours), int(suite.get("tests"))) == (1, len(list(suite.iter("testcase"))))
+    return {case.get("name"): next(each for each in case if each.tag in ("failure", "error")).text for case in red}
+
+
 @pytest.mark.parametrize("text", ENDINGS.values(), ids=ENDINGS)
 def test_no_end_of_a_failing_run_is_green(ending, text):
-    assert returned(ending(text, "biased_model")) in (1, 3)
+    project = ending(text, "biased_model")
+    project.write("junit.xml", GREEN)  # of an earlier run
+    assert returned(project, "--junitxml=junit.xml") in (1, 3)
+    assert red_cases(project)
+
+
+USAGE = {
+    "limits": ("", "version: 2", (), "version"),
+    "a name": (
+        "",
+        "version: 1\nmodels: {other: {subgroups: [{metric: accuracy, by: sex, max_value: 1}]}}",
+        (),
+        "other",
+    ),
+    "conftest.py": ("\nimport nowhere\n", None, (), "nowhere"),
+    "an option": ("", None, ("-p", "no:fairness-gate"), "cannot be combined"),
+    "ignored": ("", None, ("--ignore=thresholds.yaml",), "were not collected"),
+    "taken away": (hook("pytest_collection_modifyitems(items)", "del items[-1]"), None, (), "were not collected"),
+}
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["over an older file", "no file"])
+@pytest.mark.parametrize(("text", "limits", "options", "said"), USAGE.values(), ids=USAGE)
+def test_what_ends_a_run_before_its_checks_is_in_junit(ending, there, text, limits, options, said):
+    project = ending(text)
+    if limits:
+        project.write("thresholds.yaml", limits)
+    if there:
+        project.write("junit.xml", GREEN)
+    assert project.gate_in_subprocess("--junitxml=junit.xml", *options).ret == pytest.ExitCode.USAGE_ERROR
+    (why,) = red_cases(project).values()
+    assert said in why
+
+
+def test_a_run_that_was_ended_is_red_in_junit_though_all_passed(ending):
+    project = ending(ENDINGS["exit in a fixture's teardown"], "fair_model")
+    assert project.gate("--junitxml=junit.xml").ret == 1
+    assert red_cases(project)
+
+
+def test_a_green_run_leaves_its_report_as_it_is(ending):
+    project = ending("", "fair_model")
+    assert project.gate("--junitxml=junit.xml").ret == 0
+    assert red_cases(project) == {}
+
+
+def test_what_is_no_file_of_a_report_is_left_alone(ending):
+    project = ending("")
+    assert project.gate("--junitxml=/dev/null").ret == 1
+    project.write("junit.xml", "")
+    project.write("thresholds.yaml", "version: 2")
+    assert project.gate("--collect-only", "--junitxml=junit.xml").ret == pytest.ExitCode.USAGE_ERROR
+    assert (project.path / "junit.xml").read_text(encoding="utf-8") == ""
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -14,6 +15,10 @@ def test_hand(fairness):
     fair = predictions({"female": (40, 400), "male": (40, 400)})
     fairness.audit(fair, metric="false_negative_rate", by="sex", max_difference=0.1)
 """
+WAIVER = (
+    "{model: biased_model, metric: false_negative_rate, by: sex, reason: known, "
+    "approved_by: A. B., expires: 2027-01-01}"
+)
 MISSING = "1 configured checks or waivers were not collected: false_negative_rate by sex of biased_model"
 
 
@@ -70,7 +75,7 @@ def test_a_folder_that_skips_itself_takes_no_checks_with_it(project):
 def test_what_is_deselected_openly_may_be_left_out(both, options):
     result = both.gate(*options)
     assert result.ret == pytest.ExitCode.OK
-    result.assert_outcomes(passed=1, deselected=0 if "::" in options[-1] else 1)
+    result.assert_outcomes(passed=1, deselected=1)
 
 
 @pytest.mark.parametrize("name", ["fairness-gate", "fairness-ledger"])
@@ -188,6 +193,34 @@ def test_what_is_deselected_is_named_in_the_terminal_and_in_junit(project, by, w
     assert f"{node}: deselected" in result.stdout.str()
     suite = ET.parse(project.path / "junit.xml").find(".//testsuite/properties")
     assert [each.get("value") for each in suite if each.get("name") == "fairness.deselected"] == [node]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["alone", "a worker"])
+@pytest.mark.parametrize("place", ["arguments", "addopts", "a hand-written test"])
+def test_what_a_node_id_leaves_out_is_deselected(project, place, workers):
+    project.limits("fair_model", "biased_model", waivers=f"[{WAIVER}]")
+    project.write("test_hand.py", project.passing("test_hand"))
+    only = "test_hand.py::test_hand" if "hand" in place else project.check_id("fair_model")
+    if place == "addopts":
+        project.write("pytest.ini", f'[pytest]\naddopts = "{only}"\n')
+    gate = project.gate_in_subprocess if workers else project.gate
+    given = () if place == "addopts" else (only,)
+    result = gate("--junitxml=junit.xml", "--fairness-report=out", *given, *workers)
+    biased, waiver = (
+        project.check_id("biased_model"),
+        "thresholds.yaml::test_waiver[subgroups-biased_model-sex-false_negative_rate]",
+    )
+    assert result.ret == 0
+    assert all(f"{node}: deselected" in result.stdout.str() for node in (biased, waiver))
+    suite = ET.parse(project.path / "junit.xml").find(".//testsuite/properties")
+    named = [each.get("value") for each in suite if each.get("name") == "fairness.deselected"]
+    assert {biased, waiver} <= set(named)
+    assert only not in named
+    evidence = json.loads((project.path / "out/evidence.json").read_text(encoding="utf-8"))
+    assert evidence["not_judged"][biased] == "deselected"
+    assert not evidence["run"]["whole"]
+    if not workers:
+        assert result.parseoutcomes()["deselected"] == len(named)
 
 
 def test_of_many_that_are_deselected_some_are_named(project):
