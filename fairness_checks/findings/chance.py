@@ -46,7 +46,7 @@ def chance_notes(predictions: Predictions, settings: Settings, *, folds: int | N
     if not found:
         return ()
     if folds is None:
-        return (chance_note("the model", found, "are its scores or labels turned round?"),)
+        return (chance_note("the model", found, "are its scores or labels the wrong way round"),)
     return (chance_note("out of fold the model", found, "something is wrong with it or with its split"),)
 
 

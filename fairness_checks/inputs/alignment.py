@@ -33,6 +33,8 @@ class RowLabels:
     """The labels of n rows: an index as pandas has it. Stands for the inputs that carried it."""
 
     index: Any
+    labelled: tuple[str, ...] = ()  # names of those inputs
+    default: tuple[str, ...] = ()  # of those beside them that carried pandas' default index
 
 
 def require_aligned(parts: Mapping[str, Any], *, whole: str = _WHOLE) -> RowLabels | None:
@@ -55,7 +57,7 @@ def require_aligned(parts: Mapping[str, Any], *, whole: str = _WHOLE) -> RowLabe
             if row is not None:
                 pair = (name for name in indexes if name in (first, other))
                 raise InvalidPredictions(_differing({name: indexes[name] for name in pair}, row))
-    return RowLabels(said[first])
+    return RowLabels(said[first], tuple(said), tuple(default))
 
 
 def _refuse_lazy(name: str, values: Any, *, whole: str = _WHOLE) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fairness_checks.errors import attempted
 from fairness_checks.findings.chance import chance_notes
+from fairness_checks.findings.doubts import doubts
 from fairness_checks.findings.statistics import Statistics, Swept
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.kinds.group_statistics import GroupStatistics, measure_each
@@ -44,7 +45,8 @@ class Said:
             inputs |= {"positive": found.positive, "decisions": found.decided_by, "threshold": found.threshold}
             inputs |= {"scaling": found.scaling}
             if any(check.gap is None for check in checks):
-                held_out = chance_notes(found, settings, folds=None if asked.model is None else asked.model.folds)
+                folds = None if asked.model is None else asked.model.folds
+                held_out = (*doubts(found), *chance_notes(found, settings, folds=folds))
         elif (results := asked.sweep) is not None:
             inputs |= {"positive": results.fact("positive"), "decisions": results.fact("decided_by")}
             inputs |= {"threshold": results.fact("threshold"), "scaling": results.fact("scaling")}

@@ -1,0 +1,78 @@
+"""Whether held-out samples were put together as they were meant: notes beside verdicts, which they do not change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import numpy as np
+
+from fairness_checks.inputs.predictions import Predictions
+
+__all__ = ["doubts"]
+
+_OUTCOMES = ("y_true", "y_pred", "y_score", "error", "uncertainty")
+_FEWEST = 30  # different rows, each of them as often as the others by accident
+_PROBED = 8  # rows
+
+
+def doubts(predictions: Predictions) -> tuple[str, ...]:
+    """Return what a reader should look at before believing any verdict."""
+    found = (_by_position(predictions), _one_decision(predictions), _multiplied(predictions))
+    return tuple(note for note in found if note is not None)
+
+
+def _by_position(predictions: Predictions) -> str | None:
+    """Say that features and outcomes were paired by position, where one side has row labels and the other none."""
+    rows = predictions.row_labels
+    if rows is None:
+        return None
+    labelled, default = (_sides(names) for names in (rows.labelled, rows.default))
+    for with_labels, without in ((0, 1), (1, 0)):
+        if labelled[with_labels] and default[without] and not labelled[without]:
+            return (
+                f"{labelled[with_labels][0]} has row labels and {default[without][0]} has none, so that rows are "
+                "paired by position: see that both are in one order"
+            )
+    return None
+
+
+def _sides(names: Collection[str]) -> tuple[list[str], list[str]]:
+    """Part names of inputs into outcomes, and what says whose they are."""
+    outcomes = [name for name in names if name in _OUTCOMES]
+    return outcomes, [name for name in names if name not in _OUTCOMES]
+
+
+def _one_decision(predictions: Predictions) -> str | None:
+    """Say that all samples are decided alike, though their labels differ."""
+    labels, decisions = predictions.y_true, predictions.y_pred
+    if labels is None or decisions is None or (labels == labels[0]).all() or (decisions != decisions[0]).any():
+        return None
+    word = "positive" if decisions[0] else "negative"
+    return f"every sample is decided {word}: see whether scores and threshold are the ones that are meant"
+
+
+def _multiplied(predictions: Predictions) -> str | None:
+    """Say that each row stands there equally often, as after a join that repeats patients."""
+    values = predictions.y_score if predictions.y_score is not None else predictions.error
+    if values is None or predictions.cluster is not None or predictions.sample_id is not None:
+        return None
+    if len(values) < 2 * _FEWEST:
+        return None
+    probed = values[:: max(1, len(values) // _PROBED)][:_PROBED]
+    if any(np.count_nonzero(values == value) == 1 for value in probed):  # of most, and told without a sort
+        return None
+    columns: list[np.ndarray] = [values, *(feature.codes for feature in predictions.sensitive_features.values())]
+    columns += [] if predictions.y_true is None else [predictions.y_true]
+    code = np.zeros(len(values), dtype=np.int64)
+    for column in columns:
+        inverse = np.unique(column, return_inverse=True)[1]
+        code = np.unique(code * (int(inverse.max()) + 1) + inverse, return_inverse=True)[1]
+    counts = np.bincount(code)
+    times = math.gcd(*counts.tolist())
+    if times < 2 or len(counts) < _FEWEST:
+        return None
+    return (
+        f"each row stands there {times} times, or a multiple of it: did a join repeat patients? Without `cluster` or "
+        "`sample_id` they count as so many patients more, and verdicts as surer than they are"
+    )
