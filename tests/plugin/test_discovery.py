@@ -77,7 +77,7 @@ def test_from_a_sub_folder_the_gate_is_the_same(project, monkeypatch):
     assert "fairness: config thresholds.yaml, seed 0, burden of proof violation" in result.outlines
     assert sorted(case.get("classname") for case in project.junit().values())[-1] == "tests.test_mine"
     single = project.gate("../thresholds.yaml::test_subgroups[fair_model-sex-false_negative_rate]")
-    assert single.parseoutcomes() == {"passed": 1}
+    assert single.parseoutcomes() == {"passed": 1, "deselected": 2}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_no_check_runs_twice(project, arguments):
 def test_a_single_check_beside_a_folder(project):
     project.limits(*ALL)
     project.write("tests/test_mine.py", project.passing("test_hand"))
-    assert project.gate(project.check_id("tiny_model"), "tests").parseoutcomes() == {"inconclusive": 1, "passed": 1}
+    assert project.gate(project.check_id("tiny_model"), "tests").parseoutcomes() == {"inconclusive": 1, "passed": 1, "deselected": 2}
 
 
 @pytest.mark.parametrize("testpaths", ["tests", "nowhere"])
