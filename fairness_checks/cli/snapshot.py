@@ -19,6 +19,7 @@ from fairness_checks.storage.files import read_regular
 __all__ = ["Snapshot", "junit_records", "read_snapshot"]
 
 _NO_DATE = "0001-01-01"
+_OF_A_GATE = "fairness."  # how the names of its properties begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 def _read_junit(content: bytes, source: str) -> Snapshot:
     models: dict[str, dict[str, Entry]] = {}
-    for text in junit_records(content, source):
+    for text in junit_records(content, source) or ():
         try:
             record = CheckRecord.from_json(text)
         except RecordError as error:
@@ -75,14 +76,17 @@ def _read_junit(content: bytes, source: str) -> Snapshot:
     return Snapshot(source=source, kind="junit", models=models)
 
 
-def junit_records(content: bytes, source: str) -> list[str]:
-    """Return the values of the records' properties."""
+def junit_records(content: bytes, source: str) -> list[str] | None:
+    """Return the values of the records' properties; None where not one property is of a gate."""
     # Entities, which can make a small file a huge one, can only be declared in a DOCTYPE; no JUnit XML has one.
     found: list[str] = []
+    names: set[str] = set()
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        if name == "property" and attributes.get("name") == RECORD_PROPERTY:
-            found.append(attributes.get("value", ""))
+        if name == "property":
+            names.add(attributes.get("name", ""))
+            if attributes.get("name") == RECORD_PROPERTY:
+                found.append(attributes.get("value", ""))
 
     def doctype(*_: object) -> None:
         raise BaselineError(f"{source}:{parser.CurrentLineNumber}: XML with a DOCTYPE is refused; no JUnit XML has one")
@@ -96,4 +100,4 @@ def junit_records(content: bytes, source: str) -> list[str]:
         raise BaselineError(f"{source}:{error.lineno}: not XML: {expat.ErrorString(error.code)}") from error
     except (LookupError, ValueError) as error:  # an encoding that Python has not, or not for XML
         raise BaselineError(f"{source}:1: not XML that can be read: {error}; JUnit XML is UTF-8") from error
-    return found
+    return found if any(name.startswith(_OF_A_GATE) for name in names) else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fairness_checks.baseline.provenance import installed_versions
 from fairness_checks.cli.snapshot import junit_records
-from fairness_checks.errors import BaselineError, EvidenceError, FairnessError, RecordError
+from fairness_checks.errors import EvidenceError, FairnessError, RecordError
 from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.recomputing import Difference, compare_records, differences
 from fairness_checks.plain import printable
@@ -20,6 +21,7 @@ from fairness_checks.storage.files import read_regular
 __all__ = ["verify"]
 
 _MOST = 50  # differences that are shown
+_COMPUTE = ("fairness-checks", "numpy", "scipy")
 
 
 def verify(path: Path, junit: Path | None = None, *, table: bool = False) -> int:
@@ -28,10 +30,12 @@ def verify(path: Path, junit: Path | None = None, *, table: bool = False) -> int
     file = path / FILENAME if path.is_dir() else path
     try:
         evidence, unchanged = read_evidence(_text(file))
-        beside = [junit] if junit is not None else sorted(file.parent.glob("*.xml"))
         found = list(differences(evidence))
-        for each in beside:
-            found += _against_junit(evidence, each)
+        files = {each: _records(each) for each in ([junit] if junit is not None else _junit_files(file.parent))}
+        # One beside it that says nothing of a gate is of other tests; one that is named must be of this run.
+        compared = {each: texts or [] for each, texts in files.items() if texts is not None or junit is not None}
+        for each, texts in compared.items():
+            found += _against_junit(evidence, each, texts)
     except FairnessError as error:
         sys.stderr.write(f"fairness-checks verify: {printable(str(error))}\n")
         return 2
@@ -46,8 +50,17 @@ def verify(path: Path, junit: Path | None = None, *, table: bool = False) -> int
         width = shutil.get_terminal_size((WIDTH, 24)).columns
         sys.stdout.writelines(f"{line}\n" for line, _ in summary_lines(evidence.records, verbose=True, width=width))
         sys.stdout.write("\n")
-    sys.stdout.write(_last_line(evidence, len(found), len(beside)))
+    if found and (others := _other_versions(evidence)):
+        sys.stdout.write(f"other versions may round, or decide, otherwise: {printable(others)}\n")
+    sys.stdout.write(_last_line(evidence, len(found), len(compared)))
     return 1 if found else 0
+
+
+def _other_versions(evidence: Evidence) -> str:
+    """Name what a verdict is computed with, and is of another version here than in the run."""
+    here = installed_versions()
+    differing = {name for name in _COMPUTE if evidence.run.versions.get(name) != here.get(name)}
+    return ", ".join(f"{name} {evidence.run.versions.get(name)}, here {here.get(name)}" for name in sorted(differing))
 
 
 def _last_line(evidence: Evidence, differing: int, files: int) -> str:
@@ -63,24 +76,33 @@ def _last_line(evidence: Evidence, differing: int, files: int) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return read_regular(path).decode("utf-8")
-    except FileNotFoundError:
-        raise EvidenceError(
-            f"{path}: there is no such file; write it with: pytest --fairness --fairness-report DIR"
-        ) from None
-    except OSError as error:
-        raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return _content(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise EvidenceError(f"{path}: not UTF-8 at byte {error.start}") from error
 
 
-def _against_junit(evidence: Evidence, path: Path) -> Iterator[Difference]:
-    """Yield what a JUnit file says otherwise than the evidence: each record in one must be in the other."""
+def _junit_files(folder: Path) -> list[Path]:
+    """Return the XML files of a folder that may be JUnit's."""
+    return [file for file in sorted(folder.glob("*.xml")) if b"<testsuite" in _content(file)]
+
+
+def _records(path: Path) -> list[str] | None:
+    return junit_records(_content(path), str(path))
+
+
+def _content(path: Path) -> bytes:
     try:
-        content = read_regular(path)
+        return read_regular(path)
+    except FileNotFoundError:
+        raise EvidenceError(
+            f"{path}: there is no such file; write it with: pytest --fairness --fairness-report=DIR --junitxml=FILE"
+        ) from None
     except OSError as error:
-        raise BaselineError(f"{path}: cannot be read: {error.strerror or error}") from error
-    texts = junit_records(content, str(path))
+        raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _against_junit(evidence: Evidence, path: Path, texts: Sequence[str]) -> Iterator[Difference]:
+    """Yield what a JUnit file says otherwise than the evidence: each record in one must be in the other."""
     own: dict[tuple[object, ...], list[CheckRecord]] = {}
     for record in evidence.records:
         own.setdefault(record.key, []).append(record)

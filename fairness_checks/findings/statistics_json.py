@@ -66,7 +66,7 @@ def statistics_from_json(document: Mapping[str, Any]) -> Statistics:
     try:
         ((kind, content),) = document.items()
         return _READERS[kind](content)
-    except (KeyError, TypeError, ValueError, AttributeError, ConfigurationError) as error:
+    except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, ConfigurationError) as error:
         raise RecordError(f"statistics: {type(error).__name__}: {error}") from error
 
 
@@ -123,6 +123,8 @@ def _groups_from_json(document: Mapping[str, Any]) -> MeasuredGroups:
         raise ValueError("samples: they are not the sums of the counts")
     if (counts < 0).any() or (samples < 0).any() or len(samples) != len(document["groups"]):
         raise ValueError("counts: they are no counts of these groups")
+    if any(len(name) != len(document["by"]) for name in document["groups"]):
+        raise ValueError(f"groups: each has a value of {', '.join(document['by'])}")
     return MeasuredGroups(
         tuple(document["by"]),
         tuple(tuple(name) for name in document["groups"]),
@@ -179,6 +181,8 @@ def _number(value: float) -> float | str | None:
 def _from_json(document: Any) -> Any:
     if not isinstance(document, dict):
         return document
+    if not document:
+        raise ValueError("{} is none of the values that statistics hold")
     name, content = next(iter(document.items()))
     if name in _DTYPES:
         found: np.ndarray = np.array(_floats(content) if name == "float64" else content, dtype=_DTYPES[name])

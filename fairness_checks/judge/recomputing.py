@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from fairness_checks.config.loading import GateConfig, parse_config
 from fairness_checks.errors import ConfigurationError, EvidenceError, RecordError
 from fairness_checks.findings.comparison import Comparison
@@ -25,6 +27,7 @@ from fairness_checks.judge.verdict import Answer, judge_measured
 from fairness_checks.judge.waiver_use import day_problem, use_problem
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.names import check_name, waiver_names
 from fairness_checks.question.waivers import Waiver
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
@@ -60,7 +63,12 @@ def differences(evidence: Evidence) -> Iterator[Difference]:
     yield from _of_file(evidence, config)
     answers: dict[str, list[Answer]] = {}
     for model in evidence.models:
-        found = yield from _of_model(evidence, config, model, day)
+        found: list[Answer] = []
+        try:
+            with np.errstate(all="ignore"):
+                found = yield from _of_model(evidence, config, model, day)
+        except Exception as error:  # statistics that no data have break whatever computes with them
+            yield Difference(model.model, "statistics that cannot be", f"{type(error).__name__}: {error}")
         if model.test is None:
             answers[model.model] = found
     yield from _of_absence(evidence, config)
@@ -271,37 +279,39 @@ def _impossible(place: str, groups: MeasuredGroups) -> Iterator[Difference]:
 
 
 def _of_absence(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
-    """Yield checks of the file that the evidence does not know, where all were to run."""
+    """Yield checks of the file that have no verdict and did not fail, where all were to run."""
     if not evidence.run.whole or not evidence.complete:
         return
-    there = {model.model for model in evidence.models if model.test is None}
+    there = {each.model: {e.question: e for e in each.checks} for each in evidence.models if each.test is None}
     for model in config.models:
-        if model.name not in there and not _failed(evidence, model.name):
-            yield Difference(model.name, "no evidence", f"{len(model.checks)} checks")
-    for each in evidence.models:
-        for entry in each.checks:
-            if entry.record is None and entry.error is None and each.test is None:
-                yield Difference(f"{each.model}: {entry.question}", "no record", "a verdict, as every check was to run")
+        entries = there.get(model.name, {})
+        for check in (entry.check for entry in model.checks):
+            entry = entries.get(check.question.line)
+            if (entry is None or entry.record is None) and not _failed(evidence, check_name(model.name, check)):
+                expected = "a verdict or a failed test, as every check was to run"
+                found = "no record" if entries else "no evidence"
+                yield Difference(f"{model.name}: {check.question.line}", found, expected)
 
 
-def _failed(evidence: Evidence, words: str) -> bool:
-    return any(words in failure.text or words in failure.test for failure in evidence.failures)
+def _failed(evidence: Evidence, name: str) -> bool:
+    """Say whether a test of the file of limits failed without a verdict."""
+    return any(failure.test == f"{evidence.configuration.file}::{name}" for failure in evidence.failures)
 
 
 def _of_waivers(
     evidence: Evidence, config: GateConfig, answers: Mapping[str, Sequence[Answer]], day: date
 ) -> Iterator[Difference]:
-    """Yield waivers that are not in order, where no failure says so."""
+    """Yield waivers that are not in order, and whose tests did not fail."""
     if not evidence.run.whole or not evidence.complete:
         return
     checks = {model.name: [entry.check.question for entry in model.checks] for model in config.models}
-    for waiver in config.waivers:
+    for waiver, name in zip(config.waivers, waiver_names(config.waivers), strict=True):
         found = answers.get(waiver.model)
         problem = day_problem(waiver, day)
         if problem is None and found:
             named = dict(zip(checks[waiver.model], found, strict=True))
             problem = use_problem(waiver, config.waivers, named, day)
-        if problem is not None and not _failed(evidence, problem):
+        if problem is not None and not _failed(evidence, name):
             yield Difference(_named(waiver), "in order", problem)
 
 

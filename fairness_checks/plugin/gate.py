@@ -38,7 +38,6 @@ from fairness_checks.plugin.suite import (
     LimitsTest,
     UncheckedTest,
     WaiverTest,
-    check_name,
     fails,
     outcome_of,
 )
@@ -74,6 +73,7 @@ class Gate:
         arguments: Sequence[str] | None = None,
     ) -> None:
         from fairness_checks.config.loading import check_names, load_config
+        from fairness_checks.question.names import check_name
 
         refuse_options(config)
         given_arguments = list(config.args if arguments is None else arguments)

@@ -35,7 +35,6 @@ __all__ = [
     "UncheckedTest",
     "WaiverTest",
     "attach",
-    "check_name",
     "fails",
     "failure",
     "keep",
@@ -99,29 +98,22 @@ def failure(record: CheckRecord, pasted: date | None = None) -> str | None:
     return None
 
 
-def check_name(model: str, check: Check) -> str:
-    """Return the name of a check as a test."""
-    from fairness_checks.question.names import node_id
-
-    return f"test_{check.question.check}[{node_id(model, check)}]"
-
-
 class LimitsFile(pytest.File):
     """The file of limits: a test for each check and waiver, and for models without a check or without a fixture."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield each model's tests in the order of the file, its waivers behind its checks: they ask it again."""
-        from fairness_checks.question.names import slug, waiver_ids
+        from fairness_checks.question.names import check_name, slug, waiver_names
 
         gate = self.config.stash[GATE]
-        waivers = list(zip(gate.limits.waivers, waiver_ids(gate.limits.waivers), strict=True))
+        waivers = list(zip(gate.limits.waivers, waiver_names(gate.limits.waivers), strict=True))
         for model in gate.limits.models:
             for entry in model.checks:
                 name, of = check_name(model.name, entry.check), {"model": model.name, "line": entry.line}
                 yield CheckTest.from_parent(self, name=name, callobj=_run_check, check=entry.check, **of)
             for waiver, name in waivers:
                 if waiver.model == model.name:
-                    name, of = f"test_waiver[{name}]", {"model": model.name, "line": waiver.line}
+                    of = {"model": model.name, "line": waiver.line}
                     yield WaiverTest.from_parent(self, name=name, callobj=_run_waiver, waiver=waiver, **of)
         line = gate.limits.document.lines["models",]
         for model_name in gate.unnamed():

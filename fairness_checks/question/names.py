@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from fairness_checks.question.checks import Check
 from fairness_checks.question.waivers import Waiver
 
-__all__ = ["node_id", "slug", "waiver_ids"]
+__all__ = ["check_name", "node_id", "slug", "waiver_ids", "waiver_names"]
 
 _LENGTH = 40
 _DIGITS = 10  # 40 bits: a clash within a thousand names has probability 5e-7
@@ -49,6 +49,16 @@ def node_id(model: str, check: Check) -> str:
     elif check.limit_kind not in ("max_difference", "max_mismatch"):
         parts.append(check.limit_kind)
     return "-".join([*parts, *_within(check.control_features, check.strata)])
+
+
+def check_name(model: str, check: Check) -> str:
+    """Return the name of a check as a test, behind the file of limits in its node id."""
+    return f"test_{check.question.check}[{node_id(model, check)}]"
+
+
+def waiver_names(waivers: Iterable[Waiver]) -> list[str]:
+    """Return the name of each waiver as a test."""
+    return [f"test_waiver[{name}]" for name in waiver_ids(waivers)]
 
 
 def waiver_ids(waivers: Iterable[Waiver]) -> list[str]:

@@ -279,7 +279,7 @@ def read_evidence(text: str) -> tuple[Evidence, bool]:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise EvidenceError(f"{where}: {first['msg']} ({error.error_count()} problems in all)") from error
-    return evidence, plain["sha256"] == _checksum(plain)
+    return evidence, evidence.sha256 == _checksum(plain)
 
 
 def evidence_schema() -> dict[str, Any]:

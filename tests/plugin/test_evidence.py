@@ -150,15 +150,16 @@ def test_a_selection_leaves_what_the_adjustment_needs(evident):
 
 
 def test_a_waived_run_and_an_expired_waiver_follow(evident):
-    for expires, code in (("2099-01-01", 1), ("2020-01-01", 1)):
+    for expires in ("2099-01-01", "2020-01-01"):
         evident.write("thresholds.yaml", LIMITS + WAIVER % expires)
-        assert evident.gate("--fairness-report=out").ret == code
+        assert evident.gate("--fairness-report=out").ret == 1
         assert verify(evident.path / "out") == 0
+        document = evident.read()
+        document["failures"] = [each for each in document["failures"] if "test_waiver" not in each["test"]]
+        (evident.path / "changed.json").write_text(json.dumps(seal(document)), encoding="utf-8")
+        assert verify(evident.path / "changed.json") == 1
 
-    evident.write(
-        "thresholds.yaml",
-        LIMITS.replace("max_worsening: 0.2}]", "max_worsening: 0.2}]") + WAIVER % (date.today() + timedelta(days=30)),
-    )
+    evident.write("thresholds.yaml", LIMITS + WAIVER % (date.today() + timedelta(days=30)))
     evident.gate("--fairness-report=out")
     assert evident.read()["totals"]["waived"] == 1
     assert verify(evident.path / "out") == 0
@@ -177,6 +178,28 @@ def test_a_check_that_cannot_be_made_is_there_with_its_reason(evident):
     (error,) = (check["error"] for check in model["checks"] if check["error"])
     assert "age" in error
     assert verify(evident.path / "out") == 0
+    (evident.path / "changed.json").write_text(json.dumps(seal(evident.read() | {"failures": []})), encoding="utf-8")
+    assert verify(evident.path / "changed.json") == 1
+
+
+BROKEN = {"one check": "'icu-ward' in item.name", "all checks": "'icu' in item.name"}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_a_check_whose_test_fails_before_it_is_judged_follows_from_that_failure(evident, broken, capsys):
+    evident.write("conftest.py", f"{MODEL}\ndef pytest_runtest_setup(item):\n    assert not ({broken})\n")
+    assert evident.gate("--fairness-report=out").ret == 1
+    assert verify(evident.path / "out") == 0
+    document = evident.read()
+    failed = document["failures"].pop()
+    (evident.path / "changed.json").write_text(json.dumps(seal(document)), encoding="utf-8")
+    capsys.readouterr()
+    assert verify(evident.path / "changed.json") == 1
+    assert "a verdict or a failed test" in capsys.readouterr().out
+    failed["test"] = "thresholds.yaml::test_of_icu"  # of another one it says nothing
+    document["failures"].append(failed)
+    (evident.path / "changed.json").write_text(json.dumps(seal(document)), encoding="utf-8")
+    assert verify(evident.path / "changed.json") == 1
 
 
 @pytest.mark.parametrize(
@@ -396,10 +419,12 @@ def test_a_change_without_a_new_checksum_is_named_first(evident, capsys):
     evident.gate("--fairness-report=out")
     document = evident.read()
     document["run"]["command"] = ["--fairness"]
-    (evident.path / "out" / "evidence.json").write_text(json.dumps(document), encoding="utf-8")
-    capsys.readouterr()
-    assert verify(evident.path / "out") == 1
-    assert capsys.readouterr().out.startswith("sha256: of another content")
+    without = {name: part for name, part in document.items() if name != "sha256"}
+    for each in (document, without):
+        (evident.path / "out" / "evidence.json").write_text(json.dumps(each), encoding="utf-8")
+        capsys.readouterr()
+        assert verify(evident.path / "out") == 1
+        assert capsys.readouterr().out.startswith("sha256: of another content")
 
 
 def test_a_junit_file_of_another_run_differs(evident, capsys):
@@ -411,6 +436,78 @@ def test_a_junit_file_of_another_run_differs(evident, capsys):
     assert (
         "other.xml: icu: subgroups: false_negative_rate by sex, max_difference: estimate: " in capsys.readouterr().out
     )
+
+
+OTHERS = {
+    "unit.xml": '<testsuites><testsuite name="pytest"><testcase name="test_sum"/></testsuite></testsuites>',
+    "coverage.xml": '<!DOCTYPE coverage SYSTEM "coverage.dtd"><coverage><class filename="fairness.py"/></coverage>',
+    "broken.xml": "<nothing",
+}
+
+
+def test_files_of_other_tests_and_tools_beside_it_are_not_compared(evident, capsys):
+    evident.gate("--fairness-report=out", "--junitxml=out/fairness.xml")
+    for name, text in OTHERS.items():
+        evident.write(f"out/{name}", text)
+    capsys.readouterr()
+    assert verify(evident.path / "out") == 0
+    assert capsys.readouterr().out.endswith(", and 1 JUnit file compared: nothing differs\n")
+    assert verify(evident.path / "out", "--junit", str(evident.path / "out" / "unit.xml")) == 1
+    assert "unit.xml: icu: subgroups: accuracy by ward, max_difference: nothing; " in capsys.readouterr().out
+
+
+def test_records_that_were_taken_out_of_a_junit_file_are_missed(evident, capsys):
+    evident.gate("--fairness-report=out", "--junitxml=out/fairness.xml")
+    file = evident.path / "out" / "fairness.xml"
+    evident.write("out/fairness.xml", file.read_text(encoding="utf-8").replace('"fairness.record"', '"fairness.gone"'))
+    capsys.readouterr()
+    assert verify(evident.path / "out") == 1
+    assert "12 differences" in capsys.readouterr().out
+
+
+IMPOSSIBLE = {
+    "a group without a name": lambda s: s["groups"][0].clear(),
+    "a number that no integer holds": lambda s: s["counts"]["int64"][0].__setitem__(0, 10**30),
+    "rows of two lengths": lambda s: s["counts"]["int64"][0].pop(),
+    "nothing": lambda s: s["samples"].clear(),
+    "no groups": lambda s: s["groups"].clear(),
+    "negative squares": lambda s: at(s, MEANS)["m2"]["float64"].__setitem__(0, -1.0),
+    "a square of infinity": lambda s: at(s, MEANS)["m3"]["float64"].__setitem__(0, 1e308),
+}
+MEANS = ("measured", "mean_absolute_error", "Measured", "statistics", "MeanStatistics")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("change", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_statistics_that_no_data_have_are_differences_whatever_they_break(evident, change, capsys):
+    evident.write("thresholds.yaml", "version: 1\nunchecked: {icu: n}\nmodels: {ward: {subgroups: [" + ERRORS + "]}}")
+    evident.write("test_hand.py", "")
+    evident.gate("--fairness-report=out")
+    document = evident.read()
+    (statistics,) = document["models"][0]["statistics"].values()
+    change(statistics["held_out"])
+    file = evident.path / "changed.json"
+    file.write_text(json.dumps(resealed(document)), encoding="utf-8")
+    capsys.readouterr()
+    assert verify(file) == 1
+    assert capsys.readouterr().out.startswith("ward: ")
+
+
+ERRORS = "{metric: mean_absolute_error, by: sex, max_difference: 0.3}"
+
+
+def test_versions_that_differ_are_named_beside_what_differs(evident, capsys):
+    evident.gate("--fairness-report=out")
+    document = evident.read()
+    document["run"]["versions"]["scipy"] = "1.0"
+    capsys.readouterr()
+    for exit_code, code in ((1, 0), (0, 1)):
+        document["exit_code"] = exit_code
+        (evident.path / "changed.json").write_text(json.dumps(seal(document)), encoding="utf-8")
+        assert verify(evident.path / "changed.json") == code
+        assert ("other versions may round, or decide, otherwise: scipy 1.0, here " in capsys.readouterr().out) is bool(
+            code
+        )
 
 
 @pytest.mark.parametrize(
