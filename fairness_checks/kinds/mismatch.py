@@ -15,7 +15,7 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
-from fairness_checks.kinds.plan import Floats, Plan
+from fairness_checks.kinds.plan import Floats, Plan, inside
 from fairness_checks.kinds.power_analysis import PowerAnalysis, power_of_difference
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
@@ -25,15 +25,13 @@ from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence
-from fairness_checks.stats.judge_mismatch import judge_mismatch
+from fairness_checks.stats.judge_mismatch import BY_ERRORS, PSEUDO_SAMPLE, judge_mismatch
 from fairness_checks.stats.mismatch import FEWEST, MismatchStatistics, mismatch_by_group, too_small
 from fairness_checks.stats.normal_areas import auc_covariance, mismatch_variance
 from fairness_checks.stats.power import smallest_factor
 from fairness_checks.stats.risk_coverage import UncertaintyWarning, warning_by_group
 
 __all__ = ["KIND", "UncertaintyMismatch"]
-
-_BY_ERRORS = 0.01  # share of the level by which `judge_mismatch` shows which group is worse, for compliance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,25 +59,40 @@ class _MismatchPlan(Plan):
 
     def needed_pair(self, design: Design, first: float, second: float, level: float) -> float | None:
         """Size for a mismatch, whose test must also show which group has the higher error; misses are added up."""
-        both = 1.0 + 1.0 / design.allocation
-        error = math.sqrt(both * self.variance(design, first, second))
-        of_error = math.sqrt(both * auc_covariance(first, first, 1.0))
-        mismatch, worse = first - second, first - 0.5
+        mismatch, both = first - second, 1.0 + 1.0 / design.allocation
+        pseudo = PSEUDO_SAMPLE * (1.0 + design.allocation**-2)  # to be divided by the square of the size
+        seen, added = both * self.variance(design, first, second), (first - 0.5) ** 2 + (second - 0.5) ** 2
+        of_error, added_to_error = both * auc_covariance(first, first, 1.0), (first - 0.5) ** 2
 
-        def miss(grown: float, distance: float, deviation: float, at: float) -> float:
-            return float(special.ndtr(-float(special.ndtri(at)) - grown * distance / max(deviation, 1e-12)))
+        def miss(grown: float, distance: float, tested: float, true: float, at: float) -> float:
+            """Chance that a distance is not told from 0 by Student's t, of the variances tested with and true."""
+            quantile = -special.stdtrit(max(grown**2 * (1.0 + design.allocation) - 2.0, 1.0), at)
+            return float(special.ndtr((quantile * math.sqrt(tested) - grown * distance) / math.sqrt(max(true, 1e-24))))
+
+        def of_margin(grown: float, margin: float, side: float, at: float) -> float:
+            tested = both * self._at_margin(design, first, second, margin) + pseudo * added / grown**2
+            return miss(grown, side * (mismatch - margin), tested, seen, at)
+
+        def of_worse(grown: float, at: float) -> float:
+            return miss(grown, first - 0.5, of_error + pseudo * added_to_error / grown**2, of_error, at)
 
         def not_violated(grown: float) -> float:
             by_mismatch = level / (2.0 if design.limit == 0.0 else 1.0)
-            return miss(grown, mismatch - design.limit, error, by_mismatch) + miss(grown, worse, of_error, level)
+            return of_margin(grown, design.limit, 1.0, by_mismatch) + of_worse(grown, level)
 
         def not_complied(grown: float) -> float:
-            turned = miss(grown, design.limit + mismatch, error, (1.0 - _BY_ERRORS) * level)
-            other = min(turned, miss(grown, worse, of_error, _BY_ERRORS * level))
+            turned = of_margin(grown, -design.limit, 1.0, (1.0 - BY_ERRORS) * level)
+            other = min(turned, of_worse(grown, BY_ERRORS * level))
             pairs = design.groups * (design.groups - 1) / 2.0
-            return pairs * (miss(grown, design.limit - mismatch, error, level) + other)
+            return pairs * (of_margin(grown, design.limit, -1.0, level) + other)
 
         return smallest_factor(not_complied if design.keeps(first, second) else not_violated, design.power)
+
+    def _at_margin(self, design: Design, first: float, second: float, margin: float) -> float:
+        """Variance that the test takes: at areas that differ by the margin, either moved half of the way."""
+        moved = first - (first - second - margin) / 2.0
+        moved = min(max(moved, inside(0.0) + max(margin, 0.0)), inside(1.0) + min(margin, 0.0))
+        return self.variance(design, moved, moved - margin)
 
     def needed_value(self, design: Design, value: float, level: float, power: float) -> float | None:
         raise ConfigurationError(f"{design.metric.name} is of two groups; no group has a value to limit")

@@ -109,8 +109,8 @@ def plan_sample_size(
     No plan is smaller than the groups that the gate judges: 10 samples, of areas and balanced accuracies 5 of each
     class. Plans of fewer than about 50 samples a group fall short, and so do those for skewed errors and nearly perfect
     areas: the tests are more careful there. The power of the exact test of a rate against a ceiling rises and falls in
-    steps, by 0.05 or so around the planned one. Plans for areas are rounded up, to 0.98 where 0.80 is asked for, and so
-    are those that the fewest samples set; mismatches of 10 samples reach 0.65 to 0.95. docs/statistics.md has a table.
+    steps, by 0.05 or so around the planned one. Plans for areas reach 0.70 to 0.97 where 0.80 is asked for, by the
+    shape of the scores; those that the fewest samples set reach more. docs/statistics.md has a table.
 
     Several groups: a violation is that of the first group and one other, tested at the level of the strictest pair as
     the gate's max-t test has it for these sizes, all further groups being like the second. For compliance all pairs

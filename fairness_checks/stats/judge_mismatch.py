@@ -21,13 +21,13 @@ from fairness_checks.stats.satterthwaite import two_sample_freedom
 from fairness_checks.stats.simultaneous import Family
 from fairness_checks.typing import Array
 
-__all__ = ["BY_ERRORS", "MismatchPairs", "judge_mismatch"]
+__all__ = ["BY_ERRORS", "PSEUDO_SAMPLE", "MismatchPairs", "judge_mismatch"]
 
 _METHOD = "DeLong test of two correlated areas at the margin, half a pseudo-sample at chance per group (DeLong 1988)"
 BY_ERRORS = 0.01  # share of the level that may show which group is worse; the rest shows that -M is small
 # Share of a sample, or cluster, that is added to a group's variance; without, false alarms reach 0.17 of 0.05 (24
 # groups of 10 and 20 samples, areas 0.9 and 0.85); with a whole one, 24 groups of 100 and 200 detect 0.03 less.
-_PSEUDO_SAMPLE = 0.5
+PSEUDO_SAMPLE = 0.5
 _FEW = 500  # pairs, whose p-values are all exact
 _HALVINGS = 12  # until the share of a move is known; an interval's end is then exact to 1e-3 standard errors
 
@@ -56,7 +56,7 @@ class MismatchPairs:
         self._shared = statistics.shared.take(place) * np.minimum(kept[self.first], kept[self.second])
 
         of_error, of_uncertainty = (statistics.error_auc - 0.5) ** 2, (statistics.uncertainty_auc - 0.5) ** 2
-        per_sample = _PSEUDO_SAMPLE * statistics.effective[:, None] ** -2
+        per_sample = PSEUDO_SAMPLE * statistics.effective[:, None] ** -2
         parts = statistics.variance + (of_error + of_uncertainty) * per_sample
         error_parts = statistics.error_variance + of_error * per_sample
         uncertainty_parts = statistics.uncertainty_variance + of_uncertainty * per_sample

@@ -261,6 +261,22 @@ def test_mismatches_are_settled_with_the_planned_power(areas, limit, correlation
     assert 0.72 < shown / runs < 0.9
 
 
+@pytest.mark.parametrize(
+    ("areas", "limit", "before"),
+    [((0.9, 0.5), 0.0, 0.66), ((0.8, 0.4), 0.0, 0.65), ((0.95, 0.6), 0.05, 0.69), ((0.95, 0.9), 0.3, 0.40)],
+)
+def test_small_plans_of_mismatches_count_what_the_test_adds_to_the_variance(areas, limit, before):
+    """Pseudo-samples, Student's quantiles and the variance at the margin; `before` is found without them."""
+    first, second = areas
+    plan = plan_sample_size(
+        metric="uncertainty_mismatch", first_value=first, second_value=second, max_mismatch=limit, correlation=0.0
+    )
+    assert plan.first < 20
+    rng, runs = np.random.default_rng(7), 300
+    found = [judge_mismatch(mismatched(rng, (plan.first, plan.second), areas, 0.0), limit, 0.05) for _ in range(runs)]
+    assert max(before + 0.04, 0.72) < np.mean([settled(plan, one) for one in found]) < 0.88
+
+
 def test_a_mismatch_is_planned_for_the_worst_correlation_unless_one_is_given():
     asked = {"metric": "uncertainty_mismatch", "first_value": 0.75, "second_value": 0.5, "max_mismatch": 0.1}
     sizes = [plan_sample_size(**asked, correlation=r).first for r in (-1.0, -0.5, 0.0, 0.5, 1.0)]
