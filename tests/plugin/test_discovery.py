@@ -111,7 +111,11 @@ def test_no_check_runs_twice(project, arguments):
 def test_a_single_check_beside_a_folder(project):
     project.limits(*ALL)
     project.write("tests/test_mine.py", project.passing("test_hand"))
-    assert project.gate(project.check_id("tiny_model"), "tests").parseoutcomes() == {"inconclusive": 1, "passed": 1, "deselected": 2}
+    assert project.gate(project.check_id("tiny_model"), "tests").parseoutcomes() == {
+        "inconclusive": 1,
+        "passed": 1,
+        "deselected": 2,
+    }
 
 
 @pytest.mark.parametrize("testpaths", ["tests", "nowhere"])
