@@ -59,7 +59,7 @@ def find_in_sweep(results: SweepResults, plan: SweepPlan, check: Check, settings
         judged = dataclasses.replace(judged, inference=dataclasses.replace(judged.inference, also=also))
     groups = _records(table, some, shown, check, settings)
     ratio, by_repeats = _ratio(table, some, judged)
-    decided = _decided(results, table, some, check, judged) | {"repeat_share": by_repeats}
+    decided = _decided(table, some, check, judged) | {"repeat_share": by_repeats}
     sweep = _sweep(results, plan, table, check, settings, ratio, **decided)
     return Finding(check, check.definition, groups, judged.inference, reason, "repeats", sweep)
 
@@ -224,7 +224,7 @@ def _ratio(table: Table, gaps: Gaps, judged: JudgedGaps | None) -> tuple[float, 
     return float(overlap.tested[judged.shown]), min(taken, 1.0)
 
 
-def _decided(results: SweepResults, table: Table, gaps: Gaps, check: Check, judged: JudgedGaps) -> dict[str, Any]:
+def _decided(table: Table, gaps: Gaps, check: Check, judged: JudgedGaps) -> dict[str, Any]:
     """Return what a sweep's record says of the gap that decides."""
     shown, overlap = judged.shown, table.overlap(gaps)
     tested = float(overlap.tested[shown])

@@ -9,6 +9,7 @@ from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.report.numbers import value_text
+from fairness_checks.report.sentence import features_of
 from fairness_checks.report.text import explanation, group_text, headline, is_limited, shown_groups
 
 __all__ = ["record_html"]
@@ -34,9 +35,11 @@ def record_html(record: CheckRecord) -> str:
 
 
 def _table(record: CheckRecord) -> Iterator[str]:
-    yield f"<table><thead><tr><th>{_text(', '.join(record.by))}</th><th>value</th><th>interval</th>"
+    shown = shown_groups(record)
+    features = features_of(record, shown[0].name) if shown else record.by
+    yield f"<table><thead><tr><th>{_text(', '.join(features))}</th><th>value</th><th>interval</th>"
     yield f"<th>{_text(record.unit)}</th></tr></thead><tbody>"
-    for group in shown_groups(record):
+    for group in shown:
         cells = (group.label, _value(group.rate), _interval(record, group), _counted(group))
         yield f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>"
     yield "</tbody></table>"

@@ -14,7 +14,7 @@ from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.report.numbers import HIDDEN, limit_text, p_text, value_text
 from fairness_checks.report.sweep_text import setting_words
 
-__all__ = ["breaking", "deciding", "named", "samples_of", "sentence", "who"]
+__all__ = ["breaking", "deciding", "features_of", "named", "samples_of", "sentence", "who"]
 
 _BASES = (100, 1_000, 10_000)  # of so many a count is told: of the fewest that tell it from the limit
 _UNNAMED = "predictions"  # what `audit` calls a model of which nothing is said
@@ -94,10 +94,15 @@ def _limited(record: CheckRecord, group: GroupRecord) -> float | None:
 
 def who(record: CheckRecord, name: Sequence[str]) -> str:
     """Return a group as a sentence names it: ``sex=female and age_band=60+``."""
-    features = record.by if len(record.by) == len(name) else (*record.control_features, *record.by)
+    features = features_of(record, name)
     if len(features) != len(name):
         return named(", ".join(name))
     return " and ".join(f"{named(feature)}={named(value)}" for feature, value in zip(features, name, strict=True))
+
+
+def features_of(record: CheckRecord, name: Sequence[str]) -> tuple[str, ...]:
+    """Return the features that a group's name has the values of: those of its stratum first, where it is in one."""
+    return record.by if len(record.by) == len(name) else (*record.control_features, *record.by)
 
 
 def named(name: str) -> str:
@@ -188,14 +193,13 @@ def _amounts(record: CheckRecord, groups: Sequence[GroupRecord], compared: Seque
         if any((s in (0, base)) is not (v in (0.0, 1.0)) for s, v in zip(shown, values, strict=True)):
             continue
         if record.limit_kind == "min_ratio" or (
-            abs(limit - round(limit)) <= 1e-9 * base
-            and _side(record, values, record.limit) == _side(record, shown, round(limit))
+            abs(limit - round(limit)) <= 1e-9 * base and _side(values, record.limit) == _side(shown, round(limit))
         ):
             return _Amounts(base)
     return _Amounts()
 
 
-def _side(record: CheckRecord, values: Sequence[float], limit: float) -> int:
+def _side(values: Sequence[float], limit: float) -> int:
     """Say on which side of the limit values lie: -1, 0 or 1."""
     value = values[0] if values else limit
     if len(values) > 1:

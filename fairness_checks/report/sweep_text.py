@@ -9,7 +9,7 @@ from fairness_checks.question.gaps import GAPS
 from fairness_checks.records.sweep_record import MixRecord, SweepRecord
 from fairness_checks.report.numbers import value_text
 
-__all__ = ["answer_words", "gap_words", "setting_words", "sweep_lines", "table_lines", "table_words"]
+__all__ = ["answer_words", "gap_words", "setting_words", "sweep_lines", "table_lines"]
 
 # What is shown, what is estimated to be left, and whether that is told from no gap: three things.
 _ANSWERS = {
@@ -42,20 +42,6 @@ def answer_words(sweep: SweepRecord) -> str:
         told.insert(0, "no mix is shown to close it" if shown else "no gap is shown to be there as is")
     named = f"{start.first} - {start.second} {value_text(start.gap)}"
     return printable(f"With other training data than as is ({named}): {'; '.join(told)}")
-
-
-def table_words(sweep: SweepRecord, slope: float | None = None) -> Iterator[str]:
-    """Yield what stands below a check in the table of all checks, a few words a line."""
-    yield sweep.gap
-    yield f"{sweep.repeats} repeats"
-    if sweep.gap == "change":
-        yield from [f"mix {sweep.second_mix}"] if sweep.second_mix else []
-    else:
-        yield from (f"mix {mix}" for mix in dict.fromkeys((sweep.first_mix, sweep.second_mix)) if mix)
-    if sweep.feature_set is not None and len({row.feature_set for row in sweep.table}) > 1:
-        yield f"features {sweep.feature_set}"
-    if slope is not None:
-        yield f"{'falls' if slope < 0.0 else 'rises'} with its share"
 
 
 def _deciding(sweep: SweepRecord) -> list[MixRecord]:

@@ -240,7 +240,7 @@ def _suppressed_text(suppressed: SuppressionRecord) -> str:
     names = [", ".join(name) for name in suppressed.groups]
     more = f"; and {len(names) - _MOST_GROUPS_SHOWN} more" if len(names) > _MOST_GROUPS_SHOWN else ""
     hidden = f"withheld: {'; '.join(names[:_MOST_GROUPS_SHOWN])}{more}" if names else "some statistics are withheld"
-    return f"Attested, not recomputed, as counts below {suppressed.below} are suppressed: {hidden}."
+    return f"Attested, not recomputed, as counts below {suppressed.below} are suppressed; {hidden}."
 
 
 def explanation(record: CheckRecord) -> list[str]:

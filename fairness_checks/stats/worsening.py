@@ -70,10 +70,10 @@ def worsening_of_each_group(
     value, freedom = np.diag(x.value), np.diag(x.freedom)
     proven, possible = (Estimates(value, np.diag(error) ** 2, freedom) for error in (x.proven, x.possible))
     found = judge_worst(new - old, proven, possible, limit, alpha, ceiling=True, method=_source(joint))
-    return JudgedWorsening(found, found.first, -1, *_shown(joint, lower_is_better, new[found.first], old[found.first]))
+    return JudgedWorsening(found, found.first, -1, *_shown(lower_is_better, new[found.first], old[found.first]))
 
 
-def _shown(joint: JointEstimates, lower_is_better: bool, new: float, old: float) -> tuple[float, float]:
+def _shown(lower_is_better: bool, new: float, old: float) -> tuple[float, float]:
     sign = 1.0 if lower_is_better else -1.0
     return sign * float(new), sign * float(old)
 
@@ -89,7 +89,7 @@ def worsening_of_worst_group(
     shown, before = _deciding(tests, new, limit, alpha), int(np.argmax(old))
     method = f"{_source(joint)}, maximum over {joint.groups} groups"
     found = _inference(tests, limit, alpha, float(new[shown] - old[before]), (shown, -1), joint.groups, method)
-    return JudgedWorsening(found, before, -1, *_shown(joint, lower_is_better, new[shown], old[before]))
+    return JudgedWorsening(found, before, -1, *_shown(lower_is_better, new[shown], old[before]))
 
 
 def worsening_of_disparity(joint: JointEstimates, limit: float, alpha: float) -> JudgedWorsening:

@@ -292,13 +292,23 @@ def test_html_says_what_the_text_says_and_needs_nothing_else():
         assert "src=" not in html
 
 
+def test_the_html_table_names_the_features_that_its_groups_have_values_of():
+    record = record_of(BIASED)
+    of_wards = tuple(dataclasses.replace(group, name=("icu", *group.name)) for group in record.groups)
+    first, second = (("icu", *name) for name in (record.first, record.second))
+    within = dataclasses.replace(record, control_features=("unit",), groups=of_wards, first=first, second=second)
+    assert "<th><bdi>unit, sex</bdi></th>" in within._repr_html_()
+    for combined in (record, dataclasses.replace(record, control_features=("unit",), strata="combined")):
+        assert "<th><bdi>sex</bdi></th>" in combined._repr_html_()
+
+
 def test_a_record_whose_numbers_are_withheld_says_so():
     record = record_of(BIASED)
     numbers = ("estimate", "low", "high", "p_violation", "p_adjusted", "p_compliance", "first", "second")
     why = SuppressionRecord(below=11, groups=(("female",), ("male",)))
     hidden = dataclasses.replace(record, **dict.fromkeys(numbers), groups=(), suppressed=why, reason="small groups")
     assert headline(hidden) == "forest: false_negative_rate by sex: breaks the limit of 0.10; small groups"
-    assert explanation(hidden)[0].endswith("as counts below 11 are suppressed: withheld: female; male.")
+    assert explanation(hidden)[0].endswith("as counts below 11 are suppressed; withheld: female; male.")
     assert "breaks the limit of 0.10" in hidden._repr_html_()
     assert [line for line, verdict in summary_lines([hidden]) if verdict] == [
         "  fail          false_negative_rate by sex: hidden, at most 0.10: small groups"
