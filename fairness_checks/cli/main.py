@@ -32,7 +32,8 @@ to see what a pull request does to the baseline:
 """
 
 _SCHEMA = """\
-Print the JSON Schema of thresholds.yaml, for editors; or look at one such file without its models.
+Print the JSON Schema of thresholds.yaml, for editors, or that of the evidence of a run; or look at
+one thresholds.yaml without its models.
 
 An editor with a YAML language server completes and checks the file, where its first line reads
   # yaml-language-server: $schema=thresholds.schema.json
@@ -82,11 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     diff.set_defaults(run=lambda parsed: _diff(parsed.old, parsed.new, as_json=parsed.json))
     schema = add(
         "schema",
-        help="print the JSON Schema of thresholds.yaml; check or expand such a file",
+        help="print the JSON Schema of thresholds.yaml or of evidence.json; check or expand a thresholds.yaml",
         description=_SCHEMA,
         epilog=_SCHEMA_CODES,
     )
     what = schema.add_mutually_exclusive_group()
+    what.add_argument("--evidence", action="store_true", help="print the JSON Schema of evidence.json")
     what.add_argument("--check", metavar="FILE", type=Path, help="say what is wrong with a file")
     what.add_argument("--expand", metavar="FILE", type=Path, help="print a file with its profiles filled in")
     schema.add_argument(
@@ -114,7 +116,9 @@ def _schema(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
         parser.error("--own-metric goes with --check or --expand")
     if parsed.check is not None:
         return check_file(parsed.check, parsed.own_metric)
-    return print_schema() if parsed.expand is None else expand_file(parsed.expand, parsed.own_metric)
+    if parsed.expand is not None:
+        return expand_file(parsed.expand, parsed.own_metric)
+    return print_schema(evidence=parsed.evidence)
 
 
 def _verify(path: Path, junit: Path | None, *, table: bool) -> int:

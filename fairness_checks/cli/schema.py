@@ -1,4 +1,4 @@
-"""`fairness-checks schema`: the shape of thresholds.yaml, and one such file checked or expanded without its models."""
+"""`fairness-checks schema`: the shape of thresholds.yaml and of evidence.json; one of the former without its models."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from fairness_checks.config.loading import GateConfig, check_names, load_config,
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.plain import printable
 from fairness_checks.question.own_metrics import any_metric
+from fairness_checks.report.evidence import evidence_schema
 
 __all__ = ["check_file", "expand_file", "print_schema"]
 
 
-def print_schema() -> int:
-    """Print the JSON Schema."""
-    sys.stdout.write(json.dumps(json_schema(), indent=2, allow_nan=False) + "\n")
+def print_schema(*, evidence: bool = False) -> int:
+    """Print the JSON Schema of thresholds.yaml, or of the evidence of a run."""
+    schema = evidence_schema() if evidence else json_schema()
+    sys.stdout.write(json.dumps(schema, indent=2, allow_nan=False) + "\n")
     return 0
 
 

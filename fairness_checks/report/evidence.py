@@ -11,9 +11,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fairness_checks.errors import EvidenceError
 from fairness_checks.plain import canonical_json
@@ -49,40 +49,65 @@ SCHEMA = 1
 _DEEPEST = 6  # levels that are written a line each
 
 
+class _Described(Strict):
+    """A part of the document, whose fields are described in its JSON Schema too."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = Strict.__pydantic_config__ | {"use_attribute_docstrings": True}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GitEvidence(Strict):
+class GitEvidence(_Described):
     """The commit of the project, and whether a tracked file differed from it."""
 
     commit: str
+    """Forty hexadecimal digits."""
     clean: bool
+    """Whether no tracked file differed from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunEvidence(Strict):
+class RunEvidence(_Described):
     """How a run came about."""
 
-    started: str  # in UTC, as in 2027-06-30T12:00:00Z, as is `ended`
+    started: str
+    """In UTC, as in 2027-06-30T12:00:00Z."""
     ended: str
-    day: str  # by which waivers hold
-    command: tuple[str, ...]  # arguments of pytest
-    whole: bool  # every configured check was to run
+    """In UTC."""
+    day: str
+    """By which waivers hold."""
+    command: tuple[str, ...]
+    """Arguments of pytest."""
+    whole: bool
+    """Whether every configured check was to run."""
     python: str
-    versions: dict[str, str]  # of packages that are installed
-    git: GitEvidence | None  # None outside a repository
+    """Version of Python."""
+    versions: dict[str, str]
+    """Of packages that are installed."""
+    git: GitEvidence | None
+    """Null outside a repository."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MetricEvidence(Strict):
+class MetricEvidence(_Described):
     """A metric of the user's own, but for its function; see `fairness_checks.Metric`. No end of its range is null."""
 
     name: str
+    """By which checks name it."""
     formula: str
+    """In words."""
     kind: Literal["mean", "proportion"]
+    """What is measured of each sample: a number, or whether something holds."""
     unit: str
+    """What n counts."""
     lower_is_better: bool | None
+    """Null where neither is."""
     lowest: float | None
+    """Of its range; null for none."""
     highest: float | None
+    """Of its range; null for none."""
     limits: tuple[str, ...]
+    """Kinds of limit that it takes."""
 
     @classmethod
     def of(cls, metric: Metric) -> MetricEvidence:
@@ -99,52 +124,77 @@ class MetricEvidence(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigurationEvidence(Strict):
+class ConfigurationEvidence(_Described):
     """The file of limits as it was read."""
 
-    file: str  # its name
-    sha256: str  # of its bytes
+    file: str
+    """Its name."""
+    sha256: str
+    """Of its bytes."""
     text: str
-    burden_of_proof: Literal["violation", "compliance"] | None  # of the command line, which wins over the file's
-    own_metrics: tuple[MetricEvidence, ...] = ()  # registered with `@fairness_metric`
-    responsible: tuple[str, str] | None = None  # name and role of who answers for the run, as the file says
-    test_data: TestData | None = None  # whether held-out samples come from where the models were trained
-    period: str | None = None  # in which held-out samples were collected, in the words of the file
+    """All of it."""
+    burden_of_proof: Literal["violation", "compliance"] | None
+    """Of the command line, which wins over the file's; null where none was given."""
+    own_metrics: tuple[MetricEvidence, ...] = ()
+    """Registered with `@fairness_metric`."""
+    responsible: tuple[str, str] | None = None
+    """Name and role of who answers for the run, as the file says."""
+    test_data: TestData | None = None
+    """Whether held-out samples come from where the models were trained."""
+    period: str | None = None
+    """In which held-out samples were collected, in the words of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineEvidence(Strict):
+class BaselineEvidence(_Described):
     """The baseline that was compared with."""
 
     file: str
+    """Its name."""
     sha256: str
+    """Of its bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataEvidence(Strict):
+class DataEvidence(_Described):
     """The held-out samples of a model."""
 
-    samples: int | None  # None where it would give a suppressed group back
-    sha256: str  # of labels, decisions, scores, errors, uncertainties, groups and clusters, in their order
-    missing: dict[str, int]  # by sensitive feature, samples without a value, as far as it gives no group back
+    samples: int | None
+    """Null where it would give a suppressed group back."""
+    sha256: str
+    """Of labels, decisions, scores, errors, uncertainties, groups and clusters, in their order."""
+    missing: dict[str, int]
+    """By sensitive feature, samples without a value, as far as it gives no group back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedEvidence(Strict):
+class AskedEvidence(_Described):
     """What a hand-written test asked; see `fairness_checks.question.checks.Check` and `Settings`."""
 
     metric: str
+    """Name of the metric."""
     by: tuple[str, ...]
+    """Sensitive features."""
     limit_kind: str
+    """Such as max_difference."""
     limit: float
+    """Its value."""
     control_features: tuple[str, ...]
+    """Features within whose strata groups are compared."""
     strata: Literal["each", "combined"]
+    """Whether the limit holds in each stratum, or for values standardised over them."""
     absent: tuple[tuple[str, ...], ...]
+    """Groups that cannot exist."""
     custom: MetricEvidence | None
+    """A metric of the user's own; null for the others."""
     alpha: float
+    """Level of each of the two tests."""
     correction: Literal["holm", "benjamini_hochberg", "none"]
+    """How p-values are adjusted over checks."""
     burden_of_proof: Literal["violation", "compliance"]
+    """What must be shown."""
     min_group_size: int
+    """Samples below which a group is not judged."""
 
     @classmethod
     def of(cls, check: Check, settings: Settings) -> AskedEvidence:
@@ -169,60 +219,92 @@ _OF_SETTINGS = ("alpha", "correction", "burden_of_proof", "min_group_size")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckEvidence(Strict):
+class CheckEvidence(_Described):
     """One check."""
 
-    question: str  # `Question.line`
-    asked: AskedEvidence | None = None  # of a hand-written test; the file of limits says the rest
-    statistics: str | None = None  # key among the statistics of its model
-    error: str | None = None  # why it could not be made
-    record: CheckRecord | None = None  # None where it could not be made, or was not run
-    why: str = ""  # its limit is what it is, as thresholds.yaml says
-    owner: str = ""  # who answers for the limit
-    look: Annotated[int, Field(ge=1)] | None = None  # at its question, as the baseline counts; None without one
+    question: str
+    """In one line, as `fairness_checks` names it everywhere."""
+    asked: AskedEvidence | None = None
+    """Of a hand-written test; of others the file of limits says it."""
+    statistics: str | None = None
+    """Key among the statistics of its model; null where there are none, or they are withheld."""
+    error: str | None = None
+    """Why it could not be made."""
+    record: CheckRecord | None = None
+    """The answer; null where it could not be made, or was not run."""
+    why: str = ""
+    """Its limit is what it is, as thresholds.yaml says."""
+    owner: str = ""
+    """Who answers for the limit."""
+    look: Annotated[int, Field(ge=1)] | None = None
+    """At its question, as the baseline counts; null without a baseline or a record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelEvidence(Strict):
+class ModelEvidence(_Described):
     """One model with all of its checks, or one verdict of a hand-written test."""
 
     model: str
-    test: str | None = None  # of a hand-written test, its id
+    """Name of its fixture; of a hand-written test what it calls the model."""
+    test: str | None = None
+    """Of a hand-written test, its id."""
     about: dict[str, str] = field(default_factory=dict)
-    inputs: InputRecord | None = None  # positive class, threshold, repeated rows, ...
-    held_out: tuple[str, ...] = ()  # this and the next two: notes and cautions of its records
+    """What the fixture said of the model and its data."""
+    inputs: InputRecord | None = None
+    """What the predictions mean: positive class, threshold, repeated rows and more."""
+    held_out: tuple[str, ...] = ()
+    """Notes of its records of held-out samples."""
     swept: tuple[str, ...] = ()
+    """Notes of its records of sweeps."""
     looks: tuple[str, ...] = ()
-    data: DataEvidence | None = None  # None where no samples were held out
-    cache: str | None = None  # what was read from the cache, and of when it is
-    # what its checks are decided by, under the first 16 digits of their sha256
+    """Cautions of its records."""
+    data: DataEvidence | None = None
+    """Null where no samples were held out."""
+    cache: str | None = None
+    """What was read from the cache, and of when it is."""
     statistics: dict[str, dict[str, Any]] = field(default_factory=dict)
-    checks: tuple[CheckEvidence, ...] = ()  # in the order of the file, also those not run: they count in the adjustment
+    """What its checks are decided by, under the first 16 digits of their sha256. An array is `{dtype: [...]}`, nested
+    by its axes, NaN as null; a part of several fields is `{its kind: {field: value}}`."""
+    checks: tuple[CheckEvidence, ...] = ()
+    """In the order of the file, also those not run: they count in the adjustment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailureEvidence(Strict):
+class FailureEvidence(_Described):
     """A test that failed for another reason than a verdict."""
 
     test: str
+    """Its id."""
     text: str
+    """First line of why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence(Strict):
+class Evidence(_Described):
     """All that is needed to judge a run again."""
 
-    schema: int = SCHEMA  # version of this layout
-    complete: bool  # the run came to its end; an incomplete one proves nothing
+    schema: int = SCHEMA
+    """Version of this layout."""
+    complete: bool
+    """Whether the run came to its end; one that did not proves nothing."""
     run: RunEvidence
+    """How it came about."""
     configuration: ConfigurationEvidence
-    baseline: BaselineEvidence | None  # None where nothing was compared with it
-    models: tuple[ModelEvidence, ...]  # sorted by model and test
-    failures: tuple[FailureEvidence, ...] = ()  # of tests that failed for another reason than a verdict
-    not_judged: dict[str, str] = field(default_factory=dict)  # tests and models without a verdict, and why
-    totals: dict[str, int] = field(default_factory=dict)  # records by verdict
+    """What was asked."""
+    baseline: BaselineEvidence | None
+    """Null where nothing was compared with it."""
+    models: tuple[ModelEvidence, ...]
+    """Sorted by model and test."""
+    failures: tuple[FailureEvidence, ...] = ()
+    """Of tests that failed for another reason than a verdict."""
+    not_judged: dict[str, str] = field(default_factory=dict)
+    """Tests, files and models without a verdict, and why."""
+    totals: dict[str, int] = field(default_factory=dict)
+    """Records by verdict."""
     exit_code: int
-    sha256: str = ""  # of the document without it: a checksum against accidents, no signature
+    """Of pytest."""
+    sha256: str = ""
+    """Of the rest, as JSON in ASCII with sorted keys and no blanks: a checksum against accidents, no signature."""
 
     @property
     def records(self) -> list[CheckRecord]:
@@ -285,9 +367,9 @@ def read_evidence(text: str) -> tuple[Evidence, bool]:
 def evidence_schema() -> dict[str, Any]:
     """Return the JSON Schema of the document."""
     return {
+        **_adapter().json_schema(mode="serialization"),
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "evidence.json of fairness_checks",
-        **_adapter().json_schema(mode="serialization"),
     }
 
 

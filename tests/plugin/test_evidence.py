@@ -13,6 +13,7 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import fairness_checks.cli.verify
@@ -131,6 +132,26 @@ def test_a_red_run_follows_from_its_evidence_and_its_junit_file(evident, capsys)
     said = capsys.readouterr().out
     assert said.endswith(", and 1 JUnit file compared: nothing differs\n")
     assert said.startswith("12 checks recomputed (1 fail, ")
+
+
+def test_the_schema_that_is_printed_describes_the_document(evident, capsys):
+    evident.gate("--fairness-update-baseline")
+    evident.gate("--fairness-report=out")
+    evident.write("thresholds.yaml", f"suppress_below: 200\n{LIMITS}")
+    evident.gate("--fairness-report=hidden")
+    capsys.readouterr()
+    assert main(["schema", "--evidence"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["title"] == "evidence.json of fairness_checks"
+    fits = jsonschema.Draft202012Validator(schema)
+    fits.check_schema(schema)
+    for document in map(evident.read, ("out", "hidden")):
+        fits.validate(document)
+        for change in ({"complete": "yes"}, {"models": [{}]}, {"more": 1}):
+            assert not fits.is_valid(document | change)
+    parts = {"Evidence": schema} | {name: part for name, part in schema["$defs"].items() if name.endswith("Evidence")}
+    assert len(parts) == 11
+    assert [(n, f) for n, p in parts.items() for f, of in p["properties"].items() if not of.get("description")] == []
 
 
 def test_workers_write_the_same_evidence(evident):
