@@ -16,7 +16,7 @@ from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.junit import RECORD_PROPERTY
 from fairness_checks.storage.files import read_regular
 
-__all__ = ["Snapshot", "junit_records", "read_snapshot"]
+__all__ = ["JUnitCase", "Snapshot", "junit_cases", "read_snapshot"]
 
 _NO_DATE = "0001-01-01"
 _OF_A_GATE = "fairness."  # how the names of its properties begin
@@ -59,7 +59,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 def _read_junit(content: bytes, source: str) -> Snapshot:
     models: dict[str, dict[str, Entry]] = {}
-    for text in junit_records(content, source) or ():
+    for text in (text for case in junit_cases(content, source) or () for text in case.records):
         try:
             record = CheckRecord.from_json(text)
         except RecordError as error:
@@ -76,23 +76,45 @@ def _read_junit(content: bytes, source: str) -> Snapshot:
     return Snapshot(source=source, kind="junit", models=models)
 
 
-def junit_records(content: bytes, source: str) -> list[str] | None:
-    """Return the values of the records' properties; None where not one property is of a gate."""
+@dataclass(slots=True)
+class JUnitCase:
+    """What a JUnit XML says of a test, or, of the suite, beside them."""
+
+    name: str
+    test: bool = True  # False for the suite
+    red: bool = False  # failed, or in error
+    properties: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def records(self) -> list[str]:
+        """The values of the records' properties."""
+        return [value for name, value in self.properties if name == RECORD_PROPERTY]
+
+
+def junit_cases(content: bytes, source: str) -> list[JUnitCase] | None:
+    """Return what is said of the suite, and then of each test; None where not one property is of a gate."""
     # Entities, which can make a small file a huge one, can only be declared in a DOCTYPE; no JUnit XML has one.
-    found: list[str] = []
-    names: set[str] = set()
+    found = [suite := JUnitCase("testsuite", test=False)]
+    inside = [suite]  # the test that is open, behind the suite
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        if name == "property":
-            names.add(attributes.get("name", ""))
-            if attributes.get("name") == RECORD_PROPERTY:
-                found.append(attributes.get("value", ""))
+        if name == "testcase":
+            found.append(JUnitCase(attributes.get("name", "")))
+            inside.append(found[-1])
+        elif name == "property":
+            inside[-1].properties.append((attributes.get("name", ""), attributes.get("value", "")))
+        elif name in ("failure", "error"):
+            inside[-1].red = True
+
+    def end(name: str) -> None:
+        if name == "testcase":
+            inside.pop()
 
     def doctype(*_: object) -> None:
         raise BaselineError(f"{source}:{parser.CurrentLineNumber}: XML with a DOCTYPE is refused; no JUnit XML has one")
 
     parser = expat.ParserCreate()
-    parser.StartElementHandler = start
+    parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.StartDoctypeDeclHandler = doctype
     try:
         parser.Parse(content, True)
@@ -100,4 +122,4 @@ def junit_records(content: bytes, source: str) -> list[str] | None:
         raise BaselineError(f"{source}:{error.lineno}: not XML: {expat.ErrorString(error.code)}") from error
     except (LookupError, ValueError) as error:  # an encoding that Python has not, or not for XML
         raise BaselineError(f"{source}:1: not XML that can be read: {error}; JUnit XML is UTF-8") from error
-    return found if any(name.startswith(_OF_A_GATE) for name in names) else None
+    return found if any(name.startswith(_OF_A_GATE) for case in found for name, _ in case.properties) else None

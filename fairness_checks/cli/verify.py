@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fairness_checks.baseline.provenance import installed_versions
-from fairness_checks.cli.snapshot import junit_records
+from fairness_checks.cli.snapshot import JUnitCase, junit_cases
 from fairness_checks.errors import EvidenceError, FairnessError, RecordError
 from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.recomputing import Difference, compare_records, differences
 from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.records.decision import turns_red
 from fairness_checks.report.evidence import FILENAME, Evidence, read_evidence
+from fairness_checks.report.junit import RECORD_PROPERTY, properties
 from fairness_checks.report.terminal import WIDTH, summary_lines
 from fairness_checks.storage.files import read_regular
 
@@ -31,11 +33,11 @@ def verify(path: Path, junit: Path | None = None, *, table: bool = False) -> int
     try:
         evidence, unchanged = read_evidence(_text(file))
         found = list(differences(evidence))
-        files = {each: _records(each) for each in ([junit] if junit is not None else _junit_files(file.parent))}
+        files = {each: _cases(each) for each in ([junit] if junit is not None else _junit_files(file.parent))}
         # One beside it that says nothing of a gate is of other tests; one that is named must be of this run.
-        compared = {each: texts or [] for each, texts in files.items() if texts is not None or junit is not None}
-        for each, texts in compared.items():
-            found += _against_junit(evidence, each, texts)
+        compared = {each: cases or [] for each, cases in files.items() if cases is not None or junit is not None}
+        for each, cases in compared.items():
+            found += _against_junit(evidence, each, cases)
     except FairnessError as error:
         sys.stderr.write(f"fairness-checks verify: {printable(str(error))}\n")
         return 2
@@ -86,8 +88,8 @@ def _junit_files(folder: Path) -> list[Path]:
     return [file for file in sorted(folder.glob("*.xml")) if b"<testsuite" in _content(file)]
 
 
-def _records(path: Path) -> list[str] | None:
-    return junit_records(_content(path), str(path))
+def _cases(path: Path) -> list[JUnitCase] | None:
+    return junit_cases(_content(path), str(path))
 
 
 def _content(path: Path) -> bytes:
@@ -101,18 +103,33 @@ def _content(path: Path) -> bytes:
         raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _against_junit(evidence: Evidence, path: Path, texts: Sequence[str]) -> Iterator[Difference]:
+def _against_junit(evidence: Evidence, path: Path, cases: Sequence[JUnitCase]) -> Iterator[Difference]:
     """Yield what a JUnit file says otherwise than the evidence: each record in one must be in the other."""
     own: dict[tuple[object, ...], list[CheckRecord]] = {}
     for record in evidence.records:
         own.setdefault(record.key, []).append(record)
-    for text in texts:
+    for case in cases:
+        yield from _against_case(case, own, path.name)
+    yield from _against_failures(evidence, cases, path.name)
+    for rest in own.values():
+        for record in rest:
+            place = f"{path.name}: {record.model}: {record.question.line}"
+            yield Difference(place, "nothing", f"verdict {record.verdict}, which the evidence has")
+
+
+def _against_case(
+    case: JUnitCase, own: Mapping[tuple[object, ...], list[CheckRecord]], file: str
+) -> Iterator[Difference]:
+    """Yield what is said of one test; of `own` records, take those out that it has."""
+    records = []
+    for text in case.records:
         try:
             record = CheckRecord.from_json(text)
         except RecordError as error:
-            yield Difference(path.name, "a record that cannot be", str(error))
+            yield Difference(file, "a record that cannot be", str(error))
             continue
-        place = f"{path.name}: {record.model}: {record.question.line}"
+        records.append(record)
+        place = f"{file}: {record.model}: {record.question.line}"
         same = own.get(record.key, [])
         if not same:
             yield Difference(place, f"verdict {record.verdict}", "nothing: the evidence does not have it")
@@ -120,7 +137,39 @@ def _against_junit(evidence: Evidence, path: Path, texts: Sequence[str]) -> Iter
         closest = next((each for each in same if each == record), same[0])
         same.remove(closest)
         yield from compare_records(place, record, closest)
-    for rest in own.values():
-        for record in rest:
-            place = f"{path.name}: {record.model}: {record.question.line}"
-            yield Difference(place, "nothing", f"verdict {record.verdict}, which the evidence has")
+    if case.test:
+        yield from _against_words(case, records, file)
+
+
+def _against_words(case: JUnitCase, records: Sequence[CheckRecord], file: str) -> Iterator[Difference]:
+    """Yield where a test's outcome, or what its properties say in words, is not that of its records."""
+    if not case.red and (fails := [r for r in records if turns_red(r.verdict, r.burden_of_proof)]):
+        yield Difference(f"{file}: {case.name}", "not failed", f"failed, by verdict {fails[0].verdict}")
+    said, follows = _by_name(case.properties), _by_name([pair for record in records for pair in properties(record)])
+    for name, values in follows.items():
+        # XML has no control characters, for which JUnit writers put others
+        if name != RECORD_PROPERTY and said.get(name) != values and all(map(str.isprintable, values)):
+            found = "nothing" if name not in said else "; ".join(said[name])
+            yield Difference(f"{file}: {case.name}: {name}", found, "; ".join(values))
+
+
+def _by_name(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return different values by name: a JUnit file has a pair once, however many records say it."""
+    found: dict[str, list[str]] = {}
+    for name, value in dict.fromkeys(pairs):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _against_failures(evidence: Evidence, cases: Sequence[JUnitCase], file: str) -> Iterator[Difference]:
+    """Yield where a JUnit file says of fewer tests that they failed than the evidence, or of some where none did."""
+    failed = [case.name for case in cases if case.red]
+    limits = [c.record for model in evidence.models if model.test is None for c in model.checks if c.record]
+    red = [record for record in limits if turns_red(record.verdict, record.burden_of_proof)]
+    if len(failed) < (least := max(len(red), len(evidence.failures))):
+        yield Difference(f"{file}: failed tests", f"{len(failed)}", f"{least} or more, as the evidence has it")
+    if failed and evidence.exit_code == 0:
+        yield Difference(f"{file}: failed tests", ", ".join(failed[:_NAMED]), "none, by exit code 0 of the evidence")
+
+
+_NAMED = 3

@@ -111,6 +111,9 @@ def _config(evidence: Evidence) -> GateConfig | Difference:
 def _of_file(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
     """Yield what is said twice, and otherwise than in the file."""
     given = evidence.configuration
+    said = [text.partition("=")[2] for text in evidence.run.command if text.startswith("--fairness-burden=")]
+    if said and said[-1] != given.burden_of_proof:
+        yield Difference("configuration.burden_of_proof", str(given.burden_of_proof), f"{said[-1]}, by run.command")
     for name in ("responsible", "test_data", "period"):
         if (found := getattr(given, name)) != (expected := getattr(config, name)):
             yield Difference(f"configuration.{name}", str(found), str(expected))
@@ -279,16 +282,21 @@ def _impossible(place: str, groups: MeasuredGroups) -> Iterator[Difference]:
 
 
 def _of_absence(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
-    """Yield checks of the file that have no verdict and did not fail, where all were to run."""
-    if not evidence.run.whole or not evidence.complete:
+    """Yield checks of the file that have no verdict, did not fail, and are not named as left out of a part."""
+    if not evidence.complete:
         return
+    left_out = set() if evidence.run.whole else evidence.not_judged.keys()
     there = {each.model: {e.question: e for e in each.checks} for each in evidence.models if each.test is None}
     for model in config.models:
         entries = there.get(model.name, {})
         for check in (entry.check for entry in model.checks):
             entry = entries.get(check.question.line)
-            if (entry is None or entry.record is None) and not _failed(evidence, check_name(model.name, check)):
+            name = check_name(model.name, check)
+            if f"{evidence.configuration.file}::{name}" in left_out or _failed(evidence, name):
+                continue
+            if entry is None or entry.record is None:
                 expected = "a verdict or a failed test, as every check was to run"
+                expected = expected if evidence.run.whole else "a verdict, a failed test, or a place in not_judged"
                 found = "no record" if entries else "no evidence"
                 yield Difference(f"{model.name}: {check.question.line}", found, expected)
 

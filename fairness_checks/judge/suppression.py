@@ -18,6 +18,7 @@ from fairness_checks.kinds import kind_of
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.small_cells import Hidden, Table, hidden_cells, is_small, small_details, table_of
 from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import parts_of
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import decide
 from fairness_checks.records.parts import GroupRecord, RegressionRecord, SuppressionRecord
@@ -203,7 +204,7 @@ def _attested(
         names = (known.statistics if isinstance(known, Comparison) else known).groups
         gone = tuple(sorted(name for name in names if hidden.holds(by, name)))
         if check.strata == "each":  # of standardised values each is of all strata
-            alone = not kind_of(check.definition).of_pairs
+            alone = not any(kind_of(part).of_pairs for part in parts_of(check.definition))
             groups = tuple(_alone(group, with_value=alone) for group in record.groups if group.name not in gone)
     return replace(
         record,

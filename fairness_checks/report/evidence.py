@@ -348,7 +348,7 @@ def seal(plain: dict[str, Any]) -> dict[str, Any]:
 def read_evidence(text: str) -> tuple[Evidence, bool]:
     """Read a document, and say whether its checksum is that of its content."""
     try:
-        plain = json.loads(text)
+        plain = json.loads(text, object_pairs_hook=_without_twins)
     except (ValueError, RecursionError) as error:
         raise EvidenceError(f"not JSON: {error}") from error
     if not isinstance(plain, dict) or "schema" not in plain or "models" not in plain:
@@ -362,6 +362,15 @@ def read_evidence(text: str) -> tuple[Evidence, bool]:
         where = ".".join(str(part) for part in first["loc"])
         raise EvidenceError(f"{where}: {first['msg']} ({error.error_count()} problems in all)") from error
     return evidence, evidence.sha256 == _checksum(plain)
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of which no key stands twice: of two, one reader takes the first and another the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        raise EvidenceError(f"the key {twice!r} stands twice in one object; no run writes that")
+    return found
 
 
 def evidence_schema() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from fairness_checks.judge.measurements import measure
 from fairness_checks.judge.suppression import adjusted_without, suppressed
 from fairness_checks.judge.verdict import judge_measured
 from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import METRICS
 from fairness_checks.report.evidence import DataEvidence
 from fairness_checks.stats.multiplicity import adjust
 
@@ -50,6 +51,20 @@ def test_without_the_key_all_is_shown():
 def test_where_no_group_is_small_all_is_shown():
     found, answers = shown(predictions(sex=SEXES), SEX)
     assert list(found.answers) == answers
+
+
+@pytest.mark.parametrize("metric", sorted(name for name, metric in METRICS.items() if name != "uncertainty_mismatch"))
+def test_a_small_group_withholds_each_metric(metric):
+    rng = np.random.default_rng(1)
+    y, error = np.tile([0, 1, 1, 0], 152), rng.random(608)
+    arrays = {"y_score": rng.random(608), "threshold": 0.5, "error": error, "uncertainty": rng.random(608)}
+    given_to = Predictions(y, sensitive_features={"sex": [*SEXES, *["x"] * 8]}, **arrays)
+    found, (answer,) = shown(given_to, Check(metric, ("sex",), "max_difference", 0.3))
+    (record,) = found.answers
+    assert record.withheld
+    assert record.verdict == answer.verdict
+    assert ("x",) in record.suppressed.groups
+    assert not [group.name for group in record.groups if group.name == ("x",)]
 
 
 def test_groups_in_few_clusters_are_small():

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -434,6 +435,91 @@ def test_what_contradicts_something_else_is_named_with_both_values(evident, chan
     assert verify(file) == 1
     lines = capsys.readouterr().out.splitlines()
     assert any(said in line and "; it follows: " in line for line in lines)
+
+
+def without_its_failing_checks(document):
+    """Make the failing checks such that could not be made, in a run that is green."""
+    for check in (check for model in document["models"] for check in model["checks"]):
+        if check["record"]["verdict"] == "fail":
+            check.update(record=None, statistics=None, error="FairnessError: forged")
+    del document["totals"]["fail"]
+    document["exit_code"] = 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (without_its_failing_checks, "no record; it follows: a verdict or a failed test"),
+        (lambda d: d["run"]["command"].append("--fairness-burden=compliance"), "burden_of_proof: None"),
+    ],
+    ids=["an error", "burden"],
+)
+def test_a_verdict_that_was_taken_away_is_found(evident, change, said, capsys):
+    evident.gate("--fairness-report=out")
+    document = evident.read()
+    change(document)
+    file = evident.path / "out" / "evidence.json"
+    file.write_text(json.dumps(resealed(document)), encoding="utf-8")
+    capsys.readouterr()
+    assert verify(file) == 1
+    assert said in capsys.readouterr().out
+
+
+def test_a_part_of_the_run_names_what_it_left_out(evident, capsys):
+    evident.gate("--fairness-report=out", "-k", "icu and accuracy and ward")
+    document = evident.read()
+    assert verify(evident.path / "out") == 0
+    del document["not_judged"]["thresholds.yaml::test_subgroups[icu-sex-false_negative_rate]"]
+    (evident.path / "out" / "evidence.json").write_text(json.dumps(seal(document)), encoding="utf-8")
+    capsys.readouterr()
+    assert verify(evident.path / "out") == 1
+    assert "a verdict, a failed test, or a place in not_judged" in capsys.readouterr().out
+
+
+def test_a_key_that_stands_twice_and_a_lost_checksum_are_named(evident, capsys):
+    evident.gate("--fairness-report=out")
+    file = evident.path / "out" / "evidence.json"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"exit_code": ', '"exit_code": 0, "exit_code": '), encoding="utf-8")
+    capsys.readouterr()
+    assert verify(file) == 2
+    assert "'exit_code' stands twice" in capsys.readouterr().err
+    document = json.loads(text)
+    del document["sha256"]
+    file.write_text(json.dumps(document), encoding="utf-8")
+    assert verify(file) == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new", "said"),
+    [
+        ("<failure.*?</failure>", "", "not failed; it follows: failed, by verdict fail"),
+        ('name="fairness.verdict" value="fail"', 'name="fairness.verdict" value="pass"', "fairness.verdict: pass"),
+        ('name="fairness.text" value="[^"]*"', 'name="fairness.text" value="fair"', "fairness.text: fair"),
+    ],
+    ids=["outcome", "verdict", "text"],
+)
+@pytest.mark.parametrize("family", ["xunit1", "xunit2"])
+def test_a_junit_file_that_says_otherwise_in_words_differs(evident, pattern, new, said, family, capsys):
+    evident.gate("--fairness-report=out", "--junitxml=out/junit.xml", "-o", f"junit_family={family}")
+    capsys.readouterr()
+    assert verify(evident.path / "out") == 0
+    file = evident.path / "out" / "junit.xml"
+    file.write_text(re.sub(pattern, new, file.read_text(encoding="utf-8"), flags=re.DOTALL), encoding="utf-8")
+    assert verify(evident.path / "out") == 1
+    assert said in capsys.readouterr().out
+
+
+def test_a_failed_test_in_junit_contradicts_a_green_run(project, capsys):
+    project.limits("fair_model")
+    assert project.gate("--fairness-report=out", "--junitxml=out/junit.xml").ret == 0
+    assert verify(project.path / "out") == 0
+    file = project.path / "out" / "junit.xml"
+    failed = '<testcase classname="a" name="b"><error message="x"/></testcase></testsuite>'
+    file.write_text(file.read_text(encoding="utf-8").replace("</testsuite>", failed), encoding="utf-8")
+    capsys.readouterr()
+    assert verify(project.path / "out") == 1
+    assert "junit.xml: failed tests: b; it follows: none" in capsys.readouterr().out
 
 
 def test_a_change_without_a_new_checksum_is_named_first(evident, capsys):
