@@ -29,7 +29,7 @@ from fairness_checks.question.gaps import Gap
 from fairness_checks.question.limits import LimitKind, Section, limits_in
 from fairness_checks.question.metric_names import metric_hint
 from fairness_checks.question.metrics import METRICS
-from fairness_checks.question.waivers import says_something
+from fairness_checks.question.waivers import says_nothing
 from fairness_checks.sweep.plan import require_test
 from fairness_checks.typing import TestData
 
@@ -119,8 +119,8 @@ def _not_blank(text: str) -> str:
 
 
 def _for_an_auditor(text: str) -> str:
-    if not says_something(text):
-        raise ValueError(f"{text!a} has no letter and no digit; an auditor reads this")
+    if (why := says_nothing(text)) is not None:
+        raise ValueError(why)
     return text
 
 

@@ -148,7 +148,11 @@ def _of_model(
             yield Difference(f"{where}: statistics {key}: exists", "false", "true, as it holds the check")
     lines = [check.question.line for check in checks]
     if [entry.question for entry in model.checks] != lines:
-        yield Difference(f"{where}: checks", "; ".join(e.question for e in model.checks), "; ".join(lines))
+        there = [entry.question for entry in model.checks]
+        for line in [line for line in lines if line not in there]:
+            yield Difference(f"{where}: {line}", "nothing", "a check of the file of limits")
+        for line in [line for line in there if line not in lines] or (there if sorted(there) == sorted(lines) else []):
+            yield Difference(f"{where}: {line}", "a check", "none of the file of limits, or in another order")
         return []
     yield from _of_statistics(where, model, statistics, day, config.suppress_below)
     for entry, check in zip(model.checks, checks, strict=True):
@@ -355,8 +359,8 @@ def _compare(where: str, found: Any, expected: Any) -> Iterator[Difference]:
             yield from _compare(f"{where}: {name}", found.get(name), expected.get(name))
     elif isinstance(found, list | tuple) and isinstance(expected, list | tuple) and len(found) == len(expected):
         for i, (one, other) in enumerate(zip(found, expected, strict=True)):
-            place = one["name"] if isinstance(one, dict) and "name" in one else i
-            yield from _compare(f"{where}[{place if isinstance(place, int) else ', '.join(place)}]", one, other)
+            name = one["name"] if isinstance(one, dict) and "name" in one else str(i)
+            yield from _compare(f"{where}[{name if isinstance(name, str) else ', '.join(name)}]", one, other)
     elif not _same(found, expected, least=0.0 if where.rpartition(": ")[2].startswith("p_") else _ROUNDING):
         yield Difference(where, _shown(found), _shown(expected))
 

@@ -12,11 +12,21 @@ from fairness_checks.baseline.entries import has_small_cells
 from fairness_checks.errors import EvidenceError, FairnessError
 from fairness_checks.findings.comparison import Comparison
 from fairness_checks.findings.statistics import Statistics, Swept
+from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.measurements import Measurements
 from fairness_checks.judge.verdict import Answer
 from fairness_checks.kinds import kind_of
 from fairness_checks.measure.measured_groups import MeasuredGroups
-from fairness_checks.measure.small_cells import Hidden, Table, hidden_cells, is_small, small_details, table_of
+from fairness_checks.measure.small_cells import (
+    Hidden,
+    Table,
+    crossed,
+    determined,
+    hidden_cells,
+    is_small,
+    small_details,
+    table_of,
+)
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import parts_of
 from fairness_checks.records.check_record import CheckRecord
@@ -47,20 +57,27 @@ class Shown:
             for name, count in found.missing.items()
             if count == 0 or (frozenset([name]) in self.hidden.cells and not self.hidden.of([name]))
         }
-        return replace(found, samples=None if self.hidden.total else found.samples, missing=told)
+        return replace(found, samples=None if self.hidden.total else found.samples, sha256=None, missing=told)
 
 
 def suppressed(
-    measured: Measurements, checks: Sequence[Check], answers: Sequence[Answer], settings: Settings, below: int | None
+    measured: Measurements,
+    checks: Sequence[Check],
+    answers: Sequence[Answer],
+    settings: Settings,
+    below: int | None,
+    predictions: Predictions | None = None,
 ) -> Shown:
     """Return what may be shown of a model's checks: no group of fewer than `below` samples, nor what gives it back.
 
     Verdicts stay: they are of all data. A check with a hidden group is attested: its statistics are withheld, and of
-    its record all but the verdict and the groups that may be shown.
+    its record all but the verdict and the groups that may be shown. `predictions` tell which feature says another, as
+    a ward its region: readers know that.
     """
     if below is None:
         return Shown(measured, answers)
-    hidden = hidden_cells(list(_tables(measured.statistics, below)), below)
+    says = {} if predictions is None else determined(predictions.sensitive_features)
+    hidden = hidden_cells(crossed(list(_tables(measured.statistics, below)), says), below)
     withheld = [_is_withheld(known, hidden, below) for known in measured.statistics]
     details = [isinstance(known, MeasuredGroups) and small_details(known, below) for known in measured.statistics]
     adjusted = adjusted_without(answers, withheld, details, settings)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +18,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.inputs.sensitive import MISSING, SensitiveFeature
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.metrics import CELLS
 
-__all__ = ["Hidden", "Table", "hidden_cells", "is_small", "small_details", "table_of"]
+__all__ = ["Hidden", "Table", "crossed", "determined", "hidden_cells", "is_small", "small_details", "table_of"]
 
 Counts = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -58,6 +60,32 @@ class Hidden:
     def holds(self, by: Sequence[str], cell: Cell) -> bool:
         """Say whether a group is hidden."""
         return frozenset(zip(by, cell, strict=True)) in self.of(by)
+
+
+def determined(features: Mapping[str, SensitiveFeature]) -> dict[tuple[str, str], dict[str, str]]:
+    """Return, of each pair of features of which the first says the second, as a ward its region, which value which."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for (one, a), (other, b) in itertools.permutations(features.items(), 2):
+        there = np.unique(np.stack([a.codes, b.codes]), axis=1).T.tolist()
+        if len({i for i, _ in there}) == len(there):
+            found[one, other] = {_value(a, i): _value(b, j) for i, j in there}
+    return found
+
+
+def _value(feature: SensitiveFeature, code: int) -> str:
+    return MISSING if code < 0 else feature.groups[code]
+
+
+def crossed(tables: Sequence[Table], says: Mapping[tuple[str, str], Mapping[str, str]]) -> list[Table]:
+    """Return tables with what readers know to be in them: by wards, also by the regions that these lie in."""
+    more = []
+    for table in tables:
+        for (one, other), second in says.items():
+            if one in table.by and other not in table.by:
+                at = table.by.index(one)
+                cells = tuple((*cell, second[cell[at]]) for cell in table.cells)
+                more.append(Table((*table.by, other), cells, table.counts))
+    return [*tables, *more]
 
 
 def is_small(counts: npt.ArrayLike, below: int) -> Mask:

@@ -360,7 +360,8 @@ class Gate:
         evaluation = dataclasses.replace(evaluation, accepted=self.baseline.accepted(model, checks))
         measured = measure(evaluation, checks, self.settings)
         answers = judge_measured(model, measured, checks, self.settings, self.limits.waivers, self.today)
-        shown = suppressed(measured, checks, answers, self.settings, self.limits.suppress_below)
+        below = self.limits.suppress_below
+        shown = suppressed(measured, checks, answers, self.settings, below, evaluation.predictions)
         if leave := self._config.stash.get(EVIDENCE, None):
             from fairness_checks.judge.evidencing import model_evidence
 

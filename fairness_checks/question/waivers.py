@@ -17,14 +17,24 @@ from fairness_checks.question.gaps import Gap
 from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.question import Question
 
-__all__ = ["Waiver", "find_waiver", "says_something", "waiver_entry", "waiver_yaml"]
+__all__ = ["Waiver", "find_waiver", "says_nothing", "waiver_entry", "waiver_yaml"]
 
 _WRITTEN = {"limit_kind": "limit"}  # field of a question: as waivers have it
 
 
-def says_something(text: str) -> bool:
-    """Say whether a reason or a name has a letter or a digit: a dot, or a space of no width, answers for nothing."""
-    return any(character.isalnum() for character in text)
+_UNFILLED = "TODO"  # of an entry to be pasted
+
+
+def says_nothing(text: str) -> str | None:
+    """Return why a reason or a name answers for nothing, as a dot, a space of no width, or what is yet to be filled in.
+
+    None where it says something.
+    """
+    if not any(character.isalnum() for character in text):
+        return f"{text!a} has no letter and no digit; an auditor reads this"
+    if text.split()[0].rstrip(":,.").casefold() == _UNFILLED.casefold():
+        return f"{text!a} is yet to be filled in; an auditor reads this"
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +58,8 @@ class Waiver:
 
     def __post_init__(self) -> None:
         for name in ("reason", "approved_by"):
-            if not says_something(getattr(self, name)):
-                raise ConfigurationError(f"{name}: a waiver needs one; it is what an auditor reads")
+            if (why := says_nothing(getattr(self, name))) is not None:
+                raise ConfigurationError(f"{name}: {why}")
         if not self.by:
             raise ConfigurationError("by: a waiver names the sensitive features of the check that it waives")
 
@@ -75,7 +85,7 @@ def waiver_entry(model: str, question: Question) -> str:
 
 def waiver_yaml(model: str, question: Question, expires: date) -> str:
     """Return the whole entry, as lines to be pasted under ``waivers:`` and filled in."""
-    filled = {"reason": "TODO why this is accepted", "approved_by": "TODO name", "expires": expires}
+    filled = {"reason": f"{_UNFILLED} why this is accepted", "approved_by": f"{_UNFILLED} name", "expires": expires}
     entry = [_naming(model, question) | filled]
     text = yaml.safe_dump(entry, default_flow_style=None, sort_keys=False, width=math.inf)
     return "".join(f"  {line}\n" for line in text.splitlines())

@@ -161,7 +161,7 @@ class DataEvidence(_Described):
 
     samples: int | None
     """Null where it would give a suppressed group back."""
-    sha256: str
+    sha256: str | None
     """Of labels, decisions, scores, errors, uncertainties, groups and clusters, in their order."""
     missing: dict[str, int]
     """By sensitive feature, samples without a value, as far as it gives no group back."""

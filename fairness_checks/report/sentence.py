@@ -290,10 +290,10 @@ def _others(record: CheckRecord) -> str:
         return ""
     side = "above it" if LIMITS[record.limit_kind].ceiling else "below it"
     if len(rest) > _MOST_NAMED:
-        return f"; {len(rest)} more groups are {side}, all named below"
+        return f"; {len(rest)} more groups were seen {side}, all named below"
     amounts = _amounts(record, [record.group(name) for name in (record.first,) if name is not None], [])
     names = [f"{who(record, group.name)} ({amounts.bare(_limited(record, group))})" for group in rest]
-    return f"; also {side}: {', '.join(names)}"
+    return f"; also seen {side}: {', '.join(names)}"
 
 
 def _certainty(record: CheckRecord) -> str:

@@ -392,6 +392,7 @@ GOOD_WAIVER = {
         ({"reason": "' '"}, "reason: is empty; an auditor reads this"),
         ({"approved_by": "''"}, "approved_by: is empty; an auditor reads this"),
         ({"reason": '"."'}, "reason: '.' has no letter and no digit; an auditor reads this"),
+        ({"approved_by": "'todo: name'"}, "approved_by: 'todo: name' is yet to be filled in; an auditor reads this"),
         ({"reason": r'"\u200b"'}, r"reason: '\u200b' has no letter and no digit"),
         (
             {"approved_by": "yes"},

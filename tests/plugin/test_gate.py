@@ -142,6 +142,11 @@ def test_a_waiver_that_is_pasted_from_the_terminal_is_one(project, more):
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("waivers: []", f"waivers:\n{pasted}"), encoding="utf-8")
     result = project.gate()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "reason: 'TODO why this is accepted' is yet to be filled in" in result.stderr.str()
+    filled = pasted.replace("TODO why this is accepted", "retraining is under way").replace("TODO name", "A. Auditor")
+    path.write_text(text.replace("waivers: []", f"waivers:\n{filled}"), encoding="utf-8")
+    result = project.gate()
     assert result.ret == 0
     assert result.parseoutcomes() == {"waived": 1, "passed": 1}
     assert not any(line.startswith("To accept this") for line in result.outlines)

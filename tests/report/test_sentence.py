@@ -223,10 +223,10 @@ def test_all_groups_past_a_ceiling_or_a_floor_are_named_and_none_of_them_is_hidd
     assert sorted(group.label for group in breaking(record)) == sorted(names)
     line, below = headline(record), explanation(record)
     if count <= 6:
-        assert f"also {side} it: " in line
+        assert f"also seen {side} it: " in line
         assert all(f"site={name} (" in line for name in names[1:])
     else:
-        assert f"{count - 1} more groups are {side} it, all named below" in line
+        assert f"{count - 1} more groups were seen {side} it, all named below" in line
     assert all(any(text.startswith(f"  {name}: ") for text in below) for name in names)
     assert below[-1].startswith("Predictions") or any("more groups" in text for text in below)
 
@@ -245,7 +245,7 @@ def test_a_group_that_could_not_be_judged_is_not_said_to_be_past_the_limit():
     record = sites([0.9, 0.8, 0.1], "max_value", 0.5)
     few = dataclasses.replace(record.groups[1], problem="4 samples, fewer than min_group_size 10")
     record = dataclasses.replace(record, groups=(record.groups[0], few, record.groups[2]))
-    assert "also above it" not in headline(record)
+    assert "above it" not in headline(record)
 
 
 def test_a_metric_of_ones_own_is_told_by_its_name_and_its_unit():
