@@ -18,6 +18,9 @@ from fairness_checks.report.evidence import CheckEvidence
 
 __all__ = ["Asked", "contradictions"]
 
+_VIOLATED = ("fail", "waived")
+_NEAR = 1e-9  # by which a rate of another machine may differ
+
 Contradiction: TypeAlias = tuple[str, str, str]
 """Of a record: a field, what stands there, and what follows."""
 
@@ -62,9 +65,6 @@ def contradictions(entry: CheckEvidence, record: CheckRecord, check: Check, aske
         yield from _of_group(group, record.suppressed.below)
 
 
-_VIOLATED = ("fail", "waived")
-
-
 def _asked(check: Check, asked: Asked) -> dict[str, Any]:
     """Return the fields of a record that are the same whatever the data."""
     settings, said, swept = asked.settings, asked.said, check.gap is not None
@@ -92,11 +92,8 @@ def _of_group(group: GroupRecord, below: int) -> Iterator[Contradiction]:
         counts |= {"events": group.events, "n - events": group.n - group.events}
         if not 0 <= group.events <= group.n:
             yield f"groups[{group.label}]: events", str(group.events), f"at most {group.n}"
-        elif group.rate is not None and group.n and abs(group.rate - group.events / group.n) > _ROUNDING:
+        elif group.rate is not None and group.n and abs(group.rate - group.events / group.n) > _NEAR:
             yield f"groups[{group.label}]: rate", f"{group.rate:.17g}", f"{group.events / group.n:.17g}"
     for name, count in counts.items():
         if is_small(count, below).any():
             yield f"groups[{group.label}]: {name}", str(count), f"withheld: below {below}"
-
-
-_ROUNDING = 1e-9

@@ -24,11 +24,10 @@ from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.measurements import Measurements, Said
 from fairness_checks.judge.suppression import shows_small_cells
 from fairness_checks.judge.verdict import Answer, judge_measured
-from fairness_checks.judge.waiver_use import day_problem, use_problem
+from fairness_checks.judge.waiver_use import day_problem, use_problem, waiver_name
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.names import check_name, waiver_names
-from fairness_checks.question.waivers import Waiver
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
 from fairness_checks.report.evidence import CheckEvidence, DataEvidence, Evidence, ModelEvidence, statistics_id
@@ -324,11 +323,7 @@ def _of_waivers(
             named = dict(zip(checks[waiver.model], found, strict=True))
             problem = use_problem(waiver, config.waivers, named, day)
         if problem is not None and not _failed(evidence, name):
-            yield Difference(_named(waiver), "in order", problem)
-
-
-def _named(waiver: Waiver) -> str:
-    return f"waiver of {waiver.check} {waiver.metric} by {', '.join(waiver.by)} of {waiver.model}"
+            yield Difference(waiver_name(waiver), "in order", problem)
 
 
 def _of_outcome(evidence: Evidence) -> Iterator[Difference]:

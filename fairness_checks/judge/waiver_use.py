@@ -10,7 +10,7 @@ from fairness_checks.question.question import Question
 from fairness_checks.question.waivers import Waiver, find_waiver, waiver_entry
 from fairness_checks.records.check_record import CheckRecord
 
-__all__ = ["LONGEST", "day_problem", "use_problem", "waiver_text"]
+__all__ = ["LONGEST", "day_problem", "use_problem", "waiver_name", "waiver_text"]
 
 LONGEST = timedelta(days=366)
 """A debt is accepted for a year at most; then somebody looks at it again."""
@@ -57,7 +57,11 @@ def _is_broken(answer: CheckRecord | Exception) -> bool:
     return isinstance(answer, Exception) or answer.verdict == "fail"
 
 
+def waiver_name(waiver: Waiver) -> str:
+    """Return what a waiver accepts, in a few words."""
+    return f"waiver of {waiver.check} {waiver.metric} by {', '.join(waiver.by)} of {waiver.model}"
+
+
 def waiver_text(waiver: Waiver) -> str:
     """Return what a waiver accepts, who accepted it, why, and until when, in one line."""
-    subject = f"{waiver.check} {waiver.metric} by {', '.join(waiver.by)} of {waiver.model}"
-    return printable(f"waiver of {subject}, until {waiver.expires} by {waiver.approved_by}: {waiver.reason}")
+    return printable(f"{waiver_name(waiver)}, until {waiver.expires} by {waiver.approved_by}: {waiver.reason}")

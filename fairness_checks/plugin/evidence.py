@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fairness_checks.plain import printable, shorten
+from fairness_checks.plugin.given_files import digest_in
 from fairness_checks.plugin.keys import GATE
 from fairness_checks.plugin.scratch import SCRATCH
 from fairness_checks.plugin.suite import LimitsTest
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["EvidenceOfRun"]
 
 _PARTS = "fairness_evidence"  # of a test report: where the parts are that its test left
-_SHA256 = 64  # digits
 _SHOWN = 500  # characters of why a test failed
 OWN_PARTS: pytest.StashKey[list[str]] = pytest.StashKey()  # of a hand-written test, one a verdict
 
@@ -147,13 +147,12 @@ class EvidenceOfRun:
         from fairness_checks.report.evidence import BaselineEvidence, Evidence, FailureEvidence
 
         gate = self._config.stash[GATE]
-        digest = gate.files.get("baseline")
-        there = digest is not None and len(digest) == _SHA256
+        digest = digest_in(gate.files, "baseline")
         return Evidence(
             complete=complete,
             run=self._run(),
             configuration=self._configuration,
-            baseline=BaselineEvidence(file=gate.baseline.path.name, sha256=digest or "") if there else None,
+            baseline=None if digest is None else BaselineEvidence(file=gate.baseline.path.name, sha256=digest),
             models=tuple(models),
             failures=tuple(FailureEvidence(test=test, text=text) for test, text in sorted(self._failures.items())),
             not_judged=dict(sorted(self._ledger.not_judged.items())),

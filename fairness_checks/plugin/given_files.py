@@ -14,8 +14,9 @@ import pytest
 
 from fairness_checks.storage.files import read_regular
 
-__all__ = ["digests_of", "limits_path", "rewritten"]
+__all__ = ["digest_in", "digests_of", "limits_path", "rewritten"]
 
+_SHA256 = 64  # digits
 _ABSENT = "absent"
 _WORDS = {"limits": "the file of limits", "baseline": "the baseline"}
 
@@ -41,6 +42,12 @@ def _digest(path: Path) -> str:
         return _ABSENT
     except OSError as error:
         return f"unreadable {error.errno}"
+
+
+def digest_in(files: Mapping[str, str], name: str) -> str | None:
+    """Return the sha256 of a file that decides; None where it was not there, could not be read, or does not decide."""
+    digest = files.get(name, "")
+    return digest if len(digest) == _SHA256 else None
 
 
 def rewritten(limits: Path, before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fairness_checks.plain import printable
+from fairness_checks.plugin.given_files import digest_in
 from fairness_checks.plugin.keys import GATE
 
 __all__ = ["complete_junit", "with_error"]
@@ -39,7 +40,7 @@ def _of_run(config: pytest.Config) -> Iterator[tuple[str, str]]:
 
     gate = config.stash[GATE]
     yield "fairness.config", gate.node_prefix
-    if len(digest := gate.files.get("limits", "")) == _SHA256:
+    if digest := digest_in(gate.files, "limits"):
         yield "fairness.config.sha256", digest
     yield "fairness.burden_of_proof", gate.settings.burden_of_proof
     yield "fairness.seed", str(gate.limits.seed)
@@ -52,7 +53,6 @@ def _of_run(config: pytest.Config) -> Iterator[tuple[str, str]]:
         yield "fairness.unchecked", f"{model}: {reason}"
 
 
-_SHA256 = 64  # digits
 _EMPTY = b'<testsuites><testsuite name="pytest" failures="0" skipped="0" time="0"/></testsuites>'
 _OF_A_RUN = ("fairness", "test_run_ends_in_order")  # class and name of what is no test of the project
 
