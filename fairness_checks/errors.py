@@ -77,13 +77,14 @@ _OPPOSITES = (("min", "max"), ("best", "worst"), ("true", "false"), ("positive",
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """Return a clause that names the nearest allowed name, or all of them; what says the opposite is not near."""
     names = sorted(set(allowed))
-    near = [other for other in names if not _is_opposite(name, other)]
-    return listed(next(iter(difflib.get_close_matches(name, near, n=1, cutoff=0.6)), None), names)
+    near = {other.strip().casefold(): other for other in names if not _is_opposite(name, other)}
+    found = difflib.get_close_matches(name.strip().casefold(), near, n=1, cutoff=0.6)
+    return listed(near[found[0]] if found else None, names)
 
 
 def listed(nearest: str | None, names: Iterable[str]) -> str:
     """Return a clause that names the nearest of some names, where there is one, and all of them."""
-    listing = ", ".join(names) or "none"
+    listing = ", ".join(name if name == name.strip() else repr(name) for name in names) or "none"
     return f"did you mean {nearest!r}? (allowed: {listing})" if nearest else f"allowed: {listing}"
 
 

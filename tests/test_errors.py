@@ -36,3 +36,9 @@ def test_the_opposite_is_not(name, allowed):
 
 def test_nothing_is_allowed():
     assert did_you_mean("sex", []) == "allowed: none"
+
+
+@pytest.mark.parametrize(("name", "allowed"), [("sex", ["Sex ", "age"]), ("SEX", ["sex"]), (" sex", ["sex"])])
+def test_a_name_that_differs_in_blanks_or_case_is_near_and_its_blanks_are_seen(name, allowed):
+    assert did_you_mean(name, allowed).startswith(f"did you mean {allowed[0]!r}? (allowed: ")
+    assert "'Sex '" in did_you_mean("other", ["Sex "])

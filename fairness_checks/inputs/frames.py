@@ -48,7 +48,8 @@ def read_columns(frame: Any, roles: Mapping[str, Any]) -> dict[Any, nw.Series[An
         raise InvalidPredictions(f"frame: a column is there twice; rename one ({said})") from error
     except TypeError as error:
         raise InvalidPredictions(
-            f"frame: {library_name(frame)} is no frame that narwhals reads (pandas, polars, pyarrow, DuckDB, ...)"
+            f"frame: {library_name(frame)} is no frame that narwhals reads (pandas, polars, pyarrow, DuckDB, ...); "
+            "give the table, or a query such as con.sql(...), not a connection, a path or a dict"
         ) from error
     try:
         _refuse_names(roles, native.columns, frame)

@@ -131,7 +131,8 @@ def _complete(feature: SensitiveFeature, missing: Missing) -> SensitiveFeature:
         absent = feature.codes < 0
         raise InvalidPredictions(
             f"sensitive_features[{feature.name!r}]: {int(absent.sum())} of {len(absent)} values are missing: "
-            f"{first_rows(absent)}; fill them in, or set `missing_sensitive: group` to make them a group of their own"
+            f"{first_rows(absent)}; fill them in, or set `missing_sensitive: group` under `defaults:` "
+            "to make them a group of their own"
         )
     if MISSING in feature.groups:
         raise InvalidPredictions(
