@@ -16,7 +16,7 @@ import numpy as np
 from fairness_checks.config.loading import GateConfig, parse_config
 from fairness_checks.errors import ConfigurationError, EvidenceError, RecordError
 from fairness_checks.findings.comparison import Comparison
-from fairness_checks.findings.statistics import Statistics
+from fairness_checks.findings.statistics import Statistics, Swept
 from fairness_checks.findings.statistics_json import statistics_from_json
 from fairness_checks.inputs.sensitive import MISSING
 from fairness_checks.judge.attesting import Asked, contradictions
@@ -27,6 +27,7 @@ from fairness_checks.judge.verdict import Answer, judge_measured
 from fairness_checks.judge.waiver_use import day_problem, use_problem, waiver_name
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.metrics import CELLS, METRICS
 from fairness_checks.question.names import check_name, waiver_names
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
@@ -249,6 +250,8 @@ def _of_statistics(
             yield Difference(place, "counts that are small", f"none below {below}, as small cells are suppressed")
         if isinstance(known, Comparison) and known.entry is not None and known.entry.date > day.isoformat():
             yield Difference(f"{place}: date", known.entry.date, f"{day} or earlier: dates run backwards")
+        if isinstance(known, Swept):
+            yield from _of_trainings(place, known)
         groups = known.statistics if isinstance(known, Comparison) else known
         if not isinstance(groups, MeasuredGroups):
             continue
@@ -271,6 +274,25 @@ def _of_data(where: str, data: DataEvidence, groups: MeasuredGroups, *, suppress
         there = sum(n for name, n in zip(groups.groups, groups.samples.tolist(), strict=True) if name[i] == MISSING)
         if (said := data.missing.get(feature)) != there and not (suppresses and said is None):
             yield Difference(f"{where}: missing: {feature}", str(said), str(there))
+
+
+def _of_trainings(place: str, swept: Swept) -> Iterator[Difference]:
+    """Yield what of a group in a training of a sweep is not what its confusion counts say."""
+    for training in swept.results.results:
+        for name, group in training.groups.items():
+            if group.counts is None:
+                continue
+            where = f"{place}: {training.mix}, {training.feature_set}, repeat {training.repeat}: {name}"
+            if sum(group.counts) != group.test:
+                yield Difference(f"{where}: test", f"{group.test}", f"{sum(group.counts)}, as its counts say")
+            counts = dict(zip(CELLS, group.counts, strict=True))
+            for rate, found in group.values.items():
+                metric = METRICS.get(rate)
+                if metric is None or not metric.numerator:
+                    continue
+                events, n = (sum(counts[cell] for cell in cells) for cells in (metric.numerator, metric.denominator))
+                if not _same(found, events / n if n else None, least=0.0):
+                    yield Difference(f"{where}: {rate}", _shown(found), f"{events} of {n}")
 
 
 def _impossible(place: str, groups: MeasuredGroups) -> Iterator[Difference]:

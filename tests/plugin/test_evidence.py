@@ -19,7 +19,9 @@ import pytest
 
 import fairness_checks.cli.verify
 import fairness_checks.findings.regression
-import fairness_checks.judge.evidencing  # noqa: F401 - for its side effect, as in conftest.py
+import fairness_checks.judge.evidencing
+import fairness_checks.sweep.runs  # noqa: F401 - for its side effect, as in conftest.py
+from benchmarks.sweep_project import MODEL as SWEPT
 from fairness_checks.cli.main import main
 from fairness_checks.report import formats
 from fairness_checks.report.evidence import read_evidence, seal, statistics_id
@@ -598,6 +600,38 @@ def test_statistics_that_no_data_have_are_differences_whatever_they_break(eviden
     capsys.readouterr()
     assert verify(file) == 1
     assert capsys.readouterr().out.startswith("ward: ")
+
+
+SWEEP = """version: 1
+models:
+  swept:
+    sweep:
+      by: sex
+      mixes: {as_is: as_is, half: {female: 0.5, male: 0.5}}
+      repeats: 5
+      checks: [{metric: accuracy, max_difference: 0.2}]
+"""
+NOT_OF_COUNTS = {
+    "a rate": lambda group: group["values"].update(false_negative_rate=0.123),
+    "a rate of nothing": lambda group: group["values"].update(false_negative_rate=None),
+    "rows": lambda group: group.update(test=1 + group["test"]),
+}
+
+
+@pytest.mark.parametrize("change", NOT_OF_COUNTS.values(), ids=NOT_OF_COUNTS)
+def test_values_of_a_training_are_those_of_its_counts(project, change, capsys):
+    project.write("conftest.py", SWEPT)
+    project.write("thresholds.yaml", SWEEP)
+    project.gate("--fairness-report=out")
+    assert verify(project.path / "out") == 0
+    document = json.loads((project.path / "out" / "evidence.json").read_text(encoding="utf-8"))
+    (statistics,) = document["models"][0]["statistics"].values()
+    change(statistics["sweep"]["results"]["results"][0]["groups"]["male"])
+    file = project.path / "changed.json"
+    file.write_text(json.dumps(resealed(document)), encoding="utf-8")
+    capsys.readouterr()
+    assert verify(file) == 1
+    assert ": as_is, all, repeat 0: male: " in capsys.readouterr().out
 
 
 ERRORS = "{metric: mean_absolute_error, by: sex, max_difference: 0.3}"
