@@ -266,7 +266,10 @@ def _bare_regression(regression: RegressionRecord) -> RegressionRecord:
     return replace(regression, **nothing, pairing="withheld")
 
 
-_FEW = re.compile(r"\b\d+(?= (?:of \d+ )?(?:different )?(?:samples?|values?|rows?|clusters?|positives|negatives)\b)")
+_FEW = re.compile(
+    r"(?<![\w,.])\d[\d,]*(?= (?:of [\d,]+ )?(?:different )?(?:samples?|values?|rows?|clusters?|positives|negatives)\b)"
+)
+_ROWS = re.compile(r"\brows? (\d+)(?: \(.*?\))?(?:, \d+(?: \(.*?\))?)*(?:, \.\.\.)?")
 
 
 def _masked(error: Exception, below: int) -> Exception:
@@ -275,7 +278,9 @@ def _masked(error: Exception, below: int) -> Exception:
         return error
 
     def few(found: re.Match[str]) -> str:
-        return f"fewer than {below}" if 0 < int(found.group()) < below else found.group()
+        return f"fewer than {below}" if 0 < int(found.group().replace(",", "")) < below else found.group()
 
     text = _FEW.sub(few, str(error))
+    if text != str(error):
+        text = _ROWS.sub(r"such as row \1", text)  # a list of all of them counts them
     return error if text == str(error) else type(error)(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -131,6 +132,24 @@ def test_the_error_of_a_check_counts_no_few_samples():
     (error,) = found.answers
     assert isinstance(error, InvalidPredictions)
     assert "has fewer than 11 samples" in str(error)
+
+
+@pytest.mark.parametrize("few", [1, 3, 5, 6, 10])
+@pytest.mark.parametrize("value", [None, "NA"])
+def test_an_error_about_few_samples_lists_no_rows_that_count_them(few, value):
+    sexes = SEXES.astype(object)
+    sexes[7 : 7 + few] = value
+    found, _ = shown(predictions(sex=sexes), SEX)
+    (error,) = found.answers
+    assert re.findall(r"\d+", str(error)) == ["11", "600", "7"]
+    assert "such as row 7" in str(error)
+
+
+def test_a_count_with_a_comma_is_no_small_one():
+    sexes = np.repeat(SEXES, 10).astype(object)
+    sexes[:1003] = None
+    found, (answer,) = shown(predictions(sex=sexes), SEX)
+    assert found.answers == [answer]
 
 
 def test_values_over_strata_are_withheld_with_a_small_stratum():
