@@ -395,6 +395,8 @@ class Ledger:
         errors = [node for node in self._failed if node not in self.records]
         for line, verdict in summary_lines(records, verbose=verbose, width=width, told=told, errors=errors):
             terminalreporter.line(line, **({_COLOURS[verdict]: True} if verdict else {}))
+        if not verbose and any(record.verdict == "fail" for record in records):
+            terminalreporter.line("-v prints the waiver to paste for each failure")
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

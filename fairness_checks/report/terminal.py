@@ -108,7 +108,7 @@ def _by_model(
         for record in some:
             yield from _opened(record.verdict, _numbers(record), width)
             yield from ((line, None) for line in _below(record, width, answered, told=told))
-            for line in _mixes(record, mixes, width) if verbose else ():
+            for line in _mixes(record, mixes) if verbose else ():
                 yield from ((part, None) for part in wrap(line, width, "  ", "    "))
 
 
@@ -170,6 +170,8 @@ def _groups(record: CheckRecord, width: int, *, told: bool) -> Iterator[str]:
         more = len([group for group in past if group not in shown])
         of_them = f", {more} of them past the limit, named above" if more else ""
         yield f"and {rest} more group{'' if rest == 1 else 's'}{of_them}"
+    if record.suppressed is not None and record.suppressed.groups:
+        yield f"withheld: {'; '.join(printable(', '.join(name)) for name in record.suppressed.groups)}"
 
 
 def _value(group: GroupRecord) -> str:
@@ -224,11 +226,11 @@ def _answer(record: CheckRecord, answered: set[str]) -> str | None:
     return line
 
 
-def _mixes(record: CheckRecord, shown: set[tuple[str, ...]], width: int) -> Iterator[str]:
-    """Show groups by mixes, once for all checks that share them; a check that fails shows them above."""
+def _mixes(record: CheckRecord, shown: set[tuple[str, ...]]) -> Iterator[str]:
+    """Show groups by mixes whole, once for all checks that share them; a check that fails shows them above."""
     if record.sweep is None or record.withheld or turns_red(record.verdict, record.burden_of_proof):
         return
-    lines = tuple(table_lines(record.sweep, min(width, WIDTH) - 3))
+    lines = tuple(table_lines(record.sweep, WIDTH - 3))
     if lines not in shown:
         shown.add(lines)
         yield from (f"  {line}" for line in lines)
