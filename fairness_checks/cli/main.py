@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -121,9 +122,16 @@ def _schema(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     return print_schema(evidence=parsed.evidence)
 
 
+def _escape_what_cannot_be_shown() -> None:
+    """Have names of other scripts written as escapes where the output has no such characters, as by cp1252."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _verify(path: Path, junit: Path | None, *, table: bool) -> int:
     from fairness_checks.cli.verify import verify  # here, as below
 
+    _escape_what_cannot_be_shown()
     return verify(path, junit, table=table)
 
 
@@ -135,6 +143,7 @@ def _diff(old: Path, new: Path, *, as_json: bool) -> int:
     from fairness_checks.errors import FairnessError
     from fairness_checks.plain import printable
 
+    _escape_what_cannot_be_shown()
     try:
         before, after = read_snapshot(old), read_snapshot(new)
     except FairnessError as error:

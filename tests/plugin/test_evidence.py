@@ -673,6 +673,21 @@ def test_names_of_any_signs_are_whole(evident):
     assert verify(evident.path / "out") == 0
 
 
+def test_names_that_the_output_has_no_characters_for_are_escaped(evident):
+    evident.write("conftest.py", MODEL.replace('np.repeat(["f", "m"], 300)', 'np.repeat(["\\u5973", "m"], 300)'))
+    evident.gate("--fairness-report=out", "--junitxml=out/junit.xml")
+    run = subprocess.run(
+        [sys.executable, "-m", "fairness_checks", "verify", "out", "-v"],
+        cwd=evident.path,
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert r"\u5973" in run.stdout
+
+
 def test_every_format_is_written_at_the_start_of_a_run_and_at_its_end(project, monkeypatch):
     texts = []
 
