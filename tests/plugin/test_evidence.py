@@ -403,7 +403,7 @@ def test_changes_are_found_wherever_a_verdict_rests_on_them(evident, tmp_path, c
         (lambda d: d["models"][0]["data"]["missing"].update(sex=1), "missing"),
         (lambda d: d["models"][0].update(cache="from the cache of 2999-01-01 00:00 UTC"), "cache"),
         (lambda d: d["models"][0]["checks"][1].update(record=None), "no record"),
-        (lambda d: d["models"][0]["checks"].pop(), "checks"),
+        (lambda d: d["models"][0]["checks"].pop(), "nothing; it follows: a check of the file of limits"),
         (lambda d: d["models"][0]["checks"][0].update(owner="nobody"), "why, owner"),
         (lambda d: d["configuration"].update(responsible=["B", "B"]), "responsible"),
     ],
