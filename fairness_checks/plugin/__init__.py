@@ -112,7 +112,7 @@ def pytest_configure(config: pytest.Config) -> None:
     words = _last_words(config)
     if words.opens_no_gate:
         return
-    from fairness_checks.plugin.exits import Artefacts
+    from fairness_checks.plugin.exits import Artefacts, report_folder
     from fairness_checks.plugin.gate import Gate
     from fairness_checks.plugin.hand_written import HandWritten
     from fairness_checks.plugin.run_cache import RunCache
@@ -124,12 +124,11 @@ def pytest_configure(config: pytest.Config) -> None:
     _register(config, gate, "fairness-gate")
     _register(config, ledger, "fairness-ledger")
     _register(config, Artefacts(ledger), "fairness-artefacts")
-    if folder := config.getoption("fairness_report") or config.getini("fairness_report"):
+    if (folder := report_folder(config)) is not None:
         from fairness_checks.plugin.evidence import EvidenceOfRun
         from fairness_checks.plugin.keys import EVIDENCE
 
-        place = config.invocation_params.dir if config.getoption("fairness_report") else config.rootpath
-        evidence = EvidenceOfRun(config, words.ledger, place / folder, writes=words.runs_nothing is None)
+        evidence = EvidenceOfRun(config, words.ledger, folder, writes=words.runs_nothing is None)
         config.stash[EVIDENCE] = evidence.leave
         _register(config, evidence, "fairness-evidence")
     _register(config, RunCache(config), "fairness-cache")

@@ -20,7 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from fairness_checks.plugin.xdist import Ledger
 
-__all__ = ["DESCRIBES", "LAST_WORDS", "RUNS_NOTHING", "Artefacts", "LastWords"]
+__all__ = ["DESCRIBES", "LAST_WORDS", "RUNS_NOTHING", "Artefacts", "LastWords", "report_folder"]
 
 DESCRIBES = {
     "help": "--help",
@@ -60,11 +60,13 @@ class JUnitFile:
         self._before = self._state()
 
     def _state(self) -> tuple[int, int] | None:
-        try:
-            there = self._path.stat()
-        except OSError:
-            return None
-        return (there.st_ino, there.st_mtime_ns) if S_ISREG(there.st_mode) else None
+        return _state_of(self._path)
+
+    def begin(self) -> None:
+        """Let a run that is killed leave a red file: pytest writes its own when the run ends."""
+        if self._before is not None or not self._path.exists():
+            self.end_red(_KILLED)
+            self._before = self._state()
 
     def end_red(self, why: str) -> None:
         """Add why a run ended, as a test in error, to a file that says of nothing that it failed."""
@@ -81,6 +83,49 @@ class JUnitFile:
                 write_atomically(self._path, new)
         except (OSError, ValueError) as error:
             sys.stderr.write(f"ERROR: fairness: {self._path}: this red run could not be written there: {error}\n")
+
+
+_KILLED = "the run did not come to its end: it was killed"
+
+
+class EvidenceFile:
+    """The evidence of a run: that of an earlier one, or of a green end, must not stand for a red one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "evidence.json"
+        self._before = _state_of(self._path)
+
+    def end_red(self) -> None:
+        """Remove what an earlier run left; mark as incomplete what says that this one was green."""
+        if (now := _state_of(self._path)) is None:
+            return
+        from fairness_checks.errors import EvidenceError
+        from fairness_checks.report.evidence import as_incomplete
+        from fairness_checks.storage.files import read_regular, write_atomically
+
+        try:
+            if now == self._before:
+                self._path.unlink()
+            elif (red := as_incomplete(read_regular(self._path).decode("utf-8"))) is not None:
+                write_atomically(self._path, red.encode())
+        except (OSError, ValueError, EvidenceError) as error:
+            sys.stderr.write(f"ERROR: fairness: {self._path}: is not of this red run, and stays: {error}\n")
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    try:
+        there = path.stat()
+    except OSError:
+        return None
+    return (there.st_ino, there.st_mtime_ns) if S_ISREG(there.st_mode) else None
+
+
+def report_folder(config: pytest.Config) -> Path | None:
+    """Return the folder of the evidence; None where none was asked for."""
+    given: str | None = getattr(config.known_args_namespace, "fairness_report", None)
+    if not (folder := given or config.getini("fairness_report")):
+        return None
+    return (config.invocation_params.dir if given else config.rootpath) / folder
 
 
 class LastWords:
@@ -101,6 +146,8 @@ class LastWords:
         self._finished = False
         reports = not (self.runs_nothing or hasattr(config, "workerinput"))
         self._junit = JUnitFile(options.xmlpath) if reports and getattr(options, "xmlpath", None) else None
+        folder = report_folder(config) if reports else None
+        self._evidence = None if folder is None else EvidenceFile(folder)
 
     @contextmanager
     def seeing_exits(self, place: str) -> Generator[None]:
@@ -118,9 +165,17 @@ class LastWords:
             raise
 
     def _end_red(self, why: str) -> None:
-        """See that the JUnit file of a red run is red."""
+        """See that the JUnit file and the evidence of a red run are red."""
         if self._junit is not None:
             self._junit.end_red(why)
+        if self._evidence is not None:
+            self._evidence.end_red()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """See that a run that is killed leaves no green report of an earlier one."""
+        if self._junit is not None:
+            self._junit.begin()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:

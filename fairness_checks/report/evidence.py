@@ -37,6 +37,7 @@ __all__ = [
     "MetricEvidence",
     "ModelEvidence",
     "RunEvidence",
+    "as_incomplete",
     "evidence_schema",
     "read_evidence",
     "seal",
@@ -338,6 +339,14 @@ def _lines(value: Any, indent: str) -> str:
         parts = [_lines(part, deeper) for part in value]
     begin, end = "{}" if isinstance(value, dict) else "[]"
     return f"{begin}\n{deeper}" + f",\n{deeper}".join(parts) + f"\n{indent}{end}"
+
+
+def as_incomplete(text: str) -> str | None:
+    """Return the document of a run that turned red behind it; None where it does not say that the run was green."""
+    evidence, _ = read_evidence(text)
+    if evidence.exit_code != 0:
+        return None
+    return write_evidence(dataclasses.replace(evidence, complete=False, exit_code=1))
 
 
 def seal(plain: dict[str, Any]) -> dict[str, Any]:

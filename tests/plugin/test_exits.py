@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import xml.etree.ElementTree as ET
 
@@ -154,6 +155,35 @@ def test_what_ends_a_run_before_its_checks_is_in_junit(ending, there, text, limi
     assert project.gate_in_subprocess("--junitxml=junit.xml", *options).ret == pytest.ExitCode.USAGE_ERROR
     (why,) = red_cases(project).values()
     assert said in why
+
+
+@pytest.mark.parametrize(("text", "limits", "options", "said"), USAGE.values(), ids=USAGE)
+def test_what_ends_a_run_before_its_checks_leaves_no_evidence_of_an_earlier_one(ending, text, limits, options, said):
+    project = ending("", "fair_model")
+    assert project.gate("--fairness-report=out").ret == 0
+    earlier = project.path / "out" / "evidence.json"
+    project = ending(text)
+    if limits:
+        project.write("thresholds.yaml", limits)
+    assert project.gate_in_subprocess("--fairness-report=out", *options).ret == pytest.ExitCode.USAGE_ERROR
+    assert not earlier.exists() or not json.loads(earlier.read_text(encoding="utf-8"))["complete"]
+
+
+@pytest.mark.parametrize("place", ["pytest_terminal_summary()", "pytest_unconfigure()"])
+def test_evidence_of_a_run_that_turned_red_behind_it_is_incomplete(ending, place):
+    project = ending(hook(place, "pytest.exit('enough', returncode=0)"), "fair_model")
+    assert project.gate_in_subprocess("--fairness-report=out", "--junitxml=junit.xml").ret == 1
+    found = json.loads((project.path / "out" / "evidence.json").read_text(encoding="utf-8"))
+    assert (found["complete"], found["exit_code"]) == (False, 1)
+    assert red_cases(project)
+
+
+def test_a_killed_run_leaves_a_red_junit_file(ending):
+    project = ending(hook("pytest_runtest_call()", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
+    project.write("junit.xml", GREEN)
+    assert project.gate_in_subprocess("--junitxml=junit.xml").ret != 0
+    (why,) = red_cases(project).values()
+    assert "killed" in why
 
 
 def test_a_run_that_was_ended_is_red_in_junit_though_all_passed(ending):
