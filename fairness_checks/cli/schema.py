@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -42,6 +43,8 @@ def expand_file(path: Path, own: Sequence[str] = ()) -> int:
     """Print a file with its profiles filled in, and return the exit code."""
     config, code = _read(path, own)
     if config is not None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # as such a file is read
         sys.stdout.write(expanded_yaml(config.document))
     return code
 

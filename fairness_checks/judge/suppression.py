@@ -283,4 +283,9 @@ def _masked(error: Exception, below: int) -> Exception:
     text = _FEW.sub(few, str(error))
     if text != str(error):
         text = _ROWS.sub(r"such as row \1", text)  # a list of all of them counts them
-    return error if text == str(error) else type(error)(text)
+    if text == str(error):
+        return error
+    masked = type(error)(text)
+    for note in getattr(error, "__notes__", ()):  # such as the mix that was trained with
+        masked.add_note(_FEW.sub(few, note))
+    return masked

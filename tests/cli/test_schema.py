@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -142,6 +145,15 @@ def test_exit_codes(write, capsys, option, text, options, code, expected):
     said = capsys.readouterr()
     assert re.search(expected, said.err)
     assert said.out == ""
+
+
+def test_an_expanded_file_is_utf_8_whatever_the_output_is(write, tmp_path):
+    name = write(PROFILES)
+    command = [sys.executable, "-m", "fairness_checks", "schema", "--expand", name, "--own-metric=missed"]
+    run = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, check=True
+    )
+    assert yaml.safe_load(run.stdout.decode("utf-8"))["waivers"][0]["reason"] == "Größe"
 
 
 @pytest.mark.parametrize("arguments", [["--check"], ["--check", "a", "--expand", "a"], ["--own-metric", "x"]])

@@ -145,6 +145,14 @@ def test_an_error_about_few_samples_lists_no_rows_that_count_them(few, value):
     assert "such as row 7" in str(error)
 
 
+def test_what_was_noted_of_an_error_about_few_samples_stays_with_it():
+    error = InvalidPredictions("group 'x' has 7 samples")
+    error.add_note("mix half, 7 rows")
+    measured = measure(Evaluation(predictions(sex=SEXES), about={}), [SEX], SETTINGS)
+    (told,) = suppressed(measured, [SEX], [error], SETTINGS, BELOW, None).answers
+    assert (str(told), told.__notes__) == ("group 'x' has fewer than 11 samples", ["mix half, fewer than 11 rows"])
+
+
 def test_a_count_with_a_comma_is_no_small_one():
     sexes = np.repeat(SEXES, 10).astype(object)
     sexes[:1003] = None
