@@ -47,6 +47,9 @@ def contradictions(entry: CheckEvidence, record: CheckRecord, check: Check, aske
     if record.suppressed.below != asked.below:
         below = "the file has no suppress_below" if asked.below is None else f"suppress_below {asked.below}"
         yield "suppressed", f"below {record.suppressed.below}", below
+    plain = check.gap is None and check.of is None and check.strata == "each"
+    if plain and not (record.groups or record.suppressed.groups or record.broken):
+        yield "groups", "none", "those that are shown, and those that are withheld"
     for name, expected in _asked(check, asked).items():
         if (found := getattr(record, name)) != expected:
             yield name, str(found), str(expected)

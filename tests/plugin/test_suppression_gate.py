@@ -249,6 +249,10 @@ def test_what_is_attested_is_compared_with_all_else(private, capsys):
         lambda checks, mine: checks[attested]["record"]["suppressed"].update(below=5),
         lambda checks, mine: checks[attested]["record"]["groups"][0].update(events=7),
         lambda checks, mine: checks[attested]["record"].pop("suppressed"),
+        lambda checks, mine: (
+            checks[attested]["record"].update(groups=[]),
+            checks[attested]["record"]["suppressed"].update(groups=[]),
+        ),
         lambda checks, mine: checks[whole]["record"].update(suppressed={"below": 11, "groups": [["f"]]}),
         lambda checks, mine: checks[whole]["record"].update(p_adjusted=0.01),
         lambda checks, mine: mine["totals"].update({"pass": 1}),
