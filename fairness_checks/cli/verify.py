@@ -11,12 +11,12 @@ from fairness_checks.baseline.provenance import installed_versions
 from fairness_checks.cli.snapshot import JUnitCase, junit_cases
 from fairness_checks.errors import EvidenceError, FairnessError, RecordError
 from fairness_checks.judge.evidencing import totals
-from fairness_checks.judge.recomputing import Difference, compare_records, differences
+from fairness_checks.judge.recomputing import Difference, compare_records, configuration_of, differences
 from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
 from fairness_checks.report.evidence import FILENAME, Evidence, read_evidence
-from fairness_checks.report.junit import RECORD_PROPERTY, properties
+from fairness_checks.report.junit import RECORD_PROPERTY, properties, run_properties
 from fairness_checks.report.terminal import WIDTH, summary_lines
 from fairness_checks.storage.files import read_regular
 
@@ -110,6 +110,8 @@ def _against_junit(evidence: Evidence, path: Path, cases: Sequence[JUnitCase]) -
         own.setdefault(record.key, []).append(record)
     for case in cases:
         yield from _against_case(case, own, path.name)
+        if not case.test:
+            yield from _against_suite(evidence, case, path.name)
     yield from _against_failures(evidence, cases, path.name)
     for rest in own.values():
         for record in rest:
@@ -139,6 +141,31 @@ def _against_case(
         yield from compare_records(place, record, closest)
     if case.test:
         yield from _against_words(case, records, file)
+
+
+def _against_suite(evidence: Evidence, suite: JUnitCase, file: str) -> Iterator[Difference]:
+    """Yield where a JUnit file says of what the run was judged by something else than the evidence."""
+    config, git = configuration_of(evidence), evidence.run.git
+    if isinstance(config, Difference):  # which is a difference already
+        return
+    given = evidence.configuration
+    follows = run_properties(
+        file=given.file,
+        sha256=given.sha256,
+        burden_of_proof=given.burden_of_proof or config.settings.burden_of_proof,
+        seed=config.seed,
+        day=evidence.run.day,
+        commit=None if git is None else f"{git.commit}{'' if git.clean else '+dirty'}",
+        versions=evidence.run.versions,
+        unchecked=config.unchecked,
+        deselected=[node for node, why in evidence.not_judged.items() if why == "deselected"],
+    )
+    ours = {name for name, _ in follows} | {"fairness.git_commit", "fairness.unchecked", "fairness.deselected"}
+    there, expected = (_by_name([pair for pair in some if pair[0] in ours]) for some in (suite.properties, follows))
+    for name in sorted(ours):
+        found, values = (sorted(some.get(name, ())) for some in (there, expected))
+        if found != values and all(map(str.isprintable, values)):
+            yield Difference(f"{file}: {name}", "; ".join(found) or "nothing", "; ".join(values) or "nothing")
 
 
 def _against_words(case: JUnitCase, records: Sequence[CheckRecord], file: str) -> Iterator[Difference]:

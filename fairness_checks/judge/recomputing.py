@@ -33,7 +33,7 @@ from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
 from fairness_checks.report.evidence import CheckEvidence, DataEvidence, Evidence, ModelEvidence, statistics_id
 
-__all__ = ["Difference", "compare_records", "differences"]
+__all__ = ["Difference", "compare_records", "configuration_of", "differences"]
 
 _NEAR = 1e-9  # relative, by which numbers of another machine may differ
 _ROUNDING = 1e-15  # absolute, of what is no p-value: of a difference of equal numbers
@@ -56,7 +56,7 @@ def differences(evidence: Evidence) -> Iterator[Difference]:
     day = yield from _of_dates(evidence)
     if day is None:
         return
-    config = _config(evidence)
+    config = configuration_of(evidence)
     if isinstance(config, Difference):
         yield config
         return
@@ -97,7 +97,8 @@ def _of_dates(evidence: Evidence) -> Generator[Difference, None, date | None]:
     return day
 
 
-def _config(evidence: Evidence) -> GateConfig | Difference:
+def configuration_of(evidence: Evidence) -> GateConfig | Difference:
+    """Read the file of limits as the evidence holds it, or say why it is not the one that was read."""
     given = evidence.configuration
     digest = hashlib.sha256(given.text.encode()).hexdigest()
     if digest != given.sha256:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -23,10 +23,8 @@ def complete_junit(config: pytest.Config, deselected: Iterable[str]) -> None:
     for junit in config.pluginmanager.get_plugins():
         if (add := getattr(junit, "add_global_property", None)) is None:
             continue
-        for name, value in _of_run(config):
+        for name, value in _of_run(config, deselected):
             add(name, value)
-        for node in deselected:
-            add("fairness.deselected", node)
         for reporter in getattr(junit, "node_reporters_ordered", ()):
             case: ET.Element = reporter.to_xml()  # of a test that has ended the element itself, not a copy
             _complete(case)
@@ -34,23 +32,23 @@ def complete_junit(config: pytest.Config, deselected: Iterable[str]) -> None:
                 _move_properties(case, add)
 
 
-def _of_run(config: pytest.Config) -> Iterator[tuple[str, str]]:
-    """Yield what was judged, by what: properties of the suite."""
+def _of_run(config: pytest.Config, deselected: Iterable[str]) -> list[tuple[str, str]]:
+    """Return what was judged, by what: properties of the suite."""
     from fairness_checks.baseline.provenance import installed_versions
+    from fairness_checks.report.junit import run_properties
 
     gate = config.stash[GATE]
-    yield "fairness.config", gate.node_prefix
-    if digest := digest_in(gate.files, "limits"):
-        yield "fairness.config.sha256", digest
-    yield "fairness.burden_of_proof", gate.settings.burden_of_proof
-    yield "fairness.seed", str(gate.limits.seed)
-    yield "fairness.day", gate.today.isoformat()
-    if gate.commit:
-        yield "fairness.git_commit", gate.commit
-    for package, version in sorted(installed_versions().items()):
-        yield f"fairness.version.{package.replace('-', '_')}", version
-    for model, reason in gate.limits.unchecked.items():
-        yield "fairness.unchecked", f"{model}: {reason}"
+    return run_properties(
+        file=gate.node_prefix,
+        sha256=digest_in(gate.files, "limits"),
+        burden_of_proof=gate.settings.burden_of_proof,
+        seed=gate.limits.seed,
+        day=gate.today.isoformat(),
+        commit=gate.commit,
+        versions=installed_versions(),
+        unchecked=gate.limits.unchecked,
+        deselected=deselected,
+    )
 
 
 _EMPTY = b'<testsuites><testsuite name="pytest" failures="0" skipped="0" time="0"/></testsuites>'

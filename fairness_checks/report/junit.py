@@ -1,15 +1,16 @@
-"""A record as the properties of its JUnit test case."""
+"""What JUnit says in properties: a record in those of its test case, what a run was judged by in those of its suite."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable, Mapping
 
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.sweep_text import answer_words
 from fairness_checks.report.text import absent_text, headline, inputs_text
 
-__all__ = ["RECORD_PROPERTY", "properties", "records_of"]
+__all__ = ["RECORD_PROPERTY", "properties", "records_of", "run_properties"]
 
 RECORD_PROPERTY = "fairness.record"
 """Name of the property that holds the whole record; the controller of a parallel run reads the records from it."""
@@ -72,6 +73,28 @@ def properties(record: CheckRecord) -> list[tuple[str, str]]:
     pairs.append(("fairness.text", headline(record)))
     pairs.append((RECORD_PROPERTY, record.to_json()))
     return pairs
+
+
+def run_properties(
+    *,
+    file: str,
+    sha256: str | None,
+    burden_of_proof: str,
+    seed: int,
+    day: str,
+    commit: str | None,
+    versions: Mapping[str, str],
+    unchecked: Mapping[str, str],
+    deselected: Iterable[str],
+) -> list[tuple[str, str]]:
+    """Return (name, value) pairs of what a run was judged by: its file of limits with what that says, day and code."""
+    pairs = [("fairness.config", file)]
+    pairs += [("fairness.config.sha256", sha256)] if sha256 else []
+    pairs += [("fairness.burden_of_proof", burden_of_proof), ("fairness.seed", str(seed)), ("fairness.day", day)]
+    pairs += [("fairness.git_commit", commit)] if commit else []
+    pairs += [(f"fairness.version.{name.replace('-', '_')}", version) for name, version in sorted(versions.items())]
+    pairs += [("fairness.unchecked", f"{model}: {reason}") for model, reason in unchecked.items()]
+    return pairs + [("fairness.deselected", node) for node in deselected]
 
 
 def records_of(user_properties: list[tuple[str, object]]) -> list[CheckRecord]:

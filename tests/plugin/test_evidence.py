@@ -512,6 +512,33 @@ def test_a_junit_file_that_says_otherwise_in_words_differs(evident, pattern, new
     assert said in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["config", "config.sha256", "burden_of_proof", "seed", "day", "version.numpy"])
+@pytest.mark.parametrize("gone", [False, True], ids=["changed", "removed"])
+def test_what_a_run_was_judged_by_is_the_same_in_junit(evident, name, gone, capsys):
+    evident.gate("--fairness-report=out", "--junitxml=out/junit.xml", "-k", "not equalized")
+    capsys.readouterr()
+    assert verify(evident.path / "out") == 0
+    file = evident.path / "out" / "junit.xml"
+    before = file.read_text(encoding="utf-8")
+    pattern = rf'<property name="fairness\.{re.escape(name)}" value="[^"]*" />'
+    suite = re.sub(pattern, "" if gone else f'<property name="fairness.{name}" value="2001-01-01" />', before, count=1)
+    assert suite != before
+    file.write_text(suite, encoding="utf-8")
+    capsys.readouterr()
+    assert verify(evident.path / "out") == 1
+    assert f"fairness.{name}: {'nothing' if gone else '2001-01-01'}; it follows: " in capsys.readouterr().out
+
+
+def test_what_was_deselected_is_the_same_in_junit(evident, capsys):
+    evident.gate("--fairness-report=out", "--junitxml=out/junit.xml", "-k", "not equalized")
+    file = evident.path / "out" / "junit.xml"
+    pattern = r'<property name="fairness\.deselected" value="[^"]*" />'
+    file.write_text(re.sub(pattern, "", file.read_text(encoding="utf-8")), encoding="utf-8")
+    capsys.readouterr()
+    assert verify(evident.path / "out") == 1
+    assert "fairness.deselected: nothing; it follows: thresholds.yaml::" in capsys.readouterr().out
+
+
 def test_a_failed_test_in_junit_contradicts_a_green_run(project, capsys):
     project.limits("fair_model")
     assert project.gate("--fairness-report=out", "--junitxml=out/junit.xml").ret == 0
