@@ -10,8 +10,9 @@ from pathlib import Path
 from fairness_checks.baseline.provenance import installed_versions
 from fairness_checks.cli.snapshot import JUnitCase, junit_cases
 from fairness_checks.errors import EvidenceError, FairnessError, RecordError
+from fairness_checks.judge.differing import Difference, compare_records
 from fairness_checks.judge.evidencing import totals
-from fairness_checks.judge.recomputing import Difference, compare_records, configuration_of, differences
+from fairness_checks.judge.recomputing import configuration_of, differences
 from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red

@@ -4,49 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
 import re
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import numpy as np
 
 from fairness_checks.config.loading import GateConfig, parse_config
 from fairness_checks.errors import ConfigurationError, EvidenceError, RecordError
 from fairness_checks.findings.comparison import Comparison
-from fairness_checks.findings.statistics import Statistics, Swept
+from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_from_json
-from fairness_checks.inputs.sensitive import MISSING
 from fairness_checks.judge.attesting import Asked, contradictions
+from fairness_checks.judge.differing import Difference, compare_records
 from fairness_checks.judge.evidencing import totals
+from fairness_checks.judge.impossible import impossible_statistics
 from fairness_checks.judge.measurements import Measurements, Said
-from fairness_checks.judge.suppression import shows_small_cells
 from fairness_checks.judge.verdict import Answer, judge_measured
 from fairness_checks.judge.waiver_use import day_problem, use_problem, waiver_name
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Check, Settings
-from fairness_checks.question.metrics import CELLS, METRICS
 from fairness_checks.question.names import check_name, waiver_names
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
-from fairness_checks.report.evidence import CheckEvidence, DataEvidence, Evidence, ModelEvidence, statistics_id
+from fairness_checks.report.evidence import CheckEvidence, Evidence, ModelEvidence, statistics_id
 
-__all__ = ["Difference", "compare_records", "configuration_of", "differences"]
+__all__ = ["configuration_of", "differences"]
 
-_NEAR = 1e-9  # relative, by which numbers of another machine may differ
-_ROUNDING = 1e-15  # absolute, of what is no p-value: of a difference of equal numbers
 _CACHED = re.compile(r"from the cache of (\d{4}-\d\d-\d\d)")
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something that does not follow: where it stands, what stands there, and what follows."""
-
-    where: str
-    found: str
-    expected: str
 
 
 def differences(evidence: Evidence) -> Iterator[Difference]:
@@ -155,7 +140,7 @@ def _of_model(
         for line in [line for line in there if line not in lines] or (there if sorted(there) == sorted(lines) else []):
             yield Difference(f"{where}: {line}", "a check", "none of the file of limits, or in another order")
         return []
-    yield from _of_statistics(where, model, statistics, day, config.suppress_below)
+    yield from impossible_statistics(where, model, statistics, day, config.suppress_below)
     for entry, check in zip(model.checks, checks, strict=True):
         features, by = (*check.control_features, *check.by), _features(statistics.get(entry.statistics or ""))
         if by is not None and by != features:
@@ -240,73 +225,6 @@ def _features(statistics: Statistics | None) -> tuple[str, ...] | None:
     return groups.by if isinstance(groups, MeasuredGroups) else None
 
 
-def _of_statistics(
-    where: str, model: ModelEvidence, statistics: Mapping[str, Statistics], day: date, below: int | None
-) -> Iterator[Difference]:
-    """Yield statistics that cannot be, or that contradict each other: all are of the same samples."""
-    of_feature: dict[tuple[str, ...], tuple[str, MeasuredGroups]] = {}
-    for key, known in statistics.items():
-        place = f"{where}: statistics {key}"
-        if below is not None and shows_small_cells(known, below):
-            yield Difference(place, "counts that are small", f"none below {below}, as small cells are suppressed")
-        if isinstance(known, Comparison) and known.entry is not None and known.entry.date > day.isoformat():
-            yield Difference(f"{place}: date", known.entry.date, f"{day} or earlier: dates run backwards")
-        if isinstance(known, Swept):
-            yield from _of_trainings(place, known)
-        groups = known.statistics if isinstance(known, Comparison) else known
-        if not isinstance(groups, MeasuredGroups):
-            continue
-        if model.data is not None:
-            yield from _of_data(f"{where}: data", model.data, groups, suppresses=below is not None)
-        other_key, other = of_feature.setdefault(groups.by, (key, groups))
-        if isinstance(known, Comparison):
-            continue
-        counted = [(each.groups, each.samples.tolist(), each.counts.tolist()) for each in (groups, other)]
-        if counted[0] != counted[1] and not isinstance(statistics[other_key], Comparison):
-            yield Difference(f"{place}: counts by {', '.join(groups.by)}", str(counted[0]), str(counted[1]))
-        yield from _impossible(place, groups)
-
-
-def _of_data(where: str, data: DataEvidence, groups: MeasuredGroups, *, suppresses: bool) -> Iterator[Difference]:
-    """Yield numbers of samples, and of those without a value, that are not those of the groups."""
-    if data.samples != (total := int(groups.samples.sum())) and not (suppresses and data.samples is None):
-        yield Difference(f"{where}: samples", f"{data.samples}", f"{total:,} by {', '.join(groups.by)}")
-    for i, feature in enumerate(groups.by):
-        there = sum(n for name, n in zip(groups.groups, groups.samples.tolist(), strict=True) if name[i] == MISSING)
-        if (said := data.missing.get(feature)) != there and not (suppresses and said is None):
-            yield Difference(f"{where}: missing: {feature}", str(said), str(there))
-
-
-def _of_trainings(place: str, swept: Swept) -> Iterator[Difference]:
-    """Yield what of a group in a training of a sweep is not what its confusion counts say."""
-    for training in swept.results.results:
-        for name, group in training.groups.items():
-            if group.counts is None:
-                continue
-            where = f"{place}: {training.mix}, {training.feature_set}, repeat {training.repeat}: {name}"
-            if sum(group.counts) != group.test:
-                yield Difference(f"{where}: test", f"{group.test}", f"{sum(group.counts)}, as its counts say")
-            counts = dict(zip(CELLS, group.counts, strict=True))
-            for rate, found in group.values.items():
-                metric = METRICS.get(rate)
-                if metric is None or not metric.numerator:
-                    continue
-                events, n = (sum(counts[cell] for cell in cells) for cells in (metric.numerator, metric.denominator))
-                if not _same(found, events / n if n else None, least=0.0):
-                    yield Difference(f"{where}: {rate}", _shown(found), f"{events} of {n}")
-
-
-def _impossible(place: str, groups: MeasuredGroups) -> Iterator[Difference]:
-    for name, found in groups.measured.items():
-        samples = getattr(found, "samples", None)
-        if samples is not None and (samples > groups.samples).any():
-            yield Difference(f"{place}: {name}", f"{samples.tolist()} samples", f"at most {groups.samples.tolist()}")
-        events = getattr(found.statistics, "events", None)
-        counted = getattr(found.statistics, "samples", None)
-        if events is not None and counted is not None and ((events < 0) | (events > counted)).any():
-            yield Difference(f"{place}: {name}", f"{events.tolist()} events", f"at most {counted.tolist()}")
-
-
 def _of_absence(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
     """Yield checks of the file that have no verdict, did not fail, and are not named as left out of a part."""
     if not evidence.complete:
@@ -364,30 +282,3 @@ def _of_outcome(evidence: Evidence) -> Iterator[Difference]:
         yield Difference("exit_code", "1", "0: nothing fails the run")
     if not records and not evidence.failures and evidence.exit_code == 0:
         yield Difference("exit_code", "0", "1: nothing was judged")
-
-
-def compare_records(where: str, found: CheckRecord, expected: CheckRecord) -> Iterator[Difference]:
-    """Yield each field in which two records of one check differ."""
-    yield from _compare(where, dataclasses.asdict(found), dataclasses.asdict(expected))
-
-
-def _compare(where: str, found: Any, expected: Any) -> Iterator[Difference]:
-    if isinstance(found, dict) and isinstance(expected, dict):
-        for name in sorted(found.keys() | expected.keys()):
-            yield from _compare(f"{where}: {name}", found.get(name), expected.get(name))
-    elif isinstance(found, list | tuple) and isinstance(expected, list | tuple) and len(found) == len(expected):
-        for i, (one, other) in enumerate(zip(found, expected, strict=True)):
-            name = one["name"] if isinstance(one, dict) and "name" in one else str(i)
-            yield from _compare(f"{where}[{name if isinstance(name, str) else ', '.join(name)}]", one, other)
-    elif not _same(found, expected, least=0.0 if where.rpartition(": ")[2].startswith("p_") else _ROUNDING):
-        yield Difference(where, _shown(found), _shown(expected))
-
-
-def _same(found: Any, expected: Any, least: float) -> bool:
-    if type(found) is float and type(expected) is float:
-        return math.isclose(found, expected, rel_tol=_NEAR, abs_tol=least)
-    return type(found) is type(expected) and bool(found == expected)
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.17g}" if type(value) is float else str(value)
