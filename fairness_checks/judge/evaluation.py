@@ -43,6 +43,7 @@ class Evaluation:
     # what was read instead of being computed, with the date of its oldest part
     read: Mapping[str, str] = field(default_factory=dict)
     not_kept: str | None = None  # why nothing could be kept, though there is a cache
+    reads: tuple[str, ...] = ()  # names of what reads files or the environment, where nothing of that is declared
 
     def lacking(self, check: Check) -> Exception | None:
         """Return why what a check is asked of is not there; None where it is."""
@@ -109,6 +110,7 @@ def evaluate(
         model=produced,
         read={what: date for what, date in dates.items() if date is not None},
         not_kept=not_kept,
+        reads=() if identity is None else identity.reads,
     )
 
 

@@ -356,7 +356,7 @@ class Gate:
         if evaluation.predictions is not None:
             for feature in self._models[model] or ():
                 evaluation.predictions.feature(feature)
-        self._config.stash[RUN_CACHE].of_model(model, evaluation.read, evaluation.not_kept)
+        self._config.stash[RUN_CACHE].of_model(model, evaluation.read, evaluation.not_kept, evaluation.reads)
         evaluation = dataclasses.replace(evaluation, accepted=self.baseline.accepted(model, checks))
         measured = measure(evaluation, checks, self.settings)
         answers = judge_measured(model, measured, checks, self.settings, self.limits.waivers, self.today)

@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -153,9 +153,12 @@ class RunCache:
             met.add(name)
         return read
 
-    def of_model(self, model: str, read: Mapping[str, str], not_kept: str | None) -> None:
+    def of_model(self, model: str, read: Mapping[str, str], not_kept: str | None, reads: Sequence[str] = ()) -> None:
         """Remember what the evaluation of a model has read (names of results, with dates), or why nothing is kept."""
+        # `reads` are names in its code of what reads files or the environment, undeclared.
         words = self._in_words({**self._read_by([model]), **self._by_test, **read})
+        if words and read and reads:
+            words += f" (its code names {', '.join(reads)}: what that reads is not seen; declare it by depends_on)"
         new = None if not_kept is None else f"computed in this run, and not kept: {not_kept}"
         self._of_models[model] = "; ".join(filter(None, (words, new))) or None
 

@@ -43,6 +43,7 @@ class Digest:
     libraries: dict[str, str]  # version and digest of the files of each that is referenced, or required
     own: frozenset[str]  # modules of this package that are referenced
     unseen: tuple[str, ...]  # what could not be digested, a line each, as its reader finds it
+    names: frozenset[str]  # variables and attributes that the code names
 
 
 def code_digest(*objects: object) -> str:
@@ -70,7 +71,8 @@ def digest_of(objects: Collection[object], declared: Collection[str] = (), besid
             walk.complete()
         except RecursionError:
             walk.unseen["is nested too deeply to be read"] = None
-    return Digest(walk.hexdigest(), library_identities(walk.libraries), frozenset(walk.own), tuple(walk.unseen))
+    libraries, names = library_identities(walk.libraries), frozenset(walk.names)
+    return Digest(walk.hexdigest(), libraries, frozenset(walk.own), tuple(walk.unseen), names)
 
 
 def _roots(objects: Iterable[object]) -> list[str]:
@@ -113,7 +115,7 @@ class _Walk(CodeWalk):
                 self._put("documentation", str(vars(each).get("__doc__") if isinstance(each, type) else each.__doc__))
         for module in self._sources.computed:
             self._unseen_import(f"module {module}")
-        if self._moves or self._sources.moves or "addsitedir" in self._names:
+        if self._moves or self._sources.moves or "addsitedir" in self.names:
             for module in sorted(name for name, digest in self._sources.digests.items() if digest == ABSENT):
                 with self._at(f"module {module}"):
                     self._unseen("is only found after `sys.path` has been changed, so that its code cannot be read")
@@ -124,12 +126,12 @@ class _Walk(CodeWalk):
 
     def _extent(self) -> int:
         """Return a number that grows with whatever is met."""
-        return sum(map(len, (self._numbers, self._told, self._sources.digests, self._names, self.texts)))
+        return sum(map(len, (self._numbers, self._told, self._sources.digests, self.names, self.texts)))
 
     def _all_names(self) -> frozenset[str]:
         """Return the names in all code and texts that were met."""
         self._read_texts()
-        return frozenset(self._names).union(self._sources.names, self._named)
+        return frozenset(self.names).union(self._sources.names, self._named)
 
     def _read_texts(self) -> None:
         """Take the names in texts, and follow the modules that they name, as configurations do; each text once."""
@@ -156,7 +158,7 @@ class _Walk(CodeWalk):
         names, evaluated = frozenset(self._named), frozenset(self._evaluated)
         for namespace in sorted(self._namespaces.values(), key=lambda each: str(each.get("__name__"))):
             module = str(namespace.get("__name__"))
-            if self._reaches_all or not self._names.isdisjoint(_FRAMES):
+            if self._reaches_all or not self.names.isdisjoint(_FRAMES):
                 self._namespace(namespace)
             for name in sorted(names & namespace.keys()):
                 if name not in self._declared and name not in OF_MODULES and (module, name) not in self._told:

@@ -54,7 +54,7 @@ class CodeWalk(ObjectWalk):
         self._namespaces: dict[int, dict[str, Any]] = {}  # of the project's functions, by id
         self._functions: dict[int, types.FunctionType] = {}
         self._classes: dict[int, type] = {}
-        self._names: set[str] = set()  # in the code that was met
+        self.names: set[str] = set()  # in the code that was met
         self._reaches_all = False  # through a name of eval, exec or globals
         self._moves = False  # whether code changes where modules are looked for
 
@@ -140,7 +140,7 @@ class CodeWalk(ObjectWalk):
             else:
                 self._put(name, type(operand).__name__, str(operand))
                 if isinstance(operand, str):
-                    self._names.add(operand)
+                    self.names.add(operand)
         return listing
 
     def _annotated(self, annotations: Mapping[str, Any], of: str) -> None:

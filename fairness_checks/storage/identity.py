@@ -24,6 +24,13 @@ T = TypeVar("T")
 DECLARE = "Leave it out of the function, or say what stands for the variable: depends_on={name: value}."
 
 _BLOCK = 1 << 20
+_READS = frozenset(
+    {
+        *("open", "load", "environ", "environb", "getenv", "read_text", "read_bytes", "fromfile", "memmap", "loadtxt"),
+        *("genfromtxt", "read_csv", "read_table", "read_parquet", "read_feather", "read_json", "read_pickle"),
+        *("read_excel", "read_sql"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Identity:
 
     key: dict[str, JSON]
     unseen: tuple[str, ...] = ()  # references that cannot be read, a line each: where there is one, nothing may be kept
+    reads: tuple[str, ...] = ()  # names of what reads files or the environment, where nothing is declared
 
     def reason(self, remedy: str = DECLARE) -> str | None:
         """Return why nothing is kept, and the remedy; None where results may be kept."""
@@ -59,7 +67,8 @@ def identity_of(code: Collection[object], declared: Declared = (), values: Mappi
     }
     if not all(takes_part(module) for module in found.own):
         key["package"] = own_code(whole=True)
-    return Identity(key, (*found.unseen, *rest.unseen, *unread))
+    reads = () if declared else tuple(sorted(found.names & _READS))
+    return Identity(key, (*found.unseen, *rest.unseen, *unread), reads)
 
 
 def read_declared(declared: Any) -> Declared:

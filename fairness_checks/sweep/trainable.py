@@ -115,13 +115,13 @@ class TrainableModel:
         found = identity_of((self.fit, self.predict), self.depends_on, self.data.beside_values())
         own: dict[str, JSON] = {"data": self.data.fingerprint(), "version": self.version}
         if not metrics:
-            return Identity(own | found.key, found.unseen)
+            return Identity(own | found.key, found.unseen, found.reads)
         unseen, measured = found.unseen, dict[str, JSON]()
         for metric in metrics:
             code = identity_of((metric.per_sample,), self.depends_on)
             measured[metric.name] = [metric.kind, repr(metric.lowest), repr(metric.highest), code.key]
             unseen += code.unseen
-        return Identity({**own, **found.key, "metrics": measured}, unseen)
+        return Identity({**own, **found.key, "metrics": measured}, unseen, found.reads)
 
     def tested(self, fitted: Any, test: DataSet) -> Predictions:
         """Return the predictions of test rows.

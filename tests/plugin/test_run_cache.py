@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 # As in conftest.py: pytester forgets what a run in this process imported.
@@ -81,6 +82,7 @@ LOCKED = ("    trace()\n    return train", "    with LOCK:\n        trace()\n   
 TRAININGS = 4 + 5 + 1
 DATE = r"from the cache of \d{4}-\d\d-\d\d \d\d:\d\d UTC: "
 UPDATE = "--fairness-update-baseline"
+OPEN = r" \(its code names open: what that reads is not seen; declare it by depends_on\)"
 
 
 @pytest.fixture
@@ -120,12 +122,12 @@ def test_what_is_read_is_said_in_header_summary_and_junit(kept, workers):
         r"fairness: results may be read from the cache, the latest of \d{4}-.* UTC; --fairness-no-cache", text
     )
     assert "fairness: kept results" in text
-    assert re.search(rf"^swept: {DATE}out-of-fold predictions, sweep$", text, re.M)
+    assert re.search(rf"^swept: {DATE}out-of-fold predictions, sweep{OPEN}$", text, re.M)
     assert re.search(rf"^cached: {DATE}scores$", text, re.M)
     assert len(re.findall(DATE, text)) == 2  # a line a model
     found = said(kept, "second.xml")
     assert len(found) == 4
-    assert all(re.fullmatch(DATE + "(scores|out-of-fold predictions, sweep)", words) for words in found.values())
+    assert all(re.fullmatch(rf"{DATE}(scores|out-of-fold predictions, sweep{OPEN})", words) for words in found.values())
     records = [kept.properties(case).get("fairness.record", "") for case in kept.junit("second.xml").values()]
     assert not any("from the cache" in record for record in records)
 
@@ -264,7 +266,7 @@ def test_what_is_the_same_of_several_models_is_said_once(project):
     project.gate()
     later(project)
     text = project.gate().stdout.str()
-    assert re.search(rf"^again, swept: {DATE}out-of-fold predictions$", text, re.M)
+    assert re.search(rf"^again, swept: {DATE}out-of-fold predictions{OPEN}$", text, re.M)
 
 
 CACHED = """
@@ -288,3 +290,28 @@ def test_what_a_machine_whose_clock_is_ahead_has_written_is_said_too(project):
     entry = unpacked(path.read_bytes())
     path.write_bytes(packed(entry.key, entry.body, "2099-01-01T00:00:00Z"))
     assert "cached: from the cache of 2099-01-01 00:00 UTC: scores" in project.gate().stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("import os; os.environ.get('HP')", "environ"),
+        ("np.load(Path(__file__).with_name('w.npy'))", "load"),
+        ("Path(__file__).read_text()", "read_text"),
+        ("len('open')", None),
+    ],
+    ids=["environment", "array", "text", "nothing"],
+)
+@pytest.mark.parametrize("declared", [False, True], ids=["undeclared", "declared"])
+def test_what_the_code_reads_and_nothing_declares_is_said(project, line, named, declared):
+    silent = MODELS.replace("    trace()\n    return train", f"    {line}\n    return train")
+    depends = ", folds=4, depends_on=[1])" if declared else ", folds=4)"
+    project.write("conftest.py", silent.replace(", folds=4)", depends))
+    np.save(project.path / "w.npy", np.zeros(1))
+    project.write("thresholds.yaml", LIMITS.replace(REGRESSION, ""))
+    project.gate_in_subprocess()
+    later(project)
+    text = project.gate_in_subprocess().stdout.str()
+    assert re.search(rf"^swept: {DATE}out-of-fold predictions, sweep", text, re.M)
+    assert (f"its code names {named}: what that reads is not seen" in text) is (named is not None and not declared)
+    assert ("its code names" in text) is (named is not None and not declared)
