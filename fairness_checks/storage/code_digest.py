@@ -43,7 +43,7 @@ class Digest:
     libraries: dict[str, str]  # version and digest of the files of each that is referenced, or required
     own: frozenset[str]  # modules of this package that are referenced
     unseen: tuple[str, ...]  # what could not be digested, a line each, as its reader finds it
-    names: frozenset[str]  # variables and attributes that the code names
+    names: tuple[str, ...]  # variables and attributes that the code names, sorted
 
 
 def code_digest(*objects: object) -> str:
@@ -71,7 +71,7 @@ def digest_of(objects: Collection[object], declared: Collection[str] = (), besid
             walk.complete()
         except RecursionError:
             walk.unseen["is nested too deeply to be read"] = None
-    libraries, names = library_identities(walk.libraries), frozenset(walk.names)
+    libraries, names = library_identities(walk.libraries), tuple(sorted(walk.names))
     return Digest(walk.hexdigest(), libraries, frozenset(walk.own), tuple(walk.unseen), names)
 
 

@@ -67,7 +67,7 @@ def identity_of(code: Collection[object], declared: Declared = (), values: Mappi
     }
     if not all(takes_part(module) for module in found.own):
         key["package"] = own_code(whole=True)
-    reads = () if declared else tuple(sorted(found.names & _READS))
+    reads = () if declared else tuple(name for name in found.names if name in _READS)
     return Identity(key, (*found.unseen, *rest.unseen, *unread), reads)
 
 
