@@ -109,8 +109,8 @@ def _broken(comparison: Comparison, groups: tuple[GroupRecord, ...], new: list[s
     if comparison.entry.suppress_below is not None:
         return (
             f"the baseline withholds its numbers, as it had groups of fewer than {comparison.entry.suppress_below} "
-            f"(suppress_below): they cannot be compared; ask by a feature of larger groups, or remove suppress_below, "
-            f"delete the file and write it anew: {REWRITE}"
+            f"(suppress_below): they cannot be compared; ask by a feature of larger groups, or leave the check out "
+            f"(where suppress_below is gone from the limits, delete the file and write it anew: {REWRITE})"
         )
     for name, words in {"positive": "positive class", "scaling": "scaling of images"}.items():
         before, now = getattr(comparison.entry, name), getattr(comparison, name)

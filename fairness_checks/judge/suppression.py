@@ -229,12 +229,28 @@ def _attested(
         method="none",
         comparisons=0,
         groups=groups,
-        reason=record.reason if record.broken else withheld_reason(below),
+        reason=_never_compared(below)
+        if _is_new(record)
+        else record.reason
+        if record.broken
+        else withheld_reason(below),
         also={},
         sweep=None if record.sweep is None else _bare_sweep(record.sweep),
         regression=None if record.regression is None else _bare_regression(record.regression),
         cautions=tuple(caution for caution in record.cautions if caution in looks),
         suppressed=SuppressionRecord(below=below, groups=gone),
+    )
+
+
+def _is_new(record: CheckRecord) -> bool:
+    """Say whether a check against the baseline has nothing there yet."""
+    return record.regression is not None and record.regression.baseline_date is None
+
+
+def _never_compared(below: int) -> str:
+    return (
+        f"the baseline keeps no numbers of groups of fewer than {below} (suppress_below), so that this check can never "
+        "be compared; ask by a feature of larger groups, or leave the check out"
     )
 
 

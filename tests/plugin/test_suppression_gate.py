@@ -283,6 +283,9 @@ def test_a_selection_of_a_suppressed_run_follows(private, capsys):
 
 def test_a_check_against_a_suppressed_entry_cannot_be_compared(private):
     private.write("thresholds.yaml", BELOW + LIMITS)
+    for arguments in ((), ("--fairness-update-baseline",)):
+        first = private.gate("-k", "regression and race", "-v", *arguments)
+        first.stdout.fnmatch_lines(["*this check can never be*"])
     private.gate("--fairness-update-baseline")
     result = private.gate("-k", "regression and race")
     assert result.ret == 1
