@@ -74,7 +74,11 @@ def _last_line(evidence: Evidence, differing: int, files: int) -> str:
     attested = sum(record.suppressed is not None for record in records)
     apart = f", {attested} attested, not recomputed, as small cells are suppressed" if attested else ""
     part = "" if evidence.run.whole else f"; a part of the run only: {len(evidence.not_judged)} not judged"
-    return f"{len(records) - attested} checks recomputed{apart} ({judged or 'none'}){beside}: {found}{part}\n"
+    errors = sum(check.error is not None for model in evidence.models for check in model.checks)
+    without = f"; {errors} without a verdict" if errors else ""
+    code = f"; exit code {evidence.exit_code}" if evidence.exit_code else ""
+    recomputed = f"{len(records) - attested} checks recomputed{apart} ({judged or 'none'}){beside}"
+    return f"{recomputed}: {found}{without}{part}{code}\n"
 
 
 def _text(path: Path) -> str:

@@ -14,7 +14,7 @@ from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.report.numbers import HIDDEN, limit_text, p_text, value_text
 from fairness_checks.report.sweep_text import setting_words
 
-__all__ = ["breaking", "deciding", "features_of", "named", "samples_of", "sentence", "who"]
+__all__ = ["breaking", "deciding", "features_of", "model_name", "named", "samples_of", "sentence", "who"]
 
 _BASES = (100, 1_000, 10_000)  # of so many a count is told: of the fewest that tell it from the limit
 _UNNAMED = "predictions"  # what `audit` calls a model of which nothing is said
@@ -50,8 +50,12 @@ class _Amounts(NamedTuple):
 def sentence(record: CheckRecord) -> str:
     """Return the sentence of a record that was judged."""
     found, allowed = _found(record)
-    model = "the model" if record.model == _UNNAMED else record.model
-    return f"{model} {found}; {allowed}; {_certainty(record)}{_others(record)}"
+    return f"{model_name(record)} {found}; {allowed}; {_certainty(record)}{_others(record)}"
+
+
+def model_name(record: CheckRecord) -> str:
+    """Return what a model is called in a sentence."""
+    return "the model" if record.model == _UNNAMED else record.model
 
 
 def deciding(record: CheckRecord) -> list[GroupRecord]:

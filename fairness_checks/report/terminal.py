@@ -168,7 +168,8 @@ def _groups(record: CheckRecord, width: int, *, told: bool) -> Iterator[str]:
             yield f"{name}: {value}{', ' if value else ''}{counts}"
     if rest := len(record.groups) - len(shown):
         more = len([group for group in past if group not in shown])
-        of_them = f", {more} of them past the limit, named above" if more else ""
+        of_them = "" if not more else ", " if more == rest else f", {more} of them "
+        of_them += "past the limit and named above" if more else ""
         yield f"and {rest} more group{'' if rest == 1 else 's'}{of_them}"
     if record.suppressed is not None and record.suppressed.groups:
         yield f"withheld: {'; '.join(printable(', '.join(name)) for name in record.suppressed.groups)}"

@@ -12,7 +12,7 @@ from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import GroupRecord, InputRecord, SuppressionRecord
 from fairness_checks.report.numbers import HIDDEN, limit_text, p_text, value_text
 from fairness_checks.report.regression_text import regression_lines, worsening_words
-from fairness_checks.report.sentence import breaking, deciding, samples_of, sentence, who
+from fairness_checks.report.sentence import breaking, deciding, model_name, samples_of, sentence, who
 from fairness_checks.report.sweep_text import answer_words, gap_words, sweep_lines, table_lines
 
 __all__ = [
@@ -273,9 +273,9 @@ def _explained(record: CheckRecord) -> Iterator[str]:
     yield from _tested(record)
     yield from (f"Note: {note}." for note in (*record.notes, *record.cautions))
     if inputs := inputs_text(record):
-        yield f"Predictions of {record.model}: {inputs}."
+        yield f"Predictions of {model_name(record)}: {inputs}."
     if record.about:
-        yield f"About {record.model}: {about_text(record)}."
+        yield f"About {model_name(record)}: {about_text(record)}."
 
 
 def _tested(record: CheckRecord) -> Iterator[str]:
@@ -287,7 +287,7 @@ def _tested(record: CheckRecord) -> Iterator[str]:
     yield f"Test: {record.method}; {record.confidence:.0%} interval."
     yield (
         f"Raw {p_text(violation)} for a violation, {p_text(compliance)} for compliance; alpha {record.alpha:g}, "
-        f"{_CORRECTIONS[record.correction]} over {record.family_size} {checks} of {record.model}."
+        f"{_CORRECTIONS[record.correction]} over {record.family_size} {checks} of {model_name(record)}."
     )
 
 
@@ -300,5 +300,5 @@ def waiver_lines(record: CheckRecord, today: date) -> list[str]:
 
 
 def record_text(record: CheckRecord) -> str:
-    """Return a record as text: the headline, and the lines below it."""
-    return "\n".join([headline(record), *explanation(record)])
+    """Return a record as text: the verdict, the headline, and the lines below it."""
+    return "\n".join([f"{record.verdict}: {headline(record)}", *explanation(record)])

@@ -170,7 +170,7 @@ def test_groups_past_a_ceiling_are_all_there_unless_they_have_been_told(records)
     assert any(line.strip() == "and 15 more groups" for line in lines)
     told = shown([record], told=True)
     assert sum(line.strip().startswith("g") for line in told) == 1
-    assert any(line.strip() == "and 29 more groups, 14 of them past the limit, named above" for line in told)
+    assert any(line.strip() == "and 29 more groups, 14 of them past the limit and named above" for line in told)
 
 
 def test_the_reason_of_an_unjudged_group_stands_below(records):

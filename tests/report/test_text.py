@@ -212,7 +212,7 @@ def test_audit_says_the_same_without_an_adjustment():
         "the model misses 50 of 100 with sex=f whose label is 1, and 0 of 100 with sex=m; at most 10 apart are "
         "allowed; this is not chance (p < 0.001)"
     )
-    assert str(record).splitlines() == [headline(record), *explanation(record)]
+    assert str(record).splitlines() == [f"fail: {headline(record)}", *explanation(record)]
 
 
 def test_a_name_cannot_break_or_reorder_the_line():
