@@ -195,7 +195,7 @@ class CheckRecord(Strict):
     def __str__(self) -> str:
         from fairness_checks.report.text import record_text
 
-        return record_text(self)
+        return f"{self.verdict}: {record_text(self)}"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""

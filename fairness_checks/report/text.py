@@ -300,5 +300,5 @@ def waiver_lines(record: CheckRecord, today: date) -> list[str]:
 
 
 def record_text(record: CheckRecord) -> str:
-    """Return a record as text: the verdict, the headline, and the lines below it."""
-    return "\n".join([f"{record.verdict}: {headline(record)}", *explanation(record)])
+    """Return a record as text: the headline, and the lines below it."""
+    return "\n".join([headline(record), *explanation(record)])

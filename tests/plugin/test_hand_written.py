@@ -81,7 +81,7 @@ def test_settings_come_from_the_file_and_may_be_given(project):
         "    assert (given.verdict, given.alpha, given.model) == ('pass', 0.2, 'mine')\n",
     )
     project.pytester.syspathinsert()
-    assert project.gate("test_hand.py::test_hand").parseoutcomes() == {"inconclusive": 1}
+    assert project.gate("test_hand.py::test_hand").parseoutcomes() == {"inconclusive": 1, "deselected": 1}
 
 
 BARE = "audit(predictions({{'f': (40, 400), 'm': (40, 400)}}), metric='accuracy', by='sex', max_difference={})"
@@ -158,7 +158,7 @@ def test_a_wrong_argument_fails_the_test_with_the_remedy(project, arguments, mes
     )
     project.pytester.syspathinsert()
     result = project.gate("test_hand.py::test_hand")
-    assert result.parseoutcomes() == {"failed": 1}
+    assert result.parseoutcomes() == {"failed": 1, "deselected": 1}
     assert message in result.stdout.str()
 
 
@@ -224,7 +224,7 @@ def test_a_verdict_before_the_test_is_its_own(project, marked, place, people, ou
     mark = f"{_PLACES[place].format(f'audit(predictions({people}), **ASKED)', 'pass')}\n\n@pytest.mark.fairness"
     marked("audit(predictions(FAIR), **ASKED)", mark)
     result = project.gate("test_hand.py::test_hand")
-    assert result.parseoutcomes() == outcome
+    assert result.parseoutcomes() == outcome | {"deselected": 1}
     assert result.ret == ("errors" in outcome)
 
 
@@ -233,7 +233,7 @@ def test_a_verdict_after_the_test_is_red(project, marked, place):
     mark = f"{_PLACES[place].format('pass', 'audit(predictions(BIASED), **ASKED)')}\n\n@pytest.mark.fairness"
     marked("audit(predictions(FAIR), **ASKED)", mark)
     result = project.gate("test_hand.py::test_hand")
-    assert result.parseoutcomes() == {"passed": 1, "errors": 1}
+    assert result.parseoutcomes() == {"passed": 1, "errors": 1, "deselected": 1}
     result.stdout.fnmatch_lines(["*audit was called after its test had ended*"])
 
 

@@ -106,7 +106,7 @@ def test_verdicts_node_ids_and_junit(project, gate):
     [
         (["-k", "test_uncertainty"], {"failed": 1, "deselected": 1}),
         (["-k", "mean_error"], {"failed": 1, "deselected": 1}),
-        (["thresholds.yaml::test_uncertainty[mute_model-skin]"], {"failed": 1}),
+        (["thresholds.yaml::test_uncertainty[mute_model-skin]"], {"failed": 1, "deselected": 1}),
     ],
 )
 def test_both_sections_of_a_model_are_one_family(project, gate, arguments, outcomes):
