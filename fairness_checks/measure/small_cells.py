@@ -65,10 +65,13 @@ class Hidden:
 def determined(features: Mapping[str, SensitiveFeature]) -> dict[tuple[str, str], dict[str, str]]:
     """Return, of each pair of features of which the first says the second, as a ward its region, which value which."""
     found: dict[tuple[str, str], dict[str, str]] = {}
-    for (one, a), (other, b) in itertools.permutations(features.items(), 2):
-        there = np.unique(np.stack([a.codes, b.codes]), axis=1).T.tolist()
-        if len({i for i, _ in there}) == len(there):
-            found[one, other] = {_value(a, i): _value(b, j) for i, j in there}
+    for (one, a), (other, b) in itertools.combinations(features.items(), 2):
+        wide = len(b.groups) + 1  # one more than the groups: a missing value has the code -1
+        pairs = np.unique((a.codes.astype(np.int64) + 1) * wide + b.codes + 1)
+        there = [(_value(a, k // wide - 1), _value(b, k % wide - 1)) for k in pairs.tolist()]
+        for key, some in (((one, other), there), ((other, one), [(j, i) for i, j in there])):
+            if len(says := dict(some)) == len(some):
+                found[key] = says
     return found
 
 
