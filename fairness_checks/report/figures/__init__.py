@@ -1,0 +1,17 @@
+"""Pictures of a report: each a function of a record and its statistics, which returns a Figure, or None.
+
+``key`` is the name of a picture among all of the page (a letter, then letters, digits and hyphens): ids begin with it.
+``statistics`` is what the evidence holds of the check, read by `findings.statistics_json.statistics_from_json`, and
+None where they are withheld or there are none. None is returned where there is nothing to be drawn.
+
+- ``sweep(record, statistics, key)``: the metric against the share of a group in the training mix, and each mix's gap
+- ``mismatch(record, statistics, key)``: errors against uncertainties by group
+- ``risk_coverage(record, statistics, key)``: mean error of the samples that the model is most certain of
+- ``calibration(record, statistics, key)``: what was observed against what was predicted, by group
+
+``svg`` holds what all are drawn with: `Canvas`, `Scale`, `Figure`.
+"""
+
+from fairness_checks.report.figures.svg import WIDTH, Canvas, Figure, FigureTable, Scale, Svg
+
+__all__ = ["WIDTH", "Canvas", "Figure", "FigureTable", "Scale", "Svg"]
