@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
     options = parser.parse_args()
     seeds = range(3 if options.quick else 20)
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy", "fairness-checks"))
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy", "pytest-fairness"))
     config = NETWORKS[options.preset]
     command = f"python -m benchmarks.planted --preset {options.preset}"
     print(f"{command}, {date.today()}; Python {platform.python_version()}, {packages}")

@@ -8,6 +8,7 @@
     ├── RecordError            a CheckRecord cannot be written to, or read from, JSON
     ├── EvidenceError          evidence of a run cannot be read or written
     ├── BaselineError          the committed baseline cannot be read, is not what was written, or cannot be written
+    ├── MissingExtra           something asked for needs a library that is not installed; an ImportError too
     └── CacheError             a cache key is not plain, or a result cannot be stored without pickling
 
 Every message names the place (file, key, array), the value seen, what is allowed and how to mend it.
@@ -26,6 +27,7 @@ __all__ = [
     "EvidenceError",
     "FairnessError",
     "InvalidPredictions",
+    "MissingExtra",
     "RecordError",
     "attempted",
     "did_you_mean",
@@ -57,6 +59,10 @@ class CacheError(FairnessError):
 
 class EvidenceError(FairnessError):
     """Evidence of a run cannot be read, is of another layout, or cannot be written."""
+
+
+class MissingExtra(FairnessError, ModuleNotFoundError):
+    """What was asked for needs a library that an extra of this package brings, and that is not installed."""
 
 
 class RecordError(FairnessError):

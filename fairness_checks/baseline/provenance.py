@@ -11,9 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from fairness_checks.distribution import DISTRIBUTION
+
 __all__ = ["git_commit", "git_status", "installed_versions"]
 
-_ALWAYS = ("fairness-checks", "numpy", "scipy")
+_ALWAYS = (DISTRIBUTION, "numpy", "scipy")
 _OTHERS = {"pandas": "pandas", "sklearn": "scikit-learn", "torch": "torch"}
 _SECONDS = 20.0
 

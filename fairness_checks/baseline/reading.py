@@ -63,7 +63,7 @@ def parse_baseline(text: str, source: str) -> Baseline:
         by = document.get("written_by", "another version")
         raise BaselineError(
             f"{source}: schema: {schema}, written by {by!s:.60}; this is {written_by()}, which reads schema 1 to "
-            f"{SCHEMA}: upgrade fairness-checks"
+            f"{SCHEMA}: upgrade pytest-fairness"
         )
     try:
         file = _adapter().validate_json(text, strict=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fairness_checks.baseline.document import Baseline
+from fairness_checks.distribution import DISTRIBUTION, package_version
 from fairness_checks.errors import BaselineError
 from fairness_checks.plain import canonical_json
 
@@ -28,7 +28,7 @@ def checksum(document: Mapping[str, Any]) -> str:
 
 def written_by() -> str:
     """Return the name and version of this package, as a baseline that it writes says it."""
-    return f"fairness-checks {importlib.metadata.version('fairness-checks')}"
+    return f"{DISTRIBUTION} {package_version()}"
 
 
 def baseline_text(baseline: Baseline) -> str:

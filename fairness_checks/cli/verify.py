@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fairness_checks.baseline.provenance import installed_versions
 from fairness_checks.cli.snapshot import JUnitCase, junit_cases
+from fairness_checks.distribution import DISTRIBUTION
 from fairness_checks.errors import EvidenceError, FairnessError, RecordError
 from fairness_checks.judge.differing import Difference, compare_records
 from fairness_checks.judge.evidencing import totals
@@ -24,7 +25,7 @@ from fairness_checks.storage.files import read_regular
 __all__ = ["verify"]
 
 _MOST = 50  # differences that are shown
-_COMPUTE = ("fairness-checks", "numpy", "scipy")
+_COMPUTE = (DISTRIBUTION, "numpy", "scipy")
 
 
 def verify(path: Path, junit: Path | None = None, *, table: bool = False) -> int:

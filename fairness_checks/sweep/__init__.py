@@ -7,6 +7,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fairness_checks.distribution import needing_extra
+
 if TYPE_CHECKING:
     from fairness_checks.sweep.dataset import DataSet
     from fairness_checks.sweep.mixes import Shares, parse_mix
@@ -42,7 +44,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    with needing_extra(f"{__name__}.{name}", "sweep"):
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

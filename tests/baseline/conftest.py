@@ -29,7 +29,7 @@ def make_entry(**changed) -> Entry:
         "low": 0.01,
         "high": 0.0451,
         "groups": groups,
-        "versions": {"fairness-checks": "0.1.0", "numpy": "2.4.6", "scipy": "1.17.0"},
+        "versions": {"pytest-fairness": "0.1.0", "numpy": "2.4.6", "scipy": "1.17.0"},
         "git_commit": "0123456789abcdef0123456789abcdef01234567+dirty",
         "date": "2027-06-30",
     }

@@ -191,10 +191,10 @@ def test_a_number_that_was_edited_by_hand(path):
 
 def test_a_newer_schema(path):
     text = path.read_text(encoding="utf-8").replace('"schema": 2', '"schema": 3')
-    path.write_text(re.sub(r'"written_by": ".*"', '"written_by": "fairness-checks 3.1.0", "x": 0', text))
+    path.write_text(re.sub(r'"written_by": ".*"', '"written_by": "pytest-fairness 3.1.0", "x": 0', text))
     refused(
         path,
-        r"schema: 3, written by fairness-checks 3\.1\.0; this is fairness-checks \S+, which reads schema 1 to 2",
+        r"schema: 3, written by pytest-fairness 3\.1\.0; this is pytest-fairness \S+, which reads schema 1 to 2",
     )
 
 

@@ -64,5 +64,5 @@ def test_no_repository_no_commit_no_git(tmp_path, monkeypatch):
 @pytest.mark.parametrize("imported", [False, True])
 def test_versions_are_those_installed(imported):
     versions = installed_versions(imported=imported)
-    assert {"fairness-checks", "numpy", "scipy"} <= set(versions)
+    assert {"pytest-fairness", "numpy", "scipy"} <= set(versions)
     assert all(importlib.metadata.version(name) == version for name, version in versions.items())
