@@ -63,6 +63,20 @@ exit codes:
   2  the file cannot be read, or the command is wrong
 """
 
+_REPORT = """\
+Write the evidence of a run (pytest --fairness --fairness-report DIR) in another form. Nothing is decided: each form
+says what the evidence says.
+
+formats:
+"""
+_REPORT_CODES = """\
+exit codes:
+  0  it was written, whatever the verdicts are
+  1  the run did not come to its end, which the form says too; or the file was changed after it was
+     written, and nothing is made of it
+  2  a file cannot be read or written, or the command is wrong
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; a wrong command is a SystemExit of code 2."""
@@ -107,7 +121,43 @@ def _parser() -> argparse.ArgumentParser:
         "-v", "--verbose", action="store_true", help="print the table of the run, where nothing differs"
     )
     verify.set_defaults(run=lambda parsed: _verify(parsed.path, parsed.junit, table=parsed.verbose))
+    _add_report(add)
     return parser
+
+
+def _add_report(add: Callable[..., argparse.ArgumentParser]) -> None:
+    from fairness_checks.report.formats import FORMATS  # loads none of the formats
+
+    width = max(map(len, FORMATS))
+    listed = "".join(f"  {name:{width}}  {form.what}\n" for name, form in FORMATS.items())
+    report = add(
+        "report",
+        help="write the evidence of a run in another form",
+        description=f"{_REPORT}{listed}",
+        epilog=_REPORT_CODES,
+    )
+    report.add_argument("path", metavar="EVIDENCE", type=Path, help="evidence.json, or the folder that holds it")
+    report.add_argument("--format", required=True, choices=tuple(FORMATS), metavar="NAME", help="one of the above")
+    report.add_argument("-o", "--output", metavar="FILE", type=Path, help="a file instead of standard output")
+    report.add_argument(
+        "--subject",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="a file that was judged, such as a model's, to be named with its sha256; may be repeated",
+    )
+    report.set_defaults(run=partial(_report, report))
+
+
+def _report(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    from fairness_checks.cli.report import report  # here, as below
+    from fairness_checks.report.formats import FORMATS
+
+    if parsed.subject and not FORMATS[parsed.format].takes_subjects:
+        takes = ", ".join(name for name, form in FORMATS.items() if form.takes_subjects)
+        parser.error(f"--subject goes with --format {takes}")
+    return report(parsed.path, parsed.format, parsed.output, parsed.subject)
 
 
 def _schema(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:

@@ -8,19 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fairness_checks.baseline.provenance import installed_versions
+from fairness_checks.cli.files import content_of, read_evidence_file, read_given
 from fairness_checks.cli.snapshot import JUnitCase, junit_cases
 from fairness_checks.distribution import DISTRIBUTION
-from fairness_checks.errors import EvidenceError, FairnessError, RecordError
+from fairness_checks.errors import FairnessError, RecordError
 from fairness_checks.judge.differing import Difference, compare_records
 from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.recomputing import configuration_of, differences
 from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
-from fairness_checks.report.evidence import FILENAME, Evidence, read_evidence
+from fairness_checks.report.evidence import Evidence
 from fairness_checks.report.junit import RECORD_PROPERTY, properties, run_properties
 from fairness_checks.report.terminal import WIDTH, summary_lines
-from fairness_checks.storage.files import read_regular
 
 __all__ = ["verify"]
 
@@ -31,9 +31,9 @@ _COMPUTE = (DISTRIBUTION, "numpy", "scipy")
 def verify(path: Path, junit: Path | None = None, *, table: bool = False) -> int:
     """Recompute a run from its evidence, print what differs, and return the exit code: 1 if anything does."""
     # `path` is evidence.json, or its folder, where JUnit files beside it are compared; `junit` is one elsewhere.
-    file = path / FILENAME if path.is_dir() else path
     try:
-        evidence, unchanged = read_evidence(_text(file))
+        file, content = read_given(path)
+        evidence, unchanged = read_evidence_file(file, content)
         found = list(differences(evidence))
         files = {each: _cases(each) for each in ([junit] if junit is not None else _junit_files(file.parent))}
         # One beside it that says nothing of a gate is of other tests; one that is named must be of this run.
@@ -82,31 +82,13 @@ def _last_line(evidence: Evidence, differing: int, files: int) -> str:
     return f"{recomputed}: {found}{without}{part}{code}\n"
 
 
-def _text(path: Path) -> str:
-    try:
-        return _content(path).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise EvidenceError(f"{path}: not UTF-8 at byte {error.start}") from error
-
-
 def _junit_files(folder: Path) -> list[Path]:
     """Return the XML files of a folder that may be JUnit's."""
-    return [file for file in sorted(folder.glob("*.xml")) if b"<testsuite" in _content(file)]
+    return [file for file in sorted(folder.glob("*.xml")) if b"<testsuite" in content_of(file)]
 
 
 def _cases(path: Path) -> list[JUnitCase] | None:
-    return junit_cases(_content(path), str(path))
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return read_regular(path)
-    except FileNotFoundError:
-        raise EvidenceError(
-            f"{path}: there is no such file; write it with: pytest --fairness --fairness-report=DIR --junitxml=FILE"
-        ) from None
-    except OSError as error:
-        raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return junit_cases(content_of(path), str(path))
 
 
 def _against_junit(evidence: Evidence, path: Path, cases: Sequence[JUnitCase]) -> Iterator[Difference]:

@@ -197,11 +197,11 @@ class EvidenceOfRun:
         )
 
     def _write(self, evidence: Evidence) -> None:
-        from fairness_checks.report.formats import FORMATS
+        from fairness_checks.report.formats import folder_files
         from fairness_checks.storage.files import write_atomically
 
-        for name, write in FORMATS.items():
-            write_atomically(self._folder / name, write(evidence).encode())
+        for name, content in folder_files(evidence):
+            write_atomically(self._folder / name, content)
 
 
 def _now() -> str:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 import pytest
+
+from fairness_checks.report.formats import FILENAME
 
 if TYPE_CHECKING:
     from fairness_checks.plugin.xdist import Ledger
@@ -88,28 +90,41 @@ class JUnitFile:
 _KILLED = "the run did not come to its end: it was killed"
 
 
-class EvidenceFile:
-    """The evidence of a run: that of an earlier one, or of a green end, must not stand for a red one."""
+class EvidenceFiles:
+    """The evidence of a run: that of an earlier one, or of a green end, must not stand for a red one, in any form."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "evidence.json"
-        self._before = _state_of(self._path)
+        from fairness_checks.report.formats import FORMATS
+
+        self._folder = folder
+        files = [form.file for form in FORMATS.values() if form.in_folder]
+        self._before = {folder / file: _state_of(folder / file) for file in files}
 
     def end_red(self) -> None:
         """Remove what an earlier run left; mark as incomplete what says that this one was green."""
-        if (now := _state_of(self._path)) is None:
-            return
-        from fairness_checks.errors import EvidenceError
+        for path, before in self._before.items():
+            if before is not None and _state_of(path) == before:
+                self._mend(path.unlink, path)
+        self._mend(self._mark, self._folder / FILENAME)
+
+    def _mark(self) -> None:
         from fairness_checks.report.evidence import as_incomplete
+        from fairness_checks.report.formats import folder_files
         from fairness_checks.storage.files import read_regular, write_atomically
 
+        path = self._folder / FILENAME
+        if _state_of(path) is not None and (red := as_incomplete(read_regular(path).decode("utf-8"))) is not None:
+            for name, content in folder_files(red):
+                write_atomically(self._folder / name, content)
+
+    @staticmethod
+    def _mend(mend: Callable[[], None], path: Path) -> None:
+        from fairness_checks.errors import EvidenceError
+
         try:
-            if now == self._before:
-                self._path.unlink()
-            elif (red := as_incomplete(read_regular(self._path).decode("utf-8"))) is not None:
-                write_atomically(self._path, red.encode())
+            mend()
         except (OSError, ValueError, EvidenceError) as error:
-            sys.stderr.write(f"ERROR: fairness: {self._path}: is not of this red run, and stays: {error}\n")
+            sys.stderr.write(f"ERROR: fairness: {path}: is not of this red run, and stays: {error}\n")
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:
@@ -147,7 +162,7 @@ class LastWords:
         reports = not (self.runs_nothing or hasattr(config, "workerinput"))
         self._junit = JUnitFile(options.xmlpath) if reports and getattr(options, "xmlpath", None) else None
         folder = report_folder(config) if reports else None
-        self._evidence = None if folder is None else EvidenceFile(folder)
+        self._evidence = None if folder is None else EvidenceFiles(folder)
 
     @contextmanager
     def seeing_exits(self, place: str) -> Generator[None]:

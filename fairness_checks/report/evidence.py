@@ -24,7 +24,6 @@ from fairness_checks.records.parts import InputRecord, Strict
 from fairness_checks.typing import TestData
 
 __all__ = [
-    "FILENAME",
     "SCHEMA",
     "AskedEvidence",
     "BaselineEvidence",
@@ -45,7 +44,6 @@ __all__ = [
     "write_evidence",
 ]
 
-FILENAME = "evidence.json"
 SCHEMA = 1
 _DEEPEST = 6  # levels that are written a line each
 
@@ -341,12 +339,12 @@ def _lines(value: Any, indent: str) -> str:
     return f"{begin}\n{deeper}" + f",\n{deeper}".join(parts) + f"\n{indent}{end}"
 
 
-def as_incomplete(text: str) -> str | None:
-    """Return the document of a run that turned red behind it; None where it does not say that the run was green."""
+def as_incomplete(text: str) -> Evidence | None:
+    """Return the evidence of a run that turned red behind it; None where it does not say that the run was green."""
     evidence, _ = read_evidence(text)
     if evidence.exit_code != 0:
         return None
-    return write_evidence(dataclasses.replace(evidence, complete=False, exit_code=1))
+    return dataclasses.replace(evidence, complete=False, exit_code=1)
 
 
 def seal(plain: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,85 @@
-"""What the folder of `--fairness-report` holds: one row a file, each written from the evidence of the run."""
+"""What the evidence of a run can be written as: one row a format, whose module is imported when it is asked for."""
 
-# A format decides nothing, and says so where the evidence is incomplete: every file is there from the run's start.
+# A format renders the evidence and decides nothing, and says so where the evidence is incomplete: in the folder of
+# `--fairness-report` every file is there from the run's start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
 
-from fairness_checks.report.evidence import FILENAME, Evidence, write_evidence
+if TYPE_CHECKING:
+    from fairness_checks.report.evidence import Evidence
 
-__all__ = ["FORMATS"]
+__all__ = ["FILENAME", "FORMATS", "Format", "Source", "folder_files"]
 
-FORMATS: Mapping[str, Callable[[Evidence], str]] = MappingProxyType({FILENAME: write_evidence})
-"""Name of the file -> evidence to text."""
+FILENAME = "evidence.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where evidence stands, and what else a statement of it is about: sha256 in hexadecimal digits."""
+
+    sha256: str
+    """Of the bytes of evidence.json."""
+    subjects: tuple[tuple[str, str], ...] = ()
+    """Name and sha256 of files that were judged, such as a model's."""
+
+
+_Writer: TypeAlias = "Callable[[Evidence, Source], str]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One form of a run's evidence."""
+
+    file: str
+    """Name of its file in the folder of `--fairness-report`."""
+    what: str
+    """In a few words, for `--help`."""
+    write: _Writer
+    """Evidence to text, which a file holds in UTF-8."""
+    in_folder: bool = False
+    """Whether the folder has it without being asked."""
+    takes_subjects: bool = False
+    """Whether it names files that were judged."""
+
+
+def _of(module: str, function: str) -> _Writer:
+    """Return what a function of a module of this room makes of the evidence."""
+    return lambda evidence, source: str(_named(module, function)(evidence))
+
+
+def _with_source(module: str, function: str) -> _Writer:
+    """Return what a function makes of the evidence, and of where it stands."""
+    return lambda evidence, source: str(_named(module, function)(evidence, source))
+
+
+def _named(module: str, function: str) -> Callable[..., object]:
+    found: Callable[..., object] = getattr(import_module(f"fairness_checks.report.{module}"), function)
+    return found
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "json": Format(
+            file=FILENAME,
+            what="the evidence itself, from which verify recomputes the run",
+            write=_of("evidence", "write_evidence"),
+            in_folder=True,
+        ),
+    }
+)
+"""By the name that the command line takes. The evidence itself stands first: others are written of it."""
+
+
+def folder_files(evidence: Evidence) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each file that the folder of `--fairness-report` holds."""
+    source = Source(sha256=hashlib.sha256(FORMATS["json"].write(evidence, Source(sha256="")).encode()).hexdigest())
+    for form in FORMATS.values():
+        if form.in_folder:
+            yield form.file, form.write(evidence, source).encode()

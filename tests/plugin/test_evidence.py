@@ -718,11 +718,12 @@ def test_names_that_the_output_has_no_characters_for_are_escaped(evident):
 def test_every_format_is_written_at_the_start_of_a_run_and_at_its_end(project, monkeypatch):
     texts = []
 
-    def plain(evidence):
+    def plain(evidence, source):
         texts.append(f"{'complete' if evidence.complete else 'incomplete'}: {evidence.totals}")
         return texts[-1]
 
-    monkeypatch.setattr(formats, "FORMATS", {**formats.FORMATS, "totals.txt": plain})
+    form = formats.Format(file="totals.txt", what="totals", write=plain, in_folder=True)
+    monkeypatch.setattr(formats, "FORMATS", {**formats.FORMATS, "totals": form})
     project.limits("fair_model")
     assert project.gate("--fairness-report", "report").ret == 0
     assert sorted(path.name for path in (project.path / "report").iterdir()) == ["evidence.json", "totals.txt"]

@@ -1,0 +1,70 @@
+"""`fairness-checks report`: the evidence of a run in another form."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fairness_checks.cli.files import read_evidence_file, read_given
+from fairness_checks.errors import EvidenceError, FairnessError
+from fairness_checks.plain import printable
+from fairness_checks.report.formats import FORMATS, Source
+from fairness_checks.storage.files import open_regular, write_atomically
+
+__all__ = ["report"]
+
+_NAME = "fairness-checks report"
+_BLOCK = 1 << 20
+
+
+def report(path: Path, name: str, output: Path | None = None, subjects: Sequence[Path] = ()) -> int:
+    """Write the evidence of a run as the format of that name; return 1 where the run did not come to its end."""
+    # `path` is evidence.json, or its folder. What was changed since it was written is not rendered.
+    try:
+        file, content = read_given(path)
+        evidence, unchanged = read_evidence_file(file, content)
+        if not unchanged:
+            sys.stderr.write(
+                f"{_NAME}: {printable(str(file))}: the file was changed after it was written, and nothing is made of "
+                "it; fairness-checks verify says what does not follow\n"
+            )
+            return 1
+        source = Source(
+            sha256=hashlib.sha256(content).hexdigest(), subjects=tuple((each.name, _sha256(each)) for each in subjects)
+        )
+        text = FORMATS[name].write(evidence, source)
+        _write(text, output)
+    except FairnessError as error:
+        sys.stderr.write(f"{_NAME}: {printable(str(error))}\n")
+        return 2
+    if not evidence.complete:
+        sys.stderr.write(f"{_NAME}: {printable(str(file))}: the run did not come to its end, and proves nothing\n")
+        return 1
+    return 0
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # as the file would be
+        sys.stdout.write(text)
+        return
+    try:
+        write_atomically(output, text.encode())
+    except OSError as error:
+        raise EvidenceError(f"{output}: cannot be written: {error.strerror or error}") from error
+
+
+def _sha256(path: Path) -> str:
+    """Return the digest of a file of any size."""
+    digest = hashlib.sha256()
+    try:
+        with open_regular(path) as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise EvidenceError(f"--subject {path}: cannot be read: {error.strerror or error}") from error
+    return digest.hexdigest()

@@ -1,0 +1,117 @@
+"""`fairness-checks report`: which evidence is rendered, where it is written, and the exit codes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from fairness_checks.cli.main import main
+from fairness_checks.report.evidence import ConfigurationEvidence, Evidence, RunEvidence, write_evidence
+from fairness_checks.report.formats import FORMATS
+
+
+@pytest.fixture
+def evidence():
+    return Evidence(
+        complete=True,
+        run=RunEvidence(
+            started="2027-01-01T00:00:00Z",
+            ended="2027-01-01T00:01:00Z",
+            day="2027-01-01",
+            command=("--fairness",),
+            whole=True,
+            python="3.11",
+            versions={},
+            git=None,
+        ),
+        configuration=ConfigurationEvidence(file="thresholds.yaml", sha256="0" * 64, text="", burden_of_proof=None),
+        baseline=None,
+        models=(),
+        exit_code=0,
+    )
+
+
+@pytest.fixture
+def place(evidence, tmp_path):
+    path = tmp_path / "out" / "evidence.json"
+    path.parent.mkdir()
+    path.write_text(write_evidence(evidence), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("given", ["file", "folder"])
+def test_every_format_is_printed_or_written_the_same(place, tmp_path, capfd, name, given):
+    path = place if given == "file" else place.parent
+    assert main(["report", "--format", name, str(path)]) == 0
+    printed = capfd.readouterr().out
+    assert main(["report", "--format", name, str(path), "-o", str(tmp_path / "form")]) == 0
+    assert (tmp_path / "form").read_bytes() == printed.encode()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_formats_have_files_of_their_own_and_the_evidence_is_written_first():
+    files = [form.file for form in FORMATS.values()]
+    assert len(set(files)) == len(files)
+    assert files[0] == "evidence.json"
+    assert next(iter(FORMATS.values())).in_folder
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_run_that_did_not_come_to_its_end_is_rendered_and_said(place, evidence, tmp_path, capsys, name):
+    place.write_text(write_evidence(dataclasses.replace(evidence, complete=False, exit_code=1)), encoding="utf-8")
+    assert main(["report", "--format", name, str(place), "-o", str(tmp_path / "form")]) == 1
+    assert capsys.readouterr().err == (
+        f"fairness-checks report: {place}: the run did not come to its end, and proves nothing\n"
+    )
+    assert (tmp_path / "form").stat().st_size
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_nothing_is_made_of_what_was_changed(place, tmp_path, capsys, name):
+    plain = json.loads(place.read_text(encoding="utf-8")) | {"totals": {"pass": 3}}
+    place.write_text(json.dumps(plain), encoding="utf-8")
+    assert main(["report", "--format", name, str(place), "-o", str(tmp_path / "form")]) == 1
+    assert capsys.readouterr().err.startswith(f"fairness-checks report: {place}: the file was changed after it was")
+    assert not (tmp_path / "form").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "there is no such file; write it with: pytest --fairness"),
+        (b"\xff", "not UTF-8 at byte 0"),
+        (b"{", "not JSON"),
+        (b"[]", "no evidence of a run"),
+        (b'{"schema": 99, "models": []}', "schema: 99; this version reads schema 1"),
+        (b'{"schema": 1, "models": []}', "complete: Field required"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(place, tmp_path, capsys, content, said):
+    place.unlink()
+    if content is not None:
+        place.write_bytes(content)
+    assert main(["report", "--format", "json", str(place), "-o", str(tmp_path / "form")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"fairness-checks report: {place}: {said}")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "form").exists()
+
+
+def test_what_cannot_be_written_is_one_line_and_leaves_nothing(place, tmp_path, capsys):
+    assert main(["report", "--format", "json", str(place), "-o", str(tmp_path / "no" / "form")]) == 2
+    assert capsys.readouterr().err == (
+        f"fairness-checks report: {tmp_path / 'no' / 'form'}: cannot be written: No such file or directory\n"
+    )
+    assert main(["report", "--format", "json", str(place), "-o", str(tmp_path)]) == 2
+    assert "is a folder, not a regular file" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_subjects_go_with_statements_alone(place, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["report", "--format", "json", str(place), "--subject", str(place)])
+    assert "--subject goes with --format" in capsys.readouterr().err
