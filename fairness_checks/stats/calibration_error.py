@@ -18,6 +18,7 @@ import numpy as np
 from scipy import special
 
 from fairness_checks.stats.calibration_bins import (
+    BINS,
     CalibrationStatistics,
     bin_shares,
     calibration_by_cluster,
@@ -35,6 +36,7 @@ __all__ = [
     "calibration_by_group",
     "calibration_estimates",
     "calibration_excess",
+    "calibration_intervals",
     "calibration_values",
     "ece_compliance",
     "ece_ends",
@@ -52,6 +54,28 @@ def _bin_variances(statistics: CalibrationStatistics) -> Array:
     """Variances of the bins' means, never 0; shape (G, 10)."""
     n = np.maximum(statistics.bins.n, 1).astype(np.float64)
     return np.asarray((statistics.bins.m2 + _UNKNOWN) / n**2).reshape(statistics.samples.shape)
+
+
+def calibration_intervals(statistics: CalibrationStatistics, confidence: float) -> tuple[Array, Array, Array]:
+    """Return the mean of y - score in each bin, nan in an empty one, and its score interval; shapes (G, 10)."""
+    # As Wilson's (J. Am. Stat. Assoc. 22 (1927) 209, doi:10.1080/01621459.1927.10502953): of a true mean d the rate
+    # lies between d + the bin's ends, and y - score has at most the variance of the rate among these that is nearest
+    # to 1/2, and that of scores within a bin. A variance seen is too small where no event was.
+    shape, low = statistics.samples.shape, np.arange(BINS) / BINS
+    n = np.maximum(statistics.bins.n, 1).astype(np.float64).reshape(shape)
+    mean = np.where(statistics.samples > 0, statistics.bins.mean.reshape(shape), np.nan)
+    z = -float(special.ndtri((1.0 - confidence) / 2.0))
+
+    def end(far: Array) -> Array:
+        near = mean
+        for _ in range(_HALVINGS):
+            middle = (near + far) / 2.0
+            rate = np.clip(np.clip(0.5, low + middle, low + middle + 1.0 / BINS), 0.0, 1.0)
+            inside = (mean - middle) ** 2 <= z**2 * (rate * (1.0 - rate) + 0.25 / BINS**2) / n
+            near, far = np.where(inside, middle, near), np.where(inside, far, middle)
+        return np.asarray(far)
+
+    return mean, end(np.where(np.isnan(mean), np.nan, -1.0)), end(np.where(np.isnan(mean), np.nan, 1.0))
 
 
 def _growth(statistics: CalibrationStatistics, groups: np.ndarray, by: Array) -> Array:

@@ -16,6 +16,7 @@ from fairness_checks.stats.calibration_error import (
     calibration_by_group,
     calibration_estimates,
     calibration_excess,
+    calibration_intervals,
     calibration_values,
     ece_compliance,
     ece_violation,
@@ -74,6 +75,36 @@ def test_parts_add_up_with_groups_of_their_own(rows):
     assert lacking.samples[1].sum() == 0
     assert math.isnan(calibration_values(lacking)[1])
     assert_array_equal((lacking + other).samples[1], other.samples[1])
+
+
+def test_intervals_of_bins_are_wilsons_at_the_rate_of_the_bins_that_is_nearest_to_a_half():
+    # Scores of 0.5 in the bin from 0.4 to 0.5: at a true mean of d the rate is d + 0.4 to d + 0.5.
+    labels = np.repeat([True, False], [6, 14])
+    found = calibration_by_group(np.zeros(20, dtype=int), 2, labels, np.full(20, 0.5))
+    mean, low, high = calibration_intervals(found, 0.9)
+    assert mean[0, 4] == pytest.approx(-0.2)
+    z = stats.norm.ppf(0.95)
+    for end in (low[0, 4], high[0, 4]):
+        rate = np.linspace(0.4 + end, 0.5 + end, 1001)
+        variance = (rate * (1.0 - rate)).max() + 0.05**2
+        assert abs(mean[0, 4] - end) == pytest.approx(z * math.sqrt(variance / 20), abs=1e-6)
+    wilson = stats.binomtest(6, 20).proportion_ci(0.9, method="wilson")
+    assert low[0, 4] <= wilson.low - 0.5 <= wilson.high - 0.5 <= high[0, 4]
+    assert np.isnan(mean[0, 5])
+    assert np.isnan([mean[1], low[1], high[1]]).all()
+
+
+@pytest.mark.parametrize("n", [1, 5, 10, 20, 80])
+@pytest.mark.parametrize("rate", [0.02, 0.05, 0.35, 0.95])
+@pytest.mark.parametrize("score", [0.05, 0.45, 0.95])
+def test_intervals_of_bins_cover_what_they_say(n, rate, score):
+    rng = np.random.default_rng(0)
+    groups = 1_000
+    codes = np.repeat(np.arange(groups), n)
+    labels, scores = rng.random(len(codes)) < rate, score + rng.uniform(-0.05, 0.05, len(codes))
+    _, low, high = calibration_intervals(calibration_by_group(codes, groups, labels, scores), 0.9)
+    at = int(score * 10)
+    assert np.mean((low[:, at] <= rate - score) & (rate - score <= high[:, at])) >= 0.88
 
 
 def test_excess_is_that_of_the_folded_normal():

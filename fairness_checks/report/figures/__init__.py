@@ -13,7 +13,8 @@ None where they are withheld or there are none. None is returned where there is 
 ``svg`` holds what all are drawn with: `Canvas`, `Scale`, `Figure`; ``marks`` markers of groups and axes.
 """
 
+from fairness_checks.report.figures.calibration import calibration
 from fairness_checks.report.figures.svg import WIDTH, Canvas, Figure, FigureTable, Scale, Svg
 from fairness_checks.report.figures.training_mixes import sweep, sweep_gaps
 
-__all__ = ["WIDTH", "Canvas", "Figure", "FigureTable", "Scale", "Svg", "sweep", "sweep_gaps"]
+__all__ = ["WIDTH", "Canvas", "Figure", "FigureTable", "Scale", "Svg", "calibration", "sweep", "sweep_gaps"]

@@ -111,7 +111,7 @@ def axis_below(
     for value, text in scale.ticks() if ticks is None else ticks:
         x = scale(value)
         canvas.line(x, y, x, top, opacity=FAINT)
-        half = text_width(text, SMALL) / 2.0
+        half = text_width(text, SMALL) / 2.0 + 0.1
         canvas.text(min(max(x, half), canvas.width - half), y + 14.0, text, anchor="middle", size=SMALL)
     canvas.line(scale.start, y, scale.end, y)
 
