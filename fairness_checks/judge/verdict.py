@@ -77,6 +77,7 @@ def _record(
         cautions=(*finding.cautions, *(said.looks if check.gap is None else ())),
         absent=check.absent,
         broken=finding.broken,
+        lower_is_better=None if check.custom is None else check.custom.lower_is_better,
         **inferred,
         **(power_analysis(finding, family, settings) if verdict == "inconclusive" else {}),
     )

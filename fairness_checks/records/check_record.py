@@ -30,6 +30,7 @@ from fairness_checks.records.sweep_record import SweepRecord
 __all__ = ["SCHEMA", "CheckRecord"]
 
 SCHEMA = 1
+_SELDOM = ("suppressed", "lower_is_better")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,9 @@ class CheckRecord(Strict):
     suppressed : SuppressionRecord or None
         Of a check whose numbers, or whose statistics in the evidence, are withheld as groups are small; not written
         where None. Its verdict is that of all data.
+    lower_is_better : bool or None
+        Of a metric of the user's own; None where neither direction is worse, and of the metrics that `METRICS` knows.
+        Not written where None.
     schema : int
         Version of this layout.
     """
@@ -153,6 +157,7 @@ class CheckRecord(Strict):
     absent: tuple[tuple[str, ...], ...] = ()
     broken: bool = False
     suppressed: SuppressionRecord | None = None
+    lower_is_better: bool | None = None
     schema: int = SCHEMA
 
     @property
@@ -215,11 +220,9 @@ class CheckRecord(Strict):
         return canonical_json(self.plain(), "record", RecordError)
 
     def plain(self) -> dict[str, Any]:
-        """Return the record as builtins; without `suppressed` where nothing is."""
+        """Return the record as builtins, without what few records have where it is None."""
         plain = dataclasses.asdict(self)
-        if plain["suppressed"] is None:
-            del plain["suppressed"]
-        return plain
+        return {name: value for name, value in plain.items() if value is not None or name not in _SELDOM}
 
     @classmethod
     def from_json(cls, text: str) -> CheckRecord:

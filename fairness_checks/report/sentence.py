@@ -63,14 +63,20 @@ def deciding(record: CheckRecord) -> list[GroupRecord]:
     groups = [record.group(name) for name in (record.first, record.second) if name is not None]
     if len(groups) < 2 or record.limit_kind == "max_mismatch":
         return groups
-    metric = METRICS.get(record.component or record.metric)
-    if metric is None or metric.lower_is_better is None:
+    lower_is_better = _lower_is_better(record)
+    if lower_is_better is None:
         return groups
     one, other = (group.rate for group in groups)
     first_is_higher = record.limit_kind != "min_ratio"
     if one is not None and other is not None and one != other and not record.gap:
         first_is_higher = one > other
-    return groups if first_is_higher is metric.lower_is_better else groups[::-1]
+    return groups if first_is_higher is lower_is_better else groups[::-1]
+
+
+def _lower_is_better(record: CheckRecord) -> bool | None:
+    """Say which direction of the metric is the better one; None where neither is."""
+    metric = METRICS.get(record.component or record.metric)
+    return record.lower_is_better if metric is None else metric.lower_is_better
 
 
 def breaking(record: CheckRecord) -> list[GroupRecord]:
@@ -91,9 +97,7 @@ def _limited(record: CheckRecord, group: GroupRecord) -> float | None:
     before = group.also.get("baseline")
     if record.of != "each_group" or before is None or group.rate is None:
         return None
-    metric = METRICS.get(record.metric)
-    worse_up = metric is None or metric.lower_is_better is not False
-    return group.rate - before if worse_up else before - group.rate
+    return before - group.rate if _lower_is_better(record) is False else group.rate - before
 
 
 def who(record: CheckRecord, name: Sequence[str]) -> str:

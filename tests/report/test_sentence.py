@@ -14,6 +14,8 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.auditing import audit, audit_uncertainty
 from fairness_checks.question.limits import LIMITS
 from fairness_checks.question.metrics import METRICS
+from fairness_checks.question.own_metrics import fairness_metric
+from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import GroupRecord, RegressionRecord
 from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.report.sentence import breaking, deciding, named
@@ -293,3 +295,16 @@ def test_rates_that_are_rare_are_told_of_as_many_as_show_them():
 )
 def test_how_sure_it_is(p, words):
     assert headline(dataclasses.replace(RATE, verdict="fail", p_adjusted=p)).endswith(f"; {words}")
+
+
+@pytest.mark.parametrize(("lower_is_better", "first"), [(True, "male"), (False, "female"), (None, "male")])
+def test_a_metric_of_ones_own_names_first_who_does_worse_by_its_direction(lower_is_better, first):
+    rng = np.random.default_rng(4)
+    sex = np.repeat(["female", "male"], 300)
+    overlap = rng.normal(np.where(sex == "female", 0.6, 0.8), 0.05)
+    dice = fairness_metric(lower_is_better=lower_is_better, name="dice")(lambda predictions: predictions.error)
+    given = Predictions(error=overlap, sensitive_features={"sex": sex})
+    record = audit(given, metric=dice, by="sex", max_difference=0.05)
+    assert re.findall(r"sex=(female|male)", headline(record))[0] == first
+    assert CheckRecord.from_json(record.to_json()) == record
+    assert ("lower_is_better" in record.plain()) is (lower_is_better is not None)
