@@ -72,6 +72,12 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             write=_of("evidence", "write_evidence"),
             in_folder=True,
         ),
+        "html": Format(
+            file="report.html",
+            what="one page to read: what failed and what to do, every check, data, provenance",
+            write=_with_source("page.page", "write_page"),
+            in_folder=True,
+        ),
     }
 )
 """By the name that the command line takes. The evidence itself stands first: others are written of it."""

@@ -9,7 +9,7 @@ from fairness_checks.question.gaps import GAPS
 from fairness_checks.records.sweep_record import MixRecord, SweepRecord
 from fairness_checks.report.numbers import value_text
 
-__all__ = ["answer_words", "gap_words", "setting_words", "sweep_lines", "table_lines"]
+__all__ = ["answer_words", "deciding_mixes", "gap_words", "setting_words", "sweep_lines", "table_lines"]
 
 # What is shown, what is estimated to be left, and whether that is told from no gap: three things.
 _ANSWERS = {
@@ -30,7 +30,7 @@ def gap_words(sweep: SweepRecord) -> str:
 def answer_words(sweep: SweepRecord) -> str:
     """Answer whether the gap would close with other training data, by the feature set that decides."""
     # Empty where no mix is the data as they are, or a group cannot be judged.
-    rows = _deciding(sweep)
+    rows = deciding_mixes(sweep)
     start = next((row for row in rows if row.gap is not None and row.mix == sweep.as_is), None)
     others = [row for row in rows if row.change is not None]
     if start is None or start.gap is None or not others:
@@ -44,7 +44,7 @@ def answer_words(sweep: SweepRecord) -> str:
     return printable(f"With other training data than as is ({named}): {'; '.join(told)}")
 
 
-def _deciding(sweep: SweepRecord) -> list[MixRecord]:
+def deciding_mixes(sweep: SweepRecord) -> list[MixRecord]:
     """Return the rows of the feature set that decides, or of the first."""
     feature_set = sweep.feature_set or next((row.feature_set for row in sweep.table), None)
     return [row for row in sweep.table if row.feature_set == feature_set]
@@ -68,7 +68,7 @@ def _interval(value: float | None, low: float | None, high: float | None) -> str
 
 def table_lines(sweep: SweepRecord, width: int = _TABLE) -> Iterator[str]:
     """Show the groups under each mix, the gap, and what the mix changes of it; in so many columns, where they do."""
-    rows = _deciding(sweep)
+    rows = deciding_mixes(sweep)
     if not rows:
         return
     names = [group.name for group in rows[0].groups]

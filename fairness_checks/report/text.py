@@ -32,6 +32,7 @@ __all__ = [
     "subject_text",
     "waiver_lines",
     "waiver_text",
+    "would_take",
 ]
 
 _CORRECTIONS = {"holm": "Holm", "benjamini_hochberg": "Benjamini-Hochberg", "none": "unadjusted"}
@@ -134,7 +135,7 @@ def _settled_but_for_others(record: CheckRecord) -> bool:
     return record.reason is not None and record.p_compliance is not None and record.p_compliance < record.alpha
 
 
-def _would_take(record: CheckRecord) -> Iterator[str]:
+def would_take(record: CheckRecord) -> Iterator[str]:
     """Say what it would take to settle an inconclusive check."""
     if record.estimate is None or _settled_but_for_others(record):
         yield "It would take more samples of the groups that could not be judged."
@@ -254,7 +255,7 @@ def _explained(record: CheckRecord) -> Iterator[str]:
     if record.verdict == "inconclusive":
         if record.burden_of_proof == "compliance":
             yield "The burden of proof is compliance: what the data do not show to be within the limit fails."
-        yield from () if record.withheld else _would_take(record)
+        yield from () if record.withheld else would_take(record)
     if record.suppressed is not None:
         yield _suppressed_text(record.suppressed)
     if record.reason is not None and record.estimate is not None:

@@ -278,7 +278,7 @@ def test_names_stay_text_in_every_form(name):
     text = "".join(ElementTree.fromstring(html).itertext())  # nothing else than what is written here opens or closes
     assert shown in text
     assert "<script" not in html
-    assert text.isprintable()
+    assert text.replace("\n", "").isprintable()
 
 
 def test_html_says_what_the_text_says_and_needs_nothing_else():
@@ -289,7 +289,7 @@ def test_html_says_what_the_text_says_and_needs_nothing_else():
         assert headline(record) in text
         assert all(line.strip() in text for line in explanation(record) if not line.startswith("  "))
         assert all(f"{group.events:,} of {group.n:,}" in text for group in record.groups)
-        assert "http" not in html
+        assert "http" not in html.replace('xmlns="http://www.w3.org/2000/svg"', "")
         assert "src=" not in html
 
 
@@ -298,9 +298,9 @@ def test_the_html_table_names_the_features_that_its_groups_have_values_of():
     of_wards = tuple(dataclasses.replace(group, name=("icu", *group.name)) for group in record.groups)
     first, second = (("icu", *name) for name in (record.first, record.second))
     within = dataclasses.replace(record, control_features=("unit",), groups=of_wards, first=first, second=second)
-    assert "<th><bdi>unit, sex</bdi></th>" in within._repr_html_()
+    assert '<th scope="col"><bdi>unit, sex</bdi></th>' in within._repr_html_()
     for combined in (record, dataclasses.replace(record, control_features=("unit",), strata="combined")):
-        assert "<th><bdi>sex</bdi></th>" in combined._repr_html_()
+        assert '<th scope="col"><bdi>sex</bdi></th>' in combined._repr_html_()
 
 
 def test_a_record_whose_numbers_are_withheld_says_so():

@@ -1,0 +1,88 @@
+"""What a reader can do about what was found; said only where the records show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fairness_checks.report.page.cards import Card
+from fairness_checks.report.sweep_text import answer_words, deciding_mixes
+from fairness_checks.report.text import power_text
+
+__all__ = ["Actions", "Collect", "Retrain", "actions_of"]
+
+_HELPS = ("closes", "narrows")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collect:
+    """What would settle a check."""
+
+    card: Card
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrain:
+    """Whether other training data helps a model, as its sweep shows."""
+
+    card: Card
+    metric: str
+    helps: bool
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actions:
+    """All of it."""
+
+    collect: tuple[Collect, ...]
+    retrain: tuple[Retrain, ...]
+    unknown: tuple[str, ...]  # models that fail and have no sweep
+    waive: tuple[Card, ...]
+
+
+def actions_of(cards: Sequence[Card]) -> Actions:
+    """Return what can be done."""
+    collect = sorted(_collect(cards), key=lambda each: _missing(each.card))
+    retrain = tuple(_retrain(cards))
+    answered = {each.card.model for each in retrain}
+    failed = dict.fromkeys(card.model for card in cards if card.status in ("fail", "waived"))
+    return Actions(
+        collect=tuple(collect),
+        retrain=retrain,
+        unknown=tuple(model for model in failed if model not in answered),
+        waive=tuple(card for card in cards if card.waiver),
+    )
+
+
+def _collect(cards: Sequence[Card]) -> Iterator[Collect]:
+    for card in cards:
+        if card.record is not None and card.takes:
+            needs = power_text(card.record)
+            yield Collect(card=card, needs=card.takes if needs is None else (needs[:1].upper() + needs[1:] + ".",))
+
+
+def _missing(card: Card) -> float:
+    """Return how many samples would settle a check, those that nobody knows last."""
+    record = card.record
+    if record is None or record.needed_samples is None:
+        return float("inf")
+    return sum(record.needed_samples) - sum(
+        record.group(name).n for name in (record.first, record.second) if name is not None and record.sweep is None
+    )
+
+
+def _retrain(cards: Sequence[Card]) -> Iterator[Retrain]:
+    """Yield what each sweep answers, once for all checks that it is the answer of."""
+    told: set[tuple[str, str, str]] = set()
+    for card in cards:
+        record = card.record
+        if record is None or record.sweep is None or record.withheld:
+            continue
+        said, sweep = answer_words(record.sweep), record.sweep
+        if not said or (key := (record.model, record.metric, said)) in told:
+            continue
+        told.add(key)
+        helps = any(row.change is not None and row.change.answer in _HELPS for row in deciding_mixes(sweep))
+        yield Retrain(card=card, metric=record.metric, helps=helps, said=said)

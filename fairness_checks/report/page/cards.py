@@ -1,0 +1,151 @@
+"""A check as its card shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, TypeAlias
+
+from fairness_checks.plain import printable
+from fairness_checks.question.limits import LIMITS
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.records.decision import turns_red
+from fairness_checks.report.evidence import CheckEvidence, Evidence, ModelEvidence
+from fairness_checks.report.figures.forest import forest, groups_table
+from fairness_checks.report.figures.svg import Figure, FigureTable
+from fairness_checks.report.numbers import limit_text
+from fairness_checks.report.text import (
+    disparity_text,
+    explanation,
+    group_text,
+    headline,
+    subject_text,
+    waiver_lines,
+    would_take,
+)
+
+__all__ = ["WORDS", "Card", "Status", "card_of_record", "cards_of"]
+
+Status: TypeAlias = Literal["fail", "error", "inconclusive", "waived", "pass", "none"]
+
+WORDS: Mapping[Status, str] = {
+    "fail": "Failed",
+    "error": "No verdict: error",
+    "inconclusive": "Inconclusive",
+    "waived": "Waived",
+    "pass": "Passed",
+    "none": "Not run",
+}
+"""What a reader is told of a check, in the order of the cards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One check."""
+
+    key: str  # its id on the page
+    model: str
+    test: str | None  # of a hand-written one, its id
+    subject: str  # what is compared between which groups
+    asked: str  # its limit
+    status: Status
+    red: bool  # whether it fails the run
+    headline: str
+    found: str = ""  # what is limited, with its interval
+    takes: tuple[str, ...] = ()  # what would settle it
+    why: str = ""
+    owner: str = ""
+    look: int | None = None
+    figure: Figure | None = None
+    table: FigureTable | None = None
+    how: tuple[str, ...] = ()  # it was judged, a sentence each
+    lines: tuple[str, ...] = ()  # of a sweep, groups under each mix as a table of text
+    waiver: tuple[str, ...] = ()  # a line above, and what accepts it for a time
+    record: CheckRecord | None = None
+    statistics: str | None = None  # key among those of its model
+    place: int = 0  # of its model in the evidence
+
+    @property
+    def word(self) -> str:
+        """The verdict, for a reader."""
+        return WORDS[self.status]
+
+    @property
+    def title(self) -> str:
+        """What is asked of which model, in one line."""
+        return f"{self.model}: {self.subject}, {self.asked}" if self.asked else f"{self.model}: {self.subject}"
+
+
+def cards_of(evidence: Evidence) -> list[Card]:
+    """Return a card for each check: what turns the run red first, then by verdict, then in the order of the file."""
+    today = date.fromisoformat(evidence.run.day)
+    found = [
+        _card(model, check, f"check-{m + 1}-{c + 1}", m, today, evidence.not_judged)
+        for m, model in enumerate(evidence.models)
+        for c, check in enumerate(model.checks)
+    ]
+    order = list(WORDS)
+    return sorted(found, key=lambda card: (not card.red, order.index(card.status)))
+
+
+def _card(
+    model: ModelEvidence, check: CheckEvidence, key: str, place: int, today: date, not_judged: Mapping[str, str]
+) -> Card:
+    if check.record is not None:
+        return _of_record(check.record, key, today, model.test, check, place)
+    error = check.error
+    return Card(
+        key=key,
+        model=model.model,
+        test=model.test,
+        subject=check.question,
+        asked="",
+        status="none" if error is None else "error",
+        red=error is not None,
+        headline=f"It could not be made: {error}" if error is not None else "It was not run, so nothing is known.",
+        why=check.why,
+        owner=check.owner,
+        place=place,
+    )
+
+
+def card_of_record(record: CheckRecord, key: str) -> Card:
+    """Return the card of a record that stands alone, as in a notebook."""
+    return _of_record(record, key, None, None, None, 0)
+
+
+def _of_record(
+    record: CheckRecord, key: str, today: date | None, test: str | None, check: CheckEvidence | None, place: int
+) -> Card:
+    limit = LIMITS[record.limit_kind]
+    figure, below = forest(record, f"{key}-groups"), list(_below(record))
+    return Card(
+        key=key,
+        model=record.model,
+        test=test,
+        subject=subject_text(record),
+        asked=f"{limit.word} {'at most' if limit.ceiling else 'at least'} {limit_text(record.limit)}",
+        status=record.verdict,
+        red=turns_red(record.verdict, record.burden_of_proof),
+        headline=headline(record),
+        found="" if record.estimate is None else disparity_text(record),
+        takes=tuple(would_take(record)) if record.verdict == "inconclusive" and not record.withheld else (),
+        why="" if check is None else check.why,
+        owner="" if check is None else check.owner,
+        look=None if check is None else check.look,
+        figure=figure,
+        table=groups_table(record) if figure is None and record.groups else None,
+        how=tuple(line for line in below if not line.startswith("  ")),
+        lines=tuple(line for line in below if line.startswith("  ")),
+        waiver=() if today is None else tuple(waiver_lines(record, today)),
+        record=record,
+        statistics=None if check is None else check.statistics,
+        place=place,
+    )
+
+
+def _below(record: CheckRecord) -> Iterator[str]:
+    """Yield what the text of a record says below its headline, but for its groups, which the table shows."""
+    groups = {printable(f"  {group_text(record, group)}") for group in record.groups}
+    yield from (line for line in explanation(record) if line not in groups)

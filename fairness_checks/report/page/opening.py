@@ -1,0 +1,102 @@
+"""What a reader must know first: whether the run is red, of what, and how many checks ended how."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from fairness_checks.report.evidence import Evidence
+from fairness_checks.report.page.cards import Card, Status
+
+__all__ = ["Opening", "opening_of"]
+
+Colour: TypeAlias = Literal["red", "part", "green"]
+
+_EXIT_CODES = {
+    2: "it was interrupted",
+    3: "an internal error of pytest",
+    4: "pytest was used in a wrong way",
+    5: "no test was collected",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """The head of the page."""
+
+    colour: Colour
+    title: str
+    reasons: tuple[str, ...]  # why it is red, or what green does not say
+    counts: tuple[tuple[Status, str, int, str], ...]  # verdict, word, how many, what that means
+
+
+def opening_of(evidence: Evidence, cards: Sequence[Card]) -> Opening:
+    """Say how the run ended."""
+    counts = Counter(card.status for card in cards)
+    red_cards = [card for card in cards if card.red]
+    red = bool(red_cards or evidence.exit_code or evidence.failures) or not evidence.complete
+    others = _others(evidence, cards)
+    left_out = others or not evidence.run.whole or counts["none"] > 0
+    colour: Colour = "red" if red else "part" if left_out or not cards else "green"
+    return Opening(
+        colour=colour,
+        title=_title(evidence, cards, red_cards, colour),
+        reasons=tuple(_reasons(evidence, cards, red_cards, colour)),
+        counts=(
+            ("fail", "failed", counts["fail"], "the data show that the limit is exceeded"),
+            ("inconclusive", "inconclusive", counts["inconclusive"], "the data do not settle it: no pass"),
+            ("waived", "waived", counts["waived"], "exceeded, and accepted for a time"),
+            ("pass", "passed", counts["pass"], "the data show that the limit is kept"),
+            ("none", "not run", counts["none"] + others, "nothing is known"),
+            ("error", "other errors", len(evidence.failures), "a test failed for another reason than a verdict"),
+        ),
+    )
+
+
+def _others(evidence: Evidence, cards: Sequence[Card]) -> int:
+    """Count what was not judged and has no card: checks, files and models that never came to be evaluated."""
+    return max(len(evidence.not_judged) - sum(card.status == "none" for card in cards), 0)
+
+
+def _title(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colour: Colour) -> str:
+    if not evidence.complete:
+        return "Red: this run did not come to its end"
+    if red:
+        judged = sum(card.record is not None for card in cards)
+        return f"Red: {len(red)} of {_checks(max(judged, len(red)))} failed"
+    if colour == "red":
+        return "Red: the run failed, though no check did"
+    if not any(card.record is not None for card in cards):
+        return "Nothing was judged"
+    shown = "no limit is shown to be exceeded"
+    return f"Green: {shown}" if colour == "green" else f"Only a part was judged: there, {shown}"
+
+
+def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colour: Colour) -> Iterator[str]:
+    if not evidence.complete:
+        yield "A run that did not come to its end proves nothing, whatever stands below. Run it again."
+    unproved = sum(card.status == "inconclusive" for card in red)
+    if unproved:
+        yield f"{_checks(unproved)} failed as the burden of proof is compliance: the data do not show the limit kept."
+    if evidence.failures:
+        tests = "1 test" if len(evidence.failures) == 1 else f"{len(evidence.failures)} tests"
+        yield f"{tests} failed for another reason than a verdict; listed under Summary."
+    if colour == "red" and evidence.exit_code in _EXIT_CODES:
+        yield f"pytest ended with exit code {evidence.exit_code}: {_EXIT_CODES[evidence.exit_code]}."
+    elif colour == "red" and evidence.exit_code == 0:
+        yield "The exit code says 0, and what the run found says otherwise: what it found counts."
+    elif colour == "red" and not red and not evidence.failures and evidence.complete:
+        yield f"pytest ended with exit code {evidence.exit_code}."
+    if not evidence.run.whole or evidence.not_judged:
+        left = f": {len(evidence.not_judged)} have no verdict" if evidence.not_judged else ""
+        yield f"Not every configured check was judged{left}."
+    unsettled = sum(card.status == "inconclusive" and not card.red for card in cards)
+    if unsettled:
+        verb = "is" if unsettled == 1 else "are"
+        yield f"{_checks(unsettled)} {verb} inconclusive: too few samples to show that the limit is kept or exceeded."
+
+
+def _checks(count: int) -> str:
+    return "1 check" if count == 1 else f"{count} checks"

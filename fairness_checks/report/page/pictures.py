@@ -1,0 +1,51 @@
+"""Pictures of sweeps, uncertainty and calibration, each once for all checks that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from fairness_checks.findings.statistics import Statistics
+from fairness_checks.findings.statistics_json import statistics_from_json
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.report.evidence import Evidence
+from fairness_checks.report.figures import Figure, sweep, sweep_gaps
+from fairness_checks.report.page.cards import Card
+
+__all__ = ["Picture", "pictures_of"]
+
+_Draws: TypeAlias = "Callable[[CheckRecord, Statistics | None, str], Figure | None]"
+
+_DRAWN: Mapping[str, Sequence[_Draws]] = {"sweeps": (sweep, sweep_gaps), "uncertainty": (), "calibration": ()}
+"""By section, what draws of a record where there is something to be drawn."""
+
+Picture: TypeAlias = tuple[str, Card, Figure]  # its id on the page, a check that it is of
+
+
+def pictures_of(evidence: Evidence, cards: Sequence[Card]) -> dict[str, list[Picture]]:
+    """Return the pictures of each section, in the order of the cards."""
+    known: dict[tuple[int, str], Statistics] = {}
+
+    def statistics(card: Card) -> Statistics | None:
+        if card.statistics is None:
+            return None
+        key = (card.place, card.statistics)
+        if key not in known:
+            known[key] = statistics_from_json(evidence.models[card.place].statistics[card.statistics])
+        return known[key]
+
+    return {section: list(_drawn(section, draws, cards, statistics)) for section, draws in _DRAWN.items()}
+
+
+def _drawn(
+    section: str, draws: Sequence[_Draws], cards: Sequence[Card], statistics: Callable[[Card], Statistics | None]
+) -> Iterator[Picture]:
+    """Yield each picture that says what none before it does."""
+    seen: set[object] = set()
+    for card in cards:
+        for n, draw in enumerate(draws):
+            key = f"{card.key}-{section}-{n + 1}"
+            figure = None if card.record is None else draw(card.record, statistics(card), key)
+            if figure is not None and (same := (card.place, figure.table, figure.notes)) not in seen:
+                seen.add(same)
+                yield key, card, figure
