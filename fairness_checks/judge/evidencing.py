@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 
 from pydantic import TypeAdapter
@@ -28,7 +28,17 @@ from fairness_checks.report.evidence import (
 )
 from fairness_checks.storage.cache_keys import array_digest
 
-__all__ = ["model_evidence", "part_from_json", "part_to_json", "totals", "with_looks", "with_reasons", "with_records"]
+__all__ = [
+    "DESELECTED",
+    "model_evidence",
+    "part_from_json",
+    "part_to_json",
+    "totals",
+    "unsettled",
+    "with_looks",
+    "with_reasons",
+    "with_records",
+]
 
 
 def model_evidence(
@@ -125,6 +135,17 @@ def with_looks(part: ModelEvidence, look: Callable[[CheckRecord], int | None]) -
 def totals(records: Sequence[CheckRecord]) -> dict[str, int]:
     """Count records by verdict."""
     return dict(sorted(Counter(record.verdict for record in records).items()))
+
+
+DESELECTED = "deselected"
+"""Why what a run was not asked for has no verdict."""
+
+
+def unsettled(records: Sequence[CheckRecord], not_judged: Mapping[str, str], unchecked: Collection[str]) -> list[str]:
+    """Return what a run leaves open: inconclusive checks, and tests without a verdict that were to have one."""
+    # A waived check is settled by who approved it; what was deselected, or is said to be unchecked, was not asked.
+    open_checks = [f"{record.model}: {record.question.line}" for record in records if record.verdict == "inconclusive"]
+    return open_checks + [name for name, why in not_judged.items() if why != DESELECTED and name not in unchecked]
 
 
 def part_to_json(part: ModelEvidence) -> str:

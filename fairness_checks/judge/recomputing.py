@@ -17,7 +17,7 @@ from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_from_json
 from fairness_checks.judge.attesting import Asked, contradictions
 from fairness_checks.judge.differing import Difference, compare_records
-from fairness_checks.judge.evidencing import totals
+from fairness_checks.judge.evidencing import totals, unsettled
 from fairness_checks.judge.impossible import impossible_statistics
 from fairness_checks.judge.measurements import Measurements, Said
 from fairness_checks.judge.verdict import Answer, judge_measured
@@ -58,7 +58,7 @@ def differences(evidence: Evidence) -> Iterator[Difference]:
             answers[model.model] = found
     yield from _of_absence(evidence, config)
     yield from _of_waivers(evidence, config, answers, day)
-    yield from _of_outcome(evidence)
+    yield from _of_outcome(evidence, config)
 
 
 def _of_dates(evidence: Evidence) -> Generator[Difference, None, date | None]:
@@ -267,18 +267,29 @@ def _of_waivers(
             yield Difference(waiver_name(waiver), "in order", problem)
 
 
-def _of_outcome(evidence: Evidence) -> Iterator[Difference]:
+def _of_outcome(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
     records = evidence.records
     if evidence.totals != (expected := totals(records)):
         yield Difference("totals", str(evidence.totals), str(expected))
     red = [record for record in records if turns_red(record.verdict, record.burden_of_proof)]
     errors = [entry for model in evidence.models for entry in model.checks if entry.error is not None]
-    is_red = bool(red or evidence.failures)
-    if is_red and evidence.exit_code == 0:
-        yield Difference("exit_code", "0", f"1: {len(red)} verdicts and {len(evidence.failures)} tests fail the run")
-    if evidence.complete and evidence.exit_code not in (0, 1):
-        yield Difference("exit_code", str(evidence.exit_code), "0 or 1, as the run came to its end")
-    if evidence.exit_code == 1 and not is_red and not errors:
-        yield Difference("exit_code", "1", "0: nothing fails the run")
-    if not records and not evidence.failures and evidence.exit_code == 0:
-        yield Difference("exit_code", "0", "1: nothing was judged")
+    is_red, code = bool(red or evidence.failures), evidence.exit_code
+    green, why = _green(evidence, config)
+    if is_red and code in (0, green):
+        yield Difference(
+            "exit_code", str(code), f"1: {len(red)} verdicts and {len(evidence.failures)} tests fail the run"
+        )
+    elif evidence.complete and code not in (1, green):
+        yield Difference("exit_code", str(code), f"{green} or 1, as the run came to its end{why}")
+    if code == 1 and not is_red and not errors:
+        yield Difference("exit_code", "1", f"{green}: nothing fails the run{why}")
+    if not records and not evidence.failures and code in (0, green):
+        yield Difference("exit_code", str(code), "1: nothing was judged")
+
+
+def _green(evidence: Evidence, config: GateConfig) -> tuple[int, str]:
+    """Return the exit code of a run in which nothing failed, and why it is another than 0."""
+    asked = evidence.run.unsettled_exit
+    if asked is None or not (left := unsettled(evidence.records, evidence.not_judged, config.unchecked)):
+        return 0, ""
+    return asked, f", and {len(left)} not settled"

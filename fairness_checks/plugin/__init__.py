@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--fairness-config",
         metavar="PATH",
-        help="the file of limits (default: thresholds.yaml in the root directory)",
+        help="the file of limits (default: the ini key fairness_config, or thresholds.yaml in the root directory)",
     )
+    parser.addini("fairness_config", "the file of limits, as --fairness-config; from the root directory", default="")
     group.addoption(
         "--fairness-burden",
         choices=("violation", "compliance"),
@@ -65,6 +67,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("fairness_report", "folder for the evidence of a run, as --fairness-report", default="")
     group.addoption(
+        "--fairness-unsettled-exit",
+        metavar="CODE",
+        type=_unsettled_exit,
+        help="exit code, 6 to 255, where nothing failed and something is not settled: a check is inconclusive, or a "
+        "fairness test was skipped (default: 0; also as the ini key fairness_unsettled_exit)",
+    )
+    parser.addini("fairness_unsettled_exit", "exit code of a run as --fairness-unsettled-exit", default="")
+    group.addoption(
         "--fairness-junit-strict",
         action="store_true",
         help="in the JUnit file, keep properties of the suite alone: Jenkins' schema has none in a test case",
@@ -78,10 +88,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _jobs(text: str) -> int:
     """Read a number of jobs; argparse turns the error into a usage error."""
-    jobs = int(text)
+    try:
+        jobs = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number; give 2, for instance") from None
     if jobs == 0:
-        raise ValueError("0 jobs would train nothing")
+        raise argparse.ArgumentTypeError("0 jobs would train nothing; give 1 or more, or -1 for one a core")
     return jobs
+
+
+def _unsettled_exit(text: str) -> int:
+    from fairness_checks.plugin.exits import exit_code_of_unsettled
+
+    return exit_code_of_unsettled(text)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -119,16 +138,17 @@ def pytest_configure(config: pytest.Config) -> None:
     from fairness_checks.plugin.scratch import Scratch
     from fairness_checks.plugin.xdist import Ledger
 
-    gate = Gate(config, words.runs_nothing, words.files, words.arguments)
+    gate = Gate(config, words)
     words.ledger = ledger = Ledger(config, gate.node_prefix, words.runs_nothing, gate.rewritten)
     _register(config, gate, "fairness-gate")
+    _register(config, gate.places, "fairness-places")
     _register(config, ledger, "fairness-ledger")
     _register(config, Artefacts(ledger), "fairness-artefacts")
     if (folder := report_folder(config)) is not None:
         from fairness_checks.plugin.evidence import EvidenceOfRun
         from fairness_checks.plugin.keys import EVIDENCE
 
-        evidence = EvidenceOfRun(config, words.ledger, folder, writes=words.runs_nothing is None)
+        evidence = EvidenceOfRun(config, ledger, folder, words)
         config.stash[EVIDENCE] = evidence.leave
         _register(config, evidence, "fairness-evidence")
     _register(config, RunCache(config), "fairness-cache")

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import pytest
 
@@ -16,7 +16,16 @@ from fairness_checks.errors import ConfigurationError
 if TYPE_CHECKING:
     from fairness_checks.question.metrics import Metric
 
-__all__ = ["MODEL_MARK", "discover_metrics", "discover_models", "fairness_model", "visible"]
+__all__ = [
+    "MODEL_MARK",
+    "BelowModel",
+    "conftests",
+    "discover_metrics",
+    "discover_models",
+    "fairness_model",
+    "models_below",
+    "visible",
+]
 
 MODEL_MARK = "__fairness_model__"
 _RESERVED = frozenset(
@@ -81,9 +90,51 @@ def discover_models(config: pytest.Config, config_path: Path) -> dict[str, tuple
 def visible(config: pytest.Config, config_path: Path) -> Iterator[tuple[str, object]]:
     """Yield (name, value) of all that plugins hold, and conftest.py files beside or above the file of limits."""
     for plugin in config.pluginmanager.get_plugins():
-        file = getattr(plugin, "__file__", None)
-        if not (file and Path(file).name == "conftest.py" and Path(file).parent not in config_path.parents):
+        file = _conftest(plugin)
+        if file is None or file.parent in config_path.parents:
             yield from list(getattr(plugin, "__dict__", {}).items())
+
+
+def _conftest(plugin: object) -> Path | None:
+    file = Path(getattr(plugin, "__file__", None) or "")
+    return file if file.name == "conftest.py" else None
+
+
+def conftests(config: pytest.Config) -> list[Path]:
+    """Return each conftest.py that has been loaded."""
+    return sorted(file for file in map(_conftest, config.pluginmanager.get_plugins()) if file is not None)
+
+
+class BelowModel(NamedTuple):
+    """A model fixture of a conftest.py in a folder below the file of limits."""
+
+    declared: tuple[str, ...] | None
+    folder: Path
+    value: object
+
+
+def models_below(config: pytest.Config, config_path: Path, named: Collection[str] = ()) -> dict[str, BelowModel]:
+    """Return the models of loaded conftest.py files below the file that it sees none of the name of beside or above."""
+    # Two of a name that the file names are a ConfigurationError; of others nobody asks which it is.
+    above = discover_models(config, config_path)
+    found: dict[str, BelowModel] = {}
+    for file, name, value in _below(config, config_path):
+        if name in above or (mark := getattr(value, "__dict__", {}).get(MODEL_MARK)) is None:
+            continue
+        model = found.setdefault(name, BelowModel(mark[0], file.parent, value))
+        if model.folder != file.parent and name in named:
+            places = " and ".join(str(folder / "conftest.py") for folder in (model.folder, file.parent))
+            raise ConfigurationError(
+                f"@fairness_model: two models are called {name}: {places}; give one of them another name"
+            )
+    return dict(sorted(found.items()))
+
+
+def _below(config: pytest.Config, config_path: Path) -> Iterator[tuple[Path, str, object]]:
+    for plugin in config.pluginmanager.get_plugins():
+        file = _conftest(plugin)
+        if file is not None and config_path.parent in file.parent.parents:
+            yield from ((file, name, value) for name, value in list(vars(plugin).items()))
 
 
 def discover_metrics(config: pytest.Config, config_path: Path) -> dict[str, Metric]:
@@ -91,7 +142,8 @@ def discover_metrics(config: pytest.Config, config_path: Path) -> dict[str, Metr
     from fairness_checks.question.own_metrics import registered
 
     metrics: dict[str, Metric] = {}
-    for _, value in visible(config, config_path):
+    below = (value for _, _, value in _below(config, config_path))
+    for value in (*(value for _, value in visible(config, config_path)), *below):
         if (metric := registered(value)) is not None:
             other = metrics.setdefault(metric.name, metric)
             if other.per_sample is not metric.per_sample:

@@ -22,6 +22,7 @@ from fairness_checks.plugin.scratch import SCRATCH
 from fairness_checks.plugin.suite import LimitsTest
 
 if TYPE_CHECKING:
+    from fairness_checks.plugin.exits import LastWords
     from fairness_checks.plugin.xdist import Ledger
     from fairness_checks.report.evidence import (
         ConfigurationEvidence,
@@ -40,9 +41,10 @@ OWN_PARTS: pytest.StashKey[list[str]] = pytest.StashKey()  # of a hand-written t
 class EvidenceOfRun:
     """Collects the parts, and writes the evidence when the run ends; until then the file says that it is incomplete."""
 
-    def __init__(self, config: pytest.Config, ledger: Ledger, folder: Path, *, writes: bool) -> None:
+    def __init__(self, config: pytest.Config, ledger: Ledger, folder: Path, words: LastWords) -> None:
         self._config, self._ledger, self._folder = config, ledger, folder
-        self._writes = writes and not hasattr(config, "workerinput")
+        self._unsettled_exit = words.unsettled_exit
+        self._writes = words.runs_nothing is None and not hasattr(config, "workerinput")
         self._started = _now()
         self._left: dict[str, str] = {}  # by model, where its part is; of this process
         self._parts: dict[str, list[str]] = {}  # by test, of all processes
@@ -104,10 +106,11 @@ class EvidenceOfRun:
         if not self._writes:
             return result
         code = int(session.exitstatus)
-        red = 1 if code == 0 and self._ledger.disorder else code
+        green = 0 if self._unsettled_exit is None or not self._ledger.unsettled else self._unsettled_exit
+        last = code or (1 if self._ledger.disorder else green)
         try:
             ended = self._ledger.ended_in_order and code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-            self._write(self._evidence(self._models(), complete=ended, exit_code=red))
+            self._write(self._evidence(self._models(), complete=ended, exit_code=last))
         except (OSError, ValueError) as error:
             sys.stderr.write(f"ERROR: fairness: {self._folder}: the evidence was not written: {error}\n")
             if session.exitstatus == pytest.ExitCode.OK:
@@ -172,6 +175,7 @@ class EvidenceOfRun:
             day=gate.today.isoformat(),
             command=tuple(printable(str(each)) for each in self._config.invocation_params.args),
             whole=gate.unfiltered,
+            unsettled_exit=self._unsettled_exit,
             python=platform.python_version(),
             versions=installed_versions(),
             git=GitEvidence(commit=commit, clean=not dirty) if commit else None,

@@ -17,12 +17,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fairness_checks.plugin.given_files import limits_path
 from fairness_checks.report.formats import FILENAME
 
 if TYPE_CHECKING:
     from fairness_checks.plugin.xdist import Ledger
 
-__all__ = ["DESCRIBES", "LAST_WORDS", "RUNS_NOTHING", "Artefacts", "LastWords", "report_folder"]
+__all__ = [
+    "DESCRIBES",
+    "LAST_WORDS",
+    "RUNS_NOTHING",
+    "Artefacts",
+    "LastWords",
+    "exit_code_of_unsettled",
+    "report_folder",
+    "unsettled_exit",
+]
 
 DESCRIBES = {
     "help": "--help",
@@ -143,6 +153,31 @@ def report_folder(config: pytest.Config) -> Path | None:
     return (config.invocation_params.dir if given else config.rootpath) / folder
 
 
+def exit_code_of_unsettled(text: str) -> int:
+    """Read the exit code of a run in which nothing failed and something is not settled."""
+    code = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_LAST_CODE)) else -1
+    if not _PYTESTS_LAST < code <= _LAST_CODE:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot say that something is not settled: 0 to {_PYTESTS_LAST} are pytest's own exit codes, and "
+            f"no shell sees more than {_LAST_CODE}; give {_PYTESTS_LAST + 1} to {_LAST_CODE}, such as 6"
+        )
+    return code
+
+
+_PYTESTS_LAST, _LAST_CODE = 5, 255  # pytest 9.1 and later have 6, too, of --max-warnings alone
+
+
+def unsettled_exit(config: pytest.Config) -> int | None:
+    """Return that exit code as the command line or the ini file has it; None where it is 0, as for a proven pass."""
+    given: int | None = getattr(config.known_args_namespace, "fairness_unsettled_exit", None)
+    if given is not None or not (text := config.getini("fairness_unsettled_exit")):
+        return given
+    try:
+        return exit_code_of_unsettled(str(text))
+    except argparse.ArgumentTypeError as error:
+        raise pytest.UsageError(f"fairness_unsettled_exit: {error}") from None
+
+
 class LastWords:
     """Turns a green exit into a failure unless the ledger was closed in order."""
 
@@ -154,7 +189,9 @@ class LastWords:
         self.runs_nothing: str | None = given[0] if given else None
         self.opens_no_gate = any(getattr(options, name, None) for name in DESCRIBES)
         self._selected = _selection(options)
-        self.files: dict[str, str] = {} if self.opens_no_gate else _files(config, options)
+        self.unsettled_exit = unsettled_exit(config)
+        self.limits = limits_path(config, options)
+        self.files: dict[str, str] = {} if self.opens_no_gate else _files(self.limits, options)
         """Digests of the files that decide, before any conftest.py was read."""
         self.ledger: Ledger | None = None
         self.arguments: list[str] | None = None  # those of the command line, once it has been read
@@ -221,10 +258,21 @@ class LastWords:
             self._end_red(disorder or f"the run ended with exit code {code}")
             return code
         if disorder is None:
-            return code
+            return self._unsettled(code)
         self._end_red(disorder)
         _say(disorder)
         return pytest.ExitCode.TESTS_FAILED
+
+    def _unsettled(self, code: object) -> object:
+        """Return the exit code of a run in which nothing failed: another than 0 where one was asked for."""
+        # Last of all: pytest prints no summary and reporters write no report for a code that they do not know.
+        if self.unsettled_exit is None or self.ledger is None or not (unsettled := self.ledger.unsettled):
+            return code
+        more = f", and {len(unsettled) - 1} more" if len(unsettled) > 1 else ""
+        sys.stderr.write(
+            f"fairness: exit code {self.unsettled_exit}: nothing failed, not settled: {unsettled[0]}{more}\n"
+        )
+        return self.unsettled_exit
 
     def _disorder(self, config: pytest.Config) -> str | None:
         """Say why the run may not be green; a worker of pytest-xdist tells its controller instead."""
@@ -252,10 +300,9 @@ def _selection(options: argparse.Namespace) -> dict[str, object]:
     return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
-def _files(config: pytest.Config, options: argparse.Namespace) -> dict[str, str]:
-    from fairness_checks.plugin.given_files import digests_of, limits_path
+def _files(path: Path, options: argparse.Namespace) -> dict[str, str]:
+    from fairness_checks.plugin.given_files import digests_of
 
-    path = limits_path(config, getattr(options, "fairness_config", None))
     return digests_of(path, updating=bool(getattr(options, "fairness_update_baseline", False)))
 
 

@@ -10,17 +10,24 @@ from datetime import date
 from functools import cached_property
 from glob import glob
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.plugin.blocks import lay_out, say_once
-from fairness_checks.plugin.discovery import MODEL_MARK, discover_metrics, discover_models, visible
-from fairness_checks.plugin.given_files import digests_of, limits_path, rewritten
+from fairness_checks.plugin.discovery import (
+    MODEL_MARK,
+    conftests,
+    discover_metrics,
+    discover_models,
+    models_below,
+    visible,
+)
+from fairness_checks.plugin.given_files import digests_of, missing_limits, rewritten
 from fairness_checks.plugin.hidden_models import refuse_hidden_models
 from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, INCOMPLETE, RECORDS, SAID, STAGED
+from fairness_checks.plugin.places import Places, conftests_with
 from fairness_checks.plugin.refusals import (
     refuse_arguments,
     refuse_marks,
@@ -47,6 +54,8 @@ if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession
     from fairness_checks.config.loading import GateConfig
     from fairness_checks.judge.verdict import Answer
+    from fairness_checks.plugin.discovery import BelowModel
+    from fairness_checks.plugin.exits import LastWords
     from fairness_checks.question.checks import Burden, Check, Settings
     from fairness_checks.question.metrics import Metric
     from fairness_checks.question.question import Question
@@ -65,34 +74,33 @@ _TODAY = "fairness_today"  # key in the input of a pytest-xdist worker
 class Gate:
     """The hooks of a run under ``--fairness``."""
 
-    def __init__(
-        self,
-        config: pytest.Config,
-        runs_nothing: str | None = None,
-        files: Mapping[str, str] = MappingProxyType({}),
-        arguments: Sequence[str] | None = None,
-    ) -> None:
+    def __init__(self, config: pytest.Config, words: LastWords) -> None:
         from fairness_checks.config.loading import check_names, load_config
         from fairness_checks.question.names import check_name
 
         refuse_options(config)
-        given_arguments = list(config.args if arguments is None else arguments)
+        given_arguments = list(config.args if words.arguments is None else words.arguments)
         if not hasattr(config, "workerinput"):  # one that ends here says nothing of why
             refuse_arguments(config, given_arguments)
         self._config = config
-        self._runs_nothing = runs_nothing
-        self.path = limits_path(config, config.getoption("fairness_config"))
+        self._runs_nothing = words.runs_nothing
+        self.path = words.limits
+        if missing := missing_limits(config, self.path):
+            raise pytest.UsageError(missing)
+        self.places = Places(config, self.path)
         self.node_prefix = _node_prefix(config, self.path)
-        models = discover_models(config, self.path) if self._conftest_is_loaded() else None
+        models: dict[str, tuple[str, ...] | None] | None = None
         try:
+            models = None if self._unloaded() else self._found()
             self.metrics: Mapping[str, Metric] = discover_metrics(config, self.path)
             self.limits: GateConfig = load_config(self.path, models, self.metrics)
+            self._placed()
         except ConfigurationError as error:
             raise pytest.UsageError(str(error) + ("" if models is not None else self._too_late(str(error)))) from None
         if models is not None and (problems := check_names(self.limits, models)):
-            raise pytest.UsageError("\n".join(problems))
+            raise pytest.UsageError("\n".join([*problems, *self._missed(models)]))
         self.baseline = _baseline(self.path, config, {model.name for model in self.limits.models})
-        given: dict[str, str] = getattr(config, "workerinput", {}).get(_FILES, files)  # those of the controller
+        given: dict[str, str] = getattr(config, "workerinput", {}).get(_FILES, words.files)  # those of the controller
         self.rewritten = rewritten(self.path, given, _files_now(config, self.path))
         self.files: Mapping[str, str] = given  # digests of those that decide, before any conftest.py was read
         self._checks = {
@@ -137,20 +145,59 @@ class Gate:
         """Whether every configured check is to run, as far as this process has deselected."""
         return self._wants_all and not self._deselected
 
-    def _conftest_is_loaded(self) -> bool:
-        """Say so; a conftest.py beside a file of limits elsewhere is loaded only when pytest collects there."""
+    def _found(self) -> dict[str, tuple[str, ...] | None]:
+        """Return all models that a check can name, with the features that they declare."""
+        below = {name: model.declared for name, model in models_below(self._config, self.path).items()}
+        return dict(sorted((discover_models(self._config, self.path) | below).items()))
+
+    def _placed(self) -> dict[str, BelowModel]:
+        """Return the models below the file of limits that it names: no other is seen from there."""
+        named = {model.name for model in self.limits.models} | self.limits.unchecked.keys()
+        below = models_below(self._config, self.path, named)
+        return {name: model for name, model in below.items() if name in named}
+
+    def parent_of(self, model: str, file: pytest.Collector) -> pytest.Collector:
+        """Return the node whose tests see a model's fixture: the file of limits, or the same in the model's folder."""
+        above = file.parent
+        if above is None or model in discover_models(self._config, self.path):
+            return file
+        for conftest in self.places.unloaded():
+            self.places.node(conftest.parent, above)
+        try:
+            placed = self._placed().get(model)
+        except ConfigurationError as error:
+            raise LimitsFile.CollectError(str(error)) from None
+        if placed is None:
+            return file
+        parent = self.places.node(placed.folder, above)
+        return LimitsFile.from_parent(parent, path=self.path, nodeid=file.nodeid)
+
+    def _unloaded(self) -> list[Path]:
+        """Return each conftest.py of which models are expected, and that is loaded only when pytest collects there."""
         beside = self.path.parent / "conftest.py"
-        return not beside.exists() or self._config.pluginmanager.has_plugin(str(beside))
+        if beside.exists() and not self._config.pluginmanager.has_plugin(str(beside)):
+            return [beside]
+        return self.places.unloaded()
 
     def _too_late(self, problems: str) -> str:
         """Say where a metric may be that was not found, in a conftest.py that is loaded later."""
         if "@fairness_metric" not in problems:
             return ""
-        folder = self.path.parent
+        file = self._unloaded()[0]
         return (
-            f"\nmetrics are looked for before {folder / 'conftest.py'} is loaded; run pytest with {folder} among its "
+            f"\nmetrics are looked for before {file} is loaded; run pytest with {file.parent} among its "
             "paths, or register them in a plugin"
         )
+
+    def _missed(self, models: Collection[str]) -> list[str]:
+        """Say where models were looked for that were not found, and where one seems to be."""
+        named = [*(model.name for model in self.limits.models), *self.limits.unchecked]
+        if not (missing := [name for name in named if name not in models]):
+            return []
+        there = conftests_with(self._config, self.path.parent, missing)
+        lines = [f"{name} seems to be in {_shown(self._config, file)}: {_remedy(file)}" for name, file in there.items()]
+        known = ", ".join(_shown(self._config, file) for file in conftests(self._config)) or "no conftest.py was loaded"
+        return lines or [f"looked in plugins and in: {known}"]
 
     def _with_limits(self, given: list[str]) -> list[str]:
         """Collect the file of limits too, unless it is named already or only single tests are asked for."""
@@ -200,15 +247,16 @@ class Gate:
 
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""
-        models = discover_models(self._config, self.path)
+        models = self._found()
         found = f"{len(models)} model{'' if len(models) == 1 else 's'} found{': ' if models else ''}{', '.join(models)}"
-        if not self._conftest_is_loaded():
-            found = f"models are looked for when {self.path.parent / 'conftest.py'} is collected"
+        if unloaded := self._unloaded():
+            found = f"models are looked for when {unloaded[0]} is collected"
         return [
             f"fairness: config {self.node_prefix}, seed {self.limits.seed}, "
             f"burden of proof {self.settings.burden_of_proof}",
             f"fairness: {found}",
             *self._unchecked_lines(),
+            "fairness: the project's other tests are not run; pytest without --fairness runs them",
             *([f"fairness: {option}: no check is run, nothing is judged"] if (option := self._runs_nothing) else []),
         ]
 
@@ -228,13 +276,14 @@ class Gate:
         from fairness_checks.config.loading import check_names
         from fairness_checks.config.messages import EXAMPLE
 
-        self._models = discover_models(self._config, self.path)
         try:
+            placed = {name: model.declared for name, model in self._placed().items()}
+            self._models = discover_models(self._config, self.path) | placed
             discover_metrics(self._config, self.path)  # a conftest.py may have been loaded since
         except ConfigurationError as error:
             raise usage_error(self._config, str(error)) from None
         if problems := check_names(self.limits, self._models):
-            raise usage_error(self._config, "\n".join(problems))
+            raise usage_error(self._config, "\n".join([*problems, *self._missed(self._models)]))
         used = {name for i in items if not isinstance(i, LimitsTest) for name in _fixtures_of(i)}
         items[:] = [i for i in items if not (isinstance(i, UncheckedTest) and i.model in used)]
         if contradicted := [name for name in self.limits.unchecked if name in used]:
@@ -243,8 +292,10 @@ class Gate:
             lines = [document.problem(("unchecked", name), message).text(document.source) for name in contradicted]
             raise usage_error(self._config, "\n".join(lines))
         if self._is_whole():
-            seen = (value for _, value in visible(self._config, self.path))
-            refuse_hidden_models(self._config, items, MODEL_MARK, seen, self.node_prefix)
+            seen = [value for _, value in visible(self._config, self.path)]
+            seen += [model.value for model in self._placed().values()]
+            below = [model.value for model in models_below(self._config, self.path).values()]
+            refuse_hidden_models(self._config, items, MODEL_MARK, seen, below, self.node_prefix)
         # Without models the file can still hold tests: of those that only the baseline knows.
         asked = (is_fairness_test(i) and (self.limits.models or not isinstance(i, LimitsTest)) for i in items)
         if not any(asked) and not session.testsfailed:
@@ -451,6 +502,18 @@ def _baseline(limits: Path, config: pytest.Config, models: set[str]) -> Baseline
         )
     except BaselineError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _shown(config: pytest.Config, file: Path) -> str:
+    root = config.rootpath
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+
+
+def _remedy(file: Path) -> str:
+    """Say how a model is found that seems to be in a file."""
+    if file.name == "conftest.py":
+        return f"run pytest with {file.parent} among its paths"
+    return "move it to a conftest.py, where every test finds it"
 
 
 def _files_now(config: pytest.Config, path: Path) -> dict[str, str]:

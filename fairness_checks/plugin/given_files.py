@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 from collections.abc import Mapping
@@ -14,17 +15,59 @@ import pytest
 
 from fairness_checks.storage.files import read_regular
 
-__all__ = ["digest_in", "digests_of", "limits_path", "rewritten"]
+__all__ = ["digest_in", "digests_of", "limits_path", "missing_limits", "rewritten"]
 
+_USUAL = "thresholds.yaml"
+_YAML = (".yaml", ".yml")
+_SHOWN = 5
 _SHA256 = 64  # digits
 _ABSENT = "absent"
 _WORDS = {"limits": "the file of limits", "baseline": "the baseline"}
 
 
-def limits_path(config: pytest.Config, given: str | None) -> Path:
-    """Return the file of limits that the command line names, or the usual one."""
-    path = config.invocation_params.dir / given if given else config.rootpath / "thresholds.yaml"
+def limits_path(config: pytest.Config, options: argparse.Namespace) -> Path:
+    """Return the file of limits: of the option, else among the paths, else of the ini key, else the usual one."""
+    here, given = config.invocation_params.dir, getattr(options, "fairness_config", None)
+    usual = _real(config.rootpath / (config.getini("fairness_config") or _USUAL))
+    if given:
+        return _real(here / given)
+    paths = (argument.partition("::")[0] for argument in getattr(options, "file_or_dir", None) or ())
+    named = {_real(here / path): path for path in paths if path.endswith(_YAML)}
+    if len(named) > 1 and usual not in named:
+        files = ", ".join(named.values())
+        raise pytest.UsageError(f"{files}: a run is judged by one file of limits; give one, by --fairness-config")
+    return usual if usual in named or not named else next(iter(named))
+
+
+def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))  # as `resolve`, which raises for a loop of links
+
+
+def missing_limits(config: pytest.Config, path: Path) -> str | None:
+    """Say where a file of limits was looked for that is not there, and which there are; None where it is there."""
+    if path.exists():
+        return None
+    from fairness_checks.config.messages import EXAMPLE
+    from fairness_checks.plugin.places import limits_files
+
+    there = [_shown(config, file) for file in limits_files(config)]
+    if not there:
+        looked = (
+            f"looked in {path.parent}; another place: --fairness-config PATH, or fairness_config in pytest's ini file"
+        )
+        return f"{_shown(config, path)}: there is no such file; write for example:\n\n{EXAMPLE}\n{looked}"
+    ini = os.path.relpath(limits_files(config)[0], config.rootpath)
+    return (
+        f"{_shown(config, path)}: there is no such file; looked in {path.parent}\n"
+        f"found: {', '.join(there[:_SHOWN])}\n"
+        f"use it: pytest --fairness --fairness-config {there[0]}\n"
+        f"or in pytest's ini file: fairness_config = {Path(ini).as_posix()}"
+    )
+
+
+def _shown(config: pytest.Config, path: Path) -> str:
+    """Name a file as one would from where pytest was started."""
+    return Path(os.path.relpath(path, config.invocation_params.dir)).as_posix()
 
 
 def digests_of(limits: Path, *, updating: bool) -> dict[str, str]:

@@ -18,9 +18,16 @@ _Holds = Callable[[pytest.Item], bool]
 
 
 def refuse_hidden_models(
-    config: pytest.Config, items: Collection[pytest.Item], mark: str, visible: Iterable[object], limits: str
+    config: pytest.Config,
+    items: Collection[pytest.Item],
+    mark: str,
+    visible: Iterable[object],
+    nameable: Iterable[object],
+    limits: str,
 ) -> None:
     """Refuse a run with such a model, unless a fairness test asks for it that sees it."""
+    # `nameable` are those that the file would see if it named them.
+    could_be = {id(value) for value in nameable}
     known = {id(value) for value in visible}  # one that a test module has imported is no other
     lines: dict[str, None] = {}
     for place, names, holds in _places(config, items):
@@ -29,8 +36,13 @@ def refuse_hidden_models(
                 continue
             asks = (is_fairness_test(i) and holds(i) and name in getattr(i, "fixturenames", ()) for i in items)
             if not any(asks):
+                what = f"{place}: {name} is a model that {limits}"
+                if id(value) in could_be:
+                    remedy = f'write a check under models.{name}, or say `unchecked: {{{name}: "why"}}`'
+                    lines[f"{what} does not name, and no fairness test asks for it; {remedy}"] = None
+                    continue
                 lines[
-                    f"{place}: {name} is a model that {limits} cannot see, and no fairness test asks for it; move it "
+                    f"{what} cannot see, and no fairness test asks for it; move it "
                     f"to a conftest.py beside or above {limits} under a name of its own, or use it in a test"
                 ] = None
     if lines:

@@ -108,13 +108,14 @@ class LimitsFile(pytest.File):
         gate = self.config.stash[GATE]
         waivers = list(zip(gate.limits.waivers, waiver_names(gate.limits.waivers), strict=True))
         for model in gate.limits.models:
+            parent = gate.parent_of(model.name, self)
             for entry in model.checks:
                 name, of = check_name(model.name, entry.check), {"model": model.name, "line": entry.line}
-                yield CheckTest.from_parent(self, name=name, callobj=_run_check, check=entry.check, **of)
+                yield CheckTest.from_parent(parent, name=name, callobj=_run_check, check=entry.check, **of)
             for waiver, name in waivers:
                 if waiver.model == model.name:
                     of = {"model": model.name, "line": waiver.line}
-                    yield WaiverTest.from_parent(self, name=name, callobj=_run_waiver, waiver=waiver, **of)
+                    yield WaiverTest.from_parent(parent, name=name, callobj=_run_waiver, waiver=waiver, **of)
         line = gate.limits.document.lines["models",]
         for model_name in gate.unnamed():
             name = f"test_is_checked[{slug(model_name)}]"

@@ -101,6 +101,14 @@ class Ledger:
         return {**self._unjudged, **self._skipped_files, **self._config.stash[GATE].limits.unchecked, **deselected}
 
     @property
+    def unsettled(self) -> list[str]:
+        """What has no verdict that settles it, by name."""
+        from fairness_checks.judge.evidencing import unsettled
+
+        records = [record for some in self.records.values() for record in some]
+        return unsettled(records, self.not_judged, self._config.stash[GATE].limits.unchecked)
+
+    @property
     def _is_worker(self) -> bool:
         return hasattr(self._config, "workerinput")
 

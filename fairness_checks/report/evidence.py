@@ -85,6 +85,8 @@ class RunEvidence(_Described):
     """Of packages that are installed."""
     git: GitEvidence | None
     """Null outside a repository."""
+    unsettled_exit: int | None = None
+    """Exit code asked for where nothing failed and something is not settled; null where it is 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

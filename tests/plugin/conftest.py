@@ -143,6 +143,11 @@ class Project:
         trace = self.path / "fitted.txt"
         return trace.read_text(encoding="utf-8").split() if trace.exists() else []
 
+    def fitted_in(self, folder: str) -> list[str]:
+        """Return the same of models that a conftest.py of a folder defines."""
+        trace = self.path / folder / "fitted.txt"
+        return trace.read_text(encoding="utf-8").split() if trace.exists() else []
+
     def junit(self, name: str = "junit.xml") -> dict[str, ET.Element]:
         """Return the test cases of a JUnit file by name."""
         cases = list(ET.parse(self.path / name).iter("testcase"))

@@ -27,17 +27,6 @@ def test_a_model_in_a_plugin_module(project):
     assert project.gate().parseoutcomes() == {"failed": 1, "passed": 1, "inconclusive": 1}
 
 
-def test_a_conftest_in_a_sub_folder_is_not_seen(project):
-    project.write("tests/conftest.py", project.MODELS)
-    project.write("tests/test_mine.py", "def test_mine(): pass\n")
-    project.write("conftest.py", "")
-    project.limits("fair_model")
-    result = project.gate("tests")
-    assert result.ret == 4
-    assert "models: no model was found at all, so none of fair_model" in result.stderr.str()
-    assert project.fitted() == []
-
-
 def test_the_names_that_pytest_collects_do_not_matter(project):
     project.write("pytest.ini", "[pytest]\npython_files = check_*.py\npython_functions = check_*\npython_classes = X\n")
     project.limits(*ALL)

@@ -187,7 +187,8 @@ def test_a_model_in_the_conftest_of_a_folder_is_red_and_named(project, run, name
     project.write("tests/test_mine.py", "def test_mine(): pass\n")
     result = run(ONE + REST, workers=workers)
     assert result.ret != 0
-    message = f"tests/conftest.py: {name} is a model that thresholds.yaml cannot see, and no fairness test asks for it"
+    why = "cannot see" if name == "fair_model" else "does not name"  # the other fair_model is the one of the file
+    message = f"tests/conftest.py: {name} is a model that thresholds.yaml {why}, and no fairness test asks for it"
     assert message in result.stdout.str() + result.stderr.str()
     assert project.fitted() == []
 
