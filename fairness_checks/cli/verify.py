@@ -183,7 +183,7 @@ def _against_failures(evidence: Evidence, cases: Sequence[JUnitCase], file: str)
     red = [record for record in limits if turns_red(record.verdict, record.burden_of_proof)]
     if len(failed) < (least := max(len(red), len(evidence.failures))):
         yield Difference(f"{file}: failed tests", f"{len(failed)}", f"{least} or more, as the evidence has it")
-    if failed and evidence.exit_code in (0, evidence.run.unsettled_exit):
+    if failed and evidence.ended_green:
         code = f"none, by exit code {evidence.exit_code} of the evidence"
         yield Difference(f"{file}: failed tests", ", ".join(failed[:_NAMED]), code)
 

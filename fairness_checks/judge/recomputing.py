@@ -275,7 +275,7 @@ def _of_outcome(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
     errors = [entry for model in evidence.models for entry in model.checks if entry.error is not None]
     is_red, code = bool(red or evidence.failures), evidence.exit_code
     green, why = _green(evidence, config)
-    if is_red and code in (0, green):
+    if is_red and evidence.ended_green:
         yield Difference(
             "exit_code", str(code), f"1: {len(red)} verdicts and {len(evidence.failures)} tests fail the run"
         )
@@ -283,7 +283,7 @@ def _of_outcome(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
         yield Difference("exit_code", str(code), f"{green} or 1, as the run came to its end{why}")
     if code == 1 and not is_red and not errors:
         yield Difference("exit_code", "1", f"{green}: nothing fails the run{why}")
-    if not records and not evidence.failures and code in (0, green):
+    if not records and not evidence.failures and evidence.ended_green:
         yield Difference("exit_code", str(code), "1: nothing was judged")
 
 

@@ -308,6 +308,11 @@ class Evidence(_Described):
     """Of the rest, as JSON in ASCII with sorted keys and no blanks: a checksum against accidents, no signature."""
 
     @property
+    def ended_green(self) -> bool:
+        """Whether the exit code says that nothing failed: 0, or the one that was asked for what is not settled."""
+        return self.exit_code in (0, self.run.unsettled_exit)
+
+    @property
     def records(self) -> list[CheckRecord]:
         """All records, in order."""
         return [check.record for model in self.models for check in model.checks if check.record is not None]
@@ -344,7 +349,7 @@ def _lines(value: Any, indent: str) -> str:
 def as_incomplete(text: str) -> Evidence | None:
     """Return the evidence of a run that turned red behind it; None where it does not say that the run was green."""
     evidence, _ = read_evidence(text)
-    if evidence.exit_code != 0:
+    if not evidence.ended_green:
         return None
     return dataclasses.replace(evidence, complete=False, exit_code=1)
 

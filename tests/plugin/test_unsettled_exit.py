@@ -117,3 +117,20 @@ def test_a_conftest_cannot_take_the_code_away(project):
     project.write("conftest.py", project.MODELS + taking)
     project.limits("tiny_model")
     assert project.gate(CODE).ret == 6
+
+
+def test_a_run_that_turns_red_behind_its_evidence_is_incomplete_there(project):
+    late = "\ndef pytest_unconfigure(config):\n    raise SystemExit(3)\n"
+    project.write("conftest.py", project.MODELS + late)
+    project.limits("tiny_model")
+    assert project.gate_in_subprocess(CODE, "--fairness-report=out").ret != 6
+    evidence = json.loads((project.path / "out/evidence.json").read_text())
+    assert (evidence["complete"], evidence["exit_code"]) == (False, 1)
+
+
+def test_the_page_of_such_a_run_is_not_red(project):
+    project.limits("tiny_model")
+    project.gate(CODE, "--fairness-report=out")
+    page = (project.path / "out/report.html").read_text()
+    assert "<h1>Red" not in page
+    assert "1 check is inconclusive" in page

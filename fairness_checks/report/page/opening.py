@@ -36,7 +36,7 @@ def opening_of(evidence: Evidence, cards: Sequence[Card]) -> Opening:
     """Say how the run ended."""
     counts = Counter(card.status for card in cards)
     red_cards = [card for card in cards if card.red]
-    red = bool(red_cards or evidence.exit_code or evidence.failures) or not evidence.complete
+    red = bool(red_cards or not evidence.ended_green or evidence.failures) or not evidence.complete
     others = _others(evidence, cards)
     left_out = others or not evidence.run.whole or counts["none"] > 0
     colour: Colour = "red" if red else "part" if left_out or not cards else "green"
@@ -85,8 +85,8 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
         yield f"{tests} failed for another reason than a verdict; listed under Summary."
     if colour == "red" and evidence.exit_code in _EXIT_CODES:
         yield f"pytest ended with exit code {evidence.exit_code}: {_EXIT_CODES[evidence.exit_code]}."
-    elif colour == "red" and evidence.exit_code == 0:
-        yield "The exit code says 0, and what the run found says otherwise: what it found counts."
+    elif colour == "red" and evidence.ended_green:
+        yield f"The exit code says {evidence.exit_code}, and what the run found says otherwise: what it found counts."
     elif colour == "red" and not red and not evidence.failures and evidence.complete:
         yield f"pytest ended with exit code {evidence.exit_code}."
     if not evidence.run.whole or evidence.not_judged:
