@@ -96,9 +96,12 @@ def _panel(canvas: Canvas, top: float, panel: _Panel, *, ceiling: bool) -> float
             canvas.line(scale(limit), top + 16, scale(limit), top + _ROW, width=1.5, dashes="3 3")
         _draw(canvas, top, row, scale)
         top += _ROW
-    canvas.line(_LEFT, top, _RIGHT, top)
-    for value, text in scale.ticks():
-        canvas.line(scale(value), top, scale(value), top + 4)
+    ticks = scale.ticks()
+    teeth = [
+        point for value, _ in ticks for point in ((scale(value), top), (scale(value), top + 4), (scale(value), top))
+    ]
+    canvas.path([(_LEFT, top), *teeth, (_RIGHT, top)], width=1)
+    for value, text in ticks:
         canvas.text(scale(value), top + 16, text, size=11, anchor="middle")
     return top + _AXIS
 
@@ -110,9 +113,9 @@ def _draw(canvas: Canvas, top: float, row: _Row, scale: Scale) -> None:
     canvas.text(_RIGHT, top + 13, _numbers(value, low, high), size=11, anchor="end", room=148)
     y = top + 24.0
     if low is not None and high is not None:
-        canvas.line(scale(low), y, scale(high), y, width=2)
-        for end in (low, high):
-            canvas.line(scale(end), y - 4, scale(end), y + 4, width=2)
+        one, other = scale(low), scale(high)
+        bar = [(one, y - 4), (one, y + 4), (one, y), (other, y), (other, y - 4), (other, y + 4)]
+        canvas.path(bar, width=2)
     if value is None:
         return
     x = scale(value)

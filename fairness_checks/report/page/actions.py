@@ -7,19 +7,10 @@ from dataclasses import dataclass
 
 from fairness_checks.report.page.cards import Card
 from fairness_checks.report.sweep_text import answer_words, deciding_mixes
-from fairness_checks.report.text import power_text
 
-__all__ = ["Actions", "Collect", "Retrain", "actions_of"]
+__all__ = ["Actions", "Retrain", "actions_of"]
 
 _HELPS = ("closes", "narrows")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collect:
-    """What would settle a check."""
-
-    card: Card
-    needs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +27,7 @@ class Retrain:
 class Actions:
     """All of it."""
 
-    collect: tuple[Collect, ...]
+    collect: tuple[Card, ...]  # inconclusive ones, those first that need the fewest samples
     retrain: tuple[Retrain, ...]
     unknown: tuple[str, ...]  # models that fail and have no sweep
     waive: tuple[Card, ...]
@@ -44,7 +35,7 @@ class Actions:
 
 def actions_of(cards: Sequence[Card]) -> Actions:
     """Return what can be done."""
-    collect = sorted(_collect(cards), key=lambda each: _missing(each.card))
+    collect = sorted((card for card in cards if card.takes), key=_missing)
     retrain = tuple(_retrain(cards))
     answered = {each.card.model for each in retrain}
     failed = dict.fromkeys(card.model for card in cards if card.status in ("fail", "waived"))
@@ -54,13 +45,6 @@ def actions_of(cards: Sequence[Card]) -> Actions:
         unknown=tuple(model for model in failed if model not in answered),
         waive=tuple(card for card in cards if card.waiver),
     )
-
-
-def _collect(cards: Sequence[Card]) -> Iterator[Collect]:
-    for card in cards:
-        if card.record is not None and card.takes:
-            needs = power_text(card.record)
-            yield Collect(card=card, needs=card.takes if needs is None else (needs[:1].upper() + needs[1:] + ".",))
 
 
 def _missing(card: Card) -> float:

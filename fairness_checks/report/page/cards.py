@@ -53,7 +53,7 @@ class Card:
     red: bool  # whether it fails the run
     headline: str
     found: str = ""  # what is limited, with its interval
-    takes: tuple[str, ...] = ()  # what would settle it
+    takes: str = ""  # what would settle it
     why: str = ""
     owner: str = ""
     look: int | None = None
@@ -130,7 +130,7 @@ def _of_record(
         red=turns_red(record.verdict, record.burden_of_proof),
         headline=headline(record),
         found="" if record.estimate is None else disparity_text(record),
-        takes=tuple(would_take(record)) if record.verdict == "inconclusive" and not record.withheld else (),
+        takes=list(would_take(record))[-1] if record.verdict == "inconclusive" and not record.withheld else "",
         why="" if check is None else check.why,
         owner="" if check is None else check.owner,
         look=None if check is None else check.look,

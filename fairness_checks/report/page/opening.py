@@ -12,7 +12,7 @@ from fairness_checks.report.page.cards import Card, Status
 
 __all__ = ["Opening", "opening_of"]
 
-Colour: TypeAlias = Literal["red", "part", "green"]
+Colour: TypeAlias = Literal["red", "part", "green"]  # green only where all was judged and shown to be kept, or waived
 
 _EXIT_CODES = {
     2: "it was interrupted",
@@ -39,7 +39,7 @@ def opening_of(evidence: Evidence, cards: Sequence[Card]) -> Opening:
     red = bool(red_cards or not evidence.ended_green or evidence.failures) or not evidence.complete
     others = _others(evidence, cards)
     left_out = others or not evidence.run.whole or counts["none"] > 0
-    colour: Colour = "red" if red else "part" if left_out or not cards else "green"
+    colour: Colour = "red" if red else "part" if left_out or counts["inconclusive"] or not cards else "green"
     return Opening(
         colour=colour,
         title=_title(evidence, cards, red_cards, colour),
@@ -70,8 +70,18 @@ def _title(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colou
         return "Red: the run failed, though no check did"
     if not any(card.record is not None for card in cards):
         return "Nothing was judged"
-    shown = "no limit is shown to be exceeded"
-    return f"Green: {shown}" if colour == "green" else f"Only a part was judged: there, {shown}"
+    if colour == "green":
+        return "Green: each limit is shown to be kept, or waived" if _count(cards, "waived") else _KEPT
+    if _others(evidence, cards) or not evidence.run.whole or _count(cards, "none"):
+        return "Only a part was judged: there, no limit is shown to be exceeded"
+    return f"No limit is shown to be exceeded; {_checks(_count(cards, 'inconclusive'))} of {len(cards)} not settled"
+
+
+_KEPT = "Green: each limit is shown to be kept"
+
+
+def _count(cards: Sequence[Card], status: Status) -> int:
+    return sum(card.status == status for card in cards)
 
 
 def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colour: Colour) -> Iterator[str]:
@@ -95,7 +105,12 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
     unsettled = sum(card.status == "inconclusive" and not card.red for card in cards)
     if unsettled:
         verb = "is" if unsettled == 1 else "are"
-        yield f"{_checks(unsettled)} {verb} inconclusive: too few samples to show that the limit is kept or exceeded."
+        yield (
+            f"{_checks(unsettled)} {verb} inconclusive: the data show neither that the limit is kept nor that it is "
+            "exceeded. That is no pass."
+        )
+    if colour == "part" and evidence.exit_code == 0:
+        yield "The run is not red: pytest ended with exit code 0."
 
 
 def _checks(count: int) -> str:

@@ -9,14 +9,18 @@ from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_from_json
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.evidence import Evidence
-from fairness_checks.report.figures import Figure, sweep, sweep_gaps
+from fairness_checks.report.figures import Figure, calibration, sweep, sweep_gaps
 from fairness_checks.report.page.cards import Card
 
 __all__ = ["Picture", "pictures_of"]
 
 _Draws: TypeAlias = "Callable[[CheckRecord, Statistics | None, str], Figure | None]"
 
-_DRAWN: Mapping[str, Sequence[_Draws]] = {"sweeps": (sweep, sweep_gaps), "uncertainty": (), "calibration": ()}
+_DRAWN: Mapping[str, Sequence[_Draws]] = {
+    "sweeps": (sweep, sweep_gaps),
+    "uncertainty": (),
+    "calibration": (calibration,),
+}
 """By section, what draws of a record where there is something to be drawn."""
 
 Picture: TypeAlias = tuple[str, Card, Figure]  # its id on the page, a check that it is of
