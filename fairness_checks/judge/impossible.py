@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 
+import numpy as np
+
 from fairness_checks.findings.comparison import Comparison
 from fairness_checks.findings.statistics import Statistics, Swept
 from fairness_checks.inputs.sensitive import MISSING
@@ -13,6 +15,7 @@ from fairness_checks.judge.suppression import shows_small_cells
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.metrics import CELLS, METRICS
 from fairness_checks.report.evidence import DataEvidence, ModelEvidence
+from fairness_checks.stats.risk_coverage import UncertaintyWarning, part_sizes
 
 __all__ = ["impossible_statistics"]
 
@@ -78,7 +81,25 @@ def _of_counts(place: str, groups: MeasuredGroups) -> Iterator[Difference]:
         samples = getattr(found, "samples", None)
         if samples is not None and (samples > groups.samples).any():
             yield Difference(f"{place}: {name}", f"{samples.tolist()} samples", f"at most {groups.samples.tolist()}")
+        if isinstance(within := getattr(found.statistics, "within", None), UncertaintyWarning):
+            yield from _of_parts(f"{place}: {name}", groups, within)
         events = getattr(found.statistics, "events", None)
         counted = getattr(found.statistics, "samples", None)
         if events is not None and counted is not None and ((events < 0) | (events > counted)).any():
             yield Difference(f"{place}: {name}", f"{events.tolist()} events", f"at most {counted.tolist()}")
+
+
+def _of_parts(place: str, groups: MeasuredGroups, within: UncertaintyWarning) -> Iterator[Difference]:
+    """Yield groups whose mean error is not that of their parts, which hold all samples by rising uncertainty."""
+    for g, samples in enumerate(groups.samples.tolist()):
+        if np.isnan(within.error_of_part[g]).any():
+            continue
+        name, sizes = ", ".join(groups.groups[g]), part_sizes(samples)
+        whole, mean = float(within.error_of_part[g] @ sizes) / samples, float(within.mean_error[g])
+        if not same(mean, whole, least=0.0):
+            yield Difference(f"{place}: mean error of {name}", shown(mean), f"{shown(whole)}, as its parts say")
+        uncertainties, units = within.uncertainty_of_part[g], within.units_of_part[g]
+        if (np.diff(uncertainties) < -1e-9 * np.abs(uncertainties).max()).any():
+            yield Difference(f"{place}: parts of {name}", str(uncertainties.tolist()), "uncertainties that rise")
+        if (units > sizes).any():
+            yield Difference(f"{place}: parts of {name}", str(units.tolist()), f"at most {sizes.tolist()}")

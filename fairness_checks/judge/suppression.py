@@ -26,6 +26,7 @@ from fairness_checks.measure.small_cells import (
     is_small,
     small_details,
     table_of,
+    without_small_parts,
 )
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import parts_of
@@ -76,6 +77,7 @@ def suppressed(
     """
     if below is None:
         return Shown(measured, answers)
+    measured = replace(measured, statistics=_coarse(measured.statistics, below))
     says = {} if predictions is None else determined(predictions.sensitive_features)
     hidden = hidden_cells(crossed(list(_tables(measured.statistics, below)), says), below)
     withheld = [_is_withheld(known, hidden, below) for known in measured.statistics]
@@ -97,6 +99,12 @@ def suppressed(
     )
     masked = [_masked(answer, below) if isinstance(answer, Exception) else answer for answer in shown]
     return Shown(replace(measured, statistics=left), masked, below, hidden)
+
+
+def _coarse(found: Sequence[Statistics | Exception], below: int) -> tuple[Statistics | Exception, ...]:
+    """Return statistics without what is of a few samples and decides nothing; one object where it was one."""
+    known = {id(each): without_small_parts(each, below) for each in found if isinstance(each, MeasuredGroups)}
+    return tuple(known.get(id(each), each) for each in found)
 
 
 def withheld_reason(below: int) -> str:

@@ -45,6 +45,10 @@ class Ordering:
         """Return the groups at the given positions; -1 is an empty group."""
         return Ordering(self.pairs.take(order), self.within.take(order))
 
+    def without_small_parts(self, below: int) -> Ordering:
+        """Return the same without means of fewer samples or clusters."""
+        return Ordering(self.pairs, self.within.without_small_parts(below))
+
 
 class _MismatchPlan(Plan):
     """The first value is A_error, the second A_uncertainty, of the same pair."""
@@ -121,7 +125,7 @@ class UncertaintyMismatch(Kind):
         codes, groups, cells = rows.codes, len(rows.groups), rows.cells()
         ordering = Ordering(
             mismatch_by_group(codes, groups, errors, uncertainties, cells),
-            warning_by_group(codes, groups, errors, uncertainties),
+            warning_by_group(codes, groups, errors, uncertainties, rows.clusters),
         )
         return Measured(ordering, rows.samples, None if cells is None else ordering.pairs.units)
 

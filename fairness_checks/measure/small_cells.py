@@ -22,7 +22,17 @@ from fairness_checks.inputs.sensitive import MISSING, SensitiveFeature
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.metrics import CELLS
 
-__all__ = ["Hidden", "Table", "crossed", "determined", "hidden_cells", "is_small", "small_details", "table_of"]
+__all__ = [
+    "Hidden",
+    "Table",
+    "crossed",
+    "determined",
+    "hidden_cells",
+    "is_small",
+    "small_details",
+    "table_of",
+    "without_small_parts",
+]
 
 Counts = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -114,6 +124,18 @@ def small_details(statistics: MeasuredGroups, below: int) -> bool:
     groups = len(statistics.groups)
     found = _counted(statistics.measured, "")
     return any(bool(is_small(values, below).any()) for _, values in found if values.shape != (groups,))
+
+
+def without_small_parts(statistics: MeasuredGroups, below: int) -> MeasuredGroups:
+    """Return the same statistics without what of them is of a few samples and decides nothing."""
+    coarse = {
+        name: dataclasses.replace(found, statistics=found.statistics.without_small_parts(below))
+        for name, found in statistics.measured.items()
+        if hasattr(getattr(found, "statistics", None), "without_small_parts")
+    }
+    if not coarse:
+        return statistics
+    return dataclasses.replace(statistics, measured={**statistics.measured, **coarse})
 
 
 def _counted(value: Any, name: str) -> Iterator[tuple[str, Counts]]:

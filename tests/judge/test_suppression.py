@@ -15,7 +15,7 @@ from fairness_checks import Predictions
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.measurements import measure
-from fairness_checks.judge.suppression import adjusted_without, suppressed
+from fairness_checks.judge.suppression import adjusted_without, shows_small_cells, suppressed
 from fairness_checks.judge.verdict import judge_measured
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS
@@ -85,6 +85,24 @@ def test_a_calibration_bin_of_few_samples_withholds_the_statistics_alone():
     assert record.suppressed.groups == ()
     assert not record.withheld
     assert dataclasses.replace(record, suppressed=None) == answer
+
+
+def test_means_of_parts_of_few_samples_are_left_out_and_the_rest_stays():
+    sex = np.repeat(["f", "m"], [104, 400])  # parts of 10 and of 40
+    rng = np.random.default_rng(0)
+    given_to = Predictions(error=rng.random(504), uncertainty=rng.random(504), sensitive_features={"sex": sex})
+    check = Check("uncertainty_mismatch", ("sex",), "max_mismatch", 0.3)
+    (whole,), (left,) = (shown(given_to, check, below=below)[0].measured.statistics for below in (None, BELOW))
+    for known, told in ((whole, [True, True]), (left, [False, True])):
+        within = known.measured["uncertainty_mismatch"].statistics.within
+        assert np.isfinite(within.error_of_part).all(axis=1).tolist() == told
+        assert np.isfinite(within.uncertainty_of_part).all(axis=1).tolist() == told
+        assert (within.units_of_part > 0).all(axis=1).tolist() == told
+        assert np.isfinite(within.mean_error).all()
+    assert shows_small_cells(whole, BELOW)
+    assert not shows_small_cells(left, BELOW)
+    found, answers = shown(given_to, check)
+    assert list(found.answers) == answers, "it is recomputed as before"
 
 
 def records(*p, alpha=0.05, correction="holm"):

@@ -309,7 +309,7 @@ def test_no_row_is_in_it(evident):
 # A field that no verdict rests on: the same of all groups, of a group with itself, or said for a reader.
 SAID = (
     *("formula", "lower_is_better", "test", "file", "excess", "clusters_cross_groups", "clustered", "m3", "limits"),
-    *("one_cluster_each", "scaling", "updating", "look", "lowest", "highest"),
+    *("one_cluster_each", "scaling", "updating", "look", "lowest", "highest", "uncertainty_of_part", "units_of_part"),
 )
 SKEW = ("skewness", "of_samples")  # of many clusters moves what is rounded away
 OWN = ("covariance", "shared", "units", "variance", "samples", "effective")

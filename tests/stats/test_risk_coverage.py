@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairness_checks.stats.risk_coverage import warning_by_group
+from fairness_checks.stats.risk_coverage import part_sizes, warning_by_group
 
 
 def area_of(error, uncertainty):
@@ -74,3 +74,55 @@ def test_bad_arguments_are_named():
         warning_by_group(np.array([0, 0]), 1, [1.0], [1.0])
     with pytest.raises(ValueError, match="codes run from 0 to 3; allowed are -1 to 0"):
         warning_by_group(np.array([0, 3]), 1, [1.0, 2.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("ties", [False, True], ids=["distinct", "tied"])
+def test_parts_are_means_from_the_most_certain_sample_on(ties):
+    rng = np.random.default_rng(1)
+    codes = np.repeat([0, 1, 2], [203, 99, 100])
+    uncertainty = rng.integers(0, 7, len(codes)).astype(float) if ties else rng.normal(size=len(codes))
+    error = rng.lognormal(size=len(codes))
+    order = rng.permutation(len(codes))
+    found = warning_by_group(codes[order], 4, error[order], uncertainty[order])
+    for group, n in ((0, 203), (2, 100)):
+        mine = codes == group
+        # Of tied samples each has the mean of all: so no order of the rows is told.
+        values, place = np.unique(uncertainty[mine], return_inverse=True)
+        means = np.bincount(place, error[mine]) / np.bincount(place, minlength=len(values))
+        sorted_ = np.argsort(uncertainty[mine], kind="stable")
+        sizes = part_sizes(n)
+        assert sizes.sum() == n
+        for part, rows in enumerate(np.split(sorted_, np.cumsum(sizes)[:-1])):
+            assert found.error_of_part[group, part] == pytest.approx(means[place[rows]].mean())
+            assert found.uncertainty_of_part[group, part] == pytest.approx(uncertainty[mine][rows].mean())
+        assert found.units_of_part[group].tolist() == sizes.tolist()
+        assert found.error_of_part[group] @ sizes / n == pytest.approx(found.mean_error[group])
+    for group in (1, 3):  # parts of nine samples, and a group that is empty
+        assert np.isnan(found.error_of_part[group]).all()
+        assert np.isnan(found.uncertainty_of_part[group]).all()
+        assert not found.units_of_part[group].any()
+
+
+def test_of_parts_without_ten_clusters_no_means_are_told():
+    rng = np.random.default_rng(2)
+    codes, clusters = np.repeat([0, 1], 300), np.concatenate([np.arange(300) // 2, 200 + np.arange(300) // 60])
+    found = warning_by_group(codes, 2, rng.random(600), clusters + rng.random(600), clusters)
+    assert found.units_of_part[0].tolist() == [15] * 10
+    assert np.isnan(found.error_of_part[1]).all()
+    assert found.units_of_part[1].tolist() == [0] * 10
+
+
+def test_parts_below_a_limit_are_taken_out_and_others_stay():
+    rng = np.random.default_rng(3)
+    codes = np.repeat([0, 1], [100, 200])
+    found = warning_by_group(codes, 2, rng.random(300), rng.random(300))
+    left = found.without_small_parts(11)
+    assert np.isnan(left.error_of_part[0]).all()
+    assert np.isnan(left.uncertainty_of_part[0]).all()
+    assert not left.units_of_part[0].any()
+    np.testing.assert_array_equal(left.error_of_part[1], found.error_of_part[1])
+    np.testing.assert_array_equal(left.mean_error, found.mean_error)
+    taken = found.take([1, -1])
+    np.testing.assert_array_equal(taken.error_of_part[0], found.error_of_part[1])
+    assert np.isnan(taken.uncertainty_of_part[1]).all()
+    assert taken.units_of_part[1].tolist() == [0] * 10
