@@ -147,6 +147,7 @@ def _add_report(add: Callable[..., argparse.ArgumentParser]) -> None:
         default=[],
         help="a file that was judged, such as a model's, to be named with its sha256; may be repeated",
     )
+    report.add_argument("--model", metavar="NAME", help="of which model a card is, where the evidence holds several")
     report.set_defaults(run=partial(_report, report))
 
 
@@ -154,10 +155,13 @@ def _report(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     from fairness_checks.cli.report import report  # here, as below
     from fairness_checks.report.formats import FORMATS
 
-    if parsed.subject and not FORMATS[parsed.format].takes_subjects:
-        takes = ", ".join(name for name, form in FORMATS.items() if form.takes_subjects)
-        parser.error(f"--subject goes with --format {takes}")
-    return report(parsed.path, parsed.format, parsed.output, parsed.subject)
+    for option, given, takes in (
+        ("--subject", parsed.subject, [name for name, form in FORMATS.items() if form.takes_subjects]),
+        ("--model", parsed.model, [name for name, form in FORMATS.items() if form.one_model]),
+    ):
+        if given and parsed.format not in takes:
+            parser.error(f"{option} goes with --format {' or '.join(takes)}")
+    return report(parsed.path, parsed.format, parsed.output, subjects=parsed.subject, model=parsed.model)
 
 
 def _schema(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:

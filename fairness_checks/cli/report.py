@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from fairness_checks.cli.files import read_evidence_file, read_given
-from fairness_checks.errors import EvidenceError, FairnessError
+from fairness_checks.errors import EvidenceError, FairnessError, did_you_mean, listed
 from fairness_checks.plain import printable
-from fairness_checks.report.formats import FORMATS, Source
+from fairness_checks.report.evidence import Evidence
+from fairness_checks.report.formats import FILENAME, FORMATS, Source
 from fairness_checks.storage.files import open_regular, write_atomically
 
 __all__ = ["report"]
@@ -20,7 +23,9 @@ _NAME = "fairness-checks report"
 _BLOCK = 1 << 20
 
 
-def report(path: Path, name: str, output: Path | None = None, subjects: Sequence[Path] = ()) -> int:
+def report(
+    path: Path, name: str, output: Path | None = None, *, subjects: Sequence[Path] = (), model: str | None = None
+) -> int:
     """Write the evidence of a run as the format of that name; return 1 where the run did not come to its end."""
     # `path` is evidence.json, or its folder. What was changed since it was written is not rendered.
     try:
@@ -32,11 +37,10 @@ def report(path: Path, name: str, output: Path | None = None, subjects: Sequence
                 "it; fairness-checks verify says what does not follow\n"
             )
             return 1
-        source = Source(
-            sha256=hashlib.sha256(content).hexdigest(), subjects=tuple((each.name, _sha256(each)) for each in subjects)
-        )
-        text = FORMATS[name].write(evidence, source)
-        _write(text, output)
+        source = Source(sha256=hashlib.sha256(content).hexdigest(), subjects=_subjects(subjects))
+        if FORMATS[name].one_model:
+            evidence = _of_model(evidence, model, file)
+        _write(FORMATS[name].write(evidence, source), output)
     except FairnessError as error:
         sys.stderr.write(f"{_NAME}: {printable(str(error))}\n")
         return 2
@@ -44,6 +48,17 @@ def report(path: Path, name: str, output: Path | None = None, subjects: Sequence
         sys.stderr.write(f"{_NAME}: {printable(str(file))}: the run did not come to its end, and proves nothing\n")
         return 1
     return 0
+
+
+def _of_model(evidence: Evidence, name: str | None, file: Path) -> Evidence:
+    """Return the evidence of one model, which must be named where there are several."""
+    names = sorted({model.model for model in evidence.models})
+    if name is None and len(names) != 1:
+        raise EvidenceError(f"{file}: name one of its models with --model ({listed(None, names)})")
+    if name is not None and name not in names:
+        raise EvidenceError(f"{file}: no evidence of the model {name!r}; {did_you_mean(name, names)}")
+    models = tuple(model for model in evidence.models if model.model == (name or names[0]))
+    return dataclasses.replace(evidence, models=models)
 
 
 def _write(text: str, output: Path | None) -> None:
@@ -56,6 +71,12 @@ def _write(text: str, output: Path | None) -> None:
         write_atomically(output, text.encode())
     except OSError as error:
         raise EvidenceError(f"{output}: cannot be written: {error.strerror or error}") from error
+
+
+def _subjects(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    """Return name and sha256 of each file; where names are the same, its path as it was given."""
+    known = Counter([FILENAME, *(path.name for path in paths)])
+    return tuple((path.name if known[path.name] == 1 else path.as_posix(), _sha256(path)) for path in paths)
 
 
 def _sha256(path: Path) -> str:

@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -18,6 +19,7 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.suppression import Shown
 from fairness_checks.plain import canonical_json
 from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.names import check_name
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.evidence import (
     AskedEvidence,
@@ -30,6 +32,7 @@ from fairness_checks.storage.cache_keys import array_digest
 
 __all__ = [
     "DESELECTED",
+    "asked_in",
     "model_evidence",
     "part_from_json",
     "part_to_json",
@@ -117,11 +120,17 @@ def with_records(part: ModelEvidence, records: Mapping[str, CheckRecord], test: 
     return dataclasses.replace(part, checks=checks, test=test)
 
 
-def with_reasons(part: ModelEvidence, configured: Sequence[ConfiguredCheck]) -> ModelEvidence:
-    """Return a model's part with what the file says of the limits of its checks."""
+def with_reasons(part: ModelEvidence, configured: Sequence[ConfiguredCheck], file: str) -> ModelEvidence:
+    """Return a model's part with where the file of that name asks for its checks, and what it says of their limits."""
     pairs = zip(part.checks, configured, strict=True)
-    checks = tuple(dataclasses.replace(check, why=asked.why, owner=asked.owner) for check, asked in pairs)
+    checks = tuple(dataclasses.replace(check, **asked_in(file, part.model, asked)) for check, asked in pairs)
     return dataclasses.replace(part, checks=checks)
+
+
+def asked_in(file: str, model: str, asked: ConfiguredCheck) -> dict[str, Any]:
+    """Return the fields of a check's evidence that follow from the file of limits alone."""
+    test = f"{file}::{check_name(model, asked.check)}"
+    return {"why": asked.why, "owner": asked.owner, "test": test, "line": asked.line}
 
 
 def with_looks(part: ModelEvidence, look: Callable[[CheckRecord], int | None]) -> ModelEvidence:

@@ -17,7 +17,7 @@ from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_from_json
 from fairness_checks.judge.attesting import Asked, contradictions
 from fairness_checks.judge.differing import Difference, compare_records
-from fairness_checks.judge.evidencing import totals, unsettled
+from fairness_checks.judge.evidencing import asked_in, totals, unsettled
 from fairness_checks.judge.impossible import impossible_statistics
 from fairness_checks.judge.measurements import Measurements, Said
 from fairness_checks.judge.verdict import Answer, judge_measured
@@ -107,10 +107,14 @@ def _of_file(evidence: Evidence, config: GateConfig) -> Iterator[Difference]:
     for model in evidence.models:
         for entry in model.checks:
             asked = None if model.test is not None else of_file.get(model.model, {}).get(entry.question)
-            expected = ("", "") if asked is None else (asked.why, asked.owner)
-            if (entry.why, entry.owner) != expected:
-                place = f"{model.model}: {entry.question}: why, owner"
-                yield Difference(place, f"{entry.why!r}, {entry.owner!r}", f"{expected[0]!r}, {expected[1]!r}")
+            expected = _NOT_IN_FILE if asked is None else asked_in(given.file, model.model, asked)
+            found = {name: getattr(entry, name) for name in expected}
+            if found != expected:
+                place = f"{model.model}: {entry.question}: {', '.join(expected)}"
+                yield Difference(place, *(", ".join(map(repr, each.values())) for each in (found, expected)))
+
+
+_NOT_IN_FILE = {"why": "", "owner": "", "test": "", "line": None}
 
 
 def _of_model(

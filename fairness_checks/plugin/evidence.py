@@ -138,9 +138,9 @@ class EvidenceOfRun:
                 key = (part.model, node, place) if own else (part.model, "", 0)
                 found[key] = with_records(part, there, node if own else None)
                 if not own:
-                    found[key] = with_looks(
-                        with_reasons(found[key], of_file[part.model]), self._config.stash[GATE].baseline.look
-                    )
+                    gate = self._config.stash[GATE]
+                    reasons = with_reasons(found[key], of_file[part.model], gate.node_prefix)
+                    found[key] = with_looks(reasons, gate.baseline.look)
         for path in read:
             shutil.rmtree(Path(path).parent, ignore_errors=True)
         return [found[key] for key in sorted(found)]

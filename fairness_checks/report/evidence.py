@@ -237,6 +237,10 @@ class CheckEvidence(_Described):
     """Its limit is what it is, as thresholds.yaml says."""
     owner: str = ""
     """Who answers for the limit."""
+    test: str = ""
+    """Id of its test in the file of limits; empty of a hand-written test, whose model says it."""
+    line: Annotated[int, Field(ge=1)] | None = None
+    """Of the file of limits that asks for it; null of a hand-written test."""
     look: Annotated[int, Field(ge=1)] | None = None
     """At its question, as the baseline counts; null without a baseline or a record."""
 

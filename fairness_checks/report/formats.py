@@ -47,6 +47,8 @@ class Format:
     """Whether the folder has it without being asked."""
     takes_subjects: bool = False
     """Whether it names files that were judged."""
+    one_model: bool = False
+    """Whether it is of one model, which must be named where the evidence is of several."""
 
 
 def _of(module: str, function: str) -> _Writer:
@@ -77,6 +79,35 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             what="one page to read: what failed and what to do, every check, data, provenance",
             write=_with_source("page.page", "write_page"),
             in_folder=True,
+        ),
+        "markdown": Format(
+            file="summary.md",
+            what="a summary to read in a pull request, of less than 1 MiB",
+            write=_of("markdown", "summary"),
+            in_folder=True,
+        ),
+        "in-toto": Format(
+            file="statement.json",
+            what="an in-toto statement with a Test Result, to be signed",
+            write=_with_source("in_toto", "statement"),
+            takes_subjects=True,
+        ),
+        "cyclonedx": Format(
+            file="bom.cdx.json",
+            what="a CycloneDX 1.6 bill of materials with a card for each model",
+            write=_with_source("cyclonedx", "bill_of_materials"),
+            takes_subjects=True,
+        ),
+        "chai": Format(
+            file="model-card.xml",
+            what="an Applied Model Card of the Coalition for Health AI, draft v0.2, of one model",
+            write=_with_source("chai_card", "model_card"),
+            one_model=True,
+        ),
+        "gitlab": Format(
+            file="gl-code-quality-report.json",
+            what="a code quality report for GitLab's merge requests",
+            write=_of("gitlab", "code_quality"),
         ),
     }
 )

@@ -24,10 +24,12 @@ __all__ = [
     "group_text",
     "headline",
     "inputs_text",
+    "interval_of",
     "is_limited",
     "numbers_text",
     "power_text",
     "record_text",
+    "settling_lines",
     "shown_groups",
     "subject_text",
     "waiver_lines",
@@ -151,6 +153,12 @@ def would_take(record: CheckRecord) -> Iterator[str]:
         yield f"It {needed}."
 
 
+def settling_lines(record: CheckRecord) -> list[str]:
+    """Return what an inconclusive check lacks, and what it would take to settle it, a sentence each."""
+    lacking = [] if record.reason is None or record.estimate is None else [f"Not judged: {record.reason}."]
+    return [printable(line) for line in (*lacking, *(() if record.withheld else would_take(record)))]
+
+
 def _detectable(record: CheckRecord, value: float) -> str:
     """Return the smallest departure that is shown: what is reduced by less than nothing grows."""
     limit = LIMITS[record.limit_kind]
@@ -210,6 +218,12 @@ def _sweep_power(record: CheckRecord) -> str:
 def is_limited(record: CheckRecord, group: GroupRecord) -> bool:
     """Say whether the value of a group is what the check limits, so that the check's interval is that of it."""
     return record.first == group.name and record.limit_kind in ("max_value", "min_value")
+
+
+def interval_of(record: CheckRecord, group: GroupRecord) -> tuple[float, float] | None:
+    """Return the interval of a group's value; of one that is limited, that of the check."""
+    low, high = (record.low, record.high) if is_limited(record, group) else (group.low, group.high)
+    return None if low is None or high is None else (low, high)
 
 
 def group_text(record: CheckRecord, group: GroupRecord) -> str:

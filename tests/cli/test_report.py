@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 
 import pytest
 
 from fairness_checks.cli.main import main
-from fairness_checks.report.evidence import ConfigurationEvidence, Evidence, RunEvidence, write_evidence
+from fairness_checks.report.evidence import write_evidence
 from fairness_checks.report.formats import FORMATS
+from tests.report.sample_evidence import check, record, renamed
+from tests.report.sample_evidence import evidence as sample
 
 
 @pytest.fixture
 def evidence():
-    return Evidence(
-        complete=True,
-        run=RunEvidence(
-            started="2027-01-01T00:00:00Z",
-            ended="2027-01-01T00:01:00Z",
-            day="2027-01-01",
-            command=("--fairness",),
-            whole=True,
-            python="3.11",
-            versions={},
-            git=None,
-        ),
-        configuration=ConfigurationEvidence(file="thresholds.yaml", sha256="0" * 64, text="", burden_of_proof=None),
-        baseline=None,
-        models=(),
-        exit_code=0,
-    )
+    return sample(check(1, record(42)))
 
 
 @pytest.fixture
@@ -111,7 +98,39 @@ def test_what_cannot_be_written_is_one_line_and_leaves_nothing(place, tmp_path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
-def test_subjects_go_with_statements_alone(place, capsys):
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--subject", "--subject goes with --format in-toto or cyclonedx"),
+        ("--model", "--model goes with --format chai"),
+    ],
+)
+def test_an_option_that_a_format_does_not_take_is_refused(place, capsys, option, said):
     with pytest.raises(SystemExit, match="2"):
-        main(["report", "--format", "json", str(place), "--subject", str(place)])
-    assert "--subject goes with --format" in capsys.readouterr().err
+        main(["report", "--format", "json", str(place), option, str(place)])
+    assert said in capsys.readouterr().err
+
+
+def test_subjects_are_named_with_their_sha256(place, tmp_path, capsys):
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"weights" * 300_000)
+    assert main(["report", "--format", "in-toto", str(place), "--subject", str(model), "--subject", str(place)]) == 0
+    subjects = json.loads(capsys.readouterr().out)["subject"]
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (place, model, place)]
+    assert [each["name"] for each in subjects] == ["evidence.json", "model.onnx", place.as_posix()]
+    assert [each["digest"] for each in subjects] == [{"sha256": digest} for digest in digests]
+    assert main(["report", "--format", "in-toto", str(place), "--subject", str(tmp_path / "no")]) == 2
+    assert f"--subject {tmp_path / 'no'}: cannot be read" in capsys.readouterr().err
+
+
+def test_a_card_is_of_the_model_that_is_named(place, evidence, capsys):
+    both = dataclasses.replace(evidence, models=(*evidence.models, *renamed(evidence, "stroke").models))
+    place.write_text(write_evidence(both), encoding="utf-8")
+    assert main(["report", "--format", "chai", str(place)]) == 2
+    assert f"{place}: name one of its models with --model (allowed: sepsis, stroke)" in capsys.readouterr().err
+    assert main(["report", "--format", "chai", str(place), "--model", "strok"]) == 2
+    assert "no evidence of the model 'strok'; did you mean 'stroke'?" in capsys.readouterr().err
+    assert main(["report", "--format", "chai", str(place), "--model", "stroke"]) == 0
+    said = capsys.readouterr().out
+    assert "<ModelName>stroke</ModelName>" in said
+    assert "sepsis" not in said

@@ -405,6 +405,7 @@ def test_changes_are_found_wherever_a_verdict_rests_on_them(evident, tmp_path, c
         (lambda d: d["models"][0]["checks"][1].update(record=None), "no record"),
         (lambda d: d["models"][0]["checks"].pop(), "nothing; it follows: a check of the file of limits"),
         (lambda d: d["models"][0]["checks"][0].update(owner="nobody"), "why, owner"),
+        (lambda d: d["models"][0]["checks"][0].update(line=99), "why, owner, test, line"),
         (lambda d: d["configuration"].update(responsible=["B", "B"]), "responsible"),
     ],
     ids=[
@@ -424,7 +425,7 @@ def test_changes_are_found_wherever_a_verdict_rests_on_them(evident, tmp_path, c
             "record",
             "checks",
         ),
-        *("owner", "responsible"),
+        *("owner", "line", "responsible"),
     ],
 )
 def test_what_contradicts_something_else_is_named_with_both_values(evident, change, said, capsys):
