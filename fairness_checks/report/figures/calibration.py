@@ -162,7 +162,6 @@ def _panel(canvas: Canvas, group: _Group, scale: Scale, scores: Scale, *, number
 
 def _interval(canvas: Canvas, scale: Scale, x: float, each: _Bin, colour: str) -> None:
     """Draw an interval; an end that lies outside of the scale has no cap."""
-    canvas.line(x, scale(each.interval[0]), x, scale(each.interval[1]), colour=colour, width=1.5)
-    for end in each.interval:
-        if scale.holds(end):
-            canvas.line(x - 3.0, scale(end), x + 3.0, scale(end), colour=colour, width=1.5)
+    low, high = map(scale, each.interval)
+    caps = [((x - 3.0, scale(end)), (x + 3.0, scale(end))) for end in each.interval if scale.holds(end)]
+    canvas.rules([((x, low), (x, high)), *caps], colour=colour, width=1.5)

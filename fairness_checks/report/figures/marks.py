@@ -79,14 +79,10 @@ def marker(canvas: Canvas, group: int, x: float, y: float) -> None:
 def error_bar(canvas: Canvas, at: float, low: float, high: float, colour: str, *, upright: bool) -> None:
     """Draw an interval with caps."""
     cap = 3.0
-    if upright:
-        canvas.line(at, low, at, high, colour=colour, width=1.5)
-        for y in (low, high):
-            canvas.line(at - cap, y, at + cap, y, colour=colour, width=1.5)
-    else:
-        canvas.line(low, at, high, at, colour=colour, width=1.5)
-        for x in (low, high):
-            canvas.line(x, at - cap, x, at + cap, colour=colour, width=1.5)
+    lines = [((at, low), (at, high)), *(((at - cap, end), (at + cap, end)) for end in (low, high))]
+    if not upright:
+        lines = [((y1, x1), (y2, x2)) for (x1, y1), (x2, y2) in lines]
+    canvas.rules(lines, colour=colour, width=1.5)
 
 
 def left_margin(scale: Scale, most: int = 5) -> float:
@@ -96,11 +92,10 @@ def left_margin(scale: Scale, most: int = 5) -> float:
 
 def axis_left(canvas: Canvas, scale: Scale, x: float, end: float, *, most: int = 5, numbers: bool = True) -> None:
     """Draw an upright axis at `x`, its numbers left of it, and faint lines to `end`."""
-    for value, text in scale.ticks(most):
-        y = scale(value)
-        canvas.line(x, y, end, y, opacity=FAINT)
-        if numbers:
-            canvas.text(x - 5.0, y + 4.0, text, anchor="end", size=SMALL)
+    ticks = scale.ticks(most)
+    canvas.rules([((x, scale(value)), (end, scale(value))) for value, _ in ticks], opacity=FAINT)
+    for value, text in ticks if numbers else ():
+        canvas.text(x - 5.0, scale(value) + 4.0, text, anchor="end", size=SMALL)
     canvas.line(x, scale.start, x, scale.end)
 
 
@@ -108,11 +103,13 @@ def axis_below(
     canvas: Canvas, scale: Scale, y: float, top: float, ticks: Sequence[tuple[float, str]] | None = None
 ) -> None:
     """Draw an axis at `y`, its numbers below it, and faint lines up to `top`."""
-    for value, text in scale.ticks() if ticks is None else ticks:
-        x = scale(value)
-        canvas.line(x, y, x, top, opacity=FAINT)
+    marks = scale.ticks() if ticks is None else ticks
+    if top != y:
+        canvas.rules([((scale(value), y), (scale(value), top)) for value, _ in marks], opacity=FAINT)
+    for value, text in marks:
         half = text_width(text, SMALL) / 2.0 + 0.1
-        canvas.text(min(max(x, half), canvas.width - half), y + 14.0, text, anchor="middle", size=SMALL)
+        x = min(max(scale(value), half), canvas.width - half)
+        canvas.text(x, y + 14.0, text, anchor="middle", size=SMALL)
     canvas.line(scale.start, y, scale.end, y)
 
 

@@ -110,16 +110,11 @@ class Canvas:
             raise ValueError(f"size: {size}; text is {_SMALLEST} or larger")
         left = {"start": self.width - x, "end": x, "middle": 2.0 * min(x, self.width - x)}[anchor]
         shown = fitted(text, min(left, math.inf if room is None else room), size, bold=bold)
-        self._add(
-            "text",
-            escape(shown),
-            x=x,
-            y=y,
-            text_anchor=anchor,
-            font_size=size,
-            font_weight="bold" if bold else "normal",
-            fill="currentColor",
-        )
+        own: dict[str, str | float] = {"x": x, "y": y}
+        own |= {} if anchor == "start" else {"text_anchor": anchor}
+        own |= {} if size == TEXT else {"font_size": size}
+        own |= {"font_weight": "bold"} if bold else {}
+        self._add("text", escape(shown), **own)
 
     def line(
         self,
@@ -183,6 +178,26 @@ class Canvas:
         d = " ".join(f"{'L' if i else 'M'}{_number(x)} {_number(y)}" for i, (x, y) in enumerate(points))
         self._add("path", "", d=d, fill="none", **_stroke(colour, width, opacity, dashes))
 
+    def dots(self, points: Iterable[Point], radius: float, *, opacity: float = 1.0) -> None:
+        """Draw discs, as the round ends of lines of no length: hundreds of them take little room."""
+        d = "".join(f"M{_number(x)} {_number(y)}h0" for x, y in points)
+        if d:
+            own = _stroke("currentColor", 2.0 * radius, opacity, "")
+            self._add("path", "", d=d, fill="none", stroke_linecap="round", **own)
+
+    def rules(
+        self,
+        lines: Iterable[tuple[Point, Point]],
+        *,
+        colour: str = "currentColor",
+        width: float = 1.0,
+        opacity: float = 1.0,
+    ) -> None:
+        """Draw straight lines that look alike."""
+        d = "".join(f"M{_number(x1)} {_number(y1)}L{_number(x2)} {_number(y2)}" for (x1, y1), (x2, y2) in lines)
+        if d:
+            self._add("path", "", d=d, fill="none", **_stroke(colour, width, opacity, ""))
+
     def svg(self, key: str, title: str, description: str) -> Svg:
         """Return the picture with its words; `key` is its name among all of the page, such as ``check-3-sweep``."""
         if not _KEY.fullmatch(key):
@@ -190,7 +205,7 @@ class Canvas:
         width, height = _number(self.width), _number(self.height)
         return Svg(
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" font-family="{_FONT}" '
+            f'viewBox="0 0 {width} {height}" font-family="{_FONT}" font-size="{TEXT}" fill="currentColor" '
             f'role="img" aria-labelledby="{key}-title {key}-desc">'
             f'<title id="{key}-title">{escape(printable(title))}</title>'
             f'<desc id="{key}-desc">{escape(printable(description))}</desc>'
@@ -206,7 +221,9 @@ class Canvas:
 
 
 def _stroke(colour: str, width: float, opacity: float, dashes: str) -> dict[str, str | float]:
-    own: dict[str, str | float] = {"stroke": colour, "stroke_width": width}
+    own: dict[str, str | float] = {"stroke": colour}
+    if width != 1.0:
+        own["stroke_width"] = width
     if opacity != 1.0:
         own["stroke_opacity"] = opacity
     if dashes:
@@ -215,7 +232,7 @@ def _stroke(colour: str, width: float, opacity: float, dashes: str) -> dict[str,
 
 
 def _filled(fill: str, opacity: float, stroke: str) -> dict[str, str | float]:
-    own: dict[str, str | float] = {"fill": fill}
+    own: dict[str, str | float] = {} if fill == "currentColor" else {"fill": fill}
     if opacity != 1.0:
         own["fill_opacity"] = opacity
     if stroke != "none":

@@ -445,11 +445,10 @@ def _drawn_gap(canvas: Canvas, scale: Scale, y: float, row: _GapRow, allowed: tu
     if allowed is not None:
         left, right = map(scale, allowed)
         canvas.rect(left, top, right - left, bottom - top, opacity=0.12)
-    for value, _ in scale.ticks():
-        canvas.line(scale(value), top, scale(value), bottom, opacity=FAINT)
+    canvas.rules([((scale(value), top), (scale(value), bottom)) for value, _ in scale.ticks()], opacity=FAINT)
     canvas.line(scale(0.0), top, scale(0.0), bottom)
-    for i, value in enumerate(row.repeats):
-        canvas.circle(scale(value), middle + (-6.0, 6.0, -9.0, 9.0)[i % 4], 2.0, opacity=0.5)
+    apart = (-6.0, 6.0, -9.0, 9.0)
+    canvas.dots([(scale(value), middle + apart[i % 4]) for i, value in enumerate(row.repeats)], 2.0, opacity=0.5)
     if row.value is not None:
         if row.low is not None and row.high is not None:
             error_bar(canvas, middle, scale(row.low), scale(row.high), "currentColor", upright=False)

@@ -9,7 +9,15 @@ from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_from_json
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.evidence import Evidence
-from fairness_checks.report.figures import Figure, calibration, sweep, sweep_gaps
+from fairness_checks.report.figures import (
+    Figure,
+    calibration,
+    error_by_uncertainty,
+    mismatch,
+    risk_coverage,
+    sweep,
+    sweep_gaps,
+)
 from fairness_checks.report.page.cards import Card
 
 __all__ = ["Picture", "pictures_of"]
@@ -18,7 +26,7 @@ _Draws: TypeAlias = "Callable[[CheckRecord, Statistics | None, str], Figure | No
 
 _DRAWN: Mapping[str, Sequence[_Draws]] = {
     "sweeps": (sweep, sweep_gaps),
-    "uncertainty": (),
+    "uncertainty": (mismatch, error_by_uncertainty, risk_coverage),
     "calibration": (calibration,),
 }
 """By section, what draws of a record where there is something to be drawn."""

@@ -31,6 +31,7 @@ def drawn(figure: Figure) -> ET.Element:
     assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
     assert width <= WIDTH
     assert root.get("role") == "img"
+    assert root.get("fill") == "currentColor"
     assert root.get("aria-labelledby", "").split() == [part.get("id") for part in root[:2]]
     for part in root.iter():
         assert not {"style", "class", "href", "onload"} & set(part.attrib)
@@ -38,11 +39,17 @@ def drawn(figure: Figure) -> ET.Element:
             if re.fullmatch("x|y|x1|x2|cx|y1|y2|cy", name):
                 assert -0.01 <= float(value) <= (height if "y" in name else width) + 0.01, (part.tag, name, value)
             if name in ("d", "points"):
-                assert all(-1 <= float(n) <= max(width, height) + 1 for n in re.findall(r"-?[\d.]+", value))
+                assert all(
+                    -1 <= float(n) <= max(width, height) + 1 for n in re.findall(r"-?[\d.]+", value.replace("h0", ""))
+                )
     for text in root.iter(f"{SVG}text"):
-        x, size, content = float(text.get("x", "")), float(text.get("font-size", "")), text.text or ""
+        x, size, content = (
+            float(text.get("x", "")),
+            float(text.get("font-size", root.get("font-size", ""))),
+            text.text or "",
+        )
         wide = text_width(content, size, bold=text.get("font-weight") == "bold")
-        left = x - {"start": 0.0, "middle": wide / 2.0, "end": wide}[text.get("text-anchor", "")]
+        left = x - {"start": 0.0, "middle": wide / 2.0, "end": wide}[text.get("text-anchor", "start")]
         assert size >= 11
         assert left >= -0.01, content
         assert left + wide <= width + 0.01, content

@@ -77,13 +77,19 @@ def test_shapes_and_their_attributes() -> None:
     canvas.circle(5, 5, 2.5, fill="none", stroke="currentColor")
     canvas.polygon([(0, 0), (1.005, 2), (3, 4)])
     canvas.path([(0, 0), (10.126, 5)])
+    canvas.dots([(1, 2), (3, 4)], 2.0, opacity=0.5)
+    canvas.rules([((0, 1), (2, 3)), ((4, 5), (6, 7))])
+    canvas.dots([], 2.0)
+    canvas.rules([])
     root = drawn(canvas)
     assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}" == "0 0 100 50"
-    line, rect, circle, polygon, path = list(root)[2:]
+    line, rect, circle, polygon, path, dots, rules = list(root)[2:]
     assert (line.get("y1"), line.get("y2"), line.get("stroke")) == ("0.33", "0", "currentColor")
     assert rect.get("fill-opacity") == "0.5"
     assert (circle.get("fill"), circle.get("stroke")) == ("none", "currentColor")
     assert polygon.get("points") == "0,0 1,2 3,4"
+    assert (dots.get("d"), dots.get("stroke-width"), dots.get("stroke-linecap")) == ("M1 2h0M3 4h0", "4", "round")
+    assert rules.get("d") == "M0 1L2 3M4 5L6 7"
     assert path.get("d") == "M0 0 L10.13 5"
     assert root.get("aria-labelledby", "").split() == [root[0].get("id"), root[1].get("id")]
     assert not {name for part in root.iter() for name in part.attrib} & {"style", "class"}

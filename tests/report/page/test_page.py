@@ -17,6 +17,7 @@ from fairness_checks.report.evidence import (
     read_evidence,
     write_evidence,
 )
+from fairness_checks.report.figures.svg import TEXT
 from fairness_checks.report.page.page import SECTIONS
 from fairness_checks.report.regulation import REGULATION
 from fairness_checks.report.text import headline
@@ -94,7 +95,7 @@ def test_pictures_need_no_style(page):
             assert attributes["viewbox"] == f"0 0 {width} {height}"
             assert float(width) <= 368
         if tag == "text":
-            assert float(attributes["font-size"]) >= 11
+            assert float(attributes.get("font-size", TEXT)) >= 11
             assert attributes["fill"] == "currentColor"
 
 
