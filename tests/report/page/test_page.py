@@ -94,9 +94,10 @@ def test_pictures_need_no_style(page):
             width, height = attributes["width"], attributes["height"]
             assert attributes["viewbox"] == f"0 0 {width} {height}"
             assert float(width) <= 368
+            assert attributes["fill"] == "currentColor"
         if tag == "text":
             assert float(attributes.get("font-size", TEXT)) >= 11
-            assert attributes["fill"] == "currentColor"
+            assert "fill" not in attributes
 
 
 def test_the_table_beside_a_picture_says_what_the_record_says(page):
