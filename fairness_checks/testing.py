@@ -20,7 +20,7 @@ from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.question.arguments import count
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.limits import LIMITS, LimitKind
-from fairness_checks.question.metric_names import metric_hint
+from fairness_checks.question.metric_names import canonical, metric_hint
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.own_metrics import own_metric_problem, registered
 from fairness_checks.records.check_record import CheckRecord
@@ -277,7 +277,7 @@ LAWS: Mapping[str, Law] = {
 
 def _metric(metric: object) -> Metric:
     found = metric if isinstance(metric, Metric) else registered(metric)
-    found = METRICS.get(metric) if isinstance(metric, str) else found
+    found = METRICS.get(canonical(metric, METRICS)) if isinstance(metric, str) else found
     if found is None:
         raise ConfigurationError(
             f"metric: {metric!r} is none; {metric_hint(metric, METRICS)}"

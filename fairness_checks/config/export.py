@@ -11,6 +11,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from fairness_checks.config.schema import CheckSpec, FileSpec, SweepCheckSpec
 from fairness_checks.config.yaml_document import Document, KeyPath
 from fairness_checks.question.limits import limits_in
+from fairness_checks.question.metric_names import ALIASES
 from fairness_checks.question.metrics import METRICS
 
 __all__ = ["expanded_yaml", "json_schema"]
@@ -30,7 +31,7 @@ def json_schema() -> dict[str, Any]:
         shape["oneOf"] = [{"required": [kind]} for kind in kinds]
     for shape in shapes.values():
         if "metric" in shape["properties"]:
-            shape["properties"]["metric"]["examples"] = sorted(METRICS)
+            shape["properties"]["metric"]["examples"] = [*sorted(METRICS), *sorted(ALIASES)]
         shape["description"] = shape["description"].split(";")[0].split(": see ")[0]
     found["properties"]["version"] = {"const": 1}
     found["required"] = ["version", "models"]

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from fairness_checks.config.messages import EXAMPLE, schema_problems
 from fairness_checks.config.names import Declared, name_problems
 from fairness_checks.config.profiles import with_profiles
-from fairness_checks.config.rules import problems_between_keys
+from fairness_checks.config.rules import checks_of, problems_between_keys
 from fairness_checks.config.schema import (
     KNOWN,
     CheckSpec,
@@ -28,12 +28,12 @@ from fairness_checks.config.schema import (
     WaiverSpec,
 )
 from fairness_checks.config.strict_yaml import read_yaml
-from fairness_checks.config.yaml_document import Document, KeyPath, Problem, as_written, problem_texts
+from fairness_checks.config.yaml_document import Document, KeyPath, Problem, as_written, list_at, problem_texts
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.inputs.group_names import clean
 from fairness_checks.question.checks import MISMATCH, Check, Settings
 from fairness_checks.question.limits import LIMIT_KINDS
-from fairness_checks.question.metric_names import metric_hint
+from fairness_checks.question.metric_names import canonical, metric_hint
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.waivers import Waiver, waiver_entry
 from fairness_checks.storage.files import read_regular
@@ -46,6 +46,7 @@ __all__ = [
     "ModelChecks",
     "check_names",
     "load_config",
+    "other_names",
     "parse_config",
     "read_document",
 ]
@@ -144,6 +145,14 @@ def read_document(path: Path) -> Document:
     """Read a file as plain data, its profiles filled in; raise ConfigurationError where it cannot be read."""
     source = _display(path)
     return with_profiles(read_yaml(_read_text(path, source), source))
+
+
+def other_names(config: GateConfig) -> dict[str, str]:
+    """Return, by the name that the file calls a metric, the one that records have; of those that differ."""
+    known = {entry.check.metric for model in config.models for entry in model.checks} | METRICS.keys()
+    asked = [*(entry for _, entry in checks_of(config.document.data)), *list_at(config.document.data, "waivers")]
+    named = {name: canonical(name, known) for entry in asked if isinstance(name := entry.get("metric"), str)}
+    return {name: ours for name, ours in named.items() if name != ours}
 
 
 def check_names(config: GateConfig, models: Declared | None = None) -> list[str]:

@@ -33,6 +33,7 @@ from fairness_checks.question.checks import (
 )
 from fairness_checks.question.gaps import GAPS
 from fairness_checks.question.limits import LimitKind, limit_problem, limits_in
+from fairness_checks.question.metric_names import alias_limit_problem, canonical
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.sweep.mixes import Mix, is_balanced, parse_mix, require_change
 
@@ -54,7 +55,7 @@ def problems_between_keys(document: Document, metrics: Mapping[str, Metric] = ME
             yield document.problem(("unchecked", name), f"{where} checks it; remove one of them")
     first: dict[object, KeyPath] = {}
     for path, entry in checks_of(document.data):
-        metric, kinds = _asked(path[2], entry)
+        metric, kinds = _asked(path[2], entry, metrics)
         yield from _check_problems(document, path, entry, kinds, metrics.get(metric) if metric is not None else None)
         question = _question(entry, metric, kinds)
         if question is not None and first.setdefault((path[1:3], question), path) != path:
@@ -63,13 +64,15 @@ def problems_between_keys(document: Document, metrics: Mapping[str, Metric] = ME
             yield document.problem(path, f"asks the same as {where} (same metric, features, limit); keep one")
 
 
-def _asked(section: object, entry: Mapping[str, Any]) -> tuple[str | None, list[LimitKind]]:
+def _asked(
+    section: object, entry: Mapping[str, Any], metrics: Mapping[str, Metric]
+) -> tuple[str | None, list[LimitKind]]:
     """Return the metric that a check is of, if it is a name, and the kinds of limit that it has."""
     metric, known = entry.get("metric"), limits_in(section)
     if section == "uncertainty":
         return MISMATCH, known
     kinds = known if section == "regression" else [kind for kind in known if kind in entry]
-    return metric if isinstance(metric, str) else None, kinds
+    return canonical(metric, metrics) if isinstance(metric, str) else None, kinds
 
 
 def _check_problems(
@@ -137,7 +140,9 @@ def _unfit_problems(
     if of == "each_group" and entry.get("ratchet") is True:
         yield document.problem((*path, "ratchet"), RATCHET.removeprefix("ratchet: "))
     for kind in kinds if gap in (None, *GAPS) and of in (None, *get_args(Worsening)) else ():
-        if kind not in limits_of(metric, gap, of):
+        if problem := alias_limit_problem(str(entry.get("metric", metric.name)), {metric.name}, kind, of):
+            yield document.problem((*path, kind), problem)
+        elif kind not in limits_of(metric, gap, of):
             yield document.problem((*path, kind), unfit_limit(metric, kind, gap, of))
         elif _is_number(entry.get(kind)) and (problem := limit_problem(kind, entry[kind], metric)):
             yield document.problem((*path, kind), problem.removeprefix(f"{kind}: "))

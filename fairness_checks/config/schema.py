@@ -27,7 +27,7 @@ from fairness_checks.question.checks import (
 )
 from fairness_checks.question.gaps import Gap
 from fairness_checks.question.limits import LimitKind, Section, limits_in
-from fairness_checks.question.metric_names import metric_hint
+from fairness_checks.question.metric_names import canonical, metric_hint
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.question.waivers import says_nothing
 from fairness_checks.sweep.plan import require_test
@@ -58,18 +58,20 @@ SECTIONS: tuple[Section, ...] = get_args(Section)
 
 def _metric(name: str, info: ValidationInfo) -> str:
     known = METRICS if info.context is None else info.context[KNOWN]
+    written, name = name, canonical(name, known)
     if name not in known:
         raise ValueError(
-            f"{shorten(repr(name))} is not a metric; {metric_hint(name, known)}; a metric of your own is registered "
-            "with @fairness_metric in a conftest.py that this file can see"
+            f"{shorten(repr(written))} is not a metric; {metric_hint(written, known)}; a metric of your own is "
+            "registered with @fairness_metric in a conftest.py that this file can see"
         )
     return name
 
 
 def _metric_of_subgroups(name: str, info: ValidationInfo) -> str:
-    if _metric(name, info) == MISMATCH:
+    metric = _metric(name, info)
+    if metric == MISMATCH:
         raise ValueError(f"{name!r} is asked under `uncertainty: [{{by: sex, max_mismatch: 0.10}}]`")
-    return name
+    return metric
 
 
 def _list_of_one(value: Any) -> Any:

@@ -12,7 +12,7 @@ from fairness_checks.planning.needs import plan_of
 from fairness_checks.question.arguments import count, number
 from fairness_checks.question.checks import unfit_limit
 from fairness_checks.question.limits import LIMITS, PAIRWISE, LimitKind, limit_problem
-from fairness_checks.question.metric_names import metric_hint
+from fairness_checks.question.metric_names import alias_limit_problem, canonical, metric_hint
 from fairness_checks.question.metrics import METRICS, Metric, parts_of
 
 __all__ = ["Value", "checked_values", "design", "second_values"]
@@ -27,7 +27,7 @@ def design(given: Mapping[str, Any]) -> Design:
     """Check the arguments that plans share; `ConfigurationError` names the first that is impossible, and its range."""
     # `given` are arguments of `plan_sample_size` by name; others in it are not looked at.
     row = _metric(given["metric"])
-    kind, limit = _limit(row, {name: given[name] for name in _LIMITS if name in given})
+    kind, limit = _limit(str(given["metric"]), row, {name: given[name] for name in _LIMITS if name in given})
     deviation = given["standard_deviation"]
     if deviation is None and any(plan_of(part).needs_deviation for part in parts_of(row)):
         raise ConfigurationError(f"standard_deviation: {row.name} needs that of one sample's value, above 0")
@@ -88,19 +88,22 @@ def _bracket(end: float, brackets: str) -> str:
 def _metric(name: object) -> Metric:
     if not isinstance(name, str):
         raise ConfigurationError(f"metric: {name!r} is no name; allowed: {', '.join(METRICS)}")
-    if name not in METRICS:
+    ours = canonical(name, METRICS)
+    if ours not in METRICS:
         raise ConfigurationError(f"metric {name!r} does not exist; {metric_hint(name, METRICS)}")
-    metric = METRICS[name]
+    metric = METRICS[ours]
     for part in parts_of(metric):
         plan_of(part)  # an error here if it cannot be planned
     return metric
 
 
-def _limit(metric: Metric, given: Mapping[LimitKind, Any]) -> tuple[LimitKind, float]:
+def _limit(name: str, metric: Metric, given: Mapping[LimitKind, Any]) -> tuple[LimitKind, float]:
     limits = {kind: value for kind, value in given.items() if value is not None}
     if len(limits) != 1:
         raise ConfigurationError(f"give exactly one of {', '.join(given)}; {len(limits)} given")
     ((kind, limit),) = limits.items()
+    if problem := alias_limit_problem(name, METRICS, kind):
+        raise ConfigurationError(problem)
     if kind not in metric.limits:
         raise ConfigurationError(unfit_limit(metric, kind))
     if problem := limit_problem(kind, limit, metric):

@@ -233,6 +233,12 @@ class Gate:
         given = [(here / argument).resolve() for argument in self._config.args]
         return all(any(place.resolve().is_relative_to(path) for path in given) for place in places)
 
+    def _other_names(self) -> list[str]:
+        """Say by which names reports have the metrics that the file calls otherwise."""
+        from fairness_checks.config.loading import other_names
+
+        return [f"{name} is {ours}" for name, ours in other_names(self.limits).items()]
+
     def _unchecked_lines(self) -> list[str]:
         """Say which models no check of the file names, in every run."""
         lines = [f"fairness: unchecked: {name} ({reason})" for name, reason in self.limits.unchecked.items()]
@@ -255,6 +261,7 @@ class Gate:
             f"fairness: config {self.node_prefix}, seed {self.limits.seed}, "
             f"burden of proof {self.settings.burden_of_proof}",
             f"fairness: {found}",
+            *([f"fairness: {', '.join(called)}"] if (called := self._other_names()) else []),
             *self._unchecked_lines(),
             "fairness: the project's other tests are not run; pytest without --fairness runs them",
             *([f"fairness: {option}: no check is run, nothing is judged"] if (option := self._runs_nothing) else []),

@@ -10,7 +10,7 @@ from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.question.arguments import count, number
 from fairness_checks.question.gaps import GAPS, Gap
 from fairness_checks.question.limits import LIMIT_KINDS, LimitKind, Section, limit_problem
-from fairness_checks.question.metric_names import metric_hint
+from fairness_checks.question.metric_names import alias_limit_problem, canonical, metric_hint
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.own_metrics import own_in_sweeps
 from fairness_checks.question.question import Question
@@ -92,7 +92,7 @@ def unfit_limit(metric: Metric, kind: str, gap: Gap | None = None, of: Worsening
 class Check:
     """One question to a model's predictions, with its limit; ConfigurationError if it can never be violated."""
 
-    metric: str  # a name of `METRICS`
+    metric: str  # a name of `METRICS`, or another that is taken for one
     by: tuple[str, ...]  # more than one asks for the groups of their intersection
     limit_kind: LimitKind
     limit: float  # in the metric's unit
@@ -109,6 +109,10 @@ class Check:
     mix: str | None = None
 
     def __post_init__(self) -> None:
+        if self.custom is None and isinstance(self.metric, str):
+            if problem := alias_limit_problem(self.metric, METRICS, self.limit_kind, self.of):
+                raise ConfigurationError(problem)
+            object.__setattr__(self, "metric", canonical(self.metric, METRICS))
         for problem_of in (_problem_of_features, _problem_of_words, _problem_of_limit):
             if (problem := problem_of(self)) is not None:
                 raise ConfigurationError(problem)

@@ -403,8 +403,8 @@ GOOD_WAIVER = {
         ({"expires": None}, "expires: is missing; write for example `expires: 2027-06-30`"),
         ({"model": None}, "model: is missing; write for example `model: my_model`"),
         ({"metric": "acuracy"}, "metric: 'acuracy' is not a metric; did you mean 'accuracy'?"),
-        ({"metric": "fnr"}, "metric: 'fnr' is not a metric; did you mean 'false_negative_rate'?"),
-        ({"metric": "f1_score"}, "metric: 'f1_score' is not a metric; allowed: accuracy, "),
+        ({"metric": "fall_out"}, "metric: 'fall_out' is not a metric; did you mean 'false_positive_rate'?"),
+        ({"metric": "f1_score"}, "metric: 'f1_score' is not a metric; nearest in meaning: precision and true_posit"),
         ({"by": "[]"}, "by: names no sensitive feature; "),
         (
             {"expires": "'2027-06-30'"},

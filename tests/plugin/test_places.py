@@ -157,3 +157,10 @@ def test_the_header_says_that_other_tests_are_not_run(project):
         "fairness: the project's other tests are not run; pytest without --fairness runs them"
         in project.pytest("--fairness").outlines
     )
+
+
+def test_the_header_says_what_a_metric_of_the_clinic_is_called_in_reports(project):
+    project.limits("fair_model", checks="{metric: FNR, by: sex, max_difference: 0.10}")
+    result = project.gate("-v")
+    assert "fairness: FNR is false_negative_rate" in result.outlines
+    assert f"{project.check_id('fair_model')} PASSED" in result.stdout.str()
