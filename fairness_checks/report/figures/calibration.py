@@ -12,15 +12,18 @@ from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.figures.marks import (
     FAINT,
     SMALL,
+    WIDE,
     axis_below,
     axis_left,
     colour_of,
     interval_text,
+    interval_words,
     left_margin,
+    level_words,
     marker,
     words_of,
 )
-from fairness_checks.report.figures.svg import WIDTH, Canvas, Figure, FigureTable, Scale, text_width
+from fairness_checks.report.figures.svg import Canvas, Figure, FigureTable, Scale, text_width
 from fairness_checks.report.numbers import value_text
 
 if TYPE_CHECKING:
@@ -80,8 +83,12 @@ def calibration(record: CheckRecord, statistics: Statistics | None, key: str) ->
     )
     kept = sorted(groups, key=lambda group: -(math.inf if group.error is None else group.error))[:_MOST_GROUPS]
     shown = sorted((group for group in kept if group.bins), key=lambda group: group.place)
-    rows = [(group.name, each.scores, f"{each.samples:,}", each.text) for group in groups for each in group.bins]
-    header = (by, "scores", "samples", f"observed less predicted [{100.0 * record.confidence:g} % interval]")
+    rows = [
+        (group.name, each.scores, f"{each.samples:,}", value_text(each.value), interval_words(*each.interval))
+        for group in groups
+        for each in group.bins
+    ]
+    header = (by, "scores", "samples", "difference", level_words(record.confidence))
     notes = [
         "Bins without samples are left out; bars below show how the samples of a group fill its bins.",
         "An interval without a cap goes on.",
@@ -126,10 +133,10 @@ def _drawn(groups: Sequence[_Group]) -> Canvas:
     step, start = _HEAD + _PLOT + _COUNTS + 30.0, 22.0
     bins = [each for group in groups for each in group.bins]
     ends = [each.value for each in bins] + [end for each in bins if each.samples >= _FEW for end in each.interval]
-    canvas = Canvas(start + step * math.ceil(len(groups) / columns) + 4.0)
+    canvas = Canvas(start + step * math.ceil(len(groups) / columns) + 4.0, width=WIDE)
     canvas.text(0.0, 12.0, "observed less predicted; 0 is calibrated", size=SMALL)
     left = left_margin(Scale.over([0.0, *ends], 0.0, 1.0, lowest=-1.0, highest=1.0))
-    width = (WIDTH - left - 10.0 - 16.0 * (columns - 1)) / columns
+    width = (WIDE - left - 10.0 - 16.0 * (columns - 1)) / columns
     for place, group in enumerate(groups):
         band, column = divmod(place, columns)
         top = start + band * step + _HEAD

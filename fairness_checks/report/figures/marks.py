@@ -13,21 +13,27 @@ from fairness_checks.report.numbers import value_text
 __all__ = [
     "FAINT",
     "SMALL",
+    "WIDE",
     "absent_notes",
     "axis_below",
     "axis_left",
     "colour_of",
     "error_bar",
     "interval_text",
+    "interval_words",
     "left_margin",
+    "level_words",
     "marker",
     "sentence_case",
     "spread",
+    "without_empty",
     "words_of",
 ]
 
 SMALL = 11
 """Size of numbers at axes, and of labels."""
+WIDE = 360.0
+"""Of pictures with text up to their edges: what the cards of a page leave of a screen of 400."""
 FAINT = 0.25
 """Opacity of lines that only guide the eye."""
 _RADIUS = 4.5
@@ -151,6 +157,24 @@ def interval_text(value: float | None, low: float | None, high: float | None) ->
 
 def _bracketed(low: float, high: float) -> str:
     return f"[{value_text(low)}, {value_text(high)}]"
+
+
+def interval_words(low: float | None, high: float | None) -> str:
+    """Write an interval as tables have it, in a column of its own."""
+    return "" if low is None or high is None else f"{value_text(low)} to {value_text(high)}"
+
+
+def level_words(confidence: float) -> str:
+    """Return the heading of that column."""
+    return f"{confidence:.0%} interval"
+
+
+def without_empty(
+    header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Return a table without the columns in which nothing stands."""
+    kept = [i for i in range(len(header)) if any(row[i] for row in rows)]
+    return tuple(header[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows)
 
 
 def words_of(name: str) -> str:

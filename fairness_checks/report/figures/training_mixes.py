@@ -16,18 +16,22 @@ from fairness_checks.records.sweep_record import MixGroup, MixRecord, SweepRecor
 from fairness_checks.report.figures.marks import (
     FAINT,
     SMALL,
+    WIDE,
     axis_below,
     axis_left,
     colour_of,
     error_bar,
     interval_text,
+    interval_words,
     left_margin,
+    level_words,
     marker,
     sentence_case,
     spread,
+    without_empty,
     words_of,
 )
-from fairness_checks.report.figures.svg import WIDTH, Canvas, Figure, FigureTable, Scale, text_width
+from fairness_checks.report.figures.svg import Canvas, Figure, FigureTable, Scale, text_width
 from fairness_checks.report.numbers import limit_text, value_text
 from fairness_checks.report.sweep_text import answer_words
 
@@ -40,7 +44,7 @@ __all__ = ["sweep", "sweep_gaps"]
 _MOST_GROUPS = 12  # that are drawn; the table has all
 _MOST_NUMBERED = 12  # mixes whose numbers find room above their points
 _LINE = 16.0
-_SHARES = tuple((share / 100, f"{share} %") for share in (0, 25, 50, 75, 100))
+_SHARES = tuple((share / 100, f"{share}%") for share in (0, 25, 50, 75, 100))
 _ANSWERS: Mapping[str | None, str] = MappingProxyType(
     {
         "closes": "shown to narrow the gap, which may be none",
@@ -92,7 +96,7 @@ def _share(row: MixRecord, group: int) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100.0 * share:.0f} %"
+    return f"{100.0 * share:.0f}%"
 
 
 def sweep(record: CheckRecord, statistics: Statistics | None, key: str) -> Figure | None:
@@ -115,23 +119,21 @@ def sweep(record: CheckRecord, statistics: Statistics | None, key: str) -> Figur
         (
             found.label(place),
             name,
-            _percent(_share(row, g)),
-            f"{row.groups[g].training_rows:,.0f}",
+            f"{row.groups[g].training_rows:,.0f} ({_percent(_share(row, g))})",
             f"{row.groups[g].test_rows:,.0f}",
-            interval_text(row.groups[g].value, row.groups[g].low, row.groups[g].high),
-            f"{row.groups[g].repeats}",
+            "not defined" if row.groups[g].value is None else value_text(row.groups[g].value or 0.0),
+            interval_words(row.groups[g].low, row.groups[g].high),
+            "" if row.groups[g].repeats == record.sweep.repeats else f"{row.groups[g].repeats}",
         )
         for place, row in enumerate(found.rows)
         for g, name in enumerate(names)
     ]
-    header = ("mix", "group", "share", "rows trained on", "rows tested", f"{metric} {_level(record)}", "repeats")
-    table = FigureTable(caption=title, header=header, rows=tuple(rows))
+    header = ("mix", "group", "rows trained on", "tested", metric, level_words(record.confidence), "repeats")
+    caption = f"{title}; mean of {record.sweep.repeats} repeats"
+    columns, cells = without_empty(header, rows)
+    table = FigureTable(caption=caption, header=columns, rows=cells)
     svg = canvas.svg(key, title, description)
     return Figure(title=title, description=description, svg=svg, table=table, notes=tuple(notes))
-
-
-def _level(record: CheckRecord) -> str:
-    return f"[{100.0 * record.confidence:g} % interval]"
 
 
 def _not_drawn(sweep: SweepRecord, found: _Mixes) -> list[str]:
@@ -193,9 +195,9 @@ def _value_scale(found: _Mixes, record: CheckRecord, groups: Sequence[int], bott
 def _overlaid(found: _Mixes, record: CheckRecord, metric: str) -> Canvas:
     """Draw two groups over each other, with their names at the right."""
     top, bottom, labels = 40.0, 220.0, 92.0
-    canvas = Canvas(bottom + 40.0 + _LINE * (1 + len(found.rows)))
+    canvas = Canvas(bottom + 40.0 + _LINE * (1 + len(found.rows)), width=WIDE)
     scale = _value_scale(found, record, (0, 1), bottom - 6.0, top + 6.0)
-    left, right = left_margin(scale), WIDTH - labels
+    left, right = left_margin(scale), WIDE - labels
     shares = Scale(0.0, 1.0, left + 16.0, right - 16.0)
     canvas.text(0.0, 12.0, metric, size=SMALL)
     axis_left(canvas, scale, left, right)
@@ -218,9 +220,9 @@ def _listed_mixes(canvas: Canvas, found: _Mixes, y: float, *, shares: bool) -> N
     canvas.text(0.0, y, "training mixes, from left to right" if shares else "training mixes", size=SMALL)
     for place in range(len(found.rows)):
         told = found.trained(place) if shares else found.size(place)
-        room = WIDTH - text_width(told, SMALL) - 8.0
+        room = WIDE - text_width(told, SMALL) - 8.0
         canvas.text(0.0, y + _LINE * (place + 1), found.label(place), size=SMALL, room=room)
-        canvas.text(WIDTH, y + _LINE * (place + 1), told, anchor="end", size=SMALL)
+        canvas.text(WIDE, y + _LINE * (place + 1), told, anchor="end", size=SMALL)
 
 
 def _names_beside(canvas: Canvas, found: _Mixes, scale: Scale, right: float) -> None:
@@ -245,9 +247,9 @@ def _panels(found: _Mixes, record: CheckRecord, metric: str, groups: Sequence[in
     height, head, start = 64.0, 30.0, 36.0
     step = head + height + 28.0
     bands = math.ceil(len(groups) / 2)
-    canvas = Canvas(start + bands * step + 16.0 + _LINE * (1 + len(found.rows)))
+    canvas = Canvas(start + bands * step + 16.0 + _LINE * (1 + len(found.rows)), width=WIDE)
     left = left_margin(_value_scale(found, record, groups, height, 0.0))
-    width = (WIDTH - left - 20.0) / 2.0
+    width = (WIDE - left - 20.0) / 2.0
     largest = max(_share(row, g) for row in found.rows for g in groups)
     most = next(end for end in (0.2, 0.5, 1.0) if largest <= end or end == 1.0)
     canvas.text(0.0, 12.0, metric, size=SMALL)
@@ -304,29 +306,30 @@ def sweep_gaps(record: CheckRecord, statistics: Statistics | None, key: str) -> 
     metric = "mismatch of error and uncertainty" if mismatch else f"gap of {words_of(record.metric)}"
     title = sentence_case(f"{metric} under each training mix")
     description = _gaps_described(record.sweep, rows, "mismatch" if mismatch else "gap")
+    told = {row.between for row in rows if row.between}
     header = (
         "mix",
-        "trained on",
         "between",
-        f"gap {_level(record)}",
+        "gap",
+        level_words(record.confidence),
         "change of the gap",
-        "answer",
-        "repeats, lowest to highest",
+        "what the mix does",
+        f"{record.sweep.repeats} repeats",
     )
     cells = [
         (
             row.label,
-            row.trained,
-            row.between,
-            interval_text(row.value, row.low, row.high),
+            row.between if len(told) > 1 else "",
+            "not defined" if row.value is None else value_text(row.value),
+            interval_words(row.low, row.high),
             row.change,
             row.answer,
-            f"{value_text(min(row.repeats))} to {value_text(max(row.repeats))} in {len(row.repeats)}"
-            if row.repeats
-            else "",
+            interval_words(min(row.repeats, default=None), max(row.repeats, default=None)),
         )
         for row in rows
     ]
+    columns, shown = without_empty(header, cells)
+    caption = f"{title}: {told.pop()}" if len(told) == 1 else title
     notes = _not_drawn(record.sweep, found)
     if mismatch:
         notes.append("Above 0, the uncertainty ranks the group with the larger errors lower than its errors do.")
@@ -339,7 +342,7 @@ def sweep_gaps(record: CheckRecord, statistics: Statistics | None, key: str) -> 
         title=title,
         description=description,
         svg=_drawn_gaps(record, rows).svg(key, title, description),
-        table=FigureTable(caption=title, header=header, rows=tuple(cells)),
+        table=FigureTable(caption=caption, header=columns, rows=shown),
         notes=tuple(notes),
     )
 
@@ -413,10 +416,10 @@ def _mismatch_row(record: CheckRecord, found: _Mixes, place: int, results: Sweep
 def _drawn_gaps(record: CheckRecord, rows: Sequence[_GapRow]) -> Canvas:
     step, top = 64.0, 36.0
     bottom = top + step * len(rows)
-    canvas = Canvas(bottom + 38.0)
+    canvas = Canvas(bottom + 38.0, width=WIDE)
     ends = [end for row in rows for end in (row.value, row.low, row.high, *row.repeats) if end is not None]
     allowed = _allowed(record, min(ends))
-    scale = Scale.over([0.0, *ends, *(allowed or ())], 16.0, WIDTH - 16.0)
+    scale = Scale.over([0.0, *ends, *(allowed or ())], 16.0, WIDE - 16.0)
     canvas.text(0.0, 12.0, "dots: repeats; diamond: their mean", size=SMALL)
     if allowed is not None:
         canvas.text(0.0, 27.0, f"shaded: allowed, at most {limit_text(record.limit)}", size=SMALL)
@@ -425,7 +428,7 @@ def _drawn_gaps(record: CheckRecord, rows: Sequence[_GapRow]) -> Canvas:
     axis_below(canvas, scale, bottom, bottom)
     between = sorted({row.between for row in rows if row.between})
     said = between[0] if len(between) == 1 else "largest gap of two groups"
-    canvas.text(WIDTH / 2.0, bottom + 31.0, said, anchor="middle", size=SMALL)
+    canvas.text(WIDE / 2.0, bottom + 31.0, said, anchor="middle", size=SMALL)
     return canvas
 
 
@@ -439,8 +442,8 @@ def _allowed(record: CheckRecord, lowest: float) -> tuple[float, float] | None:
 def _drawn_gap(canvas: Canvas, scale: Scale, y: float, row: _GapRow, allowed: tuple[float, float] | None) -> None:
     """Draw one row: its name and value, the strip of repeats with the interval, and what the mix does."""
     text = interval_text(row.value, row.low, row.high)
-    canvas.text(WIDTH, y + 11.0, text, anchor="end", size=SMALL)
-    canvas.text(0.0, y + 11.0, row.label, bold=True, room=WIDTH - text_width(text, SMALL) - 8.0)
+    canvas.text(WIDE, y + 11.0, text, anchor="end", size=SMALL)
+    canvas.text(0.0, y + 11.0, row.label, bold=True, room=WIDE - text_width(text, SMALL) - 8.0)
     top, middle, bottom = y + 17.0, y + 30.0, y + 43.0
     if allowed is not None:
         left, right = map(scale, allowed)

@@ -12,6 +12,7 @@ from fairness_checks.plain import printable, shorten
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.figures.marks import (
     SMALL,
+    WIDE,
     axis_below,
     axis_left,
     colour_of,
@@ -20,7 +21,7 @@ from fairness_checks.report.figures.marks import (
     spread,
     words_of,
 )
-from fairness_checks.report.figures.svg import WIDTH, Canvas, Figure, FigureTable, Point, Scale, fitted, text_width
+from fairness_checks.report.figures.svg import Canvas, Figure, FigureTable, Point, Scale, fitted, text_width
 from fairness_checks.report.numbers import limit_text, value_text
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ __all__ = ["error_by_uncertainty", "mismatch", "risk_coverage"]
 _MOST_CURVES = 6  # that are told apart in one picture; the table has all
 _MOST_PAIRS = 10
 _MANIFOLD = 20.0  # largest over smallest uncertainty, from which on they stand on a logarithmic axis
-_SHARES = tuple((share / 100, f"{share} %") for share in (0, 25, 50, 75, 100))
+_SHARES = tuple((share / 100, f"{share}%") for share in (0, 25, 50, 75, 100))
 
 
 def _ordering(record: CheckRecord, statistics: Statistics | None) -> tuple[MeasuredGroups, Ordering] | None:
@@ -67,7 +68,7 @@ class _Pair:
 
 def mismatch(record: CheckRecord, statistics: Statistics | None, key: str) -> Figure | None:
     """Draw of pairs of groups how often the one has the larger error, and how often it is the more uncertain."""
-    pairs = _pairs(record, statistics)
+    pairs = _pairs(record, statistics) if record.sweep is None else []
     if not pairs:
         return None
     title = f"Errors against uncertainties of two groups, by {_by(record)}"
@@ -135,18 +136,18 @@ def _named(record: CheckRecord) -> set[tuple[str, ...]]:
 def _drawn_pairs(pairs: Sequence[_Pair], limit: float) -> Canvas:
     step, top = 48.0, 54.0
     bottom = top + step * len(pairs)
-    canvas = Canvas(bottom + 38.0)
+    canvas = Canvas(bottom + 38.0, width=WIDE)
     _error_mark(canvas, 6.0, 8.0)
     canvas.text(16.0, 12.0, "has the larger error", size=SMALL)
     _uncertainty_mark(canvas, 176.0, 8.0)
     canvas.text(186.0, 12.0, "is the more uncertain", size=SMALL)
     canvas.text(0.0, 28.0, "shaded: where the uncertainty is allowed to be", size=SMALL)
-    scale = Scale(0.0, 1.0, 16.0, WIDTH - 18.0)
+    scale = Scale(0.0, 1.0, 16.0, WIDE - 18.0)
     for place, pair in enumerate(pairs):
         y = top + step * place
         text = value_text(pair.mismatch)
-        canvas.text(WIDTH, y, text, anchor="end", size=SMALL)
-        room = WIDTH - text_width(text, SMALL) - 8.0
+        canvas.text(WIDE, y, text, anchor="end", size=SMALL)
+        room = WIDE - text_width(text, SMALL) - 8.0
         canvas.text(0.0, y, _against(pair, room), bold=True, room=room)
         middle = y + 17.0
         allowed = max(pair.error - limit, 0.0)
@@ -157,7 +158,7 @@ def _drawn_pairs(pairs: Sequence[_Pair], limit: float) -> Canvas:
         _error_mark(canvas, scale(pair.error), middle)
         _uncertainty_mark(canvas, scale(pair.uncertainty), middle)
     axis_below(canvas, scale, bottom - 8.0, bottom - 8.0, _SHARES)
-    canvas.text(WIDTH / 2.0, bottom + 24.0, "of all pairs of a sample of each group", anchor="middle", size=SMALL)
+    canvas.text(WIDE / 2.0, bottom + 24.0, "of all pairs of a sample of each group", anchor="middle", size=SMALL)
     return canvas
 
 
@@ -257,8 +258,8 @@ def risk_coverage(record: CheckRecord, statistics: Statistics | None, key: str) 
         drawn, lines, Scale(0.0, 1.0, 0.0, 1.0), _SHARES, "mean error", "share of the group, the most certain first"
     )
     rows = [(each.name, f"{each.samples:,}", *map(value_text, each.risks)) for each in parts]
-    header = (_by(record), "samples", *(f"mean error of the most certain {share:.0%}" for share in coverage))
-    table = FigureTable(caption=title, header=header, rows=tuple(rows))
+    header = (_by(record), "samples", *(f"{share:.0%}" for share in coverage))
+    table = FigureTable(caption=f"{title}: of so many of each group", header=header, rows=tuple(rows))
     notes = ["A curve that rises shows an uncertainty that warns: leaving out the uncertain samples leaves out errors."]
     svg = canvas.svg(key, title, description)
     return Figure(
@@ -328,11 +329,11 @@ def _drawn_curves(
 ) -> Canvas:
     """Draw a line a group, with its marker at each point and its name at the end."""
     top, bottom, labels = 24.0, 214.0, 96.0
-    canvas = Canvas(bottom + 40.0)
+    canvas = Canvas(bottom + 40.0, width=WIDE)
     canvas.text(0.0, 12.0, beside, size=SMALL)
     heights = [y for line in lines for _, y in line]
     upright = Scale.over(heights, bottom - 6.0, top + 6.0, lowest=0.0 if min(heights) >= 0.0 else -math.inf)
-    left, right = left_margin(upright), WIDTH - labels
+    left, right = left_margin(upright), WIDE - labels
     flat = Scale(across.low, across.high, left + 10.0, right - 10.0)
     axis_left(canvas, upright, left, right)
     axis_below(canvas, flat, bottom, top, ticks)

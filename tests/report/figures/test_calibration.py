@@ -55,9 +55,9 @@ def test_numbers_are_those_of_the_samples(cluster):
     }
     expected = {key: mine for key, mine in expected.items() if mine.any()}
     assert {row[:2] for row in figure.table.rows} == set(expected)
-    for name, bin_, count, text in figure.table.rows:
+    for name, bin_, count, difference, interval in figure.table.rows:
         mine = expected[name, bin_]
-        value, low, high = (float(part) for part in text.replace("[", "").replace("]", "").replace(",", "").split())
+        value, low, high = map(float, (difference, *interval.split(" to ")))
         assert int(count) == mine.sum()
         if cluster is None:
             assert value == pytest.approx(np.mean(labels[mine] - scores[mine]), abs=6e-4)
@@ -69,8 +69,9 @@ def test_the_description_tells_the_largest_difference_of_bins_with_samples_enoug
     record, statistics, _ = judged(("f", "m"), 400, spread_scores)
     figure = calibration(record, statistics, "k")
     rows = [row for row in figure.table.rows if int(row[2]) >= 10]
-    largest = max(rows, key=lambda row: abs(float(row[3].split()[0])))
-    assert f"{largest[3]}, at scores from {largest[1]} in {largest[2]} samples of {largest[0]}." in figure.description
+    largest = max(rows, key=lambda row: abs(float(row[3])))
+    found = f"{largest[3]} [{largest[4].replace(' to ', ', ')}], at scores from {largest[1]} in {largest[2]} samples"
+    assert f"{found} of {largest[0]}." in figure.description
 
 
 NAMES = {what: name for what, name in HOSTILE.items() if name.isprintable()}  # predictions refuse the others

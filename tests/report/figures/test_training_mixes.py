@@ -9,7 +9,7 @@ from fairness_checks.findings.statistics import Swept
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.question.checks import Check, Settings
-from fairness_checks.report.figures import sweep, sweep_gaps
+from fairness_checks.report.figures import mismatch, sweep, sweep_gaps
 from fairness_checks.report.numbers import value_text
 from fairness_checks.sweep.mixes import Shares
 from fairness_checks.sweep.plan import SweepPlan
@@ -68,15 +68,16 @@ def test_numbers_are_those_of_the_record():
     assert len(figure.table.rows) == len(rows) == 6
     for mix, group in rows:
         (cells,) = (r for r in figure.table.rows if r[0].endswith(mix) and r[1] == group.name)
-        share = group.training_rows / 100.0
-        assert cells[2:5] == (f"{100 * share:.0f} %", f"{group.training_rows:.0f}", "30")
-        assert cells[5] == f"{value_text(group.value)} [{value_text(group.low)}, {value_text(group.high)}]"
-        assert cells[6] == "6"
+        trained = f"{group.training_rows:.0f} ({group.training_rows:.0f}%)"
+        interval = f"{value_text(group.low)} to {value_text(group.high)}"
+        assert cells[2:] == (trained, "30", value_text(group.value), interval)
+    assert figure.table.header[2:] == ("rows trained on", "tested", "roc auc", "90% interval")
+    assert figure.table.caption.endswith("6 repeats")
     assert [row[0] for row in figure.table.rows][::2] == ["1 as_is", "2 even", "3 f only"], "by the share of f"
     least, most = (pick(group.value for _, group in rows) for pick in (min, max))
     assert f"from {value_text(least)} where" in figure.description
     assert f"to {value_text(most)} where" in figure.description
-    assert {"f", "m", "1 as_is", "50 %, 100 rows", "share in training of f"} <= set(texts(root))
+    assert {"f", "m", "1 as_is", "50%, 100 rows", "share in training of f"} <= set(texts(root))
 
 
 def test_markers_stand_where_their_values_are():
@@ -103,15 +104,16 @@ def test_gaps_and_their_repeats():
     assert [part.get("d").count("h0") for part in dots] == [6] * 3
     for place, row in enumerate(record.sweep.table):
         cells = figure.table.rows[place]
-        assert cells[3] == f"{value_text(row.gap)} [{value_text(row.gap_low)}, {value_text(row.gap_high)}]"
+        assert cells[1:3] == (value_text(row.gap), f"{value_text(row.gap_low)} to {value_text(row.gap_high)}")
         gaps = [
             result.groups[row.first].values["roc_auc"] - result.groups[row.second].values["roc_auc"]
             for result in statistics.results.of(row.mix, "all")
         ]
         assert np.mean(gaps) == pytest.approx(row.gap)
-        assert cells[6] == f"{value_text(min(gaps))} to {value_text(max(gaps))} in 6"
+        assert cells[5] == f"{value_text(min(gaps))} to {value_text(max(gaps))}"
         if row.change is not None:
-            assert cells[4].startswith(value_text(row.change.signed))
+            assert cells[3].startswith(value_text(row.change.signed))
+    assert figure.table.caption.endswith(": m less f")
     assert "shaded: allowed, at most 0.10" in texts(root)
     assert "the data as they are" in texts(root)
     assert value_text(max(abs(row.gap) for row in record.sweep.table)) in figure.description
@@ -134,10 +136,11 @@ def test_a_mismatch_has_repeats_and_no_values_by_group():
     assert sweep(record, statistics, "k") is None
     figure = sweep_gaps(record, statistics, "k")
     drawn(figure)
-    assert figure.table.rows[0][3] == value_text(0.9 - 0.5 - 0.025)
-    assert figure.table.rows[0][2] == "f and m"
+    assert figure.table.rows[0][1] == value_text(0.9 - 0.5 - 0.025)
+    assert figure.table.caption.endswith(": f and m")
     assert any("not recorded" in note for note in figure.notes)
     assert sweep_gaps(record, None, "k") is None
+    assert mismatch(record, statistics, "k") is None, "of a sweep there are the repeats"
 
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)

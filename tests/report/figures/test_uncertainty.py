@@ -48,7 +48,7 @@ def test_pairs_are_counted_pairs():
     assert f"[{value_text(record.low)}, {value_text(record.high)}]" in figure.description
     assert {"dark against light", expected[-1]} <= set(texts(root))
     (disc,) = [part for part in root.iter() if part.tag.endswith("circle")][1:]
-    assert (float(disc.get("cx")) - 16.0) / (368.0 - 34.0) == pytest.approx(areas[0], abs=1e-3)
+    assert (float(disc.get("cx")) - 16.0) / (360.0 - 34.0) == pytest.approx(areas[0], abs=1e-3)
 
 
 def test_without_statistics_the_pair_that_decides_is_drawn():
