@@ -133,8 +133,10 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from fairness_checks.plugin.exits import Artefacts, report_folder
     from fairness_checks.plugin.gate import Gate
+    from fairness_checks.plugin.github import GithubActions, in_github_actions
     from fairness_checks.plugin.hand_written import HandWritten
     from fairness_checks.plugin.run_cache import RunCache
+    from fairness_checks.plugin.run_document import RunDocument
     from fairness_checks.plugin.scratch import Scratch
     from fairness_checks.plugin.xdist import Ledger
 
@@ -144,13 +146,17 @@ def pytest_configure(config: pytest.Config) -> None:
     _register(config, gate.places, "fairness-places")
     _register(config, ledger, "fairness-ledger")
     _register(config, Artefacts(ledger), "fairness-artefacts")
+    document = RunDocument(config, ledger, words.unsettled_exit)
+    _register(config, document, "fairness-document")
     if (folder := report_folder(config)) is not None:
         from fairness_checks.plugin.evidence import EvidenceOfRun
         from fairness_checks.plugin.keys import EVIDENCE
 
-        evidence = EvidenceOfRun(config, ledger, folder, words)
+        evidence = EvidenceOfRun(config, ledger, folder, words, document)
         config.stash[EVIDENCE] = evidence.leave
         _register(config, evidence, "fairness-evidence")
+    if in_github_actions():
+        words.tells = GithubActions(config, ledger, document).tell
     _register(config, RunCache(config), "fairness-cache")
     _register(config, HandWritten(), "fairness-hand-written")
     _register(config, Scratch(config), "fairness-scratch")

@@ -194,6 +194,8 @@ class LastWords:
         self.files: dict[str, str] = {} if self.opens_no_gate else _files(self.limits, options)
         """Digests of the files that decide, before any conftest.py was read."""
         self.ledger: Ledger | None = None
+        self.tells: Callable[[int], None] | None = None
+        """What is told the exit code, once it is known."""
         self.arguments: list[str] | None = None  # those of the command line, once it has been read
         self._finished = False
         reports = not (self.runs_nothing or hasattr(config, "workerinput"))
@@ -238,7 +240,13 @@ class LastWords:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, object, object]:
-        """Return the exit code of the run, or 1 for a green one that was not in order."""
+        """Return the exit code of the run, or 1 for a green one that was not in order, and tell it."""
+        code = yield from self._last_code(config)
+        if self.tells is not None and self.runs_nothing is None and not hasattr(config, "workerinput"):
+            self.tells(int(code) if isinstance(code, int) else 1)
+        return code
+
+    def _last_code(self, config: pytest.Config) -> Generator[None, object, object]:
         self.arguments = list(config.args)
         try:
             code = yield

@@ -148,7 +148,7 @@ def _fitted(parts: Sequence[_Part], most: int) -> Iterator[str]:
             yield line
             shown += 1
         if left := len(part.lines) - shown:
-            yield from ["", f"{left:,} more are left out here, for want of room; evidence.json holds them."]
+            yield from ["", f"{left:,} more are left out here, for want of room; the evidence holds them."]
             room = 0
 
 
