@@ -41,7 +41,8 @@ def statistics_to_json(statistics: Statistics) -> dict[str, JSON]:
         return {"held_out": _groups_to_json(statistics)}
     if isinstance(statistics, Swept):
         plan = {field.name: getattr(statistics.plan, field.name) for field in dataclasses.fields(SweepPlan)}
-        plan["mixes"] = {name: mix_key(mix) for name, mix in statistics.plan.mixes.items()}
+        # As pairs: documents sort the keys of objects, and tables have the mixes in the order of the file.
+        plan["mixes"] = [[name, mix_key(mix)] for name, mix in statistics.plan.mixes.items()]
         plan["feature_sets"] = list(statistics.plan.feature_sets)
         return {"sweep": {"plan": plan, "results": statistics.results.plain()}}
     entry = None if statistics.entry is None else json.loads(json.dumps(statistics.entry.plain()))
@@ -71,7 +72,7 @@ def statistics_from_json(document: Mapping[str, Any]) -> Statistics:
 
 
 def _read_sweep(content: Mapping[str, Any]) -> Swept:
-    plan = SweepPlan(**content["plan"])
+    plan = SweepPlan(**(content["plan"] | {"mixes": dict(content["plan"]["mixes"])}))
     return Swept(SweepResults.from_json(json.dumps(content["results"])), plan)
 
 

@@ -31,7 +31,7 @@ ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
 
 
 def there_and_back(statistics):
-    text = json.dumps(statistics_to_json(statistics), allow_nan=False)
+    text = json.dumps(statistics_to_json(statistics), allow_nan=False, sort_keys=True)  # as documents have it
     return statistics_from_json(json.loads(text))
 
 
