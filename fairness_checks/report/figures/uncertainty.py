@@ -16,9 +16,13 @@ from fairness_checks.report.figures.marks import (
     axis_below,
     axis_left,
     colour_of,
+    interval_text,
+    interval_words,
     left_margin,
+    level_words,
     marker,
     spread,
+    without_empty,
     words_of,
 )
 from fairness_checks.report.figures.svg import Canvas, Figure, FigureTable, Point, Scale, fitted, text_width
@@ -60,10 +64,15 @@ class _Pair:
     second: str
     error: float
     uncertainty: float
+    interval: tuple[float, float] | None = None  # of the mismatch; of the pair that decides
 
     @property
     def mismatch(self) -> float:
         return self.error - self.uncertainty
+
+    @property
+    def text(self) -> str:
+        return interval_text(self.mismatch, *(self.interval or (None, None)))
 
 
 def mismatch(record: CheckRecord, statistics: Statistics | None, key: str) -> Figure | None:
@@ -73,33 +82,41 @@ def mismatch(record: CheckRecord, statistics: Statistics | None, key: str) -> Fi
         return None
     title = f"Errors against uncertainties of two groups, by {_by(record)}"
     most = pairs[0]
-    interval = ""
-    if record.low is not None and record.high is not None:
-        interval = f" [{value_text(record.low)}, {value_text(record.high)}]"
     description = (
         f"Of 100 pairs of a sample of each group, {shorten(most.first)} has the larger error in "
         f"{100 * most.error:.0f} and the larger uncertainty in {100 * most.uncertainty:.0f}, against "
-        f"{shorten(most.second)}: a mismatch of {value_text(most.mismatch)}{interval}. "
+        f"{shorten(most.second)}: a mismatch of {most.text}. "
         f"At most {limit_text(record.limit)} is allowed."
     )
     shown = pairs[:_MOST_PAIRS]
     notes = ["An uncertainty that warns of errors lies where they do, or further to the right."]
-    if interval:
-        notes.append(
-            f"The interval is at {100.0 * record.confidence:g} %; other pairs have none of their own in the record."
-        )
     if len(shown) < len(pairs):
         notes.append(f"Drawn are {len(shown)} of {len(pairs)} pairs, the largest mismatches; the table has all.")
     left_out = [group.label for group in record.groups if group.problem is not None]
     if left_out:
         notes.append(f"Not compared: {', '.join(left_out)}.")
     rows = [
-        (each.first, each.second, value_text(each.error), value_text(each.uncertainty), value_text(each.mismatch))
+        (
+            each.first,
+            each.second,
+            value_text(each.error),
+            value_text(each.uncertainty),
+            value_text(each.mismatch),
+            interval_words(*(each.interval or (None, None))),
+        )
         for each in pairs
     ]
-    header = ("group with the larger errors", "against", "larger error in", "larger uncertainty in", "mismatch")
+    header = (
+        "larger errors",
+        "against",
+        "errs more in",
+        "more uncertain in",
+        "mismatch",
+        level_words(record.confidence),
+    )
+    columns, cells = without_empty(header, rows)
     svg = _drawn_pairs(shown, record.limit).svg(key, title, description)
-    table = FigureTable(caption=title, header=header, rows=tuple(rows))
+    table = FigureTable(caption=title, header=columns, rows=cells)
     return Figure(title=title, description=description, svg=svg, table=table, notes=tuple(notes))
 
 
@@ -108,11 +125,12 @@ def _pairs(record: CheckRecord, statistics: Statistics | None) -> list[_Pair]:
     from fairness_checks.stats.mismatch import comes_first
 
     found = _ordering(record, statistics)
+    interval = None if record.low is None or record.high is None else (record.low, record.high)
     if found is None:
         names = [printable(", ".join(name)) for name in (record.first, record.second) if name is not None]
         if len(names) < 2 or not {"error_auc", "uncertainty_auc"} <= set(record.also):
             return []
-        return [_Pair(names[0], names[1], record.also["error_auc"], record.also["uncertainty_auc"])]
+        return [_Pair(names[0], names[1], record.also["error_auc"], record.also["uncertainty_auc"], interval)]
     groups, pairs = found[0].groups, found[1].pairs
     left_out = {group.name for group in record.groups if group.problem is not None}
     compared = [g for g, name in enumerate(groups) if name not in left_out and groups[g] in _named(record)]
@@ -123,10 +141,11 @@ def _pairs(record: CheckRecord, statistics: Statistics | None) -> list[_Pair]:
             continue
         worse = comes_first(pairs.error_auc[i, j], pairs.uncertainty_auc[i, j])
         one, other = (i, j) if bool(worse) else (j, i)
+        decides = (groups[one], groups[other]) == (record.first, record.second)
+        first, second = (printable(", ".join(groups[g])) for g in (one, other))
         areas = float(pairs.error_auc[one, other]), float(pairs.uncertainty_auc[one, other])
-        made.append(_Pair(printable(", ".join(groups[one])), printable(", ".join(groups[other])), *areas))
-    deciding = [printable(", ".join(name)) for name in (record.first, record.second) if name is not None]
-    return sorted(made, key=lambda pair: ([pair.first, pair.second] != deciding, -pair.mismatch))
+        made.append(_Pair(first, second, *areas, interval if decides else None))
+    return sorted(made, key=lambda pair: (pair.interval is None, -pair.mismatch))
 
 
 def _named(record: CheckRecord) -> set[tuple[str, ...]]:
@@ -145,7 +164,7 @@ def _drawn_pairs(pairs: Sequence[_Pair], limit: float) -> Canvas:
     scale = Scale(0.0, 1.0, 16.0, WIDE - 18.0)
     for place, pair in enumerate(pairs):
         y = top + step * place
-        text = value_text(pair.mismatch)
+        text = pair.text
         canvas.text(WIDE, y, text, anchor="end", size=SMALL)
         room = WIDE - text_width(text, SMALL) - 8.0
         canvas.text(0.0, y, _against(pair, room), bold=True, room=room)

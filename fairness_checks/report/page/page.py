@@ -15,7 +15,7 @@ from fairness_checks.report.page.data import data_of
 from fairness_checks.report.page.environment import render
 from fairness_checks.report.page.methods import GLOSSARY, METHODS, NOT_SHOWN
 from fairness_checks.report.page.opening import opening_of
-from fairness_checks.report.page.pictures import pictures_of
+from fairness_checks.report.page.pictures import pictures_of, withheld_pictures
 from fairness_checks.report.regulation import CHECKED, REGULATION
 
 __all__ = ["SECTIONS", "write_page"]
@@ -55,6 +55,7 @@ def write_page(evidence: Evidence, source: Source) -> str:
     """Return the page."""
     cards = cards_of(evidence)
     opening = opening_of(evidence, cards)
+    pictures = pictures_of(evidence, cards)
     return render(
         "report.html.jinja",
         evidence=evidence,
@@ -65,7 +66,8 @@ def write_page(evidence: Evidence, source: Source) -> str:
         failures=[card for card in cards if card.red and card.record is not None],
         overview=list(_overview(cards)) if len(cards) > _FEW else [],
         actions=actions_of(cards),
-        pictures=pictures_of(evidence, cards),
+        pictures=pictures,
+        withheld=withheld_pictures(cards, pictures),
         changes=changes_of(cards),
         data=data_of(evidence),
         asked=REGULATION,

@@ -20,7 +20,7 @@ from fairness_checks.report.figures import (
 )
 from fairness_checks.report.page.cards import Card
 
-__all__ = ["Picture", "pictures_of"]
+__all__ = ["Picture", "pictures_of", "withheld_pictures"]
 
 _Draws: TypeAlias = "Callable[[CheckRecord, Statistics | None, str], Figure | None]"
 
@@ -30,6 +30,13 @@ _DRAWN: Mapping[str, Sequence[_Draws]] = {
     "calibration": (calibration,),
 }
 """By section, what draws of a record where there is something to be drawn."""
+
+_ASKED: Mapping[str, Callable[[CheckRecord], bool]] = {
+    "sweeps": lambda record: record.sweep is not None,
+    "uncertainty": lambda record: record.sweep is None and record.limit_kind == "max_mismatch",
+    "calibration": lambda record: record.sweep is None and record.metric == "expected_calibration_error",
+}
+"""By section, whether a record asks for what its pictures show."""
 
 Picture: TypeAlias = tuple[str, Card, Figure]  # its id on the page, a check that it is of
 
@@ -47,6 +54,18 @@ def pictures_of(evidence: Evidence, cards: Sequence[Card]) -> dict[str, list[Pic
         return known[key]
 
     return {section: list(_drawn(section, draws, cards, statistics)) for section, draws in _DRAWN.items()}
+
+
+def withheld_pictures(cards: Sequence[Card], pictures: Mapping[str, Sequence[Picture]]) -> dict[str, list[Card]]:
+    """Return by section the checks of which some picture is not there, as numbers of small groups are withheld."""
+    withheld = [card for card in cards if card.record is not None and card.record.suppressed is not None]
+    found = {}
+    for section, asked in _ASKED.items():
+        drawn = {card.key for _, card, _ in pictures[section]}
+        found[section] = [
+            card for card in withheld if card.record is not None and asked(card.record) and card.key not in drawn
+        ]
+    return found
 
 
 def _drawn(

@@ -43,10 +43,11 @@ def test_pairs_are_counted_pairs():
     mine = group == "dark"
     areas = [(x[mine][:, None] > x[~mine][None, :]).mean() for x in (error, uncertainty)]
     expected = ("dark", "light", *map(value_text, (*areas, areas[0] - areas[1])))
-    assert figure.table.rows == (expected,)
+    interval = [value_text(end) for end in (record.low, record.high)]
+    assert figure.table.rows == ((*expected, " to ".join(interval)),)
     assert value_text(record.estimate) == expected[-1]
     assert f"[{value_text(record.low)}, {value_text(record.high)}]" in figure.description
-    assert {"dark against light", expected[-1]} <= set(texts(root))
+    assert {"dark against light", f"{expected[-1]} [{', '.join(interval)}]"} <= set(texts(root))
     (disc,) = [part for part in root.iter() if part.tag.endswith("circle")][1:]
     assert (float(disc.get("cx")) - 16.0) / (360.0 - 34.0) == pytest.approx(areas[0], abs=1e-3)
 

@@ -14,6 +14,7 @@ from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.measurements import measure
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.question.checks import Check, Settings
+from fairness_checks.records.parts import SuppressionRecord
 from fairness_checks.report.evidence import CheckEvidence, statistics_id
 from fairness_checks.report.formats import Source
 from fairness_checks.report.page.page import write_page
@@ -29,7 +30,7 @@ TITLES = {
 }
 
 
-def section_of(name, check, *, statistics):
+def section_of(name, check, *, statistics, suppressed=None):
     """The page's section on a run of one check, with or without its statistics."""
     rng = np.random.default_rng(0)
     skin, score = np.repeat(["dark", "light"], 200), rng.random(400)
@@ -39,6 +40,7 @@ def section_of(name, check, *, statistics):
     )
     (known,) = measure(Evaluation(found), [check], Settings()).statistics
     (record,) = audit_model("vae", Evaluation(found), [check], Settings())
+    record = dataclasses.replace(record, suppressed=suppressed)
     plain = statistics_to_json(known)
     key = statistics_id(plain)
     evidence = run_of(record)
@@ -62,3 +64,12 @@ def test_a_check_has_its_pictures_as_far_as_its_statistics_are_there(name, check
         section = section_of(name, check, statistics=statistics)
         assert re.findall("<title[^>]*>(.*?)</title>", section) == list(titles)
         assert section.count('role="img"') == section.count("<caption") == len(titles)
+
+
+def test_what_is_withheld_is_said_to_be():
+    check = Check("expected_calibration_error", ("skin",), "max_difference", 0.1)
+    section = section_of("calibration", check, statistics=False, suppressed=SuppressionRecord(below=11))
+    assert "Not drawn, as numbers of small groups are withheld" in section
+    assert section.count("<li>") == 1
+    assert "No check of calibration" not in section
+    assert "No check of calibration" in section_of("calibration", check, statistics=False)
