@@ -82,7 +82,7 @@ class _Mixes:
         return f"{place + 1} {printable(self.rows[place].mix)}"
 
     def trained(self, place: int) -> str:
-        """Return for instance ``35 %, 209 rows``: the share of the group, and all rows."""
+        """Return for instance ``35%, 209 rows``: the share of the group, and all rows."""
         return f"{_percent(_share(self.rows[place], self.focus))}, {self.size(place)}"
 
     def size(self, place: int) -> str:
@@ -156,13 +156,12 @@ def _described(found: _Mixes, metric: str) -> str:
 
     def told(value: float, g: int, place: int) -> str:
         row = found.rows[place]
-        where = f"{value_text(value)} where {_percent(_share(row, g))} of {found.size(place)} trained on"
-        return f"{where} are {shorten(found.names[g])} under {shorten(printable(row.mix))}"
+        mix = f"{shorten(printable(row.mix))} with {_percent(_share(row, g))} of them"
+        return f"{value_text(value)} in {shorten(found.names[g])}, trained under {mix}"
 
     mixes = "one training mix" if len(found.rows) == 1 else f"{len(found.rows)} training mixes"
-    return sentence_case(
-        f"{metric} of {len(found.names)} groups under {mixes}: from {told(*min(known))} to {told(*max(known))}."
-    )
+    ends = f"from {told(*min(known))}, to {told(*max(known))}"
+    return sentence_case(f"{metric} of {len(found.names)} groups under {mixes}: {ends}.")
 
 
 def _drawn_groups(found: _Mixes, record: CheckRecord) -> list[int]:

@@ -75,8 +75,8 @@ def test_numbers_are_those_of_the_record():
     assert figure.table.caption.endswith("6 repeats")
     assert [row[0] for row in figure.table.rows][::2] == ["1 as_is", "2 even", "3 f only"], "by the share of f"
     least, most = (pick(group.value for _, group in rows) for pick in (min, max))
-    assert f"from {value_text(least)} where" in figure.description
-    assert f"to {value_text(most)} where" in figure.description
+    assert f"from {value_text(least)} in " in figure.description
+    assert f"to {value_text(most)} in " in figure.description
     assert {"f", "m", "1 as_is", "50%, 100 rows", "share in training of f"} <= set(texts(root))
 
 
