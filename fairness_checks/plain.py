@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from fairness_checks.errors import FairnessError
 
-__all__ = ["JSON", "canonical_json", "half_character", "printable", "shorten"]
+__all__ = ["JSON", "canonical_json", "half_character", "now", "printable", "shorten"]
 
 JSON: TypeAlias = "str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None"
 
@@ -50,6 +51,11 @@ def _require_plain(value: object, where: str, error: type[FairnessError]) -> Non
             f"{where}: {value!r} is {type(value).__module__}.{type(value).__qualname__}; "
             "allowed: None, bool, int, float, str, list, tuple, dict"
         )
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, as in 2027-06-30T12:00:00Z."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def printable(text: str) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from fairness_checks.cli.audit_options import AUDIT, AUDIT_CODES, add_options
+
 __all__ = ["main"]
 
 _DIFF = """\
@@ -80,7 +82,9 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; a wrong command is a SystemExit of code 2."""
-    parsed = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parsed = _parser().parse_args(given)
+    parsed.arguments = given[1:]  # of the command
     run: Callable[[argparse.Namespace], int] = parsed.run
     return run(parsed)
 
@@ -91,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add = partial(commands.add_parser, formatter_class=argparse.RawDescriptionHelpFormatter)
+    audit = add("audit", help="judge a file of predictions, without pytest", description=AUDIT, epilog=AUDIT_CODES)
+    add_options(audit)
+    audit.set_defaults(run=_audit)
     diff = add("diff", help="say what changed between two baselines or runs", description=_DIFF, epilog=_CODES)
     diff.add_argument("old", metavar="OLD", type=Path, help="baseline or JUnit XML before the change")
     diff.add_argument("new", metavar="NEW", type=Path, help="baseline or JUnit XML after it")
@@ -180,6 +187,13 @@ def _escape_what_cannot_be_shown() -> None:
     """Have names of other scripts written as escapes where the output has no such characters, as by cp1252."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _audit(parsed: argparse.Namespace) -> int:
+    from fairness_checks.cli.audit import audit  # here, as below
+
+    _escape_what_cannot_be_shown()
+    return audit(parsed, parsed.arguments)
 
 
 def _verify(path: Path, junit: Path | None, *, table: bool) -> int:

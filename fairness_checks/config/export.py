@@ -14,7 +14,7 @@ from fairness_checks.question.limits import limits_in
 from fairness_checks.question.metric_names import ALIASES
 from fairness_checks.question.metrics import METRICS
 
-__all__ = ["expanded_yaml", "json_schema"]
+__all__ = ["expanded_yaml", "json_schema", "limits_yaml"]
 
 _TEXT = "tag:yaml.org,2002:str"
 _FLOW_FROM = 4  # keys: a check, the mixes of a sweep
@@ -37,6 +37,20 @@ def json_schema() -> dict[str, Any]:
     found["required"] = ["version", "models"]
     about = {"title": "thresholds.yaml", "description": "The limits of pytest --fairness"}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, **about}
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes equal values out, each in its place."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def limits_yaml(data: dict[str, Any]) -> str:
+    """Write plain data as a file of limits, each check in a line."""
+    return str(
+        yaml.dump(data, Dumper=_Plain, sort_keys=False, allow_unicode=True, default_flow_style=None, width=sys.maxsize)
+    )
 
 
 def expanded_yaml(document: Document) -> str:

@@ -27,16 +27,18 @@ from fairness_checks.config.schema import (
     UncertaintySpec,
     WaiverSpec,
 )
+from fairness_checks.config.sources import source_of, source_rules
 from fairness_checks.config.strict_yaml import read_yaml
 from fairness_checks.config.yaml_document import Document, KeyPath, Problem, as_written, list_at, problem_texts
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.inputs.group_names import clean
+from fairness_checks.inputs.source import Source
 from fairness_checks.question.checks import MISMATCH, Check, Settings
 from fairness_checks.question.limits import LIMIT_KINDS
 from fairness_checks.question.metric_names import canonical, metric_hint
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.waivers import Waiver, waiver_entry
-from fairness_checks.storage.files import read_regular
+from fairness_checks.storage.files import display_path, read_regular
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.typing import TestData
 
@@ -76,6 +78,13 @@ class ModelChecks:
     checks: tuple[ConfiguredCheck, ...]
     line: int
     sweep: SweepPlan | None = None
+    source: Source | None = None  # the file of its predictions, where it has no fixture
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """All features that its checks name, once each."""
+        named = ((*entry.check.control_features, *entry.check.by) for entry in self.checks)
+        return tuple(dict.fromkeys(name for names in named for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,7 @@ def _configured(document: Document, path: Path, models: Declared | None, own: Ow
     except ValidationError as error:
         problems += schema_problems(document, error)
     problems += problems_between_keys(document, known)
+    problems += [] if spec is None else source_rules(document, spec.models)
     if problems and models is not None:
         problems += name_problems(document, models)
     if problems or spec is None:
@@ -143,7 +153,7 @@ def _configured(document: Document, path: Path, models: Declared | None, own: Ow
 
 def read_document(path: Path) -> Document:
     """Read a file as plain data, its profiles filled in; raise ConfigurationError where it cannot be read."""
-    source = _display(path)
+    source = display_path(path)
     return with_profiles(read_yaml(_read_text(path, source), source))
 
 
@@ -186,12 +196,6 @@ def _idle_waiver(config: GateConfig, waiver: Waiver) -> str | None:
     return f"names no check of {waiver.model}; {those}"
 
 
-def _display(path: Path) -> str:
-    """Name the file as a reader in the working directory would."""
-    here = Path.cwd()
-    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
-
-
 def _read_text(path: Path, source: str) -> str:
     try:
         if path.is_dir():
@@ -216,8 +220,9 @@ def _model(document: Document, name: str, spec: ModelSpec, seed: int, own: Own) 
         *_checks(document, ("models", name, "regression"), spec.regression, _worsening),
     )
     line, sweep = document.lines["models", name], spec.sweep
+    source = None if spec.source is None else source_of(document, name, spec.source)
     if sweep is None:
-        return ModelChecks(name, checks, line)
+        return ModelChecks(name, checks, line, source=source)
     lines = [document.lines["models", name, "sweep", "checks", index] for index in range(len(sweep.checks))]
     swept = (
         _configured_check(_sweep_check(own, sweep.by, entry), entry, line)

@@ -40,6 +40,7 @@ EXAMPLES = MappingProxyType(
         "max_worsening": "max_worsening: 0.02",
         "mixes": "mixes: {as_is: as_is, balanced: oversample}",
         "checks": "checks: [{metric: false_negative_rate, gap: each_mix, max_difference: 0.10}]",
+        "file": "file: predictions.csv",
         "metric": "metric: false_negative_rate",
         "by": "by: sex",
         "model": "model: my_model",

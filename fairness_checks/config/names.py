@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from fairness_checks.config.rules import checks_of
-from fairness_checks.config.yaml_document import Document, Problem
+from fairness_checks.config.yaml_document import Document, Problem, mapping_at
 from fairness_checks.errors import did_you_mean
 
 __all__ = ["Declared", "name_problems"]
@@ -23,14 +23,19 @@ def name_problems(document: Document, models: Declared) -> Iterator[Problem]:
     data = document.data
     for key, remedy in (("models", f"; {_REMEDY}"), ("unchecked", ", or remove the line")):
         entries = data.get(key) if isinstance(data, dict) else None
-        missing = [name for name in entries if name not in models] if isinstance(entries, dict) else []
-        if missing and not models:  # one mistake, whatever the number of names
+        of_files = {name for name, entry in mapping_at(data, "models").items() if mapping_at(entry, "source")}
+        for name in sorted(of_files & models.keys()) if key == "models" else ():
+            message = f"a fixture {name!r} decorated with @fairness_model is there, too; keep one of them"
+            yield document.problem((key, name, "source"), message)
+        known = models.keys() | of_files
+        missing = [name for name in entries if name not in known] if isinstance(entries, dict) else []
+        if missing and not known:  # one mistake, whatever the number of names
             yield document.problem(
                 (key,), f"no model was found at all, so none of {', '.join(map(str, missing))}{remedy}"
             )
             continue
         for name in missing:
-            message = f"no model of this name was found; {did_you_mean(name, models)}{remedy}"
+            message = f"no model of this name was found; {did_you_mean(name, known)}{remedy}"
             yield document.problem((key, name), message)
     seen = set()
     for path, check in checks_of(data):

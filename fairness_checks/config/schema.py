@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from fairness_checks.config.yaml_document import KeyPath
 from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.inputs.source import Layout
 from fairness_checks.plain import shorten
 from fairness_checks.question.checks import (
     MISMATCH,
@@ -43,6 +44,7 @@ __all__ = [
     "ProfileSpec",
     "RegressionSpec",
     "ResponsibleSpec",
+    "SourceSpec",
     "SweepCheckSpec",
     "SweepSpec",
     "UncertaintySpec",
@@ -272,10 +274,40 @@ class ProfileSpec(_Spec):
     sweep: Annotated[SweepSpec | None, _SWEPT] = None
 
 
+def _one_value(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        raise ValueError("expected one class as the file has it, such as yes or 1; found several values")
+    return value
+
+
+Column = Annotated[Text | None, _WRITTEN]
+_CLASS = BeforeValidator(_one_value, json_schema_input_type=str | int | float | bool)
+
+
+class SourceSpec(_Spec):
+    """``source`` of a model without a fixture: see `fairness_checks.inputs.source.Source`."""
+
+    file: Text
+    y_true: Column = None
+    y_pred: Column = None
+    y_score: Column = None
+    error: Column = None
+    uncertainty: Column = None
+    cluster: Column = None
+    sample_id: Column = None
+    by: Features = []
+    positive: Annotated[Any, _CLASS, _WRITTEN] = None
+    threshold: Annotated[float | None, Field(allow_inf_nan=False), _WRITTEN] = None
+    layout: Annotated[Layout | None, _one_of(Layout), _WRITTEN] = None
+    bins: dict[str, list[Limit]] = {}
+    groups: Column = None
+
+
 class ModelSpec(ProfileSpec):
     """One entry of ``models``, its profile filled in; that it has a section is for `config` to see."""
 
     profile: Text = ""
+    source: Annotated[SourceSpec | None, _WRITTEN] = None
 
 
 class WaiverSpec(_Spec):
@@ -332,6 +364,8 @@ def spec_at(path: KeyPath) -> type[BaseModel] | None:
             return ModelSpec
         case ("profiles", _):
             return ProfileSpec
+        case ("models", _, "source"):
+            return SourceSpec
         case ("models" | "profiles", _, "subgroups", _):
             return CheckSpec
         case ("models" | "profiles", _, "uncertainty", _):

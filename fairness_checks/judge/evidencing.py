@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import platform
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
@@ -11,21 +12,27 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from fairness_checks.config.loading import ConfiguredCheck
+from fairness_checks.baseline.provenance import installed_versions
+from fairness_checks.config.loading import ConfiguredCheck, GateConfig
 from fairness_checks.errors import EvidenceError, RecordError
 from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_to_json
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.suppression import Shown
-from fairness_checks.plain import canonical_json
-from fairness_checks.question.checks import Check, Settings
+from fairness_checks.plain import canonical_json, now, printable
+from fairness_checks.question.checks import Burden, Check, Settings
+from fairness_checks.question.metrics import Metric
 from fairness_checks.question.names import check_name
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.evidence import (
     AskedEvidence,
     CheckEvidence,
+    ConfigurationEvidence,
     DataEvidence,
+    GitEvidence,
+    MetricEvidence,
     ModelEvidence,
+    RunEvidence,
     statistics_id,
 )
 from fairness_checks.storage.cache_keys import array_digest
@@ -33,9 +40,11 @@ from fairness_checks.storage.cache_keys import array_digest
 __all__ = [
     "DESELECTED",
     "asked_in",
+    "configuration_evidence",
     "model_evidence",
     "part_from_json",
     "part_to_json",
+    "run_evidence",
     "totals",
     "unsettled",
     "with_looks",
@@ -155,6 +164,46 @@ def unsettled(records: Sequence[CheckRecord], not_judged: Mapping[str, str], unc
     # A waived check is settled by who approved it; what was deselected, or is said to be unchecked, was not asked.
     open_checks = [f"{record.model}: {record.question.line}" for record in records if record.verdict == "inconclusive"]
     return open_checks + [name for name, why in not_judged.items() if why != DESELECTED and name not in unchecked]
+
+
+def configuration_evidence(
+    limits: GateConfig, name: str, content: bytes, burden: Burden | None, metrics: Mapping[str, Metric]
+) -> ConfigurationEvidence:
+    """Return what the evidence says of the file of limits, `content` as it was read; `burden` is the command line's."""
+    return ConfigurationEvidence(
+        file=name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        text=content.decode("utf-8"),
+        burden_of_proof=burden,
+        own_metrics=tuple(MetricEvidence.of(metric) for _, metric in sorted(metrics.items())),
+        responsible=limits.responsible,
+        test_data=limits.test_data,
+        period=limits.period,
+    )
+
+
+def run_evidence(
+    started: str,
+    day: str,
+    command: Sequence[str],
+    commit: str | None,
+    *,
+    whole: bool,
+    unsettled_exit: int | None = None,
+) -> RunEvidence:
+    """Return what the evidence says of how a run came about, which ends now."""
+    known, _, dirty = (commit or "").partition("+")
+    return RunEvidence(
+        started=started,
+        ended=now(),
+        day=day,
+        command=tuple(printable(str(each)) for each in command),
+        whole=whole,
+        unsettled_exit=unsettled_exit,
+        python=platform.python_version(),
+        versions=installed_versions(),
+        git=GitEvidence(commit=known, clean=not dirty) if known else None,
+    )
 
 
 def part_to_json(part: ModelEvidence) -> str:

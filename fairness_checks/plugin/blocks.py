@@ -31,21 +31,13 @@ class Block:
 
     def toterminal(self, writer: Any) -> None:
         """Write the text, its first line in bold; what is to be pasted is never broken."""
-        from fairness_checks.report.columns import wrap
-        from fairness_checks.report.text import TO_PASTE
+        from fairness_checks.report.text import laid_out
 
         # Reporters that ask for a report's text, not for its lines on a terminal, have it written into a buffer.
         buffered = isinstance(getattr(writer, "_file", None), io.StringIO)
         width = writer.fullwidth if self._breaks and not buffered else None
-        pasted = False
-        for number, line in enumerate(self._text.splitlines()):
-            start = line[: len(line) - len(line.lstrip(" "))]
-            broken = [line]
-            if width is not None and not pasted and "  " not in line.strip(" "):  # of a table each line stays whole
-                broken = list(wrap(line.strip(" "), width, start, f"{start}  "))
-            for part in broken:
-                writer.line(part, bold=number == 0 and self._breaks)
-            pasted = pasted or line == TO_PASTE
+        for line, first in laid_out(self._text, width):
+            writer.line(line, bold=first and self._breaks)
 
 
 def say_once(report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException] | None, *, own: bool) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fairness_checks.cli.exit_codes import exit_code_of_unsettled
 from fairness_checks.plugin.given_files import limits_path
 from fairness_checks.report.formats import FILENAME
 
@@ -151,20 +152,6 @@ def report_folder(config: pytest.Config) -> Path | None:
     if not (folder := given or config.getini("fairness_report")):
         return None
     return (config.invocation_params.dir if given else config.rootpath) / folder
-
-
-def exit_code_of_unsettled(text: str) -> int:
-    """Read the exit code of a run in which nothing failed and something is not settled."""
-    code = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_LAST_CODE)) else -1
-    if not _PYTESTS_LAST < code <= _LAST_CODE:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} cannot say that something is not settled: 0 to {_PYTESTS_LAST} are pytest's own exit codes, and "
-            f"no shell sees more than {_LAST_CODE}; give {_PYTESTS_LAST + 1} to {_LAST_CODE}, such as 6"
-        )
-    return code
-
-
-_PYTESTS_LAST, _LAST_CODE = 5, 255  # pytest 9.1 and later have 6, too, of --max-warnings alone
 
 
 def unsettled_exit(config: pytest.Config) -> int | None:

@@ -253,7 +253,8 @@ class Gate:
 
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""
-        models = self._found()
+        files = {m.name: f"{m.name} ({m.source.file})" for m in self.limits.models if m.source is not None}
+        models = [*self._found(), *files.values()]
         found = f"{len(models)} model{'' if len(models) == 1 else 's'} found{': ' if models else ''}{', '.join(models)}"
         if unloaded := self._unloaded():
             found = f"models are looked for when {unloaded[0]} is collected"
@@ -394,15 +395,15 @@ class Gate:
 
     def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[Question, Answer]:
         from fairness_checks.judge.evaluation import evaluate
-        from fairness_checks.judge.measurements import measure
-        from fairness_checks.judge.suppression import suppressed
-        from fairness_checks.judge.verdict import judge_measured
+        from fairness_checks.judge.file_auditing import predictions_of_file
+        from fairness_checks.judge.judging import judge_shown
 
         (configured,) = (each for each in self.limits.models if each.name == model)
         checks = [entry.check for entry in configured.checks]
+        of_file = configured.source is not None
         evaluation = evaluate(
             model,
-            request.getfixturevalue(model),
+            predictions_of_file(self.limits, configured) if of_file else request.getfixturevalue(model),
             checks,
             configured.sweep,
             seed=self.limits.seed,
@@ -412,14 +413,11 @@ class Gate:
             missing=self.settings.missing,
         )
         if evaluation.predictions is not None:
-            for feature in self._models[model] or ():
+            for feature in self._models.get(model) or ():
                 evaluation.predictions.feature(feature)
         self._config.stash[RUN_CACHE].of_model(model, evaluation.read, evaluation.not_kept, evaluation.reads)
         evaluation = dataclasses.replace(evaluation, accepted=self.baseline.accepted(model, checks))
-        measured = measure(evaluation, checks, self.settings)
-        answers = judge_measured(model, measured, checks, self.settings, self.limits.waivers, self.today)
-        below = self.limits.suppress_below
-        shown = suppressed(measured, checks, answers, self.settings, below, evaluation.predictions)
+        answers, shown = judge_shown(model, evaluation, checks, self.limits, self.settings, self.today)
         if leave := self._config.stash.get(EVIDENCE, None):
             from fairness_checks.judge.evidencing import model_evidence
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fairness_checks.plain import printable, shorten
+from fairness_checks.plain import now, printable, shorten
 from fairness_checks.plugin.given_files import digest_in
 from fairness_checks.plugin.keys import GATE
 
@@ -29,7 +26,7 @@ class RunDocument:
 
     def __init__(self, config: pytest.Config, ledger: Ledger, unsettled_exit: int | None) -> None:
         self._config, self._ledger, self._unsettled_exit = config, ledger, unsettled_exit
-        self._started = _now()
+        self._started = now()
         self._failures: dict[str, str] = {}
 
     @pytest.hookimpl(trylast=True)
@@ -95,45 +92,27 @@ class RunDocument:
         )
 
     def _run(self) -> RunEvidence:
-        from fairness_checks.baseline.provenance import installed_versions
-        from fairness_checks.report.evidence import GitEvidence, RunEvidence
+        from fairness_checks.judge.evidencing import run_evidence
 
-        gate = self._config.stash[GATE]
-        commit, _, dirty = (gate.commit or "").partition("+")
-        return RunEvidence(
-            started=self._started,
-            ended=_now(),
-            day=gate.today.isoformat(),
-            command=tuple(printable(str(each)) for each in self._config.invocation_params.args),
+        gate, given = self._config.stash[GATE], self._config.invocation_params.args
+        return run_evidence(
+            self._started,
+            gate.today.isoformat(),
+            [str(each) for each in given],
+            gate.commit,
             whole=gate.unfiltered,
             unsettled_exit=self._unsettled_exit,
-            python=platform.python_version(),
-            versions=installed_versions(),
-            git=GitEvidence(commit=commit, clean=not dirty) if commit else None,
         )
 
     @cached_property
     def _configuration(self) -> ConfigurationEvidence:
         """What was asked when the run began, which is what the gate read."""
-        from fairness_checks.report.evidence import ConfigurationEvidence, MetricEvidence
+        from fairness_checks.judge.evidencing import configuration_evidence
         from fairness_checks.storage.files import read_regular
 
         gate = self._config.stash[GATE]
         content = read_regular(gate.limits.path)  # what a conftest.py has written since makes the run red
-        return ConfigurationEvidence(
-            file=gate.node_prefix,
-            sha256=hashlib.sha256(content).hexdigest(),
-            text=content.decode("utf-8"),
-            burden_of_proof=gate.burden,
-            own_metrics=tuple(MetricEvidence.of(metric) for _, metric in sorted(gate.metrics.items())),
-            responsible=gate.limits.responsible,
-            test_data=gate.limits.test_data,
-            period=gate.limits.period,
-        )
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return configuration_evidence(gate.limits, gate.node_prefix, content, gate.burden, gate.metrics)
 
 
 def _why(report: pytest.TestReport | pytest.CollectReport) -> str:

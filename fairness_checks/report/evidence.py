@@ -76,7 +76,7 @@ class RunEvidence(_Described):
     day: str
     """By which waivers hold."""
     command: tuple[str, ...]
-    """Arguments of pytest."""
+    """Arguments of pytest, or of fairness-checks."""
     whole: bool
     """Whether every configured check was to run."""
     python: str
@@ -307,7 +307,7 @@ class Evidence(_Described):
     totals: dict[str, int] = field(default_factory=dict)
     """Records by verdict."""
     exit_code: int
-    """Of pytest."""
+    """Of the command."""
     sha256: str = ""
     """Of the rest, as JSON in ASCII with sorted keys and no blanks: a checksum against accidents, no signature."""
 

@@ -10,6 +10,7 @@ from fairness_checks.question.limits import LIMITS
 from fairness_checks.question.waivers import waiver_yaml
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import GroupRecord, InputRecord, SuppressionRecord
+from fairness_checks.report.columns import wrap
 from fairness_checks.report.numbers import HIDDEN, limit_text, p_text, value_text
 from fairness_checks.report.regression_text import regression_lines, worsening_words
 from fairness_checks.report.sentence import breaking, deciding, model_name, samples_of, sentence, who
@@ -26,6 +27,7 @@ __all__ = [
     "inputs_text",
     "interval_of",
     "is_limited",
+    "laid_out",
     "numbers_text",
     "power_text",
     "record_text",
@@ -317,3 +319,15 @@ def waiver_lines(record: CheckRecord, today: date) -> list[str]:
 def record_text(record: CheckRecord) -> str:
     """Return a record as text: the headline, and the lines below it."""
     return "\n".join([headline(record), *explanation(record)])
+
+
+def laid_out(text: str, width: int | None) -> Iterator[tuple[str, bool]]:
+    """Yield the lines of a failure, broken at a width, and whether each is of the first; none that is to be pasted."""
+    pasted = False
+    for number, line in enumerate(text.splitlines()):
+        start = line[: len(line) - len(line.lstrip(" "))]
+        broken = [line]
+        if width is not None and not pasted and "  " not in line.strip(" "):  # of a table each line stays whole
+            broken = list(wrap(line.strip(" "), width, start, f"{start}  "))
+        yield from ((part, number == 0) for part in broken)
+        pasted = pasted or line == TO_PASTE

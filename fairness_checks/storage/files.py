@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 __all__ = [
     "MOST",
+    "display_path",
     "open_regular",
     "read_regular",
     "remove_leftovers",
@@ -37,6 +38,12 @@ _KINDS: dict[str, Callable[[int], bool]] = {
     "a device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
     "a symbolic link that leads nowhere": stat.S_ISLNK,
 }
+
+
+def display_path(path: Path) -> str:
+    """Name a file as a reader in the working directory would."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
 def read_regular(path: Path, *, most: int = MOST) -> bytes:

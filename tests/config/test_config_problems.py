@@ -136,13 +136,13 @@ def test_one_problem_of_the_defaults(problems, entry, expected):
         ),
         (
             "{subgrups: []}",
-            ".subgrups: unknown key; did you mean 'subgroups'? (allowed: profile, regression, subgroups, sweep, ",
+            ".subgrups: unknown key; did you mean 'subgroups'? (allowed: profile, regression, source, subgroups, ",
         ),
         ("{subgroups: []}", ".subgroups: names no check; write for example `subgroups: ["),
         ("{subgroups: {}}", ".subgroups: expected a list; found a mapping"),
         (
             f"{{subgroups: [{A_CHECK}], xyz: 1}}",
-            ".xyz: unknown key; allowed: profile, regression, subgroups, sweep, uncertainty",
+            ".xyz: unknown key; allowed: profile, regression, source, subgroups, sweep, uncertainty",
         ),
         (
             f"{{subgroups: [{A_CHECK}], uncertainty: []}}",

@@ -1,0 +1,151 @@
+"""`fairness-checks audit`: a file of predictions, judged as under pytest, with the same words and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fairness_checks.baseline.provenance import git_commit
+from fairness_checks.baseline.session import FILENAME, BaselineSession
+from fairness_checks.cli.audit_options import COMMAND_LINE, as_options, asked_in_options, limits_data, source_options
+from fairness_checks.config.export import limits_yaml
+from fairness_checks.config.loading import GateConfig, ModelChecks, check_names, load_config, parse_config
+from fairness_checks.errors import ConfigurationError, FairnessError, did_you_mean
+from fairness_checks.inputs.source import STDIN, Source
+from fairness_checks.judge.evidencing import totals
+from fairness_checks.judge.file_auditing import FileAudit
+from fairness_checks.plain import printable
+from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.report.formats import folder_files
+from fairness_checks.report.terminal import LEAST, WIDTH, summary_lines
+from fairness_checks.report.text import laid_out, record_text, waiver_lines
+from fairness_checks.storage.files import MOST, read_regular, write_atomically
+
+__all__ = ["audit"]
+
+
+def audit(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Judge what the options name, print it, and return the exit code."""
+    try:
+        limits, content, models = _asked(parsed)
+        baseline = None
+        if parsed.config is not None:
+            known = {model.name for model in limits.models}
+            baseline = BaselineSession(limits.path.with_name(FILENAME), known, updating=False)
+        found = FileAudit(limits, content, ["audit", *arguments], parsed.burden, baseline, parsed.unsettled_exit)
+        commit = git_commit(Path.cwd())
+        _write(parsed.report, found, commit)  # in the place of an earlier one, before anything is judged
+        found.judge(models, _stdin(models))
+        _write(parsed.report, found, commit)
+    except (FairnessError, ValueError) as error:
+        sys.stderr.write("".join(f"fairness-checks audit: {line}\n" for line in _lines(error, parsed)))
+        return 2
+    _print(parsed, found)
+    return found.exit_code
+
+
+def _lines(error: Exception, parsed: argparse.Namespace) -> list[str]:
+    """Return what an error says, each line once, in words of the command line where that asked."""
+    lines = [printable(line) for line in str(error).splitlines()]
+    return lines if parsed.config is not None else list(dict.fromkeys(map(as_options, lines)))
+
+
+def _asked(parsed: argparse.Namespace) -> tuple[GateConfig, bytes, list[ModelChecks]]:
+    """Return the file of limits, its content, and those of its models that are to be judged."""
+    if parsed.config is None:
+        if parsed.file is None:
+            raise ValueError("FILE is missing: name a file of predictions, or --config thresholds.yaml")
+        text = limits_yaml(limits_data(parsed))
+        limits = parse_config(text, COMMAND_LINE)
+        return limits, text.encode(), list(limits.models)
+    if given := asked_in_options(parsed):
+        raise ValueError(f"{given[0]}: --config says what is asked; write it there, or leave --config out")
+    limits = load_config(parsed.config)
+    if problems := check_names(limits):
+        raise ConfigurationError("\n".join(problems))
+    return limits, read_regular(parsed.config), _chosen(parsed, limits)
+
+
+def _chosen(parsed: argparse.Namespace, limits: GateConfig) -> list[ModelChecks]:
+    names, where = [model.name for model in limits.models], limits.document.source
+    options = source_options(parsed)
+    if parsed.model is not None and parsed.model not in names:
+        raise ValueError(f"--model {parsed.model}: {where} has no such model; {did_you_mean(parsed.model, names)}")
+    chosen = [model for model in limits.models if parsed.model in (None, model.name)]
+    if not options:
+        if sourced := [model for model in chosen if model.source is not None]:
+            return sourced
+        raise ValueError(f"FILE is missing: no model of {where} has a `source:`; name a file of predictions")
+    if len(chosen) != 1:
+        raise ValueError(
+            f"--model is missing: {where} has {', '.join(names) or 'none'}; say whose predictions these are"
+        )
+    (model,) = chosen
+    return [replace(model, source=_source(parsed, model, limits, options))]
+
+
+def _source(parsed: argparse.Namespace, model: ModelChecks, limits: GateConfig, options: dict[str, object]) -> Source:
+    """Return a model's source with what the options say instead; a file that they name is where the shell says."""
+    if model.source is None and parsed.file is None:
+        raise ValueError(f"FILE is missing: the model {model.name} has no `source:`")
+    here = {
+        name: str(Path(str(options[name])).absolute())
+        for name in ("file", "groups")
+        if options.get(name, STDIN) != STDIN
+    }
+    base = model.source or Source(file=str(parsed.file))
+    return replace(base, **(options | here))  # type: ignore[arg-type]  # the names are those of its fields
+
+
+def _stdin(models: Sequence[ModelChecks]) -> bytes | None:
+    """Return the standard input where a model is read from it."""
+    if not any(model.source is not None and model.source.file == STDIN for model in models):
+        return None
+    content = sys.stdin.buffer.read(MOST + 1)
+    if len(content) > MOST:
+        raise ValueError(f"standard input: holds more than {MOST:,} bytes; write the rows to a Parquet file")
+    return content
+
+
+def _write(folder: Path | None, found: FileAudit, commit: str | None) -> None:
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in folder_files(found.evidence(commit)):
+            write_atomically(folder / file, content)
+    except OSError as error:
+        place = error.filename or folder
+        raise ValueError(
+            f"--report {folder}: {place}: {error.strerror or error}; give a folder that can be written"
+        ) from None
+
+
+def _print(parsed: argparse.Namespace, found: FileAudit) -> None:
+    if parsed.json:
+        errors = [{"check": test, "error": text} for test, text in found.errors.items()]
+        records = [record.plain() for record in found.records]
+        document = {"exit_code": found.exit_code, "records": records, "errors": errors}
+        sys.stdout.write(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+        return
+    width = max(shutil.get_terminal_size((WIDTH, 24)).columns, LEAST)
+    blocks = [_told(record, found, pasted=parsed.verbose and parsed.config is not None) for record in found.failures]
+    blocks += [f"error: {printable(text)}" for text in found.errors.values()]
+    for number, block in enumerate(blocks):
+        lines = "".join(f"{line}\n" for line, _ in laid_out(block, width))
+        sys.stdout.write(f"\n{lines}" if number else lines)
+    summary = summary_lines(found.records, verbose=parsed.verbose, width=width, told=True, errors=list(found.errors))
+    sys.stdout.writelines(f"{line}\n" for line, _ in summary)
+    counts = [f"{number} {verdict}" for verdict, number in totals(found.records).items()]
+    counts += [f"{len(found.errors)} in error"] if found.errors else []
+    sys.stdout.write(f"\n{', '.join(counts)}: exit code {found.exit_code}\n")
+
+
+def _told(record: CheckRecord, found: FileAudit, *, pasted: bool) -> str:
+    """Return the text of a record that fails, with a waiver to paste where it could be."""
+    return "\n".join([record_text(record), *(waiver_lines(record, found.today) if pasted else [])])

@@ -1,0 +1,204 @@
+"""The options of `fairness-checks audit`, and the file of limits that those of one command line amount to."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from fairness_checks.cli.exit_codes import exit_code_of_unsettled
+from fairness_checks.inputs.source import LAYOUTS, ROLES, STDIN
+from fairness_checks.question.checks import Burden, Correction, MissingSensitive, Strata
+from fairness_checks.question.limits import LIMITS, LimitKind, limits_in
+
+__all__ = [
+    "AUDIT",
+    "AUDIT_CODES",
+    "COMMAND_LINE",
+    "add_options",
+    "as_options",
+    "asked_in_options",
+    "limits_data",
+    "source_options",
+]
+
+COMMAND_LINE = "command line"
+"""In the place of the name of a file of limits."""
+
+AUDIT = """\
+Judge a file of predictions by the limits of the command line, or of a thresholds.yaml: the verdicts
+of pytest --fairness, without pytest. FILE is CSV (UTF-8, also .csv.gz; - reads it from the standard
+input), Parquet or Arrow; its columns are named by the options.
+
+  fairness-checks audit predictions.csv --y-true died --y-score risk --threshold 0.3 \\
+      --by sex --by race,age_band --cluster patient \\
+      --metric false_negative_rate --max-difference 0.05
+  fairness-checks audit predictions.csv --y-true died --y-score risk --config thresholds.yaml
+  fairness-checks audit --config thresholds.yaml     (each model there that has a `source:`)
+
+Each --metric is checked by each --by against each limit that is given. With --config the file of
+limits says what is asked.
+"""
+AUDIT_CODES = """\
+exit codes, as those of pytest --fairness:
+  0  nothing failed; what is inconclusive is counted apart (and --unsettled-exit says by which code)
+  1  a limit is exceeded and the data prove it, or a check could not be made
+  2  a file cannot be read or has no such column, or the command is wrong
+"""
+
+_ROLES = {
+    "y_true": "what happened: 0/1, or two classes with --positive",
+    "y_pred": "what was decided, in the same classes; or a rule in quotes: 'decile_score >= 5'",
+    "y_score": "the probability of the positive class",
+    "error": "the error of each sample, for a model that is no classifier",
+    "uncertainty": "the model's own uncertainty",
+    "cluster": "what belongs together, such as the patient of each visit",
+    "sample_id": "a name for each sample",
+}
+_SETTINGS: Mapping[str, tuple[type, Any, str]] = {
+    "alpha": (float, None, "level of each test (default: 0.05)"),
+    "correction": (str, get_args(Correction), "how p-values are adjusted over all checks (default: holm)"),
+    "min_group_size": (int, None, "smaller groups are not judged (default: 10)"),
+    "missing_sensitive": (str, get_args(MissingSensitive), "what to do with rows without a group (default: error)"),
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add all options."""
+    parser.add_argument("file", metavar="FILE", nargs="?", help="predictions, a row each; - is standard input")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="a thresholds.yaml, instead of limits given here")
+    parser.add_argument("--model", metavar="NAME", help="which model of --config; else what reports call this one")
+    columns = parser.add_argument_group("columns of the file")
+    for role in ROLES:
+        columns.add_argument(_option(role), metavar="COLUMN", help=_ROLES[role])
+    columns.add_argument("--threshold", type=float, metavar="X", help="decide at scores of X or more (default: 0.5)")
+    columns.add_argument("--positive", metavar="CLASS", help="the positive class, where labels are not 0/1")
+    columns.add_argument(
+        "--layout", choices=tuple(LAYOUTS), help="the columns of MEDS evaluation, in clusters of subjects"
+    )
+    columns.add_argument("--groups", metavar="FILE", help="a second file of features: a row for each of --cluster")
+    _many(columns, "--bins", "NAME=X,X", "cut a feature that is a number into bands: age=40,65")
+    asked = parser.add_argument_group("what is asked")
+    _many(asked, "--metric", "METRIC", "such as false_negative_rate; may be repeated")
+    _many(asked, "--by", "FEATURE", "groups; several with commas for their intersection; may be repeated")
+    for kind in _limits():
+        asked.add_argument(_option(kind), type=float, metavar="X", help=f"limit of the {LIMITS[kind].word}")
+    asked.add_argument("--control-features", metavar="FEATURE", help="compare within the strata of these, with commas")
+    asked.add_argument("--strata", choices=get_args(Strata), help="each stratum (default), or combined")
+    _many(asked, "--absent", "GROUP", "a group that cannot exist, its values with commas; may be repeated")
+    settings = parser.add_argument_group("how it is judged")
+    for name, (kind_of, choices, said) in _SETTINGS.items():
+        metavar = None if choices else "X"
+        settings.add_argument(_option(name), type=kind_of, choices=choices, metavar=metavar, help=said)
+    _many(settings, "--missing-text", "TEXT", "a text that means a missing value, such as NA; may be repeated")
+    settings.add_argument("--suppress-below", type=int, metavar="N", help="show no group of fewer samples")
+    settings.add_argument("--burden", choices=get_args(Burden), help="whether what is not settled fails (compliance)")
+    said = "exit code where nothing failed and something is inconclusive, such as 6 (default: 0)"
+    settings.add_argument("--unsettled-exit", type=exit_code_of_unsettled, metavar="N", help=said)
+    output = parser.add_argument_group("output")
+    output.add_argument("--report", metavar="DIR", type=Path, help="write evidence.json, which `verify` recomputes")
+    output.add_argument("--json", action="store_true", help="print records as JSON")
+    output.add_argument("-v", "--verbose", action="store_true", help="list what passed, too")
+
+
+def _many(group: Any, option: str, metavar: str, said: str) -> None:
+    group.add_argument(option, metavar=metavar, action="append", default=[], help=said)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _limits() -> list[LimitKind]:
+    return [*limits_in("subgroups"), *limits_in("uncertainty")]
+
+
+def asked_in_options(parsed: argparse.Namespace) -> list[str]:
+    """Return the options that say what is asked, or how it is judged, which a file of limits says."""
+    names = ["metric", "by", *_limits(), "control_features", "strata", "absent"]
+    names += [*_SETTINGS, "missing_text", "suppress_below"]
+    return [_option(name) for name in names if getattr(parsed, name) not in (None, [])]
+
+
+def source_options(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Return what was said of the file and its columns; ValueError where it cannot be read."""
+    names = [*ROLES, "threshold", "positive", "layout", "groups"]
+    found = {name: value for name in names if (value := getattr(parsed, name)) is not None}
+    found |= {} if parsed.file is None else {"file": parsed.file}
+    bins = dict(map(_bin, parsed.bins))
+    return found | ({"bins": bins} if bins else {})
+
+
+def _bin(text: str) -> tuple[str, list[float]]:
+    name, _, edges = text.rpartition("=")
+    try:
+        return (name, [float(edge) for edge in edges.split(",")]) if name else _no_bin(text)
+    except ValueError:
+        return _no_bin(text)
+
+
+def _no_bin(text: str) -> tuple[str, list[float]]:
+    raise ValueError(f"--bins {text}: write a feature and where its bands begin: --bins age=40,65")
+
+
+def limits_data(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Return the file of limits that the options amount to, as plain data; ValueError where they ask for nothing."""
+    features = [_split(each) for each in parsed.by]
+    kinds = [kind for kind in limits_in("subgroups") if getattr(parsed, kind) is not None]
+    if not features:
+        raise ValueError("--by is missing: name the column of groups, such as --by sex")
+    if parsed.metric and not kinds:
+        options = ", ".join(map(_option, limits_in("subgroups")))
+        raise ValueError(f"--metric {parsed.metric[0]} has no limit; give one of {options}")
+    if not parsed.metric and (kinds or parsed.max_mismatch is None):
+        raise ValueError("--metric is missing: name what is compared, such as --metric false_negative_rate")
+    shared: dict[str, Any] = {"absent": [_split(each) for each in parsed.absent]} if parsed.absent else {}
+    strata = {"strata": parsed.strata} if parsed.strata else {}
+    strata |= {"control_features": _split(parsed.control_features)} if parsed.control_features else {}
+    model: dict[str, Any] = {"source": source_options(parsed)}
+    if parsed.metric:
+        model["subgroups"] = [
+            {"metric": metric, "by": by, **strata, kind: getattr(parsed, kind), **shared}
+            for metric in dict.fromkeys(parsed.metric)
+            for by in _distinct(features)
+            for kind in kinds
+        ]
+    if parsed.max_mismatch is not None:
+        model["uncertainty"] = [{"by": by, "max_mismatch": parsed.max_mismatch, **shared} for by in _distinct(features)]
+    defaults = {name: value for name in _SETTINGS if (value := getattr(parsed, name)) is not None}
+    defaults |= {"missing_text": parsed.missing_text} if parsed.missing_text else {}
+    data: dict[str, Any] = {"version": 1}
+    data |= {} if parsed.suppress_below is None else {"suppress_below": parsed.suppress_below}
+    data |= {"defaults": defaults} if defaults else {}
+    return data | {"models": {_model_name(parsed): model}}
+
+
+def _distinct(features: Sequence[list[str]]) -> list[list[str]]:
+    return [by for at, by in enumerate(features) if by not in features[:at]]
+
+
+def _split(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _model_name(parsed: argparse.Namespace) -> str:
+    """Return what reports call the model: by default the file's name without its ends."""
+    if parsed.model is not None:
+        return str(parsed.model)
+    name = Path(parsed.file).name
+    return "predictions" if parsed.file == STDIN else name.partition(".")[0] or name
+
+
+_PLACE = re.compile(rf"{COMMAND_LINE}:\d+: (?P<path>(?:[^:\[]|\[(?:\d+|'[^']*'|\"[^\"]*\")\])+): (?P<said>.*)")
+
+
+def as_options(problem: str) -> str:
+    """Return a problem of a file of limits as one of the options that it was made of."""
+    found = _PLACE.fullmatch(problem)
+    if found is None:
+        return problem.removeprefix(f"{COMMAND_LINE}:1: ")
+    keys = re.findall(r"\.([\w-]+)", found["path"])
+    key = keys[-1] if keys else found["path"]
+    return f"{'FILE' if key == 'file' else _option(key)}: {found['said']}"

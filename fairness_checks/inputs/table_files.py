@@ -1,0 +1,115 @@
+"""A file of a table, by the end of its name -> the columns that are wanted, and its sha256."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib
+import importlib.util
+import io
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairness_checks.distribution import needing_extra
+from fairness_checks.errors import InvalidPredictions, did_you_mean
+from fairness_checks.inputs.csv_table import read_csv
+from fairness_checks.inputs.frames import read_columns
+from fairness_checks.inputs.text_columns import TextColumn
+from fairness_checks.storage.files import MOST, display_path, read_regular
+
+__all__ = ["TableFile", "read_table"]
+
+_BINARY = {
+    ".parquet": ("Parquet", "pyarrow.parquet", "read_table", "read_parquet"),
+    ".pq": ("Parquet", "pyarrow.parquet", "read_table", "read_parquet"),
+    ".feather": ("Arrow", "pyarrow.feather", "read_table", "read_ipc"),
+    ".arrow": ("Arrow", "pyarrow.feather", "read_table", "read_ipc"),
+    ".ipc": ("Arrow", "pyarrow.feather", "read_table", "read_ipc"),
+}
+"""By the end of the name: the format, and what reads it in PyArrow and in Polars."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableFile:
+    """The columns of a file that were wanted."""
+
+    source: str  # the file's name, for messages
+    names: Sequence[str]  # of all columns that there are
+    columns: Mapping[str, Any]  # a `TextColumn` each of a text file; else a series that narwhals reads
+    lines: Sequence[int] | None  # on which each row of a text file begins
+    sha256: str
+
+    def column(self, name: str, role: str) -> Any:
+        """Return a column; raise InvalidPredictions with the nearest name where there is none."""
+        if name not in self.columns:
+            raise InvalidPredictions(
+                f"{self.source}: {role}: there is no column {name!r}; {did_you_mean(name, filter(None, self.names))}"
+            )
+        return self.columns[name]
+
+
+def read_table(path: Path, wanted: Collection[str], stdin: bytes | None = None) -> TableFile:
+    """Read the columns of a file that are there of those that are wanted; `stdin` is a CSV in the place of a file."""
+    known, source = stdin is not None, "standard input" if stdin is not None else display_path(path)
+    content = _content(path, source) if stdin is None else stdin
+    digest = hashlib.sha256(content).hexdigest()
+    ends = [end.lower() for end in path.suffixes]
+    end = ends[-1] if ends else ""
+    if known or end in (".csv", ".txt") or ends[-2:] == [".csv", ".gz"]:
+        text = _unzipped(content, source) if end == ".gz" and not known else content
+        table = read_csv(text, source, wanted)
+        columns = {name: TextColumn(source, name, cells, table.lines) for name, cells in table.columns.items()}
+        return TableFile(source, table.names, columns, table.lines, digest)
+    if end not in _BINARY:
+        allowed = ", ".join([".csv", ".csv.gz", *_BINARY])
+        raise InvalidPredictions(f"{source}: what the file holds is told by the end of its name; allowed: {allowed}")
+    frame = _binary(content, end, source)
+    names = list(frame.column_names if hasattr(frame, "column_names") else frame.columns)
+    try:
+        series = read_columns(frame, {f"columns[{i}]": name for i, name in enumerate(wanted) if name in names})
+    except InvalidPredictions as error:
+        raise InvalidPredictions(f"{source}: {error}") from None
+    return TableFile(source, names, series, None, digest)
+
+
+def _content(path: Path, source: str) -> bytes:
+    try:
+        return read_regular(path)
+    except FileNotFoundError:
+        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = did_you_mean(path.name, beside).partition(" (allowed")[0]
+        hint = near if near.startswith("did") else f"looked in {path.parent.resolve()}"
+        raise InvalidPredictions(f"{source}: there is no such file; {hint}") from None
+    except OSError as error:
+        raise InvalidPredictions(f"{source}: cannot be read: {error.strerror or error}") from None
+
+
+def _unzipped(content: bytes, source: str) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(content)) as file:
+            text = file.read(MOST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidPredictions(f"{source}: not gzip, or cut off: {error}; write the file again") from None
+    if len(text) > MOST:
+        raise InvalidPredictions(f"{source}: holds more than {MOST:,} bytes unpacked; write the rows as Parquet")
+    return text
+
+
+def _binary(content: bytes, end: str, source: str) -> Any:
+    """Return the table of a Parquet or Arrow file, by PyArrow or else by Polars."""
+    name, module, reader, of_polars = _BINARY[end]
+    try:
+        read = getattr(importlib.import_module(module), reader)
+    except ModuleNotFoundError:
+        with needing_extra(f"{source}: {name}", "files"):
+            if importlib.util.find_spec("polars") is None:
+                raise
+        read = getattr(importlib.import_module("polars"), of_polars)
+    try:
+        return read(io.BytesIO(content))
+    except Exception as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InvalidPredictions(f"{source}: cannot be read as {name}: {why}; write the file again") from None

@@ -1,0 +1,24 @@
+"""A model's evaluation -> the answers to its checks, and what of them may be shown: for the gate and for files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from fairness_checks.config.loading import GateConfig
+from fairness_checks.judge.evaluation import Evaluation
+from fairness_checks.judge.measurements import measure
+from fairness_checks.judge.suppression import Shown, suppressed
+from fairness_checks.judge.verdict import Answer, judge_measured
+from fairness_checks.question.checks import Check, Settings
+
+__all__ = ["judge_shown"]
+
+
+def judge_shown(
+    model: str, evaluation: Evaluation, checks: Sequence[Check], limits: GateConfig, settings: Settings, today: date
+) -> tuple[list[Answer], Shown]:
+    """Decide all checks of a model that a file of limits has, adjusted together; return what is of all data, too."""
+    measured = measure(evaluation, checks, settings)
+    answers = judge_measured(model, measured, checks, settings, limits.waivers, today)
+    return answers, suppressed(measured, checks, answers, settings, limits.suppress_below, evaluation.predictions)
