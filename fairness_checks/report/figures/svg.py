@@ -247,14 +247,16 @@ def _number(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
 
 
-_NARROW = frozenset("iljtfrI.,:;'|!()[]{} /\\-")
-_WIDE = frozenset("mwMW@%&+=<>~^#_")
+_NARROW = frozenset("iljtfrI.,:;'|!()[] /\\-")
+_WIDE = frozenset("mwMW@%&+=<>~^#_…")
 
 
 def text_width(text: str, size: float = TEXT, *, bold: bool = False) -> float:
     """Return how wide a text is at most, whatever font the reader's browser has for it."""
-    # Of Verdana and DejaVu Sans, which are wider than what else browsers take for sans-serif; rounded up.
-    return sum(map(_advance, unicodedata.normalize("NFKC", text))) * size * (1.15 if bold else 1.0)
+    # Of Verdana and DejaVu Sans, which are wider than what else browsers take for sans-serif; rounded up. Ligatures and
+    # symbols count as the longer of themselves and what they stand for.
+    spelled = (sum(map(_advance, unicodedata.normalize(form, text))) for form in ("NFD", "NFKD"))
+    return max(spelled) * size * (1.2 if bold else 1.0)
 
 
 def _advance(character: str) -> float:
@@ -264,11 +266,16 @@ def _advance(character: str) -> float:
         return 1.06
     if character.isascii():
         return 0.82 if character.isupper() else 0.66
-    if unicodedata.combining(character) or unicodedata.category(character) == "Cf":
-        return 0.0
-    if unicodedata.east_asian_width(character) in "WF" or unicodedata.category(character) == "So":
-        return 1.4
-    return 1.06
+    category = unicodedata.category(character)
+    if category == "Cf" or "\u0300" <= character <= "\u036f":  # accents stand above their letters
+        return 0.2 if character == "\u031b" else 0.0
+    if category == "Mn":  # above its letter too, or beside a dotted circle where there is none
+        return 0.6
+    if category in ("So", "Sm", "Po") or unicodedata.east_asian_width(character) in "WF":
+        return 1.8
+    if character < "\u0600" and not character.isupper():  # Latin, Greek, Cyrillic, Armenian, Hebrew
+        return 1.06
+    return 1.35
 
 
 def fitted(text: str, room: float, size: float = TEXT, *, bold: bool = False) -> str:

@@ -1,6 +1,7 @@
 """What pictures are drawn with: text stays text and inside, numbers are short, scales hold what they are given."""
 
 import math
+import unicodedata
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -141,3 +142,17 @@ def test_a_scale_ends_where_a_rate_does(values: list[float | None]) -> None:
 
 def test_what_lies_outside_stands_at_the_end() -> None:
     assert Scale(0.0, 1.0, 10.0, 20.0)(7.0) == 20.0
+
+
+@pytest.mark.parametrize("bold", [False, True], ids=["regular", "bold"])
+def test_no_letter_is_wider_than_it_is_taken_for(bold: bool) -> None:
+    # DejaVu Sans is among the widest fonts that browsers take for sans-serif, and is at hand wherever matplotlib is.
+    fonts = pytest.importorskip("matplotlib.font_manager")
+    ft2font = pytest.importorskip("matplotlib.ft2font")
+    font = ft2font.FT2Font(fonts.findfont(fonts.FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
+    font.set_size(100.0, 72.0)
+    known = font.get_charmap()
+    letters = [chr(code) for code in known if chr(code).isprintable() and code < 0x1400]
+    wide = {c: font.load_char(ord(c)).linearHoriAdvance / 65536.0 for c in letters}
+    assert len(wide) > 1_000
+    assert [c for c in letters if wide[c] > text_width(c, 100.0, bold=bold) and not unicodedata.combining(c)] == []
