@@ -149,7 +149,8 @@ def test_no_letter_is_wider_than_it_is_taken_for(bold: bool) -> None:
     # DejaVu Sans is among the widest fonts that browsers take for sans-serif, and is at hand wherever matplotlib is.
     fonts = pytest.importorskip("matplotlib.font_manager")
     ft2font = pytest.importorskip("matplotlib.ft2font")
-    font = ft2font.FT2Font(fonts.findfont(fonts.FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
+    asked = fonts.FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
+    font = ft2font.FT2Font(fonts.findfont(asked))
     font.set_size(100.0, 72.0)
     known = font.get_charmap()
     letters = [chr(code) for code in known if chr(code).isprintable() and code < 0x1400]
