@@ -82,8 +82,14 @@ METHODS: tuple[Method, ...] = (
     Method(
         "Uncertainty mismatch",
         "By how much a model's own uncertainty falls short of its errors in telling two groups apart: a difference of "
-        "two correlated areas.",
-        ("DeLong et al., Biometrics 44 (1988) 837",),
+        "two correlated areas. Curves show the mean error of the samples that the model is most certain of.",
+        ("DeLong et al., Biometrics 44 (1988) 837", "Geifman et al., ICLR (2019), arXiv:1805.08206"),
+    ),
+    Method(
+        "Calibration error",
+        "Over ten bins of the score, tested with and without what may be bias. Pictures show the bins with score "
+        "intervals, at the largest variance that a bin allows.",
+        ("Naeini et al., AAAI 29 (2015) 2901", "Wilson, J. Am. Stat. Assoc. 22 (1927) 209"),
     ),
 )
 
@@ -117,6 +123,10 @@ GLOSSARY: tuple[Term, ...] = (
     ),
     Term("positives", "Samples whose label is the positive one, such as patients who have the condition."),
     Term("precision", "Of patients for whom the model raises an alarm, the share that has the condition."),
+    Term(
+        "risk-coverage curve",
+        "The mean error where the samples that the model is least certain of are left out, more and more of them.",
+    ),
     Term("selection rate", "Share of patients for whom the model predicts the positive label."),
     Term("suppressed", "Hidden, as so few patients could be recognised."),
     Term("sweep", "The model is trained again on other mixes of the groups, to see whether a difference goes away."),
