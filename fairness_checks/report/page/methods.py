@@ -83,7 +83,7 @@ METHODS: tuple[Method, ...] = (
         "Uncertainty mismatch",
         "By how much a model's own uncertainty falls short of its errors in telling two groups apart: a difference of "
         "two correlated areas. Curves show the mean error of the samples that the model is most certain of.",
-        ("DeLong et al., Biometrics 44 (1988) 837", "Geifman et al., ICLR (2019), arXiv:1805.08206"),
+        ("DeLong et al., Biometrics 44 (1988) 837", "Geifman et al., ICLR (2019)"),
     ),
     Method(
         "Calibration error",
