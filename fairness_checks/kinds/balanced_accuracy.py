@@ -63,6 +63,7 @@ class _BalancedPlan(ErrorPlan):
     """The test draws a balanced accuracy towards 1/2 where that makes it more careful, and its variance always."""
 
     fewest_of_a_class = FEWEST
+    reads_positives = True
 
     def variance(self, design: Design, value: float, samples: float = math.inf) -> float:
         """Half of each of two rates; unequal rates with this mean have a smaller variance."""

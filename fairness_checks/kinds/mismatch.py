@@ -53,6 +53,8 @@ class Ordering:
 class _MismatchPlan(Plan):
     """The first value is A_error, the second A_uncertainty, of the same pair."""
 
+    reads_correlation = True
+
     def variance(self, design: Design, error_auc: float, uncertainty_auc: float) -> float:
         """Variance for one sample of a group; among several groups at least that of two groups alike."""
         own = mismatch_variance(error_auc, uncertainty_auc, design.correlation)

@@ -29,6 +29,10 @@ class Plan(ABC):
     """Positives, and negatives, of a group below which the gate judges nothing."""
     needs_deviation: bool = False
     """Whether the standard deviation of one sample's value must be given."""
+    reads_positives: bool = False
+    """Whether the share of positives matters to the samples that count."""
+    reads_correlation: bool = False
+    """Whether the correlation of error and uncertainty matters."""
 
     @abstractmethod
     def variances(self, design: Design, first: float, second: float, sizes: Floats) -> Floats:

@@ -27,6 +27,7 @@ __all__ = ["KIND", "Ranking"]
 
 class _AreaPlan(ErrorPlan):
     fewest_of_a_class = FEWEST
+    reads_positives = True
 
     def variance(self, design: Design, value: float) -> float:
         return auc_variance(inside(value), design.positives)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.planning.arguments import Value, checked_values, design, second_values
+from fairness_checks.planning.arguments import Value, checked_values, design, second_values, to_collect
 from fairness_checks.planning.needs import fewest, needed, needed_of_components
 
 __all__ = ["SamplePlan", "plan_sample_size"]
@@ -24,11 +24,32 @@ class SamplePlan:
         samples for a mean, positives and negatives together for equalized odds, areas and balanced accuracy.
     shows : {"violation", "compliance"}
         What these samples show with the planned power if the values are as assumed.
+    unit : str
+        What `first` and `second` count, such as "positives".
+    first_patients, second_patients : int or None
+        Samples of each group to be collected, among which so many that count are expected: patients, where each is one
+        sample. None where their share is not known: of a rate among positives or negatives, give ``positives=``.
     """
 
     first: int
     second: int
     shows: Literal["violation", "compliance"]
+    unit: str = field(default="samples", repr=False)
+    first_patients: int | None = field(default=None, repr=False)
+    second_patients: int | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """Say it in words, in patients where their number is known."""
+        counted = f"{self.first:,} and {self.second:,} {self.unit}"
+        if None in (self.first_patients, self.second_patients):
+            patients = (
+                "; give positives= for the patients that takes" if self.unit in ("positives", "negatives") else ""
+            )
+        elif self.unit == "samples":
+            return f"{self.first:,} and {self.second:,} patients show {self.shows}"
+        else:
+            patients = f", expected among {self.first_patients:,} and {self.second_patients:,} patients"
+        return f"{counted} show {self.shows}{patients}"
 
 
 def plan_sample_size(
@@ -42,8 +63,8 @@ def plan_sample_size(
     min_value: float | None = None,
     max_mismatch: float | None = None,
     standard_deviation: float | None = None,
-    positives: float = 0.5,
-    correlation: float = -1.0,
+    positives: float | None = None,
+    correlation: float | None = None,
     allocation: float = 1.0,
     cluster_size: float = 1.0,
     intra_cluster_correlation: float = 0.0,
@@ -67,11 +88,13 @@ def plan_sample_size(
         The limit; exactly one of them.
     standard_deviation : float, optional
         Of the value of one sample, above 0, in the metric's unit; means need it.
-    positives : float
-        Share of positives in all groups, in (0, 1), for ``roc_auc``, ``balanced_accuracy`` and ``equalized_odds``.
-    correlation : float
-        Spearman's, of error and uncertainty within a group, in [-1, 1], for ``uncertainty_mismatch``. The default is
-        the worst case, about twice the samples of 0; a record of `audit_uncertainty` on a pilot holds it as "spearman".
+    positives : float, optional
+        Share of positives in all groups, in (0, 1): the prevalence. For ``roc_auc``, ``balanced_accuracy`` and
+        ``equalized_odds``, 0.5 by default; of a rate among positives or negatives it says how many patients to collect.
+    correlation : float, optional
+        Spearman's, of error and uncertainty within a group, in [-1, 1], for ``uncertainty_mismatch``. The default, -1,
+        is the worst case, about twice the samples of 0; a record of `audit_uncertainty` on a pilot holds it as
+        "spearman".
     allocation : float
         Samples of every further group for each one of the first, above 0.
     cluster_size : float
@@ -96,8 +119,8 @@ def plan_sample_size(
     Raises
     ------
     ConfigurationError
-        If an argument is no number, impossible or missing, if the metric is ``expected_calibration_error``, whose bias
-        no argument says, or if the expected values lie on the limit.
+        If an argument is no number, impossible, missing or of no use to the metric, if that is
+        ``expected_calibration_error``, whose bias no argument says, or if the expected values lie on the limit.
 
     Notes
     -----
@@ -123,10 +146,13 @@ def plan_sample_size(
     SamplePlan(first=1100, second=1100, shows='compliance')
     >>> plan_sample_size(metric="roc_auc", first_value=0.9, second_value=0.8, max_difference=0.05)
     SamplePlan(first=742, second=742, shows='violation')
-    >>> plan_sample_size(metric="false_negative_rate", first_value=0.15, max_value=0.1, groups=4)
+    >>> plan = plan_sample_size(metric="FNR", first_value=0.15, max_value=0.1, groups=4, positives=0.1)
+    >>> plan
     SamplePlan(first=419, second=419, shows='violation')
+    >>> print(plan)
+    419 and 419 positives show violation, expected among 4,190 and 4,190 patients
     """
-    asked = design(locals())
+    asked = design(locals(), collects=True)
     first, second = checked_values("first_value", first_value, asked), second_values(second_value, asked)
     several = asked.metric.components
     size = needed_of_components(asked, first, second) if several else needed(asked, first[0], second[0])
@@ -136,11 +162,14 @@ def plan_sample_size(
             f"{values} on {asked.limit_kind} {asked.limit:g} or next to it: no number of samples settles it"
         )
     keeps = all(asked.keeps(a, b) for a, b in zip(first, second, strict=True))
-    least = fewest(asked)
+    first_size, second_size = (math.ceil(max(size * share, fewest(asked))) for share in (1.0, asked.allocation))
     return SamplePlan(
-        first=math.ceil(max(size, least)),
-        second=math.ceil(max(size * asked.allocation, least)),
+        first=first_size,
+        second=second_size,
         shows="compliance" if keeps else "violation",
+        unit=asked.metric.unit,
+        first_patients=to_collect(asked, positives, first_size),
+        second_patients=to_collect(asked, positives, second_size),
     )
 
 

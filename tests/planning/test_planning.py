@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import re
 
 import numpy as np
 import pytest
@@ -658,3 +659,56 @@ def test_both_plans_take_the_same_design():
     assert {*sizes} - {*shown} == {"first_value", "allocation"}
     assert {*shown} - {*sizes} == {"first", "second"}
     assert all(sizes[name] == shown[name] for name in {*sizes} & {*shown})
+
+
+PAIR = {"first_value": 0.2, "second_value": 0.1, "max_difference": 0.05}
+UNREAD = {
+    "accuracy counts all": (
+        PAIR | {"metric": "accuracy", "positives": 0.1},
+        "positives: 0.1 is not asked for accuracy",
+    ),
+    "decisions": (PAIR | {"metric": "PPV", "positives": 0.1}, "what counts are predicted positives, which the model"),
+    "a rate has its own": (PAIR | {"metric": "FNR", "standard_deviation": 0.3}, "standard_deviation: 0.3 is not asked"),
+    "no uncertainty": (PAIR | {"metric": "FNR", "correlation": 0.0}, "correlation: 0.0 is not asked"),
+    "clusters of one": (PAIR | {"intra_cluster_correlation": 0.3}, "clusters of one sample have none"),
+}
+
+
+@pytest.mark.parametrize(("given", "message"), UNREAD.values(), ids=UNREAD)
+def test_what_a_plan_would_ignore_is_refused(given, message):
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as error:
+        plan_sample_size(**given)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_what_samples_show_takes_no_prevalence_where_they_are_counted_by_it():
+    asked = {"metric": "false_negative_rate", "first": 200, "second_value": 0.1, "max_difference": 0.05}
+    with pytest.raises(ConfigurationError, match="what counts are the positives alone"):
+        plan_detectable(**asked, positives=0.1)
+
+
+@pytest.mark.parametrize(
+    ("metric", "positives", "share"),
+    [
+        ("false_negative_rate", 0.1, 0.1),
+        ("sensitivity", 0.25, 0.25),
+        ("false_positive_rate", 0.1, 0.9),
+        ("specificity", 0.3, 0.7),
+    ],
+)
+def test_the_answer_is_in_patients_where_the_prevalence_is_known(metric, positives, share):
+    plan = plan_sample_size(metric=metric, **PAIR, allocation=2.0, positives=positives)
+    alone = plan_sample_size(metric=metric, **PAIR, allocation=2.0)
+    assert (plan.first, plan.second) == (alone.first, alone.second)
+    for counted, patients in ((plan.first, plan.first_patients), (plan.second, plan.second_patients)):
+        assert counted / share - 1e-6 <= patients < counted / share + 1.0
+    assert alone.first_patients is None
+    assert "give positives=" in str(alone)
+    assert f"expected among {plan.first_patients:,} and {plan.second_patients:,} patients" in str(plan)
+
+
+def test_where_every_sample_counts_they_are_the_patients():
+    plan = plan_sample_size(**PAIR)
+    assert (plan.first_patients, plan.second_patients) == (plan.first, plan.second)
+    assert str(plan) == f"{plan.first:,} and {plan.second:,} patients show violation"
+    assert plan_sample_size(metric="precision", **PAIR).first_patients is None
