@@ -17,6 +17,7 @@ from fairness_checks.config.schema import SECTIONS, spec_at
 from fairness_checks.config.yaml_document import UNREAD, Document, KeyPath, Problem
 from fairness_checks.errors import did_you_mean
 from fairness_checks.plain import shorten
+from fairness_checks.question.limits import LIMITS
 
 __all__ = ["EXAMPLE", "EXAMPLES", "near", "schema_problems", "shown_value"]
 
@@ -88,6 +89,9 @@ def near(name: str, other: str) -> bool:
     return bool(difflib.get_close_matches(name, [other], cutoff=0.6))
 
 
+_LIMIT_WORDS = ("limit", "threshold", "tolerance", "max", "maximum", "min", "minimum", "value")
+
+
 def _message(document: Document, detail: ErrorDetails) -> str:
     kind, path, value = detail["type"], detail["loc"], detail["input"]
     last = path[-1] if path else None
@@ -105,6 +109,8 @@ def _message(document: Document, detail: ErrorDetails) -> str:
         expected = "a list of cells, each with a group of every feature, such as [[male, yes]]"
     if kind == "greater_than_equal":
         expected = f"a number of at least {detail['ctx']['ge']:g}"
+    if last == "limit" and path[:1] == ("waivers",) and not isinstance(value, str):
+        expected = f"a kind of limit, such as `limit: max_difference`, and no number: {', '.join(LIMITS)}"
     if expected is None:  # literal_error is the only one known
         expected = f"one of {detail['ctx']['expected']}" if kind == "literal_error" else detail["msg"]
     return f"expected {expected}; found {shown_value(document, path, value)}{_remedy(document, path, value, kind)}"
@@ -113,6 +119,9 @@ def _message(document: Document, detail: ErrorDetails) -> str:
 def _unknown_key(path: KeyPath) -> str:
     parent, key = path[:-1], str(path[-1])
     spec = spec_at(parent)
+    if key.casefold() in _LIMIT_WORDS and spec is not None and (kinds := [k for k in LIMITS if k in spec.model_fields]):
+        example = "max_difference: 0.05" if "max_difference" in kinds else f"{kinds[0]}: 0.02"
+        return f"unknown key; a limit is written by its kind, such as `{example}`; allowed: {', '.join(kinds)}"
     return f"unknown key; {did_you_mean(key, spec.model_fields if spec else ())}"
 
 

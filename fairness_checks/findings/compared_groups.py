@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
+from fairness_checks.inputs.sensitive import how_to_cut
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.plain import printable
 from fairness_checks.question.checks import Check
@@ -103,7 +104,7 @@ def _refuse_continuous(statistics: MeasuredGroups) -> None:
         if len(met) > max(_FEW_VALUES, total / 2):
             raise InvalidPredictions(
                 f"sensitive_features[{feature!r}]: {len(met)} different values among {total:,} samples; more samples "
-                "would bring more groups, none of them large enough. Cut it into bands first (`pandas.cut`)"
+                f"would bring more groups, none of them large enough; {how_to_cut(feature)}"
             )
 
 

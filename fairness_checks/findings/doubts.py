@@ -8,17 +8,24 @@ from collections.abc import Collection
 import numpy as np
 
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.sensitive import SensitiveFeature, how_to_cut
 
 __all__ = ["doubts"]
 
 _OUTCOMES = ("y_true", "y_pred", "y_score", "error", "uncertainty")
 _FEWEST = 30  # different rows, each of them as often as the others by accident
 _PROBED = 8  # rows
+_MANY = 20  # numbers: fewer may be stages, sites or years
 
 
 def doubts(predictions: Predictions) -> tuple[str, ...]:
     """Return what a reader should look at before believing any verdict."""
-    found = (_by_position(predictions), _one_decision(predictions), _multiplied(predictions))
+    found = (
+        _by_position(predictions),
+        _one_decision(predictions),
+        _multiplied(predictions),
+        *map(_uncut, predictions.sensitive_features.values()),
+    )
     return tuple(note for note in found if note is not None)
 
 
@@ -35,6 +42,20 @@ def _by_position(predictions: Predictions) -> str | None:
                 "paired by position: see that both are in one order"
             )
     return None
+
+
+def _uncut(feature: SensitiveFeature) -> str | None:
+    """Say that each number is a group, as each age: hardly any of them is large enough to be judged."""
+    if len(feature.groups) < _MANY or not all(map(_is_number, feature.groups)):
+        return None
+    return f"{feature.name} has {len(feature.groups)} groups, each one number: {how_to_cut(feature.name)}"
+
+
+def _is_number(name: str) -> bool:
+    try:
+        return math.isfinite(float(name))
+    except ValueError:
+        return False
 
 
 def _sides(names: Collection[str]) -> tuple[list[str], list[str]]:

@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +22,9 @@ import numpy.typing as npt
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.encoding import chunks
 from fairness_checks.inputs.frames import is_lazy, library_name
-from fairness_checks.inputs.sensitive import is_missing
+from fairness_checks.inputs.sensitive import is_missing, row_in
 
-__all__ = ["RowLabels", "require_aligned"]
+__all__ = ["RowLabels", "naming_labels", "require_aligned"]
 
 _WHOLE = 'Predictions.from_frame(frame, y_true="label", y_score="p", by=["sex"])'
 
@@ -58,6 +59,19 @@ def require_aligned(parts: Mapping[str, Any], *, whole: str = _WHOLE) -> RowLabe
                 pair = (name for name in indexes if name in (first, other))
                 raise InvalidPredictions(_differing({name: indexes[name] for name in pair}, row))
     return RowLabels(said[first], tuple(said), tuple(default))
+
+
+@contextmanager
+def naming_labels(rows: RowLabels | None) -> Generator[None]:
+    """Add to an error that names a row, by its position, what the row is labelled: the author's table has labels."""
+    try:
+        yield
+    except InvalidPredictions as error:
+        row = row_in(str(error))
+        if rows is None or not rows.labelled or row is None or row >= len(rows.index):
+            raise
+        label = _label(rows.index[row])
+        raise InvalidPredictions(f"{error}; row {row} is labelled {label} in {rows.labelled[0]}") from error.__cause__
 
 
 def _refuse_lazy(name: str, values: Any, *, whole: str = _WHOLE) -> None:

@@ -14,7 +14,7 @@ from scipy import special
 
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_you_mean
 from fairness_checks.inputs.about import read_about
-from fairness_checks.inputs.alignment import RowLabels, require_aligned
+from fairness_checks.inputs.alignment import RowLabels, naming_labels, require_aligned
 from fairness_checks.inputs.classes import read_classes
 from fairness_checks.inputs.frames import read_columns, refuse_arrays
 from fairness_checks.inputs.sensitive import UNNAMED, SensitiveFeature, encode_features
@@ -126,9 +126,10 @@ class Predictions:
         given = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
         rows = require_aligned(given | {"sensitive_features": sensitive_features})
         there = {name: values for name, values in given.items() if values is not None}
-        arrays, class_name = _read_arrays(there, positive, limit)
-        features = encode_features(sensitive_features)
-        _refuse_other_lengths({name: array for name, array in arrays.items() if name in there}, features)
+        with naming_labels(rows):
+            arrays, class_name = _read_arrays(there, positive, limit)
+            features = encode_features(sensitive_features)
+            _refuse_other_lengths({name: array for name, array in arrays.items() if name in there}, features)
         decided: Decisions | None = None if limit is None else "threshold"
         said = {
             "sensitive_features": MappingProxyType(features),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,8 +29,10 @@ __all__ = [
     "code_column",
     "encode_features",
     "first_rows",
+    "how_to_cut",
     "is_missing",
     "refuse_namesakes",
+    "row_in",
 ]
 
 MISSING = "(missing)"
@@ -65,7 +68,25 @@ def first_rows(mask: npt.NDArray[np.bool_], values: np.ndarray | None = None) ->
     """Name the first rows (from 0) where a mask holds, for an error message; of numbers, with what stands there."""
     rows = np.flatnonzero(mask)
     shown = ", ".join(str(row) if values is None else f"{row} ({values[row]!s})" for row in rows[:5].tolist())
-    return f"row {shown}" if rows.size == 1 else f"rows {shown}{', ...' if rows.size > 5 else ''}"
+    found = f"row {shown}" if rows.size == 1 else f"rows {shown}{', ...' if rows.size > 5 else ''}"
+    return f"{found} (by position, from 0)"
+
+
+_NAMED_ROW = re.compile(r"\brows? (\d+)")
+
+
+def row_in(message: str) -> int | None:
+    """Return the first row, from 0, that an error message names; None where it names none."""
+    found = _NAMED_ROW.search(message)
+    return None if found is None else int(found.group(1))
+
+
+def how_to_cut(feature: str) -> str:
+    """Say how a number becomes bands of which each is large enough to be judged."""
+    return (
+        f"cut it into bands: `table['{feature}_band'] = pandas.cut(table['{feature}'], [0, 40, 60, 75, 120])`, "
+        f"and check by {feature}_band"
+    )
 
 
 def encode_features(features: Any) -> dict[str, SensitiveFeature]:
@@ -128,7 +149,7 @@ def _encode(name: str, column: Any) -> SensitiveFeature:
     if len(names) + len(extra) > _MOST_GROUPS:
         raise InvalidPredictions(
             f"{where}: {len(names) + len(extra)} different values; at most {_MOST_GROUPS} groups "
-            f"can be compared. Bin a continuous feature first (age to age bands)"
+            f"can be compared. If it is a number such as an age, {how_to_cut(name)}"
         )
     table = np.full(len(blank) + 1, -1)  # its last entry is where the code -1 leads
     table[:-1][~blank] = place

@@ -23,7 +23,7 @@ def day_problem(waiver: Waiver, today: date) -> str | None:
     if waiver.expires > today + LONGEST:
         return (
             f"runs too long: it expires on {waiver.expires}; a violation is accepted for {LONGEST.days} days at most, "
-            f"until {today + LONGEST}"
+            f"until {today + LONGEST}: write `expires: {today + LONGEST}` or a day before it"
         )
     return None
 

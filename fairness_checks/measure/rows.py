@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
+from fairness_checks.inputs.alignment import naming_labels
 from fairness_checks.inputs.encoding import recode
 from fairness_checks.inputs.group_names import clean, means_missing
 from fairness_checks.inputs.predictions import Predictions
@@ -31,7 +32,8 @@ class Rows:
 
     def __init__(self, predictions: Predictions, by: Sequence[str], missing: Missing = MISSING_IS_ERROR) -> None:
         self.predictions = predictions
-        features = [_complete(predictions.feature(name), missing) for name in by]
+        with naming_labels(predictions.row_labels):
+            features = [_complete(predictions.feature(name), missing) for name in by]
         self._sizes = [len(feature.groups) for feature in features]
         refuse_many(by, math.prod(self._sizes))
         self._codes = [feature.codes for feature in features]
@@ -113,7 +115,8 @@ def without_missing_text(feature: SensitiveFeature, missing: Missing) -> Sensiti
         raise InvalidPredictions(
             f"sensitive_features[{feature.name!r}]: {int(rows.sum())} of {len(rows)} values are the text {name!r}, "
             f"which means a missing value{f': {first_rows(rows)}' if rows.any() else ''}; fill them in, or say what it "
-            f"is: `missing_text: [{name!r}]` for a missing value, `missing_text: []` for a group of that name"
+            f"is under `defaults:` of thresholds.yaml, or as an argument in Python: `missing_text: [{name!r}]` for a "
+            "missing value, `missing_text: []` for a group of that name"
         )
     remaining = [position for position in range(len(feature.groups)) if position not in found]
     table = np.full(len(feature.groups) + 1, -1)
@@ -131,8 +134,8 @@ def _complete(feature: SensitiveFeature, missing: Missing) -> SensitiveFeature:
         absent = feature.codes < 0
         raise InvalidPredictions(
             f"sensitive_features[{feature.name!r}]: {int(absent.sum())} of {len(absent)} values are missing: "
-            f"{first_rows(absent)}; fill them in, or set `missing_sensitive: group` under `defaults:` "
-            "to make them a group of their own"
+            f"{first_rows(absent)}; fill them in, or make them a group of their own, by "
+            "`defaults: {missing_sensitive: group}` in thresholds.yaml, or missing_sensitive='group' in Python"
         )
     if MISSING in feature.groups:
         raise InvalidPredictions(

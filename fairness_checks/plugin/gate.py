@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
+from collections import Counter
 from collections.abc import Collection, Generator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
@@ -112,6 +113,7 @@ class Gate:
         self._answers: dict[str, dict[Question, Answer]] = {}
         self._incomplete: set[str] = set()  # models of which some check could not be made
         self._failures: dict[str, Exception] = {}
+        self._tests: Counter[str] = Counter()  # hand-written ones, by name
         self._shown: list[tuple[str, BaseException | str, str]] = []  # by model: an error, and the test that shows it
         self._deselected: set[tuple[str, Question]] = set()
         self._deselected_waivers: list[Waiver] = []
@@ -292,6 +294,7 @@ class Gate:
             raise usage_error(self._config, str(error)) from None
         if problems := check_names(self.limits, self._models):
             raise usage_error(self._config, "\n".join([*problems, *self._missed(self._models)]))
+        self._tests.update(i.name for i in items if is_fairness_test(i) and not isinstance(i, LimitsTest))
         used = {name for i in items if not isinstance(i, LimitsTest) for name in _fixtures_of(i)}
         items[:] = [i for i in items if not (isinstance(i, UncheckedTest) and i.model in used)]
         if contradicted := [name for name in self.limits.unchecked if name in used]:
@@ -363,6 +366,10 @@ class Gate:
             code = getattr(function, "__code__", None)
             where = f" in {code.co_filename}:{code.co_firstlineno}" if code else ""
             raise ConfigurationError(f"the fixture{where} replaces {replaced}; give one of them another name")
+
+    def name_of(self, item: pytest.Item) -> str:
+        """Return what reports call a hand-written test: its name, or where several have that, its node id."""
+        return item.nodeid if self._tests[item.name] > 1 else item.name
 
     def check_at(self, node: str) -> tuple[str, Check] | None:
         """Return the model and the check that a test is of; None for any other test."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -281,10 +281,26 @@ class FairnessFixture:
         thresholds.yaml unless given; the burden of the command line wins over both.
         """
         __tracebackhide__ = True
-        if self._item.stash.get(DECIDED, False):
-            pytest.fail(f"fairness.audit {TOO_LATE}")
         from fairness_checks.judge.auditing import audit
 
+        gate = self._item.config.stash[GATE]
+        if isinstance(named := arguments.get("metric"), str) and named in gate.metrics:
+            arguments = {**arguments, "metric": gate.metrics[named]}
+        return self._judged("audit", audit, predictions, arguments)
+
+    def audit_uncertainty(self, predictions: Any, **arguments: Any) -> CheckRecord:
+        """Check predictions as `fairness_checks.audit_uncertainty` does, and let the test end as `audit` does."""
+        __tracebackhide__ = True
+        from fairness_checks.judge.auditing import audit_uncertainty
+
+        return self._judged("audit_uncertainty", audit_uncertainty, predictions, arguments)
+
+    def _judged(
+        self, name: str, judge: Callable[..., CheckRecord], predictions: Any, arguments: dict[str, Any]
+    ) -> CheckRecord:
+        __tracebackhide__ = True
+        if self._item.stash.get(DECIDED, False):
+            pytest.fail(f"fairness.{name} {TOO_LATE}")
         gate = self._item.config.stash[GATE]
         settings = gate.settings
         defaults = {
@@ -293,13 +309,11 @@ class FairnessFixture:
             "missing_sensitive": settings.missing_sensitive,
             "missing_text": settings.missing_text,
             "burden_of_proof": settings.burden_of_proof,
-            "model": self._item.name,
+            "model": gate.name_of(self._item),
         }
         burden = {"burden_of_proof": gate.burden} if gate.burden else {}
-        if isinstance(named := arguments.get("metric"), str) and named in gate.metrics:
-            arguments = {**arguments, "metric": gate.metrics[named]}
         with listening(functools.partial(keep, self._item)):
-            record = audit(predictions, **(defaults | arguments | burden))
+            record = judge(predictions, **(defaults | arguments | burden))
         if text := failure(self._item.stash[RECORDS][-1]):  # as it may be shown
             pytest.fail(text)
         return record

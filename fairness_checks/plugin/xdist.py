@@ -403,6 +403,14 @@ class Ledger:
         errors = [node for node in self._failed if node not in self.records]
         for line, verdict in summary_lines(records, verbose=verbose, width=width, told=told, errors=errors):
             terminalreporter.line(line, **({_COLOURS[verdict]: True} if verdict else {}))
+        by_hand = [
+            record for node in self.records if not node.startswith(self._prefix) for record in self.records[node]
+        ]
+        if len(by_hand) > 1:
+            terminalreporter.line(
+                f"hand-written tests: {len(by_hand)} checks, each judged by itself and not adjusted for the others; "
+                f"those of {self._prefix.removesuffix('::')} are, by model"
+            )
         if not verbose and any(record.verdict == "fail" for record in records):
             terminalreporter.line("-v prints the waiver to paste for each failure")
 

@@ -146,7 +146,8 @@ def test_text_that_means_missing_is_refused_until_somebody_says_what_it_is(text)
         audit(predictions, metric="accuracy", by="sex", max_difference=0.1)
     assert str(caught.value) == (
         f"sensitive_features['sex']: 20 of 100 values are the text {text!r}, which means a missing value: rows 80, 81, "
-        f"82, 83, 84, ...; fill them in, or say what it is: `missing_text: [{text!r}]` for a missing value, "
+        f"82, 83, 84, ... (by position, from 0); fill them in, or say what it is under `defaults:` of "
+        f"thresholds.yaml, or as an argument in Python: `missing_text: [{text!r}]` for a missing value, "
         "`missing_text: []` for a group of that name"
     )
 

@@ -434,11 +434,12 @@ BAD = {
     ),
     "score-nan-single": (
         lambda: Predictions([0, 1, 1], y_score=np.array([0.1, np.nan, 0.2], dtype=np.float32), **TWO),
-        "y_score: 1 of 3 values is NaN: row 1; fill them in, or leave these samples out of every array",
+        "y_score: 1 of 3 values is NaN: row 1 (by position, from 0); fill them in, or leave these samples out "
+        "of every array",
     ),
     "cluster-none": (
         lambda: Predictions([0, 1, 1], [0, 1, 1], cluster=["a", None, "b"], **TWO),
-        "cluster: 1 of 3 values is missing (None or NaN): row 1; give each an id of its own",
+        "cluster: 1 of 3 values is missing (None or NaN): row 1 (by position, from 0); give each an id of its own",
     ),
     "error-infinite": (  # leaving out what diverged would hide it
         lambda: Predictions(error=[0.1, np.inf, 0.2], **TWO),
@@ -446,7 +447,8 @@ BAD = {
     ),
     "too-many-groups": (
         lambda: Predictions([0, 1] * 501, [0, 1] * 501, sensitive_features={"age": np.linspace(0, 1, 1002)}),
-        "sensitive_features['age']: 1002 different values; at most 1000 groups can be compared. Bin a continuous",
+        "sensitive_features['age']: 1002 different values; at most 1000 groups can be compared. If it is a "
+        "number such as an age, cut it into bands",
     ),
 }
 
@@ -467,7 +469,8 @@ def test_only_the_first_bad_rows_are_listed():
     labels = np.zeros(1_000)
     labels[100:] = np.nan
     with pytest.raises(
-        InvalidPredictions, match=r"900 of 1000 values are NaN: rows 100, 101, 102, 103, 104, \.\.\.; fill"
+        InvalidPredictions,
+        match=r"900 of 1000 values are NaN: rows 100, 101, 102, 103, 104, \.\.\. \(by position, from 0\); fill",
     ):
         Predictions(labels, labels, sensitive_features=np.zeros(1_000))
 

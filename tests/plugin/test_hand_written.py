@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
 from fairness_checks import CheckRecord
@@ -335,3 +337,50 @@ def test_a_fixture_that_pytest_does_not_see_coming_says_so(project, options):
     else:
         assert result.parseoutcomes() == {"failed": 1}
         assert "mark the test with @pytest.mark.fairness" in result.stdout.str()
+
+
+UNCERTAIN = """
+import numpy as np
+from fairness_checks import Predictions
+
+
+def two(spread):
+    rng = np.random.default_rng(0)
+    error = np.concatenate([1.0 + rng.random(80), rng.random(80)])
+    uncertainty = error if spread else rng.random(160)
+    return Predictions(error=error, uncertainty=uncertainty, sensitive_features={"skin": ["d"] * 80 + ["l"] * 80})
+
+
+def test_warns(fairness):
+    fairness.audit_uncertainty(two(True), by="skin", max_mismatch=0.2)
+
+
+def test_silent(fairness):
+    fairness.audit_uncertainty(two(False), by="skin", max_mismatch=0.2)
+"""
+
+
+def test_an_uncertainty_is_audited_as_the_rest_is(project):
+    project.limits("fair_model")
+    project.write("test_mine.py", UNCERTAIN)
+    result = project.gate("-v")
+    assert result.parseoutcomes() == {"passed": 2, "failed": 1}
+    assert "hand-written tests: 2 checks, each judged by itself and not adjusted for the others" in result.stdout.str()
+
+
+def test_one_hand_written_check_has_no_others(project):
+    project.limits("fair_model")
+    project.write("test_mine.py", project.passing("test_mine"))
+    assert "not adjusted for the others" not in project.gate().stdout.str()
+
+
+def test_tests_of_one_name_are_kept_apart(project):
+    project.limits("fair_model")
+    for folder in ("a", "b"):
+        project.write(f"{folder}/__init__.py", "")
+        project.write(f"{folder}/test_mine.py", project.passing("test_mine"))
+    project.write("test_other.py", project.passing("test_alone"))
+    project.gate("--junitxml=junit.xml", "-o", "junit_family=xunit1")
+    cases = ET.parse(project.path / "junit.xml").iter("testcase")
+    models = sorted(filter(None, (project.properties(case).get("fairness.model") for case in cases)))
+    assert models == ["a/test_mine.py::test_mine", "b/test_mine.py::test_mine", "fair_model", "test_alone"]
