@@ -6,7 +6,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from fairness_checks.config.export import limits_yaml
 from fairness_checks.config.loading import GateConfig, ModelChecks, check_names, load_config, parse_config
 from fairness_checks.errors import ConfigurationError, FairnessError, did_you_mean
 from fairness_checks.inputs.source import STDIN, Source
+from fairness_checks.inputs.text_columns import as_number
 from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.file_auditing import FileAudit
 from fairness_checks.plain import printable
@@ -27,6 +28,8 @@ from fairness_checks.report.text import laid_out, record_text, waiver_lines
 from fairness_checks.storage.files import MOST, read_regular, write_atomically
 
 __all__ = ["audit"]
+
+_MANY = 20  # groups that are numbers: hardly codes any more
 
 
 def audit(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
@@ -45,6 +48,7 @@ def audit(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
     except (FairnessError, ValueError) as error:
         sys.stderr.write("".join(f"fairness-checks audit: {line}\n" for line in _lines(error, parsed)))
         return 2
+    sys.stderr.writelines(f"fairness-checks audit: {line}\n" for line in _continuous(found, parsed))
     _print(parsed, found)
     return found.exit_code
 
@@ -52,7 +56,20 @@ def audit(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
 def _lines(error: Exception, parsed: argparse.Namespace) -> list[str]:
     """Return what an error says, each line once, in words of the command line where that asked."""
     lines = [printable(line) for line in str(error).splitlines()]
-    return lines if parsed.config is not None else list(dict.fromkeys(map(as_options, lines)))
+    lines = lines if parsed.config is not None else list(dict.fromkeys(map(as_options, lines)))
+    own = ["a metric of your own: no conftest.py is read here; judge it by pytest --fairness"]
+    return lines + (own if any("@fairness_metric" in line for line in lines) else [])
+
+
+def _continuous(found: FileAudit, parsed: argparse.Namespace) -> Iterator[str]:
+    """Yield a note of each feature that is a number of many values, and how it is cut into bands."""
+    for name, groups in sorted(found.groups.items()):
+        numbers = sorted(number for group in groups if (number := as_number(group)) is not None)
+        if len(groups) > _MANY and len(numbers) == len(groups):
+            edges = [f"{numbers[len(numbers) * part // 3]:g}" for part in (1, 2)]
+            of_file = f"bins: {{{name}: [{', '.join(edges)}]}} under its `source:`"
+            how = of_file if parsed.config is not None else f"--bins {name}={','.join(edges)}"
+            yield printable(f"note: {name} has {len(groups)} values, each a group; to cut it into bands: {how}")
 
 
 def _asked(parsed: argparse.Namespace) -> tuple[GateConfig, bytes, list[ModelChecks]]:

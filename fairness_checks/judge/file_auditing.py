@@ -60,6 +60,7 @@ class FileAudit:
     today: date = field(default_factory=date.today)
     started: str = field(default_factory=now)
     complete: bool = False  # whether every model was judged
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of each feature that was read
     errors: dict[str, str] = field(default_factory=dict)  # by name as a test: why a check or a waiver fails the run
     _models: list[ModelEvidence] = field(default_factory=list)
 
@@ -90,6 +91,7 @@ class FileAudit:
         """Read each model's file, and judge it; raise FairnessError where a file cannot be read."""
         read = [(model, predictions_of_file(self.limits, model, stdin)) for model in models]
         for model, predictions in read:
+            self.groups |= {name: feature.groups for name, feature in predictions.sensitive_features.items()}
             self._judge(model, predictions)
         self.complete = True
 

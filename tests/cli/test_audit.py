@@ -192,6 +192,7 @@ def test_all_mistakes_are_told_at_once_and_each_once(run):
         "--alpha",
         "--max-difference",
         "--metric",
+        "a metric of your own",
     ]
 
 
@@ -271,6 +272,34 @@ def test_what_the_page_shows_is_what_comes_out(run, tmp_path):
                 shown += 1
                 assert out == page[place + 1][1]
     assert shown == 2
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_feature_of_many_numbers_gets_the_advice_to_cut_it(run, tmp_path, by_file):
+    if by_file:
+        source = "{file: p.csv, y_true: died, y_score: risk}"
+        checks = "[{metric: accuracy, by: age, min_value: 0.1}]"
+        (tmp_path / "t.yaml").write_text(f"version: 1\nmodels: {{a: {{source: {source}, subgroups: {checks}}}}}\n")
+        _, _, err = run("--config", "t.yaml")
+        how = "bins: {age: [40, 60]} under its `source:`"
+    else:
+        _, _, err = run(*BASIC, "--by", "age")
+        how = "--bins age=40,60"
+    assert err == f"fairness-checks audit: note: age has 60 values, each a group; to cut it into bands: {how}\n"
+    assert run(*BASIC, "--by", "age", "--bins", "age=40,60")[2] == ""
+
+
+def test_names_of_the_clinic_are_taken_and_own_metrics_are_for_pytest(run):
+    code, out, _ = run(*BASIC, "--metric", "Sensitivity", "--json")
+    assert (code, [record["metric"] for record in json.loads(out)["records"]]) == (
+        0,
+        ["accuracy", "true_positive_rate"],
+    )
+    code, _, err = run(*BASIC, "--metric", "my_own")
+    assert code == 2
+    assert err.splitlines()[-1] == (
+        "fairness-checks audit: a metric of your own: no conftest.py is read here; judge it by pytest --fairness"
+    )
 
 
 def test_help_says_every_kind_of_limit():
