@@ -148,6 +148,7 @@ def _print(parsed: argparse.Namespace, found: FileAudit) -> None:
         errors = [{"check": test, "error": text} for test, text in found.errors.items()]
         records = [record.plain() for record in found.records]
         document = {"exit_code": found.exit_code, "records": records, "errors": errors}
+        document |= {"not_judged": [model.name for model in found.left_out]}
         sys.stdout.write(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
         return
     width = max(shutil.get_terminal_size((WIDTH, 24)).columns, LEAST)
@@ -158,6 +159,9 @@ def _print(parsed: argparse.Namespace, found: FileAudit) -> None:
         sys.stdout.write(f"\n{lines}" if number else lines)
     summary = summary_lines(found.records, verbose=parsed.verbose, width=width, told=True, errors=list(found.errors))
     sys.stdout.writelines(f"{line}\n" for line, _ in summary)
+    if found.left_out:
+        names = ", ".join(model.name for model in found.left_out)
+        sys.stdout.write(f"\nnot judged: {printable(names)}\n")
     counts = [f"{number} {verdict}" for verdict, number in totals(found.records).items()]
     counts += [f"{len(found.errors)} in error"] if found.errors else []
     sys.stdout.write(f"\n{', '.join(counts)}: exit code {found.exit_code}\n")

@@ -176,7 +176,8 @@ def limits_data(parsed: argparse.Namespace) -> dict[str, Any]:
 
 
 def _distinct(features: Sequence[list[str]]) -> list[list[str]]:
-    return [by for at, by in enumerate(features) if by not in features[:at]]
+    """Return each set of features once: [sex, age] and [age, sex] make the same groups."""
+    return [by for at, by in enumerate(features) if sorted(by) not in map(sorted, features[:at])]
 
 
 def _split(text: str) -> list[str]:

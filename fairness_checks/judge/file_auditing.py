@@ -81,6 +81,12 @@ class FileAudit:
         return [record for record in self.records if turns_red(record.verdict, record.burden_of_proof)]
 
     @property
+    def left_out(self) -> list[ModelChecks]:
+        """Models of the file of limits that were not judged."""
+        there = {model.model for model in self._models}
+        return [model for model in self.limits.models if model.name not in there]
+
+    @property
     def exit_code(self) -> int:
         """1 where something failed, or the audit did not come to its end, as under pytest."""
         if self.failures or self.errors or not self.complete:
@@ -123,11 +129,9 @@ class FileAudit:
     def evidence(self, commit: str | None) -> Evidence:
         """Return the evidence of the audit, or of what there is of it."""
         name = self.limits.document.source
-        there = {model.model for model in self._models}
         left_out = {
             f"{name}::{check_name(model.name, entry.check)}": DESELECTED
-            for model in self.limits.models
-            if model.name not in there
+            for model in self.left_out
             for entry in model.checks
         }
         failures = [FailureEvidence(test=f"{name}::{test}", text=text) for test, text in sorted(self.errors.items())]

@@ -226,6 +226,7 @@ def test_limits_of_a_file_with_the_columns_of_the_command(run, tmp_path, capsys)
     (tmp_path / "sub" / "t.yaml").write_text(f"version: 1\nmodels:\n  a: {{{source}, {check}}}\n  b: {{{check}}}\n")
     code, out, _ = run("p.csv", "--config", "sub/t.yaml", "--model", "a", "-v", "--report", "out")
     assert code == 1
+    assert "\nnot judged: b\n" in out
     assert "file: p.csv" in out  # where the shell says, not beside the file of limits
     assert "  - {model: a, metric: accuracy, by: [sex]" in out or "To accept this for a time" in out
     evidence = json.loads((tmp_path / "out" / "evidence.json").read_text())
@@ -300,6 +301,16 @@ def test_names_of_the_clinic_are_taken_and_own_metrics_are_for_pytest(run):
     assert err.splitlines()[-1] == (
         "fairness-checks audit: a metric of your own: no conftest.py is read here; judge it by pytest --fairness"
     )
+
+
+def test_groups_that_are_asked_for_twice_are_checked_once_whatever_the_model_is_called(run, tmp_path):
+    (tmp_path / "my: [file].csv").write_text(CSV)
+    asked = ("my: [file].csv", *BASIC[1:], "--by", "sex", "--by", "age,sex", "--by", "sex,age", "--bins", "age=40")
+    code, out, _ = run(*asked, "--json")
+    assert (code, [record["by"] for record in json.loads(out)["records"]]) == (0, [["sex"], ["age", "sex"]])
+    assert json.loads(out)["not_judged"] == []
+    code, _, err = run(*asked, "--min-value", "2")
+    assert (code, err) == (2, "fairness-checks audit: --min-value: 2 is impossible; allowed: 0 < min_value <= 1\n")
 
 
 def test_help_says_every_kind_of_limit():
