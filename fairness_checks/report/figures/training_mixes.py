@@ -435,7 +435,8 @@ def _allowed(record: CheckRecord, lowest: float) -> tuple[float, float] | None:
     """Return from where to where the gap of every mix is allowed; None where the limit is on something else."""
     if record.gap != "each_mix" or record.limit_kind not in ("max_difference", "max_mismatch"):
         return None
-    return (-record.limit if lowest < 0.0 else 0.0), record.limit
+    least = lowest if record.limit_kind == "max_mismatch" else -record.limit  # of a mismatch one side alone is limited
+    return (least if lowest < 0.0 else 0.0), record.limit
 
 
 def _drawn_gap(canvas: Canvas, scale: Scale, y: float, row: _GapRow, allowed: tuple[float, float] | None) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 
@@ -189,3 +192,21 @@ def test_another_feature_set_is_named():
     other = "few" if shown == "all" else "all"
     for draw in (sweep, sweep_gaps):
         assert f"features {shown}; not drawn: {other}." in " ".join(draw(record, statistics, "k").notes)
+
+
+def test_of_a_mismatch_one_side_alone_is_limited():
+    record, statistics = judged(("f", "m"), TWO, lambda *_: None, metric="uncertainty_mismatch")
+    turned = dataclasses.replace(statistics.results, results=tuple(map(_turned, statistics.results.results)))
+    root = drawn(sweep_gaps(record, Swept(turned, statistics.plan), "k"))
+    strips = [part.get("d") for part in root.iter() if part.get("stroke-linecap")]
+    lowest = min(float(x) for strip in strips for x in re.findall(r"M([\d.]+)", strip))
+    for band in (part for part in root.iter() if part.tag.endswith("rect")):
+        assert float(band.get("x")) == pytest.approx(lowest, abs=0.02)
+
+
+def _turned(result):
+    """The same training, whose uncertainty tells the groups apart better than its errors do."""
+    pairs = tuple(
+        dataclasses.replace(pair, error_auc=pair.uncertainty_auc, uncertainty_auc=0.9) for pair in result.pairs
+    )
+    return dataclasses.replace(result, pairs=pairs)
