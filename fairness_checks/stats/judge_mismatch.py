@@ -71,13 +71,15 @@ class MismatchPairs:
         )
         self._of_both = (self._of_error + self._of_uncertainty - whole) / 2.0  # covariance of the two areas
         least = 0.25 / (self._m * self._n) ** 2  # half a step of an area
-        by_error, by_uncertainty = ((x.take(place) * (self._m**-2 + self._n**-2)) for x in (of_error, of_uncertainty))
+        of_chance = self._m**-2 + self._n**-2
+        by_error, by_uncertainty = (x.take(place) * of_chance for x in (of_error, of_uncertainty))
         self._least = np.maximum(by_error + by_uncertainty, least)
 
         everyone = np.arange(len(self.first))
         self.error, self.freedom = self._spread(whole, self._least, everyone)
         error, freedom = self._spread(self._of_error, np.maximum(by_error, least), everyone)
         self._worse = (self.error_auc - 0.5) / error, freedom
+        self._move()
         # Exact where it can decide: below the level, and where errors may say which group is worse.
         p = normal_tail(self._worse[0])
         some = ~(p > max(enough, BY_ERRORS) * (1.0 + ROUNDED))
@@ -97,6 +99,19 @@ class MismatchPairs:
             self._fewest = max(fewest - 1.0, 1.0) if alone else 1.0
         self.largest = 1.0
         self.step = min(2e-5, 1e-3 * float(self.error.max()))
+
+    def _move(self) -> None:
+        """Divide variances by the areas' A (1 - A), and covariances by their roots: what they are moved by."""
+        # No area is taken to be nearer to 0 or 1 than half a unit of its smaller group: its variance can be moved too.
+        # No variance at any margin is wider than at two areas of 1/2, or than there and at an end.
+        inwards = self._inwards = 0.5 / (np.minimum(self._m, self._n) + 1.0)
+        areas = self.error_auc, self._uncertainty_auc
+        shape_a, shape_b = (_shape(np.minimum(np.maximum(x, inwards), 1.0 - inwards)) for x in areas)
+        self._of_error, self._of_uncertainty = self._of_error / shape_a, self._of_uncertainty / shape_b
+        self._of_both = self._of_both / np.sqrt(shape_a * shape_b)
+        error, uncertainty, both = (x.sum(axis=0) for x in (self._of_error, self._of_uncertainty, self._of_both))
+        widest = (np.maximum(error, 0.0) + np.maximum(uncertainty, 0.0)) / 4.0 + np.maximum(-both, 0.0) / 2.0
+        self._widest = np.sqrt(np.maximum(widest, self._least)) * (1.0 + ROUNDED)
 
     def _spread(self, parts: Array, least: Array, index: np.ndarray) -> tuple[Array, Array]:
         """Return standard errors and degrees of freedom of some pairs, of variances in parts of shape (3, ..., b)."""
@@ -137,19 +152,19 @@ class MismatchPairs:
 
     def _moved_by(self, index: np.ndarray) -> tuple[Array, Array, Array, Array]:
         """Return what multiplies A (1 - A), and its root, in the variance; and how near areas come to 0."""
-        # Shapes (3, b) of the parts, (b,). No area is taken to be nearer to 0 or 1 than half a unit of its smaller
-        # group: its variance can be moved too.
-        inwards = 0.5 / (np.minimum(self._m, self._n)[index] + 1.0)
-        areas = self.error_auc[index], self._uncertainty_auc[index]
-        shape_a, shape_b = (_shape(np.minimum(np.maximum(x, inwards), 1.0 - inwards)) for x in areas)
-        of_error, of_uncertainty = self._of_error[:, index] / shape_a, self._of_uncertainty[:, index] / shape_b
-        return of_error, of_uncertainty, self._of_both[:, index] / np.sqrt(shape_a * shape_b), inwards
+        # Shapes (3, b) of the parts, (b,).
+        parts = (x.take(index, axis=1) for x in (self._of_error, self._of_uncertainty, self._of_both))
+        return *parts, self._inwards[index]
 
     def violation(self, index: np.ndarray, tolerance: float) -> Array:
         """p-values of H0 "the errors are not worse, or the mismatch keeps the tolerance"; both directions count."""
-        # Where the errors alone do not prove it, and others do, a lower bound: what the errors say.
+        # Where the errors alone do not prove it, or the mismatch does not exceed the tolerance, and others do, a lower
+        # bound: what the errors say, or 1/2.
         p: Array = self.p_not_worse[index].copy()
-        asked = (p < self.enough) | (self.disparity[index] >= self.disparity.max() - self.step)
+        disparity = self.disparity[index]
+        within = disparity <= tolerance
+        asked = ((p < self.enough) & ~within) | (disparity >= self.disparity.max() - self.step)
+        p[within] = np.maximum(p[within], 0.5)
         p[asked] = np.maximum(p[asked], self._beyond(index[asked], tolerance, self.enough))
         if 2.0 * p[asked].min(initial=1.0) > self.enough:  # up to twice the smallest counts among several pairs
             p = np.maximum(upper_tail(*(x[index] for x in self._worse)), self._beyond(index, tolerance))
@@ -165,17 +180,28 @@ class MismatchPairs:
         # Of many pairs only the largest is exact, and on which side of the level each lies.
         if len(index) <= _FEW or self._fewest <= 0.0:
             return self._compliance(index, tolerance)
-        (least, most), (_, turned) = self._between(index, (tolerance, -tolerance))
-        turned = -turned  # the errors may exclude this turn instead
-        largest = float(self._compliance(index[[most.argmin()]], tolerance)[0])
-        by_errors = self.p_not_worse[index] / BY_ERRORS
+        by_errors, p = self.p_not_worse[index] / BY_ERRORS, np.zeros(len(index))
 
-        def may_exceed(p: float) -> np.ndarray:
-            other_turn = (by_errors > p) & (turned <= farthest((1.0 - BY_ERRORS) * p, self._fewest))
+        def may_exceed(p: float, some: np.ndarray, least: Array, turned: Array) -> np.ndarray:
+            """Say which p-values may be as large, of statistics that are at least so large in either turn."""
+            other_turn = (by_errors[some] > p) & (turned <= farthest((1.0 - BY_ERRORS) * p, self._fewest))
             return np.asarray((least <= farthest(p, self._fewest)) | other_turn)
 
-        p = normal_tail(most)
-        some = may_exceed(largest) | (may_exceed(self.enough) & (p <= self.enough * (1.0 + ROUNDED)))
+        # Most comply clearly, however wide their variances are.
+        everyone, widest = np.arange(len(index)), self._widest[index]
+        clearly, turned = (tolerance - self.disparity[index]) / widest, (tolerance + self.disparity[index]) / widest
+        most_doubtful = clearly.argmin()
+        p[most_doubtful] = self._compliance(index[[most_doubtful]], tolerance)[0]
+        known = min(float(p[most_doubtful]), self.enough, 0.5)
+        left = np.flatnonzero(may_exceed(known, everyone, clearly, turned))
+        if left.size == 0:
+            return p
+        (least, most), (_, turned) = self._between(index[left], (tolerance, -tolerance))
+        turned = -turned  # the errors may exclude this turn instead
+        largest = float(self._compliance(index[left[[most.argmin()]]], tolerance)[0])
+        p[left] = normal_tail(most)
+        in_doubt = may_exceed(self.enough, left, least, turned) & (p[left] <= self.enough * (1.0 + ROUNDED))
+        some = left[may_exceed(largest, left, least, turned) | in_doubt]
         p[some] = self._compliance(index[some], tolerance)
         return p
 

@@ -24,6 +24,8 @@ __all__ = ["FEWEST", "MismatchStatistics", "comes_first", "mismatch_by_group", "
 
 FEWEST = 10  # samples, or clusters, of a group from which on a test at a margin keeps its level
 _AT_ONCE = 131_072  # numbers of a table
+_PLACEMENTS_AT_ONCE = 524_288  # whole numbers: a few calls a group, which cost as much as what they do
+_FEWEST_ROWS = 64  # of a table whose sums of products fit 32 bits
 _MANY = 16  # groups, from which on a sample's placements among them are long enough to be summed as they lie
 _EQUAL = 1e-12  # areas this close to 1/2 are 1/2: a mean of shares of pairs is rounded
 
@@ -58,6 +60,8 @@ class MismatchStatistics:
     def take(self, order: Sequence[int]) -> MismatchStatistics:
         """Return the groups at the given positions; -1 stands for an empty group."""
         at = np.asarray(order, dtype=np.intp)
+        if np.array_equal(at, np.arange(len(self.units))):
+            return self
 
         def of(table: npt.NDArray[Any], empty: float) -> npt.NDArray[Any]:
             return np.asarray(
@@ -203,8 +207,10 @@ def _moments(ranks: Sequence[Ranks], members: slice, n: Integers) -> tuple[Array
     """Return means, and sums of squared deviations, of one group's placements among independent samples."""
     # Shapes (2, G): of errors and uncertainties; (3, G): of their difference, errors and uncertainties. Sums of whole
     # numbers, nearly always without any rounding.
-    count, step = members.stop - members.start, max(_AT_ONCE // len(n), 1)
-    kept: type[np.number[Any]] = np.int32 if step * (2 * int(n.max())) ** 2 < 2**31 else np.float64
+    count, step = members.stop - members.start, max(_PLACEMENTS_AT_ONCE // len(n), 1)
+    fitting = (2**31 - 1) // (2 * int(n.max())) ** 2  # rows, whose sums of products are below 2^31
+    kept: type[np.number[Any]] = np.int32 if fitting >= min(_FEWEST_ROWS, step) else np.float64
+    step = min(step, fitting) if kept is np.int32 else step
     sums, products = np.zeros((2, len(n))), np.zeros((3, len(n)))
     for start in range(members.start, members.stop, step):
         some = slice(start, min(start + step, members.stop))
@@ -218,6 +224,8 @@ def _moments(ranks: Sequence[Ranks], members: slice, n: Integers) -> tuple[Array
 
 def _spread_out(present: Integers, groups: int, table: npt.NDArray[Any], empty: float) -> npt.NDArray[Any]:
     """Return a table of the groups that are present as one of all groups."""
+    if len(present) == groups:
+        return table
     result = np.full((groups, groups), empty, dtype=table.dtype)
     result[np.ix_(present, present)] = table
     return result

@@ -57,6 +57,7 @@ class Ranks:
         self._below, self._upto = np.append(0, ends[:-1] + 1)[run], (ends + 1)[run]
         # Of every so many samples in order how many of each group came before; the last few are counted one by one.
         self._every = min(max(groups // _COUNTED, 1), 4 * _COUNTED)
+        self._earlier = np.tri(self._every, k=-1, dtype=np.bool_)  # within so many: which come before each
         # Where few values are equal, those equal to a sample are counted one by one as well.
         longest = int(np.diff(ends, prepend=-1).max())
         self._short, self._tied = self._every > 1 and longest <= self._every, longest > 1
@@ -78,22 +79,36 @@ class Ranks:
     def placements(self, members: slice) -> npt.NDArray[np.int32]:
         """Twice the samples of each group that some samples exceed; a tie counts half; shape (members, G)."""
         below, upto = self._below[members], self._upto[members]
-        found = self._before[below // self._every]
+        row = np.arange(0, len(below) * self._before.shape[1], self._before.shape[1])
+        found = self._before.take(below // self._every, axis=0)
+        flat = found.reshape(-1)
         if self._short:
-            self._count(found, below - below % self._every, below, 2)
-            found[np.arange(len(found)), self._code.reshape(-1)[below]] += 1
+            self._count_before(flat, row, below, 2)
+            _add(flat, row + self._code.reshape(-1).take(below), 1)
             if self._tied:
-                self._count(found, below + 1, upto, 1)
-            return np.asarray(found, dtype=np.int32)
-        found += self._before[upto // self._every]
+                self._count_between(flat, row, below + 1, upto)
+            return found.astype(np.int32)
+        found += self._before.take(upto // self._every, axis=0)
         for place in (below, upto) if self._every > 1 else ():
-            self._count(found, place - place % self._every, place, 1)
-        return np.asarray(found, dtype=np.int32)
+            self._count_before(flat, row, place, 1)
+        return found.astype(np.int32)
 
-    def _count(self, found: Counts, start: Integers, end: Integers, weight: int) -> None:
+    def _count_before(self, flat: Counts, row: Integers, place: Integers, weight: int) -> None:
+        """Count samples one by one, from the last block that was counted to a place in the order of values."""
+        # `row` is where the counts of each sample start, in the flat table.
+        block, within = np.divmod(place, self._every)
+        at = self._code.take(block, axis=0)
+        at += row[:, None]
+        _add(flat, at.reshape(-1).take(np.flatnonzero(self._earlier.take(within, axis=0))), weight)
+
+    def _count_between(self, flat: Counts, row: Integers, start: Integers, end: Integers) -> None:
         """Count samples one by one, from a start to an end in the order of values for each row."""
-        lengths = end - start
-        row = np.repeat(np.arange(len(start)), lengths)
-        place = np.arange(len(row)) + np.repeat(start - np.cumsum(lengths) + lengths, lengths)
-        at = row * found.shape[1] + self._code.reshape(-1)[place]
-        np.add.at(found.reshape(-1), at, found.dtype.type(weight))  # of the same type: forty times as fast
+        some = np.flatnonzero(end > start)
+        lengths = (end - start)[some]
+        place = np.arange(int(lengths.sum())) + np.repeat(start[some] - np.cumsum(lengths) + lengths, lengths)
+        _add(flat, np.repeat(row[some], lengths) + self._code.reshape(-1).take(place), 1)
+
+
+def _add(flat: Counts, at: Integers, weight: int) -> None:
+    """Add a weight at each of some places, at one as often as it is there."""
+    np.add.at(flat, at, flat.dtype.type(weight))  # of the same type: forty times as fast

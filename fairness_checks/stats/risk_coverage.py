@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -10,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.ranks import floats, in_groups, run_ends, same_length
+from fairness_checks.stats.ranks import floats, in_groups, same_length
 from fairness_checks.typing import Array
 
 __all__ = ["PARTS", "UncertaintyWarning", "part_sizes", "warning_by_group"]
 
+Integers = npt.NDArray[np.int64]
 
 PARTS = 10
 """Equal parts of a group, from its most certain samples on."""
@@ -78,55 +80,74 @@ def warning_by_group(
     # codes, error, uncertainty, clusters: (n,); code -1 leaves a sample out, nan is a ValueError.
     codes, error, uncertainty = in_groups(codes, groups), floats("error", error), floats("uncertainty", uncertainty)
     same_length(codes=codes, error=error, uncertainty=uncertainty)
-    counted = np.flatnonzero(codes >= 0)
-    mine, error, uncertainty = codes[counted], error[counted], uncertainty[counted]
-    bounds = np.append(0, np.cumsum(np.bincount(mine, minlength=groups)))
-    by_error, by_uncertainty = np.lexsort((error, mine)), np.lexsort((uncertainty, mine))
+    # Codes of 16 bits are sorted by radix, in linear time; a group's values are then sorted where the cache holds them.
+    narrow = codes.astype(np.int16 if groups < 2**15 else np.int64)
+    rows = np.argsort(narrow, kind="stable")[int((codes < 0).sum()) :]
+    error, uncertainty = error[rows], uncertainty[rows]
+    clusters = None if clusters is None else clusters[rows]
+    sizes = np.bincount(narrow[rows], minlength=groups)
+    bounds = np.append(0, np.cumsum(sizes)).tolist()
+    by_error, by_uncertainty = np.empty((2, len(rows)), dtype=np.intp)
+    for start, end in pairwise(bounds):
+        for order, values in ((by_error, error), (by_uncertainty, uncertainty)):
+            order[start:end] = values[start:end].argsort(kind="stable") + start
+
+    first = np.repeat(np.cumsum(sizes) - sizes, sizes)  # where each sample's group starts
+    best, seen, certain = error[by_error], error[by_uncertainty], uncertainty[by_uncertainty]
+    rank, so_many = np.empty(len(rows)), np.arange(1.0, len(rows) + 1.0) - first
+    rank[by_error] = _ranks(best, first)
+    of_error, of_uncertainty, shared = rank[by_uncertainty], _ranks(certain, first), _shared(seen, certain, first)
     result, parts = np.full((4, groups), np.nan), np.full((2, groups, PARTS), np.nan)
     units = np.zeros((groups, PARTS), dtype=np.int64)
-    rank = np.empty(len(mine))  # of the error, within the group
     for group, (start, end) in enumerate(pairwise(bounds)):
         if start == end:
             continue
-        best, seen = by_error[start:end], by_uncertainty[start:end]
-        rank[best] = _ranks(error[best])
-        shared = _shared(error[seen], uncertainty[seen])
-        area = _area(shared)
+        mine = slice(start, end)
+        # The mean error of the first k samples, averaged over k.
+        area, least = (_mean(x[mine].cumsum() / so_many[mine]) for x in (shared, best))
         # Both areas are means of the same errors; what rounding leaves below zero is none.
-        excess = max(area - _area(error[best]), 0.0)
-        result[:, group] = _correlation(rank[seen], _ranks(uncertainty[seen])), area, excess, error[seen].mean()
-        sizes = part_sizes(end - start)
-        firsts = np.cumsum(sizes) - sizes
-        own = None if clusters is None else clusters[counted][seen]
-        held = sizes if own is None else [len(np.unique(own[at : at + n])) for at, n in zip(firsts, sizes, strict=True)]
-        if np.min(held) >= _FEWEST:
+        found = _correlation(of_error[mine], of_uncertainty[mine]), area, max(area - least, 0.0), _mean(seen[mine])
+        result[:, group] = found
+        part = part_sizes(end - start)
+        firsts = np.cumsum(part) - part
+        own = None if clusters is None else clusters[by_uncertainty[mine]]
+        held = part if own is None else [len(np.unique(own[at : at + n])) for at, n in zip(firsts, part, strict=True)]
+        if min(held) >= _FEWEST:
             units[group] = held
-            parts[:, group] = [np.add.reduceat(values, firsts) / sizes for values in (shared, uncertainty[seen])]
+            parts[:, group] = [np.add.reduceat(values[mine], firsts) / part for values in (shared, certain)]
     (spearman, area_of, excess_of, mean_of), (error_of, uncertainty_of) = result, parts
     return UncertaintyWarning(spearman, area_of, excess_of, mean_of, error_of, uncertainty_of, units)
 
 
-def _ranks(values: Array) -> Array:
-    """Mean ranks, from 1, of sorted values."""
-    ends = run_ends(values)
-    lengths = np.diff(ends, prepend=-1)
-    return np.repeat(ends + 1.5 - lengths / 2.0, lengths)
+def _runs(values: Array, first: Integers) -> tuple[Integers, Integers]:
+    """Return the last position and the length of each run of equal values, sorted within each group."""
+    if len(values) == 0:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    ends = np.flatnonzero(np.append((values[1:] != values[:-1]) | (first[1:] != first[:-1]), True))
+    return ends, np.diff(ends, prepend=-1)
+
+
+def _ranks(values: Array, first: Integers) -> Array:
+    """Mean ranks, from 1, of values sorted within each group."""
+    ends, lengths = _runs(values, first)
+    return np.asarray(np.repeat(ends + 1.5 - lengths / 2.0, lengths) - first)
+
+
+def _shared(error: Array, uncertainty: Array, first: Integers) -> Array:
+    """Errors sorted by uncertainty within each group, of which ties share their mean."""
+    ends, lengths = _runs(uncertainty, first)
+    if len(ends) == 0:
+        return error
+    return np.repeat(np.add.reduceat(error, ends + 1 - lengths) / lengths, lengths)
+
+
+def _mean(values: Array) -> float:
+    """Return `numpy.mean` in half of its time."""
+    return float(values.sum()) / len(values)
 
 
 def _correlation(x: Array, y: Array) -> float:
     """Pearson's correlation; nan where either is constant."""
-    x, y = x - x.mean(), y - y.mean()
-    scale = float(np.sqrt((x @ x) * (y @ y)))
-    return float(np.clip(x @ y / scale, -1.0, 1.0)) if scale > 0.0 else float("nan")
-
-
-def _shared(error: Array, uncertainty: Array) -> Array:
-    """Errors sorted by uncertainty, of which ties share their mean."""
-    ends = run_ends(uncertainty)
-    lengths = np.diff(ends, prepend=-1)
-    return np.repeat(np.add.reduceat(error, ends + 1 - lengths) / lengths, lengths)
-
-
-def _area(error: Array) -> float:
-    """Mean error of the first k samples, averaged over k."""
-    return float(np.mean(np.cumsum(error) / np.arange(1, len(error) + 1)))
+    x, y = x - _mean(x), y - _mean(y)
+    scale = math.sqrt((x @ x) * (y @ y))
+    return min(max(float(x @ y) / scale, -1.0), 1.0) if scale > 0.0 else math.nan
