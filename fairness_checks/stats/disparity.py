@@ -29,6 +29,8 @@ _MOST_EXACT = 500  # pairs, different ones; 32 groups have 496
 _IN_CACHE = 8192  # pairs whose statistics are computed together: half of the time
 _AT_ONCE = 16  # pairs whose p-values are completed together
 _COARSEST, _FINEST = 2e-5, 1e-12  # precision of an interval's ends, on the scale of the tolerance
+_CLEAR = 20.0  # times less than a level is a score test's p-value that leaves no doubt
+_EQUAL = 1e-9  # disparities this close are one, computed along different paths
 _CLEARLY = 1.05  # times less than a level is less, ten times as far as a p-value on the grid may be off
 _MOST_KEPT = 24  # groups whose interval is kept for other limits of the same counts
 _PROOF = 1e-2  # share of alpha at which pairs that are not tested exactly are shown to lie within
@@ -184,30 +186,58 @@ class RatePairs:
 
     def violation(self, index: np.ndarray, tolerance: float, *, only: Margin | None = None) -> Array:
         """p-values of H0 "the pair keeps the tolerance" of some pairs; of one margin alone, if that is asked."""
+        kinds, place = _present(self.kind[index], len(self._kinds))
+        # Of pairs within the tolerance a lower bound where others count: up to twice the smallest do, see `Family`.
+        p, beyond = np.full(len(kinds), 0.5), self.disparity[self.different[kinds]] > tolerance - _EQUAL
+        beyond |= len(kinds) <= _MOST_EXACT
+        p[beyond] = self._violation(kinds[beyond], tolerance, only)
+        if p.min() > 0.25:
+            p[~beyond] = self._violation(kinds[~beyond], tolerance, only)
+        return np.asarray(p[place])
+
+    def _violation(self, kinds: np.ndarray, tolerance: float, only: Margin | None) -> Array:
+        """Return p-values of `violation` of some different pairs."""
         # Of more than 500 different pairs only those nearest to a violation are tested exactly, and the others of
         # those that would have to be count as no violation: what is left out can hide one, but never make one.
-        kinds, place = _present(self.kind[index], len(self._kinds))
         pairs, exact, ends = self._kinds.take(kinds), self.exact[kinds], margins(tolerance, self._contrast)
         p = score_violation(pairs, *ends, self._contrast)
         asked = _first_of(exact & (p < 0.5), p)
         p[exact] = 1.0
         enough = 1.0 if len(kinds) == 1 else self.enough  # one pair is followed by its p-values, not by bounds
         p[asked] = self._exact(exact_violation, kinds[asked], ends, enough, only=only)
-        return np.asarray(self._violation_of_clusters(p, kinds, tolerance)[place])
+        return self._violation_of_clusters(p, kinds, tolerance)
 
     def compliance(self, index: np.ndarray, tolerance: float, *, only: Margin | None = None) -> Array:
         """p-values of H0 "the pair meets or exceeds the tolerance" of some pairs; of one margin, if asked."""
+        kinds, place = _present(self.kind[index], len(self._kinds))
+        # Of pairs that comply whatever their variance is a number below those that are asked, where others are not.
+        p, doubtful = self._clear_compliance(kinds, tolerance)
+        p[doubtful] = self._compliance(kinds[doubtful], tolerance, only)
+        if p.max() <= self._alpha / _CLEAR:
+            p[~doubtful] = self._compliance(kinds[~doubtful], tolerance, only)
+        return np.asarray(p[place])
+
+    def _clear_compliance(self, kinds: np.ndarray, tolerance: float) -> tuple[Array, np.ndarray]:
+        """Return p-values at rates of 1/2, and which of many differences these leave in doubt."""
+        if len(kinds) <= _MOST_EXACT or self._contrast == "ratio" or self._clusters is not None:
+            return np.ones(len(kinds)), np.ones(len(kinds), dtype=np.bool_)
+        n1, n2 = self._kinds.n1[kinds], self._kinds.n2[kinds]
+        widest = 0.5 * np.sqrt((1.0 / n1 + 1.0 / n2) * ((n1 + n2) / (n1 + n2 - 1.0)))
+        p = special.ndtr((self.disparity[self.different[kinds]] - tolerance) / widest)
+        return p, p > self._alpha / _CLEAR * (1.0 - _EQUAL)
+
+    def _compliance(self, kinds: np.ndarray, tolerance: float, only: Margin | None) -> Array:
+        """Return p-values of `compliance` of some different pairs."""
         # Exact where the score test leaves any doubt, of more than 500 different pairs of those furthest from
         # compliance: a search for the largest; `completed` settles what compliance needs.
-        kinds, place = _present(self.kind[index], len(self._kinds))
         pairs, exact, ends = self._kinds.take(kinds), self.exact[kinds], margins(tolerance, self._contrast)
         p = score_compliance(pairs, *ends, self._contrast)
         one = len(kinds) == 1
-        asked = _first_of(exact & (p < 0.5) & ((p > self._alpha / 20.0) | one), -p)
+        asked = _first_of(exact & (p < 0.5) & ((p > self._alpha / _CLEAR) | one), -p)
         p[exact & (p >= 0.5)] = 1.0
-        enough = 1.0 if one else self._alpha
-        p[asked] = self._exact(exact_compliance, kinds[asked], ends, enough, only=only)
-        return np.asarray(self._compliance_of_clusters(p, kinds)[place])
+        enough, clear = (1.0, 0.0) if one else (self._alpha, self._alpha / _CLEARLY)
+        p[asked] = self._exact(exact_compliance, kinds[asked], ends, enough, only=only, clear=clear)
+        return self._compliance_of_clusters(p, kinds)
 
     def violation_at(self, pair: int, tolerances: Array) -> Array:
         """p-values of `violation` of one pair at several tolerances, shape (tolerances,)."""
@@ -242,8 +272,10 @@ class RatePairs:
         enough: float = 1.0,
         *,
         only: Margin | None = None,
+        clear: float = 0.0,
     ) -> Array:
-        return test(self._kinds.take(kinds), *ends, self._contrast, enough, self.estimated[kinds], only=only)
+        some, estimated = self._kinds.take(kinds), self.estimated[kinds]
+        return test(some, *ends, self._contrast, enough, estimated, only=only, clear=clear)
 
     def _violation_of_clusters(self, p: Array, kinds: np.ndarray, tolerance: Numbers) -> Array:
         """Return p-values of `violation` as those of the clusters' degrees of freedom; lower bounds stay such."""

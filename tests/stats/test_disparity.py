@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats import proportion as sm
 
-from fairness_checks.stats.disparity import _lowest, judge_disparity, rates_compliance, rates_violation
+from fairness_checks.stats.disparity import (
+    RatePairs,
+    _lowest,
+    judge_disparity,
+    margins,
+    rates_compliance,
+    rates_violation,
+    score_compliance,
+    score_violation,
+)
 from fairness_checks.stats.rate_pairs import Pairs
 
 PRECISION = 2e-5  # of an interval's ends
@@ -356,3 +365,25 @@ def test_the_lowest_are_those_of_a_stable_sort(count, different):
     for length in (1, 15, 600, 5_000):
         rank = np.random.default_rng(length).integers(0, different, length).astype(float)
         assert _lowest(rank, count).tolist() == np.argsort(rank, kind="stable")[:count].tolist()
+
+
+@pytest.mark.parametrize("contrast", ["difference", "ratio"])
+@pytest.mark.parametrize("margin", [0.0, 0.004, 0.012, 0.018, 0.03, 0.3])
+def test_of_many_pairs_bounds_decide_as_p_values_do(margin, contrast):
+    rng = np.random.default_rng(5)
+    samples = rng.integers(40_000, 90_000, 60).astype(float)
+    events = rng.binomial(samples.astype(int), rng.uniform(0.40, 0.42, 60)).astype(float)
+    tests = RatePairs(events, samples, contrast)
+    assert not tests.exact.any()
+    everyone = np.arange(1770)
+    pairs = Pairs(events[tests.first], samples[tests.first], events[tests.second], samples[tests.second]).ordered()
+    ends = margins(margin, contrast)
+
+    p, exact = tests.violation(everyone, margin), score_violation(pairs, *ends, contrast)
+    counted = exact <= max(0.05, 2.0 * exact.min())
+    assert p[counted] == pytest.approx(exact[counted], rel=1e-12)
+    assert (p[~counted] > max(0.05, 2.0 * exact.min())).all()
+
+    q, exact = tests.compliance(everyone, margin), score_compliance(pairs, *ends, contrast)
+    assert q.max() == pytest.approx(exact.max(), rel=1e-12)
+    assert ((q < 0.05) == (exact < 0.05)).all()
