@@ -8,6 +8,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from fairness_checks.report.formats import FORMATS
+
 EXIT = "pytest.exit('no gpu', returncode=0)"
 
 
@@ -162,11 +164,14 @@ def test_what_ends_a_run_before_its_checks_leaves_no_evidence_of_an_earlier_one(
     project = ending("", "fair_model")
     assert project.gate("--fairness-report=out").ret == 0
     earlier = project.path / "out" / "evidence.json"
+    forms = [earlier.with_name(form.file) for form in FORMATS.values() if form.in_folder]
+    green = [form.read_bytes() for form in forms]
     project = ending(text)
     if limits:
         project.write("thresholds.yaml", limits)
     assert project.gate_in_subprocess("--fairness-report=out", *options).ret == pytest.ExitCode.USAGE_ERROR
     assert not earlier.exists() or not json.loads(earlier.read_text(encoding="utf-8"))["complete"]
+    assert all(not form.exists() or form.read_bytes() != was for form, was in zip(forms, green, strict=True))
 
 
 @pytest.mark.parametrize("place", ["pytest_terminal_summary()", "pytest_unconfigure()"])
@@ -175,6 +180,8 @@ def test_evidence_of_a_run_that_turned_red_behind_it_is_incomplete(ending, place
     assert project.gate_in_subprocess("--fairness-report=out", "--junitxml=junit.xml").ret == 1
     found = json.loads((project.path / "out" / "evidence.json").read_text(encoding="utf-8"))
     assert (found["complete"], found["exit_code"]) == (False, 1)
+    for form in (form for form in FORMATS.values() if form.in_folder and form.file.endswith(("html", "md"))):
+        assert "did not come to its end" in (project.path / "out" / form.file).read_text(encoding="utf-8")
     assert red_cases(project)
 
 

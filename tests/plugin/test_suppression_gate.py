@@ -19,6 +19,7 @@ import fairness_checks.sweep.runs  # noqa: F401 - for its side effect, as in con
 from benchmarks.sweep_project import MODEL as SWEPT
 from fairness_checks.cli.main import main
 from fairness_checks.report.evidence import seal
+from fairness_checks.report.formats import FORMATS
 
 MODEL = """
 import numpy as np
@@ -92,6 +93,14 @@ def documents(project, folder):
     return evidence, [json.loads(text) for text in inside]
 
 
+def forms(folder):
+    """Yield the evidence of a folder in each form."""
+    for name, form in FORMATS.items():
+        model = ["--model", "icu"] if form.one_model else []
+        assert main(["report", "--format", name, str(folder), "-o", str(folder / "form"), *model]) == 0
+        yield (folder / "form").read_text(encoding="utf-8")
+
+
 def records_of(evidence):
     return {
         (model["test"], check["question"]): check["record"] for model in evidence["models"] for check in model["checks"]
@@ -145,6 +154,7 @@ def test_no_report_of_a_run_tells_a_hidden_number_or_gives_it_back(private, caps
     assert len(hidden) > 60
     baseline = (private.path / "fairness-baseline.json").read_text(encoding="utf-8")
     raw = [(private.path / folder / name).read_text(encoding="utf-8") for folder in ("first", "out") for name in FILES]
+    raw += [form for folder in ("first", "out") for form in forms(private.path / folder)]
     for text in (*raw, seen.stdout.str(), again.stdout.str(), told, baseline):
         found = set(re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", text))
         assert sorted(found & hidden) == []
