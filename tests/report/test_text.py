@@ -298,9 +298,9 @@ def test_the_html_table_names_the_features_that_its_groups_have_values_of():
     of_wards = tuple(dataclasses.replace(group, name=("icu", *group.name)) for group in record.groups)
     first, second = (("icu", *name) for name in (record.first, record.second))
     within = dataclasses.replace(record, control_features=("unit",), groups=of_wards, first=first, second=second)
-    assert '<th scope="col"><bdi>unit, sex</bdi></th>' in within._repr_html_()
+    assert '<th scope="col"><small><bdi>unit, sex</bdi>' in within._repr_html_()
     for combined in (record, dataclasses.replace(record, control_features=("unit",), strata="combined")):
-        assert '<th scope="col"><bdi>sex</bdi></th>' in combined._repr_html_()
+        assert '<th scope="col"><small><bdi>sex</bdi>' in combined._repr_html_()
 
 
 def test_a_record_whose_numbers_are_withheld_says_so():

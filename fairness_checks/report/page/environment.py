@@ -10,8 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fairness_checks.plain import printable
+from fairness_checks.report.figures.svg import FigureTable
 
 __all__ = ["render"]
+
+_MOST_COLUMNS = 7  # that 400 pixels hold
 
 _LONG = re.compile(r"\S{13,}")
 _PART = re.compile(r"[^_/=:.,\-]{1,12}[_/=:.,\-]*|[_/=:.,\-]+")  # of a long word, behind which a line may end
@@ -32,7 +35,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters.update(name=_name, lines=_lines, plain=_plain)
+    environment.filters.update(name=_name, lines=_lines, plain=_plain, upright=_upright)
     return environment
 
 
@@ -64,3 +67,11 @@ def _lines(text: str) -> Markup:
 def _plain(text: str) -> Markup:
     """Return text for an attribute, where nothing breaks lines."""
     return escape(printable(text))
+
+
+def _upright(table: FigureTable) -> FigureTable:
+    """Return a table of many columns with its rows beside each other, where that is narrower: no page scrolls."""
+    if len(table.header) <= _MOST_COLUMNS or len(table.rows) + 1 >= len(table.header):
+        return table
+    header, *rows = zip(table.header, *table.rows, strict=True)
+    return FigureTable(caption=table.caption, header=header, rows=tuple(rows))
