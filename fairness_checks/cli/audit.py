@@ -40,7 +40,8 @@ def audit(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         if parsed.config is not None:
             known = {model.name for model in limits.models}
             baseline = BaselineSession(limits.path.with_name(FILENAME), known, updating=False)
-        found = FileAudit(limits, content, ["audit", *arguments], parsed.burden, baseline, parsed.unsettled_exit)
+        command = ["fairness-checks", "audit", *arguments]
+        found = FileAudit(limits, content, command, parsed.burden, baseline, parsed.unsettled_exit)
         commit = git_commit(Path.cwd())
         _write(parsed.report, found, commit)  # in the place of an earlier one, before anything is judged
         found.judge(models, _stdin(models))

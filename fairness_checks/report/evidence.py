@@ -76,7 +76,7 @@ class RunEvidence(_Described):
     day: str
     """By which waivers hold."""
     command: tuple[str, ...]
-    """Arguments of pytest, or of fairness-checks."""
+    """Arguments of pytest; of `fairness-checks audit` with these two words."""
     whole: bool
     """Whether every configured check was to run."""
     python: str
@@ -87,6 +87,16 @@ class RunEvidence(_Described):
     """Null outside a repository."""
     unsettled_exit: int | None = None
     """Exit code asked for where nothing failed and something is not settled; null where it is 0."""
+
+    @property
+    def program(self) -> str:
+        """What ran."""
+        return "fairness-checks" if self.command[:1] == ("fairness-checks",) else "pytest"
+
+    @property
+    def command_line(self) -> str:
+        """What was called, with its arguments."""
+        return " ".join(self.command if self.program != "pytest" else ("pytest", *self.command))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

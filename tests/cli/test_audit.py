@@ -235,6 +235,13 @@ def test_limits_of_a_file_with_the_columns_of_the_command(run, tmp_path, capsys)
     assert run("p.csv", *BASIC[1:5], "--config", "sub/t.yaml", "--model", "b")[0] == 1
 
 
+def test_the_page_says_what_was_called(run, tmp_path):
+    run(*BASIC, "--min-value", "0.99", "--report", "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8").replace("<wbr/>", "")
+    assert "<code>fairness-checks audit p.csv --y-true died" in page
+    assert "pytest audit" not in page
+
+
 def test_a_later_failure_to_read_leaves_no_earlier_evidence(run, tmp_path):
     assert run(*BASIC, "--report", "out")[0] == 0
     (tmp_path / "p.csv").write_text("died\n1\n")

@@ -94,11 +94,11 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
         tests = "1 test" if len(evidence.failures) == 1 else f"{len(evidence.failures)} tests"
         yield f"{tests} failed for another reason than a verdict; listed under Summary."
     if colour == "red" and evidence.exit_code in _EXIT_CODES:
-        yield f"pytest ended with exit code {evidence.exit_code}: {_EXIT_CODES[evidence.exit_code]}."
+        yield f"{evidence.run.program} ended with exit code {evidence.exit_code}: {_EXIT_CODES[evidence.exit_code]}."
     elif colour == "red" and evidence.ended_green:
         yield f"The exit code says {evidence.exit_code}, and what the run found says otherwise: what it found counts."
     elif colour == "red" and not red and not evidence.failures and evidence.complete:
-        yield f"pytest ended with exit code {evidence.exit_code}."
+        yield f"{evidence.run.program} ended with exit code {evidence.exit_code}."
     if not evidence.run.whole or evidence.not_judged:
         left = f": {len(evidence.not_judged)} have no verdict" if evidence.not_judged else ""
         yield f"Not every configured check was judged{left}."
@@ -110,7 +110,7 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
             "exceeded. That is no pass."
         )
     if colour == "part" and evidence.exit_code == 0:
-        yield "The run is not red: pytest ended with exit code 0."
+        yield f"The run is not red: {evidence.run.program} ended with exit code 0."
 
 
 def _checks(count: int) -> str:
