@@ -83,6 +83,14 @@ def test_what_the_burden_of_compliance_fails_is_a_failure_alone(project, actions
     assert (len(commands(result, "error")), commands(result, "warning")) == (1, [])
 
 
+def test_an_exit_code_that_asks_for_a_review_is_no_failure(project, actions):
+    project.limits("tiny_model")
+    result = project.gate("--fairness-unsettled-exit=6")
+    assert result.ret == 6
+    assert "## No limit was shown to be exceeded, and not all are shown to be kept\n" in actions.read_text("utf-8")
+    assert (commands(result, "error"), len(commands(result, "warning"))) == ([], 1)
+
+
 def test_a_model_without_a_verdict_is_annotated_at_its_checks(project, actions):
     project.write(
         "conftest.py", project.MODELS + "\n\n@fairness_model\ndef broken_model():\n    raise OSError('gone')\n"
