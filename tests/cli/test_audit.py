@@ -140,6 +140,26 @@ def test_standard_input_is_a_csv(made, tmp_path):
     assert b"risk: decided by: decile_score >= 5; file: standard input; file" in done.stdout
 
 
+def test_a_csv_needs_no_library_of_frames(made, tmp_path):
+    # As in an environment without any extra.
+    gone = (
+        "pandas",
+        "polars",
+        "pyarrow",
+        "sklearn",
+        "duckdb",
+        "joblib",
+        "imblearn",
+    )  # SciPy looks whether torch is there
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({gone!r})); from fairness_checks.cli.main import main; "
+        f"sys.exit(main(['audit', 'made.csv', *{(*ROLES, *ASKED)!r}, '--report', 'out']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=tmp_path, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, b""), done.stderr.decode()
+    assert done.stdout.endswith(b"2 fail: exit code 1\n")
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
