@@ -184,6 +184,7 @@ def test_every_reporter_tells_the_same_story(project, gate, workers, hooks):
     assert json.loads((project.path / "report.json").read_text())["exitcode"] == 1
     annotated = re.findall(r"::error file=thresholds\.yaml,line=\d+::(\S+)", done.stderr)
     assert {short(name) for name in annotated} == RED - {"broken"}  # it annotates failed calls alone
+    assert not re.search("(?m)^::error", done.stdout)  # nor does the gate annotate any of them again
     assert (project.path / "cov.json").exists()
 
 
