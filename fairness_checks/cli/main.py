@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from fairness_checks.cli.audit_options import AUDIT, AUDIT_CODES, add_options
+from fairness_checks.cli.explain_texts import EXPLAIN, EXPLAIN_CODES
+from fairness_checks.cli.init_files import INIT, INIT_CODES
 
 __all__ = ["main"]
 
@@ -93,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fairness-checks", description="A fairness gate for clinical machine learning."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is, and end")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add = partial(commands.add_parser, formatter_class=argparse.RawDescriptionHelpFormatter)
     audit = add("audit", help="judge a file of predictions, without pytest", description=AUDIT, epilog=AUDIT_CODES)
@@ -129,7 +132,51 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.set_defaults(run=lambda parsed: _verify(parsed.path, parsed.junit, table=parsed.verbose))
     _add_report(add)
+    _add_init(add)
+    explain = add("explain", help="say what a metric means for patients", description=EXPLAIN, epilog=EXPLAIN_CODES)
+    explain.add_argument("metric", metavar="METRIC", help="such as false_negative_rate, or FNR")
+    explain.add_argument("--max-difference", metavar="LIMIT", type=float, help="the limit to plan for (default: 0.05)")
+    explain.add_argument("--prevalence", metavar="SHARE", type=float, help="share of patients with the condition")
+    explain.set_defaults(run=_explain)
     return parser
+
+
+class _Version(argparse.Action):
+    """Prints the version; it is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        import fairness_checks
+
+        sys.stdout.write(f"fairness-checks {fairness_checks.__version__}\n")
+        parser.exit()
+
+
+def _explain(parsed: argparse.Namespace) -> int:
+    from fairness_checks.cli.explain import explain  # here, as below
+
+    _escape_what_cannot_be_shown()
+    return explain(parsed.metric, parsed.max_difference, parsed.prevalence)
+
+
+def _add_init(add: Callable[..., argparse.ArgumentParser]) -> None:
+    made = add("init", help="write what pytest --fairness needs", description=INIT, epilog=INIT_CODES)
+    made.add_argument(
+        "place", metavar="FOLDER_OR_FILE", nargs="?", type=Path, help="a project, or a file of predictions (default: .)"
+    )
+    made.add_argument("--example", action="store_true", help="a small project with generated patients, that ends red")
+    columns = made.add_argument_group("columns of the file, where their names do not say what they are")
+    for name in ("y_true", "y_score", "y_pred", "cluster"):
+        columns.add_argument(f"--{name.replace('_', '-')}", metavar="COLUMN")
+    columns.add_argument("--by", metavar="COLUMN[,COLUMN]", help="whose predictions they are")
+    made.set_defaults(run=_init)
+
+
+def _init(parsed: argparse.Namespace) -> int:
+    from fairness_checks.cli.init import init  # here, as below
+
+    _escape_what_cannot_be_shown()
+    roles = {name: getattr(parsed, name) for name in ("y_true", "y_score", "y_pred", "cluster", "by")}
+    return init(parsed.place, example=parsed.example, roles=roles)
 
 
 def _add_report(add: Callable[..., argparse.ArgumentParser]) -> None:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from fairness_checks.errors import listed
 from fairness_checks.question.limits import LimitKind
 
-__all__ = ["ALIASES", "alias_limit_problem", "canonical", "metric_hint"]
+__all__ = ["ALIASES", "alias_limit_problem", "canonical", "metric_hint", "plain_name"]
 
 ALIASES: Mapping[str, str] = MappingProxyType(
     {
@@ -47,7 +47,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "tpr": "true_positive_rate",
     }
 )
-"""Names that are taken for a metric, as `_written` writes them: in any case, with blanks or hyphens for ``_``."""
+"""Names that are taken for a metric, as `plain_name` writes them: in any case, with blanks or hyphens for ``_``."""
 
 _PARITIES = ("demographic_parity", "equal_opportunity", "statistical_parity")
 """Of these, those that say that groups are alike, and not a value that one group has."""
@@ -134,13 +134,13 @@ def canonical(name: str, known: Collection[str]) -> str:
     """
     if name in known:
         return name
-    ours = ALIASES.get(_written(name), name)
+    ours = ALIASES.get(plain_name(name), name)
     return ours if ours in known else name
 
 
 def alias_limit_problem(name: str, known: Collection[str], kind: str, of: str | None = None) -> str | None:
     """Say why a name that compares groups has no limit of one group's value; None where it has."""
-    if name in known or _written(name) not in _PARITIES:
+    if name in known or plain_name(name) not in _PARITIES:
         return None
     if of in (None, "disparity") and kind not in _OF_ONE_GROUP:
         return None
@@ -156,7 +156,7 @@ _OF_ONE_GROUP = ("max_value", "min_value")
 def metric_hint(name: str, known: Iterable[str]) -> str:
     """Return a clause that names the metric that was meant, or what is nearest in meaning, and all of them."""
     names = sorted(set(known))
-    written = _written(name)
+    written = plain_name(name)
     if (other := _not_here(written, names)) is not None:
         return f"{other} (allowed: {', '.join(names)})"
     for ending, kind in _ENDINGS.items():
@@ -167,7 +167,8 @@ def metric_hint(name: str, known: Iterable[str]) -> str:
     return listed(_meant(written, names), names)
 
 
-def _written(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return a name as names are compared: in lower case, with ``_`` for all but letters and digits."""
     return re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
 
 

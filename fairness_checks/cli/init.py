@@ -1,0 +1,139 @@
+"""`fairness-checks init`: the files with which `pytest --fairness` runs at once, for a project or a file."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from fairness_checks.cli.init_columns import guessed_source
+from fairness_checks.cli.init_files import (
+    GITIGNORE,
+    conftest,
+    example_limits,
+    file_limits,
+    generated,
+    github,
+    gitlab,
+)
+from fairness_checks.errors import FairnessError
+from fairness_checks.plain import printable
+from fairness_checks.storage.files import write_atomically
+
+__all__ = ["init"]
+
+_EXAMPLE = "fairness-example"
+_MODEL = "sepsis_model"
+_LIMITS = "thresholds.yaml"
+
+
+def init(place: Path | None, *, example: bool, roles: Mapping[str, str | None]) -> int:
+    """Write the files, and say which and what to run; return the exit code."""
+    try:
+        folder, files = _files(place, example=example, roles=roles)
+        there = sorted(name for name in files if (folder / name).exists())
+        if there:
+            raise FairnessError(
+                f"{folder}: {', '.join(there)} {'is' if len(there) == 1 else 'are'} there already, and nothing was "
+                "written; move them away, or give another folder"
+            )
+        _write(folder, files)
+    except FairnessError as error:
+        sys.stderr.write(f"fairness-checks init: {printable(str(error))}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"fairness-checks init: {error.filename}: {error.strerror or error}\n")
+        return 2
+    ignored = _ignore(folder)
+    sys.stdout.write("".join(f"wrote {printable((folder / name).as_posix())}\n" for name in [*files, *ignored]))
+    sys.stdout.write(_next(folder, example=example, files=files))
+    return 0
+
+
+def _files(place: Path | None, *, example: bool, roles: Mapping[str, str | None]) -> tuple[Path, dict[str, str]]:
+    """Return the folder, and the text of each file that is written there."""
+    if place is not None and (place.is_file() or (place.suffix and not place.is_dir())):
+        if example:
+            raise FairnessError(f"{place}: --example makes its own patients; leave the file out")
+        folder, limits = Path(), _of_file(place, roles)
+        return folder, _with_the_rest(folder, {_LIMITS: limits})
+    if given := [name for name, value in roles.items() if value]:
+        raise FairnessError(f"--{given[0].replace('_', '-')} names a column; give the file that has it, too")
+    folder = place or Path(_EXAMPLE if example else ".")
+    if example:
+        files = {"conftest.py": conftest(_MODEL, example=True), _LIMITS: example_limits(_MODEL)}
+        return folder, files | {"thresholds.schema.json": _schema()}
+    files = {_conftest_of(folder): conftest(_MODEL, example=False), _LIMITS: generated(_MODEL)}
+    return folder, _with_the_rest(folder, files)
+
+
+def _of_file(file: Path, roles: Mapping[str, str | None]) -> str:
+    source, by, scores = guessed_source(file, roles)
+    model = re.sub(r"\W+", "_", file.name.split(".")[0]).strip("_") or "predictions"
+    return file_limits(model if not model[0].isdigit() else f"model_{model}", source, by, scores=scores)
+
+
+def _conftest_of(folder: Path) -> str:
+    """Return the conftest.py that is free: the gate finds models beside the file of limits, and in tests*/ below it."""
+    places = ("conftest.py", "tests/conftest.py", "tests_fairness/conftest.py")
+    return next((name for name in places if not (folder / name).exists()), places[0])
+
+
+def _with_the_rest(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """Add the schema for editors, and a workflow for the CI that the project has."""
+    found = {**files, "thresholds.schema.json": _schema()}
+    remote = _text(folder / ".git/config")
+    if (folder / ".github").is_dir() or "github" in remote:
+        found[".github/workflows/fairness.yml"] = github(_install(folder))
+    if "gitlab" in remote and not (folder / ".gitlab-ci.yml").exists():
+        found[".gitlab-ci.yml"] = gitlab(_install(folder))
+    return found
+
+
+def _install(folder: Path) -> str:
+    """Return what pip must be given for the project itself."""
+    if (folder / "pyproject.toml").exists() or (folder / "setup.py").exists():
+        return "."
+    return "-r requirements.txt" if (folder / "requirements.txt").exists() else "numpy"
+
+
+def _schema() -> str:
+    from fairness_checks.config.export import json_schema
+
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / name, text.encode())
+
+
+def _ignore(folder: Path) -> list[str]:
+    """Add to .gitignore the lines that it lacks; return its name where any was missing."""
+    path = folder / ".gitignore"
+    old = _text(path)
+    missing = [line for line in GITIGNORE if line not in old.splitlines()]
+    if not missing:
+        return []
+    begin = old if old.endswith("\n") or not old else f"{old}\n"
+    write_atomically(path, (begin + "".join(f"{line}\n" for line in missing)).encode())
+    return [path.name]
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", "replace") if path.is_file() else ""
+
+
+def _next(folder: Path, *, example: bool, files: Mapping[str, str]) -> str:
+    enter = "" if folder == Path() else f"cd {folder.as_posix()} && "
+    lines = [f"next: {enter}pytest --fairness"]
+    if example:
+        lines.append("it ends red: women are missed more often than men, by more than thresholds.yaml allows")
+    elif any(name.endswith("conftest.py") for name in files):
+        lines.append("it ends red for generated patients; put your own model in the place marked TODO")
+    if (folder / ".gitlab-ci.yml").exists() and ".gitlab-ci.yml" not in files:
+        lines += ["add to .gitlab-ci.yml:", *(f"  {line}" for line in gitlab(_install(folder)).splitlines())]
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,146 @@
+"""Which column of a file of predictions is what, by its name and its values: a proposal for a person to look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fairness_checks.errors import FairnessError
+from fairness_checks.inputs.table_files import read_table
+from fairness_checks.question.metric_names import plain_name
+
+__all__ = ["guessed_source"]
+
+_LABELS = ("y_true", "label", "target", "outcome", "truth", "died", "event", "diagnosis", "readmitted", "y")
+_SCORES = ("y_score", "score", "risk", "probability", "prob", "y_prob", "y_proba", "p", "prediction_score")
+_DECISIONS = ("y_pred", "pred", "prediction", "predicted", "decision", "alert")
+_CLUSTERS = ("patient_id", "patient", "subject_id", "subject", "mrn", "person_id")
+_FEATURES = ("sex", "gender", "race", "ethnicity", "age_band", "age_group", "skin", "insurance", "language", "site")
+_AGES = ("age", "age_years")
+_BANDS = "[40, 65]"
+_MOST_GROUPS = 12
+_PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+
+
+def guessed_source(file: Path, roles: Mapping[str, str | None]) -> tuple[dict[str, object], list[str], bool]:
+    """Return `source:` of a file, the features to judge by, and whether it has scores; FairnessError if unknown."""
+    names = [str(name) for name in read_table(file, ()).names]
+    columns = {name: _cells(column) for name, column in read_table(file, names).columns.items()}
+    if not columns or not next(iter(columns.values())):
+        raise FairnessError(f"{file}: holds no rows; there is nothing to judge")
+    found = {role: name for role, name in roles.items() if name and role != "by"}
+    for role, column in found.items():
+        if column not in columns:
+            raise FairnessError(f"{file}: {role}: there is no column {column!r}; allowed: {', '.join(names)}")
+    free = [name for name in columns if name not in found.values()]
+    for role, known in (("y_true", _LABELS), ("y_score", _SCORES), ("y_pred", _DECISIONS), ("cluster", _CLUSTERS)):
+        if role in found or (role == "y_pred" and "y_score" in found):
+            continue
+        if name := next((n for n in _by_name(free, known) if _fits(role, columns[n])), None):
+            found[role] = name
+            free.remove(name)
+    for role, option in (("y_true", "--y-true"), ("y_score", "--y-score")):
+        if role not in found and not (role == "y_score" and "y_pred" in found):
+            raise FairnessError(
+                f"{file}: no column is known to be {role}; name it: {option} COLUMN (columns: {', '.join(names)})"
+            )
+    by, bins = _features(free, columns, roles.get("by"))
+    if not by:
+        raise FairnessError(
+            f"{file}: no column is known to say whose predictions they are; name one: --by COLUMN "
+            f"(columns: {', '.join(free)})"
+        )
+    source: dict[str, object] = {"file": _quoted(file.as_posix()), **{r: _quoted(n) for r, n in found.items()}}
+    if positive := _positive(columns[found["y_true"]]):
+        source["positive"] = positive
+    if bins:
+        source["bins"] = f"{{{', '.join(f'{_quoted(name)}: {_BANDS}' for name in bins)}}}  # bands begin there"
+    return source, [_quoted(name) for name in by], "y_score" in found
+
+
+def _cells(column: Any) -> list[str]:
+    values = column.cells if hasattr(column, "cells") else column.to_list()
+    return ["" if value is None else str(value) for value in values]
+
+
+def _by_name(names: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return names that are known, the best known first."""
+    plain = {name: plain_name(name) for name in names}
+    return [name for one in known for name in names if plain[name] == one]
+
+
+def _fits(role: str, cells: Sequence[str]) -> bool:
+    """Say whether values can be of a role."""
+    if role == "cluster":
+        return True
+    values = set(cells) - {""}
+    if role in ("y_true", "y_pred"):
+        return len(values) == 2
+    try:
+        return all(0.0 <= float(value) <= 1.0 for value in values)
+    except ValueError:
+        return False
+
+
+def _features(free: Sequence[str], columns: Mapping[str, list[str]], asked: str | None) -> tuple[list[str], list[str]]:
+    """Return the features to judge by, and those among them that are numbers to be cut."""
+    named = [name.strip() for name in asked.split(",")] if asked else []
+    if unknown := [name for name in named if name not in columns]:
+        raise FairnessError(f"by: there is no column {unknown[0]!r}; allowed: {', '.join(columns)}")
+    known = named or [n for n in _by_name(free, _FEATURES) if 2 <= len(set(columns[n]) - {""}) <= _MOST_GROUPS]
+    ages = [] if named else _by_name(free, _AGES)
+    several = [
+        name for name in (*known, *ages) if len(set(columns[name])) > _MOST_GROUPS and _are_numbers(columns[name])
+    ]
+    return [*known, *[name for name in ages if name in several]], several
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    try:
+        return bool([float(cell) for cell in cells if cell])
+    except ValueError:
+        return False
+
+
+def _positive(cells: Sequence[str]) -> str | None:
+    """Return the class that is positive where the values do not say it: a proposal, with a note to look at it."""
+    values = sorted(set(cells) - {""})
+    plain = {value.casefold() for value in values}
+    if plain in ({"0", "1"}, {"false", "true"}, {"0.0", "1.0"}):
+        return None
+    likely = next((v for v in values if v.casefold() in ("yes", "y", "positive", "disease", "true", "1")), values[-1])
+    other = values[0] if likely != values[0] else values[1]
+    return f"{json.dumps(likely)}  # TODO is this the condition? the other: {other}"
+
+
+def _quoted(name: str) -> str:
+    """Write a name for YAML: bare where it is plain."""
+    return (
+        name
+        if name.isidentifier() and name.isascii() and name[0] in _PLAIN and name not in _WORDS
+        else json.dumps(name)
+    )
+
+
+_WORDS = (
+    "y",
+    "n",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "true",
+    "false",
+    "null",
+    "Yes",
+    "No",
+    "Y",
+    "N",
+    "NO",
+    "ON",
+    "OFF",
+    "True",
+    "False",
+)

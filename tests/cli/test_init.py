@@ -1,0 +1,180 @@
+"""`fairness-checks init`: what it writes runs at once, and it overwrites nothing."""
+
+from __future__ import annotations
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from fairness_checks.cli.main import main
+from fairness_checks.config.loading import load_config
+
+
+@pytest.fixture
+def folder(pytester, monkeypatch):
+    monkeypatch.chdir(pytester.path)
+    return pytester.path
+
+
+def gate(pytester, folder, *arguments):
+    """Run the gate in a folder, in a process of its own, without other plugins."""
+    command = [sys.executable, "-m", "pytest", "-p", "fairness_checks.plugin", "-p", "no:cacheprovider", "--fairness"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        patch.chdir(folder)
+        return pytester.run(*command, *arguments, timeout=120)
+
+
+def table(path, *, labels=("no", "yes"), names=("patient_id", "died", "risk", "sex", "age", "race"), rows=1200):
+    """Write a file of predictions in which women are missed more often."""
+    rng = np.random.default_rng(0)
+    with path.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(names)
+        for row in range(rows):
+            sex, ill = str(rng.choice(["F", "M"])), bool(rng.random() < 0.3)
+            score = rng.random() / 2 + (0.5 if ill and rng.random() < (0.5 if sex == "F" else 0.9) else 0.0)
+            writer.writerow(
+                [row, labels[ill], f"{score:.3f}", sex, int(rng.integers(20, 90)), str(rng.choice(["a", "b", "c"]))]
+            )
+
+
+def test_the_example_ends_red_for_a_reason_that_the_reader_sees(pytester, folder, capsys):
+    assert main(["init", "--example"]) == 0
+    said = capsys.readouterr().out
+    assert "next: cd fairness-example && pytest --fairness" in said
+    assert "it ends red: women are missed more often than men" in said
+    result = gate(pytester, folder / "fairness-example")
+    assert result.ret == 1
+    assert result.parseoutcomes() == {"failed": 1, "passed": 2}
+    assert "with sex=female whose label is 1" in result.stdout.str()
+    source = (folder / "fairness-example/conftest.py").read_text()
+    imported = {line.split()[1] for line in source.splitlines() if line.startswith(("import ", "from "))}
+    assert imported == {"numpy", "fairness_checks"}
+
+
+def test_a_project_gets_all_that_it_needs_and_it_runs(pytester, folder, capsys):
+    (folder / ".github").mkdir()
+    (folder / "requirements.txt").write_text("numpy\n")
+    (folder / ".gitignore").write_text(".venv/")
+    assert main(["init"]) == 0
+    files = ["conftest.py", "thresholds.yaml", "thresholds.schema.json", ".github/workflows/fairness.yml"]
+    said = capsys.readouterr().out
+    assert [name for name in files if f"wrote {name}\n" in said] == files
+    workflow = yaml.safe_load((folder / files[3]).read_text())
+    steps = [step.get("run", "") for step in workflow["jobs"]["fairness"]["steps"]]
+    assert "pip install pytest-fairness -r requirements.txt" in steps
+    assert any(step.startswith("pytest --fairness --fairness-report=") for step in steps)
+    assert (folder / ".gitignore").read_text().splitlines()[:2] == [".venv/", ".fairness-baseline.json.lock"]
+    result = gate(pytester, folder)
+    assert result.ret == 1
+    assert "sepsis_model misses" in result.stdout.str()
+    assert (folder / "thresholds.yaml").read_text().startswith("# yaml-language-server: $schema=thresholds.schema.json")
+
+
+def test_every_limit_that_is_commented_out_is_one_that_can_be_taken(folder):
+    main(["init"])
+    text = (folder / "thresholds.yaml").read_text()
+    taken = text.replace("      # - {", "      - {")
+    assert taken != text
+    (folder / "thresholds.yaml").write_text(taken)
+    ((model,), before) = load_config(folder / "thresholds.yaml").models, text.count("      - {")
+    assert len(model.checks) == before + 4
+
+
+@pytest.mark.parametrize("name", ["thresholds.yaml", "thresholds.schema.json"])
+def test_nothing_is_overwritten_and_nothing_else_written(folder, capsys, name):
+    (folder / name).write_text("mine")
+    assert main(["init"]) == 2
+    said = capsys.readouterr().err
+    assert f"{name} is there already, and nothing was written" in said
+    assert len(said.splitlines()) < 6
+    assert (folder / name).read_text() == "mine"
+    assert sorted(path.name for path in folder.iterdir()) == [name]
+
+
+def test_a_conftest_that_is_there_stays_and_the_model_goes_where_the_gate_finds_it(pytester, folder):
+    (folder / "conftest.py").write_text("MINE = 1\n")
+    (folder / "tests").mkdir()
+    (folder / "tests/conftest.py").write_text("MINE = 2\n")
+    assert main(["init"]) == 0
+    assert (folder / "conftest.py").read_text() == "MINE = 1\n"
+    assert (folder / "tests_fairness/conftest.py").is_file()
+    assert gate(pytester, folder).parseoutcomes()["failed"] >= 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_gitlab(folder, capsys, there):
+    (folder / ".git").mkdir()
+    (folder / ".git/config").write_text("url = git@gitlab.com:me/mine.git\n")
+    if there:
+        (folder / ".gitlab-ci.yml").write_text("test: {script: [pytest]}\n")
+    assert main(["init"]) == 0
+    said = capsys.readouterr().out
+    assert ("add to .gitlab-ci.yml:" in said) == there
+    job = yaml.safe_load((folder / ".gitlab-ci.yml").read_text())
+    assert list(job) == (["test"] if there else ["fairness"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive"), [(("no", "yes"), "yes"), (("0", "1"), None), (("False", "True"), None)], ids=str
+)
+def test_a_file_of_predictions_is_judged_by_the_next_command(pytester, folder, labels, positive):
+    table(folder / "predictions.csv", labels=labels)
+    assert main(["init", "predictions.csv"]) == 0
+    assert not (folder / "conftest.py").exists()
+    source = yaml.safe_load((folder / "thresholds.yaml").read_text())["models"]["predictions"]["source"]
+    assert source.pop("positive", None) == positive
+    assert source == {
+        "file": "predictions.csv",
+        "y_true": "died",
+        "y_score": "risk",
+        "cluster": "patient_id",
+        "bins": {"age": [40, 65]},
+    }
+    result = gate(pytester, folder)
+    assert result.ret == 1
+    assert "the model misses" in result.stdout.str()
+    assert "ERROR" not in result.stdout.str()
+
+
+def test_columns_of_other_names_are_given(pytester, folder):
+    table(folder / "out.csv", names=("id", "a", "b", "c", "d", "e"))
+    assert main(["init", "out.csv", "--y-true", "a", "--y-score", "b", "--by", "c,d"]) == 0
+    assert gate(pytester, folder).ret == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "message"),
+    [
+        (("id", "a", "risk", "sex", "age", "race"), [], "no column is known to be y_true; name it: --y-true COLUMN"),
+        (("id", "died", "b", "sex", "age", "race"), [], "no column is known to be y_score; name it: --y-score COLUMN"),
+        (("id", "died", "risk", "c", "d", "e"), [], "whose predictions they are; name one: --by COLUMN"),
+        (("id", "died", "risk", "sex", "age", "race"), ["--y-true", "dead"], "y_true: there is no column 'dead'"),
+        (("id", "died", "risk", "sex", "age", "race"), ["--by", "sx"], "by: there is no column 'sx'"),
+    ],
+)
+def test_a_column_that_is_not_known_is_asked_for(folder, capsys, names, options, message):
+    table(folder / "out.csv", names=names, rows=60)
+    assert main(["init", "out.csv", *options]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.splitlines()) < 6
+    assert not (folder / "thresholds.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.csv"], "nowhere.csv"),
+        (["--y-true", "died"], "--y-true names a column; give the file"),
+        (["nowhere.csv", "--example"], "leave the file out"),
+    ],
+)
+def test_what_goes_together_is_said(folder, capsys, arguments, message):
+    assert main(["init", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
