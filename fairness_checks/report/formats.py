@@ -116,7 +116,13 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 
 def folder_files(evidence: Evidence) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each file that the folder of `--fairness-report` holds."""
-    source = Source(sha256=hashlib.sha256(FORMATS["json"].write(evidence, Source(sha256="")).encode()).hexdigest())
-    for form in FORMATS.values():
-        if form.in_folder:
-            yield form.file, form.write(evidence, source).encode()
+    from fairness_checks.report.evidence import read_evidence  # here: the names of formats load none of them
+
+    # Other forms are written of the evidence as it is read back, in its order, so that they are those made later.
+    text = FORMATS["json"].write(evidence, Source(sha256=""))
+    yield FORMATS["json"].file, text.encode()
+    source = Source(sha256=hashlib.sha256(text.encode()).hexdigest())
+    as_read, _ = read_evidence(text)
+    for name, form in FORMATS.items():
+        if form.in_folder and name != "json":
+            yield form.file, form.write(as_read, source).encode()

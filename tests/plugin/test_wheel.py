@@ -55,9 +55,10 @@ def test_the_types_travel_along(installed, tmp_path):
 def test_the_gate_of_a_users_project(installed, project, model, code, words):
     project.limits(model)
     with project.the_rest_unchecked():
-        result = run(installed, "-m", "pytest", "--fairness", "-W", "error", cwd=project.path)
+        result = run(installed, "-m", "pytest", "--fairness", "--fairness-report=out", "-W", "error", cwd=project.path)
     assert result.returncode == code, result.stdout + result.stderr
     assert words in result.stdout.splitlines()[-1]
+    assert "</html>" in (project.path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_plain_run_of_a_users_project(installed, project):

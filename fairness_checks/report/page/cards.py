@@ -61,7 +61,7 @@ class Card:
     table: FigureTable | None = None
     how: tuple[str, ...] = ()  # it was judged, a sentence each
     lines: tuple[str, ...] = ()  # of a sweep, groups under each mix as a table of text
-    waiver: tuple[str, ...] = ()  # a line above, and what accepts it for a time
+    waiver: tuple[str, ...] = ()  # a line above, and what accepts it for a time; none covers a hand-written test
     record: CheckRecord | None = None
     statistics: str | None = None  # key among those of its model
     place: int = 0  # of its model in the evidence
@@ -138,7 +138,7 @@ def _of_record(
         table=groups_table(record) if figure is None and record.groups else None,
         how=tuple(line for line in below if not line.startswith("  ")),
         lines=tuple(line for line in below if line.startswith("  ")),
-        waiver=() if today is None else tuple(waiver_lines(record, today)),
+        waiver=tuple(waiver_lines(record, today)) if today is not None and test is None else (),
         record=record,
         statistics=None if check is None else check.statistics,
         place=place,

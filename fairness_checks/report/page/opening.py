@@ -56,8 +56,13 @@ def opening_of(evidence: Evidence, cards: Sequence[Card]) -> Opening:
 
 
 def _others(evidence: Evidence, cards: Sequence[Card]) -> int:
-    """Count what was not judged and has no card: checks, files and models that never came to be evaluated."""
-    return max(len(evidence.not_judged) - sum(card.status == "none" for card in cards), 0)
+    """Count tests that were not judged and have no card: of models that never came to be evaluated, for instance."""
+    return max(len(_tests(evidence)) - sum(card.status == "none" for card in cards), 0)
+
+
+def _tests(evidence: Evidence) -> list[str]:
+    """Return the tests without a verdict: a model that the file of limits leaves unchecked is none."""
+    return [name for name in evidence.not_judged if "::" in name]
 
 
 def _title(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colour: Colour) -> str:
@@ -99,9 +104,11 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
         yield f"The exit code says {evidence.exit_code}, and what the run found says otherwise: what it found counts."
     elif colour == "red" and not red and not evidence.failures and evidence.complete:
         yield f"{evidence.run.program} ended with exit code {evidence.exit_code}."
-    if not evidence.run.whole or evidence.not_judged:
-        left = f": {len(evidence.not_judged)} have no verdict" if evidence.not_judged else ""
-        yield f"Not every configured check was judged{left}."
+    tests = len(_tests(evidence))
+    if not evidence.run.whole or tests:
+        yield f"Not every configured check was judged{f': {tests} have no verdict' if tests else ''}."
+    if models := len(evidence.not_judged) - tests:
+        yield f"{models} {'model has' if models == 1 else 'models have'} no check; listed under Summary."
     unsettled = sum(card.status == "inconclusive" and not card.red for card in cards)
     if unsettled:
         verb = "is" if unsettled == 1 else "are"

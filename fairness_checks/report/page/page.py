@@ -70,6 +70,7 @@ def write_page(evidence: Evidence, source: Source) -> str:
         withheld=withheld_pictures(cards, pictures),
         changes=changes_of(cards),
         data=data_of(evidence),
+        seeds=_seeds(evidence),
         asked=REGULATION,
         checked=CHECKED,
         methods=METHODS,
@@ -85,3 +86,11 @@ def _overview(cards: Sequence[Card]) -> Iterator[ModelRow]:
         by_model.setdefault(card.model, []).append(card)
     for model, own in by_model.items():
         yield ModelRow(model=model, cards=own)
+
+
+def _seeds(evidence: Evidence) -> list[int]:
+    """Return the seeds that sweeps drew their splits by."""
+    plans = [
+        each["sweep"]["plan"] for model in evidence.models for each in model.statistics.values() if "sweep" in each
+    ]
+    return sorted({plan["seed"] for plan in plans})

@@ -165,11 +165,12 @@ def test_a_red_run_is_red_at_the_top(run, title):
         (run_of(PASSED, WAIVED), "green", "Green: each limit is shown to be kept, or waived"),
         (run_of(PASSED, UNSETTLED), "part", "No limit is shown to be exceeded; 1 check of 2 not settled"),
         (run_of(PASSED, whole=False), "part", "Only a part was judged: there, no limit is shown to be exceeded"),
-        (run_of(PASSED, not_judged={"x": "deselected"}), "part", "Only a part was judged"),
+        (run_of(PASSED, not_judged={"x": "unchecked"}), "green", "Green: each limit is shown to be kept"),
+        (run_of(PASSED, not_judged={"thresholds.yaml::test_x": "deselected"}), "part", "Only a part was judged"),
         (run_of(PASSED, extra=(NOT_RUN,)), "part", "Only a part was judged"),
         (run_of(), "part", "Nothing was judged"),
     ],
-    ids=["green", "waived", "unsettled", "part", "deselected", "not-run", "nothing"],
+    ids=["green", "waived", "unsettled", "part", "unchecked", "deselected", "not-run", "nothing"],
 )
 def test_only_a_whole_run_that_settles_all_is_green(run, colour, title):
     page = Page(page_of(run))
