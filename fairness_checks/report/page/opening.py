@@ -104,10 +104,10 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
         yield f"The exit code says {evidence.exit_code}, and what the run found says otherwise: what it found counts."
     elif colour == "red" and not red and not evidence.failures and evidence.complete:
         yield f"{evidence.run.program} ended with exit code {evidence.exit_code}."
-    tests = len(_tests(evidence))
-    if not evidence.run.whole or tests:
-        yield f"Not every configured check was judged{f': {tests} have no verdict' if tests else ''}."
-    if models := len(evidence.not_judged) - tests:
+    open_tests = len(_tests(evidence))
+    if not evidence.run.whole or open_tests:
+        yield f"Not every configured check was judged{f': {open_tests} have no verdict' if open_tests else ''}."
+    if models := len(evidence.not_judged) - open_tests:
         yield f"{models} {'model has' if models == 1 else 'models have'} no check; listed under Summary."
     unsettled = sum(card.status == "inconclusive" and not card.red for card in cards)
     if unsettled:
