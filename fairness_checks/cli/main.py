@@ -145,9 +145,9 @@ class _Version(argparse.Action):
     """Prints the version; it is looked up only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        import fairness_checks
+        from fairness_checks.distribution import package_version
 
-        sys.stdout.write(f"fairness-checks {fairness_checks.__version__}\n")
+        sys.stdout.write(f"fairness-checks {package_version()}\n")
         parser.exit()
 
 

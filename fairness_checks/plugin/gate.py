@@ -266,7 +266,7 @@ class Gate:
             f"fairness: {found}",
             *([f"fairness: {', '.join(called)}"] if (called := self._other_names()) else []),
             *self._unchecked_lines(),
-            "fairness: the project's other tests are not run; pytest without --fairness runs them",
+            "fairness: the project's other tests are not run; plain pytest runs them",
             *([f"fairness: {option}: no check is run, nothing is judged"] if (option := self._runs_nothing) else []),
         ]
 

@@ -154,7 +154,7 @@ def test_a_file_that_is_not_looked_for_is_named_with_its_option(project, monkeyp
 def test_the_header_says_that_other_tests_are_not_run(project):
     project.limits(*ALL)
     assert (
-        "fairness: the project's other tests are not run; pytest without --fairness runs them"
+        "fairness: the project's other tests are not run; plain pytest runs them"
         in project.pytest("--fairness").outlines
     )
 
