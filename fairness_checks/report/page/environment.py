@@ -55,8 +55,8 @@ def _shown(text: str) -> Markup:
 
 
 def _name(text: str) -> Markup:
-    """Return a name that is of any direction, beside text of another."""
-    return Markup("<bdi>{}</bdi>").format(_shown(text))
+    """Return a name that is of any direction, beside text of another; a blank one in quotes, so that it is seen."""
+    return Markup("<bdi>{}</bdi>").format(_shown(text if text.strip() else f'"{text}"'))
 
 
 def _lines(text: str) -> Markup:
