@@ -174,6 +174,7 @@ def test_print_has_every_verdict_and_what_is_closed_on_the_screen(browser, html_
         printed = pypdf.PdfReader(io.BytesIO(shown.page.pdf(format="A4")))
     text = squeezed("".join(page.extract_text() for page in printed.pages))
     assert len(said) == len(cards_of(run_named(report)))
+    assert "approved_by:TODO" not in text  # what is to be pasted is of no use on paper
     assert [each for each in said if ALEPH not in each and squeezed(each) not in text] == []
 
 

@@ -323,7 +323,7 @@ def answered(*rows, **given):
             "half is shown to reverse it, to 0.002 [-0.030, 0.034]; few is shown to widen it, to 0.002 [-0.030, 0.034]",
         ),
         (("open", "open"), (0.09, 0.05, 0.13), "no mix is shown to close it"),
-        (("open", "open"), (0.09, -0.05, 0.23), "no gap is shown to be there as is"),
+        (("open", "open"), (0.09, -0.05, 0.23), "as is, no gap is shown that a mix could close"),
         (
             ("widens", "open"),
             (0.09, 0.05, 0.13),
