@@ -12,6 +12,7 @@ from fairness_checks.planning.needs import plan_of
 from fairness_checks.planning.sample_size import SamplePlan, plan_sample_size
 from fairness_checks.question.checks import Worsening, limits_of
 from fairness_checks.question.gaps import GAPS, Gap
+from fairness_checks.question.metric_meanings import MEANINGS
 from fairness_checks.question.metric_names import ALIASES, canonical, metric_hint
 from fairness_checks.question.metrics import METRICS, Metric, parts_of
 
@@ -43,7 +44,7 @@ def explanation(name: str, limit: float | None = None, prevalence: float | None 
     sections = ", ".join(part for part in (_sweeps(metric), _regressions(metric)) if part)
     found = [
         ("", ours + (f", also called {', '.join(called)}" if called else "")),
-        ("for patients", text.patients),
+        ("for patients", MEANINGS[ours]),
         ("formula", metric.formula),
         ("use it", text.use),
         ("it hides", text.hides),

@@ -1,4 +1,4 @@
-"""What `fairness-checks explain` says of each metric: for patients, when to ask for it, and what it hides."""
+"""What `fairness-checks explain` says of each metric beside its meaning: when to ask for it, and what it hides."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ exit codes:
 class Explanation(NamedTuple):
     """A metric for a reader who knows patients."""
 
-    patients: str
     use: str
     hides: str
 
@@ -32,102 +31,83 @@ class Explanation(NamedTuple):
 TEXTS: Mapping[str, Explanation] = MappingProxyType(
     {
         "accuracy": Explanation(
-            "Of all patients in a group, the share for whom the model is right.",
             "Where a miss and a false alarm weigh the same.",
             "Where the condition is rare, a model that finds nobody is right for nearly all. Groups with other "
             "prevalences differ in it without any unequal treatment.",
         ),
         "balanced_accuracy": Explanation(
-            "How often the model would be right if half of a group had the condition.",
             "Where groups have different prevalences, and misses and false alarms weigh the same.",
             "It averages misses and false alarms: more of one can hide fewer of the other.",
         ),
         "brier_score": Explanation(
-            "How far scores are from what happened, squared, on average; 0 is perfect.",
             "Where clinicians read the score itself, as a probability.",
             "It depends on prevalence, and mixes ranking with calibration.",
         ),
         "equalized_odds": Explanation(
-            "The larger of two disparities: in patients who are found, and in false alarms.",
             "Where neither misses nor false alarms may differ between groups, and one check is to say so.",
             "Which of the two it was; the record names it. It says nothing of what a prediction is worth.",
         ),
         "expected_calibration_error": Explanation(
-            "By how much, on average, scores are off from how often the condition is there.",
             "Where a score of 20 % must mean 20 in 100, in every group.",
             "Whether scores are too high or too low; and in small groups it is too high by chance.",
         ),
         "false_negative_rate": Explanation(
-            "Of patients who have the condition, the share that the model misses.",
             "Where a miss harms: screening, triage, early warning.",
             "False alarms: a model that alerts for everybody misses nobody. Whether the labels themselves are missed "
             "more often in one group.",
         ),
         "false_positive_rate": Explanation(
-            "Of patients who do not have the condition, the share for whom it raises a false alarm.",
             "Where an alarm harms: a biopsy, a treatment, a denial.",
             "Misses. Where the condition is rare, a small rate can still be most of all alarms: see precision.",
         ),
         "log_loss": Explanation(
-            "How surprised one would be by what happened, going by the scores; 0 is perfect.",
             "Where sure and wrong scores must weigh heavily.",
             "A few patients with sure and wrong scores can decide it.",
         ),
         "mean_absolute_error": Explanation(
-            "By how much the model is off on average, in the unit of what it predicts.",
             "For measurements: a dose, an ejection fraction, a reconstruction.",
             "Whether it is off upwards or downwards: see mean_error. Rare large errors.",
         ),
         "mean_error": Explanation(
-            "By how much the model is too high, or with a minus too low, on average.",
             "Where one direction is systematic for a group, as with oxygen readings on dark skin.",
             "Errors in both directions cancel: 0 can be a bad model.",
         ),
         "mean_squared_error": Explanation(
-            "The average squared error; a large error weighs more than several small ones.",
             "For measurements in which large errors harm most.",
             "A few patients can decide it.",
         ),
         "mean_uncertainty": Explanation(
-            "How uncertain the model says it is, on average.",
             "To see whether a group is told more often that the model does not know.",
             "Whether the model is right to be uncertain: see uncertainty_mismatch.",
         ),
         "negative_predictive_value": Explanation(
-            "Of patients whom the model clears, the share that does not have the condition.",
             "Where people are sent home by the prediction.",
             "It depends on prevalence: groups in which the condition is rarer look better.",
         ),
         "precision": Explanation(
-            "Of patients for whom the model raises an alarm, the share that has the condition.",
             "Where alarms cost: time, beds, trust. It is the positive predictive value.",
             "Misses; and it depends on prevalence, so that groups differ in it without unequal treatment.",
         ),
         "roc_auc": Explanation(
-            "How often, of two patients, the one with the condition has the higher score.",
             "To compare scores before a threshold is chosen.",
             "Everything about the threshold in use, and calibration: groups of equal areas can have very unequal "
             "misses at one threshold.",
         ),
         "selection_rate": Explanation(
-            "Of all patients in a group, the share that the model selects.",
             "Where the decision hands something out, and need is the same in all groups.",
             "Who is selected: equal shares can leave out those in need. With unequal prevalences equal shares mean "
             "unequal misses.",
         ),
         "true_negative_rate": Explanation(
-            "Of patients who do not have the condition, the share that the model clears: the specificity.",
             "As false_positive_rate, counted the other way.",
             "Misses.",
         ),
         "true_positive_rate": Explanation(
-            "Of patients who have the condition, the share that the model finds: the sensitivity.",
             "As false_negative_rate, counted the other way. For min_ratio mind the side: 0.95 of 0.98 is near, and "
             "misses of 5 and 2 in 100 are not.",
             "False alarms: a model that alerts for everybody finds everybody.",
         ),
         "uncertainty_mismatch": Explanation(
-            "Whether the model's uncertainty warns of the group in which its errors are higher.",
             "Where clinicians are to trust uncertain predictions less.",
             "Whether errors differ at all: where they do not, there is nothing to warn of.",
         ),

@@ -67,8 +67,15 @@ REGULATION: tuple[Asked, ...] = (
     ),
     _asked(
         _AI_ACT,
+        "Art. 13(3)(b)(ii)",
+        "Instructions for use tell the level of accuracy, with its metrics, that the system was tested against.",
+        "checks methods",
+        "By group; of all patients together no value is given.",
+    ),
+    _asked(
+        _AI_ACT,
         "Art. 13(3)(b)(v)",
-        "Instructions for use tell the performance for the persons or groups that the system is meant for.",
+        "Instructions for use tell, where it applies, the performance for the groups that the system is meant for.",
         "checks",
         "The groups that were asked about.",
     ),
@@ -126,10 +133,17 @@ REGULATION: tuple[Asked, ...] = (
     ),
     _asked(
         _PCCP,
-        "Focused, risk-based, evidence-based",
-        "Planned changes come with methods and acceptance criteria that were fixed beforehand.",
+        "Principles 1 and 3: focused and bounded, evidence-based",
+        "Planned changes stay within bounds that were set beforehand, and are measured by justified metrics.",
         "checks baseline provenance",
         "Limits on each new model and on its worsening. The plan itself is not covered.",
+    ),
+    _asked(
+        _PCCP,
+        "Principles 2, 4 and 5: risk-based, transparent, total product lifecycle",
+        "Risks are managed from design to use, and those concerned are told of performance before and after changes.",
+        "baseline",
+        "Performance by group before and after. The rest is not covered.",
     ),
     _asked(
         _HTI,
@@ -150,6 +164,7 @@ REGULATION: tuple[Asked, ...] = (
         "(iv)(B)(7)(i), (ii)",
         "Validity and fairness in test data from the source of the training data.",
         "checks calibration",
+        "Unless the run says that its data are external.",
     ),
     _asked(
         _HTI,
@@ -164,7 +179,11 @@ REGULATION: tuple[Asked, ...] = (
         "How often validity and fairness in local data are monitored, and results.",
         "baseline",
     ),
-    _asked(_HTI, "(iv)(B)(1) to (4), (9)", "Purpose, use, warnings, training data, schedule of updates."),
+    _asked(
+        _HTI,
+        "(iv)(B)(1) to (4), (7)(v), (9)",
+        "Developer and output, purpose, warnings, training data, outcomes of use, schedule of updates.",
+    ),
     _asked(_TRIPOD, "Item 3c", "Known health inequalities between sociodemographic groups."),
     _asked(
         _TRIPOD,
@@ -176,8 +195,20 @@ REGULATION: tuple[Asked, ...] = (
     _asked(_TRIPOD, "Item 11", "How missing data were handled.", "data", "Of sensitive features."),
     _asked(_TRIPOD, "Item 12d, 23b", "Heterogeneity of performance across clusters.", "", "Clusters widen intervals."),
     _asked(_TRIPOD, "Item 12e", "Measures and plots of performance, and why they were chosen.", "checks methods"),
-    _asked(_TRIPOD, "Item 13", "What was done about class imbalance, and recalibration.", "sweeps", "Training mixes."),
-    _asked(_TRIPOD, "Item 14", "Approaches to model fairness, and why.", "checks sweeps", "With `why` of each limit."),
+    _asked(
+        _TRIPOD,
+        "Item 13",
+        "What was done about class imbalance, and recalibration.",
+        "",
+        "Training mixes shift the shares of groups, not of classes.",
+    ),
+    _asked(
+        _TRIPOD,
+        "Item 14",
+        "Approaches to model fairness, and why.",
+        "checks sweeps",
+        "What was measured, with `why` of each limit. What was done about it is for the authors to write.",
+    ),
     _asked(_TRIPOD, "Item 15", "Output of the model, and how its threshold was found.", "data", "Not why."),
     _asked(_TRIPOD, "Item 20a, 20b, 21", "Participants, events and missing data, by demographic group.", "data"),
     _asked(
@@ -192,9 +223,9 @@ REGULATION: tuple[Asked, ...] = (
         "6 RCNY 5-301(b)",
         "Selection rates and impact ratios by sex, race or ethnicity, and their intersections.",
         "checks",
-        "With `metric: selection_rate` and `min_ratio`. The law is about employment, not about patients.",
+        "With `metric: selection_rate` and `min_ratio`: the smallest ratio. The law is about employment, not patients.",
     ),
     _asked(_NYC, "5-301(c)", "Scoring rates: the share above the median score.", "", "No such metric is built in."),
-    _asked(_NYC, "5-301, 5-303", "An independent auditor, within a year; a public summary."),
+    _asked(_NYC, "5-300, 5-301(a), 5-303", "An independent auditor, within a year; a public summary."),
 )
-"""Sorted by text."""
+"""The rows of each text stand together."""

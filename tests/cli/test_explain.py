@@ -11,10 +11,12 @@ from fairness_checks import METRICS, plan_sample_size
 from fairness_checks.cli.explain import explanation
 from fairness_checks.cli.explain_texts import TEXTS
 from fairness_checks.cli.main import main
+from fairness_checks.question.metric_meanings import MEANINGS
 
 
 def test_every_metric_has_its_text():
-    assert TEXTS.keys() == METRICS.keys()
+    assert TEXTS.keys() == MEANINGS.keys() == METRICS.keys()
+    assert all(MEANINGS.values())
     assert all(all(text) for text in TEXTS.values())
 
 

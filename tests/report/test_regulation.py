@@ -1,6 +1,7 @@
 """The table of rules and guidelines: whole, in our words, and it claims nothing."""
 
 import re
+from itertools import groupby
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,6 +26,11 @@ def test_every_text_that_a_regulator_reads_is_there_once_a_place() -> None:
     named = " ".join(asked.text for asked in REGULATION)
     assert all(text in named for text in ("EU AI Act", "Good Machine", "Change Control", "HTI-1", "TRIPOD", "Law 144"))
     assert {"Art. 9(8)", "Annex IV(2)(g)"} <= {place for _, place in places}
+
+
+def test_the_rows_of_a_text_stand_together() -> None:
+    texts = [text for text, _ in groupby(REGULATION, key=lambda asked: asked.text)]
+    assert len(texts) == len(set(texts))
 
 
 def test_some_rows_are_not_covered_and_say_so_by_naming_no_section() -> None:
