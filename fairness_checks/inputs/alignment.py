@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from fairness_checks.inputs.encoding import chunks
 from fairness_checks.inputs.frames import is_lazy, library_name
 from fairness_checks.inputs.sensitive import is_missing, row_in
 
-__all__ = ["RowLabels", "naming_labels", "require_aligned"]
+__all__ = ["RowLabels", "naming_labels", "require_aligned", "without_label"]
 
 _WHOLE = 'Predictions.from_frame(frame, y_true="label", y_score="p", by=["sex"])'
 
@@ -72,6 +73,14 @@ def naming_labels(rows: RowLabels | None) -> Generator[None]:
             raise
         label = _label(rows.index[row])
         raise InvalidPredictions(f"{error}; row {row} is labelled {label} in {rows.labelled[0]}") from error.__cause__
+
+
+_SAID_LABEL = re.compile(r"; row \d+ is labelled .*")
+
+
+def without_label(message: str) -> str:
+    """Return an error's text without a row's label, which may be a patient's name: for what is published."""
+    return _SAID_LABEL.sub("", message)
 
 
 def _refuse_lazy(name: str, values: Any, *, whole: str = _WHOLE) -> None:

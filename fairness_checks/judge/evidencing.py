@@ -17,6 +17,7 @@ from fairness_checks.config.loading import ConfiguredCheck, GateConfig
 from fairness_checks.errors import EvidenceError, RecordError
 from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_to_json
+from fairness_checks.inputs.alignment import without_label
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.suppression import Shown
 from fairness_checks.plain import canonical_json, now, printable
@@ -99,7 +100,7 @@ def model_evidence(
 
 
 def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    return without_label(f"{type(error).__name__}: {error}")
 
 
 def _plain(statistics: Statistics, check: Check) -> dict[str, object]:

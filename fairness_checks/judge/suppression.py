@@ -12,6 +12,7 @@ from fairness_checks.baseline.entries import has_small_cells
 from fairness_checks.errors import EvidenceError, FairnessError
 from fairness_checks.findings.comparison import Comparison
 from fairness_checks.findings.statistics import Statistics, Swept
+from fairness_checks.inputs.alignment import without_label
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.measurements import Measurements
 from fairness_checks.judge.verdict import Answer
@@ -293,7 +294,10 @@ def _bare_regression(regression: RegressionRecord) -> RegressionRecord:
 _FEW = re.compile(
     r"(?<![\w,.])\d[\d,]*(?= (?:of [\d,]+ )?(?:different )?(?:samples?|values?|rows?|clusters?|positives|negatives)\b)"
 )
-_ROWS = re.compile(r"\brows? (\d+)(?: \(.*?\))?(?:, \d+(?: \(.*?\))?)*(?:, \.\.\.)?")
+_ROWS = re.compile(
+    r"\brows? (\d+)(?: \((?!by position).*?\))?(?:, \d+(?: \((?!by position).*?\))?)*(?:, \.\.\.)?"
+    r"(?: \(by position, from 0\))?"
+)
 
 
 def _masked(error: Exception, below: int) -> Exception:
@@ -304,8 +308,9 @@ def _masked(error: Exception, below: int) -> Exception:
     def few(found: re.Match[str]) -> str:
         return f"fewer than {below}" if 0 < int(found.group().replace(",", "")) < below else found.group()
 
-    text = _FEW.sub(few, str(error))
-    if text != str(error):
+    told = without_label(str(error))
+    text = _FEW.sub(few, told)
+    if text != told:
         text = _ROWS.sub(r"such as row \1", text)  # a list of all of them counts them
     if text == str(error):
         return error

@@ -117,6 +117,8 @@ class RunDocument:
 
 def _why(report: pytest.TestReport | pytest.CollectReport) -> str:
     """Return in one line why a test failed; no traceback, which may show values of patients."""
+    from fairness_checks.inputs.alignment import without_label
+
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(report.longrepr) if crash is None else str(crash.message)
-    return printable(shorten(next(iter(text.strip().splitlines()), "failed"), _SHOWN))
+    return printable(shorten(without_label(next(iter(text.strip().splitlines()), "failed")), _SHOWN))

@@ -416,15 +416,23 @@ def test_images_whose_numbers_are_not_finite_are_named(flat):
         return shape
 
     for value in (torch.nan, torch.inf, 1e30):
-        message = r"^FullyConnected: reconstruction: NaN, infinite or too large in 3 of 30 images: rows 1, 11, 21$"
+        message = (
+            r"^FullyConnected: reconstruction: NaN, infinite or too large in 3 of 30 images: "
+            r"rows 1, 11, 21 \(by position, from 0\)$"
+        )
         refused(message, seeded(FullyConnected, spoil(value)), flat, batch_size=10)
     huge = (
-        r"code: NaN, infinite or too large, or negative as a variance in 30 of 30 images: rows 0, 1, 2, 3, 4, \.\.\.$"
+        r"code: NaN, infinite or too large, or negative as a variance in 30 of 30 images: rows 0, 1, 2, 3, 4, \.\.\. "
+        r"\(by position, from 0\)$"
     )
     refused(huge, seeded(FullyConnected, lambda r, m, v: (r, m, v * 0 + 1e4)), flat)
     bad = flat.copy()
     bad[17, 5] = np.nan
-    refused(r"^images: NaN, infinite or too large in 1 of 30 images: row 17$", seeded(FullyConnected), bad)
+    refused(
+        r"^images: NaN, infinite or too large in 1 of 30 images: row 17 \(by position, from 0\)$",
+        seeded(FullyConnected),
+        bad,
+    )
 
 
 def test_lengths_that_differ_are_refused_before_the_module_runs_where_they_are_known(flat):

@@ -230,7 +230,7 @@ def test_a_spread_that_is_none_is_refused_with_its_row(kind, value):
     message = (
         r"^Coding: standard deviation of the code: NaN, infinite or too large, or negative as a variance in 3 of 24 "
     )
-    refused(message + r"images: rows 7, 15, 23$", shape, outputs=outputs, batch_size=8)
+    refused(message + r"images: rows 7, 15, 23 \(by position, from 0\)$", shape, outputs=outputs, batch_size=8)
 
 
 @pytest.mark.parametrize(

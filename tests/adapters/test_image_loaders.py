@@ -300,7 +300,7 @@ def test_an_image_that_is_all_there_but_not_finite_is_named():
     images = IMAGES.clone()
     images[7, 0, 0, 0] = torch.nan
     for given in (images, list(images), Items(images), data.DataLoader(Items(images), batch_size=5)):
-        refused(r"^images: NaN, infinite or too large in 1 of 12 images: row 7$", given)
+        refused(r"^images: NaN, infinite or too large in 1 of 12 images: row 7 \(by position, from 0\)$", given)
 
 
 def test_masked_values_are_refused_and_an_empty_mask_is_not():

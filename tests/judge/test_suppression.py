@@ -7,6 +7,7 @@ import itertools
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -157,6 +158,9 @@ def test_the_error_of_a_check_counts_no_few_samples():
 def test_an_error_about_few_samples_lists_no_rows_that_count_them(few, value):
     sexes = SEXES.astype(object)
     sexes[7 : 7 + few] = value
+    named = pd.Series(sexes, index=[f"P-{place}" for place in range(len(sexes))])
+    (labelled,) = shown(predictions(sex=named), SEX)[0].answers
+    assert "labelled" not in str(labelled)  # a label may be the name of a patient
     found, _ = shown(predictions(sex=sexes), SEX)
     (error,) = found.answers
     assert re.findall(r"\d+", str(error)) == ["11", "600", "7"]

@@ -164,3 +164,25 @@ def test_the_header_says_what_a_metric_of_the_clinic_is_called_in_reports(projec
     result = project.gate("-v")
     assert "fairness: FNR is false_negative_rate" in result.outlines
     assert f"{project.check_id('fair_model')} PASSED" in result.stdout.str()
+
+
+NAMED = """
+import pandas as pd
+from fairness_checks import Predictions, fairness_model
+
+
+@fairness_model
+def gappy_model():
+    table = pd.DataFrame({"y": [0, 1, 1], "sex": ["f", None, "m"]}, index=["P-1", "P-2", "P-3"])
+    return Predictions(table["y"], table["y"], sensitive_features={"sex": table["sex"]})
+"""
+
+
+def test_the_label_of_a_row_is_on_the_terminal_and_not_in_the_evidence(project):
+    project.write("conftest.py", NAMED)
+    project.limits("gappy_model")
+    result = project.gate("--fairness-report=out")
+    assert "row 1 is labelled 'P-2' in y_true" in result.stdout.str()
+    evidence = (project.path / "out/evidence.json").read_text()
+    assert "row 1 (by position, from 0)" in evidence
+    assert "P-2" not in evidence
