@@ -308,10 +308,7 @@ def _certainty(record: CheckRecord) -> str:
     """Say how sure the verdict is: one number, and no claim beyond it."""
     adjusted, compliance = record.p_adjusted, record.p_compliance
     if record.verdict in ("fail", "waived"):
-        if adjusted is None:
-            return "that is shown"
-        word = "this is not chance" if adjusted < 0.001 else "this is unlikely to be chance"
-        return f"{word} ({p_text(adjusted)})"
+        return "the data show that this is not kept" + ("" if adjusted is None else f" ({p_text(adjusted)})")
     if record.verdict == "pass":
         return "the data show that this is kept" + ("" if compliance is None else f" ({p_text(compliance)})")
     return "the data do not settle whether this is kept"

@@ -32,8 +32,8 @@ def test_an_uncertainty_that_does_not_warn_fails_and_is_told_plainly():
     of_error, of_uncertainty = (round(100 * record.also[name]) for name in ("error_auc", "uncertainty_auc"))
     assert headline(record) == (
         f"the model errs more with skin=dark than with skin=light in {of_error} of 100 pairs, and is more uncertain in "
-        f"{of_uncertainty} of 100: its uncertainty does not warn; at most 10 fewer are allowed; this is not chance "
-        "(p < 0.001)"
+        f"{of_uncertainty} of 100: its uncertainty does not warn; at most 10 fewer are allowed; the data "
+        "show that this is not kept (p < 0.001)"
     )
 
 

@@ -86,7 +86,7 @@ def test_the_first_line_of_a_failure_is_the_whole_story(project, monkeypatch):
     title = next(i for i, line in enumerate(lines) if "_ test_subgroups[" in line)
     assert lines[title + 1] == (
         "biased_model misses 40 of 100 with sex=female whose label is 1, and 10 of 100 with sex=male; at most 10 apart "
-        "are allowed; this is not chance (p < 0.001)"
+        "are allowed; the data show that this is not kept (p < 0.001)"
     )
     assert not any("suite.py" in line or "Traceback" in line for line in lines)
 

@@ -291,10 +291,17 @@ def test_rates_that_are_rare_are_told_of_as_many_as_show_them():
 
 
 @pytest.mark.parametrize(
-    ("p", "words"), [(0.0004, "this is not chance (p < 0.001)"), (0.03, "this is unlikely to be chance (p = 0.030)")]
+    ("verdict", "p", "words"),
+    [
+        ("fail", 0.0004, "the data show that this is not kept (p < 0.001)"),
+        ("fail", 0.03, "the data show that this is not kept (p = 0.030)"),
+        ("waived", 0.03, "the data show that this is not kept (p = 0.030)"),
+        ("fail", None, "the data show that this is not kept"),
+        ("inconclusive", 0.03, "the data do not settle whether this is kept"),
+    ],
 )
-def test_how_sure_it_is(p, words):
-    assert headline(dataclasses.replace(RATE, verdict="fail", p_adjusted=p)).endswith(f"; {words}")
+def test_how_sure_it_is_with_a_p_value_and_no_word_of_chance(verdict, p, words):
+    assert headline(dataclasses.replace(RATE, verdict=verdict, p_adjusted=p)).endswith(f"; {words}")
 
 
 @pytest.mark.parametrize(("lower_is_better", "first"), [(True, "male"), (False, "female"), (None, "male")])

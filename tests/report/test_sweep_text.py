@@ -69,12 +69,12 @@ def record_of(sweep=None, **given):
 
 
 SAID = "forest misses 42 of 100 with sex=female whose label is positive, and 18 of 100 with sex=male"
-UNLIKELY = "this is unlikely to be chance (p = 0.012)"
+NOT_KEPT = "the data show that this is not kept (p = 0.012)"
 
 
 def test_a_headline_names_the_mix_the_features_and_the_repeats():
     assert headline(record_of()) == (
-        f"{SAID} (mix as_is, features all, 20 repeats); at most 10 apart are allowed; {UNLIKELY}"
+        f"{SAID} (mix as_is, features all, 20 repeats); at most 10 apart are allowed; {NOT_KEPT}"
     )
 
 
@@ -134,7 +134,7 @@ def test_a_slope_says_of_which_group_and_in_which_direction(slope, moves):
     record = record_of(SLOPE, limit_kind="max_slope", second=None, also={"slope": slope})
     assert headline(record) == (
         f"forest has false_negative_rate that {moves} by 0.240 with sex=female as its share of the training rows grows "
-        f"from none to all (features all, 20 repeats); at most 0.10 is allowed; {UNLIKELY}"
+        f"from none to all (features all, 20 repeats); at most 0.10 is allowed; {NOT_KEPT}"
     )
     assert not any("published" in line for line in explanation(record))
 
@@ -149,7 +149,7 @@ def test_a_mismatch_says_what_does_not_warn_and_where():
     )
     assert headline(record) == (
         "forest errs more with sex=female than with sex=male in 73 of 100 pairs, and is more uncertain in 49 of 100: "
-        f"its uncertainty does not warn (mix as_is, features all, 20 repeats); at most 10 fewer are allowed; {UNLIKELY}"
+        f"its uncertainty does not warn (mix as_is, features all, 20 repeats); at most 10 fewer are allowed; {NOT_KEPT}"
     )
 
 
@@ -227,7 +227,7 @@ def test_an_undefined_sweep_says_why_and_names_no_mix():
 def test_a_waived_line_names_who_and_why():
     waiver = WaiverRecord(reason="CAPA 12", approved_by="A. Auditor", expires="2027-06-30")
     line = headline(record_of(verdict="waived", waiver=waiver))
-    assert line.endswith("chance (p = 0.012), waived until 2027-06-30 by A. Auditor: CAPA 12")
+    assert line.endswith("not kept (p = 0.012), waived until 2027-06-30 by A. Auditor: CAPA 12")
 
 
 def test_the_table_names_gap_and_mixes_below_the_check_and_fits_the_page():
@@ -439,7 +439,7 @@ def test_a_change_says_both_gaps_and_by_how_much_smaller():
     assert headline(record) == (
         "forest has a gap in false_negative_rate of 0.270 between groups with sex=female and with sex=male as is, and "
         "of 0.030 under the mix balanced (features all, 20 repeats): a reduction of 0.240; at least 0.30 is required; "
-        f"{UNLIKELY}"
+        f"{NOT_KEPT}"
     )
     said = [line.strip() for line, _ in summary_lines([record])]
     assert "reduction 0.240 [0.190, 0.290], at least 0.30, p = 0.012" in said

@@ -40,7 +40,7 @@ def record_of(groups, kind="max_difference", limit=0.1, waivers=(), **given):
 def test_the_first_line_of_a_failure_is_the_whole_story():
     assert headline(record_of(BIASED)) == (
         "forest misses 42 of 100 with sex=female whose label is 1, and 18 of 100 with sex=male; at most 10 apart are "
-        "allowed; this is not chance (p < 0.001)"
+        "allowed; the data show that this is not kept (p < 0.001)"
     )
     assert explanation(record_of(BIASED))[0] == (
         "false_negative_rate by sex: difference 0.240 [0.196, 0.284], max_difference 0.10."
@@ -84,19 +84,19 @@ def test_an_undefined_line_shows_no_number_as_the_disparity():
 def test_a_ratio_names_the_group_that_does_worse_first():
     assert headline(record_of(BIASED, "min_ratio", 0.8)) == (
         "forest misses 42 of 100 with sex=female whose label is 1, and 18 of 100 with sex=male; the lower must be at "
-        "least 0.80 times the higher, and is 0.429 times it; this is not chance (p < 0.001)"
+        "least 0.80 times the higher, and is 0.429 times it; the data show that this is not kept (p < 0.001)"
     )
     assert headline(record_of(BIASED, "min_ratio", 0.2)).endswith("; the data show that this is kept (p < 0.001)")
 
 
 def test_a_ceiling_and_a_floor_name_the_group_that_decides():
     assert headline(record_of(BIASED, "max_value", 0.3)) == (
-        "forest misses 42 of 100 with sex=female whose label is 1; at most 30 are allowed; this is not chance "
-        "(p < 0.001)"
+        "forest misses 42 of 100 with sex=female whose label is 1; at most 30 are allowed; the data "
+        "show that this is not kept (p < 0.001)"
     )
     assert headline(record_of(BIASED, "min_value", 0.3)) == (
-        "forest misses 18 of 100 with sex=male whose label is 1; at least 30 are required; this is not chance "
-        "(p < 0.001)"
+        "forest misses 18 of 100 with sex=male whose label is 1; at least 30 are required; the data "
+        "show that this is not kept (p < 0.001)"
     )
 
 
@@ -210,7 +210,7 @@ def test_audit_says_the_same_without_an_adjustment():
     record = audit(predictions, metric="false_negative_rate", max_difference=0.1)
     assert headline(record) == (
         "the model misses 50 of 100 with sex=f whose label is 1, and 0 of 100 with sex=m; at most 10 apart are "
-        "allowed; this is not chance (p < 0.001)"
+        "allowed; the data show that this is not kept (p < 0.001)"
     )
     assert str(record).splitlines() == [f"fail: {headline(record)}", *explanation(record)]
 
