@@ -20,6 +20,7 @@ __all__ = [
     "TO_PASTE",
     "about_text",
     "absent_text",
+    "adjusted_text",
     "disparity_text",
     "explanation",
     "group_text",
@@ -155,10 +156,25 @@ def would_take(record: CheckRecord) -> Iterator[str]:
         yield f"It {needed}."
 
 
+def adjusted_text(record: CheckRecord) -> str | None:
+    """Say of an inconclusive check that it would fail alone: its own interval lies past the limit; None of others."""
+    raw, adjusted = record.p_violation, record.p_adjusted
+    if record.verdict != "inconclusive" or record.withheld or raw is None or adjusted is None:
+        return None
+    if not raw < record.alpha <= adjusted:
+        return None
+    return printable(
+        f"Alone it would fail ({p_text(raw)}); over all {record.family_size} checks of {model_name(record)} "
+        f"({_CORRECTIONS[record.correction]}) that is not shown ({p_text(adjusted)})."
+    )
+
+
 def settling_lines(record: CheckRecord) -> list[str]:
     """Return what an inconclusive check lacks, and what it would take to settle it, a sentence each."""
+    adjusted = adjusted_text(record)
     lacking = [] if record.reason is None or record.estimate is None else [f"Not judged: {record.reason}."]
-    return [printable(line) for line in (*lacking, *(() if record.withheld else would_take(record)))]
+    alone = [] if adjusted is None else [adjusted]
+    return [printable(line) for line in (*lacking, *alone, *(() if record.withheld else would_take(record)))]
 
 
 def _detectable(record: CheckRecord, value: float) -> str:
@@ -271,6 +287,8 @@ def _explained(record: CheckRecord) -> Iterator[str]:
     if record.verdict == "inconclusive":
         if record.burden_of_proof == "compliance":
             yield "The burden of proof is compliance: what the data do not show to be within the limit fails."
+        if (adjusted := adjusted_text(record)) is not None:
+            yield adjusted
         yield from () if record.withheld else would_take(record)
     if record.suppressed is not None:
         yield _suppressed_text(record.suppressed)

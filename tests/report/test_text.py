@@ -17,7 +17,14 @@ from fairness_checks.records.parts import SuppressionRecord
 from fairness_checks.report.junit import properties
 from fairness_checks.report.numbers import limit_text, p_text
 from fairness_checks.report.terminal import summary_lines
-from fairness_checks.report.text import explanation, headline, power_text, waiver_lines
+from fairness_checks.report.text import (
+    adjusted_text,
+    explanation,
+    headline,
+    power_text,
+    settling_lines,
+    waiver_lines,
+)
 
 BIASED = {"female": (173, 412), "male": (237, 1316)}
 FAIR = {"female": (80, 412), "male": (260, 1316)}
@@ -53,6 +60,34 @@ def test_the_first_line_of_a_failure_is_the_whole_story():
 def test_the_adjustment_is_named(correction, word):
     lines = explanation(record_of(BIASED, correction=correction))
     assert any(line.endswith(f"alpha 0.05, {word} over 1 check of forest.") for line in lines)
+
+
+def beside(others, **given):
+    """Records of a difference that is past 0.1, p = 0.014, and of so many others that are kept."""
+    y_true = [1] * 356
+    y_pred = [0] * 15 + [1] * 25 + [0] * 36 + [1] * 280
+    predictions = Predictions(y_true, y_pred, sensitive_features={"sex": ["female"] * 40 + ["male"] * 316})
+    limits = [0.1, *(0.8 + 0.01 * n for n in range(others))]
+    checks = [Check("false_negative_rate", ("sex",), "max_difference", limit) for limit in limits]
+    return audit_model("forest", predictions, checks, Settings(**given), (), date(2026, 7, 1))
+
+
+def test_a_check_that_fails_but_for_the_others_of_its_model_says_so():
+    (alone,) = beside(0)
+    assert alone.verdict == "fail"
+    assert adjusted_text(alone) is None
+    first, *others = beside(4)
+    assert first.verdict == "inconclusive"
+    said = "Alone it would fail (p = 0.014); over all 5 checks of forest (Holm) that is not shown (p = 0.072)."
+    assert adjusted_text(first) == said
+    assert said in explanation(first)
+    assert said in settling_lines(first)
+    assert [adjusted_text(other) for other in others] == [None] * 4
+    assert adjusted_text(record_of(TINY)) is None
+
+
+def test_where_nothing_is_adjusted_a_check_is_judged_alone():
+    assert next(record.verdict for record in beside(4, correction="none")) == "fail"
 
 
 def test_a_pass_says_how_sure_it_is():

@@ -16,6 +16,7 @@ from fairness_checks.report.figures.forest import forest, groups_table
 from fairness_checks.report.figures.svg import Figure, FigureTable
 from fairness_checks.report.numbers import limit_text
 from fairness_checks.report.text import (
+    adjusted_text,
     disparity_text,
     explanation,
     group_text,
@@ -53,6 +54,7 @@ class Card:
     red: bool  # whether it fails the run
     headline: str
     found: str = ""  # what is limited, with its interval
+    alone: str = ""  # of an inconclusive one that fails but for the other checks of its model
     takes: str = ""  # what would settle it
     why: str = ""
     owner: str = ""
@@ -130,6 +132,7 @@ def _of_record(
         red=turns_red(record.verdict, record.burden_of_proof),
         headline=headline(record),
         found="" if record.estimate is None else disparity_text(record),
+        alone=adjusted_text(record) or "",
         takes=list(would_take(record))[-1] if record.verdict == "inconclusive" and not record.withheld else "",
         why="" if check is None else check.why,
         owner="" if check is None else check.owner,

@@ -202,6 +202,13 @@ def test_what_to_do_says_how_many_more_of_whom_and_what_to_paste(page):
     assert "a_model" in pre[2]
 
 
+def test_a_card_says_what_the_other_checks_of_the_model_change():
+    adjusted = dataclasses.replace(UNSETTLED, p_violation=0.014, p_adjusted=0.126, family_size=9)
+    said = "Alone it would fail (p = 0.014); over all 9 checks of b_model (Holm) that is not shown (p = 0.13)."
+    assert [e[2] for e in Page(page_of(run_of(adjusted))).all("p") if said in e[2]] == [said]
+    assert "Alone it would fail" not in Page(page_of(ALL)).visible
+
+
 def test_a_suppressed_check_shows_what_its_record_shows():
     record = withheld(record_of({"female": (4, 97), "male": (31, 103)}))
     visible = Page(page_of(run_of(record))).visible
