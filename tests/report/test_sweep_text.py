@@ -201,7 +201,7 @@ def test_one_mix_is_not_called_several():
     ],
 )
 def test_an_unsettled_sweep_says_what_would_settle_it(settled_by, line):
-    record = record_of(verdict="inconclusive", p_adjusted=0.4, detectable=0.31, **settled_by)
+    record = record_of(verdict="inconclusive", p_violation=0.2, p_adjusted=0.4, detectable=0.31, **settled_by)
     assert headline(record).endswith("; at most 10 apart are allowed; the data do not settle whether this is kept")
     assert explanation(record)[1:3] == [
         "These groups show a difference of 0.310 or more with 80% power.",
