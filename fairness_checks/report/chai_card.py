@@ -135,8 +135,7 @@ def _value(value: float, interval: tuple[float, float] | None, level: float) -> 
 
 
 def _interpretations(evidence: Evidence, models: Sequence[ModelEvidence]) -> Iterator[str]:
-    if not evidence.complete:
-        yield "**The run did not come to its end, and proves nothing.**"
+    yield from (f"**{line}.**" for line in _of_run(evidence))
     for check in (check for model in models for check in model.checks):
         if check.record is None:
             why = check.error or evidence.not_judged.get(check.test) or "it has no verdict"
@@ -144,6 +143,19 @@ def _interpretations(evidence: Evidence, models: Sequence[ModelEvidence]) -> Ite
             continue
         more = settling_lines(check.record) if check.record.verdict == "inconclusive" else []
         yield " ".join([f"{check.record.verdict}: {escaped(headline(check.record))}.", *map(escaped, more)])
+
+
+def _of_run(evidence: Evidence) -> Iterator[str]:
+    """Yield what speaks against the run as a whole, whichever model it is of: a card that stands alone shows it too."""
+    if not evidence.complete:
+        yield "The run did not come to its end, and proves nothing"
+    elif not evidence.ended_green:
+        yield f"The run that this card is of failed with exit code {evidence.exit_code}"
+    if count := len(evidence.failures):
+        tests = "1 test" if count == 1 else f"{count:,} tests"
+        yield f"{tests} failed for another reason than a verdict; {FILENAME} names them"
+    if not evidence.run.whole:
+        yield "Only a part of the configured checks was to run"
 
 
 def _open_questions(evidence: Evidence, models: Sequence[ModelEvidence]) -> Iterator[str]:

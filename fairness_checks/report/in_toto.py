@@ -22,11 +22,13 @@ _STATEMENT = "https://in-toto.io/Statement/v1"
 def statement(evidence: Evidence, source: Source) -> str:
     """Return the statement: which tests passed, warned and failed, about evidence.json and the files given."""
     # Who reads it may look at one field only. So what has no verdict stands in no list, as it neither passed nor
-    # warned, and keeps `result` from PASSED; and whatever makes the run red stands in failedTests.
+    # warned, and keeps `result` from PASSED; and whatever makes the run red stands in failedTests, and there alone: a
+    # test that failed behind its verdict, as in a teardown, did not pass.
     found = outcomes(evidence)
     failed = [*_of_run(evidence, found), *(each.test for each in found if each.red)]
-    warned = [each.test for each in found if not each.red and each.status in ("inconclusive", "waived")]
-    passed = [each.test for each in found if not each.red and each.status == "pass"]
+    rest = [each for each in found if not each.red and not {each.test, each.node} & set(failed)]
+    warned = [each.test for each in rest if each.status in ("inconclusive", "waived")]
+    passed = [each.test for each in rest if each.status == "pass"]
     green = passed and evidence.run.whole and not warned and all(each.status == "pass" for each in found)
     subjects = ((FILENAME, source.sha256), *source.subjects)
     predicate = {

@@ -22,6 +22,8 @@ class Outcome:
 
     test: str
     """Id of the test, and where it has several verdicts the question; a name, where there is no test."""
+    node: str = ""
+    """Id of the test alone; empty where it is that above."""
     status: Status
     """The verdict, or why there is none."""
     red: bool
@@ -74,6 +76,7 @@ def _checks(evidence: Evidence) -> Iterator[Outcome]:
             record = check.record
             yield Outcome(
                 test=test,
+                node=model.test or "",
                 status=status,
                 red=status == "error" or (record is not None and turns_red(record.verdict, record.burden_of_proof)),
                 model=model.model,

@@ -20,6 +20,7 @@ from fairness_checks.errors import EvidenceError
 from fairness_checks.plain import printable
 from fairness_checks.records.parts import SuppressionRecord
 from fairness_checks.report.chai_card import NAMESPACE
+from fairness_checks.report.evidence import FailureEvidence, ModelEvidence
 from fairness_checks.report.formats import FORMATS, Source
 from fairness_checks.report.in_toto import PREDICATE
 from fairness_checks.report.markdown import escaped
@@ -93,6 +94,17 @@ def test_what_was_not_shown_is_never_read_as_passed(run, result, failed):
     assert not any("sepsis-2" in name for name in found["passedTests"])
 
 
+@pytest.mark.parametrize("found", [record(42), record(4, 12), record(waived=True)], ids=["pass", "unsettled", "waived"])
+@pytest.mark.parametrize("by_hand", [False, True], ids=["file", "by hand"])
+def test_a_test_that_failed_behind_its_verdict_is_failed_alone(found, by_hand):
+    asked = check(1, found, **({"test": "", "line": None} if by_hand else {}))
+    node = "test_own.py::test_x" if by_hand else asked.test
+    model = ModelEvidence(model="sepsis", test=node if by_hand else None, checks=(asked,))
+    torn = FailureEvidence(test=node, text="RuntimeError: teardown")
+    said = predicate(evidence(models=(model,), failures=(torn,), exit_code=1))
+    assert (said["passedTests"], said["warnedTests"], said["failedTests"]) == ([], [], [node])
+
+
 def test_a_part_of_a_run_does_not_pass():
     whole = evidence(check(1, record(42)))
     assert predicate(dataclasses.replace(whole, run=dataclasses.replace(whole.run, whole=False)))["result"] == "WARNED"
@@ -160,6 +172,8 @@ def test_a_card_holds_the_fairness_part_and_says_who_writes_the_rest():
     )
     said = part.find(f"{{{NAMESPACE}}}Interpretation").text
     assert [line.split(":")[0] for line in said.splitlines()] == [
+        "- **The run that this card is of failed with exit code 1.**",
+        "- **2 tests failed for another reason than a verdict; evidence.json names them.**",
         "- fail",
         "- pass",
         "- inconclusive",
@@ -207,6 +221,31 @@ def test_a_card_is_valid(run):
     content = SCHEMA.read_bytes()
     assert hashlib.sha256(content).hexdigest() == _SHA256
     xmlschema.XMLSchema(content.decode(), validation="lax").validate(written("chai", run))
+
+
+GREEN = evidence(check(1, record(42)))
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (GREEN, None),
+        (dataclasses.replace(GREEN, complete=False, exit_code=1), "The run did not come to its end"),
+        (dataclasses.replace(GREEN, exit_code=3), "The run that this card is of failed with exit code 3"),
+        (
+            dataclasses.replace(GREEN, exit_code=1, failures=(FailureEvidence(test="t.py::test_x", text="no"),)),
+            "1 test failed for another reason than a verdict",
+        ),
+        (dataclasses.replace(GREEN, run=dataclasses.replace(GREEN.run, whole=False)), "Only a part"),
+    ],
+    ids=["green", "killed", "exit code", "another test", "part"],
+)
+def test_a_card_says_what_speaks_against_the_whole_run(run, said):
+    root = ET.fromstring(written("chai", run))
+    for place in ("Interpretation", "KnownBiasesOrEthicalConsiderations"):
+        texts = [each.text or "" for each in root.iter(f"{{{NAMESPACE}}}{place}")]
+        assert any(said in text for text in texts) if said else not any("The run" in text for text in texts)
+    assert ("found no limit exceeded" in written("chai", run)) is (said is None)
 
 
 def test_a_card_is_of_one_model():
