@@ -60,11 +60,10 @@ def run_words(evidence: Evidence, found: Sequence[Outcome]) -> str:
     waived = counts["waived"]
     if not any(each.record for each in found):
         return "Nothing was judged"
-    if waived:
-        return f"No limit was shown to be exceeded beyond {waived} that {'is' if waived == 1 else 'are'} waived"
-    if counts["inconclusive"] or counts["not judged"]:
-        return "No limit was shown to be exceeded, and not all are shown to be kept"
-    return "On these data all limits were shown to be kept"
+    beyond = f" beyond {waived} that {'is' if waived == 1 else 'are'} waived" if waived else ""
+    if counts["inconclusive"] or counts["not judged"] or not evidence.run.whole:
+        return f"No limit was shown to be exceeded{beyond}, and not all are shown to be kept"
+    return f"No limit was shown to be exceeded{beyond}" if waived else "On these data all limits were shown to be kept"
 
 
 def _checks(evidence: Evidence) -> Iterator[Outcome]:

@@ -9,6 +9,8 @@ import pytest
 from fairness_checks.report.outcomes import outcomes, run_words
 from tests.report.sample_evidence import by_status, check, evidence, mixed, record
 
+WHOLE = evidence(check(1, record(42)))
+
 
 def test_each_test_has_one_outcome_and_what_is_red_stands_first():
     found = outcomes(mixed())
@@ -62,6 +64,14 @@ def test_a_test_that_fails_beside_its_verdict_has_both():
         (
             evidence(check(1, record(waived=True)), check(2, record(42))),
             "No limit was shown to be exceeded beyond 1 that is waived",
+        ),
+        (
+            evidence(check(1, record(waived=True)), check(2, record(4, 12))),
+            "No limit was shown to be exceeded beyond 1 that is waived, and not all are shown to be kept",
+        ),
+        (
+            dataclasses.replace(WHOLE, run=dataclasses.replace(WHOLE.run, whole=False)),
+            "No limit was shown to be exceeded, and not all are shown to be kept",
         ),
     ],
 )

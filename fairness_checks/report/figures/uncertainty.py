@@ -89,7 +89,7 @@ def mismatch(record: CheckRecord, statistics: Statistics | None, key: str) -> Fi
         f"At most {limit_text(record.limit)} is allowed."
     )
     shown = pairs[:_MOST_PAIRS]
-    notes = ["An uncertainty that warns of errors lies where they do, or further to the right."]
+    notes = ["An uncertainty that warns of errors lies where they do, or further to the right.", "A tie counts half."]
     if len(shown) < len(pairs):
         notes.append(f"Drawn are {len(shown)} of {len(pairs)} pairs, the largest mismatches; the table has all.")
     left_out = [group.label for group in record.groups if group.problem is not None]

@@ -10,16 +10,16 @@ from fairness_checks.report.sweep_text import answer_words, deciding_mixes
 
 __all__ = ["Actions", "Retrain", "actions_of"]
 
-_HELPS = ("closes", "narrows")
+_NARROWS = ("closes", "narrows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrain:
-    """Whether other training data helps a model, as its sweep shows."""
+    """Whether other training data narrows the gap of a model, as its sweep shows: no group need do better by it."""
 
     card: Card
     metric: str
-    helps: bool
+    narrows: bool
     said: str
 
 
@@ -68,5 +68,5 @@ def _retrain(cards: Sequence[Card]) -> Iterator[Retrain]:
         if not said or (key := (record.model, record.metric, said)) in told:
             continue
         told.add(key)
-        helps = any(row.change is not None and row.change.answer in _HELPS for row in deciding_mixes(sweep))
-        yield Retrain(card=card, metric=record.metric, helps=helps, said=said)
+        narrows = any(row.change is not None and row.change.answer in _NARROWS for row in deciding_mixes(sweep))
+        yield Retrain(card=card, metric=record.metric, narrows=narrows, said=said)

@@ -69,8 +69,7 @@ def _title(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colou
     if not evidence.complete:
         return "Red: this run did not come to its end"
     if red:
-        judged = sum(card.record is not None for card in cards)
-        return f"Red: {len(red)} of {_checks(max(judged, len(red)))} failed"
+        return f"Red: {'; '.join(_failed(cards, red))}"
     if colour == "red":
         return "Red: the run failed, though no check did"
     if not any(card.record is not None for card in cards):
@@ -80,6 +79,14 @@ def _title(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colou
     if _others(evidence, cards) or not evidence.run.whole or _count(cards, "none"):
         return "Only a part was judged: there, no limit is shown to be exceeded"
     return f"No limit is shown to be exceeded; {_checks(_count(cards, 'inconclusive'))} of {len(cards)} not settled"
+
+
+def _failed(cards: Sequence[Card], red: Sequence[Card]) -> Iterator[str]:
+    """Yield how many checks failed by their verdict, and how many have none as they could not be made."""
+    if failed := sum(card.record is not None for card in red):
+        yield f"{failed} of {_checks(sum(card.record is not None for card in cards))} failed"
+    if broken := len(red) - failed:
+        yield f"{_checks(broken)} could not be made"
 
 
 _KEPT = "Green: each limit is shown to be kept"

@@ -72,6 +72,7 @@ def test_a_group_that_cannot_be_judged_is_named_and_left_out():
     figure = mismatch(record, statistics, "k")
     assert len(figure.table.rows) == 1
     assert "Not compared: few." in figure.notes
+    assert "A tie counts half." in figure.notes
     for draw in (error_by_uncertainty, risk_coverage):
         figure = draw(record, statistics, "k")
         assert {row[0] for row in figure.table.rows} == {"dark", "light"}

@@ -144,9 +144,10 @@ FAILURE = FailureEvidence(test="thresholds.yaml::test_waiver[x]", text="unused")
         (run_of(PASSED, exit_code=1), "Red: the run failed, though no check did"),
         (run_of(PASSED, exit_code=2), "Red: the run failed, though no check did"),
         (run_of(FAILED, exit_code=0), "Red: 1 of 1 check failed"),
-        (run_of(PASSED, extra=(BROKEN,), exit_code=1), "Red: 1 of 1 check failed"),
+        (run_of(PASSED, extra=(BROKEN,), exit_code=1), "Red: 1 check could not be made"),
+        (run_of(PASSED, FAILED, extra=(BROKEN,), exit_code=1), "Red: 1 of 2 checks failed; 1 check could not be made"),
     ],
-    ids=["failed", "compliance", "killed", "began", "waiver", "code-1", "code-2", "code-contradicts", "error"],
+    ids=["failed", "compliance", "killed", "began", "waiver", "code-1", "code-2", "code-contradicts", "error", "both"],
 )
 def test_a_red_run_is_red_at_the_top(run, title):
     page = Page(page_of(run))
@@ -176,6 +177,22 @@ def test_only_a_whole_run_that_settles_all_is_green(run, colour, title):
     page = Page(page_of(run))
     assert page.all("header")[0][1]["class"] == colour
     assert page.all("h1")[0][2].strip().startswith(title)
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (run_of(PASSED), "On these data no limit was shown to be exceeded."),
+        (run_of(PASSED, WAIVED), "On these data no limit was shown to be exceeded beyond what is waived."),
+        (run_of(PASSED, complete=False), "What was judged before the run ended says nothing of the run."),
+        (run_of(), "No check has a verdict."),
+    ],
+    ids=["kept", "waived", "killed", "nothing"],
+)
+def test_the_summary_of_a_run_without_failures_claims_no_more_than_it_shows(run, said):
+    texts = [e[2].strip() for e in Page(page_of(run)).all("p")]
+    opening = ("On these data no limit", "What was judged before", "No check has")
+    assert [text for text in texts if text.startswith(opening)] == [said]
 
 
 def test_what_failed_otherwise_and_what_was_not_judged_is_listed():
