@@ -13,10 +13,10 @@ __all__ = ["answer_words", "deciding_mixes", "gap_words", "setting_words", "swee
 
 # What is shown, what is estimated to be left, and whether that is told from no gap: three things.
 _ANSWERS = {
-    "closes": "is shown to narrow it, to {}, which may be none",
-    "narrows": "is shown to narrow it, to {}, which is not none",
-    "reverses": "is shown to reverse it, to {}",
-    "widens": "is shown to widen it, to {}",
+    "closes": "is shown to narrow the gap, to {}, which may be none",
+    "narrows": "is shown to narrow the gap, to {}, which is not none",
+    "reverses": "is shown to reverse the gap, to {}",
+    "widens": "is shown to widen the gap, to {}",
 }
 _TABLE, _NAME, _GROUP = 97, 16, 12  # columns of the table, and to which names in it are cut
 _MOST_COLUMNS = 3  # groups whose values stand beside each other
@@ -36,10 +36,10 @@ def answer_words(sweep: SweepRecord) -> str:
     if start is None or start.gap is None or not others:
         return ""
     shown = (start.gap_low or 0.0) > 0.0
-    told = [f"{row.mix} {_answer(row)}" for row in others if row.change is not None and row.change.answer != "open"]
+    told = [f"mix {row.mix} {_answer(row)}" for row in others if row.change is not None and row.change.answer != "open"]
     closing = any(row.change is not None and row.change.answer in ("closes", "narrows", "reverses") for row in others)
     if not closing:
-        told.insert(0, "no mix is shown to close it" if shown else "as is, no gap is shown that a mix could close")
+        told.insert(0, "no mix is shown to close the gap" if shown else "as is, no gap is shown that a mix could close")
     named = f"{start.first} - {start.second} {value_text(start.gap)}"
     return printable(f"With other training data than as is ({named}): {'; '.join(told)}")
 
@@ -51,7 +51,7 @@ def deciding_mixes(sweep: SweepRecord) -> list[MixRecord]:
 
 
 def _answer(row: MixRecord) -> str:
-    """Return for instance ``is shown to narrow it, to 0.002 [-0.030, 0.034], which may be none``."""
+    """Return for instance ``is shown to narrow the gap, to 0.002 [-0.030, 0.034], which may be none``."""
     assert row.change is not None  # for the type checker: the caller has looked
     return _ANSWERS[row.change.answer].format(_interval(row.gap, row.gap_low, row.gap_high))
 

@@ -69,10 +69,10 @@ def run(project, planted):
 @pytest.mark.parametrize(
     ("planted", "answer", "verdict"),
     [
-        (CLOSES, "half is shown to narrow it, to 0.0", "pass"),
-        (STAYS, "no mix is shown to close it", "fail"),
-        (REVERSES, "half is shown to reverse it, to -0.1", "inconclusive"),
-        (WIDENS, "half is shown to widen it, to 0.2", "fail"),
+        (CLOSES, "mix half is shown to narrow the gap, to 0.0", "pass"),
+        (STAYS, "no mix is shown to close the gap", "fail"),
+        (REVERSES, "mix half is shown to reverse the gap, to -0.1", "inconclusive"),
+        (WIDENS, "mix half is shown to widen the gap, to 0.2", "fail"),
     ],
 )
 def test_the_answer_stands_in_the_first_line(project, planted, answer, verdict):

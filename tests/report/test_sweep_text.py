@@ -310,24 +310,25 @@ def answered(*rows, **given):
         (
             ("closes", "open"),
             (0.09, 0.05, 0.13),
-            "half is shown to narrow it, to 0.002 [-0.030, 0.034], which may be none",
+            "mix half is shown to narrow the gap, to 0.002 [-0.030, 0.034], which may be none",
         ),
         (
             ("open", "narrows"),
             (0.09, 0.05, 0.13),
-            "few is shown to narrow it, to 0.002 [-0.030, 0.034], which is not none",
+            "mix few is shown to narrow the gap, to 0.002 [-0.030, 0.034], which is not none",
         ),
         (
             ("reverses", "widens"),
             (0.09, 0.05, 0.13),
-            "half is shown to reverse it, to 0.002 [-0.030, 0.034]; few is shown to widen it, to 0.002 [-0.030, 0.034]",
+            "mix half is shown to reverse the gap, to 0.002 [-0.030, 0.034]; "
+            "mix few is shown to widen the gap, to 0.002 [-0.030, 0.034]",
         ),
-        (("open", "open"), (0.09, 0.05, 0.13), "no mix is shown to close it"),
+        (("open", "open"), (0.09, 0.05, 0.13), "no mix is shown to close the gap"),
         (("open", "open"), (0.09, -0.05, 0.23), "as is, no gap is shown that a mix could close"),
         (
             ("widens", "open"),
             (0.09, 0.05, 0.13),
-            "no mix is shown to close it; half is shown to widen it, to 0.002 [-0.030, 0.034]",
+            "no mix is shown to close the gap; mix half is shown to widen the gap, to 0.002 [-0.030, 0.034]",
         ),
     ],
 )
@@ -356,7 +357,7 @@ def test_the_answer_and_the_table_are_of_the_feature_set_that_decides():
     rows += [mix_row("half", TWO, (0.3, 0.2, 0.4), change_to("widens"))]
     rows += [mix_row("half", TWO, (0.0, -0.1, 0.1), change_to("closes"), feature_set="blood")]
     record = answered(*rows, feature_set="blood")
-    assert "half is shown to narrow it, to 0.000 [-0.100, 0.100], which may be none" in headline(record)
+    assert "mix half is shown to narrow the gap, to 0.000 [-0.100, 0.100], which may be none" in headline(record)
     assert len(list(table_lines(record.sweep))) == 3
     assert any("features blood" in line for line, _ in summary_lines([record]))
 
