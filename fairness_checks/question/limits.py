@@ -78,6 +78,11 @@ class _Limit:
     pairwise: bool = False  # it limits the disparity of two groups, not the value of one
 
     @property
+    def side(self) -> str:
+        """Words before a limit that is kept."""
+        return "at most" if self.ceiling else "at least"
+
+    @property
     def signs(self) -> tuple[str, str]:
         """Of a value that keeps the limit, and of one that violates it."""
         return ("<=", ">") if self.ceiling else (">=", "<")

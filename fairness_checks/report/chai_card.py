@@ -16,9 +16,8 @@ from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.evidence import Evidence, ModelEvidence
 from fairness_checks.report.formats import FILENAME, Source
 from fairness_checks.report.markdown import escaped
-from fairness_checks.report.numbers import limit_text
 from fairness_checks.report.sentence import deciding, who
-from fairness_checks.report.text import headline, interval_of, settling_lines, subject_text
+from fairness_checks.report.text import allowed_text, headline, interval_of, settling_lines, subject_text
 
 __all__ = ["NAMESPACE", "model_card"]
 
@@ -108,9 +107,7 @@ def _fairness(
 
 
 def _goal(record: CheckRecord) -> str:
-    limit = LIMITS[record.limit_kind]
-    side = "at most" if limit.ceiling else "at least"
-    return f"{escaped(subject_text(record))}: {limit.word} {side} {limit_text(record.limit)}"
+    return f"{escaped(subject_text(record))}: {LIMITS[record.limit_kind].word} {allowed_text(record)}"
 
 
 def _results(record: CheckRecord) -> Iterator[tuple[str, str]]:

@@ -11,9 +11,9 @@ from fairness_checks.plain import printable
 from fairness_checks.question.limits import LIMITS
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.evidence import CheckEvidence, Evidence
-from fairness_checks.report.numbers import limit_text, p_text
+from fairness_checks.report.numbers import p_text
 from fairness_checks.report.outcomes import Outcome, Status, outcomes, run_words
-from fairness_checks.report.text import disparity_text, headline, settling_lines, subject_text
+from fairness_checks.report.text import allowed_text, disparity_text, headline, settling_lines, subject_text
 
 __all__ = ["MOST", "escaped", "summary"]
 
@@ -117,12 +117,17 @@ def _unsettled(outcome: Outcome) -> str:
 
 
 def _row(record: CheckRecord, *, red: bool) -> str:
-    limit = f"{'at most' if LIMITS[record.limit_kind].ceiling else 'at least'} {limit_text(record.limit)}"
     verdict = f"**{record.verdict}**" if red else record.verdict
     p = record.p_compliance if record.verdict == "pass" else record.p_adjusted
     known = p is not None and record.verdict != "inconclusive"
     asked = f"{record.check}: {subject_text(record)}, {LIMITS[record.limit_kind].word}"
-    cells = (record.model, asked, disparity_text(record), limit, p_text(p) if known and p is not None else "")
+    cells = (
+        record.model,
+        asked,
+        disparity_text(record),
+        allowed_text(record),
+        p_text(p) if known and p is not None else "",
+    )
     return f"| {verdict} | {' | '.join(map(escaped, cells))} |"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["HIDDEN", "limit_text", "p_text", "value_text"]
+__all__ = ["HIDDEN", "interval_text", "interval_words", "limit_text", "p_text", "value_text"]
 
 HIDDEN = "hidden"
 """What stands where a record holds no number although there is one."""
@@ -11,6 +11,20 @@ HIDDEN = "hidden"
 def value_text(value: float) -> str:
     """Write a value with three decimals, or three digits where it is larger or smaller than these show."""
     return f"{value:.3f}" if value == 0.0 or 0.001 <= abs(value) < 100.0 else f"{value:.3g}"
+
+
+def interval_text(value: float | None, low: float | None, high: float | None, undefined: str = "not defined") -> str:
+    """Write a value with its interval, as far as they are known: ``0.240 [0.188, 0.291]``."""
+    if value is None:
+        return undefined
+    if low is None or high is None:
+        return value_text(value)
+    return f"{value_text(value)} [{value_text(low)}, {value_text(high)}]"
+
+
+def interval_words(low: float | None, high: float | None) -> str:
+    """Write an interval as tables have it, in a column of its own: ``0.188 to 0.291``."""
+    return "" if low is None or high is None else f"{value_text(low)} to {value_text(high)}"
 
 
 def limit_text(limit: float) -> str:

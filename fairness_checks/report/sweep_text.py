@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fairness_checks.plain import printable
 from fairness_checks.question.gaps import GAPS
 from fairness_checks.records.sweep_record import MixRecord, SweepRecord
-from fairness_checks.report.numbers import value_text
+from fairness_checks.report.numbers import interval_text, value_text
 
 __all__ = ["answer_words", "deciding_mixes", "gap_words", "setting_words", "sweep_lines", "table_lines"]
 
@@ -53,17 +53,7 @@ def deciding_mixes(sweep: SweepRecord) -> list[MixRecord]:
 def _answer(row: MixRecord) -> str:
     """Return for instance ``is shown to narrow the gap, to 0.002 [-0.030, 0.034], which may be none``."""
     assert row.change is not None  # for the type checker: the caller has looked
-    return _ANSWERS[row.change.answer].format(_interval(row.gap, row.gap_low, row.gap_high))
-
-
-def _interval(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None:
-        return "-"
-    return (
-        value_text(value)
-        if low is None or high is None
-        else (f"{value_text(value)} [{value_text(low)}, {value_text(high)}]")
-    )
+    return _ANSWERS[row.change.answer].format(interval_text(row.gap, row.gap_low, row.gap_high, "-"))
 
 
 def table_lines(sweep: SweepRecord, width: int = _TABLE) -> Iterator[str]:
@@ -79,7 +69,7 @@ def table_lines(sweep: SweepRecord, width: int = _TABLE) -> Iterator[str]:
     columns = [("mix", [row.mix for row in rows]), ("trained on", [_sizes(row) for row in rows])]
     if len(names) <= _MOST_COLUMNS:
         columns += [(_cut(name, 10), [_value(row.groups[g].value) for row in rows]) for g, name in enumerate(names)]
-    columns.append((between or "largest gap", [_interval(row.gap, row.gap_low, row.gap_high) for row in rows]))
+    columns.append((between or "largest gap", [interval_text(row.gap, row.gap_low, row.gap_high, "-") for row in rows]))
     if not between:
         columns.append(("between", [f"{_cut(row.first or '')} - {_cut(row.second or '')}" for row in rows]))
     if any(row.change is not None for row in rows):
@@ -121,8 +111,8 @@ def _changed(row: MixRecord) -> str:
     if change is None:
         return ""
     if change.signed is not None:
-        return _interval(change.signed, change.signed_low, change.signed_high)
-    return _interval(0.0 - change.reduction, 0.0 - change.high, 0.0 - change.low)
+        return interval_text(change.signed, change.signed_low, change.signed_high, "-")
+    return interval_text(0.0 - change.reduction, 0.0 - change.high, 0.0 - change.low, "-")
 
 
 def _cut(name: str, width: int = _GROUP) -> str:

@@ -11,12 +11,13 @@ from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.report.columns import columns, padded, together, wrap
-from fairness_checks.report.numbers import HIDDEN, limit_text, value_text
+from fairness_checks.report.numbers import HIDDEN, value_text
 from fairness_checks.report.sentence import breaking, deciding
 from fairness_checks.report.sweep_text import answer_words, setting_words, table_lines
 from fairness_checks.report.text import (
     about_text,
     absent_text,
+    allowed_text,
     disparity_text,
     inputs_text,
     power_text,
@@ -136,7 +137,7 @@ def _below(record: CheckRecord, width: int, answered: set[str], *, told: bool) -
 
 def _numbers(record: CheckRecord) -> str:
     """Return what was asked, what was found, what is allowed, and p: ``... 0.240 [0.188, 0.291], at most 0.10, p``."""
-    limit = f"{'at most' if LIMITS[record.limit_kind].ceiling else 'at least'} {limit_text(record.limit)}"
+    limit = allowed_text(record)
     subject = subject_text(record)
     if record.estimate is None:
         found = HIDDEN if record.withheld else "could not be checked" if record.broken else "undefined"

@@ -21,6 +21,7 @@ __all__ = [
     "about_text",
     "absent_text",
     "adjusted_text",
+    "allowed_text",
     "disparity_text",
     "explanation",
     "group_text",
@@ -28,6 +29,7 @@ __all__ = [
     "inputs_text",
     "interval_of",
     "is_limited",
+    "judged_lines",
     "laid_out",
     "numbers_text",
     "power_text",
@@ -35,6 +37,7 @@ __all__ = [
     "settling_lines",
     "shown_groups",
     "subject_text",
+    "sweep_table",
     "waiver_lines",
     "waiver_text",
     "would_take",
@@ -54,6 +57,11 @@ def disparity_text(record: CheckRecord) -> str:
     if record.low is None or record.high is None:
         return f"{value_text(record.estimate)} [{HIDDEN}]"
     return f"{value_text(record.estimate)} [{value_text(record.low)}, {value_text(record.high)}]"
+
+
+def allowed_text(record: CheckRecord) -> str:
+    """Say on which side of what lies what keeps the limit: ``at most 0.10``."""
+    return f"{LIMITS[record.limit_kind].side} {limit_text(record.limit)}"
 
 
 def subject_text(record: CheckRecord) -> str:
@@ -281,7 +289,28 @@ def explanation(record: CheckRecord) -> list[str]:
     return [printable(line) for line in _explained(record)]
 
 
+def judged_lines(record: CheckRecord) -> list[str]:
+    """Return the same without the groups and without the table of a sweep, for who sees both beside it."""
+    return [printable(line) for line in (*_limited(record), *_judged(record))]
+
+
+def sweep_table(record: CheckRecord) -> list[str]:
+    """Return the groups under each mix as a table of text; empty where there is none."""
+    return [] if record.sweep is None or record.withheld else [printable(line) for line in table_lines(record.sweep)]
+
+
 def _explained(record: CheckRecord) -> Iterator[str]:
+    yield from _limited(record)
+    shown = shown_groups(record)
+    yield from (f"  {group_text(record, group)}" for group in shown)
+    if len(record.groups) > len(shown):
+        yield f"  ... and {len(record.groups) - len(shown)} more groups"
+    yield from sweep_table(record)
+    yield from _judged(record)
+
+
+def _limited(record: CheckRecord) -> Iterator[str]:
+    """Say what was found of what is limited, and what it would take where that is not settled."""
     if record.estimate is not None:
         yield f"{numbers_text(record)}."
     if record.verdict == "inconclusive":
@@ -294,14 +323,13 @@ def _explained(record: CheckRecord) -> Iterator[str]:
         yield _suppressed_text(record.suppressed)
     if record.reason is not None and record.estimate is not None:
         yield f"Not judged: {record.reason}."
-    shown = shown_groups(record)
-    yield from (f"  {group_text(record, group)}" for group in shown)
-    if len(record.groups) > len(shown):
-        yield f"  ... and {len(record.groups) - len(shown)} more groups"
+
+
+def _judged(record: CheckRecord) -> Iterator[str]:
+    """Say on what, and by what test."""
     if absent := absent_text(record):
         yield f"Left out, as it cannot exist: {absent}."
     if record.sweep is not None and not record.withheld:
-        yield from table_lines(record.sweep)
         yield from sweep_lines(record.sweep)
     if record.regression is not None:
         yield from regression_lines(record.regression)

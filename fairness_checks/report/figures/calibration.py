@@ -16,15 +16,13 @@ from fairness_checks.report.figures.marks import (
     axis_below,
     axis_left,
     colour_of,
-    interval_text,
-    interval_words,
     left_margin,
     level_words,
     marker,
     words_of,
 )
 from fairness_checks.report.figures.svg import Canvas, Figure, FigureTable, Scale, text_width
-from fairness_checks.report.numbers import value_text
+from fairness_checks.report.numbers import interval_text, interval_words, value_text
 
 if TYPE_CHECKING:
     from fairness_checks.findings.statistics import Statistics

@@ -11,9 +11,9 @@ from fairness_checks.question.metrics import METRICS
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.report.figures.svg import Canvas, Figure, FigureTable, Scale
-from fairness_checks.report.numbers import HIDDEN, limit_text, value_text
+from fairness_checks.report.numbers import HIDDEN, interval_text, interval_words, limit_text, value_text
 from fairness_checks.report.sentence import deciding, features_of
-from fairness_checks.report.text import is_limited, shown_groups, subject_text
+from fairness_checks.report.text import allowed_text, interval_of, shown_groups, subject_text
 
 __all__ = ["forest", "groups_table", "limited_words"]
 
@@ -23,7 +23,15 @@ _BAND = 0.16  # opacity of what the limit allows
 
 _ANY = (-math.inf, math.inf)
 
-_Row = tuple[str, float | None, float | None, float | None, bool]  # name, value, interval, whether it decides
+
+class _Row(NamedTuple):
+    """A group, or what is limited."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    decides: bool
 
 
 def forest(record: CheckRecord, key: str) -> Figure | None:
@@ -36,7 +44,7 @@ def forest(record: CheckRecord, key: str) -> Figure | None:
     own = limit.word == "value"
     panels = [_Panel(rows, record.limit if own else None, lowest, highest, None)] if rows else []
     if not own and record.estimate is not None:
-        limited = (limited_words(record), record.estimate, record.low, record.high, True)
+        limited = _Row(limited_words(record), record.estimate, record.low, record.high, True)
         panels.append(_Panel([limited], record.limit, *_ANY, 1.0 if limit.word == "ratio" else 0.0))
     canvas = Canvas(sum(panel.height for panel in panels))
     top = 0.0
@@ -63,7 +71,7 @@ class _Panel(NamedTuple):
     @property
     def scale(self) -> Scale:
         """Holds all that is drawn."""
-        values = [value for _, *numbers, _ in self.rows for value in numbers]
+        values = [end for row in self.rows for end in (row.value, row.low, row.high)]
         return Scale.over([*values, self.limit, self.equal], _LEFT, _RIGHT, lowest=self.lowest, highest=self.highest)
 
 
@@ -71,10 +79,14 @@ def _rows(record: CheckRecord) -> list[_Row]:
     """Return the groups that have a value."""
     decide = {group.name for group in deciding(record)}
     return [
-        (group.label, group.rate, *_interval(record, group), group.name in decide)
+        _Row(group.label, group.rate, *_interval(record, group), group.name in decide)
         for group in shown_groups(record)
         if group.rate is not None
     ]
+
+
+def _interval(record: CheckRecord, group: GroupRecord) -> tuple[float | None, float | None]:
+    return interval_of(record, group) or (None, None)
 
 
 def limited_words(record: CheckRecord) -> str:
@@ -110,14 +122,12 @@ def _draw(canvas: Canvas, top: float, row: _Row, scale: Scale) -> None:
     """Draw the name and numbers of a row, and below them the value on its interval."""
     name, value, low, high, decides = row
     canvas.text(_LEFT, top + 13, name, bold=decides, room=200)
-    canvas.text(_RIGHT, top + 13, _numbers(value, low, high), size=11, anchor="end", room=148)
+    canvas.text(_RIGHT, top + 13, interval_text(value, low, high), size=11, anchor="end", room=148)
     y = top + 24.0
     if low is not None and high is not None:
         one, other = scale(low), scale(high)
         bar = [(one, y - 4), (one, y + 4), (one, y), (other, y), (other, y - 4), (other, y + 4)]
         canvas.path(bar, width=2)
-    if value is None:
-        return
     x = scale(value)
     if decides:
         canvas.polygon([(x - 6, y), (x, y - 6), (x + 6, y), (x, y + 6)])
@@ -125,35 +135,17 @@ def _draw(canvas: Canvas, top: float, row: _Row, scale: Scale) -> None:
         canvas.circle(x, y, 4)
 
 
-def _numbers(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None:
-        return ""
-    return (
-        value_text(value)
-        if low is None or high is None
-        else f"{value_text(value)} [{value_text(low)}, {value_text(high)}]"
-    )
-
-
-def _interval(record: CheckRecord, group: GroupRecord) -> tuple[float | None, float | None]:
-    """Return the interval of a group's value; of one that is limited, that of the check."""
-    return (record.low, record.high) if is_limited(record, group) else (group.low, group.high)
-
-
 def _described(record: CheckRecord, rows: Sequence[_Row]) -> str:
     """Say in words what is drawn."""
     said = [f"{name} {_in_words(value, low, high)}" for name, value, low, high, _ in rows]
     if LIMITS[record.limit_kind].word != "value" and record.estimate is not None:
         said.append(f"{LIMITS[record.limit_kind].word} {_in_words(record.estimate, record.low, record.high)}")
-    side = "at most" if LIMITS[record.limit_kind].ceiling else "at least"
-    return f"{'; '.join(said)}. Allowed is {side} {limit_text(record.limit)}. The filled diamonds decide."
+    return f"{'; '.join(said)}. Allowed is {allowed_text(record)}. The filled diamonds decide."
 
 
-def _in_words(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None:
-        return "undefined"
-    interval = "" if low is None or high is None else f", interval {value_text(low)} to {value_text(high)}"
-    return f"{value_text(value)}{interval}"
+def _in_words(value: float, low: float | None, high: float | None) -> str:
+    interval = interval_words(low, high)
+    return f"{value_text(value)}, interval {interval}" if interval else value_text(value)
 
 
 def groups_table(record: CheckRecord) -> FigureTable:
@@ -165,11 +157,11 @@ def groups_table(record: CheckRecord) -> FigureTable:
     limit = LIMITS[record.limit_kind]
     if limit.word != "value" and (record.estimate is not None or record.withheld):
         numbers = HIDDEN if record.estimate is None else value_text(record.estimate)
-        cells.append([limited_words(record), numbers, _interval_text(record.low, record.high), "", ""])
+        cells.append([limited_words(record), numbers, interval_words(record.low, record.high), "", ""])
     wide = len(header) if any(row[-1] for row in cells) else len(header) - 1
     more = len(record.groups) - len(shown)
     rest = f"; {more} more groups are not shown" if more else ""
-    allowed = f"{limit.word} {'at most' if limit.ceiling else 'at least'} {limit_text(record.limit)}"
+    allowed = f"{limit.word} {allowed_text(record)}"
     return FigureTable(
         caption=f"{subject_text(record)}; allowed: {allowed}{rest}",
         header=tuple(header[:wide]),
@@ -179,7 +171,7 @@ def groups_table(record: CheckRecord) -> FigureTable:
 
 def _cells(record: CheckRecord, group: GroupRecord) -> list[str]:
     counted = f"{group.n:,}" if group.events is None else f"{group.events:,} of {group.n:,}"
-    interval = _interval_text(*_interval(record, group)) if group.rate is not None else ""
+    interval = interval_words(*_interval(record, group)) if group.rate is not None else ""
     return [group.label, _value_text(group.rate), interval, counted, "; ".join(_more(record, group))]
 
 
@@ -200,7 +192,3 @@ def _more(record: CheckRecord, group: GroupRecord) -> Iterator[str]:
 
 def _value_text(value: float | None) -> str:
     return "" if value is None else value_text(value)
-
-
-def _interval_text(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{value_text(low)} to {value_text(high)}"

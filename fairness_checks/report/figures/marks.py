@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 from fairness_checks.plain import printable
 from fairness_checks.report.figures.svg import Canvas, Point, Scale, text_width
-from fairness_checks.report.numbers import value_text
 
 __all__ = [
     "FAINT",
@@ -19,8 +18,6 @@ __all__ = [
     "axis_left",
     "colour_of",
     "error_bar",
-    "interval_text",
-    "interval_words",
     "left_margin",
     "level_words",
     "marker",
@@ -146,22 +143,6 @@ def spread(places: Sequence[float], apart: float, low: float, high: float) -> li
         found[k] = min(found[k], high - apart * (len(found) - 1 - k))
     placed = dict(zip(order, found, strict=True))
     return [placed[i] for i in range(len(places))]
-
-
-def interval_text(value: float | None, low: float | None, high: float | None) -> str:
-    """Write a value with its interval, as far as they are known."""
-    if value is None:
-        return "not defined"
-    return value_text(value) if low is None or high is None else f"{value_text(value)} {_bracketed(low, high)}"
-
-
-def _bracketed(low: float, high: float) -> str:
-    return f"[{value_text(low)}, {value_text(high)}]"
-
-
-def interval_words(low: float | None, high: float | None) -> str:
-    """Write an interval as tables have it, in a column of its own."""
-    return "" if low is None or high is None else f"{value_text(low)} to {value_text(high)}"
 
 
 def level_words(confidence: float) -> str:

@@ -21,8 +21,6 @@ from fairness_checks.report.figures.marks import (
     axis_left,
     colour_of,
     error_bar,
-    interval_text,
-    interval_words,
     left_margin,
     level_words,
     marker,
@@ -32,8 +30,8 @@ from fairness_checks.report.figures.marks import (
     words_of,
 )
 from fairness_checks.report.figures.svg import Canvas, Figure, FigureTable, Scale, text_width
-from fairness_checks.report.numbers import limit_text, value_text
-from fairness_checks.report.sweep_text import answer_words
+from fairness_checks.report.numbers import interval_text, interval_words, limit_text, value_text
+from fairness_checks.report.sweep_text import answer_words, deciding_mixes
 
 if TYPE_CHECKING:
     from fairness_checks.findings.statistics import Statistics
@@ -66,8 +64,7 @@ class _Mixes:
 
     @classmethod
     def of(cls, sweep: SweepRecord) -> _Mixes | None:
-        feature_set = sweep.feature_set or next((row.feature_set for row in sweep.table), None)
-        rows = [row for row in sweep.table if row.feature_set == feature_set]
+        rows = deciding_mixes(sweep)
         if not rows:
             return None
         start = next((row for row in rows if row.mix == sweep.as_is), rows[0])

@@ -16,8 +16,6 @@ from fairness_checks.report.figures.marks import (
     axis_below,
     axis_left,
     colour_of,
-    interval_text,
-    interval_words,
     left_margin,
     level_words,
     marker,
@@ -26,7 +24,7 @@ from fairness_checks.report.figures.marks import (
     words_of,
 )
 from fairness_checks.report.figures.svg import Canvas, Figure, FigureTable, Point, Scale, fitted, text_width
-from fairness_checks.report.numbers import limit_text, value_text
+from fairness_checks.report.numbers import interval_text, interval_words, limit_text, value_text
 
 if TYPE_CHECKING:
     from fairness_checks.findings.statistics import Statistics

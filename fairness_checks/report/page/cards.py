@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, TypeAlias
 
-from fairness_checks.plain import printable
 from fairness_checks.question.limits import LIMITS
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
 from fairness_checks.report.evidence import CheckEvidence, Evidence, ModelEvidence
 from fairness_checks.report.figures.forest import forest, groups_table
 from fairness_checks.report.figures.svg import Figure, FigureTable
-from fairness_checks.report.numbers import limit_text
 from fairness_checks.report.text import (
     adjusted_text,
+    allowed_text,
     disparity_text,
-    explanation,
-    group_text,
     headline,
+    judged_lines,
     subject_text,
+    sweep_table,
     waiver_lines,
     would_take,
 )
@@ -120,14 +119,13 @@ def card_of_record(record: CheckRecord, key: str) -> Card:
 def _of_record(
     record: CheckRecord, key: str, today: date | None, test: str | None, check: CheckEvidence | None, place: int
 ) -> Card:
-    limit = LIMITS[record.limit_kind]
-    figure, below = forest(record, f"{key}-groups"), list(_below(record))
+    figure = forest(record, f"{key}-groups")
     return Card(
         key=key,
         model=record.model,
         test=test,
         subject=subject_text(record),
-        asked=f"{limit.word} {'at most' if limit.ceiling else 'at least'} {limit_text(record.limit)}",
+        asked=f"{LIMITS[record.limit_kind].word} {allowed_text(record)}",
         status=record.verdict,
         red=turns_red(record.verdict, record.burden_of_proof),
         headline=headline(record),
@@ -139,16 +137,10 @@ def _of_record(
         look=None if check is None else check.look,
         figure=figure,
         table=groups_table(record) if figure is None and record.groups else None,
-        how=tuple(line for line in below if not line.startswith("  ")),
-        lines=tuple(line for line in below if line.startswith("  ")),
+        how=tuple(judged_lines(record)),
+        lines=tuple(sweep_table(record)),
         waiver=tuple(waiver_lines(record, today)) if today is not None and test is None else (),
         record=record,
         statistics=None if check is None else check.statistics,
         place=place,
     )
-
-
-def _below(record: CheckRecord) -> Iterator[str]:
-    """Yield what the text of a record says below its headline, but for its groups, which the table shows."""
-    groups = {printable(f"  {group_text(record, group)}") for group in record.groups}
-    yield from (line for line in explanation(record) if line not in groups)
