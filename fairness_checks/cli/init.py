@@ -20,7 +20,7 @@ from fairness_checks.cli.init_files import (
 )
 from fairness_checks.errors import FairnessError
 from fairness_checks.plain import printable
-from fairness_checks.storage.files import write_atomically
+from fairness_checks.storage.files import read_regular, write_atomically
 
 __all__ = ["init"]
 
@@ -39,14 +39,14 @@ def init(place: Path | None, *, example: bool, roles: Mapping[str, str | None]) 
                 f"{folder}: {', '.join(there)} {'is' if len(there) == 1 else 'are'} there already, and nothing was "
                 "written; move them away, or give another folder"
             )
-        _write(folder, files)
+        ignored = _ignored(folder)
+        _write(folder, {name: text.encode() for name, text in files.items()} | ignored)
     except FairnessError as error:
         sys.stderr.write(f"fairness-checks init: {printable(str(error))}\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"fairness-checks init: {error.filename}: {error.strerror or error}\n")
+        sys.stderr.write(f"fairness-checks init: {printable(str(error.filename))}: {error.strerror or error}\n")
         return 2
-    ignored = _ignore(folder)
     sys.stdout.write("".join(f"wrote {printable((folder / name).as_posix())}\n" for name in [*files, *ignored]))
     sys.stdout.write(_next(folder, example=example, files=files))
     return 0
@@ -105,22 +105,22 @@ def _schema() -> str:
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> None:
-    for name, text in files.items():
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / name, text.encode())
+        write_atomically(folder / name, content)
 
 
-def _ignore(folder: Path) -> list[str]:
-    """Add to .gitignore the lines that it lacks; return its name where any was missing."""
+def _ignored(folder: Path) -> dict[str, bytes]:
+    """Return .gitignore as it is, with the lines that it lacks behind it; nothing where it lacks none."""
     path = folder / ".gitignore"
-    old = _text(path)
-    missing = [line for line in GITIGNORE if line not in old.splitlines()]
+    old = read_regular(path) if path.exists() else b""
+    missing = [line.encode() for line in GITIGNORE if line.encode() not in old.splitlines()]
     if not missing:
-        return []
-    begin = old if old.endswith("\n") or not old else f"{old}\n"
-    write_atomically(path, (begin + "".join(f"{line}\n" for line in missing)).encode())
-    return [path.name]
+        return {}
+    end = b"\r\n" if b"\r\n" in old else b"\n"
+    begin = old if old.endswith(b"\n") or not old else old + end
+    return {path.name: begin + b"".join(line + end for line in missing)}
 
 
 def _text(path: Path) -> str:

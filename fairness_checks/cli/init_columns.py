@@ -9,6 +9,7 @@ from typing import Any
 
 from fairness_checks.errors import FairnessError
 from fairness_checks.inputs.table_files import read_table
+from fairness_checks.inputs.text_columns import as_number
 from fairness_checks.question.metric_names import plain_name
 
 __all__ = ["guessed_source"]
@@ -21,7 +22,6 @@ _FEATURES = ("sex", "gender", "race", "ethnicity", "age_band", "age_group", "ski
 _AGES = ("age", "age_years")
 _BANDS = "[40, 65]"
 _MOST_GROUPS = 12
-_PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 
 
 def guessed_source(file: Path, roles: Mapping[str, str | None]) -> tuple[dict[str, object], list[str], bool]:
@@ -78,10 +78,8 @@ def _fits(role: str, cells: Sequence[str]) -> bool:
     values = set(cells) - {""}
     if role in ("y_true", "y_pred"):
         return len(values) == 2
-    try:
-        return all(0.0 <= float(value) <= 1.0 for value in values)
-    except ValueError:
-        return False
+    numbers = [as_number(value) for value in values]
+    return bool(numbers) and all(number is not None and 0.0 <= number <= 1.0 for number in numbers)
 
 
 def _features(free: Sequence[str], columns: Mapping[str, list[str]], asked: str | None) -> tuple[list[str], list[str]]:
@@ -98,10 +96,8 @@ def _features(free: Sequence[str], columns: Mapping[str, list[str]], asked: str 
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
-    try:
-        return bool([float(cell) for cell in cells if cell])
-    except ValueError:
-        return False
+    found = [as_number(cell) for cell in cells if cell]
+    return bool(found) and None not in found
 
 
 def _positive(cells: Sequence[str]) -> str | None:
@@ -117,30 +113,9 @@ def _positive(cells: Sequence[str]) -> str | None:
 
 def _quoted(name: str) -> str:
     """Write a name for YAML: bare where it is plain."""
-    return (
-        name
-        if name.isidentifier() and name.isascii() and name[0] in _PLAIN and name not in _WORDS
-        else json.dumps(name)
-    )
+    plain = name.isidentifier() and name.isascii() and not name.startswith("_") and name.casefold() not in _WORDS
+    return name if plain else json.dumps(name, ensure_ascii=False)
 
 
-_WORDS = (
-    "y",
-    "n",
-    "yes",
-    "no",
-    "on",
-    "off",
-    "true",
-    "false",
-    "null",
-    "Yes",
-    "No",
-    "Y",
-    "N",
-    "NO",
-    "ON",
-    "OFF",
-    "True",
-    "False",
-)
+_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+"""That YAML, in some case, takes for something else than text."""

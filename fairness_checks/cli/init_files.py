@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fairness_checks.distribution import DISTRIBUTION
+
 __all__ = [
     "GITIGNORE",
     "INIT",
@@ -25,7 +27,8 @@ judges it: no conftest.py is needed. Nothing is overwritten.
 INIT_CODES = """\
 exit codes:
   0  the files were written
-  2  one of them is there already, or a file cannot be read or written; then nothing was written
+  2  one of them is there already, or a file cannot be read; then nothing was written. Or one
+     cannot be written
 
   fairness-checks init                     # in your project
   fairness-checks init predictions.csv     # a file of predictions
@@ -131,6 +134,8 @@ def _limits(model: str, source: Sequence[str], features: Sequence[str], *, score
 
 
 _INSTALL = "WHAT-THE-PROJECT-NEEDS"
+# By its name alone pip would take whatever somebody else publishes under it.
+_GATE = f"'{DISTRIBUTION} @ git+https://HOST/OWNER/REPOSITORY'"
 _RUN = "pytest --fairness --fairness-report=fairness-evidence --junitxml=fairness-evidence/junit.xml"
 
 _GITHUB = f"""\
@@ -149,7 +154,7 @@ jobs:
       - uses: actions/checkout@v4
       - uses: actions/setup-python@v5
         with: {{python-version: "3.12"}}
-      - run: pip install pytest-fairness {_INSTALL}  # TODO what your project needs
+      - run: pip install {_GATE} {_INSTALL}  # TODO where the gate lies, and what your project needs
       - run: {_RUN}
       - if: always()
         uses: actions/upload-artifact@v4
@@ -160,7 +165,7 @@ _GITLAB = f"""\
 fairness:
   image: python:3.12
   script:
-    - pip install pytest-fairness {_INSTALL}  # TODO what your project needs
+    - pip install {_GATE} {_INSTALL}  # TODO where the gate lies, and what your project needs
     - {_RUN}
   artifacts:
     when: always

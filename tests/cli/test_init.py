@@ -66,7 +66,8 @@ def test_a_project_gets_all_that_it_needs_and_it_runs(pytester, folder, capsys):
     assert [name for name in files if f"wrote {name}\n" in said] == files
     workflow = yaml.safe_load((folder / files[3]).read_text())
     steps = [step.get("run", "") for step in workflow["jobs"]["fairness"]["steps"]]
-    assert "pip install pytest-fairness -r requirements.txt" in steps
+    gate_itself = "'pytest-fairness @ git+https://HOST/OWNER/REPOSITORY'"  # on an index others may have its name
+    assert f"pip install {gate_itself} -r requirements.txt" in steps
     assert any(step.startswith("pytest --fairness --fairness-report=") for step in steps)
     assert (folder / ".gitignore").read_text().splitlines()[:2] == [".venv/", ".fairness-baseline.json.lock"]
     result = gate(pytester, folder)
@@ -94,6 +95,41 @@ def test_nothing_is_overwritten_and_nothing_else_written(folder, capsys, name):
     assert len(said.splitlines()) < 6
     assert (folder / name).read_text() == "mine"
     assert sorted(path.name for path in folder.iterdir()) == [name]
+
+
+@pytest.mark.parametrize("old", [b"caf\xe9/\r\n", b"build/", b"a\r\nb"])
+def test_lines_of_gitignore_are_kept_to_the_byte(folder, old):
+    (folder / ".gitignore").write_bytes(old)
+    assert main(["init"]) == 0
+    new = (folder / ".gitignore").read_bytes()
+    assert new.startswith(old)
+    assert new.splitlines()[: len(old.splitlines())] == old.splitlines()
+    assert new.endswith(b"/\r\n") == (b"\r\n" in old)
+    (folder / "again").mkdir()
+    (folder / "again/.gitignore").write_bytes(new)
+    assert main(["init", "again"]) == 0
+    assert (folder / "again/.gitignore").read_bytes() == new
+
+
+def test_what_cannot_be_read_is_one_line_and_nothing_is_written(folder, capsys):
+    (folder / ".gitignore").mkdir()
+    assert main(["init"]) == 2
+    assert capsys.readouterr().err == "fairness-checks init: .gitignore: is a folder, not a regular file\n"
+    assert [path.name for path in folder.iterdir()] == [".gitignore"]
+
+
+@pytest.mark.parametrize("name", ["On", "NULL", "y", "TRUE", "Größe 😀", "a: b", "_x", "010", 'a"b'])
+def test_a_column_of_any_name_is_that_of_the_file(folder, name):
+    table(folder / "p.csv", names=("patient_id", "died", "risk", name, "age", "race"), rows=60)
+    assert main(["init", "p.csv", "--by", name]) == 0
+    (model,) = load_config(folder / "thresholds.yaml").models
+    assert (model.checks[0].check.by, model.source.y_true) == ((name,), "died")
+
+
+def test_a_column_of_scores_without_a_number_is_none(folder, capsys):
+    (folder / "p.csv").write_text("died,score,sex\n1,,f\n0,,m\n")
+    assert main(["init", "p.csv"]) == 2
+    assert "no column is known to be y_score" in capsys.readouterr().err
 
 
 def test_a_conftest_that_is_there_stays_and_the_model_goes_where_the_gate_finds_it(pytester, folder):
