@@ -11,7 +11,7 @@ from fairness_checks.plain import printable
 from fairness_checks.question.limits import LIMITS
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.evidence import CheckEvidence, Evidence
-from fairness_checks.report.numbers import p_text
+from fairness_checks.report.numbers import LEGEND, p_text
 from fairness_checks.report.outcomes import Outcome, Status, outcomes, run_words
 from fairness_checks.report.text import allowed_text, disparity_text, headline, settling_lines, subject_text
 
@@ -140,7 +140,7 @@ def _run(evidence: Evidence) -> Iterator[str]:
     yield f"{escaped(run.started)} to {escaped(run.ended)}, exit code {evidence.exit_code}"
     if run.versions:
         yield ", ".join(escaped(f"{name} {version}") for name, version in sorted(run.versions.items()))
-    yield "[...]: interval; p: that the limit is kept, adjusted over the model's checks; of a pass, that it is exceeded"
+    yield LEGEND
 
 
 def _fitted(parts: Sequence[_Part], most: int) -> Iterator[str]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["HIDDEN", "interval_text", "interval_words", "limit_text", "p_text", "value_text"]
+__all__ = ["HIDDEN", "LEGEND", "interval_text", "interval_words", "limit_text", "p_text", "value_text"]
 
 HIDDEN = "hidden"
 """What stands where a record holds no number although there is one."""
+LEGEND = (
+    "[...]: interval; p: of such data if the limit were kept, adjusted over the model's checks; for a pass, if it were "
+    "exceeded"
+)
+"""What intervals and p-values behind each check mean, in one line."""
 
 
 def value_text(value: float) -> str:

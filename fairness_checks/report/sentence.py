@@ -245,11 +245,18 @@ def _reduction(record: CheckRecord, sweep: SweepRecord) -> tuple[str, str]:
     setting = setting_words(dataclasses.replace(sweep, first_mix=None))
     found = (
         f"has a gap in {record.metric} of {before} between groups {between} as is, and of {after} under the mix "
-        f"{named(sweep.second_mix or '')} ({setting}): a reduction of {_value(record.estimate)}"
+        f"{named(sweep.second_mix or '')} ({setting}): {_moved(record.estimate)}"
     )
     if record.limit < 0.0:
         return found, f"a growth of at most {limit_text(-record.limit)} is allowed"
     return found, f"at least {limit_text(record.limit)} is required"
+
+
+def _moved(reduction: float | None) -> str:
+    """Name the change of a gap: what is reduced by less than nothing grows."""
+    if reduction is not None and reduction < 0.0:
+        return f"a growth of {value_text(-reduction)}"
+    return f"a reduction of {_value(reduction)}"
 
 
 def _worsening(record: CheckRecord, regression: RegressionRecord) -> tuple[str, str]:

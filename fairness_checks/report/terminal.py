@@ -11,7 +11,7 @@ from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.report.columns import columns, padded, together, wrap
-from fairness_checks.report.numbers import HIDDEN, value_text
+from fairness_checks.report.numbers import HIDDEN, LEGEND, value_text
 from fairness_checks.report.sentence import breaking, deciding
 from fairness_checks.report.sweep_text import answer_words, setting_words, table_lines
 from fairness_checks.report.text import (
@@ -32,9 +32,6 @@ WIDTH = 100
 LEAST = 40
 """Columns below which no line is laid out."""
 
-_LEGEND = (
-    "[...]: interval; p: that the limit is kept, adjusted over the model's checks; for a pass, that it is exceeded"
-)
 _VERDICT = 16  # columns of a verdict and the blanks before and behind it
 _NARROW = 70  # columns below which verdicts have no column of their own
 _ORDER = ("fail", "inconclusive", "waived", "pass")
@@ -68,7 +65,7 @@ def summary_lines(
         yield "", None
         yield from _opened("pass", _count(passed), width)
         yield from ((line, None) for line in _remarks(passed, width))
-    for lines in (_models(ordered, width), wrap(_LEGEND, width)) if ordered else ():
+    for lines in (_models(ordered, width), wrap(LEGEND, width)) if ordered else ():
         for number, line in enumerate(lines):
             yield from [("", None)] if number == 0 else []
             yield line, None

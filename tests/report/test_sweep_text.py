@@ -447,3 +447,5 @@ def test_a_change_says_both_gaps_and_by_how_much_smaller():
     assert "mixes as_is and balanced, features all, 20 repeats" in said
     grown = dataclasses.replace(record, limit=-0.02)
     assert "; a growth of at most 0.02 is allowed; " in headline(grown)
+    larger = dataclasses.replace(record, estimate=-0.24, also={"gap_as_is": 0.03, "gap_under_mix": 0.27})
+    assert "20 repeats): a growth of 0.240; at least 0.30 is required; " in headline(larger)

@@ -315,7 +315,7 @@ def error_by_uncertainty(record: CheckRecord, statistics: Statistics | None, key
         for k in range(len(each.sizes))
     ]
     header = (_by(record), "tenth, the most certain first", "samples", "mean uncertainty", "mean error")
-    notes = ["A group whose curve lies above another at one uncertainty errs more than its uncertainty says."]
+    notes = ["A group whose curve lies above that of another errs more where both are equally uncertain."]
     return Figure(
         title=title,
         description=f"{description}.",
