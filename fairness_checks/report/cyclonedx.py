@@ -146,9 +146,10 @@ def _assessment(check: CheckEvidence) -> dict[str, str]:
     more = settling_lines(record) if record.verdict == "inconclusive" else []
     worse = _names(record, deciding(record)[:1]) or [printable(", ".join(record.by))]
     waived = waiver_text(record)
+    kind = "benefits" if record.verdict == "pass" else "harms"
     return {
         "groupAtRisk": worse[0],
-        "harms": " ".join([f"{record.verdict}: {headline(record)}.", *more]),
+        kind: " ".join([f"{record.verdict}: {headline(record)}.", *more]),
         **({} if waived is None else {"mitigationStrategy": printable(waived)}),
     }
 

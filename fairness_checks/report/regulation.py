@@ -209,7 +209,13 @@ REGULATION: tuple[Asked, ...] = (
         "checks sweeps",
         "What was measured, with `why` of each limit. What was done about it is for the authors to write.",
     ),
-    _asked(_TRIPOD, "Item 15", "Output of the model, and how its threshold was found.", "data", "Not why."),
+    _asked(
+        _TRIPOD,
+        "Item 15",
+        "Output of the model, and how its threshold was found.",
+        "data",
+        "The threshold, and no reason for it.",
+    ),
     _asked(_TRIPOD, "Item 20a, 20b, 21", "Participants, events and missing data, by demographic group.", "data"),
     _asked(
         _TRIPOD,

@@ -232,6 +232,12 @@ def _sweep_power(record: CheckRecord) -> str:
     """Say how many repeats or rows would settle a sweep; more test rows of one table do what more repeats do."""
     if record.needed_samples is None:
         return "lies on the limit or next to it: no number of rows settles it, if the values seen are the true ones"
+    sweep = record.sweep
+    if sweep is not None and record.needed_repeats is not None and record.needed_repeats <= sweep.repeats:
+        return (
+            f"is settled by {record.power:.0%} of such sweeps, if the values seen are the true ones: not by this one, "
+            "and by more of them with more rows or repeats"
+        )
     names = [name for name in (record.first, record.second) if name is not None]
     sizes = zip(record.needed_samples, names, strict=False)
     rows = " and ".join(f"{size:,} {samples_of(record, name)}" for size, name in sizes)

@@ -146,7 +146,8 @@ def test_a_model_card_has_values_by_group_and_what_was_found():
         }
     )
     assessments = model["modelCard"]["considerations"]["fairnessAssessments"]
-    verdicts = [each["harms"].partition(":")[0] for each in assessments]
+    verdicts = [(each.get("harms") or each["benefits"]).partition(":")[0] for each in assessments]
+    assert [each for each in assessments if "benefits" in each] == [assessments[1]]
     assert verdicts == ["fail", "pass", "inconclusive", "waived", "not judged", "not judged"]
     assert assessments[3]["mitigationStrategy"] == "waived until 2027-06-30 by Dr. X: relabelled"
 

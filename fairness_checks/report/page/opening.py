@@ -38,6 +38,7 @@ def opening_of(evidence: Evidence, cards: Sequence[Card]) -> Opening:
     red_cards = [card for card in cards if card.red]
     red = bool(red_cards or not evidence.ended_green or evidence.failures) or not evidence.complete
     others = _others(evidence, cards)
+    nothing = "nothing is known" if evidence.complete else "at least: the run did not come to its end"
     left_out = others or not evidence.run.whole or counts["none"] > 0
     colour: Colour = "red" if red else "part" if left_out or counts["inconclusive"] or not cards else "green"
     return Opening(
@@ -49,7 +50,7 @@ def opening_of(evidence: Evidence, cards: Sequence[Card]) -> Opening:
             ("inconclusive", "inconclusive", counts["inconclusive"], "the data do not settle it: no pass"),
             ("waived", "waived", counts["waived"], "exceeded, and accepted for a time"),
             ("pass", "passed", counts["pass"], "the data show that the limit is kept"),
-            ("none", "not run", counts["none"] + others, "nothing is known"),
+            ("none", "not run", counts["none"] + others, nothing),
             ("error", "other errors", len(evidence.failures), "a test failed for another reason than a verdict"),
         ),
     )

@@ -55,7 +55,8 @@ def write_page(evidence: Evidence, source: Source) -> str:
     """Return the page."""
     cards = cards_of(evidence)
     opening = opening_of(evidence, cards)
-    pictures = pictures_of(evidence, cards)
+    pictures, changes, data = pictures_of(evidence, cards), changes_of(cards), data_of(evidence)
+    holds = pictures | {"baseline": changes, "data": data, "checks": cards}
     return render(
         "report.html.jinja",
         evidence=evidence,
@@ -68,8 +69,9 @@ def write_page(evidence: Evidence, source: Source) -> str:
         actions=actions_of(cards),
         pictures=pictures,
         withheld=withheld_pictures(cards, pictures),
-        changes=changes_of(cards),
-        data=data_of(evidence),
+        changes=changes,
+        data=data,
+        empty={section for section, content in holds.items() if not content},
         seeds=_seeds(evidence),
         asked=REGULATION,
         checked=CHECKED,
