@@ -210,7 +210,7 @@ def power_text(record: CheckRecord) -> str | None:
     case = "if the values seen are the true ones" if seen is not None else "if the true values are equal"
     rest = ""
     if seen is not None and equal is not None:
-        rest = f"; {' and '.join(f'{size:,}' for size in _more(record, equal)[0])} if they are equal"
+        rest = f"; {' and '.join(f'{size:,}' for size in _more(record, equal)[0])} if the true ones are equal"
     sizes, more = _more(record, first)
     names = [g.name for g in deciding(record)]
     parts = [f"{sizes[0]:,} {more}{samples_of(record, names[0])}"]
