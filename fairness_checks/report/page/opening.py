@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from fairness_checks.report.evidence import Evidence
 from fairness_checks.report.page.cards import Card, Status
 
-__all__ = ["Opening", "opening_of"]
+__all__ = ["Count", "Opening", "opening_of"]
 
 Colour: TypeAlias = Literal["red", "part", "green"]  # green only where all was judged and shown to be kept, or waived
 
@@ -22,6 +22,15 @@ _EXIT_CODES = {
 }
 
 
+class Count(NamedTuple):
+    """How many checks, or tests, ended in one way."""
+
+    status: Status
+    word: str
+    number: int
+    meaning: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """The head of the page."""
@@ -29,7 +38,7 @@ class Opening:
     colour: Colour
     title: str
     reasons: tuple[str, ...]  # why it is red, or what green does not say
-    counts: tuple[tuple[Status, str, int, str], ...]  # verdict, word, how many, what that means
+    counts: tuple[Count, ...]
 
 
 def opening_of(evidence: Evidence, cards: Sequence[Card]) -> Opening:
@@ -46,12 +55,12 @@ def opening_of(evidence: Evidence, cards: Sequence[Card]) -> Opening:
         title=_title(evidence, cards, red_cards, colour),
         reasons=tuple(_reasons(evidence, cards, red_cards, colour)),
         counts=(
-            ("fail", "failed", counts["fail"], "the data show that the limit is exceeded"),
-            ("inconclusive", "inconclusive", counts["inconclusive"], "the data do not settle it: no pass"),
-            ("waived", "waived", counts["waived"], "exceeded, and accepted for a time"),
-            ("pass", "passed", counts["pass"], "the data show that the limit is kept"),
-            ("none", "not run", counts["none"] + others, nothing),
-            ("error", "other errors", len(evidence.failures), "a test failed for another reason than a verdict"),
+            Count("fail", "failed", counts["fail"], "the data show that the limit is exceeded"),
+            Count("inconclusive", "inconclusive", counts["inconclusive"], "the data do not settle it: no pass"),
+            Count("waived", "waived", counts["waived"], "exceeded, and accepted for a time"),
+            Count("pass", "passed", counts["pass"], "the data show that the limit is kept"),
+            Count("none", "not run", counts["none"] + others, nothing),
+            Count("error", "other errors", len(evidence.failures), "a test failed for another reason than a verdict"),
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_from_json
@@ -38,7 +38,15 @@ _ASKED: Mapping[str, Callable[[CheckRecord], bool]] = {
 }
 """By section, whether a record asks for what its pictures show."""
 
-Picture: TypeAlias = tuple[str, Card, Figure]  # its id on the page, a check that it is of
+
+class Picture(NamedTuple):
+    """A figure on the page."""
+
+    key: str
+    """Its id."""
+    card: Card
+    """A check that it is of."""
+    figure: Figure
 
 
 def pictures_of(evidence: Evidence, cards: Sequence[Card]) -> dict[str, list[Picture]]:
@@ -61,7 +69,7 @@ def withheld_pictures(cards: Sequence[Card], pictures: Mapping[str, Sequence[Pic
     withheld = [card for card in cards if card.record is not None and card.record.suppressed is not None]
     found = {}
     for section, asked in _ASKED.items():
-        drawn = {card.key for _, card, _ in pictures[section]}
+        drawn = {picture.card.key for picture in pictures[section]}
         found[section] = [
             card for card in withheld if card.record is not None and asked(card.record) and card.key not in drawn
         ]
@@ -79,4 +87,4 @@ def _drawn(
             figure = None if card.record is None else draw(card.record, statistics(card), key)
             if figure is not None and (same := (card.place, figure.table, figure.notes)) not in seen:
                 seen.add(same)
-                yield key, card, figure
+                yield Picture(key, card, figure)

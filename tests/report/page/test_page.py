@@ -7,6 +7,8 @@ import re
 from html import escape
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fairness_checks.plain import printable
 from fairness_checks.report.evidence import (
@@ -19,7 +21,10 @@ from fairness_checks.report.evidence import (
 )
 from fairness_checks.report.figures import FigureTable
 from fairness_checks.report.figures.svg import TEXT
+from fairness_checks.report.outcomes import outcomes, run_words
+from fairness_checks.report.page.cards import cards_of
 from fairness_checks.report.page.environment import _upright
+from fairness_checks.report.page.opening import opening_of
 from fairness_checks.report.page.page import SECTIONS
 from fairness_checks.report.regulation import REGULATION
 from fairness_checks.report.text import headline
@@ -177,6 +182,25 @@ def test_only_a_whole_run_that_settles_all_is_green(run, colour, title):
     page = Page(page_of(run))
     assert page.all("header")[0][1]["class"] == colour
     assert page.all("h1")[0][2].strip().startswith(title)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    records=st.lists(st.sampled_from([PASSED, UNSETTLED, WAIVED, FAILED, HIDDEN, UNDER_COMPLIANCE]), max_size=3),
+    extra=st.lists(st.sampled_from([NOT_RUN, BROKEN]), max_size=1),
+    complete=st.booleans(),
+    whole=st.booleans(),
+    failures=st.sampled_from([(), (FAILURE,)]),
+    not_judged=st.sampled_from([{}, {"thresholds.yaml::test_y": "deselected"}]),
+    exit_code=st.sampled_from([None, 0, 1, 2, 5]),
+)
+def test_the_page_and_the_other_forms_say_the_same_of_a_run(records, **given):
+    run = run_of(*records, **given)
+    colour = opening_of(run, cards_of(run)).colour
+    words = run_words(run, outcomes(run))
+    assert (colour == "red") is words.startswith(("Failed", "The run did not come to its end"))
+    settled = words.startswith(("On these data all", "No limit")) and not words.endswith("not all are shown to be kept")
+    assert (colour == "green") is settled
 
 
 @pytest.mark.parametrize(
