@@ -124,6 +124,8 @@ def _stdin(models: Sequence[ModelChecks]) -> bytes | None:
     """Return the standard input where a model is read from it."""
     if not any(model.source is not None and model.source.file == STDIN for model in models):
         return None
+    if sys.stdin is None:
+        raise ValueError("standard input: is closed; pipe a CSV into it, or name a file")
     content = sys.stdin.buffer.read(MOST + 1)
     if len(content) > MOST:
         raise ValueError(f"standard input: holds more than {MOST:,} bytes; write the rows to a Parquet file")

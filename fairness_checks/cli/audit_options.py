@@ -12,6 +12,8 @@ from fairness_checks.cli.exit_codes import exit_code_of_unsettled
 from fairness_checks.inputs.source import LAYOUTS, ROLES, STDIN
 from fairness_checks.question.checks import Burden, Correction, MissingSensitive, Strata
 from fairness_checks.question.limits import LIMITS, LimitKind, limits_in
+from fairness_checks.question.metric_names import canonical
+from fairness_checks.question.metrics import METRICS
 
 __all__ = [
     "AUDIT",
@@ -127,7 +129,12 @@ def source_options(parsed: argparse.Namespace) -> dict[str, Any]:
     names = [*ROLES, "threshold", "positive", "layout", "groups"]
     found = {name: value for name in names if (value := getattr(parsed, name)) is not None}
     found |= {} if parsed.file is None else {"file": parsed.file}
-    bins = dict(map(_bin, parsed.bins))
+    bins: dict[str, list[float]] = {}
+    for text in parsed.bins:
+        name, edges = _bin(text)
+        if name in bins:
+            raise ValueError(f"--bins {text}: {name} is cut twice; give all numbers at once: --bins {name}=40,65")
+        bins[name] = edges
     return found | ({"bins": bins} if bins else {})
 
 
@@ -161,7 +168,7 @@ def limits_data(parsed: argparse.Namespace) -> dict[str, Any]:
     if parsed.metric:
         model["subgroups"] = [
             {"metric": metric, "by": by, **strata, kind: getattr(parsed, kind), **shared}
-            for metric in dict.fromkeys(parsed.metric)
+            for metric in _metrics(parsed.metric)
             for by in _distinct(features)
             for kind in kinds
         ]
@@ -173,6 +180,14 @@ def limits_data(parsed: argparse.Namespace) -> dict[str, Any]:
     data |= {} if parsed.suppress_below is None else {"suppress_below": parsed.suppress_below}
     data |= {"defaults": defaults} if defaults else {}
     return data | {"models": {_model_name(parsed): model}}
+
+
+def _metrics(names: Sequence[str]) -> list[str]:
+    """Return each metric once, by the name that it was first given: FNR is false_negative_rate."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(canonical(name, METRICS), name)
+    return list(first.values())
 
 
 def _distinct(features: Sequence[list[str]]) -> list[list[str]]:
@@ -201,5 +216,6 @@ def as_options(problem: str) -> str:
     if found is None:
         return problem.removeprefix(f"{COMMAND_LINE}:1: ")
     keys = re.findall(r"\.([\w-]+)", found["path"])
-    key = keys[-1] if keys else found["path"]
+    key = "bins" if "bins" in keys else keys[-1] if keys else found["path"]
+    key = "metric" if key == "subgroups" else key  # which --metric, the message says
     return f"{'FILE' if key == 'file' else _option(key)}: {found['said']}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, NoReturn
 
 from fairness_checks.cli.audit_options import AUDIT, AUDIT_CODES, add_options
 from fairness_checks.cli.explain_texts import EXPLAIN, EXPLAIN_CODES
@@ -84,17 +87,34 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; a wrong command is a SystemExit of code 2."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as by >&-: the exit code alone is asked for
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     given = sys.argv[1:] if arguments is None else list(arguments)
     parsed = _parser().parse_args(given)
     parsed.arguments = given[1:]  # of the command
     run: Callable[[argparse.Namespace], int] = parsed.run
-    return run(parsed)
+    try:
+        code = run(parsed)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        return _unsaid(error)
+    return code
+
+
+def _unsaid(error: OSError) -> int:
+    """Say that the output could not be written, as by a full disk, which no exit code of a verdict may stand for."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again at the end
+    if not isinstance(error, BrokenPipeError):  # a reader that has seen enough, such as head
+        sys.stderr.write(f"fairness-checks: standard output: {error.strerror or error}; write it elsewhere\n")
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="fairness-checks", description="A fairness gate for clinical machine learning."
-    )
+    parser = _Parser(prog="fairness-checks", description="A fairness gate for clinical machine learning.")
     parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is, and end")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add = partial(commands.add_parser, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -139,6 +159,29 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--prevalence", metavar="SHARE", type=float, help="share of patients with the condition")
     explain.set_defaults(run=_explain)
     return parser
+
+
+class _Once(argparse.Action):
+    """Takes the value of an option that has one: a second would silently be the only one that counts."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, given: argparse.Namespace, value: Any, option: str | None = None
+    ) -> None:
+        if option is not None and getattr(given, self.dest, self.default) is not self.default:
+            raise argparse.ArgumentError(self, "is given twice; keep one")
+        setattr(given, self.dest, value)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses an option that is given twice, and says in one line what is wrong with a command."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        for action in (None, "store"):
+            self.register("action", action, _Once)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists what it takes\n")
 
 
 class _Version(argparse.Action):

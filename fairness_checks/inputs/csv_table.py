@@ -42,6 +42,8 @@ def read_csv(content: bytes, source: str, wanted: Collection[str]) -> CsvTable:
             if not names:
                 names = _header(row, source, begin)
                 columns = {names.index(name): [] for name in wanted if name in names}
+                if not columns and (other := _other_separator(names)):
+                    raise InvalidPredictions(f"{source}:{begin}: {other}")
                 continue
             if len(row) != len(names):
                 raise InvalidPredictions(_ragged(row, names, f"{source}:{begin}"))
@@ -75,7 +77,8 @@ def _decoded(content: bytes, source: str) -> str:
         ) from None
     if (place := content.find(b"\0")) >= 0:
         raise InvalidPredictions(
-            f"{source}:{_line_at(content, place)}: a NUL character, which no CSV holds; write the file again"
+            f"{source}:{_line_at(content, place)}: a NUL character, which no CSV holds, as in UTF-16; save it as CSV "
+            "in UTF-8"
         )
     return text
 
@@ -99,7 +102,10 @@ def _ragged(row: list[str], names: list[str], place: str) -> str:
     fields = f"{len(row)} {'field' if len(row) == 1 else 'fields'}"
     more = len(row) > len(names)
     remedy = "quote a field that holds a comma" if more else "write an empty field for a missing value"
-    other = [word for sign, word in _SEPARATORS.items() if len(names) == 1 and sign in names[0]]
-    if other:
-        remedy = f"the file is separated by {other[0]}; write it with commas"
-    return f"{place}: {fields}, where the header has {len(names)}; {remedy}"
+    return f"{place}: {fields}, where the header has {len(names)}; {_other_separator(names) or remedy}"
+
+
+def _other_separator(names: list[str]) -> str | None:
+    """Say by what the file is separated, where a header of one name shows that it is not by commas."""
+    found = [word for sign, word in _SEPARATORS.items() if len(names) == 1 and sign in names[0]]
+    return f"the file is separated by {found[0]}; write it with commas" if found else None

@@ -71,6 +71,7 @@ def source_problems(source: Source) -> Iterator[tuple[str, str]]:
         yield "y_true", "is compared with nothing; name the column of y_pred, y_score or error"
     if source.column("y_true") is None and (source.y_pred or source.y_score or not source.error):
         yield "y_true", "is missing; name the column of what happened, or that of the error of each sample"
+    yield from _compared_with_itself(source)
     if source.threshold is not None and source.y_pred is not None:
         yield "threshold", "stands beside y_pred, which are the decisions; leave one of them out"
     elif source.threshold is not None and source.column("y_score") is None:
@@ -90,3 +91,15 @@ def source_problems(source: Source) -> Iterator[tuple[str, str]]:
     for name, edges in source.bins.items():
         if not edges or list(edges) != sorted(set(edges)) or any(abs(edge) == float("inf") for edge in edges):
             yield "bins", f"{name}: write rising numbers at which bands begin, such as 40, 65"
+
+
+def _compared_with_itself(source: Source) -> Iterator[tuple[str, str]]:
+    """Yield the column that would stand for what was predicted and for what it is compared with: a perfect model."""
+    y_true, error = source.column("y_true"), source.column("error")
+    for role in ("y_pred", "y_score", "error", "uncertainty"):
+        name = source.column(role)
+        rule = None if role != "y_pred" or name is None else decision_rule(name)
+        if y_true is not None and y_true in (name, rule and rule[0]):
+            yield role, f"is made of {y_true!r}, the column of y_true, so that nothing is ever wrong; name another"
+        elif role == "uncertainty" and error is not None and name == error:
+            yield role, f"is {name!r}, the column of error, which it is compared with; name another"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class TextColumn:
     def labels(self) -> npt.NDArray[Any]:
         """Return numbers, truth values, or text, whichever all cells are; refuse numbers beside text."""
         self.refuse_missing()
-        distinct = {cell: as_number(cell) for cell in dict.fromkeys(self.cells)}
+        distinct = {cell: _unrounded(cell) for cell in dict.fromkeys(self.cells)}
         numbers = [cell for cell, number in distinct.items() if number is not None]
         if len(numbers) == len(distinct):
             return np.array([distinct[cell] for cell in self.cells])
@@ -121,5 +122,17 @@ def _named(cell: str) -> Any:
     """Return what a cell names: a number, or its text; None where it is empty."""
     if not cell.strip():
         return None
-    number = as_number(cell)
+    number = _unrounded(cell)
     return cell if number is None else number
+
+
+def _unrounded(cell: str) -> int | float | None:
+    """Return the number that names a class or a group; None for text, and where a float would round a whole number."""
+    # Two codes of 20 digits that one float stands for are two classes, or two groups.
+    number = as_number(cell)
+    if isinstance(number, float) and number.is_integer():
+        try:
+            return number if Decimal(cell.strip()) == number else None
+        except InvalidOperation:  # an exponent that no decimal has
+            return None
+    return number

@@ -140,6 +140,29 @@ def test_standard_input_is_a_csv(made, tmp_path):
     assert b"risk: decided by: decile_score >= 5; file: standard input; file" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("file", "redirected", "code", "said"),
+    [
+        ("-", "<&-", 2, "fairness-checks audit: standard input: is closed; pipe a CSV into it, or name a file\n"),
+        ("made.csv", ">&-", 1, ""),
+        (
+            "made.csv",
+            ">/dev/full",
+            2,
+            "fairness-checks: standard output: No space left on device; write it elsewhere\n",
+        ),
+    ],
+    ids=["no-input", "no-output", "full"],
+)
+def test_what_cannot_be_read_from_or_said_to_the_shell_is_no_traceback(made, tmp_path, file, redirected, code, said):
+    if redirected == ">/dev/full" and not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    command = shlex.join([sys.executable, "-m", "fairness_checks", "audit", file, *ROLES, *ASKED])
+    done = subprocess.run(f"{command} {redirected}", shell=True, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+                          timeout=60, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (code, said)
+
+
 def test_a_csv_needs_no_library_of_frames(made, tmp_path):
     # As in an environment without any extra.
     gone = (
@@ -169,6 +192,13 @@ def test_a_csv_needs_no_library_of_frames(made, tmp_path):
         ([*BASIC, "--y-pred", "risk >= 0.5", "--threshold", "0.3"], "--threshold: stands beside y_pred, which are the"),
         ([*BASIC, "--threshold", "3"], "--threshold: 3 is outside [0, 1], where probabilities are; decisions by "),
         ([*BASIC, "--metric", "acuracy"], "--metric: 'acuracy' is not a metric; did you mean 'accuracy'?"),
+        ([*BASIC, "--min-value", "0.2"], "argument --min-value: is given twice; keep one; "),
+        ([*BASIC, "--y-score", "risk"], "argument --y-score: is given twice; keep one; "),
+        ([*BASIC, "--config", "t.yaml", "--config", "u.yaml"], "argument --config: is given twice; keep one; "),
+        ([*BASIC, "--by", "age", "--bins", "age=40", "--bins", "age=50"], "--bins age=50: age is cut twice; give all "),
+        ([*BASIC, "--by", "age", "--bins", "age=nan"], "--bins: expected a finite number; found the number .nan"),
+        ([*BASIC, "--min-ratio", "high"], "argument --min-ratio: invalid float value: 'high'; fairness-checks audit "),
+        ([*BASIC[:3], "--y-score", "died", *BASIC[5:]], "--y-score: is made of 'died', the column of y_true, so that "),
         ([*BASIC, "--min-ratio", "2"], "--min-ratio: 2 is impossible; allowed: 0 < min_ratio <= 1"),
         ([*BASIC, "--metric", "roc_auc", "--min-ratio", "0.8"], "--min-ratio: min_ratio is not available for roc_auc"),
         ([*BASIC[:5], *BASIC[7:]], "--by is missing: name the column of groups, such as --by sex"),
@@ -233,7 +263,8 @@ def test_all_mistakes_are_told_at_once_and_each_once(run):
     ],
 )  # fmt: skip
 def test_every_option_counts_and_the_evidence_follows(run, capsys, arguments, code, last):
-    found, out, err = run(*BASIC, *arguments, "--report", "out", "-v")
+    basic = BASIC[:-2] if "--min-value" in arguments else BASIC
+    found, out, err = run(*basic, *arguments, "--report", "out", "-v")
     assert (found, err) == (code, "")
     assert out.splitlines()[-1] == last
     assert main(["verify", "out"]) == 0, capsys.readouterr().out
@@ -256,7 +287,7 @@ def test_limits_of_a_file_with_the_columns_of_the_command(run, tmp_path, capsys)
 
 
 def test_the_page_says_what_was_called(run, tmp_path):
-    run(*BASIC, "--min-value", "0.99", "--report", "out")
+    run(*BASIC[:-2], "--min-value", "0.99", "--report", "out")
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8").replace("<wbr/>", "")
     assert "<code>fairness-checks audit p.csv --y-true died" in page
     assert "pytest audit" not in page
@@ -318,7 +349,7 @@ def test_a_feature_of_many_numbers_gets_the_advice_to_cut_it(run, tmp_path, by_f
 
 
 def test_names_of_the_clinic_are_taken_and_own_metrics_are_for_pytest(run):
-    code, out, _ = run(*BASIC, "--metric", "Sensitivity", "--json")
+    code, out, _ = run(*BASIC, "--metric", "Sensitivity", "--metric", "recall", "--metric", "TPR", "--json")
     assert (code, [record["metric"] for record in json.loads(out)["records"]]) == (
         0,
         ["accuracy", "true_positive_rate"],
@@ -336,7 +367,7 @@ def test_groups_that_are_asked_for_twice_are_checked_once_whatever_the_model_is_
     code, out, _ = run(*asked, "--json")
     assert (code, [record["by"] for record in json.loads(out)["records"]]) == (0, [["sex"], ["age", "sex"]])
     assert json.loads(out)["not_judged"] == []
-    code, _, err = run(*asked, "--min-value", "2")
+    code, _, err = run(*asked[: BASIC.index("--min-value")], *asked[len(BASIC) :], "--min-value", "2")
     assert (code, err) == (2, "fairness-checks audit: --min-value: 2 is impossible; allowed: 0 < min_value <= 1\n")
 
 

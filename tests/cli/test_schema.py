@@ -161,4 +161,7 @@ def test_a_wrong_command(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["schema", *arguments])
     assert caught.value.code == 2
-    assert "usage: fairness-checks schema" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("fairness-checks schema: ")
+    assert said.endswith("; fairness-checks schema --help lists what it takes\n")
+    assert said.count("\n") == 1

@@ -61,20 +61,21 @@ def test_what_stands_in_a_file(text, cells, lines):
         (b"a,b\n1,2\na,b\n3,4\n", "t.csv:3: the header stands here again; were two files joined? remove this line"),
         (b"a,b\n1,2,3\n", "t.csv:2: 3 fields, where the header has 2; quote a field that holds a comma"),
         (b"a,b\n1,2\n3\n", "t.csv:3: 1 field, where the header has 2; write an empty field for a missing value"),
-        (b"a;b\n1;0,5\n", "t.csv:2: 2 fields, where the header has 1; the file is separated by semicolons; write it "
-         "with commas"),
+        (b"a;b\n1;0,5\n", "t.csv:1: the file is separated by semicolons; write it with commas"),
+        (b"a\tb\n1\t2\n", "t.csv:1: the file is separated by tabs; write it with commas"),
+        (b"sep=;\na;b\n1;2\n", "t.csv:1: the file is separated by semicolons; write it with commas"),
         (b"a,b\n1,M\xfcller\n", "t.csv:2: byte 0xFC is not UTF-8; save the file as UTF-8 (in a spreadsheet: "
          "CSV UTF-8)"),
         ("a,b\n".encode("utf-16"), "t.csv: this is UTF-16; save it as CSV in UTF-8"),
         (b"PK\x03\x04rest", "t.csv: this is a spreadsheet or an archive; save it as CSV in UTF-8"),
-        (b"a,b\n1,x\0y\n", "t.csv:2: a NUL character, which no CSV holds; write the file again"),
+        (b"a,b\n1,x\0y\n", "t.csv:2: a NUL character, which no CSV holds, as in UTF-16; save it as CSV in UTF-8"),
         (b'a,b\n1,2\n3,"x\n4,5\n', "t.csv:3: not CSV: unexpected end of data; a quotation mark that is opened must be "
          "closed, and one within a field is written twice"),
         (b'a,b\n1,"x"y\n', "t.csv:2: not CSV: ',' expected after '\"'; a quotation mark that is opened must be closed, "
          "and one within a field is written twice"),
     ],
-    ids=["empty", "blank", "twice", "joined", "wide", "narrow", "semicolons", "latin1", "utf16", "xlsx", "nul", "open",
-         "inner"],
+    ids=["empty", "blank", "twice", "joined", "wide", "narrow", "semicolons", "tabs", "sep", "latin1", "utf16",
+         "xlsx", "nul", "open", "inner"],
 )  # fmt: skip
 def test_what_is_no_table_is_one_error_with_its_line(content, message):
     with pytest.raises(InvalidPredictions) as caught:
@@ -108,10 +109,17 @@ def test_numbers_are_plain_ones(text, number):
          "two classes in every row"),
         ("labels", ["0", "1", "NA"], "1 of 3 values is text beside numbers such as 0: line 4 ('NA'); these are missing "
          "values: fill them in, or leave their rows out of the file"),
+        ("labels", [str(2**70), str(2**70 + 1)], "1 of 2 values is text beside numbers such as 1180591620717411303424: "
+         "line 3 ('1180591620717411303425'); write the same two classes in every row"),
+        ("labels", ["0", "0.99999999999999999999"], "1 of 2 values is text beside numbers such as 0: line 3 "
+         "('0.99999999999999999999'); write the same two classes in every row"),
+        ("labels", ["1", "1e-99999999999999999999"], "1 of 2 values is text beside numbers such as 1: line 3 "
+         "('1e-99999999999999999999'); write the same two classes in every row"),
         ("ids", ["p1", ""], "1 of 2 values is empty: line 3; these are missing values: fill them in, or leave their "
          "rows out of the file"),
     ],
-    ids=["comma", "nan", "word", "empty", "label-empty", "label-mixed", "label-na", "id-empty"],
+    ids=["comma", "nan", "word", "empty", "label-empty", "label-mixed", "label-na",
+         "label-long", "label-rounded", "label-exponent", "id-empty"],
 )  # fmt: skip
 def test_what_a_role_does_not_take_is_named_with_its_lines(role, cells, message):
     with pytest.raises(InvalidPredictions) as caught:
@@ -135,6 +143,9 @@ def test_labels_are_numbers_truth_values_or_text():
         (["1", "2", "other"], ["1", "2", "other"]),
         (["f", " ", "m"], ["f", None, "m"]),
         (["True", "False"], ["True", "False"]),
+        ([str(10**20), str(10**20 + 1)], [str(10**20), str(10**20 + 1)]),  # one float would stand for both
+        (["9007199254740993.0", "1.0"], ["9007199254740993.0", "1.0"]),
+        (["9007199254740993", "1"], [9007199254740993, 1]),
     ],
 )
 def test_groups_are_named_by_their_values(cells, values):

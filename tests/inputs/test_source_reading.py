@@ -288,6 +288,13 @@ def test_a_second_file_has_one_row_for_each_cluster(tmp_path, groups, message):
         ({"y_true": "y", "y_pred": "d", "threshold": 0.3}, ["threshold"]),
         ({"error": "e", "threshold": 0.3}, ["threshold"]),
         ({"y_true": "y", "y_pred": "d", "groups": "g.csv"}, ["groups"]),
+        ({"y_true": "y", "y_pred": "y"}, ["y_pred"]),
+        ({"y_true": "y", "y_pred": "y >= 1"}, ["y_pred"]),
+        ({"y_true": "y", "y_score": "y"}, ["y_score"]),
+        ({"y_true": "y", "y_score": "s", "uncertainty": "y"}, ["uncertainty"]),
+        ({"layout": "meds", "y_score": "boolean_value"}, ["y_score"]),
+        ({"error": "e", "uncertainty": "e"}, ["uncertainty"]),
+        ({"y_true": "y", "y_score": "s", "y_pred": "s >= 0.3", "uncertainty": "s"}, []),
         ({"y_true": "y", "y_pred": "d", "bins": {"a": (2.0, 1.0), "b": (), "c": (1.0, 1.0)}}, ["bins"] * 3),
     ],
 )
