@@ -40,7 +40,8 @@ def report(
         source = Source(sha256=hashlib.sha256(content).hexdigest(), subjects=_subjects(subjects))
         if FORMATS[name].one_model:
             evidence = _of_model(evidence, model, file)
-        _write(FORMATS[name].write(evidence, source), output)
+        _require_apart(output, [file, *subjects])
+        _write(_rendered(evidence, source, name, file), output)
     except FairnessError as error:
         sys.stderr.write(f"{_NAME}: {printable(str(error))}\n")
         return 2
@@ -59,6 +60,26 @@ def _of_model(evidence: Evidence, name: str | None, file: Path) -> Evidence:
         raise EvidenceError(f"{file}: no evidence of the model {name!r}; {did_you_mean(name, names)}")
     models = tuple(model for model in evidence.models if model.model == (name or names[0]))
     return dataclasses.replace(evidence, models=models)
+
+
+def _require_apart(output: Path | None, given: Sequence[Path]) -> None:
+    """Refuse to write over what the form is of: nobody could recompute it then."""
+    for path in given if output is not None and output.exists() else ():
+        if output is not None and output.samefile(path):
+            raise EvidenceError(f"{output}: would be written over, and is what the form is of; name another file")
+
+
+def _rendered(evidence: Evidence, source: Source, name: str, file: Path) -> str:
+    """Return the form; of evidence whose parts contradict each other, and which no run writes, one error."""
+    try:
+        return FORMATS[name].write(evidence, source)
+    except FairnessError as error:
+        raise EvidenceError(f"{file}: {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise EvidenceError(
+            f"{file}: its parts contradict each other ({why}); fairness-checks verify says where"
+        ) from error
 
 
 def _write(text: str, output: Path | None) -> None:

@@ -47,7 +47,9 @@ class RunDocument:
 
     def of_records(self, *, complete: bool, exit_code: int) -> Evidence:
         """Return the evidence without what its records are decided by: enough for a summary."""
-        return self.evidence([*self._models_of_file(), *self._hand_written()], complete=complete, exit_code=exit_code)
+        models = [*self._models_of_file(), *self._hand_written()]
+        ordered = sorted(models, key=lambda each: (each.model, each.test or ""))  # as in the evidence
+        return self.evidence(ordered, complete=complete, exit_code=exit_code)
 
     def _models_of_file(self) -> Iterator[ModelEvidence]:
         """Yield the models of the file of limits with all of their checks, also those that have no record."""

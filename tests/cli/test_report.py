@@ -98,6 +98,73 @@ def test_what_cannot_be_written_is_one_line_and_leaves_nothing(place, tmp_path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
+@pytest.mark.parametrize("link", [None, "symlink_to", "hardlink_to"])
+@pytest.mark.parametrize("over", ["evidence", "subject"])
+def test_what_a_form_is_of_is_not_written_over(place, tmp_path, capsys, link, over):
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"weights")
+    path = place if over == "evidence" else model
+    before = path.read_bytes()
+    if link is not None:
+        getattr(tmp_path / "other", link)(path)
+    output = path if link is None else tmp_path / "other"
+    assert main(["report", "--format", "in-toto", str(place), "--subject", str(model), "-o", str(output)]) == 2
+    assert f"{output}: would be written over" in capsys.readouterr().err
+    assert path.read_bytes() == output.read_bytes() == before
+
+
+def _of_record(**other):
+    return lambda run: dataclasses.replace(
+        run,
+        models=(
+            dataclasses.replace(
+                run.models[0],
+                checks=tuple(
+                    dataclasses.replace(each, record=dataclasses.replace(each.record, **other))
+                    for each in run.models[0].checks
+                ),
+            ),
+        ),
+    )
+
+
+CONTRADICTIONS = {
+    "a group that decides and is not there": _of_record(first=("nobody",)),
+    "no groups": _of_record(groups=()),
+    "no day": lambda run: dataclasses.replace(run, run=dataclasses.replace(run.run, day="some day")),
+    "a rate beyond numbers": lambda run: _of_record(
+        groups=tuple(dataclasses.replace(group, rate=1e308) for group in run.records[0].groups)
+    )(run),
+    "statistics that are not there": lambda run: dataclasses.replace(
+        run,
+        models=(
+            dataclasses.replace(
+                run.models[0],
+                checks=tuple(dataclasses.replace(each, statistics="0" * 16) for each in run.models[0].checks),
+            ),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("change", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_evidence_that_contradicts_itself_is_one_error_or_rendered(place, evidence, tmp_path, capsys, name, change):
+    place.write_text(write_evidence(change(evidence)), encoding="utf-8")
+    code = main(["report", "--format", name, str(place), "-o", str(tmp_path / "form")])
+    said = capsys.readouterr().err
+    assert (tmp_path / "form").exists() is (code == 0)
+    assert said == "" if code == 0 else said.startswith(f"fairness-checks report: {place}: ") and said.count("\n") == 1
+
+
+def test_contradictions_are_found_by_some_form(place, evidence, tmp_path, capsys):
+    for change in CONTRADICTIONS.values():
+        place.write_text(write_evidence(change(evidence)), encoding="utf-8")
+        codes = [main(["report", "--format", name, str(place), "-o", str(tmp_path / "form")]) for name in FORMATS]
+        assert 2 in codes
+    assert "its parts contradict each other (" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [

@@ -141,7 +141,7 @@ def test_an_error_of_any_kind_changes_nothing(project, actions, monkeypatch):
 
 
 def test_the_summary_is_the_same_with_a_report(project, actions):
-    project.limits("biased_model", "tiny_model", waivers="[]")
+    project.limits("tiny_model", "fair_model", "biased_model", waivers="[]")
     assert project.gate("--fairness-report=out").ret == 1
     own = (project.path / "out" / "summary.md").read_text(encoding="utf-8")
     said = actions.read_text(encoding="utf-8").lstrip("\n")
