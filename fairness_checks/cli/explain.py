@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from typing import Any
+from typing import Any, NamedTuple
 
 from fairness_checks.cli.explain_texts import TEXTS
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.planning.needs import plan_of
 from fairness_checks.planning.sample_size import SamplePlan, plan_sample_size
-from fairness_checks.question.checks import Worsening, limits_of
-from fairness_checks.question.gaps import GAPS, Gap
+from fairness_checks.question.checks import limits_of
+from fairness_checks.question.gaps import GAPS
+from fairness_checks.question.limits import LimitKind, limit_problem
 from fairness_checks.question.metric_meanings import MEANINGS
 from fairness_checks.question.metric_names import ALIASES, canonical, metric_hint
 from fairness_checks.question.metrics import METRICS, Metric, parts_of
 
 __all__ = ["explain", "explanation"]
 
-_WIDTH = 88
+_WIDTH, _HEAD = 88, 17
 _TYPICAL = 0.2  # of an error rate
-_OF_DEVIATION = 0.1  # the limit of a mean, in standard deviations
+_TYPICAL_AREA = 0.6  # by which errors tell two groups apart, and uncertainties
+_DEVIATIONS = 10.0  # one sample's standard deviation, in limits of a mean
+_OF_A_CLASS = ("positives", "negatives")
 
 
 def explain(name: str, limit: float | None, prevalence: float | None) -> int:
@@ -40,110 +43,119 @@ def explanation(name: str, limit: float | None = None, prevalence: float | None 
     if ours not in METRICS:
         raise ConfigurationError(f"{name!r} is not a metric; {metric_hint(name, METRICS)}")
     metric, text = METRICS[ours], TEXTS[ours]
+    kind: LimitKind = "max_mismatch" if "max_mismatch" in metric.limits else "max_difference"
+    asked = limit if limit is not None else 0.1 if kind == "max_mismatch" else 0.05
+    if problem := limit_problem(kind, asked, metric):
+        raise ConfigurationError(problem)
+    check = f"{{by: sex, {kind}: {asked:g}}}"
+    if kind == "max_difference":
+        check = f"{{metric: {ours}, by: sex, {kind}: {asked:g}}}"
+    said = {"for patients": MEANINGS[ours], "formula": metric.formula, "use it": text.use, "it hides": text.hides}
     called = sorted(alias for alias, of in ALIASES.items() if of == ours)
-    sections = ", ".join(part for part in (_sweeps(metric), _regressions(metric)) if part)
-    found = [
-        ("", ours + (f", also called {', '.join(called)}" if called else "")),
-        ("for patients", MEANINGS[ours]),
-        ("formula", metric.formula),
-        ("use it", text.use),
-        ("it hides", text.hides),
-        ("limits", ", ".join(limits_of(metric)) + (f"; {sections}" if sections else "")),
-        ("write", _line(metric)),
-        *[
-            ("patients needed" if not place else "", line)
-            for place, line in enumerate(_sizes(metric, limit, prevalence))
-        ],
+    first, *more = _sizes(metric, kind, asked, prevalence)
+    parts = [
+        ours + (f", also called {', '.join(called)}" if called else ""),
+        "",
+        *(_paragraph(f"{head}:", text) for head, text in (said | {"limits": _limits(metric)}).items()),
+        "write:".ljust(_HEAD) + f"{'subgroups' if kind == 'max_difference' else 'uncertainty'}: [{check}]",  # to paste
+        _paragraph("patients needed:", first),
+        *(_paragraph("", line) for line in more),
     ]
-    return "".join(_paragraph(*each) for each in found)
+    return "".join(f"{part}\n" for part in parts)
 
 
 def _paragraph(head: str, text: str) -> str:
-    begin = f"{head}:".ljust(17) if head else " " * 17
-    if not head and text.split(",")[0] in METRICS:
-        return f"{text}\n\n"
-    return textwrap.fill(text, _WIDTH, initial_indent=begin, subsequent_indent=" " * 17, break_on_hyphens=False) + "\n"
+    begin, indent = head.ljust(_HEAD), " " * _HEAD
+    return textwrap.fill(text, _WIDTH, initial_indent=begin, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _sweeps(metric: Metric) -> str:
-    kinds = {kind: None for gap in _gaps() for kind in limits_of(metric, gap)}
-    return f"in sweeps {', '.join(kinds)}" if kinds else ""
+def _limits(metric: Metric) -> str:
+    """Return the kinds of limit that a metric takes, by where they are written."""
+    of_sweeps = dict.fromkeys(kind for gap in GAPS for kind in limits_of(metric, gap))
+    places = [", ".join(limits_of(metric))]
+    places += [f"in sweeps {', '.join(of_sweeps)}"] if of_sweeps else []
+    places += [f"against the baseline {kind}" for kind in limits_of(metric, of="disparity")]
+    return "; ".join(places)
 
 
-def _gaps() -> tuple[Gap, ...]:
-    return tuple(GAPS)
+class _Case(NamedTuple):
+    """What is assumed of two groups: their values, of a mismatch the areas of errors and of uncertainties."""
+
+    first: Any
+    second: Any
+    words: str
 
 
-def _regressions(metric: Metric) -> str:
-    of: Worsening = "disparity"
-    return "against the baseline max_worsening" if limits_of(metric, of=of) else ""
-
-
-def _line(metric: Metric) -> str:
-    if metric.limits == ("max_mismatch",):
-        return "uncertainty: [{by: sex, max_mismatch: 0.10}]"
-    return f"subgroups: [{{metric: {metric.name}, by: sex, max_difference: {_limit(metric):g}}}]"
-
-
-def _limit(metric: Metric) -> float:
-    return 0.1 if metric.limits == ("max_mismatch",) else 0.05
-
-
-def _sizes(metric: Metric, limit: float | None, prevalence: float | None) -> list[str]:
+def _sizes(metric: Metric, kind: LimitKind, limit: float, prevalence: float | None) -> list[str]:
     """Say how many samples a limit takes: where groups are alike, and where they differ by twice the limit."""
-    parts = parts_of(metric)
     try:
-        needs_deviation = any(plan_of(part).needs_deviation for part in parts)
+        plans = [plan_of(part) for part in parts_of(metric)]
     except ConfigurationError as error:
         return [str(error).removeprefix("metric: ")]
-    given: dict[str, Any] = {"metric": metric.name}
-    if prevalence is not None and (metric.unit in ("positives", "negatives") or _reads_positives(metric)):
+    is_mean = any(plan.needs_deviation for plan in plans)
+    reads_prevalence = bool(metric.components) or any(plan.reads_positives for plan in plans)
+    of_a_class = metric.unit in _OF_A_CLASS
+    given: dict[str, Any] = {"metric": metric.name, kind: limit}
+    if is_mean:
+        given["standard_deviation"] = _DEVIATIONS * limit or 1.0
+    if prevalence is not None and (reads_prevalence or of_a_class):
         given["positives"] = prevalence
-    kind = "max_mismatch" if metric.limits == ("max_mismatch",) else "max_difference"
-    asked = limit if limit is not None else (_OF_DEVIATION * _TYPICAL if needs_deviation else _limit(metric))
-    if needs_deviation:
-        given["standard_deviation"] = _TYPICAL if limit is None else limit / _OF_DEVIATION
-    given[kind] = asked
-    alike, apart = _values(metric, asked)
+    alike, apart = _mismatches(limit) if kind == "max_mismatch" else _differences(metric, limit)
     lines = []
-    cases = [("alike", alike), ("twice the limit apart", apart)]
-    for what, (first, second) in cases if _is_possible(metric, apart) else cases[:1]:
-        plan = plan_sample_size(first_value=first, second_value=second, **given)
-        lines.append(f"{_told(plan)} of each of two groups, where they are {what}")
-    of = f"a tenth of one sample's standard deviation as {kind}" if needs_deviation else f"{kind} {asked:g}"
-    assumed = f", from {_shown(alike[0])}" if not needs_deviation else ""
-    return [f"for {of}{assumed}, at 80% power and alpha 0.05:", *lines]
+    for case in (alike, apart) if _is_possible(metric, kind, apart) else (alike,):
+        plan = plan_sample_size(first_value=case.first, second_value=case.second, **given)
+        lines.append(f"{_told(plan)} of each of two groups, where {case.words}")
+    assumed = "where one sample's standard deviation is ten times that" if is_mean else _assumed(metric, kind, alike)
+    head = f"for {kind} {limit:g}{f', {assumed}' if assumed else ''}, at 80% power and alpha 0.05:"
+    return [head, *lines, *_of_prevalence(metric, prevalence, reads=reads_prevalence, of_a_class=of_a_class)]
 
 
-def _reads_positives(metric: Metric) -> bool:
-    return any(plan_of(part).reads_positives for part in parts_of(metric)) or bool(metric.components)
+def _differences(metric: Metric, limit: float) -> tuple[_Case, _Case]:
+    words = ("they are alike", "they are twice the limit apart")
+    if metric.components:  # a true and a false positive rate
+        good: Any = (1.0 - _TYPICAL, _TYPICAL / 2.0)
+        worse: Any = (good[0] - 2.0 * limit, good[1])
+    else:
+        falls = metric.lower_is_better is False
+        good = 1.0 - _TYPICAL if falls else _TYPICAL
+        worse = good - 2.0 * limit if falls else good + 2.0 * limit
+    return _Case(good, good, words[0]), _Case(worse, good, words[1])
 
 
-def _values(metric: Metric, limit: float) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Return the values of two groups alike, and of two that are twice the limit apart."""
-    if metric.components:
-        return ((0.8, 0.1), (0.8, 0.1)), ((0.8 - 2.0 * limit, 0.1), (0.8, 0.1))
-    if metric.limits == ("max_mismatch",):
-        return (0.6, 0.6), (0.6 + limit, 0.6 - limit)
-    good = 1.0 - _TYPICAL if metric.lower_is_better is False else _TYPICAL
-    worse = good - 2.0 * limit if metric.lower_is_better is False else good + 2.0 * limit
-    return (good, good), (worse, good)
+def _mismatches(limit: float) -> tuple[_Case, _Case]:
+    error, uncertainty = _TYPICAL_AREA + limit, _TYPICAL_AREA - limit
+    alike = f"A_error and A_uncertainty are {_TYPICAL_AREA:g}"
+    apart = f"A_error is {error:g} and A_uncertainty {uncertainty:g}"
+    return _Case(_TYPICAL_AREA, _TYPICAL_AREA, alike), _Case(error, uncertainty, apart)
 
 
-def _is_possible(metric: Metric, values: tuple[Any, Any]) -> bool:
-    flat = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
-    return all(metric.lowest <= value <= metric.highest for value in flat) or "max_mismatch" in metric.limits
+def _is_possible(metric: Metric, kind: LimitKind, case: _Case) -> bool:
+    low, high = (0.0, 1.0) if kind == "max_mismatch" else (metric.lowest, metric.highest)
+    return all(low <= value <= high for value in (case.first if metric.components else case[:2]))
 
 
-def _shown(value: Any) -> str:
-    return " and ".join(f"{each:g}" for each in value) if isinstance(value, tuple) else f"{value:g}"
+def _assumed(metric: Metric, kind: LimitKind, alike: _Case) -> str:
+    if kind == "max_mismatch":
+        return ""
+    parts = zip(metric.components, alike.first, strict=True) if metric.components else ()
+    values = ", ".join(f"{part} {value:g}" for part, value in parts)
+    return f"where one group has {values or f'{alike.first:g}'}"
+
+
+def _of_prevalence(metric: Metric, prevalence: float | None, *, reads: bool, of_a_class: bool) -> list[str]:
+    """Say what is assumed of the prevalence, and that one which is given is of no use."""
+    if prevalence is None:
+        of_classes = ["at a prevalence of 0.5; --prevalence 0.1 for another"] if reads else []
+        return ["--prevalence 0.1 says of how many patients"] if of_a_class else of_classes
+    if reads or of_a_class:
+        return []
+    counted = "every sample" if metric.unit == "samples" else f"{metric.unit}, which the model decides"
+    return [f"whatever the prevalence is: what counts is {counted}"]
 
 
 def _told(plan: SamplePlan) -> str:
     """Say how many samples of the first group, which is as large as the second."""
-    if plan.unit == "samples":
-        return f"{plan.first:,} patients"
     if plan.first_patients is None:
-        more = "; --prevalence 0.1 says of how many patients" if plan.unit in ("positives", "negatives") else ""
-        return f"{plan.first:,} {plan.unit}{more}"
-    return f"{plan.first_patients:,} patients ({plan.first:,} {plan.unit})"
+        return f"{plan.first:,} {plan.unit}"
+    counted = "" if plan.first_patients == plan.first else f" ({plan.first:,} {plan.unit})"
+    return f"{plan.first_patients:,} patients{counted}"

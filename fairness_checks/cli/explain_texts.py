@@ -96,7 +96,7 @@ TEXTS: Mapping[str, Explanation] = MappingProxyType(
         "selection_rate": Explanation(
             "Where the decision hands something out, and need is the same in all groups.",
             "Who is selected: equal shares can leave out those in need. With unequal prevalences equal shares mean "
-            "unequal misses.",
+            "unequal misses or unequal false alarms.",
         ),
         "true_negative_rate": Explanation(
             "As false_positive_rate, counted the other way.",

@@ -53,13 +53,13 @@ class TableFile:
 
 def read_table(path: Path, wanted: Collection[str], stdin: bytes | None = None) -> TableFile:
     """Read the columns of a file that are there of those that are wanted; `stdin` is a CSV in the place of a file."""
-    known, source = stdin is not None, "standard input" if stdin is not None else display_path(path)
+    source = display_path(path) if stdin is None else "standard input"
     content = _content(path, source) if stdin is None else stdin
     digest = hashlib.sha256(content).hexdigest()
     ends = [end.lower() for end in path.suffixes]
     end = ends[-1] if ends else ""
-    if known or end in (".csv", ".txt") or ends[-2:] == [".csv", ".gz"]:
-        text = _unzipped(content, source) if end == ".gz" and not known else content
+    if stdin is not None or end in (".csv", ".txt") or ends[-2:] == [".csv", ".gz"]:
+        text = _unzipped(content, source) if end == ".gz" and stdin is None else content
         table = read_csv(text, source, wanted)
         columns = {name: TextColumn(source, name, cells, table.lines) for name, cells in table.columns.items()}
         return TableFile(source, table.names, columns, table.lines, digest)

@@ -95,7 +95,10 @@ _OF_A_CLASS = ("positives", "negatives")
 
 def to_collect(asked: Design, positives: float | None, size: int) -> int | None:
     """Return the samples among which so many that count are expected; None where their share is not known."""
+    # Samples of clusters are no patients, and how many clusters hold them `cluster_size` does not say of unequal ones.
     metric = asked.metric
+    if asked.cluster_size > 1.0:
+        return None
     if metric.unit == "samples" or metric.components:
         return size
     if positives is None or metric.unit not in _OF_A_CLASS:

@@ -27,8 +27,9 @@ class SamplePlan:
     unit : str
         What `first` and `second` count, such as "positives".
     first_patients, second_patients : int or None
-        Samples of each group to be collected, among which so many that count are expected: patients, where each is one
-        sample. None where their share is not known: of a rate among positives or negatives, give ``positives=``.
+        Patients of each group to be collected, among whom so many samples that count are expected. None where their
+        number is not known: of a rate among positives or negatives without ``positives``, of what the model decides,
+        and where ``cluster_size`` says that a patient is several samples.
     """
 
     first: int
@@ -42,14 +43,13 @@ class SamplePlan:
         """Say it in words, in patients where their number is known."""
         counted = f"{self.first:,} and {self.second:,} {self.unit}"
         if None in (self.first_patients, self.second_patients):
-            patients = (
-                "; give positives= for the patients that takes" if self.unit in ("positives", "negatives") else ""
-            )
-        elif self.unit == "samples":
-            return f"{self.first:,} and {self.second:,} patients show {self.shows}"
-        else:
-            patients = f", expected among {self.first_patients:,} and {self.second_patients:,} patients"
-        return f"{counted} show {self.shows}{patients}"
+            of_class = self.unit in ("positives", "negatives")
+            hint = "; give positives= for the patients that takes, where each is one sample" if of_class else ""
+            return f"{counted} show {self.shows}{hint}"
+        patients = f"{self.first_patients:,} and {self.second_patients:,} patients"
+        if self.unit == "samples":
+            return f"{patients} show {self.shows}"
+        return f"{counted} show {self.shows}, expected among {patients}"
 
 
 def plan_sample_size(

@@ -50,13 +50,14 @@ def missing_limits(config: pytest.Config, path: Path) -> str | None:
     from fairness_checks.config.messages import EXAMPLE
     from fairness_checks.plugin.places import limits_files
 
-    there = [_shown(config, file) for file in limits_files(config)]
-    if not there:
+    files = limits_files(config)
+    if not files:
         looked = (
             f"looked in {path.parent}; another place: --fairness-config PATH, or fairness_config in pytest's ini file"
         )
         return f"{_shown(config, path)}: there is no such file; write for example:\n\n{EXAMPLE}\n{looked}"
-    ini = os.path.relpath(limits_files(config)[0], config.rootpath)
+    there = [_shown(config, file) for file in files]
+    ini = os.path.relpath(files[0], config.rootpath)
     return (
         f"{_shown(config, path)}: there is no such file; looked in {path.parent}\n"
         f"found: {', '.join(there[:_SHOWN])}\n"

@@ -54,42 +54,48 @@ _PARITIES = ("demographic_parity", "equal_opportunity", "statistical_parity")
 
 _ELSEWHERE: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("acc",), "accuracy"),
-        **dict.fromkeys(("bacc",), "balanced_accuracy"),
+        "acc": "accuracy",
+        "bacc": "balanced_accuracy",
         **dict.fromkeys(("brier", "brier_loss", "neg_brier_score"), "brier_score"),
-        "average_odds": "equalized_odds",
-        **dict.fromkeys(("calibration_error",), "expected_calibration_error"),
+        "calibration_error": "expected_calibration_error",
         **dict.fromkeys(("fall_out", "false_alarm_rate"), "false_positive_rate"),
         **dict.fromkeys(("cross_entropy", "logloss", "neg_log_loss"), "log_loss"),
         "neg_mean_absolute_error": "mean_absolute_error",
         "neg_mean_squared_error": "mean_squared_error",
-        "disparate_impact": "selection_rate",
         "hit_rate": "true_positive_rate",
     }
 )
 """Names that are not taken, as they have the other sign, or another meaning elsewhere, too."""
 
 _F_SCORE = (("precision", "true_positive_rate"), "of which it is the harmonic mean: check both")
+_OVERLAP = (("precision", "true_positive_rate"), "which it puts together: check both")
 _ERROR_RATE = (("accuracy",), "which is 1 minus it")
-_RANKED = (("roc_auc",), "which weighs all cases alike; or precision at the threshold that you use")
-_CHANCE = (("balanced_accuracy",), "which is free of prevalence, too")
-_SQUARES = (("mean_squared_error",), "which it is 1 minus a share of")
-_LOG_ERROR = (("mean_squared_error", "mean_absolute_error"), "of errors that you give as their logarithms")
+_RANKED = (("roc_auc",), "which, unlike it, does not depend on prevalence; or precision at the threshold that you use")
+_CHANCE = (("balanced_accuracy",), "which counts both classes, too, and, unlike it, does not depend on prevalence")
+_YOUDEN = (("balanced_accuracy",), "of which it is twice, less 1")
+_LIKELIHOOD = (("true_positive_rate", "false_positive_rate"), "of which it is a ratio: check both")
+_SQUARES = (("mean_squared_error",), "of which it is 1 minus the ratio to the variance")
+_LOG_ERROR = (("mean_squared_error",), "of errors that you give as differences of logarithms")
+_RELATIVE = (("mean_absolute_error",), "of errors that you give as shares of the true value")
 _OF_ROWS = (("mean_absolute_error",), "a mean: of a median or a largest error there is no inference here")
 _SCORES = (("brier_score", "log_loss"), "of probabilities")
 _NEAREST: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType(
     {
-        **dict.fromkeys(("f1", "f1_score", "f_score", "f_beta", "fbeta_score", "f2_score", "dice"), _F_SCORE),
-        **dict.fromkeys(("jaccard", "jaccard_score", "iou", "fowlkes_mallows_score"), _F_SCORE),
+        **dict.fromkeys(("f1", "f1_score", "f_score", "dice"), _F_SCORE),
+        **dict.fromkeys(("f_beta", "fbeta_score", "f2_score", "fowlkes_mallows_score"), _OVERLAP),
+        **dict.fromkeys(("jaccard", "jaccard_score", "iou"), _OVERLAP),
         **dict.fromkeys(("false_discovery_rate", "fdr"), (("precision",), "which is 1 minus it")),
         **dict.fromkeys(("false_omission_rate", "for"), (("negative_predictive_value",), "which is 1 minus it")),
         **dict.fromkeys(("error_rate", "misclassification_rate", "zero_one_loss", "hamming_loss"), _ERROR_RATE),
         **dict.fromkeys(("average_precision", "average_precision_score", "pr_auc", "auprc", "auc_pr"), _RANKED),
-        **dict.fromkeys(("matthews_corrcoef", "mcc", "cohen_kappa_score", "kappa", "informedness"), _CHANCE),
-        "youden": _CHANCE,
+        **dict.fromkeys(("matthews_corrcoef", "mcc", "cohen_kappa_score", "kappa"), _CHANCE),
+        **dict.fromkeys(("informedness", "youden"), _YOUDEN),
         "gini": (("roc_auc",), "of which it is twice, less 1"),
-        **dict.fromkeys(("lift", "class_likelihood_ratios", "likelihood_ratio"), (("precision",), "at a threshold")),
-        "treatment_equality": (("false_negative_rate", "false_positive_rate"), "of which it is a ratio: check both"),
+        **dict.fromkeys(("class_likelihood_ratios", "likelihood_ratio"), _LIKELIHOOD),
+        "lift": (("precision",), "of which it is the ratio to the prevalence"),
+        "average_odds": (("equalized_odds",), "the larger of the two disparities that it averages"),
+        "disparate_impact": (("selection_rate",), "of which it is the ratio: write selection_rate with min_ratio"),
+        "treatment_equality": (("false_negative_rate", "false_positive_rate"), "whose errors it counts: check both"),
         "conditional_use_accuracy": (("precision", "negative_predictive_value"), "check both"),
         "predictive_parity": (("precision",), "which it says to be alike: write precision with max_difference"),
         "predictive_equality": (
@@ -100,10 +106,8 @@ _NEAREST: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType(
         **dict.fromkeys(("mean_prediction", "count"), (("selection_rate",), "of decisions; scores have brier_score")),
         **dict.fromkeys(("r2", "r2_score", "explained_variance_score", "d2_tweedie_score"), _SQUARES),
         **dict.fromkeys(("rmse", "root_mean_squared_error"), (("mean_squared_error",), "which is its square")),
-        **dict.fromkeys(
-            ("mean_squared_log_error", "root_mean_squared_log_error", "mean_absolute_percentage_error", "mape"),
-            _LOG_ERROR,
-        ),
+        **dict.fromkeys(("mean_squared_log_error", "root_mean_squared_log_error"), _LOG_ERROR),
+        **dict.fromkeys(("mean_absolute_percentage_error", "mape"), _RELATIVE),
         **dict.fromkeys(("median_absolute_error", "max_error", "d2_absolute_error_score"), _OF_ROWS),
         **dict.fromkeys(("hinge_loss", "d2_brier_score", "d2_log_loss_score"), _SCORES),
         **dict.fromkeys(("bias", "mean_bias"), (("mean_error",), "which has a sign")),

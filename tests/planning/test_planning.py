@@ -712,3 +712,13 @@ def test_where_every_sample_counts_they_are_the_patients():
     assert (plan.first_patients, plan.second_patients) == (plan.first, plan.second)
     assert str(plan) == f"{plan.first:,} and {plan.second:,} patients show violation"
     assert plan_sample_size(metric="precision", **PAIR).first_patients is None
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "false_negative_rate", "roc_auc"])
+def test_samples_of_clusters_are_not_called_patients(metric):
+    pair = {**PAIR, "first_value": 0.8, "second_value": 0.7}
+    positives = {} if metric == "accuracy" else {"positives": 0.25}
+    plan = plan_sample_size(metric=metric, **pair, **positives, cluster_size=4.0, intra_cluster_correlation=0.1)
+    assert (plan.first_patients, plan.second_patients) == (None, None)
+    assert str(plan).startswith(f"{plan.first:,} and {plan.second:,} {plan.unit} show violation")
+    assert "expected among" not in str(plan)

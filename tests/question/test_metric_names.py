@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import fairlearn.metrics
+import numpy as np
 import pytest
 import sklearn.metrics
 from hypothesis import given
@@ -56,7 +57,9 @@ NEAREST = {
     "false_omission_rate": "nearest in meaning: negative_predictive_value, which is 1 minus it",
     "f1_score": "nearest in meaning: precision and true_positive_rate, of which it is the harmonic mean: check both",
     "zero_one_loss": "nearest in meaning: accuracy, which is 1 minus it",
-    "Average precision": "nearest in meaning: roc_auc, which weighs all cases alike",
+    "Average precision": "nearest in meaning: roc_auc, which, unlike it, does not depend on prevalence",
+    "average_odds_difference": "nearest in meaning: equalized_odds, the larger of the two disparities",
+    "Disparate impact": "nearest in meaning: selection_rate, of which it is the ratio: write selection_rate with",
     "rmse": "nearest in meaning: mean_squared_error, which is its square",
 }
 # Every metric of scikit-learn and Fairlearn that takes labels, decisions, scores or errors, and what ours says of it:
@@ -67,7 +70,7 @@ ELSEWHERE = {
     "average_precision_score": "roc_auc",
     "balanced_accuracy_score": "balanced_accuracy",
     "brier_score_loss": "brier_score",
-    "class_likelihood_ratios": "precision",
+    "class_likelihood_ratios": "true_positive_rate",
     "cohen_kappa_score": "balanced_accuracy",
     "d2_absolute_error_score": "mean_absolute_error",
     "d2_brier_score": "brier_score",
@@ -85,7 +88,7 @@ ELSEWHERE = {
     "matthews_corrcoef": "balanced_accuracy",
     "max_error": "mean_absolute_error",
     "mean_absolute_error": "mean_absolute_error",
-    "mean_absolute_percentage_error": "mean_squared_error",
+    "mean_absolute_percentage_error": "mean_absolute_error",
     "mean_gamma_deviance": None,
     "mean_pinball_loss": None,
     "mean_poisson_deviance": None,
@@ -172,6 +175,71 @@ def test_another_quantity_is_said_to_be_another(name):
     hint = metric_hint(name, METRICS)
     assert hint.startswith(NEAREST[name])
     assert "did you mean" not in hint
+
+
+def test_what_a_hint_says_of_two_quantities_is_so():
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 2, 500)
+    score = rng.random(500) / 2 + true * rng.random(500) / 2
+    decided = (score > 0.45).astype(int)
+    rate, false = decided[true == 1].mean(), decided[true == 0].mean()
+    precision, balanced = true[decided == 1].mean(), (rate + 1 - false) / 2
+    log, error = np.log1p(score) - np.log1p(true), score - true
+    for name, words, value, ours in (
+        (
+            "f1",
+            "of which it is the harmonic mean",
+            sklearn.metrics.f1_score(true, decided),
+            2 / (1 / precision + 1 / rate),
+        ),
+        (
+            "informedness",
+            "of which it is twice, less 1",
+            2 * balanced - 1,
+            sklearn.metrics.balanced_accuracy_score(true, decided, adjusted=True),
+        ),
+        (
+            "likelihood_ratio",
+            "of which it is a ratio",
+            sklearn.metrics.class_likelihood_ratios(true, decided)[0],
+            rate / false,
+        ),
+        (
+            "lift",
+            "of which it is the ratio to the prevalence",
+            precision / true.mean(),
+            (true & decided).sum() * 500 / (true.sum() * decided.sum()),
+        ),
+        (
+            "r2",
+            "of which it is 1 minus the ratio to the variance",
+            sklearn.metrics.r2_score(true, score),
+            1 - np.mean(error**2) / true.var(),
+        ),
+        (
+            "mean_squared_log_error",
+            "of errors that you give as differences of logarithms",
+            sklearn.metrics.mean_squared_log_error(true, score),
+            np.mean(log**2),
+        ),
+        (
+            "mape",
+            "of errors that you give as shares of the true value",
+            sklearn.metrics.mean_absolute_percentage_error(true + 1, score),
+            np.mean(abs((score - true - 1) / (true + 1))),
+        ),
+    ):
+        assert f", {words}" in metric_hint(name, METRICS)
+        assert value == pytest.approx(ours)
+    # balanced accuracy stays as it is where the negatives are ten times as many, and these two do not
+    place = np.concatenate([np.arange(500), *[np.flatnonzero(true == 0)] * 9])
+    for score_of, stays in (
+        (sklearn.metrics.balanced_accuracy_score, True),
+        (sklearn.metrics.matthews_corrcoef, False),
+        (sklearn.metrics.cohen_kappa_score, False),
+    ):
+        before, after = score_of(true, decided), score_of(true[place], decided[place])
+        assert (after == pytest.approx(before)) is stays, score_of.__name__
 
 
 def test_a_name_that_holds_a_limit_too_is_taken_apart():
