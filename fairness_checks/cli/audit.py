@@ -22,7 +22,7 @@ from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.file_auditing import FileAudit
 from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord
-from fairness_checks.report.formats import folder_files
+from fairness_checks.report.formats import FORMATS, folder_files
 from fairness_checks.report.terminal import LEAST, WIDTH, summary_lines
 from fairness_checks.report.text import laid_out, record_text, waiver_lines
 from fairness_checks.storage.files import MOST, read_regular, write_atomically
@@ -34,6 +34,7 @@ _MANY = 20  # groups that are numbers: hardly codes any more
 
 def audit(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
     """Judge what the options name, print it, and return the exit code."""
+    begun = False
     try:
         limits, content, models = _asked(parsed)
         baseline = None
@@ -44,10 +45,13 @@ def audit(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         found = FileAudit(limits, content, command, parsed.burden, baseline, parsed.unsettled_exit)
         commit = git_commit(Path.cwd())
         _write(parsed.report, found, commit)  # in the place of an earlier one, before anything is judged
+        begun = True
         found.judge(models, _stdin(models))
         _write(parsed.report, found, commit)
     except (FairnessError, ValueError) as error:
         sys.stderr.write("".join(f"fairness-checks audit: {line}\n" for line in _lines(error, parsed)))
+        if parsed.report is not None and not begun:
+            _withdraw(parsed.report)
         return 2
     sys.stderr.writelines(f"fairness-checks audit: {line}\n" for line in _continuous(found, parsed))
     _print(parsed, found)
@@ -144,6 +148,18 @@ def _write(folder: Path | None, found: FileAudit, commit: str | None) -> None:
         raise ValueError(
             f"--report {folder}: {place}: {error.strerror or error}; give a folder that can be written"
         ) from None
+
+
+def _withdraw(folder: Path) -> None:
+    """Remove the evidence of an earlier audit: it must not stand for one that came to no judgement."""
+    files = [folder / form.file for form in FORMATS.values() if form.in_folder]
+    try:
+        if (folder / FORMATS["json"].file).is_file():
+            for file in files:
+                file.unlink(missing_ok=True)
+    except OSError as error:
+        place = error.filename or folder
+        sys.stderr.write(f"fairness-checks audit: {place}: is of an earlier audit, and stays: {error.strerror}\n")
 
 
 def _print(parsed: argparse.Namespace, found: FileAudit) -> None:

@@ -301,6 +301,24 @@ def test_a_later_failure_to_read_leaves_no_earlier_evidence(run, tmp_path):
     assert (evidence["complete"], evidence["exit_code"]) == (False, 1)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [["--by", "sex"], [*BASIC, "--metric", "acuracy"], [*BASIC, "--bins", "age"], ["--config", "no.yaml"]],
+    ids=["asks-nothing", "metric", "bins", "config"],
+)
+def test_an_audit_that_judges_nothing_leaves_no_earlier_evidence(run, tmp_path, changed):
+    assert run(*BASIC, "--report", "out")[0] == 0
+    (tmp_path / "out" / "mine.txt").write_text("stays")
+    assert run(*changed, "--report", "out")[0] == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_what_is_no_evidence_is_not_removed(run, tmp_path):
+    (tmp_path / "summary.md").write_text("of somebody else")
+    assert run(*BASIC, "--metric", "acuracy", "--report", ".")[0] == 2
+    assert (tmp_path / "summary.md").read_text() == "of somebody else"
+
+
 def blocks(text):
     """Return the blocks of a page: the language of each, and what it holds."""
     return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
