@@ -29,7 +29,7 @@ class Actions:
 
     collect: tuple[Card, ...]  # inconclusive ones, those first that need the fewest samples
     retrain: tuple[Retrain, ...]
-    unknown: tuple[str, ...]  # models that fail and have no sweep
+    unknown: tuple[tuple[str, str], ...]  # model and metric that fail and have no sweep
     waive: tuple[Card, ...]
 
 
@@ -37,12 +37,13 @@ def actions_of(cards: Sequence[Card]) -> Actions:
     """Return what can be done."""
     collect = sorted((card for card in cards if card.takes), key=_missing)
     retrain = tuple(_retrain(cards))
-    answered = {each.card.model for each in retrain}
-    failed = dict.fromkeys(card.model for card in cards if card.status in ("fail", "waived"))
+    answered = {(each.card.model, each.metric) for each in retrain}
+    failed = [card.record for card in cards if card.record is not None and card.status in ("fail", "waived")]
+    asked = dict.fromkeys((record.model, record.metric) for record in failed)
     return Actions(
         collect=tuple(collect),
         retrain=retrain,
-        unknown=tuple(model for model in failed if model not in answered),
+        unknown=tuple(pair for pair in asked if pair not in answered),
         waive=tuple(card for card in cards if card.waiver),
     )
 

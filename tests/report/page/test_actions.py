@@ -36,7 +36,7 @@ def test_retraining_is_told_by_what_the_mixes_are_shown_to_do(answers, narrows):
     visible = Page(page_of(run)).visible
     assert ("another training mix is shown to narrow the gap." in visible) is narrows
     assert ("No training mix is shown to narrow the gap of" in visible) is not narrows
-    assert "A gap also narrows where only the group that does better gets worse" in visible
+    assert ("A gap also narrows where only the group that does better gets worse" in visible) is narrows
     assert not any(word in visible for word in ("shown to help", "mix helps"))
 
 
@@ -44,7 +44,13 @@ def test_checks_with_one_answer_are_told_once_and_those_without_are_not_known():
     other = dataclasses.replace(of_answers("closes"), limit=0.2)
     found = actions_of(cards_of(run_of(of_answers("closes"), other, record_of(BIASED, "unswept"))))
     assert [told.card.model for told in found.retrain] == ["forest"]
-    assert found.unknown == ("unswept",)
+    assert found.unknown == (("unswept", "false_negative_rate"),)
+
+
+def test_a_sweep_of_one_metric_answers_nothing_for_another():
+    other = record_of(BIASED, "forest", asked=("accuracy", "max_difference", 0.1))
+    found = actions_of(cards_of(run_of(of_answers("closes"), other)))
+    assert found.unknown == (("forest", "accuracy"),)
 
 
 def test_what_needs_the_fewest_samples_stands_first():
