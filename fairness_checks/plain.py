@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
 
 from fairness_checks.errors import FairnessError
 
-__all__ = ["JSON", "canonical_json", "half_character", "now", "printable", "shorten"]
+__all__ = ["JSON", "canonical_json", "half_character", "inert", "now", "printable", "shorten"]
+
+# GitHub takes ``::error::`` where it opens a line, behind blanks too, and ``##[error]`` anywhere; Azure ``##vso[...]``.
+_COMMAND = re.compile(r"^(\s*)::|##(vso|)\[")
 
 JSON: TypeAlias = "str | int | float | bool | Sequence[JSON] | Mapping[str, JSON] | None"
 
@@ -63,6 +67,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def inert(line: str) -> str:
+    """Return a line of output that no CI system takes for one of its commands, which a name of the data could hold."""
+    return _COMMAND.sub(lambda found: f"{found[1]}\\x3a:" if found[1] is not None else f"#\\x23{found[2]}[", line)
 
 
 def shorten(text: str, width: int = 80) -> str:

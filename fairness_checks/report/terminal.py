@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from fairness_checks.plain import printable
+from fairness_checks.plain import inert, printable
 from fairness_checks.question.limits import LIMITS
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
@@ -48,8 +48,14 @@ def summary_lines(
     """Yield (line, verdict of the check that the line opens, or None): by verdicts, then as the records are ordered."""
     # What passed is one line, and one each where more is asked for. No line is wider than `width`. Where all is `told`
     # of what turns the run red, as by its failed tests, it is not told again. `errors` are failures without a verdict.
+    told_lines = _lines(records, max(width, LEAST), verbose=verbose, told=told, errors=errors)
+    yield from ((inert(line), verdict) for line, verdict in told_lines)
+
+
+def _lines(
+    records: Iterable[CheckRecord], width: int, *, verbose: bool, told: bool, errors: Sequence[str]
+) -> Iterator[tuple[str, str | None]]:
     ordered = sorted(records, key=_rank)
-    width = max(width, LEAST)
     red = [record for record in ordered if turns_red(record.verdict, record.burden_of_proof)]
     unsettled = [record for record in ordered[len(red) :] if record.verdict != "pass"]
     passed = [record for record in ordered if record.verdict == "pass"]

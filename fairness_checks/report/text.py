@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from fairness_checks.plain import printable
+from fairness_checks.plain import inert, printable
 from fairness_checks.question.limits import LIMITS
 from fairness_checks.question.waivers import waiver_yaml
 from fairness_checks.records.check_record import CheckRecord
@@ -381,5 +381,5 @@ def laid_out(text: str, width: int | None) -> Iterator[tuple[str, bool]]:
         broken = [line]
         if width is not None and not pasted and "  " not in line.strip(" "):  # of a table each line stays whole
             broken = list(wrap(line.strip(" "), width, start, f"{start}  "))
-        yield from ((part, number == 0) for part in broken)
+        yield from ((part if pasted else inert(part), number == 0) for part in broken)
         pasted = pasted or line == TO_PASTE

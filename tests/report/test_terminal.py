@@ -17,9 +17,12 @@ from fairness_checks.question.metrics import METRICS
 from fairness_checks.records.parts import WaiverRecord
 from fairness_checks.report.columns import columns
 from fairness_checks.report.terminal import LEAST, WIDTH, summary_lines
+from fairness_checks.report.text import laid_out, record_text
 
 # Printable, one column a character; control characters have no column at all.
-NAME = st.text(st.characters(codec="latin-1", exclude_categories=["Cc", "Cf"]), min_size=1, max_size=250)
+NAME = st.text(st.characters(codec="latin-1", exclude_categories=["Cc", "Cf"]), min_size=1, max_size=250).filter(
+    lambda name: "::" not in name and "##" not in name  # as commands they are escaped, and longer
+)
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +239,22 @@ def test_what_is_of_a_model_is_said_once(records):
     start = lines.index("all models: positive: 1; decisions: given")
     assert lines[start + 1 : start + 3] == ["forest: note: it was odd\\n", "forest: note: so was its split"]
     assert sum("note:" in line for line in lines) == 2
+
+
+COMMANDS = ("::error::x", "::stop-commands::x", "##[error]x", "##vso[task.complete result=Failed;]")
+
+
+def _is_command(line):
+    return line.lstrip().startswith("::") or "##[" in line or "##vso[" in line
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("width", [LEAST, WIDTH, None])
+def test_no_line_is_a_command_to_a_ci_system_whatever_it_names(name, width):
+    names = np.repeat([name, "plain"], 200)
+    found = Predictions([1] * 400, [0] * 120 + [1] * 280, sensitive_features={name: names})
+    record = audit(found, metric="false_negative_rate", by=name, max_difference=0.1, model=name)
+    lines = [line for line, _ in laid_out(record_text(record), width)]
+    lines += [line for line, _ in summary_lines([record], width=width or WIDTH, verbose=True, errors=[name])]
+    assert not [line for line in lines if _is_command(line)]
+    assert any("x3a:" in line or "x23" in line for line in lines)
