@@ -12,7 +12,14 @@ from pathlib import Path
 
 from fairness_checks.baseline.provenance import git_commit
 from fairness_checks.baseline.session import FILENAME, BaselineSession
-from fairness_checks.cli.audit_options import COMMAND_LINE, as_options, asked_in_options, limits_data, source_options
+from fairness_checks.cli.audit_options import (
+    COMMAND_LINE,
+    as_options,
+    asked_in_options,
+    limits_data,
+    remedy_in_options,
+    source_options,
+)
 from fairness_checks.config.export import limits_yaml
 from fairness_checks.config.loading import GateConfig, ModelChecks, check_names, load_config, parse_config
 from fairness_checks.errors import ConfigurationError, FairnessError, did_you_mean
@@ -29,6 +36,7 @@ from fairness_checks.storage.files import MOST, read_regular, write_atomically
 
 __all__ = ["audit"]
 
+_OWN_METRIC = "; a metric of your own is registered"
 _MANY = 20  # groups that are numbers: hardly codes any more
 
 
@@ -62,8 +70,9 @@ def _lines(error: Exception, parsed: argparse.Namespace) -> list[str]:
     """Return what an error says, each line once, in words of the command line where that asked."""
     lines = [printable(line) for line in str(error).splitlines()]
     lines = lines if parsed.config is not None else list(dict.fromkeys(map(as_options, lines)))
+    known = [line.partition(_OWN_METRIC)[0] for line in lines]
     own = ["a metric of your own: no conftest.py is read here; judge it by pytest --fairness"]
-    return lines + (own if any("@fairness_metric" in line for line in lines) else [])
+    return known + (own if known != lines else [])
 
 
 def _continuous(found: FileAudit, parsed: argparse.Namespace) -> Iterator[str]:
@@ -172,7 +181,8 @@ def _print(parsed: argparse.Namespace, found: FileAudit) -> None:
         return
     width = max(shutil.get_terminal_size((WIDTH, 24)).columns, LEAST)
     blocks = [_told(record, found, pasted=parsed.verbose and parsed.config is not None) for record in found.failures]
-    blocks += [f"error: {printable(text)}" for text in found.errors.values()]
+    here = remedy_in_options if parsed.config is None else str
+    blocks += [f"error: {printable(here(text))}" for text in found.errors.values()]
     for number, block in enumerate(blocks):
         lines = "".join(f"{line}\n" for line, _ in laid_out(block, width))
         sys.stdout.write(f"\n{lines}" if number else lines)

@@ -23,6 +23,7 @@ __all__ = [
     "as_options",
     "asked_in_options",
     "limits_data",
+    "remedy_in_options",
     "source_options",
 ]
 
@@ -219,3 +220,10 @@ def as_options(problem: str) -> str:
     key = "bins" if "bins" in keys else keys[-1] if keys else found["path"]
     key = "metric" if key == "subgroups" else key  # which --metric, the message says
     return f"{'FILE' if key == 'file' else _option(key)}: {found['said']}"
+
+
+def remedy_in_options(problem: str) -> str:
+    """Return why a check could not be made, with the option that does what its text would have written elsewhere."""
+    options = {"missing_sensitive:": "--missing-sensitive group", "missing_text:": "--missing-text TEXT"}
+    found = [option for key, option in options.items() if key in problem]
+    return f"{problem}; here: {found[0]}" if found else problem

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from fairness_checks.cli.explain_texts import TEXTS
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.planning.arguments import OF_A_CLASS
 from fairness_checks.planning.needs import plan_of
 from fairness_checks.planning.sample_size import SamplePlan, plan_sample_size
 from fairness_checks.question.checks import limits_of
@@ -23,7 +24,6 @@ _WIDTH, _HEAD = 88, 17
 _TYPICAL = 0.2  # of an error rate
 _TYPICAL_AREA = 0.6  # by which errors tell two groups apart, and uncertainties
 _DEVIATIONS = 10.0  # one sample's standard deviation, in limits of a mean
-_OF_A_CLASS = ("positives", "negatives")
 
 
 def explain(name: str, limit: float | None, prevalence: float | None) -> int:
@@ -94,7 +94,7 @@ def _sizes(metric: Metric, kind: LimitKind, limit: float, prevalence: float | No
         return [str(error).removeprefix("metric: ")]
     is_mean = any(plan.needs_deviation for plan in plans)
     reads_prevalence = bool(metric.components) or any(plan.reads_positives for plan in plans)
-    of_a_class = metric.unit in _OF_A_CLASS
+    of_a_class = metric.unit in OF_A_CLASS
     given: dict[str, Any] = {"metric": metric.name, kind: limit}
     if is_mean:
         given["standard_deviation"] = _DEVIATIONS * limit or 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 
 from fairness_checks.baseline.session import FILENAME, BaselineSession
@@ -67,8 +67,7 @@ class FileAudit:
     @property
     def settings(self) -> Settings:
         """Those of the file, with the burden of proof of the command line."""
-        own = self.limits.settings
-        return replace(own, burden_of_proof=self.burden) if self.burden else own
+        return self.limits.settings.under(self.burden)
 
     @property
     def records(self) -> list[CheckRecord]:

@@ -153,8 +153,7 @@ def _of_model(
     said = Said(model.about, model.inputs, model.held_out, model.swept, model.looks)
     waivers = config.waivers if model.test is None else ()
     answers = judge_measured(model.model, Measurements(tuple(found), said), checks, settings, waivers, day)
-    burden = evidence.configuration.burden_of_proof
-    own = dataclasses.replace(settings, burden_of_proof=burden) if burden else settings
+    own = settings.under(evidence.configuration.burden_of_proof)
     asked = Asked(model.model, own, len(checks), said, waivers, day, config.suppress_below)
     shown = {frozenset(by) for by in map(_features, statistics.values()) if by is not None}
     for entry, check, answer in zip(model.checks, checks, answers, strict=True):
@@ -208,8 +207,7 @@ def _asked(evidence: Evidence, config: GateConfig, model: ModelEvidence) -> tupl
     if model.test is None:
         for each in config.models:
             if each.name == model.model:
-                burden = evidence.configuration.burden_of_proof
-                settings = dataclasses.replace(config.settings, burden_of_proof=burden) if burden else config.settings
+                settings = config.settings.under(evidence.configuration.burden_of_proof)
                 return [entry.check for entry in each.checks], settings
         raise EvidenceError(f"{evidence.configuration.file} has no model {model.model}")
     asked = [entry.asked for entry in model.checks if entry.asked is not None]

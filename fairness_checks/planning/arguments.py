@@ -15,7 +15,7 @@ from fairness_checks.question.limits import LIMITS, PAIRWISE, LimitKind, limit_p
 from fairness_checks.question.metric_names import alias_limit_problem, canonical, metric_hint
 from fairness_checks.question.metrics import METRICS, Metric, parts_of
 
-__all__ = ["Value", "checked_values", "design", "second_values", "to_collect"]
+__all__ = ["OF_A_CLASS", "Value", "checked_values", "design", "second_values", "to_collect"]
 
 _LIMITS: tuple[LimitKind, ...] = tuple(kind for kind, limit in LIMITS.items() if limit.slack is not None)
 
@@ -84,13 +84,14 @@ def _refuse_unread(row: Metric, given: Mapping[str, Any], *, collects: bool) -> 
             f"{row.name} has no uncertainty; uncertainty_mismatch has"
         )
     reads = row.components or any(plan.reads_positives for plan in plans)
-    if given["positives"] is None or reads or (collects and row.unit in _OF_A_CLASS):
+    if given["positives"] is None or reads or (collects and row.unit in OF_A_CLASS):
         return
     why = _COUNTED.get(row.unit, f"what counts are {row.unit}, which the model decides")
     raise ConfigurationError(f"positives: {given['positives']!r} is not asked for {row.name}: {why}")
 
 
-_OF_A_CLASS = ("positives", "negatives")
+OF_A_CLASS = ("positives", "negatives")
+"""Units of which the prevalence says among how many patients they are."""
 
 
 def to_collect(asked: Design, positives: float | None, size: int) -> int | None:
@@ -101,7 +102,7 @@ def to_collect(asked: Design, positives: float | None, size: int) -> int | None:
         return None
     if metric.unit == "samples" or metric.components:
         return size
-    if positives is None or metric.unit not in _OF_A_CLASS:
+    if positives is None or metric.unit not in OF_A_CLASS:
         return None
     share = positives if metric.unit == "positives" else 1.0 - positives
     return math.ceil(size / share - _ROUNDING)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.planning.arguments import Value, checked_values, design, second_values, to_collect
+from fairness_checks.planning.arguments import OF_A_CLASS, Value, checked_values, design, second_values, to_collect
 from fairness_checks.planning.needs import fewest, needed, needed_of_components
 
 __all__ = ["SamplePlan", "plan_sample_size"]
@@ -43,8 +43,8 @@ class SamplePlan:
         """Say it in words, in patients where their number is known."""
         counted = f"{self.first:,} and {self.second:,} {self.unit}"
         if None in (self.first_patients, self.second_patients):
-            of_class = self.unit in ("positives", "negatives")
-            hint = "; give positives= for the patients that takes, where each is one sample" if of_class else ""
+            is_asked = self.unit in OF_A_CLASS
+            hint = "; give positives= for the patients that takes, where each is one sample" if is_asked else ""
             return f"{counted} show {self.shows}{hint}"
         patients = f"{self.first_patients:,} and {self.second_patients:,} patients"
         if self.unit == "samples":

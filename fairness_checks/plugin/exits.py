@@ -30,7 +30,6 @@ __all__ = [
     "RUNS_NOTHING",
     "Artefacts",
     "LastWords",
-    "exit_code_of_unsettled",
     "report_folder",
     "unsettled_exit",
 ]

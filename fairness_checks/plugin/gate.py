@@ -126,8 +126,7 @@ class Gate:
     @property
     def settings(self) -> Settings:
         """The defaults of the file, with the burden of proof of the command line."""
-        settings = self.limits.settings
-        return dataclasses.replace(settings, burden_of_proof=self.burden) if self.burden else settings
+        return self.limits.settings.under(self.burden)
 
     @property
     def burden(self) -> Burden | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from fairness_checks.errors import ConfigurationError, did_you_mean
@@ -265,6 +265,10 @@ class Settings:
             if value not in get_args(values):
                 raise ConfigurationError(f"{name}: {value!r}; {did_you_mean(str(value), get_args(values))}")
         object.__setattr__(self, "missing_text", _texts("missing_text", self.missing_text))
+
+    def under(self, burden: Burden | None) -> Settings:
+        """Return these with the burden of proof of the command line, which wins, where one was given there."""
+        return replace(self, burden_of_proof=burden) if burden else self
 
     def too_few(self, samples: int) -> str | None:
         """Say that a group has too few samples to be judged; None if it has enough."""

@@ -279,11 +279,17 @@ def test_limits_of_a_file_with_the_columns_of_the_command(run, tmp_path, capsys)
     assert code == 1
     assert "\nnot judged: b\n" in out
     assert "file: p.csv" in out  # where the shell says, not beside the file of limits
-    assert "  - {model: a, metric: accuracy, by: [sex]" in out or "To accept this for a time" in out
+    waiver = re.search(
+        r"^To accept this for a time, paste this under `waivers:`[^\n]*\n((?:  .*\n)+)", out, re.MULTILINE
+    )
     evidence = json.loads((tmp_path / "out" / "evidence.json").read_text())
     assert evidence["not_judged"] == {"sub/t.yaml::test_subgroups[b-sex-accuracy-min_value]": "deselected"}
     assert main(["verify", "out"]) == 0, capsys.readouterr().out
     assert run("p.csv", *BASIC[1:5], "--config", "sub/t.yaml", "--model", "b")[0] == 1
+    with (tmp_path / "sub" / "t.yaml").open("a") as limits:
+        limits.write(f"waivers:\n{waiver[1]}".replace("TODO ", ""))
+    code, out, _ = run("p.csv", "--config", "sub/t.yaml", "--model", "a")
+    assert (code, out.splitlines()[-1]) == (0, "1 waived: exit code 0")
 
 
 def test_the_page_says_what_was_called(run, tmp_path):
@@ -374,9 +380,26 @@ def test_names_of_the_clinic_are_taken_and_own_metrics_are_for_pytest(run):
     )
     code, _, err = run(*BASIC, "--metric", "my_own")
     assert code == 2
+    assert "@fairness_metric" not in err  # which would be of no use here
     assert err.splitlines()[-1] == (
         "fairness-checks audit: a metric of your own: no conftest.py is read here; judge it by pytest --fairness"
     )
+
+
+@pytest.mark.parametrize(
+    ("cell", "option", "mended"),
+    [
+        ("", "--missing-sensitive group", "--missing-sensitive group"),
+        ("NA", "--missing-text TEXT", "--missing-text NA"),
+    ],
+)
+def test_a_group_that_is_missing_names_the_option_and_it_helps(run, tmp_path, cell, option, mended):
+    (tmp_path / "p.csv").write_text(CSV.replace(",f,", f",{cell},", 1))
+    code, out, _ = run(*BASIC)
+    assert code == 1
+    assert f"; here: {option} " in f"{' '.join(out.partition(chr(10) * 2)[0].split())} "
+    more = mended.split() if cell == "" else [*mended.split(), "--missing-sensitive", "group"]
+    assert "in error" not in run(*BASIC, *more)[1]
 
 
 def test_groups_that_are_asked_for_twice_are_checked_once_whatever_the_model_is_called(run, tmp_path):
