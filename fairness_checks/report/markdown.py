@@ -29,6 +29,11 @@ _WORDS: dict[Status, str] = {
     "pass": "passed",
 }
 _RESERVED = 400  # bytes kept for the heading of each part, and for the line that says what was left out
+# Mentions, links, issues and the like of GitHub and GitLab, and names of emoji: with a digit first there are these.
+_REFERENCE = re.compile(
+    r"@|(?:#|!|%|&amp;|\b(?i:gh)-)(?=\d)|:(?=//)|(?i:www)(?=\.)"
+    r"|:(?=(?:[A-Za-z+_-][\w+-]*|100|1234|8ball|[123](?:st|nd|rd)_place_medal):)"
+)
 _ISOLATED = "\u2068{}\u2069"  # first strong isolate, and its end
 
 
@@ -58,7 +63,7 @@ def escaped(text: str) -> str:
         r"^(\d{1,9}(?=[.)])|)([-+=#]|[.)](?=\s|$))", r"\1\\\2", shown
     )  # a heading or a list, where it opens an item
     # Markup that some hosts find in the text behind Markdown's own: it does not go across a comment.
-    shown = re.sub(r"@|#(?=\d)|:(?=//)|:(?=[A-Za-z+_-][\w+-]*:)|(?i:www)(?=\.)", r"\g<0><!-- -->", shown)
+    shown = _REFERENCE.sub(r"\g<0><!-- -->", shown)
     shown = re.sub(r"^ | $", "&#32;", shown)  # code, where it opens an item
     right_to_left = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in shown)
     return _ISOLATED.format(shown) if right_to_left else shown

@@ -146,3 +146,35 @@ def test_suppressed_numbers_stay_suppressed():
     text = summary(evidence(check(1, hidden)))
     assert "0.300" not in text
     assert "breaks the limit of 0.10; counts are small" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@all",
+        "#1",
+        "a/b#1",
+        "!1",
+        "a/b!1",
+        "%1",
+        "&1",
+        "GH-1",
+        "gh-1",
+        "www.a.b",
+        "ftp://a.b",
+        ":smile:",
+        ":+1:",
+        ":100:",
+        ":1234:",
+        ":8ball:",
+        ":1st_place_medal:",
+    ],
+)
+def test_what_hosts_find_behind_markdown_is_broken_up(name):
+    assert "<!-- -->" in escaped(name)
+    assert shown(rendered(f"- «{escaped(name)}»").texts[-1]) == name
+
+
+@pytest.mark.parametrize("text", ["2027-01-01T00:10:00Z", "80% of 100", "p = 0.1; n: 5", "sex=female: 0.4"])
+def test_what_is_no_reference_stays_as_it_is_written(text):
+    assert escaped(text) == text
