@@ -164,7 +164,8 @@ def limits_data(parsed: argparse.Namespace) -> dict[str, Any]:
         raise ValueError("--metric is missing: name what is compared, such as --metric false_negative_rate")
     shared: dict[str, Any] = {"absent": [_split(each) for each in parsed.absent]} if parsed.absent else {}
     strata = {"strata": parsed.strata} if parsed.strata else {}
-    strata |= {"control_features": _split(parsed.control_features)} if parsed.control_features else {}
+    if parsed.control_features is not None:  # an empty one, as of a variable that is not set, is a mistake
+        strata |= {"control_features": _split(parsed.control_features)}
     model: dict[str, Any] = {"source": source_options(parsed)}
     if parsed.metric:
         model["subgroups"] = [

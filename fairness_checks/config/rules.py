@@ -53,15 +53,18 @@ def problems_between_keys(document: Document, metrics: Mapping[str, Metric] = ME
         if name in models:
             where = f"models.{name} on line {document.lines['models', name]}"
             yield document.problem(("unchecked", name), f"{where} checks it; remove one of them")
-    first: dict[object, KeyPath] = {}
+    first: dict[object, tuple[KeyPath, str | None]] = {}
     for path, entry in checks_of(document.data):
         metric, kinds = _asked(path[2], entry, metrics)
         yield from _check_problems(document, path, entry, kinds, metrics.get(metric) if metric is not None else None)
         question = _question(entry, metric, kinds)
-        if question is not None and first.setdefault((path[1:3], question), path) != path:
-            earlier = first[path[1:3], question]
+        if question is None:
+            continue
+        earlier, of = first.setdefault((path[1:3], question), (path, metric))
+        if earlier != path:
             where = f"{key_path(document.in_file(earlier))} on line {document.lines[earlier]}"
-            yield document.problem(path, f"asks the same as {where} (same metric, features, limit); keep one")
+            why = "same metric, features, limit" if of == metric else f"{metric} is 1 minus {of}"
+            yield document.problem(path, f"asks the same as {where} ({why}); keep one")
 
 
 def _asked(
@@ -209,4 +212,11 @@ def _question(entry: Mapping[str, Any], metric: str | None, kinds: list[LimitKin
         return None
     defaults = {"strata": "each", "gap": "each_mix", "of": "disparity", "mix": ""}
     given = [str(entry.get(key, default)) for key, default in defaults.items()]
-    return metric, frozenset(by), kinds[0], frozenset(control), *given
+    kind: str = kinds[0]
+    if metric in _COMPLEMENTS and kind != "min_ratio":  # as far apart as its complement; a floor is its ceiling
+        metric, kind = _COMPLEMENTS[metric], _MIRRORED.get(kind, kind)
+    return metric, frozenset(by), kind, frozenset(control), *given
+
+
+_COMPLEMENTS = {"true_positive_rate": "false_negative_rate", "true_negative_rate": "false_positive_rate"}
+_MIRRORED = {"max_value": "min_value", "min_value": "max_value"}

@@ -211,6 +211,7 @@ def test_a_csv_needs_no_library_of_frames(made, tmp_path):
         ([*BASIC, "--bins", "age=65,40"], "--bins: age: write rising numbers at which bands begin, such as 40, 65"),
         ([*BASIC, "--bins", "age=40"], "p.csv: bins: 'age' is no feature that is asked for"),
         ([*BASIC, "--strata", "combined"], "--strata: has no control_features to make strata of; name some, or remove"),
+        ([*BASIC, "--control-features", ""], "--control-features: holds an empty name; write the name of a sensi"),
         ([*BASIC, "--absent", "f,m"], "--absent: ['f', 'm'] has 2 values; give one for each of sex"),
         ([*BASIC, "--groups", "g.csv"], "--groups: has a row for each cluster; name the column that both files have"),
         ([*BASIC, "--suppress-below", "1"], "--suppress-below: 1 hides no group; write the fewest samples of which "),

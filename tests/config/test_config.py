@@ -228,7 +228,20 @@ ENTRY = st.sampled_from(sorted(set(METRICS) - {MISMATCH})).flatmap(
         st.floats(0.01, 0.99),
     )
 )
-ENTRIES = st.lists(ENTRY, min_size=1, max_size=4, unique_by=lambda entry: (entry[0], frozenset(entry[1]), entry[2]))
+RATES = {
+    "true_positive_rate": "false_negative_rate",
+    "true_negative_rate": "false_positive_rate",
+}  # and what each is 1 minus
+
+
+def asked(entry):
+    """Identify what a check asks, a rate as its complement."""
+    metric, by, kind, _ = entry
+    value = kind in ("max_value", "min_value") and metric in {*RATES, *RATES.values()}
+    return RATES.get(metric, metric), frozenset(by), "value" if value else kind
+
+
+ENTRIES = st.lists(ENTRY, min_size=1, max_size=4, unique_by=asked)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

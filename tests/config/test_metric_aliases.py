@@ -64,6 +64,37 @@ def test_one_question_under_two_names_is_asked_twice():
 
 
 @pytest.mark.parametrize(
+    ("section", "one", "other"),
+    [
+        ("subgroups", "FNR, by: sex, max_difference: 0.05", "sensitivity, by: sex, max_difference: 0.10"),
+        ("subgroups", "TNR, by: [sex, race], max_difference: 0.1", "FPR, by: [race, sex], max_difference: 0.1"),
+        ("subgroups", "miss_rate, by: sex, max_value: 0.3", "recall, by: sex, min_value: 0.7"),
+        ("subgroups", "TPR, by: sex, max_value: 0.99", "FNR, by: sex, min_value: 0.01"),
+        ("regression", "FNR, by: sex, max_worsening: 0.02", "TPR, by: sex, max_worsening: 0.02"),
+    ],
+)
+def test_a_rate_and_its_complement_are_one_question(section, one, other):
+    with pytest.raises(ConfigurationError) as error:
+        config(f"{HEAD}    {section}:\n      - {{metric: {one}}}\n      - {{metric: {other}}}\n")
+    assert f"models.m.{section}[1]: asks the same as models.m.{section}[0] on line 5 (" in str(error.value)
+    assert " is 1 minus " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("FNR, by: sex, min_ratio: 0.8", "TPR, by: sex, min_ratio: 0.8"),  # a ratio of one says little of the other's
+        ("FNR, by: sex, max_value: 0.3", "TPR, by: sex, max_value: 0.9"),
+        ("FNR, by: sex, max_difference: 0.1", "TPR, by: race, max_difference: 0.1"),
+        ("FNR, by: sex, max_difference: 0.1", "TNR, by: sex, max_difference: 0.1"),
+        ("PPV, by: sex, max_difference: 0.1", "NPV, by: sex, max_difference: 0.1"),
+    ],
+)
+def test_what_is_no_complement_is_another_question(one, other):
+    assert len(metrics(config(f"{HEAD}    subgroups:\n      - {{metric: {one}}}\n      - {{metric: {other}}}\n"))) == 2
+
+
+@pytest.mark.parametrize(
     ("entry", "place", "remedy"),
     [
         ("demographic_parity, by: sex, max_value: 0.3", "max_value", "write selection_rate for its value"),
