@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
@@ -120,12 +121,12 @@ class EvidenceFiles:
     def _mark(self) -> None:
         from fairness_checks.report.evidence import as_incomplete
         from fairness_checks.report.formats import folder_files
-        from fairness_checks.storage.files import read_regular, write_atomically
+        from fairness_checks.storage.files import read_regular
 
         path = self._folder / FILENAME
         if _state_of(path) is not None and (red := as_incomplete(read_regular(path).decode("utf-8"))) is not None:
-            for name, content in folder_files(red):
-                write_atomically(self._folder / name, content)
+            for name, content in folder_files(red):  # one that cannot be written keeps no other from it
+                self._mend(partial(_replace, self._folder / name, content), self._folder / name)
 
     @staticmethod
     def _mend(mend: Callable[[], None], path: Path) -> None:
@@ -135,6 +136,16 @@ class EvidenceFiles:
             mend()
         except (OSError, ValueError, EvidenceError) as error:
             sys.stderr.write(f"ERROR: fairness: {path}: is not of this red run, and stays: {error}\n")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file; where that fails, as on a full disk, remove what stands there."""
+    from fairness_checks.storage.files import write_atomically
+
+    try:
+        write_atomically(path, content)
+    except OSError:
+        path.unlink(missing_ok=True)
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:

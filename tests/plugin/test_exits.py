@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import xml.etree.ElementTree as ET
 
 import pytest
 
-from fairness_checks.report.formats import FORMATS
+from fairness_checks.plugin.exits import EvidenceFiles
+from fairness_checks.report.evidence import read_evidence
+from fairness_checks.report.formats import FORMATS, folder_files
+from fairness_checks.storage import files
+from tests.report.sample_evidence import check, evidence, record
 
 EXIT = "pytest.exit('no gpu', returncode=0)"
 
@@ -463,3 +468,30 @@ def test_a_run_holds_no_pipe_when_it_has_ended(project, monkeypatch, arguments):
     for descriptor in made[0]:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
+
+
+@pytest.fixture
+def ended_green(tmp_path):
+    before = EvidenceFiles(tmp_path)
+    for name, content in folder_files(evidence(check(1, record(42)))):
+        (tmp_path / name).write_bytes(content)
+    return before
+
+
+def test_a_form_that_cannot_be_marked_keeps_no_other_from_it(ended_green, tmp_path, capsys):
+    (tmp_path / "report.html").unlink()
+    (tmp_path / "report.html").mkdir()
+    ended_green.end_red()
+    assert read_evidence((tmp_path / "evidence.json").read_text())[0].complete is False
+    assert "did not come to its end" in (tmp_path / "summary.md").read_text()
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"ERROR: fairness: {tmp_path / 'report.html'}: is not of this red run, and stays: ")
+
+
+def test_no_form_says_green_of_a_red_run_where_the_disk_is_full(ended_green, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(files, "write_atomically", full)
+    ended_green.end_red()
+    assert list(tmp_path.iterdir()) == []
