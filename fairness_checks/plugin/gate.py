@@ -28,7 +28,7 @@ from fairness_checks.plugin.discovery import (
 from fairness_checks.plugin.given_files import digests_of, missing_limits, rewritten
 from fairness_checks.plugin.hidden_models import refuse_hidden_models
 from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, INCOMPLETE, RECORDS, SAID, STAGED
-from fairness_checks.plugin.places import Places, conftests_with
+from fairness_checks.plugin.places import Places, missed_models
 from fairness_checks.plugin.refusals import (
     refuse_arguments,
     refuse_marks,
@@ -192,13 +192,9 @@ class Gate:
 
     def _missed(self, models: Collection[str]) -> list[str]:
         """Say where models were looked for that were not found, and where one seems to be."""
-        named = [*(model.name for model in self.limits.models), *self.limits.unchecked]
-        if not (missing := [name for name in named if name not in models]):
-            return []
-        there = conftests_with(self._config, self.path.parent, missing)
-        lines = [f"{name} seems to be in {_shown(self._config, file)}: {_remedy(file)}" for name, file in there.items()]
-        known = ", ".join(_shown(self._config, file) for file in conftests(self._config)) or "no conftest.py was loaded"
-        return lines or [f"looked in plugins and in: {known}"]
+        named = [*(model.name for model in self.limits.models if model.source is None), *self.limits.unchecked]
+        missing = [name for name in named if name not in models]
+        return missed_models(self._config, self.path, missing, conftests(self._config)) if missing else []
 
     def _with_limits(self, given: list[str]) -> list[str]:
         """Collect the file of limits too, unless it is named already or only single tests are asked for."""
@@ -513,18 +509,6 @@ def _baseline(limits: Path, config: pytest.Config, models: set[str]) -> Baseline
         )
     except BaselineError as error:
         raise pytest.UsageError(str(error)) from None
-
-
-def _shown(config: pytest.Config, file: Path) -> str:
-    root = config.rootpath
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
-
-
-def _remedy(file: Path) -> str:
-    """Say how a model is found that seems to be in a file."""
-    if file.name == "conftest.py":
-        return f"run pytest with {file.parent} among its paths"
-    return "move it to a conftest.py, where every test finds it"
 
 
 def _files_now(config: pytest.Config, path: Path) -> dict[str, str]:

@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from fnmatch import fnmatch
 from glob import glob
 from pathlib import Path
 
 import pytest
 
-__all__ = ["Places", "conftests_with", "limits_files"]
+__all__ = ["Places", "limits_files", "missed_models"]
 
 _DEPTH = 3  # folders below the root in which something is looked for that was not found
 _MOST_FOLDERS = 2000
@@ -75,7 +75,38 @@ def _declares(file: Path) -> bool:
         return False
 
 
-def conftests_with(config: pytest.Config, top: Path, names: Iterable[str]) -> dict[str, Path]:
+def missed_models(config: pytest.Config, limits: Path, names: Collection[str], loaded: Iterable[Path]) -> list[str]:
+    """Say where models were looked for that were not found, and where each seems to be, with the remedy."""
+    found = _files_with(config, limits.parent, names)
+    if config.rootpath in limits.parents:
+        found = _files_with(config, config.rootpath, [name for name in names if name not in found]) | found
+    lines = []
+    for file in dict.fromkeys(found.values()):
+        there = [name for name in names if found.get(name) == file]
+        seem = "seems" if len(there) == 1 else "seem"
+        lines.append(f"{', '.join(there)} {seem} to be in {_shown(config, file)}: {_remedy(config, limits, file)}")
+    looked = ", ".join(_shown(config, file) for file in loaded) or "no conftest.py was loaded"
+    return lines or [f"looked in plugins and in: {looked}"]
+
+
+def _remedy(config: pytest.Config, limits: Path, file: Path) -> str:
+    """Say how a model is found that seems to be in a file."""
+    if file.name != "conftest.py":
+        return "move it to a conftest.py, where every test finds it"
+    if limits.parent not in file.parents:
+        folder = _shown(config, Path(os.path.commonpath([file.parent, limits.parent])))
+        return f"{limits.name} sees a conftest.py beside, above or below it; move it to {folder}, or that one"
+    return f"run pytest with {file.parent} among its paths"
+
+
+def _shown(config: pytest.Config, path: Path) -> str:
+    root = config.rootpath
+    if path == root:
+        return "pytest's root directory"
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _files_with(config: pytest.Config, top: Path, names: Collection[str]) -> dict[str, Path]:
     """Return, by name, a conftest.py or a test module below a folder that seems to define a model of it."""
     found: dict[str, Path] = {}
     for folder in _folders(config, top):

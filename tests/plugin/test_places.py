@@ -81,10 +81,24 @@ def test_a_model_deeper_than_pytest_loads_is_named_with_the_path_to_give(below):
     assert result.ret == 4
     lines = [line for line in result.errlines if line]
     assert len(lines) < 6
-    assert f"biased_model seems to be in tests/ml/conftest.py: run pytest with {below.path / 'tests/ml'} among" in (
-        "\n".join(lines)
-    )
+    seem = f"{', '.join(ALL)} seem to be in tests/ml/conftest.py"
+    assert f"{seem}: run pytest with {below.path / 'tests/ml'} among" in "\n".join(lines)
     assert below.pytest("--fairness", "tests/ml").parseoutcomes()["failed"] == 1
+
+
+def test_a_model_beside_the_way_of_the_file_of_limits_says_where_to_move_it(below):
+    # What the message on a missing file of limits proposes must not lead into a riddle.
+    (below.path / "config").mkdir()
+    (below.path / "thresholds.yaml").rename(below.path / "config/thresholds.yaml")
+    result = below.pytest("--fairness", "--fairness-config", "config/thresholds.yaml")
+    assert result.ret == 4
+    lines = [line for line in result.errlines if line]
+    assert len(lines) < 6
+    seem = f"{', '.join(ALL)} seem to be in tests/conftest.py"
+    assert lines[1].startswith(f"{seem}: thresholds.yaml sees a conftest.py beside, above or below it; move it to ")
+    assert "move it to pytest's root directory, or that one" in lines[1]
+    (below.path / "tests/conftest.py").rename(below.path / "config/conftest.py")
+    assert below.pytest("--fairness", "--fairness-config", "config/thresholds.yaml").ret == 1
 
 
 def test_a_model_that_is_nowhere_says_where_was_looked(below):
