@@ -67,3 +67,8 @@ def test_nobody_but_the_kinds_asks_a_metric_what_kind_it_is():
 def test_a_question_for_a_kind_is_seen(asked):
     assert kinds_asked_for(f"x = 1\nif {asked}:\n    x = 2\n") == [2]
     assert kinds_asked_for("array.dtype.kind == 'U' or metric.kind not in _KINDS") == []
+
+
+def test_no_two_test_files_share_a_name() -> None:  # pytest imports them by it
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
