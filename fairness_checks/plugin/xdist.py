@@ -328,10 +328,30 @@ class Ledger:
 
     def _report_disorder(self) -> None:
         """Report how processes ended; a worker that crashed in a test has that test reported as failed already."""
-        problems = [*self._accounts, *self._own_account(), *([] if self._failed else self._unaccounted)]
+        problems = [
+            *self._accounts,
+            *self._own_account(),
+            *self._replaced(),
+            *([] if self._failed else self._unaccounted),
+        ]
         self._problems += problems
         for number, problem in enumerate(problems):
             self._report_failure(f"{self._prefix}test_run_ends_in_order[{number}]", problem)
+
+    def _replaced(self) -> list[str]:
+        """Return a problem of each file of predictions that was not the same for all workers, as each reads it."""
+        read: dict[tuple[str, str], set[str]] = {}
+        for node, records in self.records.items():
+            for record in records if node.startswith(self._prefix) else ():
+                for key in ("file", "groups_file"):
+                    if (digest := record.about.get(f"{key}_sha256")) is not None:
+                        read.setdefault((record.model, record.about.get(key, key)), set()).add(digest)
+        return [
+            f"{model}: {file}: was replaced during the run: its checks are of {len(digests)} contents (sha256 "
+            f"{', '.join(digest[:12] for digest in sorted(digests))}); write it before pytest starts, and run again"
+            for (model, file), digests in read.items()
+            if len(digests) > 1
+        ]
 
     def _lost(self, session: pytest.Session) -> dict[str, str]:
         if self._state == "opened" and session.exitstatus == pytest.ExitCode.OK:

@@ -72,6 +72,26 @@ def test_a_part_of_the_checks_and_several_processes_change_no_verdict(scratch):
     assert main(["verify", str(scratch.path / "out")]) == 0
 
 
+OTHER = """
+import os
+from fairness_checks.inputs import table_files
+read = table_files.read_regular
+if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":  # what it finds once another process has written the file
+    table_files.read_regular = lambda path: read(path) + b"0,0.1,m,late\\n"
+"""
+
+
+@pytest.mark.parametrize("other", ["", OTHER], ids=["one", "replaced"])
+def test_a_file_that_is_replaced_while_workers_read_it_is_not_green(scratch, other):
+    scratch.write("conftest.py", other)
+    scratch.write("data/p.csv", csv(dict.fromkeys("fm", (40, 400))))
+    result = scratch.gate_in_subprocess("-n2", "--junitxml=junit.xml", "--fairness-report=out")
+    assert result.ret == bool(other)
+    assert result.parseoutcomes() == {"passed": 2} | ({"failed": 1} if other else {})
+    message = "readmission: data/p.csv: was replaced during the run: its checks are of 2 contents (sha256 "
+    assert (message in result.stdout.str()) == bool(other)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
