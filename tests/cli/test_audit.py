@@ -235,6 +235,14 @@ def test_each_stumble_is_a_message_with_the_remedy(run, tmp_path, changed, messa
     assert len(err.splitlines()) < 6 or "--config" in changed  # what a file of limits looks like
 
 
+@pytest.mark.parametrize(
+    ("classes", "said"), [(("no", "yes"), "'no' or --positive 'yes'"), ("12", "1 or --positive 2")]
+)
+def test_the_positive_class_is_said_by_an_option(run, tmp_path, classes, said):
+    (tmp_path / "p.csv").write_text(re.sub(r"^[01]", lambda found: classes[int(found[0])], CSV, flags=re.MULTILINE))
+    assert f"; say which class is the positive one: --positive {said} (y_true is column 'died'" in run(*BASIC)[2]
+
+
 def test_all_mistakes_are_told_at_once_and_each_once(run):
     more = ("--metric", "precison", "--by", "age", "--alpha", "2", "--max-difference", "3")
     code, _, err = run(*BASIC, *more)
