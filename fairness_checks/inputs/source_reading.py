@@ -253,6 +253,11 @@ def _located(message: str, table: TableFile, roles: Mapping[str, str]) -> str:
     if "row" in message and lines and lines[-1] - lines[0] == len(lines) - 1:
         known.append(f"row 0 is line {lines[0]}")
     if "y_score" in roles and "outside [0, 1]" in message:
-        message += f"; or decide by a rule: y_pred: '{roles['y_score']} >= 5'"
+        message += (
+            f"; percentages are divided by 100 first; another score decides by a rule in the place of y_score, with "
+            f"your cut: y_pred: '{roles['y_score']} >= CUT'"
+        )
+    if "positive=" in message:
+        message += "; in a file of limits `positive: CLASS`, on the command line `--positive CLASS`"
     where = f" ({'; '.join(known)})" if known else ""
     return f"{table.source}: {message}{where}"

@@ -123,10 +123,18 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     return (yield from _last_words(config).pytest_cmdline_main(config))
 
 
+def _refuse_idle_options(config: pytest.Config) -> None:
+    """Refuse options of the gate without the gate, which judge nothing in a green run; in an ini file they wait."""
+    idle = [text for text in map(str, config.invocation_params.args) if text.startswith("--fairness-")]
+    if idle:
+        raise pytest.UsageError(f"{idle[0]}: does nothing without --fairness, which runs the gate: add --fairness")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; start the gate where it is asked for."""
     config.addinivalue_line("markers", "fairness: a hand-written fairness check; runs only under --fairness")
     if not config.getoption("fairness"):
+        _refuse_idle_options(config)
         return
     words = _last_words(config)
     if words.opens_no_gate:

@@ -157,4 +157,6 @@ def limit_problem(kind: LimitKind, limit: object, metric: Ranged) -> str | None:
     lower = "" if math.isinf(low) else f"{low:g} {'<=' if with_low else '<'} "
     upper = "" if math.isinf(high) else f" {'<=' if with_high else '<'} {high:g}"
     allowed = f"{lower}{kind}{upper}" if lower or upper else "any finite number"
-    return f"{kind}: {f'{limit!r} is not a number' if x is None else f'{x:g} is impossible'}; allowed: {allowed}"
+    hundredths = f"; {x:g} in 100 is {x / 100.0:g}" if x is not None and high == 1.0 and 2.0 <= x <= 100.0 else ""
+    wrong = f"{limit!r} is not a number" if x is None else f"{x:g} is impossible"
+    return f"{kind}: {wrong}; allowed: {allowed}{hundredths}"

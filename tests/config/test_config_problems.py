@@ -332,7 +332,7 @@ ONE_LIMIT = "max_difference, min_ratio, max_value, min_value"
         ),
         (
             "{metric: accuracy, by: a, min_value: 80}",
-            ".min_value: 80 is impossible; allowed: 0 < min_value <= 1",
+            ".min_value: 80 is impossible; allowed: 0 < min_value <= 1; 80 in 100 is 0.8",
         ),
         (
             "{metric: accuracy, by: a, min_value: .inf}",

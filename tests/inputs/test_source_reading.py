@@ -215,8 +215,9 @@ def test_a_meds_file_without_predictions_is_refused(tmp_path):
         (CSV, {"threshold": 5.0}, "p.csv: threshold 5 is outside [0, 1], where probabilities are; decisions by "
          "another number are a rule: y_pred: decile_score >= 5"),
         (CSV.replace("0.9", "9"), {}, "p.csv: y_score: 1 of 2 values is outside [0, 1] (give probabilities, not "
-         "logits or margins): row 0 (9.0) (by position, from 0); or decide by a rule: y_pred: 'risk >= 5' (y_score is "
-         "column 'risk'; row 0 is line 2)"),
+         "logits or margins): row 0 (9.0) (by position, from 0); percentages are divided by 100 first; another score "
+         "decides by a rule in the place of y_score, with your cut: y_pred: 'risk >= CUT' (y_score is column 'risk'; "
+         "row 0 is line 2)"),
         (CSV.replace("1,", "2,"), {}, "p.csv: y_true: labels are not binary: 1 of 2 values are neither 0 nor 1 (2)"),
         (CSV, {"positive": "yes"}, "p.csv: positive: 'yes' is not among the classes of y_true, which are 0 and 1"),
         ("died,risk,sex\n", {}, "p.csv: y_true: 0 rows; there is nothing to evaluate"),

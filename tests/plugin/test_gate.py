@@ -342,3 +342,19 @@ def test_an_intersection_judges_every_combination(project):
     assert [group.label for group in found.groups] == ["f, old", "f, young", "m, old", "m, young"]
     assert project.properties(case)["fairness.by"] == "sex, age"
     assert (found.first, found.verdict) == (("f", "old"), "fail")
+
+
+@pytest.mark.parametrize(
+    "option", ["--fairness-report=out", "--fairness-update-baseline", "--fairness-burden=compliance"]
+)
+def test_an_option_of_the_gate_without_the_gate_is_refused(project, option):
+    project.write("test_plain.py", "def test_plain():\n    pass\n")
+    result = project.pytest(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{option}: does nothing without --fairness*add --fairness"])
+
+
+def test_an_option_of_the_gate_in_an_ini_file_waits_for_the_gate(project):
+    project.write("pytest.ini", "[pytest]\naddopts = --fairness-burden=compliance\n")
+    project.write("test_plain.py", "def test_plain():\n    pass\n")
+    assert project.pytest().ret == 0
