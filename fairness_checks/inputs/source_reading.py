@@ -258,6 +258,6 @@ def _located(message: str, table: TableFile, roles: Mapping[str, str]) -> str:
             f"your cut: y_pred: '{roles['y_score']} >= CUT'"
         )
     if "positive=" in message:
-        message += "; in a file of limits `positive: CLASS`, on the command line `--positive CLASS`"
+        message += "; in a file of limits, `positive: CLASS`"
     where = f" ({'; '.join(known)})" if known else ""
     return f"{table.source}: {message}{where}"
