@@ -257,7 +257,5 @@ def _located(message: str, table: TableFile, roles: Mapping[str, str]) -> str:
             f"; percentages are divided by 100 first; another score decides by a rule in the place of y_score, with "
             f"your cut: y_pred: '{roles['y_score']} >= CUT'"
         )
-    if "positive=" in message:
-        message += "; in a file of limits, `positive: CLASS`"
     where = f" ({'; '.join(known)})" if known else ""
     return f"{table.source}: {message}{where}"

@@ -418,7 +418,10 @@ def test_groups_that_are_asked_for_twice_are_checked_once_whatever_the_model_is_
     assert (code, [record["by"] for record in json.loads(out)["records"]]) == (0, [["sex"], ["age", "sex"]])
     assert json.loads(out)["not_judged"] == []
     code, _, err = run(*asked[: BASIC.index("--min-value")], *asked[len(BASIC) :], "--min-value", "2")
-    assert (code, err) == (2, "fairness-checks audit: --min-value: 2 is impossible; allowed: 0 < min_value <= 1\n")
+    assert (code, err) == (
+        2,
+        "fairness-checks audit: --min-value: 2 is impossible; allowed: 0 < min_value <= 1; 2 in 100 is 0.02\n",
+    )
 
 
 def test_help_says_every_kind_of_limit():
