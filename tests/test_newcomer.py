@@ -92,6 +92,29 @@ def test_a_file_of_predictions_takes_one_command(newcomer: Newcomer) -> None:
     assert "sex=female" in done.stdout
 
 
+def test_init_on_that_file_is_judged_by_the_next_command(newcomer: Newcomer) -> None:
+    done = newcomer.paste("mkdir own && cp predictions.csv own && cd own && fairness-checks init predictions.csv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    judged = newcomer.paste("cd own && pytest --fairness")
+    assert judged.returncode == 1, judged.stdout + judged.stderr
+    assert "sex=female" in judged.stdout
+
+
+def test_the_example_project_of_init_ends_red(newcomer: Newcomer) -> None:
+    done = newcomer.paste("fairness-checks init --example")
+    assert done.returncode == 0, done.stdout + done.stderr
+    judged = newcomer.paste("cd fairness-example && pytest --fairness")
+    assert judged.returncode == 1, judged.stdout + judged.stderr
+    assert " 1 failed" in judged.stdout.splitlines()[-1]
+
+
+def test_the_commands_that_readme_names_are_there(newcomer: Newcomer) -> None:
+    assert newcomer.paste("fairness-checks --version").stdout.startswith("fairness-checks ")
+    explained = newcomer.paste("fairness-checks explain false_negative_rate")
+    assert explained.returncode == 0
+    assert "positives" in explained.stdout
+
+
 def test_every_yaml_block_is_yaml() -> None:
     assert len([yaml.safe_load(block) for block in blocks("yaml")]) >= 2
 

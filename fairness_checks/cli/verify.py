@@ -77,7 +77,7 @@ def _last_line(evidence: Evidence, differing: int, files: int) -> str:
     part = "" if evidence.run.whole else f"; a part of the run only: {len(evidence.not_judged)} not judged"
     errors = sum(check.error is not None for model in evidence.models for check in model.checks)
     without = f"; {errors} without a verdict" if errors else ""
-    code = f"; exit code {evidence.exit_code}" if evidence.exit_code else ""
+    code = f"; the run had exit code {evidence.exit_code}" if evidence.exit_code else ""
     recomputed = f"{len(records) - attested} checks recomputed{apart} ({judged or 'none'}){beside}"
     return f"{recomputed}: {found}{without}{part}{code}\n"
 

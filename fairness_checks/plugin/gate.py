@@ -258,6 +258,7 @@ class Gate:
         return [
             f"fairness: config {self.node_prefix}, seed {self.limits.seed}, "
             f"burden of proof {self.settings.burden_of_proof}",
+            *(f"fairness: {other} is not read: a run has one file of limits" for other in self.places.unread()),
             f"fairness: {found}",
             *([f"fairness: {', '.join(called)}"] if (called := self._other_names()) else []),
             *self._unchecked_lines(),

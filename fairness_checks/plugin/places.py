@@ -42,6 +42,12 @@ class Places:
         files = [folder / "conftest.py" for folder in dict.fromkeys(folders) if top in folder.parents]
         return [file for file in files if not self._config.pluginmanager.has_plugin(str(file)) and _declares(file)]
 
+    def unread(self) -> list[str]:
+        """Name the files of limits beside models that this run does not read: it reads one."""
+        top = self._limits.parent
+        near = (file for name in _NAMES for file in (top / name, *top.glob(f"test*/{name}")))
+        return [str(file.relative_to(top)) for file in sorted(near) if file != self._limits and file.is_file()]
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collect_directory(self, path: Path) -> Generator[None, pytest.Collector | None, pytest.Collector | None]:
         """Keep to one node a folder: fixtures belong to nodes, and the checks of a model are collected in its own."""

@@ -44,7 +44,7 @@ __all__ = [
     "write_evidence",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 _DEEPEST = 6  # levels that are written a line each
 
 

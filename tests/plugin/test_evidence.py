@@ -133,7 +133,7 @@ def test_a_red_run_follows_from_its_evidence_and_its_junit_file(evident, capsys)
     capsys.readouterr()
     assert verify(evident.path / "out") == 0
     said = capsys.readouterr().out
-    assert said.endswith(", and 1 JUnit file compared: nothing differs; exit code 1\n")
+    assert said.endswith(", and 1 JUnit file compared: nothing differs; the run had exit code 1\n")
     assert said.startswith("12 checks recomputed (1 fail, ")
 
 
@@ -680,7 +680,7 @@ def test_versions_that_differ_are_named_beside_what_differs(evident, capsys):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"schema": 9, "models": []}', '{"schema": 1, "models": []}', "\ud800"], ids=range(7)
+    "text", ["", "{", "[]", "{}", '{"schema": 9, "models": []}', '{"schema": 2, "models": []}', "\ud800"], ids=range(7)
 )
 def test_what_is_no_evidence_is_one_error(tmp_path, text, capsys):
     file = tmp_path / "evidence.json"

@@ -200,3 +200,10 @@ def test_the_label_of_a_row_is_on_the_terminal_and_not_in_the_evidence(project):
     evidence = (project.path / "out/evidence.json").read_text()
     assert "row 1 (by position, from 0)" in evidence
     assert "P-2" not in evidence
+
+
+def test_a_second_file_of_limits_is_said_not_to_be_read(below):
+    assert not any("is not read" in line for line in below.pytest("--fairness").outlines)
+    below.write("tests/thresholds.yaml", (below.path / "thresholds.yaml").read_text())
+    lines = below.pytest("--fairness").outlines
+    assert "fairness: tests/thresholds.yaml is not read: a run has one file of limits" in lines
