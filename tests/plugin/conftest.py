@@ -16,6 +16,7 @@ import fairness_checks.adapters.classifier
 import fairness_checks.config.loading
 import fairness_checks.judge.auditing
 import fairness_checks.judge.verdict
+import fairness_checks.report.page.page
 import fairness_checks.report.terminal
 import fairness_checks.storage.cache  # noqa: F401 - for its side effect, as the others
 
