@@ -68,6 +68,7 @@ def test_text_that_means_missing_says_what_to_write_and_where():
 
 
 CUT = "cut it into bands: `table['age_band'] = pandas.cut(table['age'], [0, 40, 60, 75, 120])`, and check by age_band"
+CUT += "; of a file under `source:`, `bins: {age: [40, 60, 75]}`"
 
 
 def test_more_values_than_groups_can_be_compared_say_how_to_cut_them():

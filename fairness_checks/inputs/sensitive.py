@@ -85,7 +85,7 @@ def how_to_cut(feature: str) -> str:
     """Say how a number becomes bands of which each is large enough to be judged."""
     return (
         f"cut it into bands: `table['{feature}_band'] = pandas.cut(table['{feature}'], [0, 40, 60, 75, 120])`, "
-        f"and check by {feature}_band"
+        f"and check by {feature}_band; of a file under `source:`, `bins: {{{feature}: [40, 60, 75]}}`"
     )
 
 

@@ -73,6 +73,12 @@ class Card:
         return WORDS[self.status]
 
     @property
+    def nearness(self) -> float:
+        """By which inconclusive checks are told: its p-value of a violation, 1 where there is none."""
+        p = None if self.record is None else self.record.p_violation
+        return 1.0 if p is None else p
+
+    @property
     def title(self) -> str:
         """What is asked of which model, in one line."""
         return f"{self.model}: {self.subject}, {self.asked}" if self.asked else f"{self.model}: {self.subject}"
