@@ -39,7 +39,8 @@ def answer_words(sweep: SweepRecord) -> str:
     told = [f"mix {row.mix} {_answer(row)}" for row in others if row.change is not None and row.change.answer != "open"]
     closing = any(row.change is not None and row.change.answer in ("closes", "narrows", "reverses") for row in others)
     if not closing:
-        told.insert(0, "no mix is shown to close the gap" if shown else "as is, no gap is shown that a mix could close")
+        chance = "" if shown else "that gap may be chance; "
+        told.insert(0, f"{chance}no mix is shown to close {'the gap' if shown else 'it'}")
     named = f"{start.first} - {start.second} {value_text(start.gap)}"
     return printable(f"With other training data than as is ({named}): {'; '.join(told)}")
 

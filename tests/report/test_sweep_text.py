@@ -324,7 +324,7 @@ def answered(*rows, **given):
             "mix few is shown to widen the gap, to 0.002 [-0.030, 0.034]",
         ),
         (("open", "open"), (0.09, 0.05, 0.13), "no mix is shown to close the gap"),
-        (("open", "open"), (0.09, -0.05, 0.23), "as is, no gap is shown that a mix could close"),
+        (("open", "open"), (0.09, -0.05, 0.23), "that gap may be chance; no mix is shown to close it"),
         (
             ("widens", "open"),
             (0.09, 0.05, 0.13),

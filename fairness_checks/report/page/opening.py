@@ -126,6 +126,8 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
         yield f"Not every configured check was judged{f': {open_tests} have no verdict' if open_tests else ''}."
     if models := len(evidence.not_judged) - open_tests:
         yield f"{models} {'model has' if models == 1 else 'models have'} no check; listed under Summary."
+    if waived := _count(cards, "waived"):
+        yield f"Of {_checks(waived)} the limit is shown to be exceeded, and that is waived: accepted for a time."
     unsettled = sum(card.status == "inconclusive" and not card.red for card in cards)
     if unsettled:
         verb = "is" if unsettled == 1 else "are"
