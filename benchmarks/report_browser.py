@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import axe_core_python
+import axe_playwright_python
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
 
 __all__ = ["JENKINS", "MODES", "Mode", "Opened", "chromium", "opened", "started"]
@@ -123,7 +123,7 @@ class Opened:
 
     def violations(self) -> list[str]:
         """Say which rules of axe-core it breaks, all default rules."""
-        self.page.evaluate((Path(axe_core_python.__path__[0]) / "axe.min.js").read_text(encoding="utf-8"))
+        self.page.evaluate((Path(axe_playwright_python.__path__[0]) / "axe.min.js").read_text(encoding="utf-8"))
         return [str(each) for each in self.page.evaluate(_AXE)]
 
 
