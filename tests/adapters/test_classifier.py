@@ -282,7 +282,7 @@ def test_what_an_estimator_raises_is_one_message_with_the_missing_values(data, l
         predictions_from_classifier(estimator, frame(gaps), y, sensitive_features=sex, threshold=threshold)
     message = str(caught.value)
     assert message.startswith("LogisticRegression.predict_proba(X) failed: ValueError: Input X contains NaN. ")
-    assert message.endswith("; missing values: 'x1' (1 of 60: row 4)")
+    assert message.endswith("; missing values: 'x1' (1 of 60: row 4 (by position, from 0))")
 
 
 def test_a_column_that_is_not_given_is_named(data):

@@ -152,7 +152,7 @@ def test_a_perfect_module_behind_a_sigmoid_is_not_judged_by_the_scale_of_its_ima
     assert by_hand[TONE == "dark"].mean() > 0.25 > 1e-3 > by_hand[TONE == "light"].mean()
     refused(
         r"^Through: all reconstructions stay in \[0, 1\], as behind a sigmoid, and 20 of 40 images leave \[0, 1\] \(ro"
-        r"ws 0, 1, 2, 3, 4, \.\.\.\): scaled to \[-1, 1\] images reach from -0\.92\d+ to 0\.87\d+, which no "
+        r"ws 0, 1, 2, 3, 4, \.\.\. \(by position, from 0\)\): scaled to \[-1, 1\] images reach from -0\.92\d+ to 0\.87\d+, which no "
         r'reconstruction can; if the module was trained on images in \[0, 1\], write scaling="\[0, 1\]"$',
         perfect,
         pixels,
@@ -302,4 +302,9 @@ def test_only_pixels_are_scaled_and_only_once(pixels):
         refused(r"none of the images exceeds 1: write scaling=\"as given\"", Linear(), masks, scaling=scaling)
         spoiled = pixels.astype(np.float32)
         spoiled[17, 0, 0, 0] = 300
-        refused(r"; images reach from 10 to 300 \(row 17\): leave it out if", Linear(), spoiled, scaling=scaling)
+        refused(
+            r"; images reach from 10 to 300 \(row 17 \(by position, from 0\)\): leave it out if",
+            Linear(),
+            spoiled,
+            scaling=scaling,
+        )

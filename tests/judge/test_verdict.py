@@ -395,7 +395,7 @@ TWO_FEATURES = Predictions([0, 1] * 10, [0, 1] * 10, sensitive_features={"sex": 
             {"metric": "false_negative_rates", "max_difference": 0.1},
             r"metric 'false_negative_rates' does not exist; did you mean 'false_negative_rate'\?",
         ),
-        ({"metric": "auc", "max_difference": 0.1}, r"metric 'auc' does not exist; .*allowed: accuracy, "),
+        ({"metric": "aucc", "max_difference": 0.1}, r"metric 'aucc' does not exist; .*allowed: accuracy, "),
         (
             {"metric": "accuracy", "max_difference": 0.1, "by": "agebnd"},
             r"'agebnd' is not in the predictions; did you mean 'age_band'\?",

@@ -58,7 +58,7 @@ def test_a_rate_of_ones_own_is_the_tables_rate(own, name, limit, clusters):
     some = drawn(clusters=clusters)
     mine, theirs = audit(some, metric=own, **limit), audit(some, metric=name, **limit)
     assert mine.metric == getattr(own, "name", "selected")
-    assert mine == same_but_for(theirs, metric=mine.metric)
+    assert mine == same_but_for(theirs, metric=mine.metric, lower_is_better=mine.lower_is_better)
     assert CheckRecord.from_json(mine.to_json()) == mine
 
 
@@ -68,7 +68,7 @@ def test_a_mean_of_ones_own_is_the_tables_mean(limit, clusters):
     some = drawn(clusters=clusters)
     own = Metric(name="squared", formula="E(e^2)", kind="mean", per_sample=squared, highest=float("inf"))
     mine, theirs = audit(some, metric=own, **limit), audit(some, metric="mean_squared_error", **limit)
-    assert mine == same_but_for(theirs, metric="squared")
+    assert mine == same_but_for(theirs, metric="squared", lower_is_better=mine.lower_is_better)
     plain = audit(some, metric=squared, **limit)  # a function alone has no range: its intervals may be negative
     assert (plain.verdict, plain.p_violation, plain.estimate) == (mine.verdict, mine.p_violation, mine.estimate)
 
@@ -88,7 +88,7 @@ def test_within_strata_too(strata):
     some = Predictions(some.y_true, some.y_pred, sensitive_features={"sex": sex, "half": half})
     question = {"by": "sex", "control_features": "half", "strata": strata, "max_difference": 0.1}
     mine, theirs = (audit(some, metric=m, **question) for m in (MISSED, "false_negative_rate"))
-    assert mine == same_but_for(theirs, metric="missed")
+    assert mine == same_but_for(theirs, metric="missed", lower_is_better=mine.lower_is_better)
 
 
 def test_a_callable_object_has_the_name_of_its_class():

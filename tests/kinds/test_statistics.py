@@ -133,7 +133,8 @@ def test_the_table_of_all_cells_gives_the_proportions():
 def test_missing_sensitive_values_are_an_error_unless_declared_a_group():
     predictions = Predictions([1, 1, 0, 0], [1, 0, 1, 0], sensitive_features={"sex": ["f", None, "m", None]})
     with pytest.raises(
-        InvalidPredictions, match=r"^sensitive_features\['sex'\]: 2 of 4 values are missing: rows 1, 3;"
+        InvalidPredictions,
+        match=r"^sensitive_features\['sex'\]: 2 of 4 values are missing: rows 1, 3 \(by position, from 0\);",
     ):
         GroupStatistics.from_predictions(predictions, ["sex"])
     statistics = GroupStatistics.from_predictions(predictions, ["sex"], missing=Missing("group"))
