@@ -152,7 +152,8 @@ def test_a_perfect_module_behind_a_sigmoid_is_not_judged_by_the_scale_of_its_ima
     assert by_hand[TONE == "dark"].mean() > 0.25 > 1e-3 > by_hand[TONE == "light"].mean()
     refused(
         r"^Through: all reconstructions stay in \[0, 1\], as behind a sigmoid, and 20 of 40 images leave \[0, 1\] \(ro"
-        r"ws 0, 1, 2, 3, 4, \.\.\. \(by position, from 0\)\): scaled to \[-1, 1\] images reach from -0\.92\d+ to 0\.87\d+, which no "
+        r"ws 0, 1, 2, 3, 4, \.\.\. \(by position, from 0\)\): scaled to \[-1, 1\] images reach from -0\.92\d+ to "
+        r"0\.87\d+, which no "
         r'reconstruction can; if the module was trained on images in \[0, 1\], write scaling="\[0, 1\]"$',
         perfect,
         pixels,

@@ -72,8 +72,8 @@ def test_nothing_is_made_of_what_was_changed(place, tmp_path, capsys, name):
         (b"\xff", "not UTF-8 at byte 0"),
         (b"{", "not JSON"),
         (b"[]", "no evidence of a run"),
-        (b'{"schema": 99, "models": []}', "schema: 99; this version reads schema 1"),
-        (b'{"schema": 1, "models": []}', "complete: Field required"),
+        (b'{"schema": 99, "models": []}', "schema: 99; this version reads schema 2"),
+        (b'{"schema": 2, "models": []}', "complete: Field required"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(place, tmp_path, capsys, content, said):

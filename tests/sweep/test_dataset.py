@@ -67,7 +67,7 @@ def test_what_the_caller_does_to_his_frame_changes_nothing():
             r"outcome: labels are not 0/1 or bool: 'ill', 'well'; write `outcome=np.asarray\(outcome\) == 'ill'` or "
             r"`outcome=np.asarray\(outcome\) == 'well'`, whichever is your positive class; ",
         ),
-        ({"outcome": [1, 2, 2]}, r"rows 1, 2; write `outcome=np.asarray\(outcome\) == 1` or "),
+        ({"outcome": [1, 2, 2]}, r"rows 1, 2 \(by position, from 0\); write `outcome=np.asarray\(outcome\) == 1` or "),
         ({"features": pd.DataFrame([[1, 2]] * 3, columns=["a", "a"])}, "features: a column is there twice; rename one"),
         ({"features": pd.DataFrame([[1, 2]] * 3, columns=[1, "1"])}, "column '1' is there twice"),
         ({"features": {"a": [[1], [2], [3]]}}, r"features\['a'\]: a cell must be a number or text, not list"),
