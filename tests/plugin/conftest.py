@@ -9,6 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import narwhals._pandas_like.series  # noqa: F401 - with what stands below
+import pandas  # noqa: F401
 import pytest
 
 # pytester forgets what a run in this process imported, and numpy does not survive being imported twice.
