@@ -52,10 +52,10 @@ def test_outcomes_are_counted_apart_and_the_model_is_fitted_once(project):
 
 
 def test_a_model_is_evaluated_once_for_all_its_checks(project, monkeypatch):
-    from fairness_checks.judge import verdict
+    from fairness_checks.judge import judging
 
-    calls, evaluate = [], verdict.judge_measured
-    monkeypatch.setattr(verdict, "judge_measured", lambda *a, **k: calls.append(a[0]) or evaluate(*a, **k))
+    calls, evaluate = [], judging.judge_measured
+    monkeypatch.setattr(judging, "judge_measured", lambda *a, **k: calls.append(a[0]) or evaluate(*a, **k))
     project.limits("biased_model", "fair_model", checks=f"{project.FNR}, {project.ACCURACY}")
     project.gate()
     assert calls == ["biased_model", "fair_model"]
