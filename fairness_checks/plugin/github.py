@@ -90,13 +90,12 @@ class GithubActions:
 
 def _message(outcome: Outcome) -> str:
     from fairness_checks.plain import printable
-    from fairness_checks.report.text import headline, settling_lines
+    from fairness_checks.report.text import sentences
 
     record = outcome.record
     if record is None:
         return printable(f"{outcome.test}: {outcome.text}")
-    more = settling_lines(record) if record.verdict == "inconclusive" else []
-    return " ".join([f"{headline(record)}.", *more])
+    return " ".join(sentences(record))
 
 
 def _command(name: str, properties: dict[str, str], message: str) -> str:

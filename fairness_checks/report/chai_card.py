@@ -17,7 +17,7 @@ from fairness_checks.report.evidence import Evidence, ModelEvidence
 from fairness_checks.report.formats import FILENAME, Source
 from fairness_checks.report.markdown import escaped
 from fairness_checks.report.sentence import deciding, who
-from fairness_checks.report.text import allowed_text, headline, interval_of, settling_lines, subject_text
+from fairness_checks.report.text import allowed_text, interval_of, sentences, subject_text
 
 __all__ = ["NAMESPACE", "model_card"]
 
@@ -138,8 +138,7 @@ def _interpretations(evidence: Evidence, models: Sequence[ModelEvidence]) -> Ite
             why = check.error or evidence.not_judged.get(check.test) or "it has no verdict"
             yield f"not judged: {escaped(check.question)}: {escaped(why)}"
             continue
-        more = settling_lines(check.record) if check.record.verdict == "inconclusive" else []
-        yield " ".join([f"{check.record.verdict}: {escaped(headline(check.record))}.", *map(escaped, more)])
+        yield f"{check.record.verdict}: {' '.join(map(escaped, sentences(check.record)))}"
 
 
 def _of_run(evidence: Evidence) -> Iterator[str]:

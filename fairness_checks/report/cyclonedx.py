@@ -18,7 +18,7 @@ from fairness_checks.report.evidence import CheckEvidence, Evidence, ModelEviden
 from fairness_checks.report.formats import FILENAME, Source
 from fairness_checks.report.outcomes import outcomes, run_words
 from fairness_checks.report.sentence import deciding, who
-from fairness_checks.report.text import headline, interval_of, settling_lines, subject_text, waiver_text
+from fairness_checks.report.text import interval_of, sentences, subject_text, waiver_text
 
 __all__ = ["bill_of_materials"]
 
@@ -143,13 +143,12 @@ def _assessment(check: CheckEvidence) -> dict[str, str]:
     if record is None:
         why = check.error or "it has no verdict"
         return {"groupAtRisk": printable(check.question), "harms": printable(f"not judged: {why}")}
-    more = settling_lines(record) if record.verdict == "inconclusive" else []
     worse = _names(record, deciding(record)[:1]) or [printable(", ".join(record.by))]
     waived = waiver_text(record)
     kind = "benefits" if record.verdict == "pass" else "harms"
     return {
         "groupAtRisk": worse[0],
-        kind: " ".join([f"{record.verdict}: {headline(record)}.", *more]),
+        kind: f"{record.verdict}: {' '.join(sentences(record))}",
         **({} if waived is None else {"mitigationStrategy": printable(waived)}),
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 from fairness_checks.plain import printable
 from fairness_checks.report.evidence import Evidence
 from fairness_checks.report.outcomes import Outcome, Status, outcomes, run_words
-from fairness_checks.report.text import headline, settling_lines
+from fairness_checks.report.text import sentences
 
 __all__ = ["code_quality"]
 
@@ -59,8 +59,7 @@ def _description(outcome: Outcome) -> str:
     record = outcome.record
     if record is None:
         return printable(f"{outcome.status}: {outcome.test}: {outcome.text}")
-    more = settling_lines(record) if record.verdict == "inconclusive" else []
-    return " ".join([f"{record.verdict}: {headline(record)}.", *more])
+    return f"{record.verdict}: {' '.join(sentences(record))}"
 
 
 def _name(outcome: Outcome) -> str:

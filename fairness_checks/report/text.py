@@ -34,6 +34,7 @@ __all__ = [
     "numbers_text",
     "power_text",
     "record_text",
+    "sentences",
     "settling_lines",
     "shown_groups",
     "subject_text",
@@ -183,6 +184,11 @@ def settling_lines(record: CheckRecord) -> list[str]:
     lacking = [] if record.reason is None or record.estimate is None else [f"Not judged: {record.reason}."]
     alone = [] if adjusted is None else [adjusted]
     return [printable(line) for line in (*lacking, *alone, *(() if record.withheld else would_take(record)))]
+
+
+def sentences(record: CheckRecord) -> list[str]:
+    """Return what was found, and of an inconclusive check what it would take to settle it, a sentence each."""
+    return [f"{headline(record)}.", *(settling_lines(record) if record.verdict == "inconclusive" else ())]
 
 
 def _detectable(record: CheckRecord, value: float) -> str:
