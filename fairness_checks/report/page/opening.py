@@ -127,7 +127,8 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
     if models := len(evidence.not_judged) - open_tests:
         yield f"{models} {'model has' if models == 1 else 'models have'} no check; listed under Summary."
     if waived := _count(cards, "waived"):
-        yield f"Of {_checks(waived)} the limit is shown to be exceeded, and that is waived: accepted for a time."
+        which = f"{_checks(waived)} {'is' if waived == 1 else 'are'}"
+        yield f"{which} waived: the limit is shown to be exceeded, and that is accepted for a time."
     unsettled = sum(card.status == "inconclusive" and not card.red for card in cards)
     if unsettled:
         verb = "is" if unsettled == 1 else "are"
