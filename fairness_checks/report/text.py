@@ -173,8 +173,8 @@ def adjusted_text(record: CheckRecord) -> str | None:
     if not raw < record.alpha <= adjusted:
         return None
     return printable(
-        f"Alone it would fail ({p_text(raw)}); over all {record.family_size} checks of {model_name(record)} "
-        f"({_CORRECTIONS[record.correction]}) that is not shown ({p_text(adjusted)})."
+        f"Alone it would fail ({p_text(raw)}). Among {record.family_size} checks of {model_name(record)} some look bad "
+        f"by chance, and allowing for that ({_CORRECTIONS[record.correction]}) it is not shown ({p_text(adjusted)})."
     )
 
 

@@ -78,7 +78,10 @@ def test_a_check_that_fails_but_for_the_others_of_its_model_says_so():
     assert adjusted_text(alone) is None
     first, *others = beside(4)
     assert first.verdict == "inconclusive"
-    said = "Alone it would fail (p = 0.014); over all 5 checks of forest (Holm) that is not shown (p = 0.072)."
+    said = (
+        "Alone it would fail (p = 0.014). Among 5 checks of forest some look bad by chance, and allowing for that "
+        "(Holm) it is not shown (p = 0.072)."
+    )
     assert adjusted_text(first) == said
     assert said in explanation(first)
     assert said in settling_lines(first)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from fairness_checks.report.evidence import Evidence
 from fairness_checks.report.page.cards import Card
 from fairness_checks.report.sweep_text import answer_words, deciding_mixes
 
-__all__ = ["Actions", "Retrain", "actions_of"]
+__all__ = ["Actions", "Retrain", "actions_of", "first_steps"]
 
 _NARROWS = ("closes", "narrows")
+_MOST_NAMED = 3  # models that one sentence names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,49 @@ def actions_of(cards: Sequence[Card]) -> Actions:
         unknown=tuple(pair for pair in asked if pair not in answered),
         waive=tuple(card for card in cards if card.waiver),
     )
+
+
+def first_steps(evidence: Evidence, cards: Sequence[Card], collect: Sequence[Card]) -> Iterator[str]:
+    """Yield what to do first, a sentence or two each, for who reads nothing else."""
+    if not evidence.complete:
+        yield "Run it again: a run that did not come to its end answers nothing."
+        return
+    judged = [card for card in cards if card.record is not None]
+    if failed := [card for card in judged if card.status == "fail"]:
+        yield (
+            f"Hold {_models(failed)}, until what exceeds its limit is mended, or is accepted for a time by whoever "
+            "answers for it."
+        )
+    if unproved := [card for card in judged if card.status == "inconclusive" and card.red]:
+        yield f"Hold {_models(unproved)}, until the data show each limit kept: that is the burden of proof here."
+    if broken := [card for card in cards if card.status in ("error", "none")]:
+        yield f"Run again what has no verdict: {len(broken)} of {_questions(len(cards))}."
+    if unsettled := [card for card in judged if card.status == "inconclusive"]:
+        yield (
+            f"Do not take this page as an approval of {_models(unsettled)}: to {len(unsettled)} of "
+            f"{_questions(len(judged))} the data give no answer, neither yes nor no."
+        )
+    if unsettled and collect:
+        yield (
+            "For an answer, collect more samples. The one that needs the fewest: "
+            f"{collect[0].title}. {collect[0].takes}"
+        )
+    if waived := [card.record.waiver for card in judged if card.record is not None and card.record.waiver is not None]:
+        yield f"Mend what is waived by {min(waiver.expires for waiver in waived)}, when the first waiver ends."
+    if evidence.failures:
+        yield "Mend what failed for another reason than a verdict; it is listed under Summary."
+    elif judged and all(card.status == "pass" for card in cards) and evidence.run.whole and evidence.ended_green:
+        yield "Nothing, until the model, its data or the limits change: then run it again."
+
+
+def _models(cards: Sequence[Card]) -> str:
+    """Name the models of cards, each once."""
+    names = list(dict.fromkeys(card.model for card in cards))
+    return ", ".join(names) if len(names) <= _MOST_NAMED else f"these {len(names)} models"
+
+
+def _questions(count: int) -> str:
+    return "1 question" if count == 1 else f"{count} questions"
 
 
 def _missing(card: Card) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, TypeAlias
 
-from fairness_checks.question.limits import LIMITS
+from fairness_checks.question.limits import LIMITS, PAIRWISE
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
 from fairness_checks.report.evidence import CheckEvidence, Evidence, ModelEvidence
@@ -54,6 +54,7 @@ class Card:
     headline: str
     found: str = ""  # what is limited, with its interval
     alone: str = ""  # of an inconclusive one that fails but for the other checks of its model
+    beside: str = ""  # of one that fails, what of the same metric is waived, and why that is not enough
     takes: str = ""  # what would settle it
     why: str = ""
     owner: str = ""
@@ -79,6 +80,13 @@ class Card:
         return 1.0 if p is None else p
 
     @property
+    def apart(self) -> str:
+        """How far apart two groups are, with the interval; empty where that is not what is limited."""
+        if self.record is None or self.record.limit_kind not in PAIRWISE or not self.found:
+            return ""
+        return f"{LIMITS[self.record.limit_kind].word.capitalize()}: {self.found}."
+
+    @property
     def title(self) -> str:
         """What is asked of which model, in one line."""
         return f"{self.model}: {self.subject}, {self.asked}" if self.asked else f"{self.model}: {self.subject}"
@@ -93,7 +101,21 @@ def cards_of(evidence: Evidence) -> list[Card]:
         for c, check in enumerate(model.checks)
     ]
     order = list(WORDS)
+    waived = [card for card in found if card.status == "waived"]
+    found = [replace(card, beside=_beside(card, waived)) if card.status == "fail" else card for card in found]
     return sorted(found, key=lambda card: (not card.red, order.index(card.status)))
+
+
+def _beside(card: Card, waived: Sequence[Card]) -> str:
+    """Name the waived checks of the same metric, which a reader could take for this one."""
+    record = card.record
+    same = [
+        f"{other.subject}, {other.asked}"
+        for other in waived
+        if record is not None and other.record is not None
+        if (other.model, other.record.metric) == (card.model, record.metric)
+    ]
+    return f"Waived is another check alone, not this one: {'; '.join(same)}." if same else ""
 
 
 def _card(

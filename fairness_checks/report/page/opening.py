@@ -56,7 +56,7 @@ def opening_of(evidence: Evidence, cards: Sequence[Card]) -> Opening:
         reasons=tuple(_reasons(evidence, cards, red_cards, colour)),
         counts=(
             Count("fail", "failed", counts["fail"], "the data show that the limit is exceeded"),
-            Count("inconclusive", "inconclusive", counts["inconclusive"], "the data do not settle it: no pass"),
+            Count("inconclusive", "inconclusive", counts["inconclusive"], "the data do not settle it: no answer"),
             Count("waived", "waived", counts["waived"], "exceeded, and accepted for a time"),
             Count("pass", "passed", counts["pass"], "the data show that the limit is kept"),
             Count("none", "not run", counts["none"] + others, nothing),
@@ -88,7 +88,7 @@ def _title(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colou
         return "Green: each limit is shown to be kept, or waived" if _count(cards, "waived") else _KEPT
     if _others(evidence, cards) or not evidence.run.whole or _count(cards, "none"):
         return "Only a part was judged: there, no limit is shown to be exceeded"
-    return f"No limit is shown to be exceeded; {_checks(_count(cards, 'inconclusive'))} of {len(cards)} not settled"
+    return f"Not settled: {_count(cards, 'inconclusive')} of {_checks(len(cards))}; no limit is shown to be exceeded"
 
 
 def _failed(cards: Sequence[Card], red: Sequence[Card]) -> Iterator[str]:
@@ -134,10 +134,10 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
         verb = "is" if unsettled == 1 else "are"
         yield (
             f"{_checks(unsettled)} {verb} inconclusive: the data show neither that the limit is kept nor that it is "
-            "exceeded. That is no pass."
+            "exceeded."
         )
     if colour == "part" and evidence.exit_code == 0:
-        yield f"The run is not red: {evidence.run.program} ended with exit code 0."
+        yield f"{evidence.run.program} let it through (exit code 0), as only what is shown to be exceeded stops it."
 
 
 def _checks(count: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fairness_checks.report.evidence import Evidence
 from fairness_checks.report.formats import Source
-from fairness_checks.report.page.actions import actions_of
+from fairness_checks.report.page.actions import actions_of, first_steps
 from fairness_checks.report.page.cards import WORDS, Card, cards_of
 from fairness_checks.report.page.changes import changes_of
 from fairness_checks.report.page.data import data_of
@@ -54,7 +54,7 @@ class ModelRow:
 def write_page(evidence: Evidence, source: Source) -> str:
     """Return the page."""
     cards = cards_of(evidence)
-    opening = opening_of(evidence, cards)
+    opening, actions = opening_of(evidence, cards), actions_of(cards)
     pictures, changes, data = pictures_of(evidence, cards), changes_of(cards), data_of(evidence)
     holds = pictures | {"baseline": changes, "data": data, "checks": cards}
     return render(
@@ -66,7 +66,8 @@ def write_page(evidence: Evidence, source: Source) -> str:
         cards=cards,
         failures=[card for card in cards if card.red and card.record is not None],
         overview=list(_overview(cards)) if len(cards) > _FEW else [],
-        actions=actions_of(cards),
+        actions=actions,
+        steps=list(first_steps(evidence, cards, actions.collect)),
         pictures=pictures,
         withheld=withheld_pictures(cards, pictures),
         changes=changes,

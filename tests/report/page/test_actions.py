@@ -6,9 +6,10 @@ import dataclasses
 
 import pytest
 
-from fairness_checks.report.page.actions import actions_of
+from fairness_checks.report.evidence import FailureEvidence
+from fairness_checks.report.page.actions import actions_of, first_steps
 from fairness_checks.report.page.cards import cards_of
-from tests.report.page.runs import BIASED, TINY, Page, page_of, record_of, run_of
+from tests.report.page.runs import ALIKE, BIASED, TINY, Page, page_of, record_of, run_of
 from tests.report.test_sweep_text import TWO, answered, change_to, mix_row
 
 
@@ -57,3 +58,61 @@ def test_what_needs_the_fewest_samples_stands_first():
     sizes = {"many": (4_000, 4_000), "few": (40, 40), "unknown": None}
     unsettled = [dataclasses.replace(record_of(TINY, name), needed_samples=size) for name, size in sizes.items()]
     assert [card.model for card in actions_of(cards_of(run_of(*unsettled))).collect] == ["few", "many", "unknown"]
+
+
+def steps(*records, **given):
+    run = run_of(*records, **given)
+    cards = cards_of(run)
+    return list(first_steps(run, cards, actions_of(cards).collect))
+
+
+FAILED, OPEN, KEPT = record_of(BIASED, "a"), record_of(TINY, "b"), record_of(ALIKE, "c")
+WAIVED = record_of(BIASED, "d", waived=True)
+PROVE = record_of(TINY, "e", burden_of_proof="compliance")
+APPROVAL = "Do not take this page as an approval of {}: to 1 of {} the data give no answer, neither yes nor no."
+
+
+def test_a_reader_of_the_head_alone_knows_what_to_do():
+    assert steps(FAILED) == [
+        "Hold a, until what exceeds its limit is mended, or is accepted for a time by whoever answers for it."
+    ]
+    assert steps(KEPT) == ["Nothing, until the model, its data or the limits change: then run it again."]
+    assert steps(WAIVED) == ["Mend what is waived by 2027-03-01, when the first waiver ends."]
+    no_approval, collect = steps(OPEN, KEPT)
+    assert no_approval == APPROVAL.format("b", "2 questions")
+    assert collect.startswith("For an answer, collect more samples. The one that needs the fewest: b: ")
+    assert "It needs about " in collect
+    hold, no_approval, _ = steps(PROVE)
+    assert hold == "Hold e, until the data show each limit kept: that is the burden of proof here."
+    assert no_approval == APPROVAL.format("e", "1 question")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"complete": False}, "Run it again: a run that did not come to its end answers nothing."),
+        (
+            {"failures": (FailureEvidence(test="t", text="why"),)},
+            "Mend what failed for another reason than a verdict; it is listed under Summary.",
+        ),
+        ({"whole": False}, None),
+        ({"exit_code": 3}, None),
+    ],
+    ids=["cut", "other-failure", "part", "red-exit"],
+)
+def test_nothing_is_left_to_do_only_after_a_whole_green_run(given, said):
+    assert steps(KEPT, **given) == ([] if said is None else [said])
+
+
+def test_models_are_named_once_and_only_a_few():
+    many = [record_of(BIASED, name) for name in ("a", "b", "c", "d")]
+    assert steps(*many[:3])[0].startswith("Hold a, b, c, until")
+    assert steps(*many)[0].startswith("Hold these 4 models, until")
+
+
+def test_what_is_waived_is_told_beside_what_fails_of_the_same_metric():
+    stricter = dataclasses.replace(record_of(BIASED, "d"), limit=0.05)
+    failed, _ = cards_of(run_of(stricter, WAIVED))
+    assert failed.beside == f"Waived is another check alone, not this one: {cards_of(run_of(WAIVED))[0].title[3:]}."
+    assert failed.beside in Page(page_of(run_of(stricter, WAIVED))).visible
+    assert not cards_of(run_of(FAILED, WAIVED))[0].beside

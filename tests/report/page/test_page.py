@@ -169,7 +169,7 @@ def test_a_red_run_is_red_at_the_top(run, title):
     [
         (run_of(PASSED), "green", "Green: each limit is shown to be kept"),
         (run_of(PASSED, WAIVED), "green", "Green: each limit is shown to be kept, or waived"),
-        (run_of(PASSED, UNSETTLED), "part", "No limit is shown to be exceeded; 1 check of 2 not settled"),
+        (run_of(PASSED, UNSETTLED), "part", "Not settled: 1 of 2 checks; no limit is shown to be exceeded"),
         (run_of(PASSED, whole=False), "part", "Only a part was judged: there, no limit is shown to be exceeded"),
         (run_of(PASSED, not_judged={"x": "unchecked"}), "green", "Green: each limit is shown to be kept"),
         (run_of(PASSED, not_judged={"thresholds.yaml::test_x": "deselected"}), "part", "Only a part was judged"),
@@ -223,7 +223,7 @@ def test_what_failed_otherwise_and_what_was_not_judged_is_listed():
     visible = Page(
         page_of(run_of(PASSED, failures=(FAILURE,), not_judged={"thresholds.yaml::test_y": "deselected"}, exit_code=1))
     ).visible
-    assert "thresholds.yaml::test_waiver[x]: unused" in visible
+    assert "Waiver: unused (test thresholds.yaml::test_waiver[x])" in visible
     assert "thresholds.yaml::test_y: deselected" in visible
 
 
@@ -245,7 +245,10 @@ def test_what_to_do_says_how_many_more_of_whom_and_what_to_paste(page):
 
 def test_a_card_says_what_the_other_checks_of_the_model_change():
     adjusted = dataclasses.replace(UNSETTLED, p_violation=0.014, p_adjusted=0.126, family_size=9)
-    said = "Alone it would fail (p = 0.014); over all 9 checks of b_model (Holm) that is not shown (p = 0.13)."
+    said = (
+        "Alone it would fail (p = 0.014). Among 9 checks of b_model some look bad by chance, and allowing for that "
+        "(Holm) it is not shown (p = 0.13)."
+    )
     assert [e[2] for e in Page(page_of(run_of(adjusted))).all("p") if said in e[2]] == [said]
     assert "Alone it would fail" not in Page(page_of(ALL)).visible
 
