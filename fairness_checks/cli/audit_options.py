@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from fairness_checks.cli.exit_codes import exit_code_of_unsettled
 from fairness_checks.inputs.source import LAYOUTS, ROLES, STDIN
 from fairness_checks.question.checks import Burden, Correction, MissingSensitive, Strata
+from fairness_checks.question.exit_codes import exit_code_of_unsettled
 from fairness_checks.question.limits import LIMITS, LimitKind, limits_in
 from fairness_checks.question.metric_names import canonical
 from fairness_checks.question.metrics import METRICS

@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
-from fairness_checks.config.messages import EXAMPLE, schema_problems
+from fairness_checks.config.messages import EXAMPLE, INIT, schema_problems
 from fairness_checks.config.names import Declared, name_problems
 from fairness_checks.config.profiles import with_profiles
 from fairness_checks.config.rules import checks_of, problems_between_keys
@@ -38,7 +38,7 @@ from fairness_checks.question.limits import LIMIT_KINDS
 from fairness_checks.question.metric_names import canonical, metric_hint
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.waivers import Waiver, waiver_entry
-from fairness_checks.storage.files import display_path, read_regular
+from fairness_checks.storage.files import display_path, no_such_file, read_regular
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.typing import TestData
 
@@ -120,7 +120,7 @@ def parse_config(text: str, source: str, own: Own = MappingProxyType({})) -> Gat
 def _configured(document: Document, path: Path, models: Declared | None, own: Own) -> GateConfig:
     source = document.source
     if document.data is None and not document.problems:
-        raise ConfigurationError(f"{source}: the file is empty; write for example:\n\n{EXAMPLE}")
+        raise ConfigurationError(f"{source}: the file is empty; write for example:\n\n{EXAMPLE}\n{INIT}")
     known = {**METRICS, **own}
     spec, problems = None, list(document.problems)
     try:
@@ -202,7 +202,7 @@ def _read_text(path: Path, source: str) -> str:
             raise ConfigurationError(f"{source}: this is a directory; give the file in it, such as thresholds.yaml")
         content = read_regular(path, most=_MAX_BYTES)
     except FileNotFoundError:
-        raise ConfigurationError(f"{source}: there is no such file; write for example:\n\n{EXAMPLE}") from None
+        raise ConfigurationError(f"{source}: {no_such_file(path)}; {INIT}") from None
     except OSError as error:
         raise ConfigurationError(f"{source}: cannot be read: {error.strerror or error}") from error
     try:

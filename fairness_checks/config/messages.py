@@ -19,15 +19,7 @@ from fairness_checks.errors import did_you_mean
 from fairness_checks.plain import shorten
 from fairness_checks.question.limits import LIMITS
 
-__all__ = ["EXAMPLE", "EXAMPLES", "near", "schema_problems", "shown_value"]
-
-EXAMPLE = """\
-version: 1
-models:
-  my_model:  # the name of a fixture decorated with @fairness_model
-    subgroups:
-      - {metric: false_negative_rate, by: sex, max_difference: 0.05}
-"""
+__all__ = ["EXAMPLE", "EXAMPLES", "INIT", "near", "schema_problems", "shown_value"]
 
 _SUBGROUPS = "subgroups: [{metric: false_negative_rate, by: sex, max_difference: 0.05}]"
 EXAMPLES = MappingProxyType(
@@ -52,6 +44,15 @@ EXAMPLES = MappingProxyType(
         "expires": "expires: 2027-06-30",
     }
 )
+EXAMPLE = f"{EXAMPLES['version']}\n{EXAMPLES['models']}  # of a fixture with @fairness_model\n"
+"""A whole file, short enough that the message around it is read."""
+
+INIT = (
+    "`fairness-checks init` writes one with a model to begin with, `fairness-checks init predictions.csv` one that "
+    "judges a file (`source:`)"
+)
+"""How a file of limits comes about."""
+
 _EXPECTED = MappingProxyType(
     {
         "date_type": "a day such as 2027-06-30",

@@ -18,7 +18,7 @@ from fairness_checks.errors import InvalidPredictions, did_you_mean
 from fairness_checks.inputs.csv_table import read_csv
 from fairness_checks.inputs.frames import read_columns
 from fairness_checks.inputs.text_columns import TextColumn
-from fairness_checks.storage.files import MOST, display_path, read_regular
+from fairness_checks.storage.files import MOST, display_path, no_such_file, read_regular
 
 __all__ = ["TableFile", "read_table"]
 
@@ -79,10 +79,7 @@ def _content(path: Path, source: str) -> bytes:
     try:
         return read_regular(path)
     except FileNotFoundError:
-        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = did_you_mean(path.name, beside).partition(" (allowed")[0]
-        hint = near if near.startswith("did") else f"looked in {path.parent.resolve()}"
-        raise InvalidPredictions(f"{source}: there is no such file; {hint}") from None
+        raise InvalidPredictions(f"{source}: {no_such_file(path)}") from None
     except OSError as error:
         raise InvalidPredictions(f"{source}: cannot be read: {error.strerror or error}") from None
 

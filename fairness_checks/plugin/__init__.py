@@ -98,7 +98,7 @@ def _jobs(text: str) -> int:
 
 
 def _unsettled_exit(text: str) -> int:
-    from fairness_checks.cli.exit_codes import exit_code_of_unsettled
+    from fairness_checks.question.exit_codes import exit_code_of_unsettled
 
     return exit_code_of_unsettled(text)
 

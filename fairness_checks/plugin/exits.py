@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fairness_checks.cli.exit_codes import exit_code_of_unsettled
 from fairness_checks.plugin.given_files import limits_path
+from fairness_checks.question.exit_codes import exit_code_of_unsettled
 from fairness_checks.report.formats import FILENAME
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Collection, Generator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
-from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,8 @@ from fairness_checks.plugin.discovery import (
 from fairness_checks.plugin.given_files import digests_of, missing_limits, rewritten
 from fairness_checks.plugin.hidden_models import refuse_hidden_models
 from fairness_checks.plugin.keys import DECIDED, EVIDENCE, GATE, INCOMPLETE, RECORDS, SAID, STAGED
-from fairness_checks.plugin.places import Places, missed_models
+from fairness_checks.plugin.missed import missed_models
+from fairness_checks.plugin.places import Places
 from fairness_checks.plugin.refusals import (
     refuse_arguments,
     refuse_marks,
@@ -89,15 +89,16 @@ class Gate:
         if missing := missing_limits(config, self.path):
             raise pytest.UsageError(missing)
         self.places = Places(config, self.path)
-        self.node_prefix = _node_prefix(config, self.path)
+        self.node_prefix = self.places.node_prefix
         models: dict[str, tuple[str, ...] | None] | None = None
         try:
-            models = None if self._unloaded() else self._found()
+            models = None if self.places.awaited() else self.places.models()
             self.metrics: Mapping[str, Metric] = discover_metrics(config, self.path)
             self.limits: GateConfig = load_config(self.path, models, self.metrics)
             self._placed()
         except ConfigurationError as error:
-            raise pytest.UsageError(str(error) + ("" if models is not None else self._too_late(str(error)))) from None
+            late = "" if models is not None else self.places.too_late(str(error))
+            raise pytest.UsageError(str(error) + late) from None
         if models is not None and (problems := check_names(self.limits, models)):
             raise pytest.UsageError("\n".join([*problems, *self._missed(models)]))
         self.baseline = _baseline(self.path, config, {model.name for model in self.limits.models})
@@ -146,52 +147,19 @@ class Gate:
         """Whether every configured check is to run, as far as this process has deselected."""
         return self._wants_all and not self._deselected
 
-    def _found(self) -> dict[str, tuple[str, ...] | None]:
-        """Return all models that a check can name, with the features that they declare."""
-        below = {name: model.declared for name, model in models_below(self._config, self.path).items()}
-        return dict(sorted((discover_models(self._config, self.path) | below).items()))
+    def _named(self) -> set[str]:
+        return {model.name for model in self.limits.models} | self.limits.unchecked.keys()
 
     def _placed(self) -> dict[str, BelowModel]:
         """Return the models below the file of limits that it names: no other is seen from there."""
-        named = {model.name for model in self.limits.models} | self.limits.unchecked.keys()
-        below = models_below(self._config, self.path, named)
-        return {name: model for name, model in below.items() if name in named}
+        return self.places.models_below(self._named())
 
     def parent_of(self, model: str, file: pytest.Collector) -> pytest.Collector:
         """Return the node whose tests see a model's fixture: the file of limits, or the same in the model's folder."""
-        above = file.parent
-        if above is None or model in discover_models(self._config, self.path):
-            return file
-        for conftest in self.places.unloaded():
-            self.places.node(conftest.parent, above)
-        try:
-            placed = self._placed().get(model)
-        except ConfigurationError as error:
-            raise LimitsFile.CollectError(str(error)) from None
-        if placed is None:
-            return file
-        parent = self.places.node(placed.folder, above)
-        return LimitsFile.from_parent(parent, path=self.path, nodeid=file.nodeid)
-
-    def _unloaded(self) -> list[Path]:
-        """Return each conftest.py of which models are expected, and that is loaded only when pytest collects there."""
-        beside = self.path.parent / "conftest.py"
-        if beside.exists() and not self._config.pluginmanager.has_plugin(str(beside)):
-            return [beside]
-        return self.places.unloaded()
-
-    def _too_late(self, problems: str) -> str:
-        """Say where a metric may be that was not found, in a conftest.py that is loaded later."""
-        if "@fairness_metric" not in problems:
-            return ""
-        file = self._unloaded()[0]
-        return (
-            f"\nmetrics are looked for before {file} is loaded; run pytest with {file.parent} among its "
-            "paths, or register them in a plugin"
-        )
+        return self.places.parent_of(model, file, self._named())
 
     def _missed(self, models: Collection[str]) -> list[str]:
-        """Say where models were looked for that were not found, and where one seems to be."""
+        """Say where models were looked for that were not found, and where each seems to be."""
         named = [*(model.name for model in self.limits.models if model.source is None), *self.limits.unchecked]
         missing = [name for name in named if name not in models]
         return missed_models(self._config, self.path, missing, conftests(self._config)) if missing else []
@@ -215,20 +183,10 @@ class Gate:
     def _is_whole(self) -> bool:
         """Say whether all tests are collected, whatever is deselected then."""
         filters = any(self._config.getoption(name, None) for name in ("ignore", "ignore_glob", "stepwise"))
-        return self._wants_all and not filters and self._collects_everywhere()
+        return self._wants_all and not filters and self.places.all_collected()
 
     def _not_named(self) -> list[str]:
-        named = {model.name for model in self.limits.models} | self.limits.unchecked.keys()
-        return [name for name in discover_models(self._config, self.path) if name not in named]
-
-    def _collects_everywhere(self) -> bool:
-        """Say whether the given paths hold all places that may hold tests."""
-        root, here = self._config.rootpath.resolve(), self._config.invocation_params.dir
-        patterns = self._config.getini("testpaths")
-        found = (place for pattern in patterns for place in glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207  # Path takes no "."
-        places = [root / place for place in found] or [root]
-        given = [(here / argument).resolve() for argument in self._config.args]
-        return all(any(place.resolve().is_relative_to(path) for path in given) for place in places)
+        return [name for name in discover_models(self._config, self.path) if name not in self._named()]
 
     def _other_names(self) -> list[str]:
         """Say by which names reports have the metrics that the file calls otherwise."""
@@ -251,10 +209,10 @@ class Gate:
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""
         files = {m.name: f"{m.name} ({m.source.file})" for m in self.limits.models if m.source is not None}
-        models = [*self._found(), *files.values()]
+        models = [*self.places.models(), *files.values()]
         found = f"{len(models)} model{'' if len(models) == 1 else 's'} found{': ' if models else ''}{', '.join(models)}"
-        if unloaded := self._unloaded():
-            found = f"models are looked for when {unloaded[0]} is collected"
+        if awaited := self.places.awaited():
+            found = f"models are looked for when {awaited[0]} is collected"
         return [
             f"fairness: config {self.node_prefix}, seed {self.limits.seed}, "
             f"burden of proof {self.settings.burden_of_proof}",
@@ -514,8 +472,3 @@ def _baseline(limits: Path, config: pytest.Config, models: set[str]) -> Baseline
 
 def _files_now(config: pytest.Config, path: Path) -> dict[str, str]:
     return digests_of(path, updating=bool(config.getoption("fairness_update_baseline")))
-
-
-def _node_prefix(config: pytest.Config, path: Path) -> str:
-    root = config.rootpath.resolve()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fairness_checks.storage.files import read_regular
+from fairness_checks.storage.files import no_such_file, read_regular
 
 __all__ = ["digest_in", "digests_of", "limits_path", "missing_limits", "rewritten"]
 
@@ -47,15 +47,15 @@ def missing_limits(config: pytest.Config, path: Path) -> str | None:
     """Say where a file of limits was looked for that is not there, and which there are; None where it is there."""
     if path.exists() or path.is_symlink():  # a loop of links is there, and read as one
         return None
-    from fairness_checks.config.messages import EXAMPLE
-    from fairness_checks.plugin.places import limits_files
+    from fairness_checks.config.messages import EXAMPLE, INIT
+    from fairness_checks.plugin.missed import limits_files
 
     files = limits_files(config)
     if not files:
-        looked = (
-            f"looked in {path.parent}; another place: --fairness-config PATH, or fairness_config in pytest's ini file"
+        return (
+            f"{_shown(config, path)}: {no_such_file(path)}; write for example:\n\n{EXAMPLE}{INIT}\n"
+            "another place: --fairness-config PATH, or fairness_config in pytest's ini file"
         )
-        return f"{_shown(config, path)}: there is no such file; write for example:\n\n{EXAMPLE}\n{looked}"
     there = [_shown(config, file) for file in files]
     ini = os.path.relpath(files[0], config.rootpath)
     return (

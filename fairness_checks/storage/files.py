@@ -1,4 +1,4 @@
-"""Regular files, read with a bound and written whole or not at all. Needs the standard library alone."""
+"""Regular files, read with a bound and written whole or not at all. Loads nothing but the standard library."""
 
 # Whatever stands in a file's place, a folder, a pipe, a device, a socket, a loop of links, is an OSError whose
 # `strerror` says what it is: nothing waits for a pipe, and nothing reads a device that never ends.
@@ -15,9 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from fairness_checks.errors import did_you_mean
+
 __all__ = [
     "MOST",
     "display_path",
+    "no_such_file",
     "open_regular",
     "read_regular",
     "remove_leftovers",
@@ -44,6 +47,13 @@ def display_path(path: Path) -> str:
     """Name a file as a reader in the working directory would."""
     here = Path.cwd()
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def no_such_file(path: Path) -> str:
+    """Say that a file is not there, and which of a name like it is, or where was looked."""
+    beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = did_you_mean(path.name, beside).partition(" (allowed")[0]
+    return f"there is no such file; {near if near.startswith('did') else f'looked in {path.parent.resolve()}'}"
 
 
 def read_regular(path: Path, *, most: int = MOST) -> bytes:

@@ -132,8 +132,10 @@ def test_an_empty_file_says_what_to_write(write, text):
     path = write(text)
     with pytest.raises(ConfigurationError) as caught:
         load_config(path)
-    first, _, example = str(caught.value).partition("\n\n")
+    first, _, rest = str(caught.value).partition("\n\n")
     assert first == "thresholds.yaml: the file is empty; write for example:"
+    example, _, remedy = rest.rpartition("\n")
+    assert "`fairness-checks init` writes one" in remedy
     path.write_text(example)
     assert [each.name for each in load_config(path).models] == ["my_model"]
 
@@ -142,9 +144,12 @@ def test_a_missing_file_says_what_to_write(write):
     path = write("")
     with pytest.raises(ConfigurationError) as caught:
         load_config(path.with_name("limits.yaml"))
-    first, _, example = str(caught.value).partition("\n\n")
-    assert first == "limits.yaml: there is no such file; write for example:"
-    assert len(load_config(write(example)).models) == 1
+    assert str(caught.value) == (
+        f"limits.yaml: there is no such file; looked in {path.parent}; `fairness-checks init` writes one with a model "
+        "to begin with, `fairness-checks init predictions.csv` one that judges a file (`source:`)"
+    )
+    with pytest.raises(ConfigurationError, match=r"no such file; did you mean 'thresholds.yaml'\?; `fairness-checks"):
+        load_config(path.with_name("threshold.yml"))
 
 
 def test_a_directory_is_refused(write):

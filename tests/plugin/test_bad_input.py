@@ -71,7 +71,7 @@ def test_a_mistake_in_the_file_is_a_usage_error(project, text, expected):
 def test_a_missing_file_says_what_to_write(project):
     result = project.gate()
     assert result.ret == 4
-    assert "thresholds.yaml: there is no such file; write for example:" in result.stderr.str()
+    assert f"thresholds.yaml: there is no such file; looked in {project.path}; write for" in result.stderr.str()
     assert "{metric: false_negative_rate, by: sex, max_difference: 0.05}" in result.stderr.str()
 
 
