@@ -55,8 +55,7 @@ def _read(path: Path, own: Sequence[str]) -> tuple[GateConfig | None, int]:
         metrics = {name: any_metric(name) for name in own}
         read_document(path)
     except ConfigurationError as error:
-        problem = str(error).partition("; write for example")[0]
-        sys.stderr.write(f"fairness-checks schema: {printable(problem)}\n")
+        sys.stderr.write(f"fairness-checks schema: {printable(str(error))}\n")
         return None, 2
     try:
         config = load_config(path, own=metrics)
