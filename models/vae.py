@@ -12,7 +12,7 @@ would slow what the study measures, the learning of dark skin, by the choice of 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from models.vae_config import VAEConfig
 
-__all__ = ["VAE", "LossTerms", "VAEConfig", "build_vae", "kl_to_prior", "loss_terms", "scaled"]
+__all__ = ["VAE", "LossTerms", "VAEConfig", "build_vae", "elu", "kl_to_prior", "loss_terms", "scaled"]
 
 LOG_VARIANCE_BOUND = 10.0
 """Log variances lie in (-10, 10): standard deviations between 0.007 and 148, whose squares no precision loses."""
@@ -45,6 +45,44 @@ class LossTerms(NamedTuple):
     perceptual: Tensor
 
 
+class _ELU(torch.autograd.Function):
+    """ELU by exp alone, in a tenth of the time of torch's own on a CPU, whose expm1 costs ten of it."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        below = x.clamp(max=0).exp_().sub_(1)
+        return torch.maximum(x, below, out=below)  # exp(x) - 1 is never below x, but for its last bit
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(output)  # the next convolution keeps it as well, and nobody the input
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (result,) = ctx.saved_tensors
+        found: Tensor = torch.ops.aten.elu_backward(gradients[0], 1, 1, 1, True, result)
+        return found
+
+
+def elu(x: Tensor) -> Tensor:
+    """Return x where it is positive, exp(x) - 1 elsewhere, as `torch.nn.functional.elu` does.
+
+    On a CPU it is computed as ``max(x, exp(min(x, 0)) - 1)``, which takes a tenth of the time and differs by half a
+    unit in the last place of 1: 6e-8 in float32. Half precisions, which compute in float32 inside one operation, and
+    compilers, which join operations themselves, are given torch's own.
+
+    Examples
+    --------
+    >>> elu(torch.tensor([-torch.inf, 0.0, 2.0])).tolist()
+    [-1.0, 0.0, 2.0]
+    """
+    full = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    if not full or torch.compiler.is_compiling():
+        return functional.elu(x)
+    found: Tensor = _ELU.apply(x)
+    return found
+
+
 class DownBlock(nn.Module):
     """Residual block that halves height and width: (B, inputs, H, W) -> (B, outputs, H/2, W/2)."""
 
@@ -59,8 +97,8 @@ class DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         short = self.skip(functional.avg_pool2d(x, 2))  # (B, outputs, H/2, W/2)
-        x = functional.elu(self.first_norm(self.first(x)))  # (B, outputs, H/2, W/2)
-        return functional.elu(self.second_norm(self.second(x)) + short)
+        x = elu(self.first_norm(self.first(x)))  # (B, outputs, H/2, W/2)
+        return elu(self.second_norm(self.second(x)) + short)
 
 
 class UpBlock(nn.Module):
@@ -78,8 +116,8 @@ class UpBlock(nn.Module):
         # A convolution of 1 x 1 and the copying of pixels commute: on the small map it costs a quarter.
         short = functional.interpolate(self.skip(x), scale_factor=2.0)  # (B, outputs, 2 H, 2 W)
         x = functional.interpolate(x, scale_factor=2.0)  # (B, inputs, 2 H, 2 W)
-        x = functional.elu(self.first_norm(self.first(x)))  # (B, outputs, 2 H, 2 W)
-        return functional.elu(self.second_norm(self.second(x)) + short)
+        x = elu(self.first_norm(self.first(x)))  # (B, outputs, 2 H, 2 W)
+        return elu(self.second_norm(self.second(x)) + short)
 
 
 class VAE(nn.Module):
@@ -123,7 +161,7 @@ class VAE(nn.Module):
         mean, log_variance : Tensor of float32
             (B, C, S / 2^k, S / 2^k) each for k blocks; log variances lie in (-10, 10).
         """
-        features = functional.elu(self.down(x))  # (B, 512, 8, 8)
+        features = elu(self.down(x))  # (B, 512, 8, 8)
         mean = self.to_mean(features).float()  # (B, 64, 8, 8)
         raw = self.to_log_variance(features).float()  # (B, 64, 8, 8)
         # A clamp has no gradient outside its range, and tanh soon none; that of softsign fades by the square only.
@@ -131,7 +169,7 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the mean image of latent codes: (B, C, s, s) -> (B, 3, S, S) of float32, unbounded."""
-        features = self.up(functional.elu(self.from_latent(z)))  # (B, 64, 128, 128)
+        features = self.up(elu(self.from_latent(z)))  # (B, 64, 128, 128)
         pixels: Tensor = self.to_pixels(features).float()  # (B, 3, 128, 128)
         return pixels
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 from torch.distributions import Independent, Normal, kl_divergence
+from torch.nn import functional
 
 from models import vae as vae_module
 from models import vae_config, vae_device, vae_files, vae_measure
-from models.vae import VAE, VAEConfig, build_vae, kl_to_prior, loss_terms, scaled
+from models.vae import VAE, VAEConfig, build_vae, elu, kl_to_prior, loss_terms, scaled
 from models.vae_config import MIXES, PRESETS
 from models.vae_device import resolve_device, resolve_precision
 
@@ -34,6 +35,61 @@ class MeanDifference(nn.Module):
 @pytest.mark.parametrize("module", [vae_module, vae_config, vae_device, vae_files, vae_measure])
 def test_the_examples_are_true(module):
     assert doctest.testmod(module).failed == 0
+
+
+def around_zero(dtype):
+    """Numbers of either sign and every size, among them those whose exponential rounds to 1."""
+    tiny = torch.logspace(-40, 2, 2000, dtype=torch.float64)
+    edges = torch.tensor([0.0, -0.0, torch.inf, -torch.inf, torch.nan], dtype=torch.float64)
+    return torch.cat([tiny, -tiny, torch.randn(5000, dtype=torch.float64), edges]).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_elu_is_that_of_torch_but_for_the_last_bit_of_one(dtype):
+    x = around_zero(dtype)
+    unit = torch.finfo(dtype).eps
+    torch.testing.assert_close(elu(x), functional.elu(x), rtol=0, atol=unit, equal_nan=True)
+    assert torch.equal(elu(x)[x > 0], x[x > 0])
+    ours, theirs = (x.clone().requires_grad_() for _ in range(2))
+    elu(ours).sum().backward()
+    functional.elu(theirs).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=unit, equal_nan=True)
+
+
+def test_the_gradients_of_elu_are_those_of_its_differences():
+    x = torch.linspace(-3, 3, 20, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(elu, x)
+    assert torch.autograd.gradgradcheck(elu, x)
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_elu_keeps_the_layout_and_leaves_its_input_alone(layout):
+    x = torch.randn(2, 3, 4, 5).to(memory_format=layout)
+    before = x.clone()
+    assert elu(x).is_contiguous(memory_format=layout)
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_elu_of_half_precision_is_computed_in_float32(dtype):
+    x = around_zero(torch.float32).to(dtype)
+    assert torch.equal(elu(x).nan_to_num(), functional.elu(x).nan_to_num())
+
+
+def test_elu_is_torchs_own_where_a_compiler_joins_operations():
+    x = around_zero(torch.float32)
+    compiled = torch.compile(elu, backend="aot_eager")
+    torch.testing.assert_close(compiled(x), functional.elu(x), rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_network_in_bfloat16_computes_what_it_did():
+    vae, x = build_vae(CPU, seed=0), random_images(4)
+    noise = torch.zeros(4, *CPU.latent_shape)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = vae(x, noise)[0]
+    half.square().mean().backward()
+    assert torch.allclose(half, vae(x, noise)[0], atol=0.1)
+    assert all(weights.grad.isfinite().all() for weights in vae.parameters() if weights.grad is not None)
 
 
 def test_the_latent_code_of_the_study():
