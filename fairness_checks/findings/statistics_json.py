@@ -194,7 +194,8 @@ def _from_json(document: Any) -> Any:
         raise ValueError(f"{name!r} is none of {', '.join(sorted(_classes()))}")
     kind = _classes()[name]
     expected = {field.name for field in dataclasses.fields(kind)}
-    if set(content) != expected:
+    later = {"ambiguity"} & expected  # evidence that was written before it was there reads as before
+    if not expected - later <= set(content) <= expected:
         raise ValueError(f"{name}: has {', '.join(content)}; expected {', '.join(sorted(expected))}")
     return kind(**{key: _from_json(part) for key, part in content.items()})
 

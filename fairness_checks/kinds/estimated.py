@@ -165,6 +165,7 @@ def estimate_records(
     with np.errstate(invalid="ignore"):
         quantile = upper_quantile(alpha, np.maximum(estimates.freedom, 1.0))
         above, below = quantile * np.sqrt(above), quantile * np.sqrt(below)
+        below, above = below + estimates.doubt, above + estimates.doubt
         lows, highs = (estimates.value - below, estimates.value + above) if ends is None else ends
     records = []
     for i, (name, problem) in enumerate(zip(names, problems, strict=True)):

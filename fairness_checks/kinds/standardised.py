@@ -120,9 +120,10 @@ def standardise(
     shape = (len(strata), len(names))
     at = np.array([[strata.index(c.name[:control_features]), names.index(c.name[control_features:])] for c in cells]).T
     n, samples, can_be = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
-    value, variance, freedom = (np.full(shape, np.nan) for _ in range(3))
+    value, variance, freedom, doubt = (np.full(shape, np.nan) for _ in range(4))
     n[*at], samples[*at], can_be[*at] = [c.n for c in cells], [c.samples for c in cells], True
     value[*at], variance[*at], freedom[*at] = estimates.value, estimates.variance, estimates.freedom
+    doubt[*at] = estimates.doubt
     present = n.sum(axis=0) > 0  # a group that is nowhere does not keep the others from being compared
     usable = np.isfinite(value) & np.isfinite(variance) & (freedom > 0)
     compared = usable[:, present].all(axis=1) & present.any()
@@ -136,6 +137,7 @@ def standardise(
         np.where(present & compared.any(), mean, np.nan),
         np.where(present & compared.any(), parts.sum(axis=0), np.nan),
         _combined_freedom(parts, np.where(used, freedom, 1.0)),
+        ambiguity=None if estimates.ambiguity is None else np.where(used, share * doubt, 0.0).sum(axis=0),
     )
     counted = np.where(used, n, 0.0).sum(axis=0).astype(np.int64)
     clusters = None

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -46,10 +46,18 @@ class Estimates:
     variance: Array  # (G,), positive where the group can be judged
     freedom: Array  # (G,), of the variances; inf where they are taken as known
     shared: Array | None = None  # (G, G), correlations where clusters lie in several groups; None where independent
+    # (G,), by how much a value may be another one on the rows themselves, where it was found from counts in bins
+    ambiguity: Array | None = None
 
     def take(self, at: np.ndarray) -> Estimates:
         """Return the groups at the given positions, any of them as often as it is there."""
-        return Estimates(self.value[at], self.variance[at], self.freedom[at])
+        ambiguity = None if self.ambiguity is None else self.ambiguity[at]
+        return Estimates(self.value[at], self.variance[at], self.freedom[at], ambiguity=ambiguity)
+
+    @property
+    def doubt(self) -> Array | float:
+        """The ambiguity, shape (G,); 0 where the values are exact."""
+        return 0.0 if self.ambiguity is None else self.ambiguity
 
     def pairs(self, first: np.ndarray, second: np.ndarray) -> tuple[Estimates, Estimates]:
         """Return the two sides of pairs (first[b], second[b]), `joined` where they share clusters."""
@@ -76,8 +84,8 @@ def joined(first: Estimates, second: Estimates, correlation: Array | None) -> tu
         freedom = fewest * (share**2 + (1.0 - share) ** 2)  # of which Satterthwaite makes the fewest
     shares = correlation != 0.0
     return (
-        Estimates(first.value, np.where(shares, v1 * factor, v1), np.where(shares, freedom, first.freedom)),
-        Estimates(second.value, np.where(shares, v2 * factor, v2), np.where(shares, freedom, second.freedom)),
+        replace(first, variance=np.where(shares, v1 * factor, v1), freedom=np.where(shares, freedom, first.freedom)),
+        replace(second, variance=np.where(shares, v2 * factor, v2), freedom=np.where(shares, freedom, second.freedom)),
     )
 
 
@@ -176,7 +184,8 @@ def differences_violation(
     # `skewness` is that of the differences, shape (B,): positive where t understates how far they are from the
     # margin.
     difference, error, freedom = _difference(first, second)
-    near, far = (np.abs(difference) - margin) / error, (np.abs(difference) + margin) / error
+    distance = np.maximum(np.abs(difference) - (first.doubt + second.doubt), 0.0)
+    near, far = (distance - margin) / error, (distance + margin) / error
     return both_tails(straightened(near, skewness), far, freedom, freedom, level)
 
 
@@ -184,8 +193,10 @@ def estimates_compliance(
     groups: Estimates, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
 ) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]), shape (B,); `level` as `larger_tail`."""
-    difference, error, freedom = _difference(*groups.pairs(first, second))
-    return larger_tail(((margin - np.abs(difference)) / error)[None], freedom[None], level)
+    one, other = groups.pairs(first, second)
+    difference, error, freedom = _difference(one, other)
+    distance = np.abs(difference) + (one.doubt + other.doubt)
+    return larger_tail(((margin - distance) / error)[None], freedom[None], level)
 
 
 def differences_compliance(
@@ -193,6 +204,6 @@ def differences_compliance(
 ) -> Array:
     """p-values of H0 first - second >= margin for one of the sides, shape (B,); `level` as for `larger_tail`."""
     # One-sided tests where either direction has variances of its own.
-    found = [_difference(first, second) for first, second in sides]
-    t = np.array([(margin - difference) / error for difference, error, _ in found])
-    return larger_tail(t, np.array([freedom for _, _, freedom in found]), level)
+    found = [(*_difference(first, second), first.doubt + second.doubt) for first, second in sides]
+    t = np.array([(margin - difference - doubt) / error for difference, error, _, doubt in found])
+    return larger_tail(t, np.array([freedom for _, _, freedom, _ in found]), level)

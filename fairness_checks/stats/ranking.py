@@ -48,6 +48,9 @@ class RankingStatistics:
     positive_samples: npt.NDArray[np.int64]  # (G,)
     negative_samples: npt.NDArray[np.int64]  # (G,)
     clusters: ClusterEvidence | None = None
+    # (G,), by how much an area found from counts in bins may be another one on the rows; None where it is theirs.
+    # Variances are then those that the rows have at most.
+    ambiguity: Array | None = None
 
     def take(self, order: Sequence[int]) -> RankingStatistics:
         """Return the groups at the given positions; -1 stands for an empty group."""
@@ -70,6 +73,7 @@ class RankingStatistics:
             count(self.positive_samples),
             count(self.negative_samples),
             None if self.clusters is None else self.clusters.take(at),
+            None if self.ambiguity is None else np.append(self.ambiguity, 0.0)[at],
         )
 
 
@@ -148,6 +152,7 @@ def auc_estimates(statistics: RankingStatistics) -> Estimates:
         lowest = 0.25 * (m**-2 + n**-2)
         variance = np.maximum(first + second + statistics.s11, lowest)
     if statistics.clusters is None:
-        return Estimates(statistics.auc, variance, freedom)
+        return Estimates(statistics.auc, variance, freedom, ambiguity=statistics.ambiguity)
     most = np.maximum(statistics.clusters.effective - 1.0, 1.0)
-    return Estimates(statistics.auc, variance, np.minimum(freedom, most), statistics.clusters.shared)
+    freedom, shared = np.minimum(freedom, most), statistics.clusters.shared
+    return Estimates(statistics.auc, variance, freedom, shared, statistics.ambiguity)

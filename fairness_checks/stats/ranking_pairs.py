@@ -25,9 +25,12 @@ def auc_violation(
     statistics: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
 ) -> Array:
     """p-values of H0 |difference| <= margin of pairs (first[b], second[b]) of groups, shape (B,)."""
-    sign = np.where(statistics.auc[first] >= statistics.auc[second], 1.0, -1.0)
-    near, near_freedom = _standardised(statistics, first, second, sign * margin, _VIOLATION_STEPS)
-    far, far_freedom = _standardised(statistics, first, second, -sign * margin, _VIOLATION_STEPS)
+    distance = statistics.auc[first] - statistics.auc[second]
+    sign = np.where(distance >= 0.0, 1.0, -1.0)
+    # Where the areas are ambiguous, they are taken to be as near to each other as they may be.
+    nearer = -sign * np.minimum(_doubt(statistics, first, second), np.abs(distance))
+    near, near_freedom = _standardised(statistics, first, second, sign * margin, _VIOLATION_STEPS, nearer)
+    far, far_freedom = _standardised(statistics, first, second, -sign * margin, _VIOLATION_STEPS, nearer)
     return both_tails(sign * near, sign * far, near_freedom, far_freedom, level)
 
 
@@ -35,15 +38,28 @@ def auc_compliance(
     statistics: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
 ) -> Array:
     """p-values of H0 |difference| >= margin of pairs (first[b], second[b]) of groups, shape (B,)."""
-    above, above_freedom = _standardised(statistics, first, second, margin, _COMPLIANCE_STEPS)
-    below, below_freedom = _standardised(statistics, first, second, -margin, _COMPLIANCE_STEPS)
+    farther = _doubt(statistics, first, second)
+    above, above_freedom = _standardised(statistics, first, second, margin, _COMPLIANCE_STEPS, farther)
+    below, below_freedom = _standardised(statistics, first, second, -margin, _COMPLIANCE_STEPS, -farther)
     return larger_tail(np.array([-above, below]), np.array([above_freedom, below_freedom]), level)
 
 
+def _doubt(statistics: RankingStatistics, first: np.ndarray, second: np.ndarray) -> Array:
+    """Return by how much the difference of two areas found from bins may be another one, shape (B,)."""
+    if statistics.ambiguity is None:
+        return np.zeros(len(first))
+    return np.asarray(statistics.ambiguity[first] + statistics.ambiguity[second])
+
+
 def _standardised(
-    statistics: RankingStatistics, first: np.ndarray, second: np.ndarray, difference: Array | float, steps: int
+    statistics: RankingStatistics,
+    first: np.ndarray,
+    second: np.ndarray,
+    difference: Array | float,
+    steps: int,
+    moved: Array,
 ) -> tuple[Array, Array]:
-    """Return t of first - second at a difference, and its degrees of freedom, shapes (B,)."""
+    """Return t of first - second, `moved` by what is ambiguous, at a difference, and its degrees of freedom; (B,)."""
     estimates = auc_estimates(statistics)
     a1, a2 = statistics.auc[first], statistics.auc[second]
     one, other = estimates.pairs(first, second)
@@ -52,7 +68,7 @@ def _standardised(
     step = 0.5 / (np.minimum(statistics.positives, statistics.negatives) + 1.0)
     step1, step2 = step[first], step[second]
     g1, g2 = _shape(a1 + (1.0 - 2.0 * a1) * step1), _shape(a2 + (1.0 - 2.0 * a2) * step2)
-    excess = a1 - a2 - difference
+    excess = a1 - a2 + moved - difference
     w1, w2 = v1, v2
     for _ in range(steps):
         move = excess / (w1 + w2)

@@ -34,8 +34,8 @@ def judge_worst(
     # `proven` tests a violation, `possible` compliance. A group whose variance is nan shows nothing: p = 1, and the
     # interval is open on the side where it may lie.
     sign, count = 1.0 if ceiling else -1.0, len(value)
-    near, near_error = sign * proven.value, np.sqrt(proven.variance)
-    far, far_error = sign * possible.value, np.sqrt(possible.variance)
+    near, near_error = sign * proven.value - proven.doubt, np.sqrt(proven.variance)
+    far, far_error = sign * possible.value + possible.doubt, np.sqrt(possible.variance)
     violation = np.nan_to_num(upper_tail((near - sign * limit) / near_error, proven.freedom), nan=1.0)
     t = flattened((sign * limit - far) / far_error, possible.freedom, np.asarray(steepness))
     compliance = np.nan_to_num(upper_tail(t, possible.freedom), nan=1.0)
