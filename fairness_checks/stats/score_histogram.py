@@ -147,14 +147,17 @@ class ScoreHistogram:
                 unknown = np.where(unclear, count * (other / (2.0 * total)) ** 2, 0.0)
                 spread = spread + np.sqrt(self._sums(unknown) / (size - 1.0))
                 of_class.append(np.where(~np.isnan(auc) & (size > 1), spread**2, np.nan))
-        none, counts = np.zeros(self.groups, dtype=np.int64), self.counts()
+        (positives, negatives), none = self.counts(), np.zeros(self.groups, dtype=np.int64)
         return RankingStatistics(
             auc,
-            *counts,
-            *of_class,
+            positives,
+            negatives,
+            of_class[0],
+            of_class[1],
             np.zeros(self.groups),
             none,
-            *counts,
+            positives,
+            negatives,
             ambiguity=ambiguity if unclear.any() else None,
         )
 
@@ -203,13 +206,13 @@ class ScoreHistogram:
 
     def _sums(self, values: npt.NDArray[Any]) -> Array:
         """Sum values of cells by group, shape (G,); exact for counts up to 2^53."""
-        return np.bincount(self.group, weights=values, minlength=self.groups).astype(np.float64)
+        return np.asarray(np.bincount(self.group, weights=values, minlength=self.groups), dtype=np.float64)
 
     def _before(self, counts: Integers) -> Array:
         """Count what lies below each cell in its group, shape (C,)."""
         upto = np.cumsum(counts)
         first = np.searchsorted(self.group, np.arange(self.groups))
-        return (upto - counts - np.append(0, upto)[first][self.group]).astype(np.float64)
+        return np.asarray(upto - counts - np.append(0, upto)[first][self.group], dtype=np.float64)
 
 
 def score_histogram(
@@ -219,17 +222,17 @@ def score_histogram(
     codes, labels, x = in_groups(codes, groups), np.asarray(labels, dtype=np.bool_), floats("scores", scores)
     same_length(codes=codes, labels=labels, scores=x)
     counted = codes >= 0
-    codes, labels, x = codes[counted].astype(np.int64), labels[counted], x[counted]
-    key = codes * BINS + score_bins(x)
+    group, labels, x = codes[counted].astype(np.int64), labels[counted], x[counted]
+    key = group * BINS + score_bins(x)
     order = np.lexsort((x, key))
-    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+    starts = np.flatnonzero(np.diff(key[order], prepend=-1)).astype(np.int64)
     if not len(starts):
         none = np.zeros(0, dtype=np.int64)
         return ScoreHistogram(groups, none, np.zeros(0), np.zeros(0), none, none)
     sizes = np.diff(starts, append=len(order))
     positives = np.add.reduceat(labels[order].astype(np.int64), starts)
     low, high = x[order][starts], x[order][starts + sizes - 1]
-    return ScoreHistogram(groups, codes[order][starts], low, high, positives, sizes - positives)
+    return ScoreHistogram(groups, group[order][starts], low, high, positives, sizes - positives)
 
 
 def _columns(histogram: ScoreHistogram) -> tuple[npt.NDArray[Any], ...]:
@@ -241,9 +244,8 @@ def _joined(
 ) -> ScoreHistogram:
     """Return cells in order, those of one bin joined whose scores overlap; cells without samples are left out."""
     there = positives + negatives > 0
-    columns = [values[there] for values in (group, low, high, positives, negatives)]
-    order = np.lexsort((columns[2], columns[1], columns[0]))
-    group, low, high, positives, negatives = (values[order] for values in columns)
+    order = np.flatnonzero(there)[np.lexsort((high[there], low[there], group[there]))]
+    group, low, high, positives, negatives = group[order], low[order], high[order], positives[order], negatives[order]
     if not len(group):
         return ScoreHistogram(groups, group, low, high, positives, negatives)
     key = group * BINS + score_bins(low)
