@@ -13,7 +13,7 @@ from fairness_checks.records.parts import GroupRecord, InputRecord, SuppressionR
 from fairness_checks.report.columns import wrap
 from fairness_checks.report.numbers import HIDDEN, limit_text, p_text, value_text
 from fairness_checks.report.regression_text import regression_lines, worsening_words
-from fairness_checks.report.sentence import breaking, deciding, model_name, samples_of, sentence, who
+from fairness_checks.report.sentence import breaking, deciding, model_name, samples_of, sentence
 from fairness_checks.report.sweep_text import answer_words, gap_words, sweep_lines, table_lines
 
 __all__ = [
@@ -219,8 +219,7 @@ def power_text(record: CheckRecord) -> str | None:
         rest = f"; {' and '.join(f'{size:,}' for size in _more(record, equal)[0])} if the true ones are equal"
     sizes, more = _more(record, first)
     names = [g.name for g in deciding(record)]
-    parts = [f"{sizes[0]:,} {more}{samples_of(record, names[0])}"]
-    parts += [f"{n:,} {more}with {who(record, name)}" for n, name in zip(sizes[1:], names[1:], strict=True)]
+    parts = [f"{size:,} {more}{samples_of(record, name)}" for size, name in zip(sizes, names, strict=True)]
     return f"needs about {' and '.join(parts)} {case}{rest}"
 
 
@@ -241,8 +240,8 @@ def _sweep_power(record: CheckRecord) -> str:
     sweep = record.sweep
     if sweep is not None and record.needed_repeats is not None and record.needed_repeats <= sweep.repeats:
         return (
-            f"is settled by {record.power:.0%} of such sweeps, if the values seen are the true ones: not by this one, "
-            "and by more of them with more rows or repeats"
+            f"would be settled by {record.power:.0%} of such sweeps, if the values seen are the true ones, and was not "
+            "by this one: repeat it with more rows or repeats"
         )
     names = [name for name in (record.first, record.second) if name is not None]
     sizes = zip(record.needed_samples, names, strict=False)

@@ -17,6 +17,7 @@ import pytest
 import fairness_checks.adapters.classifier
 import fairness_checks.config.loading
 import fairness_checks.judge.auditing
+import fairness_checks.judge.judging
 import fairness_checks.judge.verdict
 import fairness_checks.report.page.page
 import fairness_checks.report.terminal

@@ -185,8 +185,8 @@ def test_an_inconclusive_explanation_says_what_it_would_take():
     female, male = (n - now for n, now in zip(record.needed_samples, (34, 62), strict=True))
     equal = " and ".join(f"{n - now:,}" for n, now in zip(record.needed_samples_if_equal, (34, 62), strict=True))
     needed = (
-        f"needs about {female:,} more with sex=female whose label is 1 and {male:,} more with sex=male if the values "
-        f"seen are the true ones; {equal} if the true ones are equal"
+        f"needs about {female:,} more with sex=female whose label is 1 and {male:,} more with sex=male whose "
+        f"label is 1 if the values seen are the true ones; {equal} if the true ones are equal"
     )
     assert power_text(record) == needed
     assert f"It {needed}." in text

@@ -153,7 +153,8 @@ def groups_table(record: CheckRecord) -> FigureTable:
     shown = shown_groups(record)
     features = features_of(record, shown[0].name) if shown else record.by
     cells = [_cells(record, group) for group in shown]
-    header = [", ".join(features), "value", f"{record.confidence:.0%} interval", record.unit, "more"]
+    counted = record.unit if all(group.events is None for group in shown) else f"events of {record.unit}"
+    header = [", ".join(features), "value", f"{record.confidence:.0%} interval", counted, "more"]
     limit = LIMITS[record.limit_kind]
     if limit.word != "value" and (record.estimate is not None or record.withheld):
         numbers = HIDDEN if record.estimate is None else value_text(record.estimate)

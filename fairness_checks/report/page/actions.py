@@ -50,12 +50,14 @@ def actions_of(cards: Sequence[Card]) -> Actions:
     )
 
 
-def first_steps(evidence: Evidence, cards: Sequence[Card], collect: Sequence[Card]) -> Iterator[str]:
+def first_steps(evidence: Evidence, cards: Sequence[Card]) -> Iterator[str]:
     """Yield what to do first, a sentence or two each, for who reads nothing else."""
     if not evidence.complete:
         yield "Run it again: a run that did not come to its end answers nothing."
         return
     judged = [card for card in cards if card.record is not None]
+    if evidence.failures:
+        yield "Mend first what failed for another reason than a verdict; it is listed under Summary."
     if failed := [card for card in judged if card.status == "fail"]:
         yield (
             f"Hold {_models(failed)}, until what exceeds its limit is mended, or is accepted for a time by whoever "
@@ -65,21 +67,20 @@ def first_steps(evidence: Evidence, cards: Sequence[Card], collect: Sequence[Car
         yield f"Hold {_models(unproved)}, until the data show each limit kept: that is the burden of proof here."
     if broken := [card for card in cards if card.status in ("error", "none")]:
         yield f"Run again what has no verdict: {len(broken)} of {_questions(len(cards))}."
-    if unsettled := [card for card in judged if card.status == "inconclusive"]:
+    held = {card.model for card in (*failed, *unproved)}
+    unsettled = [card for card in judged if card.status == "inconclusive"]
+    if unheld := [card for card in unsettled if card.model not in held]:
         yield (
-            f"Do not take this page as an approval of {_models(unsettled)}: to {len(unsettled)} of "
-            f"{_questions(len(judged))} the data give no answer, neither yes nor no."
+            f"Do not take this page as an approval of {_models(unheld)}: to {len(unheld)} of "
+            f"{_questions(sum(card.model not in held for card in judged))} the data give no answer. Until they do, use "
+            "a model only if whoever answers for it accepts that this is open."
         )
-    if unsettled and collect:
-        yield (
-            "For an answer, collect more samples. The one that needs the fewest: "
-            f"{collect[0].title}. {collect[0].takes}"
-        )
-    if waived := [card.record.waiver for card in judged if card.record is not None and card.record.waiver is not None]:
-        yield f"Mend what is waived by {min(waiver.expires for waiver in waived)}, when the first waiver ends."
-    if evidence.failures:
-        yield "Mend what failed for another reason than a verdict; it is listed under Summary."
-    elif judged and all(card.status == "pass" for card in cards) and evidence.run.whole and evidence.ended_green:
+    if nearest := min((card for card in unsettled if card.takes), key=lambda card: card.nearness, default=None):
+        yield f"For an answer, collect more samples. What is nearest to a failure: {nearest.title}. {nearest.takes}"
+    if ends := [card.record.waiver.expires for card in judged if card.record is not None and card.record.waiver]:
+        yield f"Mend what is waived by {min(ends)}, when the first waiver ends."
+    green = evidence.run.whole and evidence.ended_green and not evidence.failures
+    if green and judged and all(card.status == "pass" for card in cards):
         yield "Nothing, until the model, its data or the limits change: then run it again."
 
 
@@ -108,7 +109,7 @@ def _retrain(cards: Sequence[Card]) -> Iterator[Retrain]:
     told: set[tuple[str, str, str]] = set()
     for card in cards:
         record = card.record
-        if record is None or record.sweep is None or record.withheld:
+        if record is None or record.sweep is None or record.withheld or card.status == "pass":
             continue
         said, sweep = answer_words(record.sweep), record.sweep
         if not said or (key := (record.model, record.metric, said)) in told:

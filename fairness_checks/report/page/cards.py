@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, TypeAlias
 
-from fairness_checks.question.limits import LIMITS, PAIRWISE
+from fairness_checks.plain import printable
+from fairness_checks.question.limits import LIMITS
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
 from fairness_checks.report.evidence import CheckEvidence, Evidence, ModelEvidence
 from fairness_checks.report.figures.forest import forest, groups_table
 from fairness_checks.report.figures.svg import Figure, FigureTable
+from fairness_checks.report.numbers import value_text
+from fairness_checks.report.sentence import deciding, who
 from fairness_checks.report.text import (
     adjusted_text,
     allowed_text,
@@ -80,11 +83,20 @@ class Card:
         return 1.0 if p is None else p
 
     @property
-    def apart(self) -> str:
-        """How far apart two groups are, with the interval; empty where that is not what is limited."""
-        if self.record is None or self.record.limit_kind not in PAIRWISE or not self.found:
+    def numbers(self) -> str:
+        """What is limited, with its interval, and of how many samples that is known."""
+        record = self.record
+        if record is None or record.estimate is None or record.low is None or record.high is None:
             return ""
-        return f"{LIMITS[self.record.limit_kind].word.capitalize()}: {self.found}."
+        word = LIMITS[record.limit_kind].word.capitalize()
+        interval = f"{record.confidence:.0%} interval {value_text(record.low)} to {value_text(record.high)}"
+        groups = [] if record.sweep is not None or record.strata == "combined" else deciding(record)
+        seen = [
+            f"{who(record, group.name)}: {'' if group.events is None else f'{group.events:,} of '}{group.n:,}"
+            for group in groups
+        ]
+        counted = f" ({'; '.join(seen)} {record.unit})" if seen else ""
+        return printable(f"{word} {value_text(record.estimate)}, {interval}{counted}.")
 
     @property
     def title(self) -> str:

@@ -37,6 +37,7 @@ class Opening:
 
     colour: Colour
     title: str
+    finding: str  # what matters most of all that was found
     reasons: tuple[str, ...]  # why it is red, or what green does not say
     counts: tuple[Count, ...]
 
@@ -53,6 +54,7 @@ def opening_of(evidence: Evidence, cards: Sequence[Card]) -> Opening:
     return Opening(
         colour=colour,
         title=_title(evidence, cards, red_cards, colour),
+        finding=_finding(cards),
         reasons=tuple(_reasons(evidence, cards, red_cards, colour)),
         counts=(
             Count("fail", "failed", counts["fail"], "the data show that the limit is exceeded"),
@@ -79,7 +81,7 @@ def _title(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colou
     if not evidence.complete:
         return "Red: this run did not come to its end"
     if red:
-        return f"Red: {'; '.join(_failed(cards, red))}"
+        return f"Red: {'; '.join(_failed(cards, red, len(evidence.failures)))}"
     if colour == "red":
         return "Red: the run failed, though no check did"
     if not any(card.record is not None for card in cards):
@@ -91,12 +93,23 @@ def _title(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colou
     return f"Not settled: {_count(cards, 'inconclusive')} of {_checks(len(cards))}; no limit is shown to be exceeded"
 
 
-def _failed(cards: Sequence[Card], red: Sequence[Card]) -> Iterator[str]:
-    """Yield how many checks failed by their verdict, and how many have none as they could not be made."""
+def _finding(cards: Sequence[Card]) -> str:
+    """Return the sentence of the first failure; of what comes nearest to one, where nothing failed."""
+    if failed := [card for card in cards if card.red and card.record is not None]:
+        more = f" {_checks(len(failed) - 1)} more failed; see Summary." if len(failed) > 1 else ""
+        return f"{failed[0].headline}.{more}"
+    unsettled = [card for card in cards if card.status == "inconclusive"]
+    return f"Nearest to a failure: {min(unsettled, key=lambda card: card.nearness).headline}." if unsettled else ""
+
+
+def _failed(cards: Sequence[Card], red: Sequence[Card], tests: int) -> Iterator[str]:
+    """Yield how many checks failed by their verdict, how many have none as they could not be made, and other tests."""
     if failed := sum(card.record is not None for card in red):
         yield f"{failed} of {_checks(sum(card.record is not None for card in cards))} failed"
     if broken := len(red) - failed:
         yield f"{_checks(broken)} could not be made"
+    if tests:
+        yield f"{tests} other {'test' if tests == 1 else 'tests'} failed"
 
 
 _KEPT = "Green: each limit is shown to be kept"
@@ -113,8 +126,13 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
     if unproved:
         yield f"{_checks(unproved)} failed as the burden of proof is compliance: the data do not show the limit kept."
     if evidence.failures:
-        tests = "1 test" if len(evidence.failures) == 1 else f"{len(evidence.failures)} tests"
-        yield f"{tests} failed for another reason than a verdict; listed under Summary."
+        tests, waivers = len(evidence.failures), sum("::test_waiver[" in each.test for each in evidence.failures)
+        if waivers:
+            which = "1 waiver is" if waivers == 1 else f"{waivers} waivers are"
+            yield f"{which} not in order, as unused or expired ones; listed under Summary."
+        if others := tests - waivers:
+            which = "1 test" if others == 1 else f"{others} tests"
+            yield f"{which} failed for another reason than a verdict; listed under Summary."
     if colour == "red" and evidence.exit_code in _EXIT_CODES:
         yield f"{evidence.run.program} ended with exit code {evidence.exit_code}: {_EXIT_CODES[evidence.exit_code]}."
     elif colour == "red" and evidence.ended_green:
@@ -137,7 +155,7 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
             "exceeded."
         )
     if colour == "part" and evidence.exit_code == 0:
-        yield f"{evidence.run.program} let it through (exit code 0), as only what is shown to be exceeded stops it."
+        yield f"{evidence.run.program} did not block it (exit code 0), which is no approval."
 
 
 def _checks(count: int) -> str:

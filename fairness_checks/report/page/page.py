@@ -67,7 +67,7 @@ def write_page(evidence: Evidence, source: Source) -> str:
         failures=[card for card in cards if card.red and card.record is not None],
         overview=list(_overview(cards)) if len(cards) > _FEW else [],
         actions=actions,
-        steps=list(first_steps(evidence, cards, actions.collect)),
+        steps=list(first_steps(evidence, cards)),
         pictures=pictures,
         withheld=withheld_pictures(cards, pictures),
         changes=changes,

@@ -63,13 +63,16 @@ def test_what_needs_the_fewest_samples_stands_first():
 def steps(*records, **given):
     run = run_of(*records, **given)
     cards = cards_of(run)
-    return list(first_steps(run, cards, actions_of(cards).collect))
+    return list(first_steps(run, cards))
 
 
 FAILED, OPEN, KEPT = record_of(BIASED, "a"), record_of(TINY, "b"), record_of(ALIKE, "c")
 WAIVED = record_of(BIASED, "d", waived=True)
 PROVE = record_of(TINY, "e", burden_of_proof="compliance")
-APPROVAL = "Do not take this page as an approval of {}: to 1 of {} the data give no answer, neither yes nor no."
+APPROVAL = (
+    "Do not take this page as an approval of b: to 1 of 2 questions the data give no answer. Until they do, use a "
+    "model only if whoever answers for it accepts that this is open."
+)
 
 
 def test_a_reader_of_the_head_alone_knows_what_to_do():
@@ -79,12 +82,12 @@ def test_a_reader_of_the_head_alone_knows_what_to_do():
     assert steps(KEPT) == ["Nothing, until the model, its data or the limits change: then run it again."]
     assert steps(WAIVED) == ["Mend what is waived by 2027-03-01, when the first waiver ends."]
     no_approval, collect = steps(OPEN, KEPT)
-    assert no_approval == APPROVAL.format("b", "2 questions")
-    assert collect.startswith("For an answer, collect more samples. The one that needs the fewest: b: ")
+    assert no_approval == APPROVAL
+    assert collect.startswith("For an answer, collect more samples. What is nearest to a failure: b: ")
     assert "It needs about " in collect
-    hold, no_approval, _ = steps(PROVE)
+    hold, collect = steps(PROVE)
     assert hold == "Hold e, until the data show each limit kept: that is the burden of proof here."
-    assert no_approval == APPROVAL.format("e", "1 question")
+    assert collect.startswith("For an answer, collect more samples.")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_a_reader_of_the_head_alone_knows_what_to_do():
         ({"complete": False}, "Run it again: a run that did not come to its end answers nothing."),
         (
             {"failures": (FailureEvidence(test="t", text="why"),)},
-            "Mend what failed for another reason than a verdict; it is listed under Summary.",
+            "Mend first what failed for another reason than a verdict; it is listed under Summary.",
         ),
         ({"whole": False}, None),
         ({"exit_code": 3}, None),
