@@ -3,6 +3,7 @@
 Examples are drawn anew at a desk, and are the same ones on every CI run; timing never fails a test.
 """
 
+import importlib.util
 import os
 import socket
 from collections.abc import Callable
@@ -12,9 +13,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+collect_ignore = [] if importlib.util.find_spec("torch") else ["models", "studies", "benchmarks/test_vae_speed.py"]
+"""Tests of this repository's own models, which need all of `.[dev]`."""
+
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_report_header() -> list[str]:
+    """Say what is left out."""
+    return [f"no torch: tests of {', '.join(collect_ignore)} are left out"] if collect_ignore else []
 
 
 @pytest.fixture(autouse=True)

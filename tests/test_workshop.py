@@ -1,0 +1,68 @@
+"""What contributors are told to run exists: jobs, extras, hooks, workflows."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def libraries(extra):
+    """Return the names of all that an extra brings, those of the extras that it names too."""
+    found = set()
+    for line in EXTRAS[extra]:
+        if line.startswith("pytest-fairness["):
+            found |= set().union(*(libraries(name) for name in line[len("pytest-fairness[") : -1].split(",")))
+        else:
+            found.add(re.match(r"[A-Za-z0-9._-]+", line)[0])
+    return found
+
+
+def test_who_works_on_statistics_needs_no_torch_and_dev_is_all():
+    assert "torch" not in libraries("test") | libraries("lint")
+    assert "torch" in libraries("models") <= libraries("studies") <= libraries("dev")
+    assert libraries("test") | libraries("lint") <= libraries("dev")
+
+
+@pytest.mark.parametrize("workflow", sorted((ROOT / ".github" / "workflows").iterdir()), ids=lambda path: path.name)
+def test_workflows_are_workflows_and_run_what_there_is(workflow):
+    jobs = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
+    steps = [step for job in jobs.values() for step in job["steps"]]
+    assert all(("uses" in step) is not ("run" in step) for step in steps)
+    scripts = re.findall(r"bash (\S+)", "\n".join(step.get("run", "") for step in steps))
+    assert {".ci/run", ".ci/lowest"} <= set(scripts)
+    assert all((ROOT / script).is_file() for script in scripts)
+
+
+def test_the_matrix_is_what_the_package_declares():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]
+    declared = [name.rsplit(" ", 1)[1] for name in PROJECT["project"]["classifiers"] if "Python :: 3." in name]
+    assert jobs["run"]["strategy"]["matrix"]["python"] == declared
+    assert PROJECT["project"]["requires-python"] == f">={declared[0]}"
+    assert jobs["lowest"]["steps"][1]["with"]["python-version"] == declared[0]
+
+
+def test_hooks_are_the_tools_of_the_extra():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    tools = {hook["entry"].split()[0].replace("lint-imports", "import-linter") for hook in hooks}
+    assert tools == {"ruff", "typos", "import-linter", "mypy"} <= libraries("lint")
+
+
+def test_contributing_names_files_and_sessions_that_there_are():
+    linked = re.findall(r"\]\(([^)#]+)\)", CONTRIBUTING)
+    paths = [path for path in re.findall(r"`([a-z_./]+(?:\.py|/))`", CONTRIBUTING) if "/" in path]
+    shown = [ROOT / path for path in (*linked, *paths)]
+    assert all(path.exists() or (ROOT / "fairness_checks" / path.relative_to(ROOT)).exists() for path in shown)
+    modules = re.findall(r"python -m (benchmarks\.\w+)", CONTRIBUTING)
+    assert all((ROOT / f"{name.replace('.', '/')}.py").is_file() for name in modules)
+    sessions = re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(encoding="utf-8"), re.MULTILINE)
+    named = re.search(r"names every job: (.*?)\. \[", CONTRIBUTING, re.DOTALL)[1]
+    assert set(re.findall(r"`(\w+)`", named)) == set(sessions)
