@@ -140,6 +140,8 @@ def judge_measured(
     # size is the number configured.
     raw = [f.inference.p_violation if isinstance(f, Finding) and f.inference else 1.0 for f in findings]
     day = date.today() if today is None else today
+    own = [check.metric for check in checks if check.custom is not None]
+    waivers = [waiver.resolved(own) for waiver in waivers]
     answers: list[Answer] = []
     for check, finding, adjusted in zip(checks, findings, adjust(raw, settings.correction), strict=True):
         if isinstance(finding, Finding):

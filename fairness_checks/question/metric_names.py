@@ -63,6 +63,8 @@ _ELSEWHERE: Mapping[str, str] = MappingProxyType(
         "neg_mean_absolute_error": "mean_absolute_error",
         "neg_mean_squared_error": "mean_squared_error",
         "hit_rate": "true_positive_rate",
+        **dict.fromkeys(("area_under_roc", "area_under_the_roc_curve", "roc", "roc_curve"), "roc_auc"),
+        "equal_odds": "equalized_odds",
     }
 )
 """Names that are not taken, as they have the other sign, or another meaning elsewhere, too."""
@@ -86,7 +88,9 @@ _NEAREST: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType(
         **dict.fromkeys(("jaccard", "jaccard_score", "iou"), _OVERLAP),
         **dict.fromkeys(("false_discovery_rate", "fdr"), (("precision",), "which is 1 minus it")),
         **dict.fromkeys(("false_omission_rate", "for"), (("negative_predictive_value",), "which is 1 minus it")),
-        **dict.fromkeys(("error_rate", "misclassification_rate", "zero_one_loss", "hamming_loss"), _ERROR_RATE),
+        **dict.fromkeys(
+            ("error_rate", "mean_error_rate", "misclassification_rate", "zero_one_loss", "hamming_loss"), _ERROR_RATE
+        ),
         **dict.fromkeys(("average_precision", "average_precision_score", "pr_auc", "auprc", "auc_pr"), _RANKED),
         **dict.fromkeys(("matthews_corrcoef", "mcc", "cohen_kappa_score", "kappa"), _CHANCE),
         **dict.fromkeys(("informedness", "youden"), _YOUDEN),
@@ -117,15 +121,50 @@ _NEAREST: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType(
 )
 """Other quantities, by name: those that are nearest in meaning, and how they differ."""
 
+_SHORTENED: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("fn", "fnr"), "false negative"),
+        **dict.fromkeys(("fp", "fpr"), "false positive"),
+        **dict.fromkeys(("tn", "tnr"), "true negative"),
+        **dict.fromkeys(("tp", "tpr"), "true positive"),
+        **dict.fromkeys(("fd", "fdr"), "false discovery"),
+        "fo": "false omission",
+        "npv": "negative predictive",
+        "ppv": "positive predictive",
+        "auroc": "roc auc",
+        "rocauc": "roc auc",
+        "neg": "negative",
+        "pos": "positive",
+        "pred": "predictive",
+        "acc": "accuracy",
+        "bal": "balanced",
+        "calib": "calibration",
+        "sens": "sensitivity",
+        "spec": "specificity",
+        "prec": "precision",
+        "abs": "absolute",
+        "sq": "squared",
+        "err": "error",
+        "eq": "equalized",
+        "opp": "opportunity",
+        "dem": "demographic",
+        "stat": "statistical",
+    }
+)
+"""Words that are written short, and what they stand for."""
+
+_FILLING = frozenset({"rate", "rates", "score", "scores", "value", "values", "val", "loss", "metric"})
+"""Words that tell no two quantities of the same other words apart."""
+
 _ENDINGS: Mapping[str, LimitKind] = MappingProxyType(
     {
-        "_difference": "max_difference",
+        **dict.fromkeys(("_difference", "_diff", "_gap"), "max_difference"),
         "_ratio": "min_ratio",
         "_group_max": "max_value",
         "_group_min": "min_value",
     }
 )
-"""What Fairlearn adds to a metric's name, and the limit that says it here."""
+"""What Fairlearn and others add to a metric's name, and the limit that says it here."""
 
 
 def canonical(name: str, known: Collection[str]) -> str:
@@ -165,7 +204,7 @@ def metric_hint(name: str, known: Iterable[str]) -> str:
         return f"{other} (allowed: {', '.join(names)})"
     for ending, kind in _ENDINGS.items():
         stem = written.removesuffix(ending)
-        meant = stem if stem in names else ALIASES.get(stem)
+        meant = stem if stem in names else ALIASES.get(stem) or next(iter(_alike(stem, names)), None)
         if stem != written and meant in names:
             return f"did you mean {meant!r} with {kind}? (allowed: {', '.join(names)})"
     return listed(_meant(written, names), names)
@@ -180,6 +219,9 @@ def _not_here(written: str, names: list[str]) -> str | None:
     """Say what is nearest in meaning to a quantity that there is not; None of any other name."""
     stem = next((written.removesuffix(end) for end in _ENDINGS if written.endswith(end)), written)
     found = _NEAREST.get(written) or _NEAREST.get(stem)
+    if found is None and not _alike(written, names):
+        alike = [*_alike(written, _NEAREST), *_alike(stem, _NEAREST)]
+        found = _NEAREST.get(alike[0] if alike else _closest(written, names) or "")
     if found is None or not (there := [metric for metric in found[0] if metric in names]):
         return None
     return f"nearest in meaning: {' and '.join(there)}, {found[1]}"
@@ -189,15 +231,36 @@ def _meant(written: str, names: list[str]) -> str | None:
     """Return a name of the same quantity; one that only looks alike is another, such as f1_score and brier_score."""
     if (ours := ALIASES.get(written, _ELSEWHERE.get(written))) in names:
         return ours
+    called = {name: ours for name, ours in (ALIASES | _ELSEWHERE).items() if ours in names}
+    if alike := [*_alike(written, names), *_alike(written, called)]:
+        return alike[0] if alike[0] in (*names, *ALIASES) else called[alike[0]]
+    if (close := _closest(written, names)) is not None:
+        return close if close not in _NEAREST else None
     words = written.split("_")
-    for other in names:
-        parts = other.casefold().split("_")
-        if "".join(words) == "".join(parts):
-            return other
+    begun = [other for other in names if len(words) > 1 and other.casefold().split("_")[: len(words)] == words]
+    return begun[0] if len(begun) == 1 else None
+
+
+def _alike(written: str, names: Iterable[str]) -> list[str]:
+    """Return the names of the same words, however they are joined, shortened, ordered or filled up."""
+    joined, words = written.replace("_", ""), _telling(written)
+    words = [] if words == [written] else words  # one word alone, such as error, may be of any of them
+    return [n for n in names if joined == n.casefold().replace("_", "") or (words and words == _telling(n.casefold()))]
+
+
+def _telling(written: str) -> list[str]:
+    """Return the words, in full, that tell a quantity from others: fn_rate and fnrate are false and negative."""
+    full = (_SHORTENED.get(word, _SHORTENED.get(word.removesuffix("rate"), word)) for word in written.split("_"))
+    return sorted(word for word in " ".join(full).split() if word not in _FILLING)
+
+
+def _closest(written: str, names: list[str]) -> str | None:
+    """Return the name of which each word is that of another but for a letter, also of what there is not."""
+    words = written.split("_")
     close = [other for other in names if _same_words(words, other.casefold().split("_"))]
     close += [alias for alias, ours in ALIASES.items() if ours in names and _is_misspelt(written, alias)]
-    begun = [other for other in names if len(words) > 1 and other.casefold().split("_")[: len(words)] == words]
-    found = difflib.get_close_matches(written, close, n=1, cutoff=0.0) or (begun if len(begun) == 1 else [])
+    close += [other for other in _NEAREST if _is_misspelt(written, other)]
+    found = difflib.get_close_matches(written, close, n=1, cutoff=0.0)
     return found[0] if found else None
 
 

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import date
 
 import yaml
@@ -15,6 +15,8 @@ from fairness_checks.errors import ConfigurationError
 from fairness_checks.question.checks import Strata, Worsening
 from fairness_checks.question.gaps import Gap
 from fairness_checks.question.limits import LimitKind
+from fairness_checks.question.metric_names import canonical
+from fairness_checks.question.metrics import METRICS
 from fairness_checks.question.question import Question
 
 __all__ = ["Waiver", "find_waiver", "says_nothing", "waiver_entry", "waiver_yaml"]
@@ -42,7 +44,7 @@ class Waiver:
     """One accepted violation, which names a check; ConfigurationError if the reason or the approval is blank."""
 
     model: str
-    metric: str
+    metric: str  # its name, an alias, or that of a metric of the user's own
     by: tuple[str, ...]  # in any order, as `control_features`
     reason: str  # why the debt is accepted; reports show this and by whom
     approved_by: str
@@ -62,6 +64,11 @@ class Waiver:
                 raise ConfigurationError(f"{name}: {why}")
         if not self.by:
             raise ConfigurationError("by: a waiver names the sensitive features of the check that it waives")
+
+    def resolved(self, own: Collection[str]) -> Waiver:
+        """Return this with the metric's name of `METRICS`, however it is called; a metric of the user's own wins."""
+        metric = canonical(self.metric, {*METRICS, *own})
+        return self if metric == self.metric else replace(self, metric=metric)
 
     def covers(self, model: str, question: Question) -> bool:
         """Say whether this waiver, expired or not, names a check."""

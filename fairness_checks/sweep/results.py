@@ -9,8 +9,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from fairness_checks.errors import RecordError
+from fairness_checks.errors import ConfigurationError, RecordError
 from fairness_checks.plain import canonical_json
+from fairness_checks.question.metric_names import canonical, metric_hint
+from fairness_checks.question.metrics import METRICS
 from fairness_checks.records.parts import Strict
 from fairness_checks.stats.mismatch import comes_first
 from fairness_checks.sweep.plan import Task
@@ -124,7 +126,10 @@ class SweepResults(Strict):
 
     def values(self, metric: str, group: str, mix: str, feature_set: str) -> list[float | None]:
         """Return a metric of one group over the repeats; None where it is undefined or was not measured."""
-        return [r.groups[group].values.get(metric) for r in self.of(mix, feature_set)]
+        known = METRICS.keys() | {name for r in self.results for each in r.groups.values() for name in each.values}
+        if (name := canonical(metric, known)) not in known:
+            raise ConfigurationError(f"metric: {metric!r} is none of this sweep; {metric_hint(metric, known)}")
+        return [r.groups[group].values.get(name) for r in self.of(mix, feature_set)]
 
     def to_json(self) -> str:
         """Return everything but `trained` and `kept` as canonical JSON: the same text for the same numbers."""

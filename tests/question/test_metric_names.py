@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import fairlearn.metrics
 import numpy as np
@@ -11,13 +12,20 @@ import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairness_checks import Predictions
+from fairness_checks import Predictions, fairness_metric
+from fairness_checks.cli.explain import explanation
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.judge.auditing import audit
+from fairness_checks.judge.verdict import judge_model
+from fairness_checks.planning.detectable import plan_detectable
 from fairness_checks.planning.sample_size import plan_sample_size
-from fairness_checks.question.checks import Check
+from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metric_names import ALIASES, alias_limit_problem, canonical, metric_hint
 from fairness_checks.question.metrics import METRICS
+from fairness_checks.question.own_metrics import registered
+from fairness_checks.question.waivers import Waiver
+from fairness_checks.sweep.results import GroupResult, RepeatResult, SweepResults
+from fairness_checks.testing import check_metric
 
 CLINIC = {
     "Sensitivity": "true_positive_rate",
@@ -51,6 +59,24 @@ MEANT = {
     "specifity": "specificity",
     "fall-out": "false_positive_rate",
     "cross entropy": "log_loss",
+    "fnrate": "false_negative_rate",
+    "fnr_rate": "false_negative_rate",
+    "FN rate": "false_negative_rate",
+    "tp_rate": "true_positive_rate",
+    "false_neg_rate": "false_negative_rate",
+    "neg_pred_value": "negative_predictive_value",
+    "ppv_rate": "positive_predictive_value",
+    "bal_acc": "balanced_accuracy",
+    "AUC-ROC": "roc_auc",
+    "rocauc": "roc_auc",
+    "auc_score": "auc",
+    "sens": "sensitivity",
+    "missrate": "miss_rate",
+    "accuracy_rate": "accuracy",
+    "mean_sq_err": "mean_squared_error",
+    "error_mean": "mean_error",
+    "eq_odds": "equalized_odds",
+    "dem_parity": "demographic_parity",
 }
 NEAREST = {
     "false_discovery_rate": "nearest in meaning: precision, which is 1 minus it",
@@ -60,6 +86,10 @@ NEAREST = {
     "Average precision": "nearest in meaning: roc_auc, which, unlike it, does not depend on prevalence",
     "average_odds_difference": "nearest in meaning: equalized_odds, the larger of the two disparities",
     "Disparate impact": "nearest in meaning: selection_rate, of which it is the ratio: write selection_rate with",
+    "fdrate": "nearest in meaning: precision, which is 1 minus it",
+    "false_discovry_rate": "nearest in meaning: precision, which is 1 minus it",
+    "f1_scre": "nearest in meaning: precision and true_positive_rate, of which it is the harmonic mean: check both",
+    "mean_error_rate": "nearest in meaning: accuracy, which is 1 minus it",
     "rmse": "nearest in meaning: mean_squared_error, which is its square",
 }
 # Every metric of scikit-learn and Fairlearn that takes labels, decisions, scores or errors, and what ours says of it:
@@ -244,6 +274,8 @@ def test_what_a_hint_says_of_two_quantities_is_so():
 
 def test_a_name_that_holds_a_limit_too_is_taken_apart():
     assert metric_hint("demographic_parity_ratio", METRICS).startswith("did you mean 'selection_rate' with min_ratio?")
+    assert metric_hint("fnr_gap", METRICS).startswith("did you mean 'false_negative_rate' with max_difference?")
+    assert metric_hint("false_neg_ratio", METRICS).startswith("did you mean 'false_negative_rate' with min_ratio?")
     assert metric_hint("log_loss_group_max", METRICS).startswith("did you mean 'log_loss' with max_value?")
 
 
@@ -267,6 +299,26 @@ def test_names_of_scikit_learn_and_fairlearn_lead_to_their_own_meaning_or_nowher
         assert first.group(1) == ELSEWHERE[name]
 
 
+OPPOSITES = ("true false", "positive negative", "sensitivity specificity", "tp tn", "fn fp", "discovery omission")
+
+
+@given(st.sampled_from(sorted({*METRICS, *ALIASES})), st.data())
+def test_a_name_with_a_word_turned_round_is_never_taken_for_what_it_was(name, data):
+    turned = [(one, two) for pair in OPPOSITES for one, two in ((pair.split()), pair.split()[::-1]) if one in name]
+    if not turned:
+        return
+    one, two = data.draw(st.sampled_from(turned))
+    other = name.replace(one, two)
+    hint = metric_hint(f"{other}_score", METRICS).partition(" (allowed")[0]
+    assert f"'{name}'" not in hint
+    assert f"'{canonical(name, METRICS)}'" not in hint
+
+
+@pytest.mark.parametrize("word", ["rate", "score", "error", "false", "positive", "mean", "loss", "value"])
+def test_one_word_of_many_names_suggests_none(word):
+    assert metric_hint(word, METRICS).startswith("allowed: ")
+
+
 def test_only_what_is_allowed_is_suggested():
     assert metric_hint("fnr", ["accuracy"]) == "allowed: accuracy"
     assert metric_hint("f1_score", ["accuracy"]) == "allowed: accuracy"
@@ -288,9 +340,61 @@ def test_the_case_of_a_name_does_not_matter(name, written):
     assert canonical(written(name), METRICS) == ALIASES[name]
 
 
-def test_audit_and_plans_take_them():
-    two = Predictions([1] * 80, [0, 1] * 40, sensitive_features={"sex": ["f"] * 40 + ["m"] * 40})
-    record = audit(two, metric="Sensitivity", by="sex", max_difference=0.3)
-    assert record.metric == "true_positive_rate"
-    given = {"first_value": 0.2, "second_value": 0.1, "max_difference": 0.05}
-    assert plan_sample_size(metric="FNR", **given) == plan_sample_size(metric="false_negative_rate", **given)
+def two_groups():
+    return Predictions([1] * 80, [0, 1] * 40, sensitive_features={"sex": ["f"] * 40 + ["m"] * 40})
+
+
+def waived(metric, *checks):
+    """Return the metrics of the checks that a waiver of a name would cover, by their own names."""
+    mine = Waiver(model="m", metric=metric, by=("sex",), reason="known", approved_by="A", expires=date(2099, 1, 1))
+    answers = judge_model("m", two_groups(), checks, Settings(), [mine], date(2098, 12, 1))
+    return [record.metric for record in answers if record.verdict == "waived"]
+
+
+def swept(metric):
+    group = GroupResult(train=1, real=1, test=1, counts=None, values={"false_negative_rate": 0.25})
+    result = RepeatResult(mix="as_is", feature_set="all", repeat=0, groups={"f": group})
+    results = SweepResults(model="m", by="sex", groups={"f": 1}, repeated_rows=0, results=(result,))
+    return results.values(metric, "f", "as_is", "all")
+
+
+GIVEN = {"first_value": 0.2, "second_value": 0.1, "max_difference": 0.05}
+SIZES = {"first": 500, "second_value": 0.1, "max_difference": 0.05}
+FAILS = ("max_value", 0.1)
+ENTRIES = {
+    "audit": lambda name: audit(two_groups(), metric=name, by="sex", max_difference=0.3),
+    "Check": lambda name: Check(name, ("sex",), "max_difference", 0.3),
+    "Waiver": lambda name: waived(name, Check("false_negative_rate", ("sex",), *FAILS)),
+    "plan_sample_size": lambda name: plan_sample_size(metric=name, **GIVEN),
+    "plan_detectable": lambda name: plan_detectable(metric=name, **SIZES),
+    "check_metric": lambda name: check_metric(name, examples=1),
+    "explain": explanation,
+    "SweepResults.values": swept,
+}
+"""Every function of Python that is given a metric's name."""
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("name", ["FNR", "miss rate"])
+def test_python_takes_the_names_that_the_file_of_limits_takes(entry, name):
+    assert ENTRIES[entry](name) == ENTRIES[entry]("false_negative_rate")
+
+
+def test_a_waiver_by_an_alias_is_one():
+    assert waived("FNR", Check("false_negative_rate", ("sex",), *FAILS)) == ["false_negative_rate"]
+
+
+@pytest.mark.parametrize("name", ["FNR", "recall"])
+def test_a_metric_of_ones_own_wins_over_the_alias(name):
+    own = fairness_metric(name=name, kind="proportion")(lambda predictions: predictions.y_true)
+    ours = Check(canonical(name, METRICS), ("sex",), *FAILS)
+    mine = Check(name, ("sex",), *FAILS, custom=registered(own))
+    assert audit(two_groups(), metric=own, by="sex", max_value=0.5).metric == name
+    assert waived(name, mine, ours) == [name]
+    assert waived(canonical(name, METRICS), mine, ours) == [canonical(name, METRICS)]
+
+
+def test_a_sweep_has_no_values_of_what_is_no_metric():
+    assert swept("accuracy") == [None]
+    with pytest.raises(ConfigurationError, match="'fnrate' is none of this sweep; did you mean 'false_negative_rate'"):
+        swept("fnrate")
