@@ -231,7 +231,7 @@ def _meant(written: str, names: list[str]) -> str | None:
     """Return a name of the same quantity; one that only looks alike is another, such as f1_score and brier_score."""
     if (ours := ALIASES.get(written, _ELSEWHERE.get(written))) in names:
         return ours
-    called = {name: ours for name, ours in (ALIASES | _ELSEWHERE).items() if ours in names}
+    called = {name: ours for name, ours in {**ALIASES, **_ELSEWHERE}.items() if ours in names}
     if alike := [*_alike(written, names), *_alike(written, called)]:
         return alike[0] if alike[0] in (*names, *ALIASES) else called[alike[0]]
     if (close := _closest(written, names)) is not None:
