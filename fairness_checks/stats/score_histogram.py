@@ -2,14 +2,15 @@
 
 # A cell counts the samples of one group whose scores lie between the lowest and the highest of them. Bin b of 65,536
 # holds the scores with floor(score * 65536) = b, and the last one the score 1 as well; the factor is a power of two,
-# so that a database finds the same bins as NumPy. Cells lie within a bin, and a bin may have several where it was
-# counted more finely; those of distinct scores are exact.
+# so that a database finds the same bins as NumPy. A cell is a bin, a part of one that was counted more finely, or
+# several, where single samples must not be seen. Cells of several parts of the rows may overlap.
 #
-# Pairs of a positive and a negative in one cell count half, as ties do. Where a cell's scores are not all equal each
-# of its pairs is off by half at most, so that the area is off by half of such pairs' share, the ambiguity. A
-# structural component of DeLong's (Biometrics 44 (1988) 837, doi:10.2307/2531595) is off by half of the other class's
-# share in the cell; as standard deviations obey the triangle inequality, that of the rows exceeds the one found by the
-# root mean square of these at most. So areas come with a bound on both sides, and with the largest variances.
+# Of a positive and a negative in cells that overlap nobody knows which score is higher, unless all of both cells are
+# equal: such pairs count half, as ties do, and each is off by half at most, so that the area is off by half of such
+# pairs' share, the ambiguity. A structural component of DeLong's (Biometrics 44 (1988) 837, doi:10.2307/2531595) is
+# off by half of the share of the other class that is not ordered; as standard deviations obey the triangle
+# inequality, that of the rows exceeds the one found by the root mean square of these at most. So areas come with a
+# bound on both sides, and with the largest variances.
 
 from __future__ import annotations
 
@@ -51,9 +52,9 @@ class ScoreHistogram:
     """Scores of G groups, counted in C cells; those of disjoint rows are added by ``+``, in any order."""
 
     groups: int  # G
-    group: Integers  # (C,), from 0; cells are sorted by group, then by score, and do not overlap
-    low: Array  # (C,), lowest score of the cell; the lower edge of its bin where that is not known
-    high: Array  # (C,), highest score; the upper edge of its bin where that is not known
+    group: Integers  # (C,), from 0; cells are sorted by group, then by score; no two are the same
+    low: Array  # (C,), lowest score of the cell; the lowest of its bin where that is not known
+    high: Array  # (C,), highest score; the highest of its bin where that is not known
     positives: Integers  # (C,)
     negatives: Integers  # (C,)
 
@@ -75,8 +76,8 @@ class ScoreHistogram:
         groups : int
             Number of groups.
         group, bins, positives, negatives : array_like of int, shape (C,)
-            Group from 0, bin from 0 to 65,535 as `score_bins` has it, and counts. Several rows of one bin are added
-            where their scores overlap.
+            Group from 0, bin from 0 to 65,535 as `score_bins` has it, and counts. Rows of one bin
+            whose scores are the same are added.
         low, high : array_like of float, shape (C,), optional
             Lowest and highest score of each row. Where they are equal, the row's pairs are true ties; without them
             each pair within a bin is ambiguous.
@@ -88,7 +89,7 @@ class ScoreHistogram:
         """
         at, some = (np.asarray(values, dtype=np.int64) for values in (group, bins))
         counts = [np.asarray(values, dtype=np.int64) for values in (positives, negatives)]
-        start, end = some / BINS, (some + 1) / BINS
+        start, end = some / BINS, np.where(some == BINS - 1, 1.0, np.nextafter((some + 1) / BINS, 0.0))
         lowest = start if low is None else np.asarray(low, dtype=np.float64)
         highest = end if high is None else np.asarray(high, dtype=np.float64)
         same_length(group=at, bins=some, positives=counts[0], negatives=counts[1], low=lowest, high=highest)
@@ -127,27 +128,27 @@ class ScoreHistogram:
         parts = zip(_columns(self), _columns(other), strict=True)
         return _joined(self.groups, *(np.concatenate(both) for both in parts))
 
-    def ambiguous(self) -> npt.NDArray[np.bool_]:
-        """Say in which cells the order of a positive and a negative is not known, shape (C,)."""
-        return (self.low < self.high) & (self.positives > 0) & (self.negatives > 0)
+    def unordered(self) -> tuple[Array, Array]:
+        """Return, for each cell, the negatives and the positives of its group that are not ordered with it; (C,)."""
+        return self._places(self.negatives)[1], self._places(self.positives)[1]
 
     def statistics(self) -> RankingStatistics:
         """Return areas, variances and ambiguity; see `fairness_checks.stats.ranking`."""
-        m, n = (self._sums(values) for values in (self.positives, self.negatives))
+        (positives, negatives), none = self.counts(), np.zeros(self.groups, dtype=np.int64)
+        m, n = positives.astype(np.float64), negatives.astype(np.float64)
         p, q = self.positives.astype(np.float64), self.negatives.astype(np.float64)
-        mine, others = m[self.group], n[self.group]  # both positive in the cells that count below
-        lower, higher = self._before(self.negatives) + q / 2.0, mine - self._before(self.positives) - p / 2.0
-        unclear = self.ambiguous()
+        lower, unclear = self._places(self.negatives)
+        above, other_unclear = self._places(self.positives)
+        higher = m[self.group] - above
         with np.errstate(divide="ignore", invalid="ignore"):
             auc = np.where((m > 0) & (n > 0), self._sums(p * lower) / (m * n), np.nan)
-            ambiguity = np.where(np.isnan(auc), 0.0, self._sums(np.where(unclear, p * q, 0.0)) / (2.0 * m * n))
+            ambiguity = np.where(np.isnan(auc), 0.0, self._sums(p * unclear) / (2.0 * m * n))
             of_class: list[Array] = []
-            for count, size, place, other, total in ((p, m, lower, q, others), (q, n, higher, p, mine)):
+            for count, size, place, other, in_doubt in ((p, m, lower, n, unclear), (q, n, higher, m, other_unclear)):
+                total = other[self.group]
                 spread = np.sqrt(self._sums(count * (place / total - auc[self.group]) ** 2) / (size - 1.0))
-                unknown = np.where(unclear, count * (other / (2.0 * total)) ** 2, 0.0)
-                spread = spread + np.sqrt(self._sums(unknown) / (size - 1.0))
+                spread += np.sqrt(self._sums(count * (in_doubt / (2.0 * total)) ** 2) / (size - 1.0))
                 of_class.append(np.where(~np.isnan(auc) & (size > 1), spread**2, np.nan))
-        (positives, negatives), none = self.counts(), np.zeros(self.groups, dtype=np.int64)
         return RankingStatistics(
             auc,
             positives,
@@ -158,7 +159,7 @@ class ScoreHistogram:
             none,
             positives,
             negatives,
-            ambiguity=ambiguity if unclear.any() else None,
+            ambiguity=ambiguity if (ambiguity > 0.0).any() else None,
         )
 
     def too_coarse(self, share: float = FINE_ENOUGH) -> npt.NDArray[np.bool_]:
@@ -172,9 +173,11 @@ class ScoreHistogram:
         if found.ambiguity is None:
             return wanted
         allowed = share * np.sqrt(auc_estimates(found).variance)
+        negatives, positives = self.unordered()
+        of_cell = self.positives * negatives + self.negatives * positives
         for group in np.flatnonzero(found.ambiguity > allowed).tolist():
-            mine = np.flatnonzero((self.group == group) & self.ambiguous())
-            pairs = self.positives[mine].astype(np.float64) * self.negatives[mine]
+            mine = np.flatnonzero((self.group == group) & (of_cell > 0.0))
+            pairs = of_cell[mine]
             order = np.argsort(-pairs, kind="stable")
             left = pairs.sum() - np.cumsum(pairs[order])
             enough = found.ambiguity[group] * left / pairs.sum() <= allowed[group] / 2.0
@@ -204,15 +207,42 @@ class ScoreHistogram:
         both = zip(_columns(self), _columns(finer), strict=True)
         return _joined(self.groups, *(np.concatenate([a[~mine], b[theirs]]) for a, b in both))
 
+    def without_small_cells(self, below: int) -> ScoreHistogram:
+        """Return whole bins, joined with their neighbours until none has fewer than `below` of a class that it has."""
+        # A group that has fewer of a class stays in one cell. Scores are those of the bins: none is a sample's own.
+        key = self.group * BINS + self.bins
+        first = np.flatnonzero(np.diff(key, prepend=-1))
+        group, bins = self.group[first], self.bins[first]
+        last = np.maximum.reduceat(score_bins(self.high), first) if len(first) else bins
+        counts = [np.add.reduceat(each, first) if len(first) else each for each in (self.positives, self.negatives)]
+        rows = zip(*(each.tolist() for each in (group, bins, last, *counts)), strict=True)
+        whole = _without_small([list(row) for row in rows], below)
+        at, start, end_, p, q = np.array(whole, dtype=np.int64).reshape(-1, 5).T
+        low, high = start / BINS, np.where(end_ == BINS - 1, 1.0, np.nextafter((end_ + 1) / BINS, 0.0))
+        return ScoreHistogram(self.groups, at, low, high, p, q)
+
     def _sums(self, values: npt.NDArray[Any]) -> Array:
         """Sum values of cells by group, shape (G,); exact for counts up to 2^53."""
         return np.asarray(np.bincount(self.group, weights=values, minlength=self.groups), dtype=np.float64)
 
-    def _before(self, counts: Integers) -> Array:
-        """Count what lies below each cell in its group, shape (C,)."""
-        upto = np.cumsum(counts)
-        first = np.searchsorted(self.group, np.arange(self.groups))
-        return np.asarray(upto - counts - np.append(0, upto)[first][self.group], dtype=np.float64)
+    def _places(self, counts: Integers) -> tuple[Array, Array]:
+        """Return how many each cell exceeds in its group, those not ordered and ties half, and how many are not."""
+        # Shapes (C,). Scores are compared by their ranks among all, groups one after another.
+        if not len(self.group):
+            return np.zeros(0), np.zeros(0)
+        values, ranks = np.unique(np.concatenate([self.low, self.high]), return_inverse=True)
+        low, high = self.group * len(values) + ranks.reshape(2, -1)
+        total = self._sums(counts)
+        before = (np.cumsum(total) - total)[self.group]  # of earlier groups
+        ends = np.argsort(high, kind="stable")
+        ended, started = np.append(0, np.cumsum(counts[ends])), np.append(0, np.cumsum(counts))  # sorted by low
+        below = ended[np.searchsorted(high[ends], low, side="left")] - before
+        upto = started[np.searchsorted(low, high, side="right")] - before  # all but those that start above
+        touching = upto - below
+        points = np.flatnonzero(low == high)  # equal scores are ties: those of a cell of one score, which is one cell
+        unclear = touching.copy()
+        unclear[points] -= counts[points]
+        return below + touching / 2.0, unclear
 
 
 def score_histogram(
@@ -235,6 +265,27 @@ def score_histogram(
     return ScoreHistogram(groups, group[order][starts], low, high, positives, sizes - positives)
 
 
+def _without_small(cells: Sequence[list[int]], below: int) -> list[list[int]]:
+    """Join neighbours of one group until none has a small count; group, first bin, last bin, positives, negatives."""
+
+    def shown(cell: Sequence[int]) -> bool:
+        return all(count == 0 or count >= below for count in cell[3:])
+
+    def join(cell: list[int], more: Sequence[int]) -> None:
+        cell[2:] = [max(cell[2], more[2]), cell[3] + more[3], cell[4] + more[4]]
+
+    found: list[list[int]] = []
+    for cell in [*cells, [-1, 0, 0, 0, 0]]:
+        same_group = bool(found) and found[-1][0] == cell[0]
+        if same_group and (found[-1][2] >= cell[1] or not shown(found[-1])):
+            join(found[-1], cell)
+            continue
+        while not same_group and len(found) > 1 and found[-2][0] == found[-1][0] and not shown(found[-1]):
+            join(found[-2], found.pop())  # what is left over at the end of a group
+        found.append(cell)
+    return found[:-1]
+
+
 def _columns(histogram: ScoreHistogram) -> tuple[npt.NDArray[Any], ...]:
     return histogram.group, histogram.low, histogram.high, histogram.positives, histogram.negatives
 
@@ -242,16 +293,13 @@ def _columns(histogram: ScoreHistogram) -> tuple[npt.NDArray[Any], ...]:
 def _joined(
     groups: int, group: Integers, low: Array, high: Array, positives: Integers, negatives: Integers
 ) -> ScoreHistogram:
-    """Return cells in order, those of one bin joined whose scores overlap; cells without samples are left out."""
+    """Return cells in order, each once; those without samples are left out."""
     there = positives + negatives > 0
     order = np.flatnonzero(there)[np.lexsort((high[there], low[there], group[there]))]
     group, low, high, positives, negatives = group[order], low[order], high[order], positives[order], negatives[order]
     if not len(group):
         return ScoreHistogram(groups, group, low, high, positives, negatives)
-    key = group * BINS + score_bins(low)
-    # A cell overlaps one before it where it starts no later than the highest score so far, by ranks among all scores.
-    values, ranks = np.unique(np.concatenate([low, high]), return_inverse=True)
-    start, end = group * len(values) + ranks.reshape(2, -1)
-    first = np.flatnonzero(np.append(True, (key[1:] != key[:-1]) | (start[1:] > np.maximum.accumulate(end)[:-1])))
+    other = (group[1:] != group[:-1]) | (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+    first = np.flatnonzero(np.append(True, other))
     sums = (np.add.reduceat(counts, first) for counts in (positives, negatives))
-    return ScoreHistogram(groups, group[first], low[first], np.maximum.reduceat(high, first), *sums)
+    return ScoreHistogram(groups, group[first], low[first], high[first], *sums)

@@ -61,12 +61,6 @@ def coarse(histogram):
     return ScoreHistogram.of_bins(histogram.groups, *columns)
 
 
-def merged_cells(rng, codes, labels, scores, groups, most=9):
-    """Histograms of the rows in parts."""
-    part = rng.integers(0, most, len(codes))
-    return [score_histogram(codes[part == k], groups, labels[part == k], scores[part == k]) for k in range(most)]
-
-
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
 @pytest.mark.parametrize("known", [True, False], ids=["scores known", "bins alone"])
 def test_areas_and_variances_bound_those_of_the_rows(shape, known):
@@ -158,6 +152,28 @@ def test_a_bin_holds_its_lower_edge_and_the_last_one_the_score_of_one(score):
 def test_scores_that_are_no_probabilities_are_refused(score):
     with pytest.raises(ValueError, match="scores"):
         score_bins([0.5, score])
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+@pytest.mark.parametrize("below", [1, 10, 700, 10_000])
+def test_no_small_cell_is_shown_and_the_bound_still_holds(shape, below):
+    codes, labels, scores = rows(shape)
+    exact = auc_by_group(codes, 3, labels, scores)
+    shown = score_histogram(codes, 3, labels, scores).without_small_cells(below)
+    for count, total in zip((shown.positives, shown.negatives), shown.counts(), strict=True):
+        assert ((count == 0) | (count >= np.minimum(below, total[shown.group]))).all()
+    assert (np.rint(shown.low * BINS) == shown.low * BINS).all()
+    again = [score_histogram(*part).without_small_cells(below) for part in in_parts(codes, labels, scores)]
+    for found in (shown.statistics(), sum(again[1:], again[0]).statistics()):
+        doubt = np.zeros(3) if found.ambiguity is None else found.ambiguity
+        assert (np.abs(found.auc - exact.auc) <= doubt + 1e-12).all()
+        assert (found.s10 >= exact.s10 - 1e-12).all()
+        assert (found.s01 >= exact.s01 - 1e-12).all()
+
+
+def in_parts(codes, labels, scores, parts=4):
+    part = np.random.default_rng(1).integers(0, parts, len(codes))
+    return [(codes[part == k], 3, labels[part == k], scores[part == k]) for k in range(parts)]
 
 
 cells = st.lists(
