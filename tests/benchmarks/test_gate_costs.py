@@ -54,5 +54,5 @@ def test_the_naive_loop_is_the_users_own_code():
 
 
 def test_a_command_that_fails_shows_what_it_wrote(tmp_path):
-    with pytest.raises(SystemExit, match="(?s)exit code 4.*no such thing"):
+    with pytest.raises(SystemExit, match=r"(?s)exit code 4.*no such thing"):
         gate.cost_of([sys.executable, "-c", "print('no such thing'); raise SystemExit(4)"], tmp_path)
