@@ -14,9 +14,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from fairness_checks.findings.finding import find
-from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.predictions import LazyPredictions, Predictions
 from fairness_checks.kinds.group_statistics import GroupStatistics
-from fairness_checks.question.checks import Check, Settings
+from fairness_checks.question.checks import Check, Missing, Settings
 from fairness_checks.stats.inference import Inference
 
 __all__ = ["CHANCE", "SKILLS", "chance_note", "chance_notes"]
@@ -35,13 +35,16 @@ def chance_notes(predictions: Predictions, settings: Settings, *, folds: int | N
     # Area and balanced accuracy, cluster-robust, where their intervals at 1 - alpha end below 0.5: of models without
     # any skill at most alpha are noted. Of more than 50,000 samples that many are drawn. `folds` where they are out
     # of fold.
-    if predictions.y_true is None or predictions.y_pred is None:
+    if isinstance(predictions, LazyPredictions):
+        asked = list(_in_engine(predictions))
+    elif predictions.y_true is None or predictions.y_pred is None:
         return ()
-    drawn = _drawn(predictions)
+    else:
+        predictions = _drawn(predictions)
+        asked = [name for name in SKILLS if name != "roc_auc" or predictions.y_score is not None]
     level = dataclasses.replace(settings, alpha=settings.alpha / len(SKILLS) / (1 if folds is None else 2))
-    asked = [name for name in SKILLS if name != "roc_auc" or drawn.y_score is not None]
     widened = 1.0 if folds is None else math.sqrt(1.0 + folds / (folds - 1.0))
-    answers = {name: _below_chance(drawn, name, level, widened) for name in asked}
+    answers = {name: _below_chance(predictions, name, level, widened) for name in asked}
     found = {name: answer for name, answer in answers.items() if answer is not None}
     if not found:
         return ()
@@ -55,6 +58,19 @@ def chance_note(subject: str, found: Mapping[str, Inference], blame: str) -> str
     verbs = " and ".join(SKILLS[name][0] for name in found)
     values = ", ".join(f"{SKILLS[name][1]} {f.estimate:.3f} [{f.low:.3f}, {f.high:.3f}]" for name, f in found.items())
     return f"{subject} {verbs} worse than chance: {values}; {blame}"
+
+
+def _in_engine(predictions: LazyPredictions) -> tuple[str, ...]:
+    """Return the metrics that the counts say; areas would cost a query of their own."""
+    given = predictions.engine.given
+    return ("balanced_accuracy",) if {"y_true", "y_pred"} <= given and "cluster" not in given else ()
+
+
+def _together(predictions: LazyPredictions, check: Check) -> GroupStatistics:
+    """Return the counts of all samples in one group."""
+    some = next(iter(predictions.sensitive_features))
+    by_group = GroupStatistics.from_predictions(predictions, [some], Missing("group", ()))
+    return GroupStatistics(check.by, (("all",),), by_group.counts.sum(axis=0, keepdims=True))
 
 
 def _drawn(predictions: Predictions) -> Predictions:
@@ -73,7 +89,10 @@ def _drawn(predictions: Predictions) -> Predictions:
 def _below_chance(predictions: Predictions, metric: str, settings: Settings, widened: float) -> Inference | None:
     """Return the metric of all samples, its interval widened, if it is below chance, else nothing."""
     check = Check(metric, ("all",), "min_value", CHANCE)
-    statistics = GroupStatistics.from_predictions(predictions, check.by, metrics=[check.definition])
+    if isinstance(predictions, LazyPredictions):
+        statistics = _together(predictions, check)
+    else:
+        statistics = GroupStatistics.from_predictions(predictions, check.by, metrics=[check.definition])
     if statistics.one_cluster_each:  # of which nothing can be said, and the checks say so
         return None
     found = find(statistics, check, settings).inference

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.predictions import LazyPredictions, Predictions
 from fairness_checks.inputs.sensitive import SensitiveFeature, how_to_cut
 
 __all__ = ["doubts"]
@@ -21,12 +21,19 @@ _MANY = 20  # numbers: fewer may be stages, sites or years
 def doubts(predictions: Predictions) -> tuple[str, ...]:
     """Return what a reader should look at before believing any verdict."""
     found = (
-        _by_position(predictions),
-        _one_decision(predictions),
-        _multiplied(predictions),
+        *(_of_cells(predictions) if isinstance(predictions, LazyPredictions) else _of_rows(predictions)),
         *map(_uncut, predictions.sensitive_features.values()),
     )
     return tuple(note for note in found if note is not None)
+
+
+def _of_rows(predictions: Predictions) -> tuple[str | None, ...]:
+    return (_by_position(predictions), _one_decision(predictions), _multiplied(predictions))
+
+
+def _of_cells(predictions: LazyPredictions) -> tuple[str | None, ...]:
+    """Look at what there is of rows in an engine: no order, and no single row."""
+    return (_one_decision(predictions.cells),)
 
 
 def _by_position(predictions: Predictions) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -11,7 +12,17 @@ from narwhals.exceptions import DuplicateError
 
 from fairness_checks.errors import InvalidPredictions, did_you_mean
 
-__all__ = ["is_lazy", "library_name", "read_columns", "refuse_arrays"]
+__all__ = [
+    "answering",
+    "is_lazy",
+    "library_name",
+    "open_frame",
+    "read_columns",
+    "read_few",
+    "refuse_arrays",
+    "refuse_names",
+    "refuse_patterns",
+]
 
 _LAZY_LIBRARIES = frozenset({"dask", "dask_expr", "duckdb", "ibis", "pyspark", "sqlframe"})
 """Libraries of which not only whole frames are lazy: a column of Dask or Ibis is computed by itself, too."""
@@ -36,13 +47,13 @@ def library_name(values: Any) -> str:
     return kind.__name__ if library == "builtins" else f"{library}.{kind.__name__}"
 
 
-def read_columns(frame: Any, roles: Mapping[str, Any]) -> dict[Any, nw.Series[Any]]:
-    """Collect the columns that are named, once and together, of a frame that narwhals reads, eager or lazy."""
-    refuse_arrays(roles)
+def open_frame(frame: Any) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
+    """Return a frame as narwhals has it; refuse what is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # which of narwhals' parts will read Dask is not our user's
-            native = nw.from_native(frame)
+            opened: nw.DataFrame[Any] | nw.LazyFrame[Any] = nw.from_native(frame)
+            return opened
     except DuplicateError as error:
         said = " ".join(str(error).split())
         raise InvalidPredictions(f"frame: a column is there twice; rename one ({said})") from error
@@ -51,21 +62,53 @@ def read_columns(frame: Any, roles: Mapping[str, Any]) -> dict[Any, nw.Series[An
             f"frame: {library_name(frame)} is no frame that narwhals reads (pandas, polars, pyarrow, DuckDB, ...); "
             "give the table, or a query such as con.sql(...), not a connection, a path or a dict"
         ) from error
+
+
+@contextmanager
+def answering(source: str) -> Iterator[None]:
+    """Turn whatever a library raises while it computes rows into one error that names what it computes."""
     try:
-        _refuse_names(roles, native.columns, frame)
-        chosen = native.select(nw.col(*dict.fromkeys(roles.values())))
-        table = chosen.collect() if isinstance(chosen, nw.LazyFrame) else chosen
-        if patterns := [name for name in roles.values() if name not in table.columns]:  # Polars', such as "^p.*$"
-            raise InvalidPredictions(f"frame: {library_name(frame)} reads {patterns[0]!r} as a pattern; rename it")
-        return {name: table.get_column(name) for name in table.columns}
+        yield
     except InvalidPredictions:
         raise
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # how Polars' Rust gives up
             raise
         raise InvalidPredictions(
-            f"frame: {library_name(frame)} failed while it was collected: {type(error).__name__}: {_cause(error)}"
+            f"{source} failed while it was collected: {type(error).__name__}: {_cause(error)}"
         ) from error
+
+
+def read_columns(frame: Any, roles: Mapping[str, Any]) -> dict[Any, nw.Series[Any]]:
+    """Collect the columns that are named, once and together, of a frame that narwhals reads, eager or lazy."""
+    return _read(frame, roles, None) or {}
+
+
+def read_few(frame: Any, roles: Mapping[str, Any], most: int) -> dict[Any, nw.Series[Any]] | None:
+    """Collect them as `read_columns` does; None of a lazy frame with more rows, of which no more are computed."""
+    return _read(frame, roles, most)
+
+
+def _read(frame: Any, roles: Mapping[str, Any], most: int | None) -> dict[Any, nw.Series[Any]] | None:
+    refuse_arrays(roles)
+    native = open_frame(frame)
+    with answering(f"frame: {library_name(frame)}"):
+        refuse_names(roles, native.columns, frame)
+        chosen = native.select(nw.col(*dict.fromkeys(roles.values())))
+        if isinstance(chosen, nw.LazyFrame):
+            table = (chosen if most is None else chosen.head(most + 1)).collect()
+        else:
+            table = chosen
+        refuse_patterns(roles, table.columns, frame)
+        if most is not None and isinstance(chosen, nw.LazyFrame) and len(table) > most:
+            return None
+        return {name: table.get_column(name) for name in table.columns}
+
+
+def refuse_patterns(roles: Mapping[str, Any], columns: Iterable[Any], frame: Any) -> None:
+    """Refuse names that were read as patterns, as Polars does "^p.*$"."""
+    if patterns := [name for name in roles.values() if name not in columns]:
+        raise InvalidPredictions(f"frame: {library_name(frame)} reads {patterns[0]!r} as a pattern; rename it")
 
 
 def refuse_arrays(roles: Mapping[str, Any]) -> None:
@@ -77,7 +120,7 @@ def refuse_arrays(roles: Mapping[str, Any]) -> None:
             )
 
 
-def _refuse_names(roles: Mapping[str, Any], columns: list[Any], frame: Any) -> None:
+def refuse_names(roles: Mapping[str, Any], columns: list[Any], frame: Any) -> None:
     """Refuse names of no column, all at once, and of several."""
     absent = [(role, name) for role, name in roles.items() if name not in columns]
     if absent:

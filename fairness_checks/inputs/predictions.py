@@ -16,12 +16,13 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_y
 from fairness_checks.inputs.about import read_about
 from fairness_checks.inputs.alignment import RowLabels, naming_labels, require_aligned
 from fairness_checks.inputs.classes import read_classes
-from fairness_checks.inputs.frames import read_columns, refuse_arrays
+from fairness_checks.inputs.engine import COLLECT, MOST_COLLECTED, Engine, open_engine
+from fairness_checks.inputs.frames import answering, is_lazy, read_columns, read_few, refuse_arrays
 from fairness_checks.inputs.sensitive import UNNAMED, SensitiveFeature, encode_features
 from fairness_checks.inputs.vectors import decide, frozen, read_clusters, read_ids, read_measures, read_scores
 from fairness_checks.typing import Decisions, ImageScaling
 
-__all__ = ["ARRAYS", "FACTS", "Predictions", "like"]
+__all__ = ["ARRAYS", "FACTS", "LazyPredictions", "Predictions", "like"]
 
 ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
 """The arrays of `Predictions`, but for its clusters and groups."""
@@ -32,6 +33,7 @@ FACTS = ("positive", "decided_by", "threshold", "scaling")
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.bool_]
 _Scalar = TypeVar("_Scalar", bound=np.generic)
+_Found = TypeVar("_Found")
 
 
 class Predictions:
@@ -159,8 +161,12 @@ class Predictions:
         positive: Any = None,
         threshold: float | None = None,
         about: Mapping[str, str] | None = None,
-    ) -> Self:
-        """Take everything from one table, which may be lazy: a query is run once, with the columns that are named.
+        collect: bool | None = None,
+    ) -> Predictions:
+        """Take everything from one table, which may be lazy: only the columns that are named are read.
+
+        A lazy table of up to 1,000,000 rows is collected, and is then as any other. The rows of a larger one stay in
+        its engine, which is asked for counts and sums: `LazyPredictions`.
 
         Parameters
         ----------
@@ -173,6 +179,8 @@ class Predictions:
             Names of the columns that are sensitive features.
         positive, threshold, about
             As above.
+        collect : bool, optional
+            Whether the rows of a lazy frame are to be in memory. Default: where there are at most 1,000,000.
 
         Raises
         ------
@@ -198,10 +206,19 @@ class Predictions:
                 f"by: {shown} must be the name of a column, or a list of one or more different names"
             )
         _refuse_one_column(roles)
-        columns = read_columns(frame, roles | places)
-        arrays = {role: columns[name] for role, name in roles.items()}
+        facts: dict[str, Any] = {"positive": positive, "threshold": threshold, "about": about}
+        columns = None
+        if collect is not False or not is_lazy(frame):
+            columns = (
+                read_few(frame, roles | places, MOST_COLLECTED)
+                if collect is None
+                else read_columns(frame, roles | places)
+            )
+        if columns is None:
+            return LazyPredictions(frame, roles, tuple(features), **facts)
+        arrays: dict[str, Any] = {role: columns[name] for role, name in roles.items()}
         sensitive = {name: columns[name] for name in features}
-        return cls(**arrays, sensitive_features=sensitive, positive=positive, threshold=threshold, about=about)
+        return cls(**arrays, sensitive_features=sensitive, **facts)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Predictions is immutable; make a new one to change {name}")
@@ -269,6 +286,81 @@ class Predictions:
         return np.asarray(self.labels() != self.decisions(), dtype=np.float64)
 
 
+class LazyPredictions(Predictions):
+    """Predictions whose rows stay in their engine, which is asked for counts and sums; see `Predictions.from_frame`.
+
+    It is judged as any other: by `audit`, as what a model fixture returns, under `source:`. What needs the rows
+    themselves, such as a metric of your own, is an error that says so.
+    """
+
+    __slots__ = ("cells", "engine", "kept")
+
+    engine: Engine
+    cells: Predictions
+    """Labels, decisions and features of each combination that there is, one row each; its features have `counts`."""
+    kept: dict[str, Any]
+    """Answers, so that nothing is asked for twice."""
+
+    def __init__(
+        self,
+        frame: Any,
+        roles: Mapping[str, str],
+        features: Sequence[str],
+        *,
+        positive: Any = None,
+        threshold: float | None = None,
+        about: Mapping[str, str] | None = None,
+        source: str | None = None,
+    ) -> None:
+        there: dict[str, Any] = dict.fromkeys(_ORDER) | dict(roles)
+        _refuse_halves(there["y_true"], there["y_pred"], there["y_score"], there["error"], positive)
+        if there["sample_id"] is not None:
+            raise InvalidPredictions(
+                "sample_id: rows in an engine are not compared one by one with those of a baseline; leave it out, or "
+                f"{COLLECT}"
+            )
+        limit = _threshold(threshold, there["y_pred"], there["y_score"])
+        engine = open_engine(frame, roles, features, positive, limit, source)
+        decided: Decisions | None = None if limit is None else "threshold"
+        said: dict[str, Any] = {
+            "about": MappingProxyType(read_about(about)),
+            "row_labels": None,
+            "positive": None if there["y_true"] is None else engine.positive,
+            "decided_by": decided if there["y_pred"] is None else "given",
+            "threshold": limit,
+            "scaling": None,
+        }
+        cells = _cells(engine, said)
+        said |= {"sensitive_features": cells.sensitive_features, "cells": cells, "engine": engine, "kept": {}}
+        for name, value in said.items():
+            object.__setattr__(self, name, value)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _ORDER:
+            engine: Engine = object.__getattribute__(self, "engine")
+            if name in engine.given:
+                raise InvalidPredictions(f"{name}: its rows stay in their engine ({engine.source}); {COLLECT}")
+            return None
+        return object.__getattribute__(self, name)
+
+    def __len__(self) -> int:
+        return self.engine.rows
+
+    def __repr__(self) -> str:
+        return f"Lazy{super().__repr__()}"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("predictions in an engine cannot be pickled: their connection is of this process")
+
+    def asked(self, key: str, query: Callable[[Engine], _Found]) -> _Found:
+        """Return what a query finds, which is run once."""
+        if key not in self.kept:
+            with answering(self.engine.source):
+                self.kept[key] = query(self.engine)
+        found: _Found = self.kept[key]
+        return found
+
+
 def like(current: Predictions, **parts: Any) -> Predictions:
     """Return predictions with some parts replaced by ones that need no checking."""
     made = object.__new__(Predictions)
@@ -278,6 +370,28 @@ def like(current: Predictions, **parts: Any) -> Predictions:
             value.flags.writeable = False
         object.__setattr__(made, name, value)
     return made
+
+
+def _cells(engine: Engine, said: Mapping[str, Any]) -> Predictions:
+    """Return the combinations of features, label and decision that there are, in an order of their own."""
+    found = engine.cells()
+    counts = found.whole("n")
+    features = found.coded()
+    outcomes = {name: found.whole(name) for name in engine.outcomes}
+    order = np.lexsort([counts, *outcomes.values(), *(feature.codes for feature in features.values())])
+    coded = {
+        name: SensitiveFeature(name, frozen(feature.codes[order]), feature.groups, frozen(counts[order]))
+        for name, feature in features.items()
+    }
+    arrays: dict[str, Any] = dict.fromkeys(_ORDER) | {
+        role: frozen(outcomes[name][order].astype(bool))
+        for role, name in (("y_true", "label"), ("y_pred", "decided"))
+        if name in outcomes
+    }
+    cells = object.__new__(Predictions)
+    for name, value in (dict(said) | arrays | {"sensitive_features": MappingProxyType(coded)}).items():
+        object.__setattr__(cells, name, value)
+    return cells
 
 
 def _unpickled(parts: dict[str, Any]) -> Predictions:

@@ -57,11 +57,26 @@ class SensitiveFeature:
         dtype that holds the number of groups: int8 up to 127 of them.
     groups : tuple of str
         Names of the groups. A declared category without a sample is a group all the same.
+    counts : ndarray of int64, shape (n,), optional
+        How many samples each position stands for, where these are cells of a table that stays in its engine.
     """
 
     name: str
     codes: npt.NDArray[np.signedinteger[Any]]
     groups: tuple[str, ...]
+    counts: npt.NDArray[np.int64] | None = None
+
+    def share(self, mask: npt.NDArray[np.bool_]) -> str:
+        """Return how many samples are meant, of how many, such as "2 of 10"."""
+        return f"{self.samples(mask)} of {self.samples(np.ones(len(self.codes), dtype=bool))}"
+
+    def samples(self, mask: npt.NDArray[np.bool_]) -> int:
+        """Return how many samples are meant."""
+        return int((mask if self.counts is None else self.counts[mask]).sum())
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> str:
+        """Return which rows are meant, after a colon; rows in an engine have no number."""
+        return f": {first_rows(mask)}" if mask.any() and self.counts is None else ""
 
 
 def first_rows(mask: npt.NDArray[np.bool_], values: np.ndarray | None = None) -> str:

@@ -18,7 +18,7 @@ from fairness_checks.errors import EvidenceError, RecordError
 from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_to_json
 from fairness_checks.inputs.alignment import without_label
-from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.predictions import LazyPredictions, Predictions
 from fairness_checks.judge.suppression import Shown
 from fairness_checks.plain import canonical_json, now, printable
 from fairness_checks.question.checks import Burden, Check, Settings
@@ -112,15 +112,17 @@ def _plain(statistics: Statistics, check: Check) -> dict[str, object]:
 
 def _data(predictions: Predictions) -> DataEvidence:
     features = dict(sorted(predictions.sensitive_features.items()))
-    arrays = {name: getattr(predictions, name) for name in ("y_true", "y_pred", "y_score", "error", "uncertainty")}
-    arrays |= {f"feature {name}": each.codes for name, each in features.items()} | {"cluster": predictions.cluster}
+    rows = predictions.cells if isinstance(predictions, LazyPredictions) else predictions
+    arrays = {name: getattr(rows, name) for name in ("y_true", "y_pred", "y_score", "error", "uncertainty")}
+    arrays |= {f"feature {name}": each.codes for name, each in features.items()} | {"cluster": rows.cluster}
+    arrays |= {"counts": next(iter(features.values())).counts}
     digests = {name: array_digest(values) for name, values in arrays.items() if values is not None}
     groups = {name: list(feature.groups) for name, feature in features.items()}
     text = canonical_json({"arrays": digests, "groups": groups}, "data", EvidenceError)
     return DataEvidence(
         samples=len(predictions),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
-        missing={name: int((feature.codes < 0).sum()) for name, feature in features.items()},
+        missing={name: feature.samples(feature.codes < 0) for name, feature in features.items()},
     )
 
 

@@ -18,6 +18,7 @@ from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.plan import ErrorPlan, inside, made_up
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.balanced_accuracy import (
     FEWEST,
@@ -150,6 +151,11 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         effect = np.maximum(np.nan_to_num(effect, nan=1.0), 1.0)
         worth = EffectiveCells(counts / effect[:, None], found.effective - 1.0, found.shared)
         return Measured(worth, rows.samples, cells.by_group().astype(np.int64), found.effective)
+
+    def measure_in_engine(self, rows: EngineRows, metric: Metric) -> None:
+        """Return nothing: the confusion counts say it all."""
+        assert rows.clusters is None  # which it refuses
+        rows.require("y_true", "y_pred")
 
     def measured(self, statistics: MeasuredGroups, metric: Metric) -> Measured[EffectiveCells]:
         """Return the confusion counts, or what they are worth where samples come in clusters."""

@@ -10,6 +10,7 @@ from fairness_checks.kinds.estimated import EstimatedKind, Floats
 from fairness_checks.kinds.kind import Arrays, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.calibration_error import (
     CalibrationStatistics,
@@ -56,6 +57,11 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
             return Measured(calibration_by_group(rows.codes, len(rows.groups), labels, scores), rows.samples)
         found = calibration_by_cluster(cells, rows.clusters, labels, scores)
         return Measured(found, rows.samples, cells.by_group().astype(np.int64), cells.effective())
+
+    def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[CalibrationStatistics]:
+        """Have the same sums added up."""
+        assert rows.clusters is None  # which it refuses
+        return Measured(rows.calibration(), rows.samples)
 
     def value(self, some: CalibrationStatistics) -> Estimates:
         """Return the errors, biased upwards as they are."""

@@ -14,6 +14,7 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds import kind_of
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows, rows_of
 from fairness_checks.question.checks import MISSING_IS_ERROR, Missing
 from fairness_checks.question.metrics import CELLS, Metric, parts_of
 
@@ -52,14 +53,15 @@ class GroupStatistics(MeasuredGroups):
         InvalidPredictions
             If sensitive values are missing and not declared a group, or an array is missing that a metric needs.
         """
-        return cls.from_rows(Rows(predictions, by, missing), by, metrics)
+        return cls.from_rows(rows_of(predictions, by, missing), by, metrics)
 
     @classmethod
     def from_rows(cls, rows: Rows, by: Sequence[str], metrics: Iterable[Metric] = ()) -> Self:
         """Count and measure samples that are in their groups already; see `from_predictions`."""
         measured = {}
         for metric in _parts(metrics):
-            found = kind_of(metric).measure(rows, metric)
+            kind = kind_of(metric)
+            found = kind.measure_in_engine(rows, metric) if isinstance(rows, EngineRows) else kind.measure(rows, metric)
             if found is not None:
                 measured[metric.name] = found
         return cls(
@@ -79,7 +81,7 @@ def measure_each(
     """Return the statistics of each metric by its name, or why there are none: those of the others are there."""
     # The samples are placed in their groups once.
     wanted = {metric.name: metric for metric in metrics}
-    rows = attempted(lambda: Rows(predictions, by, missing))
+    rows = attempted(lambda: rows_of(predictions, by, missing))
     if isinstance(rows, Exception):
         return dict.fromkeys(wanted, rows)
     return {

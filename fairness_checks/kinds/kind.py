@@ -14,6 +14,7 @@ from fairness_checks.kinds.plan import Plan
 from fairness_checks.kinds.power_analysis import PowerAnalysis
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import Metric
 from fairness_checks.records.parts import GroupRecord
@@ -58,6 +59,10 @@ class Kind(ABC):
         """Return what inference needs beyond the confusion counts, small whatever the number of rows, or None."""
         # The answer has `take(order)`, where -1 is an empty group, and `+` for the same groups over other rows (or an
         # error that says why not).
+
+    def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Any:
+        """Return the same of rows that stay in their engine; InvalidPredictions where it does not compute it."""
+        rows.refuse(metric.name)
 
     @abstractmethod
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:

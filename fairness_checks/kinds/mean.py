@@ -12,6 +12,7 @@ from fairness_checks.kinds.measured import Measured, values_of
 from fairness_checks.kinds.plan import ErrorPlan
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
@@ -60,6 +61,12 @@ class Mean(EstimatedKind[MeanStatistics]):
         samples = np.bincount(codes[counted], minlength=groups).astype(np.int64)
         clusters = cells.by_group().astype(np.int64)
         return Measured(moments_by_cluster(cells, values), samples, clusters, cells.effective())
+
+    def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[MeanStatistics]:
+        """Have the same sums added up."""
+        assert rows.clusters is None  # which it refuses
+        moments = rows.moments(metric)
+        return Measured(moments, moments.n)
 
     def moments(self, statistics: MeasuredGroups, metric: Metric) -> MeanStatistics:
         """Return the moments of the values."""

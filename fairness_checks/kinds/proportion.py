@@ -17,6 +17,7 @@ from fairness_checks.kinds.power_analysis import PowerAnalysis, grown
 from fairness_checks.kinds.rates import Rates, events_of, measure_rates, rates_of
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.metrics import Metric
@@ -97,6 +98,13 @@ class Proportion(Kind):
     def measure(self, rows: Rows, metric: Metric) -> Measured[Rates] | None:
         """Count events where the confusion counts do not say them."""
         return measure_rates(rows, metric)
+
+    def measure_in_engine(self, rows: EngineRows, metric: Metric) -> None:
+        """Return nothing: the confusion counts say it all."""
+        if metric.per_sample is not None:
+            rows.refuse(metric.name)
+        assert rows.clusters is None  # which it refuses
+        rows.require("y_true", "y_pred")
 
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with its rate; one without a denominator has none."""

@@ -14,12 +14,12 @@ from fairness_checks.inputs.alignment import naming_labels
 from fairness_checks.inputs.encoding import recode
 from fairness_checks.inputs.group_names import clean, means_missing
 from fairness_checks.inputs.predictions import Predictions
-from fairness_checks.inputs.sensitive import MISSING, SensitiveFeature, first_rows
+from fairness_checks.inputs.sensitive import MISSING, SensitiveFeature
 from fairness_checks.measure.counting import count_cells, place_intersections
 from fairness_checks.question.checks import MISSING_IS_ERROR, Missing
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS, ClusterCells, cluster_cells
 
-__all__ = ["Rows", "refuse_many", "without_missing_text"]
+__all__ = ["Counts", "Rows", "refuse_many", "without_missing_text"]
 
 Counts = npt.NDArray[np.int64]
 _MOST_INTERSECTIONS = 100_000
@@ -34,6 +34,7 @@ class Rows:
         self.predictions = predictions
         with naming_labels(predictions.row_labels):
             features = [_complete(predictions.feature(name), missing) for name in by]
+        self._features = features
         self._sizes = [len(feature.groups) for feature in features]
         refuse_many(by, math.prod(self._sizes))
         self._codes = [feature.codes for feature in features]
@@ -62,8 +63,11 @@ class Rows:
     @cached_property
     def codes(self) -> npt.NDArray[np.int64]:
         """Position in `groups` of each sample's group, shape (n,)."""
-        place = np.empty(len(self.predictions), dtype=np.int64)
-        place_intersections(place, self._codes, self._sizes)
+        return self._placed(self._codes)
+
+    def _placed(self, codes: Sequence[np.ndarray]) -> npt.NDArray[np.int64]:
+        place = np.empty(len(codes[0]), dtype=np.int64)
+        place_intersections(place, codes, self._sizes)
         rank = np.empty(len(self._order), dtype=np.int64)
         rank[self._order] = np.arange(len(self._order))
         return rank[place]
@@ -113,8 +117,8 @@ def without_missing_text(feature: SensitiveFeature, missing: Missing) -> Sensiti
         name = feature.groups[found[0]]
         rows = feature.codes == found[0]
         raise InvalidPredictions(
-            f"sensitive_features[{feature.name!r}]: {int(rows.sum())} of {len(rows)} values are the text {name!r}, "
-            f"which means a missing value{f': {first_rows(rows)}' if rows.any() else ''}; fill them in, or say what it "
+            f"sensitive_features[{feature.name!r}]: {feature.share(rows)} values are the text {name!r}, "
+            f"which means a missing value{feature.where(rows)}; fill them in, or say what it "
             f"is under `defaults:` of thresholds.yaml, or as an argument in Python: `missing_text: [{name!r}]` for a "
             "missing value, `missing_text: []` for a group of that name"
         )
@@ -122,7 +126,8 @@ def without_missing_text(feature: SensitiveFeature, missing: Missing) -> Sensiti
     table = np.full(len(feature.groups) + 1, -1)
     table[remaining] = np.arange(len(remaining))
     codes = recode(feature.codes, table, feature.codes.dtype)
-    return SensitiveFeature(feature.name, codes, tuple(feature.groups[position] for position in remaining))
+    groups = tuple(feature.groups[position] for position in remaining)
+    return SensitiveFeature(feature.name, codes, groups, feature.counts)
 
 
 def _complete(feature: SensitiveFeature, missing: Missing) -> SensitiveFeature:
@@ -133,12 +138,12 @@ def _complete(feature: SensitiveFeature, missing: Missing) -> SensitiveFeature:
     if missing.sensitive == "error":
         absent = feature.codes < 0
         raise InvalidPredictions(
-            f"sensitive_features[{feature.name!r}]: {int(absent.sum())} of {len(absent)} values are missing: "
-            f"{first_rows(absent)}; fill them in, or make them a group of their own, by "
+            f"sensitive_features[{feature.name!r}]: {feature.share(absent)} values are missing"
+            f"{feature.where(absent)}; fill them in, or make them a group of their own, by "
             "`defaults: {missing_sensitive: group}` in thresholds.yaml, or missing_sensitive='group' in Python"
         )
     if MISSING in feature.groups:
         raise InvalidPredictions(
             f"sensitive_features[{feature.name!r}]: a group is called {MISSING!r} already; rename it"
         )
-    return SensitiveFeature(feature.name, feature.codes, (*feature.groups, MISSING))
+    return SensitiveFeature(feature.name, feature.codes, (*feature.groups, MISSING), feature.counts)

@@ -42,6 +42,9 @@ class Metric:
     per_sample : callable, optional
         Takes Predictions of n samples and returns the value of each, shape (n,): numbers for a mean; for a proportion
         0 or 1. A sample whose value is NaN does not count.
+    in_engine : callable, optional
+        The same where rows stay in an engine: takes an object with the same methods, which return narwhals
+        expressions, and returns one. Without it such rows have no such metric.
     components : tuple of str
         Of a metric that is the largest of several disparities, the metrics whose disparities these are.
     unit : str
@@ -70,6 +73,7 @@ class Metric:
     numerator: tuple[Cell, ...] = ()
     denominator: tuple[Cell, ...] = ()
     per_sample: Callable[[Predictions], Any] | None = None
+    in_engine: Callable[[Any], Any] | None = None
     components: tuple[str, ...] = ()
     unit: str = "samples"
     lower_is_better: bool | None = True
@@ -109,6 +113,7 @@ def _mean(
     formula: str,
     per_sample: Callable[[Predictions], Any],
     words: str,
+    in_engine: Callable[[Any], Any],
     *,
     lowest: float = 0.0,
     highest: float = math.inf,
@@ -120,6 +125,7 @@ def _mean(
         kind="mean",
         words=words,
         per_sample=per_sample,
+        in_engine=in_engine,
         lowest=lowest,
         highest=highest,
         lower_is_better=lower_is_better,
@@ -157,6 +163,7 @@ _ROWS = (
         "E((y_score - y_true)^2 | A = a)",
         lambda p: (p.scores() - p.labels()) ** 2,
         "has a Brier score [of {value} {group}]",
+        lambda c: (c.scores() - c.labels()) ** 2,
         highest=1.0,
     ),
     Metric(
@@ -198,15 +205,26 @@ _ROWS = (
         True,
         "raises a false alarm [for {count} {group}] whose label is not {positive}",
     ),
-    _mean("log_loss", "E(-log(probability given to y_true) | A = a)", _log_loss, "has a log loss [of {value} {group}]"),
     _mean(
-        "mean_absolute_error", "E(|error| | A = a)", lambda p: abs(p.errors()), "errs on average [by {value} {group}]"
+        "log_loss",
+        "E(-log(probability given to y_true) | A = a)",
+        _log_loss,
+        "has a log loss [of {value} {group}]",
+        lambda c: c.losses(),
+    ),
+    _mean(
+        "mean_absolute_error",
+        "E(|error| | A = a)",
+        lambda p: abs(p.errors()),
+        "errs on average [by {value} {group}]",
+        lambda c: c.errors().abs(),
     ),
     _mean(
         "mean_error",
         "E(error | A = a)",
         lambda p: p.errors(),
         "has a mean error [of {value} {group}]",
+        lambda c: c.errors(),
         lowest=-math.inf,
         lower_is_better=None,
     ),
@@ -215,12 +233,14 @@ _ROWS = (
         "E(error^2 | A = a)",
         lambda p: p.errors() ** 2,
         "has a mean squared error [of {value} {group}]",
+        lambda c: c.errors() ** 2,
     ),
     _mean(
         "mean_uncertainty",
         "E(uncertainty | A = a)",
         lambda p: p.uncertainties(),
         "has a mean uncertainty [of {value} {group}]",
+        lambda c: c.uncertainties(),
         lower_is_better=None,
     ),
     _rate(

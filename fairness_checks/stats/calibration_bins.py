@@ -15,6 +15,7 @@ from fairness_checks.typing import Array
 
 __all__ = [
     "BINS",
+    "INNER",
     "CalibrationStatistics",
     "bin_shares",
     "calibration_by_cluster",
@@ -23,6 +24,9 @@ __all__ = [
 ]
 
 BINS = 10
+
+INNER = np.linspace(0.0, 1.0, BINS + 1)[1:-1]
+"""Where bins meet; a score there belongs to the bin below, as in scikit-learn."""
 
 Integers = npt.NDArray[np.integer[Any]]
 
@@ -61,8 +65,7 @@ def _bin_codes(codes: Integers, labels: npt.NDArray[Any], scores: npt.NDArray[An
     counted = codes >= 0
     if not np.all((scores[counted] >= 0.0) & (scores[counted] <= 1.0)):
         raise ValueError("scores must be probabilities in [0, 1]")
-    inner = np.linspace(0.0, 1.0, BINS + 1)[1:-1]
-    bins = np.searchsorted(inner, scores)  # scores at an edge belong to the bin below it, as in scikit-learn
+    bins = np.searchsorted(INNER, scores)
     return np.where(counted, codes.astype(np.int64) * BINS + bins, -1), labels.astype(np.float64) - scores
 
 

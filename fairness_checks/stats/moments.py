@@ -12,7 +12,14 @@ import numpy.typing as npt
 from fairness_checks.stats.clusters import ClusterCells, cluster_evidence, take_shared
 from fairness_checks.typing import Array
 
-__all__ = ["ROUNDING", "MeanStatistics", "moments_by_cluster", "moments_by_group"]
+__all__ = [
+    "ROUNDING",
+    "MeanStatistics",
+    "merged_by_group",
+    "moments_by_cluster",
+    "moments_by_group",
+    "moments_of_sums",
+]
 
 ROUNDING = 1e-14
 """A standard deviation below this share of the mean is rounding of a constant."""
@@ -96,6 +103,34 @@ def moments_by_group(codes: npt.NDArray[np.integer], groups: int, values: npt.ND
             some, chunk = some[counted], chunk[counted]
         result = result + _chunk_moments(some, groups, chunk.astype(np.float64))
     return result
+
+
+def moments_of_sums(
+    n: npt.NDArray[np.int64], pivot: Array, first: Array, second: Array, third: Array
+) -> MeanStatistics:
+    """Return moments from sums of the powers of deviations from a number each, shapes (G,), that lies near the mean."""
+    count = np.maximum(n, 1)
+    shift = first / count
+    m2 = np.maximum(second - n * shift**2, 0.0)
+    m3 = third - 3.0 * shift * m2 - n * shift**3
+    return MeanStatistics(n, np.where(n > 0, pivot + shift, np.nan), m2, m3)
+
+
+def merged_by_group(codes: npt.NDArray[np.integer], groups: int, some: MeanStatistics) -> MeanStatistics:
+    """Merge moments of C cells, each with samples and of the group `codes` says, shape (C,), into those of G groups."""
+    n = np.zeros(groups, dtype=np.int64)
+    np.add.at(n, codes, some.n)
+
+    def total(values: Array) -> Array:
+        return np.asarray(np.bincount(codes, weights=values, minlength=groups), dtype=np.float64)
+
+    count = np.maximum(n, 1)
+    mean = total(some.n * some.mean) / count
+    mean += total(some.n * (some.mean - mean[codes])) / count  # the rounding of the first
+    away = some.mean - mean[codes]
+    m2 = total(some.m2 + some.n * away**2)
+    m3 = total(some.m3 + 3.0 * away * some.m2 + some.n * away**3)
+    return MeanStatistics(n, np.where(n > 0, mean, np.nan), m2, m3)
 
 
 def moments_by_cluster(cells: ClusterCells, values: npt.NDArray[np.generic]) -> MeanStatistics:

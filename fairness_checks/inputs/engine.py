@@ -1,0 +1,308 @@
+"""A table whose rows stay in their engine: checked by one query, coded, and counted by one more."""
+
+# Only what all engines do alike is asked for: columns first, and of booleans whole numbers, because Spark adds up no
+# booleans and Dask no expressions; then sums, `len` and groups. What they do differently (a missing label counts as 0
+# in some, the largest of NaN, sums as decimals) cannot happen once the first query has found nothing missing and every
+# number has become one of Python's.
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.errors import InvalidPredictions
+from fairness_checks.inputs.classes import read_classes
+from fairness_checks.inputs.frames import answering, library_name, open_frame, refuse_names, refuse_patterns
+from fairness_checks.inputs.group_names import MISSING_TEXT
+from fairness_checks.inputs.sensitive import SensitiveFeature, encode_features
+
+__all__ = ["COLLECT", "MOST_COLLECTED", "Answer", "Engine", "open_engine"]
+
+MOST_COLLECTED = 1_000_000
+"""Rows of a lazy frame that are collected; more stay where they are."""
+
+COLLECT = "collect the frame: Predictions.from_frame(..., collect=True), if its rows fit into memory"
+"""What is done about what no engine computes."""
+
+_MOST_CELLS = 1_000_000
+_MOST_CLASSES = 7
+_NUMBERS = ("y_score", "error", "uncertainty")
+_ROUNDINGS = 4.0  # as `vectors.read_scores` has them
+_NEAR = 1e-5
+_LARGEST = 1e300  # of what is finite
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """A small table that an engine made."""
+
+    table: nw.DataFrame[Any]
+    features: Mapping[str, str]  # names of features -> columns
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def whole(self, name: str) -> Counts:
+        """Return a column of whole numbers, of whatever type an engine has for sums."""
+        column = self.table.get_column(name)
+        if column.dtype.is_integer() and not column.null_count():
+            return np.asarray(column.to_numpy()).astype(np.int64)
+        return np.array([int(value or 0) for value in column.to_list()], dtype=np.int64)
+
+    def real(self, name: str) -> Floats:
+        """Return a column of floats; NaN where there is none."""
+        values = [np.nan if value is None else float(value) for value in self.table.get_column(name).to_list()]
+        return np.array(values, dtype=np.float64)
+
+    def coded(self) -> dict[str, SensitiveFeature]:
+        """Code the features among the columns."""
+        try:
+            return encode_features({name: self.table.get_column(at) for name, at in self.features.items()})
+        except InvalidPredictions as error:
+            raise InvalidPredictions(_without_rows(str(error))) from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Engine:
+    """Rows where they are, coded and without anything missing.
+
+    Parameters
+    ----------
+    frame : narwhals.LazyFrame
+        A row a sample, with as many of the columns as there are: `label` and `decided` (0 or 1), `score`, `error` and
+        `uncertainty` (floats), `cluster` (as it is), and the features' own.
+    source : str
+        What messages call it.
+    features : mapping of str to str
+        Names of the features, and their columns.
+    rows : int
+        How many there are.
+    given : frozenset of str
+        Which arrays of Predictions there are.
+    positive : str
+        Name of the positive class.
+    """
+
+    frame: nw.LazyFrame[Any]
+    source: str
+    features: Mapping[str, str]
+    rows: int
+    given: frozenset[str]
+    positive: str
+
+    def ask(self, query: nw.LazyFrame[Any], most: int = _MOST_CELLS) -> Answer:
+        """Run a query whose answer is small."""
+        with answering(self.source):
+            table = query.head(most + 1).collect()
+        if len(table) > most:
+            raise InvalidPredictions(
+                f"{self.source}: {', '.join(self.features)}: more than {most:,} combinations of values; name fewer "
+                "features, or cut numbers into bands"
+            )
+        there = {name: at for name, at in self.features.items() if at in table.columns}
+        return Answer(table, there)
+
+    @property
+    def outcomes(self) -> list[str]:
+        """The columns of labels and decisions that there are."""
+        return [name for name, role in (("label", "y_true"), ("decided", "y_pred")) if role in self.given]
+
+    def cells(self) -> Answer:
+        """Count the samples of each combination of features, label and decision, as `n`."""
+        return self.ask(self.frame.group_by(*self.features.values(), *self.outcomes).agg(nw.len().alias("n")))
+
+
+def open_engine(
+    frame: Any,
+    roles: Mapping[str, str],
+    features: Sequence[str],
+    positive: Any,
+    threshold: float | None,
+    source: str | None = None,
+) -> Engine:
+    """Check the columns of a lazy frame, all at once, and code them; one InvalidPredictions says what is wrong."""
+    native = open_frame(frame)
+    if not isinstance(native, nw.LazyFrame):
+        raise InvalidPredictions(f"frame: {library_name(frame)} is in memory already; give a lazy one")
+    called = source or f"frame: {library_name(frame)}"
+    wanted = dict(roles) | {f"by[{place}]": name for place, name in enumerate(features)}
+    with answering(called):
+        refuse_names(wanted, native.columns, frame)
+        named = native.select(nw.col(*dict.fromkeys(wanted.values())))
+        refuse_patterns(wanted, named.columns, frame)
+        columns = {role: f"given_{role}" for role in roles}
+        own = {name: f"feature_{place}" for place, name in enumerate(features)}
+        taken = [nw.col(roles[role]).alias(at) for role, at in columns.items()]
+        taken += [nw.col(name).alias(at) for name, at in own.items()]
+        raw = named.select(*taken)
+        schema = raw.collect_schema()
+    first = _First(raw, roles, {role: schema[at] for role, at in columns.items()}, called, threshold)
+    first.refuse_types()
+    rows, clipped = first.look(plain=positive is None)
+    classes, name = first.classes(positive)
+    given = set(roles) | ({"y_pred"} if threshold is not None else set())
+    made = first.coded(classes, clipped)
+    keep = [*made, *(nw.col(at) for at in own.values())]
+    return Engine(raw.select(*keep), called, own, rows, frozenset(given), name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _First:
+    """The first look at the columns of a table."""
+
+    raw: nw.LazyFrame[Any]
+    roles: Mapping[str, str]
+    types: Mapping[str, nw.dtypes.DType]
+    source: str
+    threshold: float | None
+
+    def refuse_types(self) -> None:
+        """Refuse columns of text where numbers belong, without reading a row."""
+        wrong = [
+            f"{role}: column {self.roles[role]!r} holds {kind}; numbers are needed"
+            for role in _NUMBERS
+            if (kind := self.types.get(role)) is not None and not (kind.is_numeric() or kind == nw.Boolean)
+        ]
+        wrong += [
+            f"{role}: column {self.roles[role]!r} holds {kind}; 0/1, bool or text is needed"
+            for role in ("y_true", "y_pred")
+            if (kind := self.types.get(role)) is not None
+            and not (kind.is_numeric() or kind in (nw.Boolean, nw.String, nw.Categorical, nw.Enum))
+        ]
+        if wrong:
+            raise InvalidPredictions(f"{self.source}: {'; '.join(wrong)}")
+
+    def look(self, *, plain: bool) -> tuple[int, bool]:
+        """Count the rows, and what is wrong with them; say whether scores were rounded past an end."""
+        problems = dict(self._problems(plain=plain))
+        flags = {f"flag_{i}": problem for i, problem in enumerate(problems)}
+        found = self._sums({flag: problems[problem].cast(nw.Int64) for flag, problem in flags.items()})
+        rows = int(found["rows"])
+        if not rows:
+            first = next(role for role in ("y_true", "error") if role in self.roles)
+            raise InvalidPredictions(f"{first}: 0 rows; there is nothing to evaluate")
+        there = {problem: int(found[flag] or 0) for flag, problem in flags.items()}
+        wrong = [problem for problem, count in there.items() if count and problem[1]]
+        missing = {role for role, what in wrong if what.startswith(("missing", "NaN"))}
+        told = [
+            f"{role}: {there[role, what]:,} of {rows:,} values of column {self.roles[role]!r} "
+            f"{'is' if there[role, what] == 1 else 'are'} {what}"
+            for role, what in wrong
+            if role not in missing or what.startswith(("missing", "NaN"))
+        ]
+        if told:
+            raise InvalidPredictions(f"{self.source}: {'; '.join(told)}")
+        return rows, bool(there.get(("y_score", ""), 0))
+
+    def _sums(self, flags: Mapping[str, nw.Expr]) -> dict[str, Any]:
+        with answering(self.source):
+            query = self.raw.with_columns(**flags).select(
+                nw.len().alias("rows"), *(nw.col(flag).sum() for flag in flags)
+            )
+            return dict(zip(query.columns, query.collect().row(0), strict=True))
+
+    def _problems(self, *, plain: bool) -> Iterator[tuple[tuple[str, str], nw.Expr]]:
+        """Yield role, what is wrong ("" for what is mended), and where."""
+        for role, kind in self.types.items():
+            column = nw.col(f"given_{role}")
+            remedy = "; give each an id of its own" if role == "cluster" else "; fill them in, or leave these rows out"
+            yield (role, f"missing (null){remedy}"), column.is_null()
+            if kind.is_float():
+                yield (role, f"NaN{remedy}"), column.is_nan()
+            if role in ("y_true", "y_pred") and plain and kind.is_numeric():
+                yield (
+                    (role, "neither 0 nor 1; say which class is the positive one by positive="),
+                    ~((column == 0) | (column == 1)),
+                )
+            if role in ("error", "uncertainty"):
+                yield (role, "infinite"), (column > _LARGEST) | (column < -_LARGEST)
+            if role == "uncertainty":
+                yield (role, "negative"), column < 0
+            if role == "cluster" and kind == nw.String:
+                yield (
+                    (role, "text that means a missing value; give each an id of its own"),
+                    column.is_in(sorted(MISSING_TEXT | {"", " "})),
+                )
+        if "y_score" in self.types:
+            score = nw.col("given_y_score").cast(nw.Float64)
+            rounding = _ROUNDINGS * float(np.finfo(np.float32 if self._single else np.float64).eps)
+            what = "outside [0, 1]; give probabilities, not logits or percentages"
+            yield ("y_score", what), (score < -rounding) | (score > 1.0 + rounding)
+            yield ("y_score", ""), (score < 0.0) | (score > 1.0)
+
+    @property
+    def _single(self) -> bool:
+        return self.types.get("y_score") == nw.Float32
+
+    def classes(self, positive: Any) -> tuple[Mapping[str, list[Any]], str]:
+        """Return, of labels and decisions that are no 0/1, the values that mean the positive class, and its name."""
+        roles = [role for role in ("y_true", "y_pred") if role in self.types]
+        if not roles:
+            return {}, "1"
+        if positive is None and all(self.types[role].is_numeric() or self.types[role] == nw.Boolean for role in roles):
+            return {}, "1"
+        met = {}
+        for role in roles:
+            with answering(self.source):
+                table = self.raw.select(f"given_{role}").unique().head(_MOST_CLASSES).collect()
+            met[role] = table.get_column(f"given_{role}").sort()
+        try:
+            found, name = read_classes(met, positive)
+        except InvalidPredictions as error:
+            raise InvalidPredictions(f"{self.source}: {_without_rows(str(error))}") from None
+        chosen = {
+            role: [value for value, yes in zip(met[role].to_list(), found[role].tolist(), strict=True) if yes]
+            for role in roles
+        }
+        return chosen, name
+
+    def coded(self, classes: Mapping[str, list[Any]], clipped: bool) -> list[nw.Expr]:
+        """Return the columns of `Engine.frame`, but for the features."""
+        made = []
+        for role, name in (("y_true", "label"), ("y_pred", "decided")):
+            if role in self.types:
+                made.append(self._is_positive(role, classes.get(role)).cast(nw.Int64).alias(name))
+        if "y_score" in self.types:
+            score = nw.col("given_y_score").cast(nw.Float64)
+            if self.threshold is not None:
+                made.append((score >= self._limit(self.threshold)).cast(nw.Int64).alias("decided"))
+            made.append((score.clip(0.0, 1.0) if clipped else score).alias("score"))
+        made += [nw.col(f"given_{role}").cast(nw.Float64).alias(role) for role in _NUMBERS[1:] if role in self.types]
+        made += [nw.col("given_cluster").alias("cluster")] if "cluster" in self.types else []
+        return made
+
+    def _is_positive(self, role: str, values: list[Any] | None) -> nw.Expr:
+        column = nw.col(f"given_{role}")
+        if values is None:
+            return column if self.types[role] == nw.Boolean else column == 1
+        return column.is_in(values)
+
+    def _limit(self, threshold: float) -> float:
+        """Return the threshold in the precision of the scores, as `vectors.decide` does."""
+        single = float(np.float32(threshold))
+        if self._single or single == threshold:
+            return single if self._single else threshold
+        if single > threshold:
+            return threshold
+        score = nw.col("given_y_score").cast(nw.Float64)
+        at, wide = (score == single), score.cast(nw.Float32).cast(nw.Float64) != score
+        found = self._sums({"flag_at": at.cast(nw.Int64), "flag_wide": wide.cast(nw.Int64)})
+        return single if int(found["flag_at"] or 0) and not int(found["flag_wide"] or 0) else threshold
+
+
+_ROW = re.compile(r" \((?:row \d+|no row)\)|:? rows? \d[^;]*?\(by position, from 0\)")
+_SHARE = re.compile(r"\b\d+ of \d+ values (?:is|are)\b")
+
+
+def _without_rows(message: str) -> str:
+    """Return a message about a few different values without the rows and counts of these."""
+    return _SHARE.sub("some values are", _ROW.sub("", message))

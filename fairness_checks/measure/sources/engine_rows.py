@@ -1,0 +1,113 @@
+"""The samples of an engine in the groups of some features: counts and sums, of which it makes one small table each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, partial
+from typing import NoReturn
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.errors import InvalidPredictions
+from fairness_checks.inputs.engine import COLLECT, Answer
+from fairness_checks.inputs.predictions import LazyPredictions, Predictions
+from fairness_checks.measure.rows import Counts, Rows
+from fairness_checks.measure.sources.columns import EngineColumns
+from fairness_checks.measure.sources.sums import refuse_range, sums_of
+from fairness_checks.question.checks import Missing
+from fairness_checks.question.metrics import CELLS, Metric
+from fairness_checks.stats.calibration_bins import BINS, INNER, CalibrationStatistics
+from fairness_checks.stats.moments import ROUNDING, MeanStatistics, merged_by_group
+
+__all__ = ["EngineRows", "rows_of"]
+
+_FAR = 1e4  # squared standard deviations from where deviations are added up: a third moment keeps 10 digits
+
+
+class EngineRows(Rows):
+    """Samples in the groups of one or more features; what is derived from them is asked for when first needed."""
+
+    predictions: LazyPredictions
+
+    @cached_property
+    def counts(self) -> Counts | None:
+        """Confusion counts, shape (G, 4); None without labels or decisions."""
+        if not {"y_true", "y_pred"} <= self.predictions.engine.given:
+            return None
+        cells = self.predictions.cells
+        found = np.zeros((len(self.groups), len(CELLS)), dtype=np.int64)
+        cell = 2 * cells.labels().astype(np.int64) + cells.decisions()
+        np.add.at(found, (self.codes, cell), self._weights)
+        return found
+
+    @cached_property
+    def samples(self) -> Counts:
+        """Samples of each group, shape (G,)."""
+        found = np.zeros(len(self.groups), dtype=np.int64)
+        np.add.at(found, self.codes, self._weights)
+        return found
+
+    @property
+    def _weights(self) -> Counts:
+        counts = next(iter(self.predictions.sensitive_features.values())).counts
+        assert counts is not None  # for the type checker: those of an engine have them
+        return counts
+
+    @property
+    def clusters(self) -> npt.NDArray[np.int64] | None:
+        """Refuse clusters; None where samples are independent."""
+        if "cluster" in self.predictions.engine.given:
+            self.refuse("cluster")
+        return None
+
+    def require(self, *roles: str) -> None:
+        """Refuse a metric that reads what was not given."""
+        for role in roles:
+            if role not in self.predictions.engine.given:
+                raise InvalidPredictions(f"{role}: not given; the metric needs it")
+
+    def refuse(self, what: str) -> NoReturn:
+        """Say what no engine computes, and what is done about it."""
+        raise InvalidPredictions(f"{what}: is not computed in an engine ({self.predictions.engine.source}); {COLLECT}")
+
+    def moments(self, metric: Metric) -> MeanStatistics:
+        """Return the moments of a metric's values by group."""
+        if metric.in_engine is None:
+            self.refuse(metric.name)
+        value = metric.in_engine(EngineColumns(self.predictions.engine))
+        sums = self.predictions.asked(metric.name, partial(sums_of, value=value))
+        refuse_range(metric, sums.lowest, sums.highest)
+        place, groups = self._place(sums.answer), len(self.groups)
+        found = merged_by_group(place, groups, sums.moments)
+        far = np.bincount(place, weights=sums.moments.n * sums.distance**2, minlength=groups)
+        if np.any((far > _FAR * found.m2) & (found.m2 > found.n * (ROUNDING * found.mean) ** 2)):
+            self.refuse(f"{metric.name}: the third power of values that vary so little beside the distance of groups")
+        return found
+
+    def calibration(self) -> CalibrationStatistics:
+        """Return the moments of y_true - y_score by group and bin of the score."""
+        columns = EngineColumns(self.predictions.engine)
+        labels, scores = columns.labels(), columns.scores()
+        bins: nw.Expr = sum(((scores > edge).cast(nw.Int64) for edge in INNER.tolist()), nw.lit(0))
+        sums = self.predictions.asked("calibration", partial(sums_of, value=labels - scores, bins=bins))
+        place = self._place(sums.answer) * BINS + sums.answer.whole("bin")
+        found = merged_by_group(place, len(self.groups) * BINS, sums.moments)
+        return CalibrationStatistics(np.asarray(found.n, dtype=np.int64).reshape(-1, BINS), found)
+
+    def _place(self, answer: Answer) -> npt.NDArray[np.int64]:
+        """Return the group of each row of an answer that has all features."""
+        theirs = answer.coded()
+        codes = []
+        for feature in self._features:
+            own = theirs[feature.name]
+            place = {name: at for at, name in enumerate(feature.groups)}
+            table = np.array([*(place.get(name, -1) for name in own.groups), -1], dtype=np.int64)
+            codes.append(table[own.codes])
+        return self._placed(codes)
+
+
+def rows_of(predictions: Predictions, by: Sequence[str], missing: Missing) -> Rows:
+    """Return samples in their groups, wherever their rows are."""
+    return (EngineRows if isinstance(predictions, LazyPredictions) else Rows)(predictions, by, missing)

@@ -1,0 +1,265 @@
+"""Rows that stay in their engine: the same records as in memory, or one error and none."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import dask.dataframe as dd
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from fairness_checks import InvalidPredictions, Predictions, audit
+from fairness_checks.inputs import predictions as module
+from fairness_checks.inputs.predictions import LazyPredictions
+from fairness_checks.question.metrics import METRICS
+
+CONNECTION = duckdb.connect()
+ENGINES = {
+    "polars": lambda table: pl.from_arrow(table).lazy(),
+    "duckdb": CONNECTION.from_arrow,
+    "dask": lambda table: dd.from_pandas(table.to_pandas(), npartitions=3),
+}
+ROLES = {"y_true": "died", "y_score": "risk", "error": "residual", "by": ["sex", "age", "site"]}
+COUNTED = ["selection_rate", "precision", "false_negative_rate", "balanced_accuracy", "equalized_odds"]
+SUMMED = [name for name, metric in METRICS.items() if metric.kind in ("mean", "calibration_error")]
+
+
+def visits(rows=3_000, seed=0):
+    rng = np.random.default_rng(seed)
+    risk = rng.beta(2, 5, rows).round(2)  # many scores at the edges of bins
+    risk[:4] = [0.0, 1.0, 0.3, 0.7]
+    return pa.table(
+        {
+            "died": (rng.random(rows) < risk).astype(int),
+            "risk": risk,
+            "residual": rng.gamma(2.0, 1.0, rows) + 1e3,
+            "sex": rng.choice(["f", "m"], rows),
+            "age": rng.choice([30, 50, 70], rows),
+            "site": pa.array(rng.choice(["a", "b", None], rows).tolist(), pa.string()),
+        }
+    )
+
+
+def in_memory(table, **given):
+    return Predictions.from_frame(table, **(ROLES | given))
+
+
+def in_engine(engine, table, **given):
+    return Predictions.from_frame(ENGINES[engine](table), **(ROLES | given), collect=False)
+
+
+def numbers(value):
+    """Return all numbers of a record, in its order, and everything else."""
+    if isinstance(value, dict):
+        pairs = [numbers(each) for each in value.values()]
+    elif isinstance(value, list | tuple):
+        pairs = [numbers(each) for each in value]
+    elif isinstance(value, float):
+        return [value], ["number"]
+    else:
+        return [], [value]
+    return [n for found, _ in pairs for n in found], [rest for _, others in pairs for rest in others]
+
+
+def plain(record):
+    return dataclasses.asdict(record)
+
+
+@pytest.mark.parametrize("by", ["sex", ["sex", "age"], ["age", "site"]], ids=str)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whatever_is_counted_is_the_same_to_the_last_digit(engine, by):
+    table = visits()
+    here, there = in_memory(table), in_engine(engine, table)
+    assert isinstance(there, LazyPredictions)
+    assert (len(there), there.threshold, there.decided_by) == (len(here), here.threshold, here.decided_by)
+    for metric in COUNTED:
+        asked = {"metric": metric, "by": by, "max_difference": 0.05, "missing_sensitive": "group"}
+        assert audit(there, **asked) == audit(here, **asked), metric
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_strata_and_ceilings_are_judged_alike(engine):
+    table = visits()
+    here, there = in_memory(table), in_engine(engine, table)
+    for asked in (
+        {"by": "sex", "control_features": "age", "max_difference": 0.05},
+        {"by": "sex", "control_features": "age", "strata": "combined", "max_difference": 0.05},
+        {"by": ["sex", "age"], "max_value": 0.3},
+        {"by": "sex", "min_ratio": 0.8},
+    ):
+        assert audit(there, metric="false_positive_rate", **asked) == audit(here, metric="false_positive_rate", **asked)
+
+
+@pytest.mark.parametrize("metric", SUMMED)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whatever_is_summed_is_the_same_to_nine_digits(engine, metric):
+    table = visits()
+    here, there = in_memory(table), in_engine(engine, table)
+    for by in ("sex", ["age", "site"]):
+        asked = {"metric": metric, "by": by, "max_difference": 0.05, "missing_sensitive": "group"}
+        (left, words), (right, as_words) = (numbers(plain(audit(each, **asked))) for each in (here, there))
+        assert words == as_words
+        np.testing.assert_allclose(right, left, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_groups_whose_values_do_not_vary_are_told_as_such(engine):
+    table = visits(200)
+    sex = np.array(table["sex"].to_pylist())
+    table = table.set_column(2, "residual", pa.array(np.where(sex == "f", 0.1, 0.3)))
+    asked = {"metric": "mean_error", "by": "sex", "max_difference": 0.1}
+    (here, there) = (audit(each, **asked) for each in (in_memory(table), in_engine(engine, table)))
+    assert there.reason == here.reason
+    assert "do not vary" in there.reason
+
+
+def test_the_first_rows_need_not_be_like_the_others():
+    """Deviations are added up from the mean of the first rows, or, where that lies far off, from that of all."""
+    rng = np.random.default_rng(1)
+    values = np.concatenate([np.full(5_000, 1e6), rng.normal(0.0, 1e-3, 45_000)])
+    table = pa.table({"residual": values, "sex": ["f", "m"] * 25_000, "part": ["x"] * 5_000 + ["y"] * 45_000})
+    given = {"error": "residual", "by": ["sex", "part"]}
+    here = Predictions.from_frame(table, **given)
+    there = Predictions.from_frame(ENGINES["polars"](table), **given, collect=False)
+    asked = {"metric": "mean_error", "by": "sex", "max_difference": 1.0}
+    (left, _), (right, _) = (numbers(plain(audit(each, **asked))) for each in (here, there))
+    np.testing.assert_allclose(right, left, rtol=1e-9, atol=1e-9)
+    with pytest.raises(InvalidPredictions, match="mean_error: the third power of values that vary so little"):
+        audit(there, metric="mean_error", by=["sex", "part"], max_difference=1.0)
+
+
+@pytest.mark.parametrize("threshold", [0.7, 0.3, 0.5, 0.0, 1.0])
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64()], ids=str)
+@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_threshold_is_compared_in_the_precision_of_the_scores(engine, threshold, kind, rounded):
+    table = visits(300)
+    scores = np.array(table["risk"]).astype(np.float32 if rounded else np.float64)
+    table = table.set_column(1, "risk", pa.array(scores).cast(kind))
+    (here, there) = (read(table, threshold=threshold) for read in (in_memory, lambda t, **g: in_engine(engine, t, **g)))
+    asked = {"metric": "selection_rate", "by": "sex", "max_difference": 0.1}
+    assert audit(there, **asked).groups == audit(here, **asked).groups
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_classes_in_words_and_scores_a_rounding_past_an_end(engine):
+    table = visits(300)
+    died = np.array(table["died"])
+    table = table.set_column(0, "died", pa.array(np.where(died == 1, "dead", "alive")))
+    table = table.set_column(1, "risk", pa.array(np.array(table["risk"]) * (1.0 + 2e-16)))
+    (here, there) = (read(table, positive="dead") for read in (in_memory, lambda t, **g: in_engine(engine, t, **g)))
+    assert there.positive == here.positive == "dead"
+    for metric in ("precision", "expected_calibration_error"):
+        asked = {"metric": metric, "by": "sex", "max_difference": 0.1}
+        assert audit(there, **asked).estimate == pytest.approx(audit(here, **asked).estimate, rel=1e-12)
+
+
+def spoilt(column, values):
+    def table():
+        found = visits(100)
+        at = found.column_names.index(column)
+        old = found[column].to_pylist()
+        return found.set_column(at, column, pa.array([*values, *old[len(values) :]]))
+
+    return table
+
+
+BAD = {
+    "one null label": (spoilt("died", [None]), {}, r"y_true: 1 of 100 values of column 'died' is missing \(null\)"),
+    "NaN among scores": (
+        spoilt("risk", [float("nan"), float("nan")]),
+        {},
+        "y_score: 2 of 100 values of column 'risk' are",
+    ),
+    "percentages": (spoilt("risk", [50.0]), {}, r"y_score: 1 of 100 values of column 'risk' is outside \[0, 1\]"),
+    "a third class": (spoilt("died", [2, 2]), {}, "y_true: 2 of 100 values of column 'died' are neither 0 nor 1"),
+    "scores of text": (visits, {"y_score": "sex"}, "y_score: column 'sex' holds String; numbers are needed"),
+    "labels of dates": (
+        lambda: visits(100).set_column(0, "died", pa.array([0] * 100, pa.timestamp("s"))),
+        {},
+        "y_true: column 'died' holds Datetime",
+    ),
+    "words, unsaid": (visits, {"y_true": "sex"}, "labels are not 0/1 or bool: 'f', 'm'; say which class"),
+    "no such class": (visits, {"y_true": "sex", "positive": "w"}, "positive: 'w' is not among the classes of y_true"),
+    "an infinite error": (spoilt("residual", [float("inf")]), {}, "error: 1 of 100 values of column 'residual' is inf"),
+    "misspelt": (visits, {"y_true": "dide"}, "y_true: column 'dide' is not in the frame; did you mean 'died'"),
+    "no rows": (lambda: visits(100).slice(0, 0), {}, "y_true: 0 rows; there is nothing to evaluate"),
+    "look-alikes": (spoilt("sex", ["F"]), {}, r"the names '[fF]' and '[fF]' differ only in letter case"),
+    "ids": (visits, {"sample_id": "residual"}, "sample_id: rows in an engine are not compared one by one"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_bad_input_is_one_error_before_anything_is_judged(engine, case):
+    table, given, message = BAD[case]
+    if engine == "dask" and case == "labels of dates":
+        message = "y_true: column 'died' holds Datetime"
+    with pytest.raises(InvalidPredictions, match=message) as caught:
+        in_engine(engine, table(), **given)
+    assert "row " not in str(caught.value)  # an engine's have no number
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    table = spoilt("risk", [7.0])()
+    table = table.set_column(0, "died", pa.array([None, *table["died"].to_pylist()[1:]]))
+    with pytest.raises(InvalidPredictions, match=r"y_true: 1 of 100 .*; y_score: 1 of 100"):
+        in_engine("duckdb", table)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_missing_groups_are_counted_in_samples(engine):
+    table = visits(3_000)
+    absent = table["site"].null_count
+    with pytest.raises(InvalidPredictions, match=rf"'site'\]: {absent} of 3000 values are missing; fill them in"):
+        audit(in_engine(engine, table), metric="accuracy", by="site", max_difference=0.1)
+
+
+@pytest.mark.parametrize("name", ["y_true", "y_pred", "y_score", "error"])
+def test_the_rows_themselves_are_not_here(name):
+    there = in_engine("duckdb", visits())
+    with pytest.raises(InvalidPredictions, match=rf"{name}: its rows stay in their engine .*collect=True"):
+        getattr(there, name)
+    assert there.uncertainty is None
+
+
+def own(predictions):
+    """E(correct | A = a)"""
+    return predictions.y_true == predictions.y_pred
+
+
+def test_what_no_engine_computes_is_named_with_what_to_do():
+    there = in_engine("polars", visits())
+    with pytest.raises(InvalidPredictions, match="its rows stay in their engine"):
+        audit(there, metric=own, by="sex", max_difference=0.1)
+    only = Predictions.from_frame(ENGINES["polars"](visits()), error="residual", by="sex", collect=False)
+    with pytest.raises(InvalidPredictions, match="y_true: not given"):
+        audit(only, metric="accuracy", max_difference=0.1)
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(there)
+
+
+def test_small_frames_are_collected_and_large_ones_are_not(monkeypatch):
+    table = visits(1_000)
+    assert not isinstance(Predictions.from_frame(ENGINES["duckdb"](table), **ROLES), LazyPredictions)
+    monkeypatch.setattr(module, "MOST_COLLECTED", 999)
+    assert isinstance(Predictions.from_frame(ENGINES["duckdb"](table), **ROLES), LazyPredictions)
+    collected = Predictions.from_frame(ENGINES["duckdb"](table), **ROLES, collect=True)
+    assert not isinstance(collected, LazyPredictions)
+    assert not isinstance(Predictions.from_frame(table, **ROLES), LazyPredictions)  # in memory as it is
+    assert not isinstance(Predictions.from_frame(table, **ROLES, collect=False), LazyPredictions)
+
+
+def test_a_frame_that_fails_later_fails_its_check():
+    connection = duckdb.connect()
+    table = visits()
+    connection.register("visits", pd.DataFrame(table.to_pandas()))
+    there = Predictions.from_frame(connection.sql("select * from visits"), **ROLES, collect=False)
+    connection.close()
+    with pytest.raises(InvalidPredictions, match="DuckDBPyRelation failed while it was collected: ConnectionException"):
+        audit(there, metric="brier_score", by="sex", max_difference=0.1)

@@ -1,0 +1,86 @@
+"""The gate on predictions that stay in their engine: the outcomes of those in memory, and evidence that is verified."""
+
+from __future__ import annotations
+
+import json
+
+import narwhals._polars.dataframe
+import narwhals._polars.series  # noqa: F401 - pytester forgets what a run in this process imported first
+import polars  # noqa: F401
+import pytest
+
+from fairness_checks.cli.main import main
+
+MODELS = """
+import numpy as np
+import polars as pl
+from fairness_checks import Predictions, fairness_model
+
+rng = np.random.default_rng(3)
+SEX = rng.choice(["f", "m"], 4_000)
+RISK = rng.beta(2, 5, 4_000)
+DIED = (rng.random(4_000) < np.where(SEX == "f", RISK**0.7, RISK)).astype(int)
+VISITS = pl.LazyFrame({"died": DIED, "risk": RISK, "sex": SEX, "ward": rng.choice(["a", "b", "c"], 4_000)})
+ROLES = {"y_true": "died", "y_score": "risk", "by": ["sex", "ward"], "threshold": 0.3}
+
+
+@fairness_model
+def here():
+    return Predictions.from_frame(VISITS, **ROLES)
+
+
+@fairness_model
+def there():
+    return Predictions.from_frame(VISITS, **ROLES, collect=False)
+"""
+CHECKS = """
+      - {metric: false_negative_rate, by: sex, max_difference: 0.05}
+      - {metric: selection_rate, by: [sex, ward], max_value: 0.9}
+      - {metric: brier_score, by: sex, max_difference: 0.1}
+"""
+LIMITS = f"""
+version: 1
+models:
+  here:
+    subgroups: {CHECKS}
+  there:
+    subgroups: {CHECKS}
+"""
+
+
+@pytest.fixture
+def project(pytester):
+    pytester.makeconftest(MODELS)
+    (pytester.path / "thresholds.yaml").write_text(LIMITS)
+    return pytester
+
+
+def told(folder):
+    evidence = json.loads((folder / "evidence.json").read_text())
+    return {model["model"]: model for model in evidence["models"]}
+
+
+@pytest.mark.parametrize("more", ["", "suppress_below: 10\n"], ids=["all", "small cells suppressed"])
+def test_the_gate_finds_the_same_and_its_evidence_is_verified(project, more, capsys):
+    if more:
+        (project.path / "thresholds.yaml").write_text(f"{LIMITS}\n{more}")
+    result = project.runpytest("--fairness", "--fairness-report=out")
+    outcomes = result.parseoutcomes()
+    assert sum(outcomes.values()) == 6
+    models = told(project.path / "out")
+    for left, right in zip(models["here"]["checks"], models["there"]["checks"], strict=True):
+        assert left["record"]["verdict"] == right["record"]["verdict"]
+        if left["record"]["metric"] != "brier_score":
+            left["record"].pop("model"), right["record"].pop("model")
+            assert left["record"] == right["record"]
+    assert models["there"]["data"]["missing"] == models["here"]["data"]["missing"]
+    assert models["there"]["data"]["samples"] == models["here"]["data"]["samples"]
+    assert main(["verify", str(project.path / "out" / "evidence.json")]) == 0
+
+
+def test_what_an_engine_does_not_compute_is_a_failed_check_beside_the_others(project):
+    limits = LIMITS + "    regression:\n      - {metric: accuracy, by: sex, max_worsening: 0.02}\n"
+    (project.path / "thresholds.yaml").write_text(limits)
+    result = project.runpytest("--fairness")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*accuracy: no engine compares rows with a baseline (frame: polars.LazyFrame)*"])
