@@ -28,15 +28,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fairness_checks.errors import InvalidPredictions, did_you_mean
 from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.inputs.sensitive import encode_features, first_rows
-from models.adversaries import Adversary, LogisticAdversary, NeuralAdversary, Seen
+from models.adversaries import Adversary, LogisticAdversary, NeuralAdversary, Seen, cross_fitted_loss
 
-__all__ = ["FAGTBClassifier", "fair_boosting"]
+__all__ = ["FAGTBClassifier", "fair_boosting", "public_recipe"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
 CONSTRAINTS = ("equalized_odds", "demographic_parity")
 ADVERSARIES = ("logistic", "neural")
+SCALES = ("mean", "sum")
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +54,10 @@ class _Part:
         if self.group is None:
             raise RuntimeError("no sensitive feature, no adversary")
         return Seen(expit(self.raw), self.stratum, self.group)
+
+    def cells(self) -> Ints:
+        """Return (n,); label and group as one number."""
+        return self.label if self.group is None else 2 * self.group + self.label
 
     def rows(self, chosen: Ints) -> _Part:
         group = None if self.group is None else self.group[chosen]
@@ -84,8 +89,9 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     min_samples_leaf : int
         Fewest training samples in a leaf.
     strength : float
-        Weight of the adversary, at least 0; 0 is plain gradient boosting. The paper calls it lambda. Above about 30
-        the scores may diverge; a fit that ends worse than a constant score warns.
+        Weight of the adversary, at least 0; 0 is plain gradient boosting. The paper calls it lambda; its 0.15 is of
+        another scale, see `adversary_scale`. Above about 30 the scores may diverge; a fit that ends worse than a
+        constant score warns.
     constraint : {"equalized_odds", "demographic_parity"}
         Whether the adversary sees score and label, or the score only.
     adversary : {"logistic", "neural"}
@@ -96,11 +102,21 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Gradient steps of the adversary after each tree, at least 1.
     n_hidden : int
         Hidden units of the neural adversary.
+    adversary_scale : {"mean", "sum"}
+        Whether the adversary's steps follow the gradient of its mean loss, or of the sum over the samples, as the
+        paper's public code has it: there, a step of 0.01 on 36,000 samples is one of 360 here, far above what
+        converges, so that the adversary's slope swings by tens and a lambda of 0.15 weighs much. See `public_recipe`.
+    cross_fit : int or None
+        Number of folds, at least 2, of the cross-fitted losses: each fold is scored by trees that are grown without
+        it, and its groups are guessed by adversaries that learnt from the other folds' scores. It takes as many
+        further fits. With `n_iter_no_change` it decides how many trees all samples get; nothing else of the model
+        depends on it. None leaves it out.
     n_iter_no_change : int or None
-        Stop at the first tree whose loss on a held-out part, log loss - strength x A, is not lower by `tol` than
-        that of any of this many trees before it. None grows all trees.
+        Stop at the first tree whose loss, log loss - strength x A, is not lower by `tol` than that of any of this
+        many trees before it. Both are cross-fitted, in `cross_fit` folds, or on a held-out part, of which the
+        adversary learns from one half to guess the other. None grows all trees.
     validation_fraction : float
-        Part held out for that, in (0, 1), drawn in proportion to labels and groups.
+        Part held out for that where `cross_fit` is None, in (0, 1), drawn in proportion to labels and groups.
     tol : float
         In nats.
     random_state : int, RandomState or None
@@ -120,7 +136,12 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     adversary_ : LogisticAdversary, NeuralAdversary or None
         As it stands after the last tree.
     adversary_chance_loss_ : float
-        Loss of an adversary that knows no score: the closer `adversary_loss_` stays, the fairer. NaN without one.
+        Loss of an adversary that knows no score. NaN without one. That `adversary_loss_` stays close to it says that
+        the training samples are treated alike, which trees can learn by heart; it says nothing of new samples.
+    cross_fitted_loss_, cross_fitted_adversary_loss_ : ndarray of float64
+        (n_estimators,); after each tree: mean log loss of samples that it was not grown from, and what an adversary
+        can tell of their groups. The further below `adversary_chance_loss_`, the less fair to new samples. Empty
+        without `cross_fit`, the second without sensitive features.
     feature_importances_ : ndarray of float64
         (n_features,); impurity-based, with sum 1 (or all 0 where no tree splits).
 
@@ -149,6 +170,8 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         adversary_learning_rate: float = 1.0,
         adversary_steps: int = 10,
         n_hidden: int = 8,
+        adversary_scale: str = "mean",
+        cross_fit: int | None = None,
         n_iter_no_change: int | None = None,
         validation_fraction: float = 0.1,
         tol: float = 1e-4,
@@ -164,6 +187,8 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.adversary_learning_rate = adversary_learning_rate
         self.adversary_steps = adversary_steps
         self.n_hidden = n_hidden
+        self.adversary_scale = adversary_scale
+        self.cross_fit = cross_fit
         self.n_iter_no_change = n_iter_no_change
         self.validation_fraction = validation_fraction
         self.tol = tol
@@ -208,13 +233,17 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             message = f"no sensitive_features: strength={self.strength} is ignored, this is plain gradient boosting"
             warnings.warn(message, UserWarning, stacklevel=2)
         whole = _Part(X, label, stratum, group, np.zeros(len(label)))
+        self.cross_fitted_loss_, self.cross_fitted_adversary_loss_ = np.zeros(0), np.zeros(0)
+        most = self.n_estimators
+        if self.cross_fit is not None:
+            most = self._cross_fit(whole, check_random_state(self.random_state))
         train, held_out = self._split(whole)
         self.init_ = float(logit(train.label.mean()))
         for part in (train, held_out):
             if part is not None:
                 part.raw += self.init_
         constant = train.log_loss()
-        self._boost(train, held_out, check_random_state(self.random_state))
+        self._boost(train, held_out, most, check_random_state(self.random_state))
         if self.train_loss_[-1] > 1.1 * constant:
             warnings.warn(
                 f"the log loss of the training samples, {self.train_loss_[-1]:.3g}, is above the {constant:.3g} of a "
@@ -266,9 +295,9 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return tags
 
     def _split(self, whole: _Part) -> tuple[_Part, _Part | None]:
-        if self.n_iter_no_change is None:
+        if self.n_iter_no_change is None or self.cross_fit is not None:
             return whole, None
-        cells = whole.label if whole.group is None else 2 * whole.group + whole.label
+        cells = whole.cells()
         try:
             rows = train_test_split(
                 np.arange(len(cells)),
@@ -283,29 +312,87 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             ) from error
         return whole.rows(rows[0]), whole.rows(rows[1])
 
-    def _boost(self, train: _Part, held_out: _Part | None, rng: np.random.RandomState) -> None:
-        self.adversary_chance_loss_ = float("nan")
+    def _stages(
+        self, train: _Part, held_out: _Part | None, rng: np.random.RandomState
+    ) -> Iterator[tuple[Any, Adversary | None]]:
+        """Yield each tree, and the adversary as it stands after it; the scores of both parts move along."""
         opponent = None if self.groups_ is None else self._first_adversary(train.seen(), len(self.groups_), rng)
-        self.estimators_: list[Any] = []
-        curves: dict[str, list[float]] = {"train": [], "adversary": [], "validation": []}
-        recent = np.full(self.n_iter_no_change or 0, np.inf)
-        for stage in range(self.n_estimators):
+        # The gradient of a sum is that of the mean times the number of samples.
+        rate = self.adversary_learning_rate * (len(train.label) if self.adversary_scale == "sum" else 1)
+        for _ in range(self.n_estimators):
             tree = self._grow(train, opponent, rng)
-            self.estimators_.append(tree)
-            curves["train"].append(train.log_loss())
-            if opponent is not None:
-                seen = train.seen()
-                opponent.update(seen, self.adversary_learning_rate, self.adversary_steps)
-                curves["adversary"].append(opponent.loss(seen))
             if held_out is not None:
                 held_out.raw += self.learning_rate * tree.tree_.predict(held_out.features)[:, 0]
-                fooled = 0.0 if opponent is None else self.strength * opponent.loss(held_out.seen())
-                curves["validation"].append(held_out.log_loss() - fooled)
-                if not np.any(curves["validation"][-1] + self.tol < recent):
+            if opponent is not None:
+                opponent.update(train.seen(), rate, self.adversary_steps)
+            yield tree, opponent
+
+    def _boost(self, train: _Part, held_out: _Part | None, most: int, rng: np.random.RandomState) -> None:
+        """Grow the trees that the model consists of, at most so many."""
+        self.adversary_chance_loss_ = float("nan")
+        if self.groups_ is not None:
+            seen = train.seen()
+            self.adversary_chance_loss_ = LogisticAdversary(seen.stratum, seen.group, len(self.groups_)).loss(seen)
+        self.adversary_: Adversary | None = None
+        self.estimators_: list[Any] = []
+        curves: dict[str, list[float]] = {"train": [], "adversary": [], "validation": []}
+        halves = None if held_out is None else _folds(held_out.cells(), 2)
+        for tree, opponent in self._stages(train, held_out, rng):
+            self.estimators_.append(tree)
+            self.adversary_ = opponent
+            curves["train"].append(train.log_loss())
+            if opponent is not None:
+                curves["adversary"].append(opponent.loss(train.seen()))
+            if held_out is not None and halves is not None:
+                told = 0.0 if self.groups_ is None else cross_fitted_loss(held_out.seen(), halves, len(self.groups_))
+                curves["validation"].append(held_out.log_loss() - self.strength * told)
+                if self._is_last(curves["validation"]):
                     break
-                recent[stage % len(recent)] = curves["validation"][-1]
-        self.adversary_, self.n_estimators_ = opponent, len(self.estimators_)
+            if len(self.estimators_) == most:
+                break
+        self.n_estimators_ = len(self.estimators_)
         self.train_loss_, self.adversary_loss_, self.validation_loss_ = (np.array(c) for c in curves.values())
+
+    def _is_last(self, curve: list[float]) -> bool:
+        """Say whether the last value is not lower by `tol` than any of the `n_iter_no_change` before it."""
+        before = curve[-1 - (self.n_iter_no_change or 0) : -1]
+        return len(before) == self.n_iter_no_change and not any(curve[-1] + self.tol < value for value in before)
+
+    def _cross_fit(self, whole: _Part, rng: np.random.RandomState) -> int:
+        """Score each fold by trees that are grown without it; return how many trees to grow."""
+        assert self.cross_fit is not None  # for the type checker: the caller asked
+        cells = whole.cells()
+        if (fewest := int(np.bincount(cells)[np.unique(cells)].min())) < self.cross_fit:
+            raise ValueError(
+                f"cross_fit={self.cross_fit}: of one label and group there are {fewest} samples; use fewer folds, "
+                "at least 2, or None"
+            )
+        fold = _folds(cells, self.cross_fit, rng)
+        raw = np.empty((self.n_estimators, len(cells)))
+        for number in range(self.cross_fit):
+            train, held_out = whole.rows(np.flatnonzero(fold != number)), whole.rows(np.flatnonzero(fold == number))
+            first = float(logit(train.label.mean()))
+            train.raw += first
+            held_out.raw += first
+            for stage, _ in enumerate(self._stages(train, held_out, rng)):
+                raw[stage, fold == number] = held_out.raw
+        curves: dict[str, list[float]] = {"log": [], "adversary": [], "both": []}
+        for whole.raw in raw:
+            curves["log"].append(whole.log_loss())
+            told = 0.0
+            if self.groups_ is not None:
+                told = cross_fitted_loss(whole.seen(), fold, len(self.groups_))
+                curves["adversary"].append(told)
+            curves["both"].append(curves["log"][-1] - self.strength * told)
+        whole.raw = np.zeros(len(cells))
+        self.cross_fitted_loss_, self.cross_fitted_adversary_loss_ = (
+            np.array(curves["log"]),
+            np.array(curves["adversary"]),
+        )
+        if self.n_iter_no_change is None:
+            return self.n_estimators
+        ends = (stage + 1 for stage in range(self.n_estimators) if self._is_last(curves["both"][: stage + 1]))
+        return next(ends, self.n_estimators)
 
     def _grow(self, train: _Part, opponent: Adversary | None, rng: np.random.RandomState) -> Any:
         """Fit one tree to the negative gradient, set its leaves by a Newton step, and move the training scores."""
@@ -326,25 +413,27 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return tree
 
     def _first_adversary(self, seen: Seen, n_groups: int, rng: np.random.RandomState) -> Adversary:
-        uninformed = LogisticAdversary(seen.stratum, seen.group, n_groups)
-        self.adversary_chance_loss_ = uninformed.loss(seen)
         if self.adversary == "logistic":
-            return uninformed
+            return LogisticAdversary(seen.stratum, seen.group, n_groups)
         return NeuralAdversary(self.n_hidden, n_groups, rng)
 
     def _check_parameters(self) -> None:
         for name, least in (("n_estimators", 1), ("min_samples_leaf", 1), ("adversary_steps", 1), ("n_hidden", 1)):
             _check_number(name, getattr(self, name), Integral, least)
-        for name in ("max_depth", "n_iter_no_change"):
+        for name, least in (("max_depth", 1), ("n_iter_no_change", 1), ("cross_fit", 2)):
             if getattr(self, name) is not None:
-                _check_number(name, getattr(self, name), Integral, 1)
+                _check_number(name, getattr(self, name), Integral, least)
         for name in ("strength", "tol"):
             _check_number(name, getattr(self, name), Real, 0)
         for name in ("learning_rate", "adversary_learning_rate", "validation_fraction"):
             _check_number(name, getattr(self, name), Real, np.nextafter(0, 1))
         if self.validation_fraction >= 1:
             raise ValueError(f"validation_fraction={self.validation_fraction!r}: must be below 1")
-        for name, allowed in (("constraint", CONSTRAINTS), ("adversary", ADVERSARIES)):
+        for name, allowed in (
+            ("constraint", CONSTRAINTS),
+            ("adversary", ADVERSARIES),
+            ("adversary_scale", SCALES),
+        ):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r}: {did_you_mean(str(getattr(self, name)), allowed)}")
 
@@ -354,6 +443,15 @@ def _check_number(name: str, value: Any, kind: Any, least: float) -> None:
         allowed = "above 0" if 0 < least < 1 else f"at least {least}"
         number = "a whole number" if kind is Integral else "a finite number"
         raise ValueError(f"{name}={value!r}: must be {number}, {allowed}")
+
+
+def _folds(cells: Ints, number: int, rng: np.random.RandomState | None = None) -> Ints:
+    """Return the fold of each sample, (n,): each has the same part of every cell, in random order if `rng` is given."""
+    order = np.arange(len(cells)) if rng is None else rng.permutation(len(cells))
+    order = order[np.argsort(cells[order], kind="stable")]
+    fold = np.empty(len(cells), dtype=np.intp)
+    fold[order] = np.arange(len(cells)) % number
+    return fold
 
 
 def _binary_labels(y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Ints]:
@@ -403,3 +501,30 @@ def fair_boosting(random_state: int) -> FAGTBClassifier:
     'equalized_odds'
     """
     return FAGTBClassifier(random_state=random_state)
+
+
+def public_recipe(random_state: int) -> FAGTBClassifier:
+    """Return an unfitted model of the settings in the paper's public code, with lambda in its own scale.
+
+    They are those of its notebook for the Adult table under demographic parity
+    (https://github.com/vincent-grari/FAGTB). What stays different: leaves take a Newton step where the public code
+    takes the mean gradient, trees see all features, and the adversary starts from the groups' shares, not from random
+    weights.
+
+    Examples
+    --------
+    >>> recipe = public_recipe(0).get_params()
+    >>> recipe["strength"], recipe["adversary_scale"]
+    (0.15, 'sum')
+    """
+    return FAGTBClassifier(
+        n_estimators=300,
+        learning_rate=0.01,
+        max_depth=9,
+        strength=0.15,
+        constraint="demographic_parity",
+        adversary_scale="sum",
+        adversary_learning_rate=0.01,
+        adversary_steps=1,
+        random_state=random_state,
+    )

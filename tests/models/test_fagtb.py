@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,14 @@ from scipy.optimize import approx_fprime
 from sklearn.base import clone
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from models import adversaries, fagtb
-from models.adversaries import LogisticAdversary, NeuralAdversary, Seen
+from models.adversaries import LogisticAdversary, NeuralAdversary, Seen, cross_fitted_loss
 from models.data.heart import load_heart_disease
-from models.fagtb import FAGTBClassifier
+from models.fagtb import FAGTBClassifier, public_recipe
 
 UNFAIR = "ignore:no sensitive_features:UserWarning"  # what scikit-learn's own checks ask for: fit(X, y)
 
@@ -28,6 +30,7 @@ UNFAIR = "ignore:no sensitive_features:UserWarning"  # what scikit-learn's own c
         FAGTBClassifier(n_estimators=20),
         # One check fits 10 samples, of which two labels must be held out.
         FAGTBClassifier(n_estimators=20, n_iter_no_change=5, validation_fraction=0.25),
+        FAGTBClassifier(n_estimators=5, cross_fit=2, n_iter_no_change=2),
     ]
 )
 def test_scikit_learns_checks(estimator, check):
@@ -262,9 +265,141 @@ def test_early_stopping_with_an_adversary_watches_both_losses():
     assert model.n_estimators_ == stops[0] + 1 < 200
     _, held_out = train_test_split(np.arange(600), test_size=0.1, random_state=0, stratify=2 * male + y)
     raw = model.decision_function(X[held_out])
-    log_loss = np.mean(np.logaddexp(0, np.where(y[held_out] == 1, -raw, raw)))
-    told = model.adversary_.loss(Seen(1 / (1 + np.exp(-raw)), y[held_out], male[held_out]))
-    assert curve[-1] == pytest.approx(log_loss - 2.0 * told)
+    expected = np.mean(np.logaddexp(0, np.where(y[held_out] == 1, -raw, raw)))
+    seen = Seen(1 / (1 + np.exp(-raw)), y[held_out], male[held_out])
+    halves = np.empty(60, dtype=int)
+    halves[np.argsort(2 * seen.group + seen.stratum, kind="stable")] = np.arange(60) % 2
+    assert curve[-1] == pytest.approx(expected - 2.0 * by_scikit_learn(seen, halves), abs=1e-4)
+
+
+# What an adversary can tell of new samples
+
+
+def by_scikit_learn(seen: Seen, fold: np.ndarray) -> float:
+    """Return the loss of regressions of each label, fitted to other folds; two groups share the penalty of a slope."""
+    total = 0.0
+    for number, label in product(np.unique(fold), np.unique(seen.stratum)):
+        new, known = ((fold == number) == side for side in (True, False))
+        new, known = new & (seen.stratum == label), known & (seen.stratum == label)
+        fitted = LogisticRegression(C=2.0, tol=1e-10, max_iter=1000).fit(seen.score[known, None], seen.group[known])
+        chances = fitted.predict_log_proba(seen.score[new, None])
+        total -= chances[np.arange(new.sum()), np.searchsorted(fitted.classes_, seen.group[new])].sum()
+    return total / len(fold)
+
+
+@pytest.mark.parametrize("n_strata", [1, 2])
+def test_a_cross_fitted_loss_is_that_of_regressions_of_other_folds(n_strata):
+    rng = np.random.default_rng(1)
+    group, stratum = rng.integers(2, size=300), rng.integers(n_strata, size=300)
+    seen = Seen(np.clip(0.5 + 0.2 * group * (stratum + 1) + rng.normal(scale=0.2, size=300), 0, 1), stratum, group)
+    fold = np.arange(300) % 3
+    assert cross_fitted_loss(seen, fold, 2) == pytest.approx(by_scikit_learn(seen, fold), abs=1e-5)
+
+
+def test_groups_of_which_a_fold_has_none_and_scores_that_part_them_have_a_finite_loss():
+    group = np.array([0, 0, 0, 1, 1, 1, 2])
+    seen = Seen(group / 2, np.zeros(7, dtype=int), group)
+    assert 0 < cross_fitted_loss(seen, np.array([0, 1, 0, 1, 0, 1, 0]), 3) < 5
+
+
+def hidden_group(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return samples whose group is in no feature as such, and is in many together: it can be learnt by heart."""
+    rng = np.random.default_rng(seed)
+    group = rng.integers(2, size=n)
+    y = (rng.random(n) < np.where(group == 1, 0.6, 0.4)).astype(int)
+    noise = rng.normal(size=(n, 6))
+    X = np.column_stack([y + group + noise[:, 0], group[:, None] / 2 + noise[:, 1:]])
+    return X, y, group
+
+
+def test_what_is_learnt_by_heart_is_seen_in_the_cross_fitted_loss_alone():
+    X, y, group = hidden_group(400, seed=1)
+    model = FAGTBClassifier(strength=30.0, max_depth=5, cross_fit=5, random_state=0)
+    model.fit(X, y, sensitive_features=group)
+    told = model.adversary_chance_loss_ - model.adversary_loss_[-1]
+    told_anew = model.adversary_chance_loss_ - model.cross_fitted_adversary_loss_[-1]
+    X_new, y_new, group_new = hidden_group(20_000, seed=2)
+    score = model.predict_proba(X_new)[:, 1]
+    truth = np.log(2) - cross_fitted_loss(Seen(score, y_new, group_new), np.arange(20_000) % 5, 2)
+    assert told < 0.002 < 0.01 < truth
+    assert told_anew == pytest.approx(truth, abs=0.02)
+
+
+def test_cross_fitted_scores_are_those_of_trees_that_did_not_see_the_sample():
+    X, y, sex = patients(200, seed=5)
+    model = FAGTBClassifier(n_estimators=4, strength=2.0, cross_fit=2, random_state=0).fit(X, y, sensitive_features=sex)
+    fold = fagtb._folds(2 * (sex == "male") + y, 2, np.random.RandomState(0))
+    score = np.empty(200)
+    for number in (0, 1):
+        apart = FAGTBClassifier(n_estimators=4, strength=2.0, random_state=0)
+        apart.fit(X[fold != number], y[fold != number], sensitive_features=sex[fold != number])
+        score[fold == number] = apart.predict_proba(X[fold == number])[:, 1]
+    assert model.cross_fitted_loss_[-1] == pytest.approx(log_loss(y, score), abs=0.02)
+    told = by_scikit_learn(Seen(score, y, (sex == "male").astype(int)), fold)
+    assert model.cross_fitted_adversary_loss_[-1] == pytest.approx(told, abs=0.02)
+
+
+def test_cross_fitting_reports_and_changes_nothing():
+    X, y, sex = patients(300, seed=5)
+    plain, reported = (
+        FAGTBClassifier(n_estimators=10, cross_fit=folds, random_state=0).fit(X, y, sensitive_features=sex)
+        for folds in (None, 3)
+    )
+    np.testing.assert_array_equal(plain.decision_function(X), reported.decision_function(X))
+    assert plain.cross_fitted_loss_.size == plain.cross_fitted_adversary_loss_.size == 0
+    assert reported.cross_fitted_loss_.shape == reported.cross_fitted_adversary_loss_.shape == (10,)
+
+
+def test_early_stopping_by_cross_fitted_losses_keeps_all_samples():
+    X, y, sex = patients(400, seed=5)
+    model = FAGTBClassifier(n_estimators=60, strength=2.0, cross_fit=3, n_iter_no_change=4, random_state=0)
+    model.fit(X, y, sensitive_features=sex)
+    curve = model.cross_fitted_loss_ - 2.0 * model.cross_fitted_adversary_loss_
+    stops = [i for i in range(4, 60) if not (curve[i] + model.tol < curve[i - 4 : i]).any()]
+    assert model.n_estimators_ == stops[0] + 1 < 60
+    alone = FAGTBClassifier(n_estimators=model.n_estimators_, strength=2.0, random_state=0)
+    np.testing.assert_array_equal(
+        alone.fit(X, y, sensitive_features=sex).decision_function(X), model.decision_function(X)
+    )
+
+
+def test_without_groups_the_log_loss_alone_is_cross_fitted():
+    X, y, _ = patients(200, seed=5)
+    model = FAGTBClassifier(n_estimators=5, strength=0.0, cross_fit=2, random_state=0).fit(X, y)
+    assert model.cross_fitted_loss_.shape == (5,)
+    assert model.cross_fitted_adversary_loss_.size == 0
+
+
+def test_folds_that_a_label_and_group_cannot_fill():
+    X, y, sex = patients(30, seed=10)
+    with pytest.raises(
+        ValueError, match=r"cross_fit=20: of one label and group there are \d+ samples; use fewer folds"
+    ):
+        FAGTBClassifier(cross_fit=20).fit(X, y, sensitive_features=sex)
+
+
+# The scale of the adversary's steps
+
+
+def test_a_step_on_the_sum_is_one_on_the_mean_times_the_samples():
+    X, y, sex = patients(200, seed=5)
+    summed = FAGTBClassifier(n_estimators=5, adversary_scale="sum", adversary_learning_rate=0.01, random_state=0)
+    mean = FAGTBClassifier(n_estimators=5, adversary_learning_rate=2.0, random_state=0)
+    np.testing.assert_array_equal(
+        summed.fit(X, y, sensitive_features=sex).decision_function(X),
+        mean.fit(X, y, sensitive_features=sex).decision_function(X),
+    )
+
+
+def test_the_published_strength_weighs_in_its_own_scale_only(unseen):
+    X, y, sex = patients(1000, seed=3)
+    X_new, _, sex_new = unseen
+    gap = {}
+    for name, options in {"plain": {"strength": 0.0}, "mean": {"adversary_scale": "mean"}, "sum": {}}.items():
+        model = public_recipe(0).set_params(max_depth=3, **options).fit(X, y, sensitive_features=sex)
+        gap[name] = rate_gap(model.predict(X_new), sex_new)
+    assert gap["mean"] > gap["plain"] - 0.03
+    assert gap["sum"] < gap["plain"] - 0.1
 
 
 def test_the_last_stage_is_the_decision_function():
@@ -273,8 +408,8 @@ def test_the_last_stage_is_the_decision_function():
     stages = list(model.staged_decision_function(X))
     assert len(stages) == 7
     np.testing.assert_array_equal(stages[-1], model.decision_function(X))
-    log_loss = np.mean(np.logaddexp(0, np.where(y == 1, -stages[3], stages[3])))
-    assert model.train_loss_[3] == pytest.approx(log_loss)
+    expected = np.mean(np.logaddexp(0, np.where(y == 1, -stages[3], stages[3])))
+    assert model.train_loss_[3] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("adversary", ["logistic", "neural"])
@@ -369,6 +504,8 @@ def test_demographic_parity_needs_no_two_groups_in_each_label():
         ({"validation_fraction": 1.0}, "below 1"),
         ({"constraint": "equalised_odds"}, "did you mean 'equalized_odds'"),
         ({"adversary": "forest"}, "allowed: logistic, neural"),
+        ({"adversary_scale": "total"}, "allowed: mean, sum"),
+        ({"cross_fit": 1}, "cross_fit=1: must be a whole number, at least 2"),
     ],
 )
 def test_parameters_out_of_range(parameter, message):
