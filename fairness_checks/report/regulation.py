@@ -48,7 +48,8 @@ REGULATION: tuple[Asked, ...] = (
         "Art. 9(8)",
         "Tests against metrics and probabilistic thresholds that were defined beforehand.",
         "checks provenance",
-        "Limits and their sha256 are those of thresholds.yaml; the commit shows when they were set. Whether they suit "
+        "Limits and their sha256 are those of the file of limits; a commit, where there is one, shows when "
+        "they were set. Whether they suit "
         "the intended purpose is for the provider to say.",
     ),
     _asked(

@@ -32,6 +32,7 @@ __all__ = [
     "judged_lines",
     "laid_out",
     "numbers_text",
+    "plan_text",
     "power_text",
     "record_text",
     "sentences",
@@ -213,14 +214,31 @@ def power_text(record: CheckRecord) -> str | None:
         return f"lies on the limit or next to it: no number of {record.unit} settles it, {true}"
     first = seen if seen is not None else equal
     assert first is not None  # for the type checker: one of them is known
-    case = "if the values seen are the true ones" if seen is not None else "if the true values are equal"
     rest = ""
     if seen is not None and equal is not None:
         rest = f"; {' and '.join(f'{size:,}' for size in _more(record, equal)[0])} if the true ones are equal"
-    sizes, more = _more(record, first)
-    names = [g.name for g in deciding(record)]
-    parts = [f"{size:,} {more}{samples_of(record, name)}" for size, name in zip(sizes, names, strict=True)]
-    return f"needs about {' and '.join(parts)} {case}{rest}"
+    return f"needs about {_of_whom(record, first)} {_AS_SEEN if seen is not None else _IF_EQUAL}{rest}"
+
+
+_AS_SEEN, _IF_EQUAL = "if the values seen are the true ones", "if the true values are equal"
+
+
+def plan_text(record: CheckRecord) -> str | None:
+    """Return how many samples to plan for; None where no number of samples of held-out groups is known."""
+    seen, equal = record.needed_samples, record.needed_samples_if_equal
+    if record.sweep is not None or record.regression is not None or (known := seen or equal) is None:
+        return None
+    case = _AS_SEEN if seen is not None else _IF_EQUAL
+    if seen is not None and equal is not None:
+        known, case = max(seen, equal), "whether the groups differ as seen or not at all"
+    return f"plan for {_of_whom(record, known)}: so many settle it with a chance of about {record.power:.0%}, {case}"
+
+
+def _of_whom(record: CheckRecord, needed: tuple[int, ...]) -> str:
+    """``581 more with sex=female whose label is 1 and 927 more with sex=male whose label is 1``."""
+    sizes, more = _more(record, needed)
+    names = [group.name for group in deciding(record)]
+    return " and ".join(f"{size:,} {more}{samples_of(record, name)}" for size, name in zip(sizes, names, strict=True))
 
 
 def _more(record: CheckRecord, sizes: tuple[int, ...]) -> tuple[list[int], str]:

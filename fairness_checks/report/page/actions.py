@@ -56,12 +56,10 @@ def first_steps(evidence: Evidence, cards: Sequence[Card]) -> Iterator[str]:
         yield "Run it again: a run that did not come to its end answers nothing."
         return
     judged = [card for card in cards if card.record is not None]
-    if evidence.failures:
-        yield "Mend first what failed for another reason than a verdict; it is listed under Summary."
     if failed := [card for card in judged if card.status == "fail"]:
         yield (
-            f"Hold {_models(failed)}, until what exceeds its limit is mended, or is accepted for a time by whoever "
-            "answers for it."
+            f"Hold {_models(failed)}, until what exceeds its limit is mended, or is accepted for a time by "
+            f"{_owners(failed)}."
         )
     if unproved := [card for card in judged if card.status == "inconclusive" and card.red]:
         yield f"Hold {_models(unproved)}, until the data show each limit kept: that is the burden of proof here."
@@ -76,12 +74,21 @@ def first_steps(evidence: Evidence, cards: Sequence[Card]) -> Iterator[str]:
             "a model only if whoever answers for it accepts that this is open."
         )
     if nearest := min((card for card in unsettled if card.takes), key=lambda card: card.nearness, default=None):
-        yield f"For an answer, collect more samples. What is nearest to a failure: {nearest.title}. {nearest.takes}"
+        needs = f"{nearest.plan[:1].upper()}{nearest.plan[1:]}." if nearest.plan else nearest.takes
+        yield f"For an answer, collect more samples. What is nearest to a failure: {nearest.title}. {needs}"
     if ends := [card.record.waiver.expires for card in judged if card.record is not None and card.record.waiver]:
         yield f"Mend what is waived by {min(ends)}, when the first waiver ends."
+    if evidence.failures:
+        yield "Who keeps the checks: mend what failed for another reason than a verdict; it is listed under Summary."
     green = evidence.run.whole and evidence.ended_green and not evidence.failures
     if green and judged and all(card.status == "pass" for card in cards):
         yield "Nothing, until the model, its data or the limits change: then run it again."
+
+
+def _owners(cards: Sequence[Card]) -> str:
+    """Name who answers for limits, where the file says it of each."""
+    names = list(dict.fromkeys(card.owner for card in cards))
+    return ", ".join(names) if all(names) and len(names) <= _MOST_NAMED else "whoever answers for it"
 
 
 def _models(cards: Sequence[Card]) -> str:

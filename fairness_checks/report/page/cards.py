@@ -22,6 +22,7 @@ from fairness_checks.report.text import (
     disparity_text,
     headline,
     judged_lines,
+    plan_text,
     subject_text,
     sweep_table,
     waiver_lines,
@@ -59,6 +60,7 @@ class Card:
     alone: str = ""  # of an inconclusive one that fails but for the other checks of its model
     beside: str = ""  # of one that fails, what of the same metric is waived, and why that is not enough
     takes: str = ""  # what would settle it
+    plan: str = ""  # the same for who is to collect it: how many to plan for, where that is known
     why: str = ""
     owner: str = ""
     look: int | None = None
@@ -96,7 +98,17 @@ class Card:
             for group in groups
         ]
         counted = f" ({'; '.join(seen)} {record.unit})" if seen else ""
-        return printable(f"{word} {value_text(record.estimate)}, {interval}{counted}.")
+        return printable(f"{word} {value_text(record.estimate)}, {interval}{counted}.{self._direction}")
+
+    @property
+    def _direction(self) -> str:
+        """Whether it is known who does worse, where it is not known whether by more than is allowed."""
+        record = self.record
+        if record is None or self.status != "inconclusive" or record.limit_kind != "max_difference" or record.gap:
+            return ""
+        if record.low is None or record.regression is not None:
+            return ""
+        return " Whether they differ at all is open, too." if record.low <= 0.0 else " That they differ is seen."
 
     @property
     def title(self) -> str:
@@ -172,6 +184,7 @@ def _of_record(
         found="" if record.estimate is None else disparity_text(record),
         alone=adjusted_text(record) or "",
         takes=list(would_take(record))[-1] if record.verdict == "inconclusive" and not record.withheld else "",
+        plan=(record.verdict == "inconclusive" and not record.withheld and plan_text(record)) or "",
         why="" if check is None else check.why,
         owner="" if check is None else check.owner,
         look=None if check is None else check.look,

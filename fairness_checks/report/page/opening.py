@@ -128,8 +128,8 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
     if evidence.failures:
         tests, waivers = len(evidence.failures), sum("::test_waiver[" in each.test for each in evidence.failures)
         if waivers:
-            which = "1 waiver is" if waivers == 1 else f"{waivers} waivers are"
-            yield f"{which} not in order, as unused or expired ones; listed under Summary."
+            which = "1 other test is a waiver" if waivers == 1 else f"{waivers} other tests are waivers"
+            yield f"{which} not in order (unused, expired or too broad); listed under Summary."
         if others := tests - waivers:
             which = "1 test" if others == 1 else f"{others} tests"
             yield f"{which} failed for another reason than a verdict; listed under Summary."

@@ -76,15 +76,17 @@ APPROVAL = (
 
 
 def test_a_reader_of_the_head_alone_knows_what_to_do():
-    assert steps(FAILED) == [
-        "Hold a, until what exceeds its limit is mended, or is accepted for a time by whoever answers for it."
-    ]
+    assert steps(FAILED) == ["Hold a, until what exceeds its limit is mended, or is accepted for a time by Dr. B."]
     assert steps(KEPT) == ["Nothing, until the model, its data or the limits change: then run it again."]
     assert steps(WAIVED) == ["Mend what is waived by 2027-03-01, when the first waiver ends."]
     no_approval, collect = steps(OPEN, KEPT)
     assert no_approval == APPROVAL
     assert collect.startswith("For an answer, collect more samples. What is nearest to a failure: b: ")
-    assert "It needs about " in collect
+    more = (n - 12 for n in max(OPEN.needed_samples, OPEN.needed_samples_if_equal))
+    of_whom = " and ".join(
+        f"{n:,} more with sex={g} whose label is 1" for n, g in zip(more, ("female", "male"), strict=True)
+    )
+    assert f"Plan for {of_whom}: so many settle it with a chance of about 80%, whether the groups" in collect
     hold, collect = steps(PROVE)
     assert hold == "Hold e, until the data show each limit kept: that is the burden of proof here."
     assert collect.startswith("For an answer, collect more samples.")
@@ -96,7 +98,7 @@ def test_a_reader_of_the_head_alone_knows_what_to_do():
         ({"complete": False}, "Run it again: a run that did not come to its end answers nothing."),
         (
             {"failures": (FailureEvidence(test="t", text="why"),)},
-            "Mend first what failed for another reason than a verdict; it is listed under Summary.",
+            "Who keeps the checks: mend what failed for another reason than a verdict; it is listed under Summary.",
         ),
         ({"whole": False}, None),
         ({"exit_code": 3}, None),
@@ -119,3 +121,14 @@ def test_what_is_waived_is_told_beside_what_fails_of_the_same_metric():
     assert failed.beside == f"Waived is another check alone, not this one: {cards_of(run_of(WAIVED))[0].title[3:]}."
     assert failed.beside in Page(page_of(run_of(stricter, WAIVED))).visible
     assert not cards_of(run_of(FAILED, WAIVED))[0].beside
+
+
+def test_whether_groups_differ_at_all_is_told_beside_what_is_open():
+    (card,) = cards_of(run_of(OPEN))
+    assert card.numbers.endswith(
+        "(sex=female: 4 of 12; sex=male: 3 of 12 positives). Whether they differ at all is open, too."
+    )
+    seen = record_of({"female": (19, 66), "male": (16, 106)}, "b")
+    assert (seen.verdict, seen.low > 0.0) == ("inconclusive", True)
+    assert cards_of(run_of(seen))[0].numbers.endswith("That they differ is seen.")
+    assert "differ" not in cards_of(run_of(FAILED))[0].numbers

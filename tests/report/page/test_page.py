@@ -238,7 +238,7 @@ def test_counts_add_up_to_what_was_asked(page):
 
 def test_what_to_do_says_how_many_more_of_whom_and_what_to_paste(page):
     assert "more with sex=female" in page.visible
-    assert "Not tested, as no sweep over training mixes was asked for: a_model, false_negative_rate" in page.visible
+    assert "was asked for (sweep of a model in the file of limits): a_model, false_negative_rate" in page.visible
     (pre,) = [e for e in page.all("pre") if "approved_by" in e[2]]
     assert "a_model" in pre[2]
 
