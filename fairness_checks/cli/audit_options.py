@@ -215,6 +215,7 @@ _PLACE = re.compile(rf"{COMMAND_LINE}:\d+: (?P<path>(?:[^:\[]|\[(?:\d+|'[^']*'|\
 def as_options(problem: str) -> str:
     """Return a problem of a file of limits as one of the options that it was made of."""
     problem = re.sub(r"\bpositive=(?=['\"\d-])", "--positive ", problem)
+    problem = re.sub(r"\by_pred: (?=')", "--y-pred ", problem)
     found = _PLACE.fullmatch(problem)
     if found is None:
         return problem.removeprefix(f"{COMMAND_LINE}:1: ")

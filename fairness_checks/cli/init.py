@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fairness_checks.cli.init_columns import guessed_source
@@ -18,7 +18,9 @@ from fairness_checks.cli.init_files import (
     github,
     gitlab,
 )
+from fairness_checks.config.loading import parse_config
 from fairness_checks.errors import FairnessError
+from fairness_checks.judge.file_auditing import FileAudit
 from fairness_checks.plain import printable
 from fairness_checks.storage.files import read_regular, write_atomically
 
@@ -72,7 +74,40 @@ def _files(place: Path | None, *, example: bool, roles: Mapping[str, str | None]
 def _of_file(file: Path, roles: Mapping[str, str | None]) -> str:
     source, by, scores = guessed_source(file, roles)
     model = re.sub(r"\W+", "_", file.name.split(".")[0]).strip("_") or "predictions"
-    return file_limits(model if not model[0].isdigit() else f"model_{model}", source, by, scores=scores)
+    model = model if not model[0].isdigit() else f"model_{model}"
+    missing: dict[str, str] = {}
+    for _ in range(3):  # as often as there are such settings, and once without any
+        text = file_limits(model, source, by, scores=scores, missing=missing)
+        if not (errors := _judged(text)):
+            return text
+        found = _settings_of_missing(errors)
+        if found.keys() <= missing.keys():
+            break
+        missing |= found
+    raise FairnessError(_as_options(errors[0]))
+
+
+def _judged(text: str) -> list[str]:
+    """Return why checks of a file of limits could not be made: what is written is to run at once."""
+    limits = parse_config(text, _LIMITS)
+    audit = FileAudit(limits, text.encode(), ("fairness-checks", "init"))
+    try:
+        audit.judge(limits.models)
+    except FairnessError as error:
+        return [str(error)]
+    return list(audit.errors.values())
+
+
+def _settings_of_missing(errors: Sequence[str]) -> dict[str, str]:
+    """Return the settings with which features that lack values can be judged, where errors are of these."""
+    texts = [found[1] for error in errors if (found := re.search(r"`missing_text: (\['.*?'\])`", error))]
+    groups = texts or [error for error in errors if "missing_sensitive: group" in error]
+    return ({"missing_text": texts[0]} if texts else {}) | ({"missing_sensitive": "group"} if groups else {})
+
+
+def _as_options(error: str) -> str:
+    """Return an error of a file of limits in words of the command."""
+    return re.sub(r"\by_pred: (?=')", "--y-pred ", error)
 
 
 def _conftest_of(folder: Path) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fairness_checks.errors import FairnessError
+from fairness_checks.errors import FairnessError, did_you_mean
+from fairness_checks.inputs.source import decision_rule
 from fairness_checks.inputs.table_files import read_table
 from fairness_checks.inputs.text_columns import as_number
 from fairness_checks.question.metric_names import plain_name
@@ -20,7 +21,7 @@ _DECISIONS = ("y_pred", "pred", "prediction", "predicted", "decision", "alert")
 _CLUSTERS = ("patient_id", "patient", "subject_id", "subject", "mrn", "person_id")
 _FEATURES = ("sex", "gender", "race", "ethnicity", "age_band", "age_group", "skin", "insurance", "language", "site")
 _AGES = ("age", "age_years")
-_BANDS = "[40, 65]"
+_BANDS = (40, 65)
 _MOST_GROUPS = 12
 
 
@@ -31,20 +32,24 @@ def guessed_source(file: Path, roles: Mapping[str, str | None]) -> tuple[dict[st
     if not columns or not next(iter(columns.values())):
         raise FairnessError(f"{file}: holds no rows; there is nothing to judge")
     found = {role: name for role, name in roles.items() if name and role != "by"}
-    for role, column in found.items():
+    rule = None if found.get("y_pred") in columns else decision_rule(found.get("y_pred", ""))
+    taken = found | ({} if rule is None else {"y_pred": rule[0]})
+    for role, column in taken.items():
         if column not in columns:
-            raise FairnessError(f"{file}: {role}: there is no column {column!r}; allowed: {', '.join(names)}")
-    free = [name for name in columns if name not in found.values()]
+            near = did_you_mean(column, names)
+            raise FairnessError(f"{file}: {_option(role)}: there is no column {column!r}; {near}")
+    free = [name for name in columns if name not in taken.values()]
     for role, known in (("y_true", _LABELS), ("y_score", _SCORES), ("y_pred", _DECISIONS), ("cluster", _CLUSTERS)):
         if role in found or (role == "y_pred" and "y_score" in found):
             continue
         if name := next((n for n in _by_name(free, known) if _fits(role, columns[n])), None):
             found[role] = name
             free.remove(name)
-    for role, option in (("y_true", "--y-true"), ("y_score", "--y-score")):
+    for role in ("y_true", "y_score"):
         if role not in found and not (role == "y_score" and "y_pred" in found):
             raise FairnessError(
-                f"{file}: no column is known to be {role}; name it: {option} COLUMN (columns: {', '.join(names)})"
+                f"{file}: no column is known to be {role}; name it: {_option(role)} COLUMN"
+                f"{_other_scores(free, columns) if role == 'y_score' else ''} (columns: {', '.join(names)})"
             )
     by, bins = _features(free, columns, roles.get("by"))
     if not by:
@@ -56,8 +61,27 @@ def guessed_source(file: Path, roles: Mapping[str, str | None]) -> tuple[dict[st
     if positive := _positive(columns[found["y_true"]]):
         source["positive"] = positive
     if bins:
-        source["bins"] = f"{{{', '.join(f'{_quoted(name)}: {_BANDS}' for name in bins)}}}  # bands begin there"
+        edges = ", ".join(f"{_quoted(name)}: {_edges(columns[name])}" for name in bins)
+        source["bins"] = f"{{{edges}}}  # bands begin there"
     return source, [_quoted(name) for name in by], "y_score" in found
+
+
+def _option(role: str) -> str:
+    return f"--{role.replace('_', '-')}"
+
+
+def _other_scores(free: Sequence[str], columns: Mapping[str, list[str]]) -> str:
+    """Return how a column of a score's name decides whose values are no probabilities."""
+    scores = [name for name in free if {*plain_name(name).split("_")} & {*_SCORES} and _are_numbers(columns[name])]
+    return f", or what decides by numbers that are no probabilities: --y-pred '{(scores or ['COLUMN'])[0]} >= CUT'"
+
+
+def _edges(cells: Sequence[str]) -> str:
+    """Return where bands of a feature begin: of ages where those of adults do, of others so that they are alike."""
+    numbers = sorted(number for cell in cells if (number := as_number(cell)) is not None)
+    thirds = sorted({float(numbers[len(numbers) * part // 3]) for part in (1, 2)} - {float(numbers[0])})
+    edges = _BANDS if numbers[0] < _BANDS[0] and numbers[-1] >= _BANDS[1] else thirds or numbers[-1:]
+    return f"[{', '.join(f'{edge:g}' for edge in edges)}]"
 
 
 def _cells(column: Any) -> list[str]:
@@ -86,7 +110,7 @@ def _features(free: Sequence[str], columns: Mapping[str, list[str]], asked: str 
     """Return the features to judge by, and those among them that are numbers to be cut."""
     named = [name.strip() for name in asked.split(",")] if asked else []
     if unknown := [name for name in named if name not in columns]:
-        raise FairnessError(f"by: there is no column {unknown[0]!r}; allowed: {', '.join(columns)}")
+        raise FairnessError(f"--by: there is no column {unknown[0]!r}; {did_you_mean(unknown[0], columns)}")
     known = named or [n for n in _by_name(free, _FEATURES) if 2 <= len(set(columns[n]) - {""}) <= _MOST_GROUPS]
     ages = [] if named else _by_name(free, _AGES)
     several = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from fairness_checks.distribution import DISTRIBUTION
 
@@ -100,22 +101,35 @@ def example_limits(model: str) -> str:
     )
 
 
-def file_limits(model: str, source: Mapping[str, object], by: Sequence[str], *, scores: bool) -> str:
-    """Return limits for a file of predictions."""
+def file_limits(
+    model: str, source: Mapping[str, object], by: Sequence[str], *, scores: bool, missing: Mapping[str, str]
+) -> str:
+    """Return limits for a file of predictions; `missing` are settings for features that it does not say of each row."""
     lines = ["    source:"] + [f"      {key}: {value}" for key, value in source.items()]
-    return _limits(model, lines, by, scores=scores)
+    if "y_score" in source and "y_pred" not in source:
+        lines.append("      # threshold: 0.3  # decides at scores of 0.3 or more; without it at 0.5")
+    return _limits(model, lines, by, scores=scores, missing=missing)
 
 
-def _limits(model: str, source: Sequence[str], features: Sequence[str], *, scores: bool) -> str:
+def _limits(
+    model: str,
+    source: Sequence[str],
+    features: Sequence[str],
+    *,
+    scores: bool,
+    missing: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     by, both = features[0], f"[{', '.join(features[:2])}]" if len(features) > 1 else features[0]
     missed = "".join(
         f"      - {{metric: false_negative_rate, by: {each}, max_difference: 0.05}}\n" for each in features
     )
+    settings = {"alpha": "0.05", "min_group_size": "10", **missing}
+    todo = "  # TODO some rows say no group: should they be one of their own?" if missing else ""
     ranking = f"      # - {{metric: AUROC, by: {by}, min_value: 0.70}}\n" if scores else ""
     return (
         f"{_SCHEMA}# What a limit means, and how many patients it takes: fairness-checks explain false_negative_rate\n"
         "version: 1\n"
-        "defaults: {alpha: 0.05, min_group_size: 10}\n"
+        f"defaults: {{{', '.join(f'{key}: {value}' for key, value in settings.items())}}}{todo}\n"
         f"models:\n  {model}:\n" + "".join(f"{line}\n" for line in source) + "    subgroups:\n"
         "      # patients who have the condition and are missed: at most 5 in 100 more in one group than in another\n"
         f"{missed}"

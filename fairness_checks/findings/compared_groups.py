@@ -104,7 +104,7 @@ def _refuse_continuous(statistics: MeasuredGroups) -> None:
         if len(met) > max(_FEW_VALUES, total / 2):
             raise InvalidPredictions(
                 f"sensitive_features[{feature!r}]: {len(met)} different values among {total:,} samples; more samples "
-                f"would bring more groups, none of them large enough; {how_to_cut(feature)}"
+                f"would bring more groups, none of them large enough; {how_to_cut(feature, met)}"
             )
 
 

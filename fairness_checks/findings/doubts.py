@@ -8,7 +8,7 @@ from collections.abc import Collection
 import numpy as np
 
 from fairness_checks.inputs.predictions import LazyPredictions, Predictions
-from fairness_checks.inputs.sensitive import SensitiveFeature, how_to_cut
+from fairness_checks.inputs.sensitive import SensitiveFeature, how_to_cut, is_number
 
 __all__ = ["doubts"]
 
@@ -53,16 +53,9 @@ def _by_position(predictions: Predictions) -> str | None:
 
 def _uncut(feature: SensitiveFeature) -> str | None:
     """Say that each number is a group, as each age: hardly any of them is large enough to be judged."""
-    if len(feature.groups) < _MANY or not all(map(_is_number, feature.groups)):
+    if len(feature.groups) < _MANY or not all(map(is_number, feature.groups)):
         return None
-    return f"{feature.name} has {len(feature.groups)} groups, each one number: {how_to_cut(feature.name)}"
-
-
-def _is_number(name: str) -> bool:
-    try:
-        return math.isfinite(float(name))
-    except ValueError:
-        return False
+    return f"{feature.name} has {len(feature.groups)} groups, each one number: {how_to_cut(feature.name, ())}"
 
 
 def _sides(names: Collection[str]) -> tuple[list[str], list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.errors import InvalidPredictions, did_you_mean
+from fairness_checks.errors import InvalidPredictions, attempted, did_you_mean
 from fairness_checks.inputs.encoding import recode
 from fairness_checks.inputs.group_names import means_missing, refuse_look_alikes
 from fairness_checks.inputs.sensitive import are_missing, code_column, first_rows
@@ -27,7 +27,13 @@ def read_classes(given: Mapping[str, Any], positive: Any) -> tuple[dict[str, Lab
     """Return which samples are positive, by array, and the name of the positive class."""
     # A `positive` of None takes 0/1 or bool, and means 1 or True.
     if positive is None:
-        return {name: read_labels(name, values) for name, values in given.items()}, PLAIN
+        try:
+            return {name: read_labels(name, values) for name, values in given.items()}, PLAIN
+        except InvalidPredictions:
+            kinds = attempted(lambda: {name: code_classes(name, values)[1] for name, values in given.items()})
+            if isinstance(kinds, dict):  # else the first error says it
+                _refuse_kinds(kinds)
+            raise
     codings = {name: code_classes(name, values) for name, values in given.items()}
     classes = {name: values for name, (_, values) in codings.items()}
     met = _distinct(value for values in classes.values() for value in values)

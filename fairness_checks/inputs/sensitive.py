@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import re
 from collections.abc import Iterable, Mapping
@@ -31,6 +32,7 @@ __all__ = [
     "first_rows",
     "how_to_cut",
     "is_missing",
+    "is_number",
     "refuse_namesakes",
     "row_in",
 ]
@@ -96,12 +98,22 @@ def row_in(message: str) -> int | None:
     return None if found is None else int(found.group(1))
 
 
-def how_to_cut(feature: str) -> str:
-    """Say how a number becomes bands of which each is large enough to be judged."""
+def how_to_cut(feature: str, groups: Iterable[str]) -> str:
+    """Say how a feature of many values gets groups that are large enough to be judged: of numbers, bands."""
+    if not all(map(is_number, groups)):
+        return "give rare values one name, such as other, or check by another feature"
     return (
         f"cut it into bands: `table['{feature}_band'] = pandas.cut(table['{feature}'], [0, 40, 60, 75, 120])`, "
         f"and check by {feature}_band; of a file under `source:`, `bins: {{{feature}: [40, 60, 75]}}`"
     )
+
+
+def is_number(name: str) -> bool:
+    """Say whether a group's name is a finite number."""
+    try:
+        return math.isfinite(float(name))
+    except ValueError:
+        return False
 
 
 def encode_features(features: Any) -> dict[str, SensitiveFeature]:
@@ -164,7 +176,7 @@ def _encode(name: str, column: Any) -> SensitiveFeature:
     if len(names) + len(extra) > _MOST_GROUPS:
         raise InvalidPredictions(
             f"{where}: {len(names) + len(extra)} different values; at most {_MOST_GROUPS} groups "
-            f"can be compared. If it is a number such as an age, {how_to_cut(name)}"
+            f"can be compared; {how_to_cut(name, names)}"
         )
     table = np.full(len(blank) + 1, -1)  # its last entry is where the code -1 leads
     table[:-1][~blank] = place

@@ -189,8 +189,16 @@ def test_columns_of_other_names_are_given(pytester, folder):
         (("id", "a", "risk", "sex", "age", "race"), [], "no column is known to be y_true; name it: --y-true COLUMN"),
         (("id", "died", "b", "sex", "age", "race"), [], "no column is known to be y_score; name it: --y-score COLUMN"),
         (("id", "died", "risk", "c", "d", "e"), [], "whose predictions they are; name one: --by COLUMN"),
-        (("id", "died", "risk", "sex", "age", "race"), ["--y-true", "dead"], "y_true: there is no column 'dead'"),
-        (("id", "died", "risk", "sex", "age", "race"), ["--by", "sx"], "by: there is no column 'sx'"),
+        (
+            ("id", "died", "risk", "sex", "age", "race"),
+            ["--y-true", "dead"],
+            "--y-true: there is no column 'dead'; did you",
+        ),
+        (
+            ("id", "died", "risk", "sex", "age", "race"),
+            ["--by", "sx"],
+            "--by: there is no column 'sx'; did you mean 'sex'",
+        ),
     ],
 )
 def test_a_column_that_is_not_known_is_asked_for(folder, capsys, names, options, message):
@@ -200,6 +208,82 @@ def test_a_column_that_is_not_known_is_asked_for(folder, capsys, names, options,
     assert message in said
     assert len(said.splitlines()) < 6
     assert not (folder / "thresholds.yaml").exists()
+
+
+ROWS = 240
+COLUMNS = {
+    "died": lambda row: row % 2,
+    "risk": lambda row: (row * 37 % 101) / 100,
+    "percent": lambda row: row * 37 % 101,
+    "decile_score": lambda row: row * 7 % 10 + 1,
+    "alert": lambda row: ("no", "yes")[row % 5 > 1],
+    "sex": lambda row: "FM"[row % 3 > 0],
+    "gap": lambda row: "" if row == 9 else "FM"[row % 3 > 0],
+    "na": lambda row: "NA" if row == 9 else "FM"[row % 3 > 0],
+    "creatinine": lambda row: row * 31 % 97 / 30,
+    "ward": lambda row: f"w{row}",
+    "one": lambda row: "F",
+    "stage": lambda row: row % 3,
+}
+
+
+def write_columns(path, *names):
+    with path.open("w", newline="", encoding="utf-8") as opened:
+        csv.writer(opened).writerows([names, *([COLUMNS[name](row) for name in names] for row in range(ROWS))])
+
+
+RUNS = {
+    "a-rule": (["died", "decile_score", "sex"], ["--y-pred", "decile_score >= 5"], 'y_pred: "decile_score >= 5"'),
+    "a-rule-of-percents": (["died", "percent", "sex"], ["--y-pred", "percent>=30"], 'y_pred: "percent>=30"'),
+    "scores": (["died", "risk", "sex"], [], "# threshold: 0.3  # decides at scores of 0.3 or more"),
+    "another-score": (["died", "creatinine", "risk", "sex"], ["--y-score", "risk"], "# threshold: 0.3"),
+    "missing-groups": (["died", "risk", "gap"], ["--by", "gap"], "missing_sensitive: group}  # TODO"),
+    "missing-text": (["died", "risk", "na"], ["--by", "na"], "missing_text: ['NA'], missing_sensitive: group}"),
+    "both": (["died", "risk", "na", "gap"], ["--by", "na,gap"], "missing_text: ['NA'], missing_sensitive: group}"),
+    "numbers": (["died", "risk", "creatinine"], ["--by", "creatinine"], "bins: {creatinine: ["),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_what_is_written_runs_at_once(folder, capsys, name):
+    columns, options, line = RUNS[name]
+    write_columns(folder / "p.csv", *columns)
+    assert main(["init", "p.csv", *options]) == 0
+    text = (folder / "thresholds.yaml").read_text()
+    assert line in text
+    for given in (text, text.replace("# threshold:", "threshold:")):
+        (folder / "thresholds.yaml").write_text(given)
+        capsys.readouterr()
+        main(["audit", "--config", "thresholds.yaml"])
+        said = capsys.readouterr()
+        assert (said.err, "in error" in said.out) == ("", False), said.out
+
+
+REFUSED = {
+    "no-probabilities": (["died", "percent", "sex"], ["--y-score", "percent"], "--y-pred 'percent >= CUT'"),
+    "no-score": (["died", "decile_score", "sex"], [], "no probabilities: --y-pred 'decile_score >= CUT' (columns"),
+    "a-rule-of-nothing": (["died", "risk", "sex"], ["--y-pred", "rsk >= 5"], "--y-pred: there is no column 'rsk'; did"),
+    "three-classes": (["stage", "risk", "sex"], ["--y-true", "stage"], "y_true: more than two classes: 0, 1, 2"),
+    "words-beside-numbers": (["died", "alert", "sex"], [], "y_true holds numbers (0, 1), y_pred holds text ('yes', '"),
+    "a-group-each": (["died", "risk", "ward"], ["--by", "ward"], "give rare values one name, such as other"),
+    "one-group": (["died", "risk", "one"], ["--by", "one"], "one group only, 'F'"),
+    "compared-with-itself": (
+        ["died", "risk", "sex"],
+        ["--y-true", "died", "--y-score", "died"],
+        "the column of y_true",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_could_not_run_is_not_written(folder, capsys, name):
+    columns, options, remedy = REFUSED[name]
+    write_columns(folder / "p.csv", *columns)
+    assert main(["init", "p.csv", *options]) == 2
+    said = capsys.readouterr().err
+    assert remedy in said
+    assert len(said.splitlines()) == 1
+    assert [path.name for path in folder.iterdir()] == ["p.csv"]
 
 
 @pytest.mark.parametrize(

@@ -347,12 +347,16 @@ BAD = {
         "y_pred: labels are not binary: 2 of 3 values are neither 0 nor 1 (0.2, 0.7): rows 0, 2",
     ),
     "labels-text": (
-        lambda: Predictions(["no", "yes", "yes"], [0, 1, 1], **TWO),
+        lambda: Predictions(["no", "yes", "yes"], **TWO, y_score=[0.1, 0.2, 0.3]),
         "y_true: labels are not 0/1 or bool: 'no', 'yes'; say which class is the positive one: positive='no' or "
         "positive='yes'",
     ),
+    "labels-beside-text": (
+        lambda: Predictions(["no", "yes", "yes"], [0, 1, 1], **TWO),
+        "y_true holds text ('no', 'yes'), y_pred holds numbers (0, 1); give them as the same two classes",
+    ),
     "labels-polars-text": (
-        lambda: Predictions(pl.Series(["no", "yes", "yes"]), [0, 1, 1], **TWO),
+        lambda: Predictions(pl.Series(["no", "yes", "yes"]), pl.Series(["no", "yes", "no"]), **TWO),
         "y_true: labels are not 0/1 or bool: 'no', 'yes'; say which class is the positive one",
     ),
     "score-above-1": (
@@ -447,8 +451,7 @@ BAD = {
     ),
     "too-many-groups": (
         lambda: Predictions([0, 1] * 501, [0, 1] * 501, sensitive_features={"age": np.linspace(0, 1, 1002)}),
-        "sensitive_features['age']: 1002 different values; at most 1000 groups can be compared. If it is a "
-        "number such as an age, cut it into bands",
+        "sensitive_features['age']: 1002 different values; at most 1000 groups can be compared; cut it into bands",
     ),
 }
 
