@@ -35,7 +35,7 @@ from fairness_checks.stats.judge_reduction import judge_reductions
 from fairness_checks.sweep.changes import change_between
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.mixes import Mix, Shares
-from fairness_checks.sweep.sketches import WIDTH, cube_roots
+from fairness_checks.sweep.sketches import WIDTH, Exponents, cube_roots, root_exponents
 from fairness_checks.sweep.splits import counted_blocks, split
 from fairness_checks.sweep.tables import Moments, Table
 
@@ -52,7 +52,7 @@ class Training(NamedTuple):
     mix: str
     values: Array
     first: npt.NDArray[np.bool_]
-    roots: npt.NDArray[np.complex128]
+    exponents: Exponents
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ class World:
             else:
                 test = split(data, "sex", self.test, rng, kept).test
             train = np.setdiff1d(np.arange(len(first)), test)
-            roots = cube_roots(rng, kept[test])
+            exponents = root_exponents(rng, kept[test])
             for mix in MIXES:
                 yield Training(
-                    mix, self.learn(rows, first, mix_weights(first, train, mix), mix)[test], first[test], roots
+                    mix, self.learn(rows, first, mix_weights(first, train, mix), mix)[test], first[test], exponents
                 )
 
     def _drawn(self, rng: np.random.Generator, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
@@ -118,7 +118,7 @@ class World:
                 values[(*place, g)], tested[(*place, g)] = x.mean(), n
                 spread[(*place, g)] = around @ around
                 third[(*place, g)] = n * (around**3).sum() / ((n - 1.0) * (n - 2.0))
-                sketches[(*place, g)] = training.roots[:, own] @ (around * np.sqrt(n / (n - 1.0)) / n)
+                sketches[(*place, g)] = cube_roots(training.exponents[:, own]) @ (around * np.sqrt(n / (n - 1.0)) / n)
         size = np.array(self.sizes, dtype=np.float64)
         freedom = np.full(2, np.inf)
         if self.clusters is not None:

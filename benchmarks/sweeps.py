@@ -1,6 +1,7 @@
 """Error rates of the tests over overlapping repeats, by simulation of whole sweeps with a known gap.
 
-``python -m benchmarks.sweeps [--quick] [--only one|four|change]`` prints three tables. A sweep is of n patients in two
+``python -m benchmarks.sweeps [--quick] [--only one|four|change]`` prints three tables (``--overhead``: what a sweep
+costs, see `benchmarks.sweep_overhead`). A sweep is of n patients in two
 groups (35 and 65 %), 32 % of them positive, with Gaussian features; it is split J times at 0.7:0.3, a model is
 trained on each training part, and the gap of false negative rates is taken on the test part. Splits are stratified by
 group and outcome ("outcome") or by group alone ("group"). The true gap is what the learner has in the population on
@@ -43,6 +44,7 @@ import scipy
 from scipy import special
 
 from benchmarks.sweep_changes import print_changes
+from benchmarks.sweep_overhead import print_overhead
 from benchmarks.sweep_worlds import (
     ALIKE,
     LEARNERS,
@@ -208,10 +210,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="100 sweeps of 40 repeats instead of 500 of 100")
     parser.add_argument("--only", choices=("one", "four", "change"), help="one mix, four, or the change between two")
+    parser.add_argument("--overhead", action="store_true", help="a sweep's time beside a loop of fit and predict")
     asked = parser.parse_args()
     (sweeps, repeats), models = ((100, 40), 300) if asked.quick else ((500, 100), 2_000)
     versions = f"Python {platform.python_version()} numpy {np.__version__} scipy {scipy.__version__}"
     print(f"python -m benchmarks.sweeps, {datetime.date.today()}, {os.cpu_count()} cores; {versions}")
+    if asked.overhead:
+        print_overhead(quick=asked.quick)
+        return
     print(f"alpha {ALPHA}, bound {BOUND}")
     if asked.only in (None, "one"):
         print_one_mix((sweeps, repeats), models)

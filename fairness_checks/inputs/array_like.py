@@ -21,6 +21,8 @@ _INTERVALS = ("DateOffset", "MonthDayNano")
 
 def column_of(name: str, values: Any) -> Any:
     """Return a series of any library that narwhals reads, also the one column of a frame; else what was given."""
+    if type(values) is np.ndarray:
+        return values
     if isinstance(values, np.ma.MaskedArray) and values.ndim == 2 and values.shape[1] == 1:
         return values[:, 0]
     native = nw.from_native(values, pass_through=True, allow_series=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import Protocol, cast
 
@@ -20,4 +21,9 @@ class _Module(Protocol):
 
 def kind_of(metric: Metric) -> Kind:
     """Return how a metric is inferred."""
-    return cast(_Module, importlib.import_module(f"{__name__}.{metric.kind}")).KIND
+    return _kind(metric.kind)
+
+
+@functools.cache
+def _kind(module: str) -> Kind:
+    return cast(_Module, importlib.import_module(f"{__name__}.{module}")).KIND

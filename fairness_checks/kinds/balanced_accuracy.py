@@ -13,7 +13,7 @@ from scipy import special
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
-from fairness_checks.kinds.kind import Arrays, Clusters, Kind
+from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.plan import ErrorPlan, inside, made_up
 from fairness_checks.measure.measured_groups import MeasuredGroups
@@ -31,7 +31,7 @@ from fairness_checks.stats.balanced_accuracy import (
 from fairness_checks.stats.clusters import cluster_evidence, take_shared
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.influence import Influence, balanced_accuracy_influence
+from fairness_checks.stats.influence import Influence, balanced_accuracy_influence, rate_components
 
 __all__ = ["KIND", "BalancedAccuracy"]
 
@@ -131,6 +131,11 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         """Return each sample's part in the rate of its class."""
         labels, decisions = arrays
         return balanced_accuracy_influence(labels, decisions, clusters, pseudo=pseudo)
+
+    def components(self, counts: Blocks, metric: Metric) -> Floats:
+        """Return half of the deviation from the rate of its class of a sample of each cell."""
+        tn, fp, fn, tp = np.eye(len(CELLS), dtype=bool)
+        return (rate_components(counts, tp, fn | tp) + rate_components(counts, tn, tn | fp)) / 2.0
 
     def measure(self, rows: Rows, metric: Metric) -> Measured[EffectiveCells] | None:
         """Find what clusters are worth; the confusion counts say the rest."""

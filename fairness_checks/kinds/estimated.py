@@ -100,6 +100,11 @@ class EstimatedKind(Kind, Generic[S]):
             ends=ends,
         )
 
+    def values(self, statistics: MeasuredGroups, metric: Metric) -> list[float | None]:
+        """Return every group's value alone."""
+        found = self.value(self.measured(statistics, metric).statistics).value.tolist()
+        return [None if math.isnan(value) else value for value in found]
+
     def judge(
         self,
         statistics: MeasuredGroups,

@@ -68,6 +68,15 @@ class Kind(ABC):
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with its value, and with the problem of those that cannot be judged."""
 
+    def values(self, statistics: MeasuredGroups, metric: Metric) -> list[float | None]:
+        """Return every group's value alone, as `groups` has it: a sweep asks thousands of times, for nothing else."""
+        return [record.rate for record in self.groups(statistics, metric, Settings())]
+
+    def components(self, counts: Blocks, metric: Metric) -> npt.NDArray[np.float64] | None:
+        """Return `influence` of a sample of each cell of the confusion table; None where the cell does not say it."""
+        # counts and answer: (G, 4); without pseudo-samples, of independent samples. nan where a group has no influence.
+        return None
+
     @abstractmethod
     def judge(
         self,

@@ -89,7 +89,8 @@ def values_of(metric: Metric, predictions: Predictions) -> npt.NDArray[np.float6
     """Return the metric's value of each sample, shape (n,); nan where a sample does not count."""
     assert metric.per_sample is not None  # for the type checker: rows of the table without it have other kinds
     values = metric.per_sample(predictions)
-    require_aligned({"predictions": predictions.row_labels, metric.name: values})
+    if type(values) is not np.ndarray:  # which carries neither labels nor a mask
+        require_aligned({"predictions": predictions.row_labels, metric.name: values})
     if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
         raise InvalidPredictions(f"{metric.name}: its function returned masked values; give NaN where none counts")
     values = np.asarray(values)

@@ -26,12 +26,12 @@ from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence
 from fairness_checks.stats.judge_mismatch import BY_ERRORS, PSEUDO_SAMPLE, judge_mismatch
-from fairness_checks.stats.mismatch import FEWEST, MismatchStatistics, mismatch_by_group, too_small
+from fairness_checks.stats.mismatch import FEWEST, MismatchStatistics, mismatch_by_group, pair_areas, too_small
 from fairness_checks.stats.normal_areas import auc_covariance, mismatch_variance
 from fairness_checks.stats.power import smallest_factor
 from fairness_checks.stats.risk_coverage import UncertaintyWarning, warning_by_group
 
-__all__ = ["KIND", "UncertaintyMismatch"]
+__all__ = ["KIND", "UncertaintyMismatch", "areas_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,6 +198,13 @@ class UncertaintyMismatch(Kind):
     def estimates(self, statistics: MeasuredGroups, metric: Metric) -> Estimates:
         """Refuse: a mismatch is of two groups, so that no group has a value of its own."""
         raise ConfigurationError(f"strata: {metric.name} cannot be standardised")
+
+
+def areas_of(rows: Rows) -> tuple[Floats, Floats]:
+    """Return how errors, and uncertainties, order all pairs of groups, shapes (G, G): areas without their variances."""
+    errors, uncertainties = rows.predictions.ranked_errors(), rows.predictions.uncertainties()
+    first, second = (pair_areas(rows.codes, len(rows.groups), values) for values in (errors, uncertainties))
+    return first, second
 
 
 KIND: Kind = UncertaintyMismatch()

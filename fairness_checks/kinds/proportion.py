@@ -14,7 +14,7 @@ from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.plan import Floats, Plan, made_up
 from fairness_checks.kinds.power_analysis import PowerAnalysis, grown
-from fairness_checks.kinds.rates import Rates, events_of, measure_rates, rates_of
+from fairness_checks.kinds.rates import Rates, cells_of, events_of, measure_rates, rates_of
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
@@ -25,7 +25,7 @@ from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.disparity import judge_disparity
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.influence import Influence, rate_influence
+from fairness_checks.stats.influence import Influence, rate_components, rate_influence
 from fairness_checks.stats.power import (
     POWER,
     detectable_disparity,
@@ -136,6 +136,17 @@ class Proportion(Kind):
                 )
             )
         return tuple(records)
+
+    def values(self, statistics: MeasuredGroups, metric: Metric) -> list[float | None]:
+        """Return every group's rate alone."""
+        rates = rates_of(statistics, metric).statistics
+        return [x / n if n else None for x, n in zip(rates.events.tolist(), rates.samples.tolist(), strict=True)]
+
+    def components(self, counts: Blocks, metric: Metric) -> Floats | None:
+        """Return the deviation from the rate of a sample of each cell; None for a metric that is not of cells."""
+        if metric.per_sample is not None:
+            return None
+        return rate_components(counts, *(cells_of(each) for each in (metric.numerator, metric.denominator)))
 
     def judge(
         self,

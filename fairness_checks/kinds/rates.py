@@ -20,7 +20,7 @@ from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, wor
 from fairness_checks.stats.proportions import clopper_pearson
 from fairness_checks.stats.rao_scott import EffectiveCounts, effective_counts
 
-__all__ = ["Rates", "events_of", "measure_rates", "rates_of"]
+__all__ = ["Rates", "cells_of", "events_of", "measure_rates", "rates_of"]
 
 Counts = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -91,8 +91,12 @@ def events_of(predictions: Predictions, metric: Metric) -> tuple[Flags, Flags]:
             raise InvalidPredictions(f"{metric.name}: a proportion's values are 0, 1 or NaN; found others")
         return values == 1.0, counted
     cell = 2 * predictions.labels().view(np.uint8) + predictions.decisions().view(np.uint8)
-    event, counted = (np.array([c in cells for c in CELLS]) for cells in (metric.numerator, metric.denominator))
-    return event[cell], counted[cell]
+    return cells_of(metric.numerator)[cell], cells_of(metric.denominator)[cell]
+
+
+def cells_of(names: Sequence[str]) -> Flags:
+    """Say of each cell of the confusion table, shape (4,), whether it is named."""
+    return np.array([cell in names for cell in CELLS])
 
 
 def measure_rates(rows: Rows, metric: Metric) -> Measured[Rates] | None:

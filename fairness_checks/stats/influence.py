@@ -32,6 +32,7 @@ __all__ = [
     "balanced_accuracy_influence",
     "hidden_factor",
     "mean_influence",
+    "rate_components",
     "rate_influence",
 ]
 
@@ -115,6 +116,16 @@ def rate_influence(
     extra = np.array([1.0 - centre, -centre]) * (weight * scale)
     own, grown = (events & counted) * scale, psi * hidden_factor(psi, clusters, counted)
     return Influence(value, centre, grown, extra, _freedom(counted, clusters), psi, own, n / total)
+
+
+def rate_components(counts: Integers, event: Booleans, counted: Booleans) -> Array:
+    """Return the influence on a rate of a sample of each cell; nan for a group of fewer than 2 that count."""
+    # counts: (G, C), samples of each group in each cell; event, counted: (C,), whether a cell's samples are, and
+    # whether they count. (G, C); that of `rate_influence` without pseudo-samples, of independent samples.
+    x, n = (counts[:, cells].sum(axis=1, keepdims=True).astype(np.float64) for cells in (event & counted, counted))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        psi = np.where(counted, event - x / n, 0.0) * (np.sqrt(n / (n - 1.0)) / n)
+    return np.asarray(np.where(n < 2.0, np.nan, psi))
 
 
 def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, pseudo: bool = True) -> Influence:

@@ -20,7 +20,7 @@ from fairness_checks.stats.clusters import ClusterCells
 from fairness_checks.stats.ranks import Ranks, floats, in_groups, run_ends, same_length
 from fairness_checks.typing import Array
 
-__all__ = ["FEWEST", "MismatchStatistics", "comes_first", "mismatch_by_group", "too_small"]
+__all__ = ["FEWEST", "MismatchStatistics", "comes_first", "mismatch_by_group", "pair_areas", "too_small"]
 
 FEWEST = 10  # samples, or clusters, of a group from which on a test at a margin keeps its level
 _AT_ONCE = 131_072  # numbers of a table
@@ -201,6 +201,28 @@ def mismatch_by_group(
         samples,
         _effective(samples, cells),
     )
+
+
+def pair_areas(codes: npt.NDArray[np.integer[Any]], groups: int, values: npt.ArrayLike) -> Array:
+    """Return P(value of i > value of j), ties half, of all pairs of groups, shape (G, G): as `mismatch_by_group`."""
+    # codes, values: (n,), no code below 0. Sums of whole numbers below 2^53, which are exact in any order.
+    x = floats("values", values)
+    sizes = np.bincount(in_groups(codes, groups), minlength=groups).astype(np.float64)
+    order = np.argsort(x)
+    ends = run_ends(x[order]) if len(x) else np.zeros(0, dtype=np.int64)
+    run = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=-1))
+    wins, before = np.zeros((groups, groups)), np.zeros(groups)
+    step = max(_AT_ONCE // max(groups, 1), 1)
+    for start in range(0, len(ends), step):
+        some = slice(*np.searchsorted(run, (start, start + step)))
+        width = min(step, len(ends) - start)
+        key = (run[some] - start) * groups + codes[order[some]]
+        here = np.bincount(key, minlength=width * groups).reshape(width, groups).astype(np.float64)
+        upto = before + np.cumsum(here, axis=0)
+        wins += here.T @ (2.0 * upto - here)
+        before = upto[-1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(wins / sizes[:, None] / (2.0 * sizes))
 
 
 def _moments(ranks: Sequence[Ranks], members: slice, n: Integers) -> tuple[Array, Array]:

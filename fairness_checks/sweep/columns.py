@@ -106,5 +106,10 @@ def column_digest(column: Any) -> list[str]:
     kind = "text" if pd.api.types.is_string_dtype(column.dtype) else str(column.dtype)
     if isinstance(column.dtype, pd.CategoricalDtype):
         kind = f"category {column.cat.ordered} {column.cat.categories.tolist()!r}"
+    if isinstance(column.dtype, pd.StringDtype) and not column.isna().any():  # text alone: what recurs is written once
+        codes, values = pd.factorize(column)
+        written = [json.dumps([type(value).__name__, str(value)]) for value in values]
+        text = f"[{', '.join([written[code] for code in codes.tolist()])}]"
+        return [kind, hashlib.sha256(text.encode()).hexdigest()]
     cells = [None if missing else [type(v).__name__, str(v)] for v, missing in zip(column, column.isna(), strict=True)]
     return [kind, hashlib.sha256(json.dumps(cells).encode()).hexdigest()]

@@ -140,9 +140,9 @@ class DataSet:
         """Return the rows at the given positions, in that order; a position may be there twice."""
         at = np.asarray(rows, dtype=np.intp)
         return self.like(
-            features=self.features.iloc[at].reset_index(drop=True),
+            features=_rows_of(self.features, at),
             outcome=None if self.outcome is None else self.outcome[at],
-            sensitive_features=self.sensitive_features.iloc[at].reset_index(drop=True),
+            sensitive_features=_rows_of(self.sensitive_features, at),
             cluster=None if self.cluster is None else self.cluster[at],
         )
 
@@ -161,6 +161,8 @@ class DataSet:
                 )
         if not len(columns) or len(set(columns)) != len(columns):
             raise ConfigurationError(f"{list(columns)!r} must name one or more different features")
+        if list(columns) == list(self.features.columns):
+            return self
         return self.like(
             features=self.features[list(columns)],
             categorical=tuple(name for name in self.categorical if name in columns),
@@ -253,3 +255,10 @@ class DataSet:
             *([["identical_rows", TOGETHER]] if self.identical_rows == TOGETHER else []),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _rows_of(frame: Any, at: npt.NDArray[np.intp]) -> Any:
+    """Return the rows of a frame at some positions, numbered from 0."""
+    taken = frame.take(at)
+    taken.index = pd.RangeIndex(len(at))
+    return taken

@@ -23,12 +23,23 @@ class TrainingPart:
     data: DataSet
     source: npt.NDArray[np.intp]  # (n,), the row of the training part that each was, -1 for a synthetic one
 
+    def sizes(self, by: str, available: Groups) -> tuple[dict[str, int], dict[str, int]]:
+        """Return the rows of each group that is there, and how many different ones of those available these are."""
+        real = self.source[self.source >= 0]
+        seen = np.zeros(len(available.codes), dtype=np.bool_)
+        seen[real] = True
+        there = available.take(real) if len(real) == len(self.source) else self.data.groups(by)
+        return there.sizes(), available.take(np.flatnonzero(seen)).sizes()
 
-def apply_mix(mix: Mix, train: DataSet, by: str, size: int | None, rng: np.random.Generator) -> TrainingPart:
+
+def apply_mix(
+    mix: Mix, train: DataSet, by: str, size: int | None, rng: np.random.Generator, groups: Groups | None = None
+) -> TrainingPart:
     """Turn a training part into the mix that a model is trained on; too few rows are a ConfigurationError."""
     # Shares need `size`, the rows to train on. Then "as_is" draws as many in the proportions that the groups have,
     # and "undersample" and "oversample" give every group the same part of it; None leaves their sizes as they come.
-    groups = train.groups(by)
+    # `groups` are those of the training part where they are known, all of them with rows.
+    groups = train.groups(by) if groups is None else groups
     if mix == "oversample":
         return _oversampled(train, groups, size, rng)
     drawn = _undersampled(groups, rng) if mix == "undersample" and size is None else None

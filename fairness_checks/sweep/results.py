@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -72,7 +73,12 @@ class RepeatResult(Strict):
 
     def to_json(self) -> str:
         """Return canonical JSON; raise RecordError if something is no plain builtin."""
-        return canonical_json(dataclasses.asdict(self), f"result of {self.task}", RecordError)
+        return canonical_json(self.plain(), f"result of {self.task}", RecordError)
+
+    def plain(self) -> dict[str, Any]:
+        """Return what is written as plain builtins, parts of the result itself."""
+        groups = {name: _fields(group) for name, group in self.groups.items()}
+        return {**_fields(self), "groups": groups, "pairs": [_fields(pair) for pair in self.pairs]}
 
     @classmethod
     def from_json(cls, text: str) -> RepeatResult:
@@ -131,13 +137,18 @@ class SweepResults(Strict):
             raise ConfigurationError(f"metric: {metric!r} is none of this sweep; {metric_hint(metric, known)}")
         return [r.groups[group].values.get(name) for r in self.of(mix, feature_set)]
 
-    def to_json(self) -> str:
+    def to_json(self, texts: Iterable[str] | None = None) -> str:
         """Return everything but `trained` and `kept` as canonical JSON: the same text for the same numbers."""
-        return canonical_json(self.plain(), "sweep", RecordError)
+        # `texts` are those of the results, where they have been written already. The key "results" sorts last.
+        whole = self.plain()
+        del whole["results"]
+        start = canonical_json(whole, "sweep", RecordError).removesuffix("}")
+        written = (result.to_json() for result in self.results) if texts is None else texts
+        return f'{start},"results":[{",".join(written)}]}}'
 
     def plain(self) -> dict[str, Any]:
-        """Return what is written as plain builtins."""
-        plain = dataclasses.asdict(self)
+        """Return what is written as plain builtins, parts of the results themselves."""
+        plain = {**_fields(self), "results": [result.plain() for result in self.results]}
         del plain["trained"], plain["kept"]
         return plain
 
@@ -145,6 +156,11 @@ class SweepResults(Strict):
     def from_json(cls, text: str) -> SweepResults:
         """Read results back; raise pydantic.ValidationError (a ValueError) if the text is not of this layout."""
         return _sweeps().validate_json(text, strict=True)
+
+
+def _fields(part: GroupResult | PairResult | RepeatResult | SweepResults) -> dict[str, Any]:
+    """Return the fields by name; unlike `dataclasses.asdict` without a copy of each number in them."""
+    return {name: getattr(part, name) for name in part.__dataclass_fields__}
 
 
 @cache

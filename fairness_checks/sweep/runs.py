@@ -18,10 +18,10 @@ from fairness_checks.question.metrics import Metric
 from fairness_checks.storage.identity import Identity
 from fairness_checks.sweep.plan import SweepPlan, Task
 from fairness_checks.sweep.results import RepeatResult, SweepResults
-from fairness_checks.sweep.splits import blocks, counted_blocks, repeated_rows
+from fairness_checks.sweep.splits import Splitter, counted_blocks, repeated_rows
 from fairness_checks.sweep.store import KeptTrainings, SweepStore
 from fairness_checks.sweep.trainable import TrainableModel
-from fairness_checks.sweep.training import Training
+from fairness_checks.sweep.training import Training, training_key
 
 __all__ = ["Progress", "run_sweep"]
 
@@ -115,9 +115,11 @@ def run_sweep(
         if (complete := store.read_all(key)) is not None:  # another run was first
             return complete
         problems: list[OSError] = []
-        results = _run(name, model, plan, columns, store, jobs, progress, problems, own)
+        kept = KeptTrainings(store)
+        results = _run(name, model, plan, columns, kept, jobs, progress, problems, own)
+        texts = (kept.text(each, training_key(plan, columns, each.task)) for each in results.results)
         try:
-            store.write_all(results, key)
+            store.write_all(results, key, texts)
         except OSError as error:
             problems.append(error)
         if problems:
@@ -139,16 +141,16 @@ def _run(
     model: TrainableModel,
     plan: SweepPlan,
     columns: Mapping[str, Sequence[str]],
-    store: SweepStore | None,
+    kept: KeptTrainings | None,
     jobs: int | None,
     progress: Progress | None,
     problems: list[OSError],
     own: Sequence[Metric],
 ) -> SweepResults:
     """Train what is not stored; what kept results from being stored is added to `problems`."""
-    sweep = Training(name, model, plan, columns, blocks(model.data), store, tuple(own))
+    store = None if kept is None else kept.store
+    sweep = Training(name, model, plan, columns, Splitter(model.data, plan.by), store, tuple(own))
     tasks = list(plan.tasks(list(columns)))
-    kept = None if store is None else KeptTrainings(store)
     stored = {} if kept is None else {task: it for task in tasks if (it := kept.get(task, sweep.depends_on(task)))}
     found = {task: result for task, (result, _) in stored.items()}
     todo = [task for task in tasks if task not in found]
@@ -169,9 +171,9 @@ def _run(
     return SweepResults(
         model=name,
         by=plan.by,
-        groups=model.data.groups(plan.by).sizes(),
+        groups=sweep.splitter.groups.sizes(),
         repeated_rows=repeated_rows(model.data),
-        clusters=counted_blocks(model.data, plan.by, sweep.blocks),
+        clusters=counted_blocks(model.data, plan.by, sweep.splitter.block),
         results=tuple(found[task] for task in sorted(found)),
         trained=len(todo),
         kept=min((date for _, date in stored.values()), default=None),

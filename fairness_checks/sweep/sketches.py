@@ -10,39 +10,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.inputs.predictions import Predictions
-from fairness_checks.kinds.influences import group_influences
+from fairness_checks.kinds import kind_of
 from fairness_checks.measure.rows import Rows
-from fairness_checks.question.metrics import Metric
+from fairness_checks.question.metrics import CELLS, Metric
+from fairness_checks.typing import Array
 
-__all__ = ["WIDTH", "cube_roots", "group_sketches"]
+__all__ = ["WIDTH", "Exponents", "Sketch", "cube_roots", "group_sketches", "root_exponents"]
 
-Complex = npt.NDArray[np.complex128]
+Exponents: TypeAlias = "npt.NDArray[np.int8]"
+Sketch: TypeAlias = "tuple[float, ...] | None"
 WIDTH = 8  # over 20 repeats a variance is then known to 8 %
 _ROOTS = np.exp(2j * np.pi * np.arange(3) / 3.0)
+_PARTS = (_ROOTS.real, _ROOTS.imag)
 
 
-def cube_roots(rng: np.random.Generator, units: npt.NDArray[np.intp]) -> Complex:
-    """Return the random numbers of n rows, shape (WIDTH, n): equal for rows of one unit."""
+def root_exponents(rng: np.random.Generator, units: npt.NDArray[np.intp]) -> Exponents:
+    """Return k of the random numbers exp(2 pi i k / 3) of n rows, shape (WIDTH, n): equal for rows of one unit."""
+    if bool((units[1:] > units[:-1]).all()):  # each row by itself
+        return rng.integers(3, size=(WIDTH, len(units))).astype(np.int8)
     _, codes = np.unique(units, return_inverse=True)
-    drawn = rng.integers(3, size=(WIDTH, int(codes.max(initial=-1)) + 1))
-    return np.asarray(_ROOTS[drawn][:, codes])
+    drawn = rng.integers(3, size=(WIDTH, int(codes.max(initial=-1)) + 1)).astype(np.int8)
+    return np.asarray(drawn[:, codes])
+
+
+def cube_roots(exponents: Exponents) -> npt.NDArray[np.complex128]:
+    """Return the random numbers themselves, shape (WIDTH, n)."""
+    return np.asarray(_ROOTS[exponents])
 
 
 def group_sketches(
-    predictions: Predictions, rows: Rows, metric: Metric, roots: Complex
-) -> list[tuple[float, ...] | None]:
-    """Return the sketch of each group: real parts, then imaginary ones; None where the group has no value to vary."""
-    # roots: (WIDTH, n), from `cube_roots`, of the n test rows that predictions and rows hold.
-    order = np.argsort(rows.codes, kind="stable")
-    places = np.split(order, np.cumsum(np.bincount(rows.codes, minlength=len(rows.groups)))[:-1])
-    found = group_influences(predictions, rows, metric, pseudo=False, clustered=False)
-    sketches: list[tuple[float, ...] | None] = []
-    for at, influence in zip(places, found.influences, strict=True):
-        sums = roots[:, at] @ influence.psi
-        known = np.isfinite(influence.value) and np.isfinite(influence.freedom)
-        sketches.append(tuple(np.concatenate([sums.real, sums.imag]).tolist()) if known else None)
-    return sketches
+    predictions: Predictions, rows: Rows, metrics: Sequence[Metric], exponents: Exponents
+) -> list[list[Sketch]]:
+    """Return the sketch of each group for each metric: real parts, then imaginary ones; None where nothing varies."""
+    # exponents: (WIDTH, n), of the n test rows that predictions and rows hold. What a rate's rows contribute is said
+    # by the cells that they are in: numbers are then counted once for all rates.
+    by_cell = None if rows.counts is None else _by_cell(predictions, rows, exponents)
+    found: dict[str, list[Sketch]] = {}
+    others = []
+    for metric in metrics:
+        psi = None if rows.counts is None else kind_of(metric).components(rows.counts, metric)
+        if psi is None or by_cell is None:
+            others.append(metric)
+        else:
+            found[metric.name] = _sketches(np.einsum("gc,wgc->gw", psi, by_cell), np.isfinite(psi[:, 0]))
+    of_rows = _of_rows(predictions, rows, others, exponents) if others else []
+    found |= dict(zip((metric.name for metric in others), of_rows, strict=True))
+    return [found[metric.name] for metric in metrics]
+
+
+def _by_cell(predictions: Predictions, rows: Rows, exponents: Exponents) -> Array:
+    """Return the sums of the numbers of the rows in each cell of the confusion tables, shape (2 WIDTH, G, 4)."""
+    size = len(rows.groups) * len(CELLS)
+    cell = rows.codes * len(CELLS) + 2 * predictions.labels().view(np.uint8) + predictions.decisions().view(np.uint8)
+    counts = np.array([np.bincount(cell + size * k, minlength=3 * size) for k in exponents.astype(np.intp)])
+    sums = [np.einsum("k,wks->ws", part, counts.reshape(WIDTH, 3, size)) for part in _PARTS]
+    return np.concatenate(sums).reshape(2 * WIDTH, len(rows.groups), len(CELLS))
+
+
+def _of_rows(
+    predictions: Predictions, rows: Rows, metrics: Sequence[Metric], exponents: Exponents
+) -> list[list[Sketch]]:
+    """Return the sketches of metrics row by row."""
+    arrays = [kind_of(metric).arrays(predictions, metric) for metric in metrics]
+    groups = len(rows.groups)
+    order = np.argsort(rows.codes.astype(np.int16 if groups < 2**15 else np.int64), kind="stable")
+    sums, known = np.zeros((len(metrics), groups, 2 * WIDTH)), np.zeros((len(metrics), groups), dtype=np.bool_)
+    for g, at in enumerate(np.split(order, np.cumsum(rows.samples)[:-1])):
+        psi = np.empty((len(at), len(metrics)))
+        for m, metric in enumerate(metrics):
+            own = tuple(array[at] for array in arrays[m])
+            influence = kind_of(metric).influence(own, None, pseudo=False)
+            known[m, g] = np.isfinite(influence.value) and np.isfinite(influence.freedom)
+            psi[:, m] = influence.psi
+        mine = exponents[:, at]
+        sums[:, g] = np.concatenate([part[mine] @ psi for part in _PARTS]).T
+    return [_sketches(some, which) for some, which in zip(sums, known, strict=True)]
+
+
+def _sketches(sums: Array, known: npt.NDArray[np.bool_]) -> list[Sketch]:
+    return [tuple(row) if there else None for row, there in zip(sums.tolist(), known.tolist(), strict=True)]

@@ -15,7 +15,7 @@ from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.sweep.dataset import TOGETHER, DataSet
 from fairness_checks.sweep.plan import require_test
 
-__all__ = ["Split", "blocks", "counted_blocks", "folds", "identical_rows", "repeated_rows", "split"]
+__all__ = ["Split", "Splitter", "blocks", "counted_blocks", "folds", "identical_rows", "repeated_rows", "split"]
 
 Codes = npt.NDArray[np.intp]
 
@@ -33,7 +33,9 @@ def identical_rows(data: DataSet) -> Codes:
     codes = np.zeros(len(data), dtype=np.int64)
     for name in data.features.columns:
         column, values = pd.factorize(data.features[name], use_na_sentinel=False)
-        codes = pd.factorize(codes * len(values) + column)[0]
+        codes, found = pd.factorize(codes * len(values) + column)
+        if len(found) == len(data):  # no two are equal, whatever the other columns hold
+            break
     return np.asarray(codes, dtype=np.intp)
 
 
@@ -80,61 +82,81 @@ def _together(data: DataSet) -> tuple[str, str]:
 
 
 class _Blocks(NamedTuple):
-    """Blocks in a random order: rows of each, and the stratum that most of its rows are in."""
+    """Blocks in some order: rows of each, and the stratum that most of its rows are in."""
 
     code: Codes
     size: Codes
     home: Codes
 
 
-def _shuffled(block: Codes, strata: Codes, rng: np.random.Generator) -> _Blocks:
+def _arranged(block: Codes, strata: Codes) -> _Blocks:
+    """Return the blocks in the order of their numbers."""
+    if np.array_equal(block, np.arange(len(block))):  # each row by itself
+        return _Blocks(block, np.ones(len(block), dtype=np.intp), strata)
     width = int(strata.max()) + 1
     both, rows = np.unique(block * width + strata, return_counts=True)
     code, stratum = np.divmod(both, width)
     most = np.lexsort((stratum, -rows, code))  # of each block, the stratum with most rows comes first
     code, first = np.unique(code[most], return_index=True)
-    order = rng.permutation(len(code))
-    return _Blocks(code[order], np.bincount(block)[code[order]], stratum[most][first][order])
+    return _Blocks(code, np.bincount(block)[code], stratum[most][first])
+
+
+def _shuffled(blocks: _Blocks, rng: np.random.Generator) -> _Blocks:
+    order = rng.permutation(len(blocks.code))
+    return _Blocks(blocks.code[order], blocks.size[order], blocks.home[order])
 
 
 def split(data: DataSet, by: str, test: float, rng: np.random.Generator, block: Codes | None = None) -> Split:
     """Draw the rows that test, by number or fraction of each group whatever their outcome; all others may train."""
-    # Splits that all have the same number of positives would hide how much a gap varies with that number. Each group
-    # has exactly the test rows asked for (a fraction rounded, at least 1), unless a block is larger than
-    # what is missing or crosses groups: then nearly so. That blocks must fit makes large ones test a little less
-    # often.
-    groups = data.groups(by)
-    require_test(test)
-    block = blocks(data) if block is None else block
-    drawn = _shuffled(block, groups.codes, rng)
-    chosen = np.zeros(len(drawn.code), dtype=bool)
-    least = []
-    for group, name in enumerate(groups.names):
-        members = np.flatnonzero(drawn.home == group)
-        least.append(1)
-        if not len(members):  # its rows are in blocks of other groups, as those of matched pairs may be
-            continue
-        sizes = drawn.size[members]
-        if isinstance(test, int):  # of the group's own rows; blocks that cross groups hold others beside them
-            sizes = np.bincount(block[groups.codes == group], minlength=int(block.max()) + 1)[drawn.code[members]]
-        wanted = _wanted(f"by {by!r}: group {name!r}", test, int(sizes.sum()))
-        _require_all_can_test(data, by, name, sizes, test, wanted)
-        chosen[members[_fill(sizes, wanted)]] = True
-        # A large cluster is what the user says it is; rows that are linked may be so by chance.
-        if data.identical_rows == TOGETHER:
-            least[-1] = max(1, wanted // 2)
-    is_test = np.isin(block, drawn.code[chosen])
-    for side, rows_of, needed in (("test", is_test, np.array(least)), ("train", ~is_test, 1)):
-        found = np.bincount(groups.codes[rows_of], minlength=len(groups.names))
-        if (found < needed).any():
-            why, remedy = _together(data)
-            group = int(np.argmax(found < needed))
-            count = f"only {found[group]} rows" if found[group] else "no row"
-            raise ConfigurationError(
-                f"test: {test:g}: group {groups.names[group]!r} of {by!r} has {count} to {side} with, because {why}; "
-                f"use another `test`, {remedy}, or merge the group with another"
-            )
-    return Split(np.flatnonzero(~is_test), np.flatnonzero(is_test))
+    return Splitter(data, by, block).draw(data, test, rng)
+
+
+class Splitter:
+    """What every split of a data set by the groups of one feature has in common: found once, drawn from often."""
+
+    def __init__(self, data: DataSet, by: str, block: Codes | None = None) -> None:
+        self.by = by
+        self.groups = data.groups(by)
+        self.block = blocks(data) if block is None else block
+        self._arranged = _arranged(self.block, self.groups.codes)
+
+    def draw(self, data: DataSet, test: float, rng: np.random.Generator) -> Split:
+        """Draw the rows that test; see `split`."""
+        # Splits that all have the same number of positives would hide how much a gap varies with that number. Each
+        # group has exactly the test rows asked for (a fraction rounded, at least 1), unless a block is larger than
+        # what is missing or crosses groups: then nearly so. That blocks must fit makes large ones test a little less
+        # often.
+        require_test(test)
+        by, groups, block = self.by, self.groups, self.block
+        drawn = _shuffled(self._arranged, rng)
+        tests = np.zeros(int(block.max()) + 1, dtype=bool)  # by block
+        least = []
+        for group, name in enumerate(groups.names):
+            members = np.flatnonzero(drawn.home == group)
+            least.append(1)
+            if not len(members):  # its rows are in blocks of other groups, as those of matched pairs may be
+                continue
+            sizes = drawn.size[members]
+            if isinstance(test, int):  # of the group's own rows; blocks that cross groups hold others beside them
+                sizes = np.bincount(block[groups.codes == group], minlength=len(tests))[drawn.code[members]]
+            wanted = _wanted(f"by {by!r}: group {name!r}", test, int(sizes.sum()))
+            _require_all_can_test(data, by, name, sizes, test, wanted)
+            tests[drawn.code[members[_fill(sizes, wanted)]]] = True
+            # A large cluster is what the user says it is; rows that are linked may be so by chance.
+            if data.identical_rows == TOGETHER:
+                least[-1] = max(1, wanted // 2)
+        is_test = tests[block]
+        for side, rows_of, needed in (("test", is_test, np.array(least)), ("train", ~is_test, 1)):
+            found = np.bincount(groups.codes[rows_of], minlength=len(groups.names))
+            if (found < needed).any():
+                why, remedy = _together(data)
+                group = int(np.argmax(found < needed))
+                count = f"only {found[group]} rows" if found[group] else "no row"
+                raise ConfigurationError(
+                    f"test: {test:g}: group {groups.names[group]!r} of {by!r} has {count} to {side} with, because "
+                    f"{why}; use another `test`, {remedy}, or merge the group with another"
+                )
+        return Split(np.flatnonzero(~is_test), np.flatnonzero(is_test))
 
 
 def _require_all_can_test(data: DataSet, by: str, group: str, sizes: Codes, test: float, wanted: int) -> None:
@@ -177,7 +199,7 @@ def folds(data: DataSet, number: int, rng: np.random.Generator, block: Codes | N
     # Folds of unequal shares would bias what is put together from them, as the more positives test, the fewer train
     # (docs/statistics.md). `block` are the blocks, where they are known already.
     block = blocks(data) if block is None else block
-    drawn = _shuffled(block, _strata(data), rng)
+    drawn = _shuffled(_arranged(block, _strata(data)), rng)
     _require_blocks(data, number, drawn.size)
     turn = np.lexsort((-drawn.size, drawn.home))  # stable: what is equal stays shuffled
     fold = np.empty(int(block.max()) + 1, dtype=np.intp)

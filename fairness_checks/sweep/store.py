@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,9 +82,9 @@ class SweepStore:
         except ValueError:
             return None
 
-    def write_all(self, results: SweepResults, plan: JSON) -> None:
+    def write_all(self, results: SweepResults, plan: JSON, texts: Iterable[str] | None = None) -> None:
         """Store the results of a plan, dated as the oldest of them; raise OSError if that is impossible."""
-        self.store.write(self.name, self._plan_key(plan), results.to_json().encode("ascii"), results.kept)
+        self.store.write(self.name, self._plan_key(plan), results.to_json(texts).encode("ascii"), results.kept)
 
     def task_digest(self, task: Task, depends_on: Mapping[str, JSON]) -> str:
         """Return the key of a training, as a log has it."""
@@ -101,7 +101,7 @@ class KeptTrainings:
     """The trainings in the log of a store, followed while it grows."""
 
     def __init__(self, store: SweepStore) -> None:
-        self._store = store
+        self.store = store
         self._entries: dict[str, Entry] = {}
         self._end = 0
         self._synced = time.monotonic()
@@ -109,22 +109,30 @@ class KeptTrainings:
     def get(self, task: Task, depends_on: Mapping[str, JSON]) -> tuple[RepeatResult, str] | None:
         """Return a training and its date; None where it is missing, damaged, foreign or depends on something else."""
         entry = self._entry(task, depends_on)
-        try:
-            return None if entry is None else (RepeatResult.from_json(entry.body.decode()), entry.date)
-        except ValueError:
+        if entry is None:
             return None
+        try:
+            return RepeatResult.from_json(entry.body.decode()), entry.date
+        except ValueError:
+            del self._entries[entry.key]  # the one that is written in its place counts
+            return None
+
+    def text(self, result: RepeatResult, depends_on: Mapping[str, JSON]) -> str:
+        """Return the JSON of a training, as it is stored where it is."""
+        entry = self._entry(result.task, depends_on)
+        return result.to_json() if entry is None else entry.body.decode("ascii")
 
     def ensure(self, result: RepeatResult, depends_on: Mapping[str, JSON]) -> None:
         """Store a training unless the worker did, which may have had no shared folder; raise OSError if impossible."""
         if self._entry(result.task, depends_on) is None:
-            self._store.write(result, depends_on)
+            self.store.write(result, depends_on)
         if time.monotonic() - self._synced > _SYNC_SECONDS:
-            self._store.log.sync()
+            self.store.log.sync()
             self._synced = time.monotonic()
 
     def _entry(self, task: Task, depends_on: Mapping[str, JSON]) -> Entry | None:
-        key = self._store.task_digest(task, depends_on)
+        key = self.store.task_digest(task, depends_on)
         if key not in self._entries:
-            new, self._end = self._store.log.read(self._end)
+            new, self._end = self.store.log.read(self._end)
             self._entries |= new
         return self._entries.get(key)

@@ -7,22 +7,31 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
+from scipy.sparse import issparse
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import OneHotEncoder
 
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.storage.cache_keys import array_digest
 from fairness_checks.sweep.dataset import DataSet, Groups
 
 __all__ = ["synthetic_rows"]
 
 _DENSE = 10**8  # cells of a matrix that may be held in full
+_MOST_KEPT = 2**28  # bytes
 _NEIGHBOURS = 5  # imbalanced-learn's default, and the paper's
+_TREE_ROWS, _TREE_COLUMNS = 5_000, 5  # from which number of rows on, and up to which of columns, a tree is faster
+
+Floats = npt.NDArray[np.float64]
 
 
 def synthetic_rows(
@@ -46,21 +55,87 @@ def synthetic_rows(
     columns = _columns(train, groups)
     matrix = np.column_stack([column.numbers for column in columns])
     categories = [place for place, column in enumerate(columns) if column.values is not None]
-    options: dict[str, Any] = {
-        "k_neighbors": min(_NEIGHBOURS, min(small.values()) - 1),
-        "random_state": int(rng.integers(2**31)),
-        "sampling_strategy": {groups.names.index(name): enough[name] for name in small},
-    }
+    wants = {groups.names.index(name): enough[name] for name in small}
+    state, neighbours = int(rng.integers(2**31)), min(_NEIGHBOURS, min(small.values()) - 1)
+    made, codes = _resampled(matrix, groups.codes, categories, wants, state, neighbours)
+    return _data(train, groups, columns, made, codes)
+
+
+def _resampled(
+    matrix: Floats, codes: npt.NDArray[np.intp], categories: list[int], wants: dict[int, int], state: int, k: int
+) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """Return synthetic rows and their groups; kept for the next model that is trained on the same rows."""
+    kept, key = _kept(), (array_digest(matrix, codes), tuple(categories), tuple(wants.items()), state, k)
+    if (found := kept.get(key)) is not None:
+        return found
+    options: dict[str, Any] = {"random_state": state, "sampling_strategy": wants}
     if not categories:
-        sampler = SMOTE(**options)
-    elif len(categories) == len(columns):
-        sampler = SMOTEN(**options)
+        sampler = SMOTE(k_neighbors=k, **options)
+    elif len(categories) == matrix.shape[1]:
+        sampler = SMOTEN(k_neighbors=k, **options)
     else:
         sampler = SMOTENC(
-            categorical_features=categories, categorical_encoder=_Encoder(handle_unknown="ignore"), **options
+            categorical_features=categories,
+            categorical_encoder=_Encoder(handle_unknown="ignore"),
+            k_neighbors=_Neighbours(n_neighbors=k + 1),
+            **options,
         )
-    made, codes = sampler.fit_resample(matrix, groups.codes)
-    return _data(train, groups, columns, np.asarray(made)[len(train) :], np.asarray(codes)[len(train) :])
+    made, groups = (np.asarray(part)[len(codes) :] for part in sampler.fit_resample(matrix, codes))
+    kept.put(key, (made, groups))
+    return made, groups
+
+
+class _Kept:
+    """Synthetic rows of this process, those used last, up to a number of bytes."""
+
+    # The models of a table are swept one after the other, each over all repeats.
+    def __init__(self, most: int) -> None:
+        self._most, self._size = most, 0
+        self._rows: OrderedDict[object, tuple[Floats, npt.NDArray[np.intp]]] = OrderedDict()
+
+    def get(self, key: object) -> tuple[Floats, npt.NDArray[np.intp]] | None:
+        """Return the rows and groups under a key; None where they are not kept, or no longer."""
+        if key in self._rows:
+            self._rows.move_to_end(key)
+        return self._rows.get(key)
+
+    def put(self, key: object, rows: tuple[Floats, npt.NDArray[np.intp]]) -> None:
+        """Keep rows, and let go of those that were not asked for the longest."""
+        if _bytes(rows) > self._most:
+            return
+        self._rows[key] = rows
+        self._size += _bytes(rows)
+        while self._size > self._most:
+            self._size -= _bytes(self._rows.popitem(last=False)[1])
+
+
+def _bytes(rows: tuple[Floats, npt.NDArray[np.intp]]) -> int:
+    return sum(part.nbytes for part in rows)
+
+
+@cache
+def _kept() -> _Kept:
+    return _Kept(_MOST_KEPT)
+
+
+class _Neighbours(NearestNeighbors):  # type: ignore[misc]  # scikit-learn has no types
+    """Neighbours of the rows that SMOTENC gives as a sparse matrix, found in a full one: ten times as fast."""
+
+    def fit(self, X: Any, y: Any = None) -> _Neighbours:
+        """Take the rows; by a tree in few dimensions, where it is the faster one, else each with each."""
+        full = _full(X)
+        tree = not issparse(full) and len(full) >= _TREE_ROWS and full.shape[1] <= _TREE_COLUMNS
+        self.set_params(algorithm="kd_tree" if tree else "brute")
+        super().fit(full)
+        return self
+
+    def kneighbors(self, X: Any = None, n_neighbors: Any = None, return_distance: Any = True) -> Any:
+        """Return the nearest rows of each, the row itself among them."""
+        return super().kneighbors(_full(X), n_neighbors, return_distance)
+
+
+def _full(X: Any) -> Any:
+    return X.toarray() if hasattr(X, "toarray") and np.prod(X.shape) <= _DENSE else X
 
 
 class _Encoder(OneHotEncoder):  # type: ignore[misc]  # scikit-learn has no types
@@ -68,7 +143,7 @@ class _Encoder(OneHotEncoder):  # type: ignore[misc]  # scikit-learn has no type
 
     def inverse_transform(self, X: Any) -> Any:
         """Return the categories of rows of ones and zeros, shape (n, categories)."""
-        return super().inverse_transform(X.toarray() if np.prod(X.shape) <= _DENSE else X)
+        return super().inverse_transform(_full(X))
 
 
 class _Column:

@@ -12,6 +12,7 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.inputs.about import read_about
 from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.sensitive import encode_features
 from fairness_checks.plain import JSON
 from fairness_checks.question.metrics import Metric
 from fairness_checks.storage.identity import Declared, Identity, identity_of, read_declared
@@ -143,6 +144,9 @@ class TrainableModel:
             )
         for name, feature in found.sensitive_features.items():
             if name in test.sensitive_features.columns:
+                coded = encode_features({name: test.sensitive_features[name]})[name]
+                if feature.groups == coded.groups and np.array_equal(feature.codes, coded.codes):
+                    continue
                 known = test.sensitive_features[name].to_numpy()
                 if (feature.codes < 0).any() or not (np.array(feature.groups, object)[feature.codes] == known).all():
                     raise InvalidPredictions(

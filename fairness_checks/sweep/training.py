@@ -8,26 +8,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.plain import JSON
 from fairness_checks.question.metrics import Metric
-from fairness_checks.sweep.dataset import DataSet
+from fairness_checks.sweep.dataset import DataSet, Groups
 from fairness_checks.sweep.measuring import measure
 from fairness_checks.sweep.mixes import Shares, common_size
 from fairness_checks.sweep.mixing import TrainingPart, apply_mix
 from fairness_checks.sweep.plan import SweepPlan, Task
 from fairness_checks.sweep.randomness import FIT, MIX, SKETCH, SPLIT, generator
 from fairness_checks.sweep.results import RepeatResult
-from fairness_checks.sweep.sketches import cube_roots
-from fairness_checks.sweep.splits import split
+from fairness_checks.sweep.sketches import root_exponents
+from fairness_checks.sweep.splits import Splitter
 from fairness_checks.sweep.store import SweepStore
 from fairness_checks.sweep.trainable import TrainableModel
 
-__all__ = ["Training"]
+__all__ = ["Training", "training_key"]
+
+
+def training_key(plan: SweepPlan, columns: Mapping[str, Sequence[str]], task: Task) -> dict[str, JSON]:
+    """Return what a training depends on besides its model; `columns` are those of each feature set."""
+    return {**plan.task_key(task.mix), "columns": list(columns[task.feature_set])}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,13 +41,13 @@ class Training:
     model: TrainableModel
     plan: SweepPlan
     columns: Mapping[str, Sequence[str]]  # of each feature set
-    blocks: npt.NDArray[np.intp]  # (n,), rows that stay together: `splits.blocks`
+    splitter: Splitter
     store: SweepStore | None
     own: tuple[Metric, ...] = ()  # metrics of the user's own that are measured too
 
     def depends_on(self, task: Task) -> dict[str, JSON]:
         """Return what a training depends on besides its model."""
-        return {**self.plan.task_key(task.mix), "columns": list(self.columns[task.feature_set])}
+        return training_key(self.plan, self.columns, task)
 
     def __call__(self, task: Task) -> RepeatResult:
         """Train, test, and store the result."""
@@ -63,19 +66,17 @@ class Training:
         return result
 
     def _train(self, task: Task) -> RepeatResult:
-        plan, data = self.plan, self.model.data
-        sides = split(data, plan.by, plan.test, generator(plan.seed, SPLIT, task.repeat), self.blocks)
+        plan, data, splitter = self.plan, self.model.data, self.splitter
+        sides = splitter.draw(data, plan.test, generator(plan.seed, SPLIT, task.repeat))
         features = data.select(self.columns[task.feature_set])
-        groups = data.groups(plan.by)
-        available = groups.take(sides.train)
-        part = self._mixed(task, features.take(sides.train), available.sizes())
+        available = splitter.groups.take(sides.train)
+        part = self._mixed(task, features.take(sides.train), available)
         fitted = self.model.fit(part.data, generator(plan.seed, FIT, task.repeat, task.mix, task.feature_set))
         predictions = self.model.tested(fitted, features.take(sides.test))
-        trained = part.data.groups(plan.by).sizes()
-        real = available.take(np.unique(part.source[part.source >= 0])).sizes()
-        sizes = {name: (trained.get(name, 0), real[name]) for name in groups.names}
-        roots = cube_roots(generator(plan.seed, SKETCH, task.repeat), self.blocks[sides.test])
-        found, pairs = measure(predictions, plan.by, sizes, roots, self.own)
+        trained, real = part.sizes(plan.by, available)
+        sizes = {name: (trained.get(name, 0), real[name]) for name in available.names}
+        exponents = root_exponents(generator(plan.seed, SKETCH, task.repeat), splitter.block[sides.test])
+        found, pairs = measure(predictions, plan.by, sizes, exponents, self.own)
         return RepeatResult(
             mix=task.mix,
             feature_set=task.feature_set,
@@ -88,15 +89,15 @@ class Training:
             scaling=predictions.scaling,
         )
 
-    def _mixed(self, task: Task, train: DataSet, available: Mapping[str, int]) -> TrainingPart:
+    def _mixed(self, task: Task, train: DataSet, available: Groups) -> TrainingPart:
         """Return what is trained on; the same rows for every feature set, synthetic ones aside."""
         plan = self.plan
         mix, size = plan.mixes[task.mix], plan.size
         if size is None and isinstance(mix, Shares):
-            size = common_size(plan.mixes.values(), available)
+            size = common_size(plan.mixes.values(), available.sizes())
         rng = generator(plan.seed, MIX, task.repeat, task.mix)
         try:
-            part = apply_mix(mix, train, plan.by, size, rng)
+            part = apply_mix(mix, train, plan.by, size, rng, available)
         except ConfigurationError as error:
             raise ConfigurationError(f"mixes.{task.mix}: {error}") from None
         if (lacking := part.data.lacks_outcome()) is not None:

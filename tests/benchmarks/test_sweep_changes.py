@@ -28,7 +28,7 @@ def of_the_gate(world, seed):
     """The same trainings, measured by the gate."""
     made = []
     for k, training in enumerate(world.trainings(np.random.default_rng(seed))):
-        groups, _ = measure(predictions(world, training), "sex", {"f": (9, 9), "m": (9, 9)}, training.roots)
+        groups, _ = measure(predictions(world, training), "sex", {"f": (9, 9), "m": (9, 9)}, training.exponents)
         repeat = k // len(MIXES)
         made.append(RepeatResult(mix=training.mix, feature_set="all", repeat=repeat, groups=groups))
     results = SweepResults(

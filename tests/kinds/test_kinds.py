@@ -15,6 +15,8 @@ from fairness_checks.judge.auditing import audit
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.kinds import Kind, kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.kinds.influences import group_influences
+from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.records.check_record import CheckRecord
@@ -42,6 +44,39 @@ def test_every_kind_in_the_table_has_inference():
     largest = [metric.name for metric in METRICS.values() if metric.kind == "largest_of"]
     assert largest == ["equalized_odds"]
     assert all(isinstance(kind_of(metric), Kind) for metric in METRICS.values() if metric.name not in largest)
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_values_alone_and_components_are_those_of_groups_and_of_samples(data):
+    """Of groups without positives, of one sample, and in clusters, too."""
+    n = data.draw(st.integers(2, 40))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    cluster = rng.integers(0, n, n) if data.draw(st.booleans()) else None
+    score = np.round(rng.random(n), 1)
+    predictions = Predictions(
+        rng.random(n) < data.draw(st.sampled_from([0.05, 0.5])),
+        y_score=score,
+        error=rng.normal(size=n),
+        sensitive_features={"sex": np.array(["f", "m", "x"])[np.append([0, 1], rng.integers(0, 3, n - 2))]},
+        cluster=cluster,
+    )
+    single = [metric for metric in METRICS.values() if not metric.components and not kind_of(metric).of_pairs]
+    rows = Rows(predictions, ("sex",))
+    statistics = GroupStatistics.from_rows(rows, ("sex",), single)
+    for metric in single:
+        kind = kind_of(metric)
+        records = kind.groups(statistics, metric, Settings(min_group_size=1))
+        assert kind.values(statistics, metric) == [record.rate for record in records]
+        components = kind.components(rows.counts, metric)
+        if components is None:
+            continue
+        cell = 2 * predictions.y_true + predictions.y_pred
+        for g, own in enumerate(group_influences(predictions, rows, metric, pseudo=False, clustered=False).influences):
+            known = np.isfinite(own.value) and np.isfinite(own.freedom)
+            assert known == np.isfinite(components[g]).all()
+            if known:
+                np.testing.assert_allclose(components[g][cell[rows.codes == g]], own.psi, atol=1e-15)
 
 
 def test_kinds_say_what_does_not_add_up():

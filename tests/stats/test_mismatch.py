@@ -6,7 +6,7 @@ from scipy import optimize, stats
 
 from fairness_checks.stats.clusters import cluster_cells
 from fairness_checks.stats.judge_mismatch import MismatchPairs, judge_mismatch
-from fairness_checks.stats.mismatch import FEWEST, mismatch_by_group, too_small
+from fairness_checks.stats.mismatch import FEWEST, mismatch_by_group, pair_areas, too_small
 from fairness_checks.stats.simultaneous import Family
 
 ALPHA = 0.05
@@ -46,6 +46,21 @@ def loops(codes, error, uncertainty, clusters, i, j):
         parts = s10 * i10 / (i10 - 1) / m**2, s01 * i01 / (i01 - 1) / n**2, 2 * s11 * both / (both - 1) / (m * n)
         result.append(parts)
     return result
+
+
+@pytest.mark.parametrize("groups", [1, 2, 5, 40])
+@pytest.mark.parametrize("ties", [False, True], ids=["distinct", "tied"])
+def test_areas_alone_are_those_beside_their_variances(monkeypatch, groups, ties):
+    monkeypatch.setattr("fairness_checks.stats.mismatch._AT_ONCE", 64)
+    codes, error, uncertainty, _ = sample(2, groups=groups, ties=ties)
+    there = codes >= 0
+    codes, error, uncertainty = codes[there], error[there], uncertainty[there]
+    whole = mismatch_by_group(codes, groups + 1, error, uncertainty)  # the last group is empty
+    np.testing.assert_array_equal(pair_areas(codes, groups + 1, error), whole.error_auc)
+    np.testing.assert_array_equal(pair_areas(codes, groups + 1, uncertainty), whole.uncertainty_auc)
+    u = stats.mannwhitneyu(error[codes == 0], error[codes == groups - 1]).statistic
+    of_both = (codes == 0).sum() * (codes == groups - 1).sum()
+    assert pair_areas(codes, groups, error)[0, -1] == pytest.approx(u / of_both)
 
 
 @pytest.mark.parametrize("clustered", [False, True], ids=["independent", "clustered"])

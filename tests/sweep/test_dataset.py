@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 
@@ -13,6 +15,7 @@ import pytest
 
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.storage.code_digest import digest_of
+from fairness_checks.sweep.columns import column_digest
 from fairness_checks.sweep.dataset import DataSet
 
 SEX = {"sex": ["f", "m", "f"]}
@@ -127,6 +130,22 @@ def test_fingerprint_tells_every_change():
     base = {"features": COLUMNS, "outcome": [0, 1, 1], "sensitive_features": SEX}
     found = {name: DataSet(**base | change).fingerprint() for name, change in ({"": {}} | CHANGES).items()}
     assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(["no", "yes", 'a "quoted" \u00e9', "no"], dtype="str"),
+        pd.Series(["no", None, "yes", "no"], dtype="str"),
+        pd.Series(["1", 1, True, 1.0], dtype=object),
+        pd.Series(["", "", "", ""], dtype="string"),
+    ],
+    ids=["text", "missing", "mixed", "empty"],
+)
+def test_a_column_of_text_is_digested_cell_by_cell(column):
+    """What recurs is written once, and the digest is the one that older results are kept under."""
+    cells = [None if pd.isna(cell) else [type(cell).__name__, str(cell)] for cell in column]
+    assert column_digest(column)[1] == hashlib.sha256(json.dumps(cells).encode()).hexdigest()
 
 
 def test_fingerprint_is_the_same_in_another_process():

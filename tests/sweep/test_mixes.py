@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from imblearn.over_sampling import SMOTE, SMOTENC
 
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.sweep import synthetic
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.mixes import Shares, common_size, mix_key, parse_mix, require_groups
 from fairness_checks.sweep.mixing import apply_mix
@@ -74,6 +75,48 @@ def test_numbers_and_categories_are_those_of_imbalanced_learn():
     np.testing.assert_allclose(made.features[["x", "y"]], expected[["x", "y"]][n:])
     assert made.features["kind"].tolist() == expected["kind"][n:].tolist()
     assert made.outcome.tolist() == expected["outcome"][n:].tolist()
+
+
+@pytest.mark.parametrize("columns", [1, 3, 12])
+def test_neighbours_are_those_of_any_search(monkeypatch, columns):
+    """By a tree, in a full matrix, or as imbalanced-learn would have it: of distances without ties the same rows."""
+    monkeypatch.setattr(synthetic, "_kept", lambda: synthetic._Kept(0))
+    draw, n = rng(1), 400
+    features = pd.DataFrame(draw.normal(size=(n, columns))).add_prefix("x")
+    train = DataSet(features, draw.integers(0, 2, n), {"sex": np.repeat(["f", "m"], [150, 250])})
+    made = {}
+    for name, least, dense in (("tree", 10, 10**8), ("full", 10**6, 10**8), ("sparse", 10**6, 0)):
+        monkeypatch.setattr(synthetic, "_TREE_ROWS", least)
+        monkeypatch.setattr(synthetic, "_DENSE", dense)
+        made[name] = columns_of(apply_mix("oversample", train, "sex", None, rng(5)).data)
+    pd.testing.assert_frame_equal(made["tree"], made["full"])
+    pd.testing.assert_frame_equal(made["sparse"], made["full"])
+
+
+def test_models_of_one_table_share_synthetic_rows(monkeypatch, patients):
+    made = []
+    resample = SMOTENC.fit_resample
+    monkeypatch.setattr(SMOTENC, "fit_resample", lambda *given: made.append(1) or resample(*given))
+    kept = synthetic._Kept(10**6)
+    monkeypatch.setattr(synthetic, "_kept", lambda: kept)
+    first, again = (apply_mix("oversample", patients(), "sex", None, rng()).data for _ in range(2))
+    assert len(made) == 1
+    assert first.fingerprint() == again.fingerprint()
+    assert apply_mix("oversample", patients(), "sex", None, rng(1)).data.fingerprint() != first.fingerprint()
+    assert apply_mix("oversample", patients(seed=1), "sex", None, rng()).data.fingerprint() != first.fingerprint()
+    assert len(made) == 3
+
+
+def test_no_more_synthetic_rows_are_kept_than_there_is_room_for():
+    rows, codes = np.zeros((10, 9)), np.zeros(10, dtype=np.intp)  # 800 bytes
+    kept = synthetic._Kept(2_000)
+    kept.put("a", (rows, codes))
+    kept.put("b", (rows, codes))
+    assert kept.get("a") is not None
+    kept.put("c", (rows, codes))
+    assert [name for name in "abc" if kept.get(name) is not None] == ["a", "c"]
+    kept.put("large", (np.zeros((1_000, 9)), codes))
+    assert [name for name in ("a", "c", "large") if kept.get(name) is not None] == ["a", "c"]
 
 
 def test_without_categories_and_outcome_it_is_smote():

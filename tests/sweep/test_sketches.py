@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from fairness_checks import Predictions
+from fairness_checks.kinds.influences import group_influences
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.stats.influence import auc_influence, rate_influence
 from fairness_checks.sweep.measuring import measure
-from fairness_checks.sweep.sketches import WIDTH, cube_roots, group_sketches
+from fairness_checks.sweep.sketches import WIDTH, cube_roots, group_sketches, root_exponents
 
 N, DRAWS = 120, 1_000
 
@@ -42,7 +43,7 @@ def sketches(predictions, metric, units=None):
     units = np.arange(N) if units is None else units
     return np.array(
         [
-            complex_of(group_sketches(predictions, placed, METRICS[metric], cube_roots(rng, units))[0])
+            complex_of(group_sketches(predictions, placed, [METRICS[metric]], root_exponents(rng, units))[0][0])
             for _ in range(DRAWS)
         ]
     )
@@ -91,9 +92,33 @@ def test_rows_that_stay_together_are_summed_first(rows):
 def test_one_row_with_an_outcome_has_no_sketch():
     labels, sex = [1, 0, 0, 1, 1, 1], ["f", "f", "f", "m", "m", "m"]
     predictions = Predictions(labels, [0, 0, 1, 1, 0, 1], sensitive_features={"sex": sex})
-    roots = cube_roots(np.random.default_rng(0), np.arange(6))
-    groups, _ = measure(predictions, "sex", {"f": (5, 5), "m": (5, 5)}, roots)
+    exponents = root_exponents(np.random.default_rng(0), np.arange(6))
+    groups, _ = measure(predictions, "sex", {"f": (5, 5), "m": (5, 5)}, exponents)
     assert groups["f"].sketches["false_negative_rate"] is None
     assert len(groups["m"].sketches["false_negative_rate"]) == 2 * WIDTH
     assert groups["f"].sketches["accuracy"] is not None
     assert measure(predictions, "sex", {"f": (5, 5), "m": (5, 5)})[0]["f"].sketches == {}
+
+
+@pytest.mark.parametrize("units", [np.arange(N), np.arange(N) // 3, np.arange(N)[::-1]], ids=["rows", "three", "back"])
+def test_sketches_are_the_sums_over_rows_of_what_they_contribute(rows, units):
+    """Whatever is counted by cell or summed for several metrics at once."""
+    one, _, first = rows
+    metrics = [METRICS[name] for name in ("precision", "brier_score", "roc_auc", "balanced_accuracy", "mean_error")]
+    placed = Rows(one, ("sex",), Missing(text=()))
+    exponents = root_exponents(np.random.default_rng(2), units)
+    found, roots = group_sketches(one, placed, metrics, exponents), cube_roots(exponents)
+    for metric, sketched in zip(metrics, found, strict=True):
+        influences = group_influences(one, placed, metric, pseudo=False, clustered=False).influences
+        for rows_of, influence, sketch in zip((first, ~first), influences, sketched, strict=True):
+            np.testing.assert_allclose(complex_of(sketch), roots[:, rows_of] @ influence.psi, atol=1e-15)
+
+
+def test_rows_of_one_unit_share_their_numbers():
+    units = np.array([4, 0, 4, 2, 0])
+    drawn = root_exponents(np.random.default_rng(3), units)
+    assert drawn.shape == (WIDTH, 5)
+    assert set(np.unique(drawn)) <= {0, 1, 2}
+    np.testing.assert_array_equal(drawn[:, 0], drawn[:, 2])
+    np.testing.assert_array_equal(drawn[:, 1], drawn[:, 4])
+    np.testing.assert_allclose(cube_roots(drawn) ** 3, 1.0)
