@@ -23,15 +23,29 @@ from fairness_checks.storage.cache import FittedCache
 from fairness_checks.sweep import DataSet, ProgressLine, SweepPlan, SweepResults, TrainableModel, run_sweep
 from models.studies.agreement import agreement_rows, beside_published, targets
 from models.studies.boosting import LEARNERS, boosting_feature_sets, boosting_rows, trainable_boosting
-from models.studies.cardiac_data import ALL_FEATURES, FEATURE_SETS, TABLES, WITHOUT_TIME, load_table
+from models.studies.cardiac_data import (
+    ALL_FEATURES,
+    FEATURE_SETS,
+    TABLES,
+    TIME_ALONE,
+    WITHOUT_SEX,
+    WITHOUT_TIME,
+    load_table,
+)
+from models.studies.complexity import ONE_SEX, complexity_rows, curve_rows, curve_sizes, noise_floor
 from models.studies.descriptives import describe
 from models.studies.forests import trainable_forest
 from models.studies.gaps import gap_rows, model_rows
+from models.studies.learners import LEARNERS as DEFAULT_LEARNERS
+from models.studies.learners import trainable
 from models.studies.oversampled_first import oversampled_first
 from models.studies.plots import draw_violins
 from models.studies.reference import published_disparities, published_mitigation, published_models
 from models.studies.report import StudyTables, render
+from models.studies.settings import measured, plain_splits, setting_row
+from models.studies.shap_builders import agreement_of_builders, builder_rankings, built_values
 from models.studies.shap_rankings import rank_correlation, shap_rankings
+from models.studies.table_versions import cholesterol_rows
 from models.studies.tuning import tuned_parameters
 
 __all__ = ["FULL", "QUICK", "Scale", "Study", "main"]
@@ -42,6 +56,7 @@ MIXES: dict[str, Any] = {
     "female_only": {"female": 1.0},
     "male_only": {"male": 1.0},
 }
+_ALL_MIXES: dict[str, Any] = {"as_is": "as_is", "undersampled": "undersample", **MIXES}
 _AFTER_OVERSAMPLING: dict[str, Any] = {**MIXES, "balanced": "as_is"}
 del _AFTER_OVERSAMPLING["as_is"]
 
@@ -58,15 +73,21 @@ class Scale:
         Runs of gradient boosting that means are taken of; the largest is how many are done.
     tuned : bool
         Whether the forests' parameters are searched for; else scikit-learn's defaults.
+    curve_repeats : int
+        Splits of the learning curves.
+    redraws : int
+        Of the patients that forests are built from, to compare what they use.
     """
 
     repeats: int
     runs: tuple[int, ...]
     tuned: bool
+    curve_repeats: int
+    redraws: int
 
 
-FULL = Scale(repeats=100, runs=(10, 100), tuned=True)
-QUICK = Scale(repeats=5, runs=(5,), tuned=False)
+FULL = Scale(repeats=100, runs=(10, 100), tuned=True, curve_repeats=50, redraws=20)
+QUICK = Scale(repeats=5, runs=(5,), tuned=False, curve_repeats=3, redraws=2)
 
 
 class Study:
@@ -114,6 +135,11 @@ class Study:
             descriptives=pd.DataFrame([row for name in TABLES for row in describe(name, self.data[name])]),
             shap=pd.concat([frame.assign(data_set=name) for name, frame in rankings.items()]),
             shap_correlation={name: rank_correlation(frame) for name, frame in rankings.items()},
+            **self._builders(forests),
+            settings=self._settings(parameters, forests, swept),
+            learners=self._learners(),
+            **self._complexity(),
+            versions=pd.DataFrame(cholesterol_rows()),
             parameters=_parameter_frame(parameters),
             repeats=self.scale.repeats,
             tuned=self.scale.tuned,
@@ -130,16 +156,103 @@ class Study:
         }
 
     def _sweep(
-        self, name: str, model: TrainableModel, mixes: dict[str, Any], repeats: int | None = None, test: float = 0.3
+        self, name: str, model: TrainableModel, mixes: dict[str, Any], repeats: int | None = None, **plan_of: Any
     ) -> SweepResults:
-        plan = SweepPlan(by="sex", mixes=mixes, repeats=repeats or self.scale.repeats, test=test)
+        plan = SweepPlan(by="sex", mixes=mixes, repeats=repeats or self.scale.repeats, **plan_of)
         line = ProgressLine(sys.stderr, name)
         results = run_sweep(name, model, plan, self.out / "cache", self.jobs, line)
-        self.trained[name] = results.trained
+        self.trained[name] = self.trained.get(name, 0) + results.trained
         return results
 
     def _shap(self, table: str, forest: TrainableModel) -> pd.DataFrame:
         return shap_rankings(self.cache, table, forest, ALL_FEATURES, test=0.3)
+
+    def _builders(self, forests: dict[str, TrainableModel]) -> dict[str, pd.DataFrame]:
+        """Return what forests of women and of men use, by feature and in short."""
+        found = {
+            name: built_values(self.cache, name, forests[name], WITHOUT_SEX, self.scale.redraws) for name in TABLES
+        }
+        frames = [
+            builder_rankings(found[name], FEATURE_SETS[name][WITHOUT_SEX]).assign(data_set=name) for name in TABLES
+        ]
+        return {
+            "builders": pd.concat(frames),
+            "builders_correlation": pd.DataFrame([agreement_of_builders(name, found[name]) for name in TABLES]),
+        }
+
+    def _settings(
+        self,
+        parameters: dict[str, dict[str, dict[str, Any]]],
+        forests: dict[str, TrainableModel],
+        swept: dict[str, SweepResults],
+    ) -> pd.DataFrame:
+        """Return the first table once more, with one choice changed in each row."""
+        as_is, rows = {"as_is": "as_is"}, []
+        for name in TABLES:
+            tuned = "tuned" if self.scale.tuned else "defaults"
+            rows.append(setting_row(name, f"{tuned}, seed 0 (reported)", measured(swept[name], ALL_FEATURES)))
+            for seed in (1, 2):
+                results = self._sweep(
+                    f"{name}_seed_{seed}", forests[name], as_is, feature_sets=(ALL_FEATURES,), seed=seed
+                )
+                rows.append(setting_row(name, f"{tuned}, seed {seed}", measured(results, ALL_FEATURES)))
+            columns = FEATURE_SETS[name][ALL_FEATURES]
+            sets = {ALL_FEATURES: columns}
+            default = trainable_forest(self.data[name], sets, {ALL_FEATURES: {}})
+            results = self._sweep(f"{name}_defaults", default, as_is)
+            rows.append(setting_row(name, "defaults, seed 0", measured(results, ALL_FEATURES)))
+            found = plain_splits(self.cache, name, self.data[name], columns, self.scale.repeats)
+            rows.append(setting_row(name, "defaults, plain splits", found))
+            time_sets = WITHOUT_TIME[name] | TIME_ALONE[name]
+            if time_sets:
+                chosen = dict.fromkeys(time_sets, parameters[name][ALL_FEATURES])
+                results = self._sweep(f"{name}_time", trainable_forest(self.data[name], time_sets, chosen), as_is)
+                for feature_set in time_sets:
+                    setting = f"{tuned}, seed 0, {feature_set.replace('_', ' ')}"
+                    rows.append(setting_row(name, setting, measured(results, feature_set)))
+        return pd.DataFrame(rows)
+
+    def _learners(self) -> pd.DataFrame:
+        """Return accuracy and false negative rate of other learners over the mixes, undersampling among them."""
+        rows = []
+        for name in TABLES:
+            sets = {ALL_FEATURES: FEATURE_SETS[name][ALL_FEATURES]}
+            for learner in DEFAULT_LEARNERS:
+                model = trainable(learner, self.data[name], sets)
+                results = self._sweep(f"{name}_mixes_{learner}", model, _ALL_MIXES)
+                rows += [
+                    {"learner": learner} | row
+                    for row in gap_rows(name, results, list(_ALL_MIXES), [ALL_FEATURES])
+                    if row["metric"] in ("accuracy", "false_negative_rate")
+                ]
+        return pd.DataFrame(rows)
+
+    def _complexity(self) -> dict[str, pd.DataFrame]:
+        """Return learning curves by sex, what a complex learner gains, and the noise floor."""
+        curves, gains, floor = [], [], []
+        for name in TABLES:
+            columns = FEATURE_SETS[name][WITHOUT_SEX]
+            sizes = curve_sizes(self.data[name], 0.3)
+            full = {}
+            for learner in DEFAULT_LEARNERS:
+                model = trainable(learner, self.data[name], {WITHOUT_SEX: columns})
+                for size in sizes:
+                    results = self._sweep(
+                        f"{name}_curve_{learner}", model, ONE_SEX, self.scale.curve_repeats, size=size
+                    )
+                    curves += curve_rows(name, learner, size, results, WITHOUT_SEX)
+                full[learner] = results
+            gains += complexity_rows(name, full, WITHOUT_SEX, sizes[-1], "logistic_regression")
+            sets = {WITHOUT_SEX: columns}
+            if "time" in columns:
+                sets["without_sex_and_time"] = tuple(column for column in columns if column != "time")
+            for feature_set, chosen in sets.items():
+                floor += noise_floor(name, feature_set, self.data[name], chosen)
+        return {
+            "curves": pd.DataFrame(curves),
+            "complexity": pd.DataFrame(gains),
+            "noise_floor": pd.DataFrame(floor),
+        }
 
     def _gaps(self, swept: dict[str, SweepResults]) -> pd.DataFrame:
         rows = [row for name in TABLES for row in gap_rows(name, swept[name], list(MIXES), list(FEATURE_SETS[name]))]

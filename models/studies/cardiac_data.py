@@ -10,10 +10,21 @@ from __future__ import annotations
 from fairness_checks.sweep import DataSet
 from models.data.heart import load_heart_disease, load_heart_failure
 
-__all__ = ["ALL_FEATURES", "FEATURE_SETS", "TABLES", "WITHOUT_TIME", "load_table"]
+__all__ = [
+    "ALL_FEATURES",
+    "FEATURE_SETS",
+    "TABLES",
+    "TIME_ALONE",
+    "WITHOUT_SEX",
+    "WITHOUT_TIME",
+    "load_table",
+]
 
 ALL_FEATURES = "with_sex"
 """The feature set that has every column."""
+
+WITHOUT_SEX = "without_sex"
+"""The feature set that has every column but sex."""
 
 _LOADERS = {"heart_failure": load_heart_failure, "coronary_artery_disease": load_heart_disease}
 
@@ -47,7 +58,7 @@ _OTHER = {
 FEATURE_SETS: dict[str, dict[str, tuple[str, ...]]] = {
     name: {
         ALL_FEATURES: ("sex", *_BLOOD[name], *_OTHER[name]),
-        "without_sex": (*_BLOOD[name], *_OTHER[name]),
+        WITHOUT_SEX: (*_BLOOD[name], *_OTHER[name]),
         "biochemical": _BLOOD[name],
         "clinical": _OTHER[name],
     }
@@ -62,6 +73,11 @@ WITHOUT_TIME: dict[str, dict[str, tuple[str, ...]]] = {
     for name, sets in FEATURE_SETS.items()
 }
 """By table, a further set where there is a time of follow-up: part of the published figures are met without it only."""
+
+TIME_ALONE: dict[str, dict[str, tuple[str, ...]]] = {
+    name: {"time_alone": ("time",)} if WITHOUT_TIME[name] else {} for name in TABLES
+}
+"""By table, the set of the time of follow-up and nothing else, where there is one: how much it knows by itself."""
 
 
 def load_table(name: str) -> DataSet:

@@ -22,6 +22,10 @@ class StudyTables:
     ----------
     targets, gaps, agreement, models, oversampled_first, mitigation, descriptives : pandas.DataFrame
         See the modules that make them.
+    settings, learners, curves, complexity, noise_floor, versions : pandas.DataFrame
+        Likewise.
+    builders, builders_correlation : pandas.DataFrame
+        Rankings of forests of one sex, and how they agree.
     shap : pandas.DataFrame
         Rankings of both tables, column data_set in front.
     shap_correlation : mapping of str to float
@@ -41,6 +45,14 @@ class StudyTables:
     oversampled_first: pd.DataFrame
     mitigation: pd.DataFrame
     descriptives: pd.DataFrame
+    settings: pd.DataFrame
+    learners: pd.DataFrame
+    curves: pd.DataFrame
+    complexity: pd.DataFrame
+    noise_floor: pd.DataFrame
+    versions: pd.DataFrame
+    builders: pd.DataFrame
+    builders_correlation: pd.DataFrame
     shap: pd.DataFrame
     parameters: pd.DataFrame
     shap_correlation: Mapping[str, float]
@@ -74,8 +86,11 @@ def render(found: StudyTables) -> str:
                 f"{found.repeats} repeats at 0.7:0.3. Gaps are men minus women, in percentage points. Published "
                 "numbers stand beside ours; nothing was tuned to them.",
                 *_targets(found),
+                *_settings(found),
                 *_gaps(found),
                 *_mixes(found),
+                *_learners(found),
+                *_complexity(found),
                 *_mitigation(found),
                 *_patients(found),
             ]
@@ -112,6 +127,59 @@ def sentence(row: Mapping[str, Any]) -> str:
 
 def _equals(p: float) -> str:
     return f"= {p:.1g}" if p < 0.001 else f"= {p_text(p)}"
+
+
+def _settings(found: StudyTables) -> list[str]:
+    return [
+        "## The first table with other choices",
+        "False negative rates and their gap, men minus women, with the corrected 95 % interval. `time` is the "
+        "follow-up itself: no model for use may have it.",
+        table(
+            found.settings,
+            _by_data_set("setting", "accuracy")
+            | {"male": "FNR men", "female": "FNR women", "gap": "gap", "low": "95 % from", "high": "to"},
+            digits=1,
+        ),
+    ]
+
+
+def _by_data_set(*names: str) -> dict[str, str]:
+    return {name: name.replace("_", " ") for name in ("data_set", *names)}
+
+
+def _learners(found: StudyTables) -> list[str]:
+    return [
+        "## Other learners over the mixes, all features",
+        "scikit-learn's default parameters. `p_gate` has the variance of this project's gate.",
+        table(
+            found.learners,
+            _by_data_set("learner", "training_mix", "metric", "male", "female", "gap")
+            | {"low": "95 % from", "high": "to", "p_corrected": "p, corrected", "p_gate": "p, gate"},
+            digits=1,
+        ),
+    ]
+
+
+def _complexity(found: StudyTables) -> list[str]:
+    return [
+        "## Does one sex need a more complex model?",
+        "Trained on one sex and tested on the same, equally many rows, without sex as a feature.",
+        table(found.curves, _by_data_set("learner", "sex", "n_train", "accuracy", "roc_auc"), digits=1),
+        "What a complex learner has over logistic regression, in points of the area under the curve:",
+        table(
+            found.complexity,
+            _by_data_set("learner", "sex", "gain") | {"low": "95 % from", "high": "to"},
+            digits=1,
+        ),
+        "Noise floor: error of the nearest neighbour of the same sex in percent, and Cover and Hart's bound from it. "
+        "It is a bound in the limit of many rows only.",
+        table(
+            found.noise_floor,
+            _by_data_set("feature_set", "sex", "n")
+            | {"rarer": "rarer outcome", "nearest": "nearest neighbour", "half": "+/-", "floor": "bound"},
+            digits=1,
+        ),
+    ]
 
 
 def _gaps(found: StudyTables) -> list[str]:
@@ -212,6 +280,25 @@ def _patients(found: StudyTables) -> list[str]:
     headings = {name: name for name in found.descriptives.columns if name != "data_set"}
     for data_set, rows in found.descriptives.groupby("data_set", sort=False):
         parts += [f"### {str(data_set).replace('_', ' ').capitalize()}", table(rows, headings)]
+    parts += [
+        "### Which rows of the coronary table",
+        "Mean cholesterol of the ill, by sex; the paper quotes 279.2 and 247.5.",
+        table(
+            found.versions,
+            {"version": "1,190 rows", "rows": "rows", "female": "women", "male": "men", "equal": "equal"},
+        ),
+        "## What forests of women and forests of men use",
+        "Spearman's correlation of rankings by mean absolute SHAP value: forests of women against forests of men, and "
+        "against others of their own sex, no patient shared by two forests.",
+        table(
+            found.builders_correlation,
+            _by_data_set("redraws", "across", "within", "within_female", "within_male")
+            | {"below": "redraws with across below within"},
+        ),
+    ]
+    for data_set, rows in found.builders.groupby("data_set", sort=False):
+        headings = {name: name.replace("_", " ") for name in rows.columns if name != "data_set"}
+        parts += [f"### {str(data_set).replace('_', ' ').capitalize()}", table(rows, headings | {"sd": "SD within"})]
     parts += ["## Which features the forest uses, by sex", "Mean absolute SHAP value in the test part of one split."]
     for data_set, rows in found.shap.groupby("data_set", sort=False):
         name = str(data_set).replace("_", " ").capitalize()

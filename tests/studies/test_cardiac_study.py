@@ -12,7 +12,7 @@ from fairness_checks.sweep import DataSet
 from models.data.sources import DataUnavailable
 from models.studies import cardiac
 from models.studies.cardiac import Scale, Study
-from models.studies.cardiac_data import ALL_FEATURES, FEATURE_SETS, TABLES, WITHOUT_TIME, load_table
+from models.studies.cardiac_data import ALL_FEATURES, FEATURE_SETS, TABLES, WITHOUT_SEX, WITHOUT_TIME, load_table
 from models.studies.descriptives import describe
 from models.studies.forests import trainable_forest
 from models.studies.gaps import METRICS
@@ -107,16 +107,20 @@ def test_rank_correlation_is_spearmans():
 def test_the_whole_study_once_and_nothing_twice(heart_failure, tmp_path, monkeypatch):
     pytest.importorskip("shap")
     pytest.importorskip("matplotlib")
-    few = {name: {key: FEATURE_SETS[name][key] for key in (ALL_FEATURES, "biochemical")} for name in TABLES}
+    few = {name: {key: FEATURE_SETS[name][key] for key in (ALL_FEATURES, WITHOUT_SEX)} for name in TABLES}
     monkeypatch.setattr(cardiac, "FEATURE_SETS", few)
     monkeypatch.setattr(cardiac, "LEARNERS", {"gradient_boosting": cardiac.LEARNERS["gradient_boosting"]})
-    scale = Scale(repeats=2, runs=(2,), tuned=False)
+    simple = {name: cardiac.DEFAULT_LEARNERS[name] for name in ("logistic_regression", "gradient_boosting")}
+    monkeypatch.setattr(cardiac, "DEFAULT_LEARNERS", simple)
+    scale = Scale(repeats=2, runs=(2,), tuned=False, curve_repeats=2, redraws=1)
     first = Study(tmp_path, scale, jobs=1)
     found = first.run()
     assert first.trained["heart_failure_random_forest"] == 2 * 4 * 2
     assert len(found.gaps) == 2 * 4 * 2 * len(METRICS)
     assert found.mitigation.query("feature_set == 'without_sex'")["published_disp_fnr"].isna().all()
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert set(found.learners["training_mix"]) == {*cardiac.MIXES, "undersampled"}
+    assert {"without time", "time alone"} <= {text.split(", ")[-1] for text in found.settings["setting"]}
     assert {"report.md", "gaps.csv", "shap.csv", "heart_failure.png", "coronary_artery_disease.png"} <= set(before)
     assert b"not 100 independent samples" in before["report.md"]
     again = Study(tmp_path, scale, jobs=1)
