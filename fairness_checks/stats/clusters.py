@@ -21,7 +21,10 @@ __all__ = [
     "ClusterEvidence",
     "cluster_cells",
     "cluster_evidence",
+    "correlation_of_sums",
     "distinct",
+    "effective_clusters",
+    "evidence_of_sums",
     "shared_correlation",
     "take_shared",
 ]
@@ -63,10 +66,14 @@ class ClusterCells:
     def effective(self) -> Array:
         """Effective clusters of each group, n^2 / sum m^2 over clusters of m samples, shape (G,); 0 without samples."""
         size = self.sums()
-        n, squares, clusters = self.by_group(size), self.by_group(size**2), self.by_group()
-        found = np.divide(n**2, squares, out=np.zeros_like(n), where=squares > 0.0)
-        # Clusters of one size are as many as there are, to the last digit.
-        return np.where(np.abs(found - clusters) <= 1e-9 * clusters, clusters, found)
+        return effective_clusters(self.by_group(size), self.by_group(size**2), self.by_group())
+
+
+def effective_clusters(n: Array, squares: Array, clusters: Array) -> Array:
+    """Return n^2 / sum m^2 over clusters of m samples, shape (G,); 0 without samples."""
+    found = np.divide(n**2, squares, out=np.zeros_like(n), where=squares > 0.0)
+    # Clusters of one size are as many as there are, to the last digit.
+    return np.where(np.abs(found - clusters) <= 1e-9 * clusters, clusters, found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,21 +104,34 @@ def cluster_evidence(cells: ClusterCells, influence: Array) -> ClusterEvidence:
     # 3.6). Where a cluster's size says something of its values the first holds, where a few clusters hold most
     # samples the second.
     size, total = cells.sums(), cells.sums(influence)
-    n, k, squares = cells.by_group(size), cells.by_group(), cells.by_group(size**2)
-    share = size / n[cells.group]
-    robust = cells.by_group(total**2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        within = cells.by_group(np.maximum(cells.sums(influence**2) - total**2 / size, 0.0)) / (n - k)
-        within = np.where(n > k, within, 0.0)
-        between = cells.by_group(total**2 / size) / (k - 1.0) - within
+        sums = total**2, total**3, total**2 / size, np.maximum(cells.sums(influence**2), total**2 / size)
+    sizes = cells.by_group(size), cells.by_group(size**2), cells.by_group(size**3)
+    found = [cells.by_group(each) for each in sums]
+    return evidence_of_sums(
+        cells.by_group(), sizes, (found[0], found[1], found[2], found[3]), shared_correlation(cells, total)
+    )
+
+
+def evidence_of_sums(
+    k: Array,
+    sizes: tuple[Array, Array, Array],
+    influence: tuple[Array, Array, Array, Array],
+    shared: Array | None,
+) -> ClusterEvidence:
+    """Estimate the variance of estimates by sums over the k clusters of each group, all of shape (G,)."""
+    # Sums of sizes m, m^2, m^3; of the clusters' influences t^2, t^3, t^2 / m, and of the squares of the samples'.
+    (n, squares, cubes), (robust, third, by_size, of_samples) = sizes, influence
+    with np.errstate(divide="ignore", invalid="ignore"):
+        within = np.where(n > k, np.maximum(of_samples - by_size, 0.0) / (n - k), 0.0)
+        between = by_size / (k - 1.0) - within
         between = np.maximum(between / ((n - squares / n) / (k - 1.0)), 0.0)
         model = between * squares + within * n
-        of_cell = between[cells.group] * size**2 + within[cells.group] * size
-        seen = cells.by_group(of_cell * (1.0 - 2.0 * share)) + model * squares / n**2
-        corrected = np.where(seen > 0.0, robust * model / seen, robust)
+        seen = model - 2.0 * (between * cubes + within * squares) / n + model * squares / n**2
+        corrected = np.where(seen > 1e-12 * model, robust * model / seen, robust)  # less is rounding
         variance = np.where(k > 1, np.maximum(corrected, model), np.nan)
-        skewness = np.where(robust > 0.0, cells.by_group(total**3) / robust**1.5, 0.0)
-    return ClusterEvidence(variance, cells.effective(), skewness, shared_correlation(cells, total))
+        skewness = np.where(robust > 0.0, third / robust**1.5, 0.0)
+    return ClusterEvidence(variance, effective_clusters(n, squares, k), skewness, shared)
 
 
 def shared_correlation(cells: ClusterCells, influence: Array) -> Array | None:
@@ -120,7 +140,11 @@ def shared_correlation(cells: ClusterCells, influence: Array) -> Array | None:
         return None
     shape = (int(cells.cluster.max()) + 1, cells.groups)
     table = sparse.csr_array((influence, (cells.cluster, cells.group)), shape=shape)
-    covariance = (table.T @ table).toarray()
+    return correlation_of_sums((table.T @ table).toarray())
+
+
+def correlation_of_sums(covariance: Array) -> Array:
+    """Return the correlations of sums over clusters, shape (G, G); 0 where one does not vary."""
     deviation = np.sqrt(np.diag(covariance))
     with np.errstate(divide="ignore", invalid="ignore"):
         correlation = covariance / np.outer(deviation, deviation)

@@ -21,16 +21,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import ClusterCells, shared_correlation
+from fairness_checks.stats.clusters import ClusterCells, effective_clusters, shared_correlation
 from fairness_checks.stats.few_clusters import LEAST_FREEDOM, freedom_of_samples
 from fairness_checks.typing import Array, Numbers
 
 __all__ = [
     "ClusterSums",
     "EffectiveCounts",
+    "counts_of_sums",
     "effective_counts",
     "effective_samples",
     "held_freedom",
+    "pairs_within",
     "safe_weight",
     "tail_freedom",
 ]
@@ -141,26 +143,41 @@ def effective_counts(cells: ClusterCells, event: npt.NDArray[Any]) -> EffectiveC
     n, x = cells.by_group(m), cells.by_group(y)
     rate = np.divide(x, n, out=np.zeros_like(n), where=n > 0.0)
     residual = y - m * rate[cells.group]
-    several = m > 1.0
-    discordance = np.divide(y * (m - y), m - 1.0, out=np.zeros_like(m), where=several)
-    squared = residual**2
     sums = ClusterSums(
         samples=n,
         events=x,
-        residuals=cells.by_group(squared),
-        discordance=cells.by_group(discordance),
-        paired=cells.by_group(np.where(several, m, 0.0)),
-        paired_events=cells.by_group(np.where(several, y, 0.0)),
+        residuals=cells.by_group(residual**2),
         squares=cells.by_group(m**2),
         event_squares=cells.by_group(y**2),
         other_squares=cells.by_group((m - y) ** 2),
+        **pairs_within(cells, event),
     )
+    shared = shared_correlation(cells, residual / n[cells.group])
+    return counts_of_sums(sums, cells.by_group().astype(np.int64), shared)
+
+
+def pairs_within(cells: ClusterCells, event: npt.NDArray[Any]) -> dict[str, Array]:
+    """Return what the sums hold of clusters of two samples or more, by the names of their fields."""
+    m, y = cells.sums(), cells.sums(event)
+    several = m > 1.0
+    discordance = np.divide(y * (m - y), m - 1.0, out=np.zeros_like(m), where=several)
+    return {
+        "discordance": cells.by_group(discordance),
+        "paired": cells.by_group(np.where(several, m, 0.0)),
+        "paired_events": cells.by_group(np.where(several, y, 0.0)),
+    }
+
+
+def counts_of_sums(sums: ClusterSums, clusters: npt.NDArray[np.int64], shared: Array | None) -> EffectiveCounts:
+    """Return the effective counts of groups of so many clusters, shape (G,); `shared` are the rates' correlations."""
+    n = sums.samples
+    rate = np.divide(sums.events, n, out=np.zeros_like(n), where=n > 0.0)
+    effective = effective_clusters(n, sums.squares, clusters.astype(np.float64))
     samples, effect = effective_samples(sums)
-    freedom = np.minimum(freedom_of_samples(cells.effective()), freedom_of_samples(samples))
-    shared = _drawn_apart(shared_correlation(cells, residual / n[cells.group]), cells.effective())
-    clusters = cells.by_group().astype(np.int64)
+    freedom = np.minimum(freedom_of_samples(effective), freedom_of_samples(samples))
+    apart = _drawn_apart(shared, effective)
     return EffectiveCounts(
-        _whole(rate * samples), samples, clusters, effect, freedom, *tail_freedom(sums, freedom), shared
+        _whole(rate * samples), samples, clusters, effect, freedom, *tail_freedom(sums, freedom), apart
     )
 
 
