@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
 from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
@@ -28,7 +30,8 @@ from fairness_checks.stats.balanced_accuracy import (
     balanced_accuracy_violation,
     judge_worst_balanced_accuracy,
 )
-from fairness_checks.stats.clusters import cluster_evidence, take_shared
+from fairness_checks.stats.cluster_sums import ClusterMoments, moments_of_clusters
+from fairness_checks.stats.clusters import ClusterEvidence, cluster_evidence, take_shared
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, balanced_accuracy_influence, rate_components
@@ -120,6 +123,7 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
     """The kind "balanced_accuracy" as `fairness_checks.kinds.kind.Kind`."""
 
     statistics = (EffectiveCells,)
+    parts = (ClusteredPart, ClusterMoments)
     method = "Welch test of balanced accuracies, rates drawn towards 1/2 (Agresti and Caffo 2000)"
     plan = _BalancedPlan()
 
@@ -149,13 +153,27 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         codes, right = rows.codes, labels == decisions
         weight = np.where(labels, 0.5 / samples[True][codes], 0.5 / samples[False][codes])
         found = cluster_evidence(cells, weight * (right - np.where(labels, rate[True][codes], rate[False][codes])))
-        independent = sum(rate[c] * (1.0 - rate[c]) / (4.0 * samples[c]) for c in (False, True))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            variance = found.variance * (1.0 - 1.0 / found.effective)  # binomial ones, too, count no unit less
-            effect = np.where(independent > 0.0, variance / independent, rows.samples / found.effective)
-        effect = np.maximum(np.nan_to_num(effect, nan=1.0), 1.0)
-        worth = EffectiveCells(counts / effect[:, None], found.effective - 1.0, found.shared)
-        return Measured(worth, rows.samples, cells.by_group().astype(np.int64), found.effective)
+        return _worth(counts, found, rows.samples, cells.by_group().astype(np.int64))
+
+    def part(self, rows: Rows, metric: Metric) -> Measured[ClusteredPart[EffectiveCells]] | None:
+        """Sum what the clusters of a part of the rows hold: samples of each class, and those decided right."""
+        labels, decisions = rows.predictions.labels(), rows.predictions.decisions()
+        cells = rows.cells()
+        if cells is None:
+            return None
+        values = np.column_stack([labels & decisions, labels, ~labels & ~decisions, ~labels])
+        return Measured(ClusteredPart(None, moments_of_clusters(cells, values)), rows.samples)
+
+    def whole(self, part: Measured[Any] | None, statistics: MeasuredGroups, metric: Metric) -> Any:
+        """Find what the clusters of all are worth."""
+        if part is None:
+            return None
+        moments, (tn, fp, fn, tp) = part.statistics.clusters, statistics.counts.T.astype(np.float64)
+        columns = []
+        for hits, samples in ((tp, np.maximum(tp + fn, 1.0)), (tn, np.maximum(tn + fp, 1.0))):
+            columns += [0.5 / samples, -0.5 * hits / samples**2]
+        found = moments.evidence(np.column_stack([*columns, np.zeros(len(tn))]))
+        return _worth(statistics.counts, found, part.samples, moments.clusters)
 
     def measure_in_engine(self, rows: EngineRows, metric: Metric) -> None:
         """Return nothing: the confusion counts say it all."""
@@ -199,6 +217,25 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
 
 
 KIND: Kind = BalancedAccuracy()
+
+
+def _worth(
+    counts: npt.NDArray[np.int64],
+    found: ClusterEvidence,
+    of_group: npt.NDArray[np.int64],
+    clusters: npt.NDArray[np.int64],
+) -> Measured[EffectiveCells]:
+    """Return confusion counts divided by the design effects that the clusters' evidence implies."""
+    tn, fp, fn, tp = (counts[:, i].astype(np.float64) for i in range(len(CELLS)))
+    samples = {False: np.maximum(tn + fp, 1.0), True: np.maximum(tp + fn, 1.0)}
+    rate = {False: tn / samples[False], True: tp / samples[True]}
+    independent = sum(rate[c] * (1.0 - rate[c]) / (4.0 * samples[c]) for c in (False, True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = found.variance * (1.0 - 1.0 / found.effective)  # binomial ones, too, count no unit less
+        effect = np.where(independent > 0.0, variance / independent, of_group / found.effective)
+    effect = np.maximum(np.nan_to_num(effect, nan=1.0), 1.0)
+    worth = EffectiveCells(counts / effect[:, None], found.effective - 1.0, found.shared)
+    return Measured(worth, of_group, clusters, found.effective)
 
 
 def _shown(count: float) -> str:

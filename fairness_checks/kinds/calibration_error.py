@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
 from fairness_checks.kinds.kind import Arrays, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
+from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.metrics import Metric
+from fairness_checks.stats.calibration_bins import calibration_of_parts, calibration_part
 from fairness_checks.stats.calibration_error import (
     CalibrationStatistics,
     calibration_by_cluster,
@@ -22,6 +27,7 @@ from fairness_checks.stats.calibration_error import (
     ece_violation,
     judge_worst_ece,
 )
+from fairness_checks.stats.cluster_sums import ClusterMoments
 from fairness_checks.stats.clusters import ClusterEvidence
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
@@ -35,6 +41,7 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
     """The kind "calibration_error" as `fairness_checks.kinds.kind.Kind`."""
 
     statistics = (CalibrationStatistics, MeanStatistics, ClusterEvidence)
+    parts = (ClusteredPart, ClusterMoments)
     method = "Welch test of calibration errors over ten bins, each taken with and without its largest bias"
     plan = (
         "its estimate is biased upwards by an amount that depends on how the scores will fill its ten bins, which no "
@@ -62,6 +69,25 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
         """Have the same sums added up."""
         assert rows.clusters is None  # which it refuses
         return Measured(rows.calibration(), rows.samples)
+
+    def part(self, rows: Rows, metric: Metric) -> Any:
+        """Sum the powers of y_true - y_score in ten bins of the score, and the moments of their clusters."""
+        labels, scores = rows.predictions.labels(), rows.predictions.scores()
+        cells = rows.cells()
+        if cells is None or rows.clusters is None:
+            return self.measure(rows, metric)
+        plain, of_groups, of_bins = calibration_part(cells, rows.clusters, labels, scores)
+        return Measured(ClusteredPart(plain, of_groups, of_bins), rows.samples)
+
+    def whole(self, part: Measured[Any], statistics: MeasuredGroups, metric: Metric) -> Measured[CalibrationStatistics]:
+        """Find what the clusters of all say of the errors."""
+        of_all = part.statistics
+        if not isinstance(of_all, ClusteredPart):
+            return part
+        assert of_all.statistics is not None  # for the type checker: see `part`
+        assert of_all.bins is not None
+        found = calibration_of_parts(of_all.statistics, of_all.clusters, of_all.bins)
+        return Measured(found, part.samples, of_all.clusters.clusters, of_all.clusters.effective)
 
     def value(self, some: CalibrationStatistics) -> Estimates:
         """Return the errors, biased upwards as they are."""

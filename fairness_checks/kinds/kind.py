@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.errors import ConfigurationError
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.plan import Plan
 from fairness_checks.kinds.power_analysis import PowerAnalysis
@@ -40,6 +41,9 @@ class Kind(ABC):
     plan: Plan | str = "no formula says how many samples its inference needs"
     """How samples are planned, or why they cannot be."""
 
+    parts: tuple[type, ...] = ()
+    """Dataclasses that `part` returns, and those in them, where `statistics` does not name them."""
+
     @property
     @abstractmethod
     def statistics(self) -> tuple[type, ...]:
@@ -63,6 +67,17 @@ class Kind(ABC):
     def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Any:
         """Return the same of rows that stay in their engine; InvalidPredictions where it does not compute it."""
         rows.refuse(metric.name)
+
+    def part(self, rows: Rows, metric: Metric) -> Any:
+        """Return what `measure` needs of some of the rows: it has `take(order)`, and `+` for other rows."""
+        # Of rows in clusters those of one cluster are all here. ConfigurationError where nothing small adds up.
+        if rows.clusters is not None or not self.adds_up:
+            raise ConfigurationError(_no_sum(metric, clustered=rows.clusters is not None))
+        return self.measure(rows, metric)
+
+    def whole(self, part: Any, statistics: MeasuredGroups, metric: Metric) -> Any:
+        """Return what `measure` would of all rows, of the sum of their parts; `statistics` are those of all rows."""
+        return part
 
     @abstractmethod
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
@@ -110,3 +125,8 @@ class Kind(ABC):
     def moments(self, statistics: MeasuredGroups, metric: Metric) -> MeanStatistics | None:
         """Return the moments of the groups' samples, by which tests are widened; None where values are no means."""
         return None
+
+
+def _no_sum(metric: Metric, *, clustered: bool) -> str:
+    of = " of samples in clusters" if clustered else ""
+    return f"{metric.name}{of}: nothing that is small adds up to it over parts of the rows; judge all rows together"

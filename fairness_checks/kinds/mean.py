@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.estimated import EstimatedKind, Floats
 from fairness_checks.kinds.kind import Arrays, Clusters, Kind
@@ -14,11 +17,12 @@ from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.metrics import Metric
+from fairness_checks.stats.cluster_sums import ClusterMoments, moments_of_clusters
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, mean_influence
 from fairness_checks.stats.means import mean_estimates, means_compliance, means_violation
-from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
+from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group, moments_of_evidence
 from fairness_checks.stats.skewness import can_be_judged
 from fairness_checks.stats.worst_mean import judge_worst_mean, mean_ends
 
@@ -37,6 +41,7 @@ class Mean(EstimatedKind[MeanStatistics]):
     """The kind "mean" as `fairness_checks.kinds.kind.Kind`."""
 
     statistics = (MeanStatistics,)
+    parts = (ClusteredPart, ClusterMoments)
     method = "Welch test, widened against skewness"
     plan = _MeanPlan()
 
@@ -67,6 +72,26 @@ class Mean(EstimatedKind[MeanStatistics]):
         assert rows.clusters is None  # which it refuses
         moments = rows.moments(metric)
         return Measured(moments, moments.n)
+
+    def part(self, rows: Rows, metric: Metric) -> Measured[MeanStatistics] | Measured[ClusteredPart[MeanStatistics]]:
+        """Sum the powers of the values' deviations, and the moments of their clusters."""
+        values = values_of(metric, rows.predictions)
+        counted = ~np.isnan(values)
+        cells = rows.cells(counted)
+        if cells is None:
+            return self.measure(rows, metric)
+        moments = moments_by_group(np.where(counted, rows.codes, -1), len(rows.groups), values)
+        return Measured(ClusteredPart(moments, moments_of_clusters(cells, values[:, None], centred=True)), moments.n)
+
+    def whole(self, part: Measured[Any], statistics: MeasuredGroups, metric: Metric) -> Measured[MeanStatistics]:
+        """Find what the clusters of all say of the means."""
+        if not isinstance(part.statistics, ClusteredPart):
+            return part
+        found, samples = part.statistics.clusters, part.statistics.statistics
+        assert samples is not None  # for the type checker: see `part`
+        scale = 1.0 / np.maximum(samples.n, 1)
+        evidence = found.evidence(np.column_stack([scale, scale * (found.centre[:, 0] - np.nan_to_num(samples.mean))]))
+        return Measured(moments_of_evidence(samples, evidence), part.samples, found.clusters, found.effective)
 
     def moments(self, statistics: MeasuredGroups, metric: Metric) -> MeanStatistics:
         """Return the moments of the values."""

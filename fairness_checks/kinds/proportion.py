@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import special
 
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.plan import Floats, Plan, made_up
 from fairness_checks.kinds.power_analysis import PowerAnalysis, grown
-from fairness_checks.kinds.rates import Rates, cells_of, events_of, measure_rates, rates_of
+from fairness_checks.kinds.rates import (
+    Rates,
+    cells_of,
+    events_of,
+    measure_rates,
+    rates_of,
+    rates_of_part,
+    rates_of_whole,
+)
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
@@ -22,6 +32,7 @@ from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.metrics import Metric
 from fairness_checks.records.parts import GroupRecord
+from fairness_checks.stats.cluster_sums import ClusterMoments
 from fairness_checks.stats.disparity import judge_disparity
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
@@ -84,6 +95,7 @@ class Proportion(Kind):
     """The kind "proportion" as `fairness_checks.kinds.kind.Kind`."""
 
     statistics = (Rates, EffectiveCounts)
+    parts = (ClusteredPart, ClusterMoments)
     plan = _RatePlan()
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
@@ -105,6 +117,14 @@ class Proportion(Kind):
             rows.refuse(metric.name)
         assert rows.clusters is None  # which it refuses
         rows.require("y_true", "y_pred")
+
+    def part(self, rows: Rows, metric: Metric) -> Measured[Rates] | Measured[ClusteredPart[Rates]] | None:
+        """Count events of a part of the rows where the confusion counts do not say them."""
+        return rates_of_part(rows, metric)
+
+    def whole(self, part: Measured[Any] | None, statistics: MeasuredGroups, metric: Metric) -> Measured[Rates] | None:
+        """Find what the clusters of all are worth."""
+        return rates_of_whole(part)
 
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with its rate; one without a denominator has none."""

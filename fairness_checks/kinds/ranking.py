@@ -10,6 +10,7 @@ from fairness_checks.kinds.estimated import EstimatedKind, Floats
 from fairness_checks.kinds.kind import Arrays, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.plan import ErrorPlan, inside
+from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.clusters import ClusterEvidence
@@ -20,6 +21,7 @@ from fairness_checks.stats.normal_areas import auc_variance
 from fairness_checks.stats.ranking import FEWEST, RankingStatistics, auc_by_group, auc_estimates, too_small
 from fairness_checks.stats.ranking_clusters import auc_by_cluster
 from fairness_checks.stats.ranking_pairs import auc_compliance, auc_violation
+from fairness_checks.stats.score_histogram import ScoreHistogram, score_histogram
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 
 __all__ = ["KIND", "Ranking"]
@@ -37,6 +39,7 @@ class Ranking(EstimatedKind[RankingStatistics]):
     """The kind "ranking" as `fairness_checks.kinds.kind.Kind`."""
 
     statistics = (RankingStatistics, ClusterEvidence)
+    parts = (ScoreHistogram,)
     adds_up = False
     plan = _AreaPlan()
     method = "DeLong test (DeLong 1988; Obuchowski 1997 for clusters), one pseudo-sample at chance per class"
@@ -58,6 +61,19 @@ class Ranking(EstimatedKind[RankingStatistics]):
             return Measured(auc_by_group(rows.codes, groups, labels, scores), rows.samples)
         found = auc_by_cluster(rows.codes, groups, labels, scores, rows.clusters)
         return Measured(found, rows.samples, cells.by_group().astype(np.int64), cells.effective())
+
+    def part(self, rows: Rows, metric: Metric) -> Measured[ScoreHistogram]:
+        """Count the scores in bins."""
+        if rows.clusters is not None:
+            super().part(rows, metric)
+        labels, scores = rows.predictions.labels(), rows.predictions.scores()
+        return Measured(score_histogram(rows.codes, len(rows.groups), labels, scores), rows.samples)
+
+    def whole(
+        self, part: Measured[ScoreHistogram], statistics: MeasuredGroups, metric: Metric
+    ) -> Measured[RankingStatistics]:
+        """Find areas, with their bounds, in the bins of all."""
+        return Measured(part.statistics.statistics(), part.samples)
 
     def value(self, some: RankingStatistics) -> Estimates:
         """Return the areas."""

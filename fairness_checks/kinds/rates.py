@@ -11,16 +11,24 @@ import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.measured import Measured, values_of
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import CELLS, Metric
+from fairness_checks.stats.cluster_sums import moments_of_clusters
 from fairness_checks.stats.clusters import take_shared
 from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, worth
 from fairness_checks.stats.proportions import clopper_pearson
-from fairness_checks.stats.rao_scott import EffectiveCounts, effective_counts
+from fairness_checks.stats.rao_scott import (
+    ClusterSums,
+    EffectiveCounts,
+    counts_of_sums,
+    effective_counts,
+    pairs_within,
+)
 
-__all__ = ["Rates", "cells_of", "events_of", "measure_rates", "rates_of"]
+__all__ = ["Rates", "cells_of", "events_of", "measure_rates", "rates_of", "rates_of_part", "rates_of_whole"]
 
 Counts = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -114,6 +122,51 @@ def measure_rates(rows: Rows, metric: Metric) -> Measured[Rates] | None:
         return Measured(Rates(events, samples), samples)
     effective = effective_counts(cells, event)
     return Measured(Rates(events, samples, effective), samples, effective.clusters, cells.effective())
+
+
+def rates_of_part(rows: Rows, metric: Metric) -> Measured[Rates] | Measured[ClusteredPart[Rates]] | None:
+    """Count events of a part of the rows, and sum what their clusters hold."""
+    if rows.clusters is None:
+        return measure_rates(rows, metric)
+    event, counted = events_of(rows.predictions, metric)
+    groups = len(rows.groups)
+    samples, events = (
+        np.bincount(rows.codes[rows_], minlength=groups).astype(np.int64) for rows_ in (counted, event & counted)
+    )
+    cells = rows.cells(counted)
+    assert cells is not None  # for the type checker: there are clusters
+    pairs = np.column_stack(list(pairs_within(cells, event).values()))
+    part = ClusteredPart(Rates(events, samples), moments_of_clusters(cells, event[:, None]), pairs=pairs)
+    return Measured(part, samples)
+
+
+def rates_of_whole(part: Measured[Any] | None) -> Measured[Rates] | None:
+    """Return what `measure_rates` would of all rows."""
+    if part is None or not isinstance(part.statistics, ClusteredPart):
+        return part
+    of_all: ClusteredPart[Rates] = part.statistics
+    assert of_all.statistics is not None
+    assert of_all.pairs is not None
+    moments, rates, pairs = of_all.clusters, of_all.statistics, of_all.pairs
+    n, x = rates.samples.astype(np.float64), rates.events.astype(np.float64)
+    rate = np.divide(x, n, out=np.zeros_like(n), where=n > 0.0)
+    of_events, together, squares = (moments.second[:, i, j] for i, j in ((0, 0), (0, 1), (1, 1)))
+    residuals = np.maximum(of_events - 2.0 * rate * together + rate**2 * squares, 0.0)
+    sums = ClusterSums(
+        samples=n,
+        events=x,
+        residuals=residuals,
+        discordance=pairs[:, 0],
+        paired=pairs[:, 1],
+        paired_events=pairs[:, 2],
+        squares=squares,
+        event_squares=of_events,
+        other_squares=squares - 2.0 * together + of_events,
+    )
+    scale = 1.0 / np.maximum(n, 1.0)
+    shared = moments.shared(np.column_stack([scale, -rate * scale]), residuals * scale**2)
+    effective = counts_of_sums(sums, moments.clusters, shared)
+    return Measured(Rates(rates.events, rates.samples, effective), part.samples, moments.clusters, moments.effective)
 
 
 def rates_of(statistics: MeasuredGroups, metric: Metric) -> Measured[Rates]:

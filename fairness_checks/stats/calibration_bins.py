@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.stats.cluster_sums import ClusterMoments, moments_of_clusters
 from fairness_checks.stats.clusters import ClusterCells, ClusterEvidence, cluster_cells, cluster_evidence
-from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
+from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group, moments_of_evidence
 from fairness_checks.typing import Array
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "bin_shares",
     "calibration_by_cluster",
     "calibration_by_group",
+    "calibration_of_parts",
+    "calibration_part",
     "calibration_values",
 ]
 
@@ -85,8 +88,8 @@ def calibration_by_cluster(
     """Sum what the calibration error of each group needs where samples come in clusters, such as images of patients."""
     # The error varies with the clusters' sums of sign(d_b) (y - score) - ECE, its influence function; a bin's mean
     # with the clusters' sums within the bin. clusters, labels, scores: (n,).
-    groups = cells.groups
     codes = np.append(cells.group, -1)[cells.of_row]
+    groups = cells.groups
     where, residuals = _bin_codes(codes, labels, scores)
     plain = calibration_by_group(codes, groups, labels, scores)
     # A cluster in several bins is one cluster in the group's own evidence, below; correlations of all bins, a table of
@@ -98,6 +101,32 @@ def calibration_by_cluster(
     n = np.append(np.maximum(plain.samples.sum(axis=1), 1), 1)[codes]
     influence = np.where(where >= 0, sign[where] * residuals - np.append(error, 0.0)[codes], 0.0) / n
     return CalibrationStatistics(plain.samples, bins, cluster_evidence(cells, influence))
+
+
+def calibration_part(
+    cells: ClusterCells, clusters: Integers, labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]]
+) -> tuple[CalibrationStatistics, ClusterMoments, ClusterMoments]:
+    """Return what `calibration_of_parts` needs of a part of the rows: of samples, of clusters, of bins."""
+    codes, groups = np.append(cells.group, -1)[cells.of_row], cells.groups
+    where, residuals = _bin_codes(codes, labels, scores)
+    of_bins = cluster_cells(where, groups * BINS, clusters)
+    alone = replace(of_bins, cluster=np.arange(len(of_bins.cluster)))
+    by_bin = np.where(where[:, None] % BINS == np.arange(BINS), residuals[:, None], 0.0)
+    plain = calibration_by_group(codes, groups, labels, scores)
+    return plain, moments_of_clusters(cells, by_bin), moments_of_clusters(alone, residuals[:, None], centred=True)
+
+
+def calibration_of_parts(
+    plain: CalibrationStatistics, clusters: ClusterMoments, of_bins: ClusterMoments
+) -> CalibrationStatistics:
+    """Return what `calibration_by_cluster` would of all rows."""
+    scale = 1.0 / np.maximum(plain.bins.n, 1)
+    shift = scale * (of_bins.centre[:, 0] - np.nan_to_num(plain.bins.mean))
+    bins = moments_of_evidence(plain.bins, of_bins.evidence(np.column_stack([scale, shift])))
+    error, n = calibration_values(plain), np.maximum(plain.samples.sum(axis=1), 1)
+    sign = np.where(bins.mean < 0.0, -1.0, 1.0).reshape(plain.samples.shape)
+    coefficients = np.column_stack([sign, -np.nan_to_num(error)]) / n[:, None]
+    return CalibrationStatistics(plain.samples, bins, clusters.evidence(coefficients))
 
 
 def bin_shares(statistics: CalibrationStatistics) -> tuple[Array, Array]:

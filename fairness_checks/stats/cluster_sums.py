@@ -51,8 +51,16 @@ class ClusterMoments:
         across = None
         if self.across is not None:
             across = np.pad(self.across, ((0, 1), (0, 1), (0, 0), (0, 0)))[at[:, None], at]
-        columns = (self.first, self.second, self.third, self.by_size, self.within, self.centre)
-        return ClusterMoments(of(self.clusters), *map(of, columns), across)
+        return ClusterMoments(
+            of(self.clusters),
+            of(self.first),
+            of(self.second),
+            of(self.third),
+            of(self.by_size),
+            of(self.within),
+            of(self.centre),
+            across,
+        )
 
     def __add__(self, other: ClusterMoments) -> ClusterMoments:
         if not isinstance(other, ClusterMoments):
@@ -157,8 +165,8 @@ def moments_of_clusters(cells: ClusterCells, values: npt.NDArray[Any], *, centre
     pairs = (z[:, :, None] * z[:, None, :]).reshape(k, -1)
     features, of_size = x.shape[1], np.maximum(z[:, -1:], 1.0)
     square = (groups, features, features)
-    within = np.column_stack([rows_to_group @ (x * x[:, [f]]) for f in range(features)])
-    third = np.stack([to_group @ (pairs * z[:, [f]]) for f in range(features)], axis=1)
+    within = np.column_stack([np.asarray(rows_to_group @ (x * x[:, [f]])) for f in range(features)])
+    third = np.stack([np.asarray(to_group @ (pairs * z[:, [f]])) for f in range(features)], axis=1)
     return ClusterMoments(
         cells.by_group().astype(np.int64),
         np.asarray(to_group @ z),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.clusters import ClusterCells, cluster_evidence, take_shared
+from fairness_checks.stats.clusters import ClusterCells, ClusterEvidence, cluster_evidence, take_shared
 from fairness_checks.typing import Array
 
 __all__ = [
@@ -18,8 +18,10 @@ __all__ = [
     "merged_by_group",
     "moments_by_cluster",
     "moments_by_group",
+    "moments_of_evidence",
     "moments_of_sums",
 ]
+
 
 ROUNDING = 1e-14
 """A standard deviation below this share of the mean is rounding of a constant."""
@@ -146,7 +148,11 @@ def moments_by_cluster(cells: ClusterCells, values: npt.NDArray[np.generic]) -> 
     influence = np.zeros(len(values))
     deviation = values[counted].astype(np.float64) - samples.mean[codes[counted]]
     influence[counted] = deviation / np.maximum(samples.n, 1)[codes[counted]]
-    found = cluster_evidence(cells, influence)
+    return moments_of_evidence(samples, cluster_evidence(cells, influence))
+
+
+def moments_of_evidence(samples: MeanStatistics, found: ClusterEvidence) -> MeanStatistics:
+    """Return moments as those of as many independent observations as there are effective clusters."""
     n = found.effective
     m2 = np.nan_to_num(found.variance) * n * np.maximum(n - 1.0, 0.0)
     return MeanStatistics(n, samples.mean, m2, found.skewness * m2**1.5, _skewness(samples), found.shared)
