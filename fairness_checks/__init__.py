@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions, RecordError
     from fairness_checks.inputs.predictions import Predictions
     from fairness_checks.judge.auditing import audit, audit_uncertainty
+    from fairness_checks.judge.part_statistics import PartStatistics, measure_part, merge_parts
     from fairness_checks.kinds.group_statistics import GroupStatistics
     from fairness_checks.planning.detectable import plan_detectable
     from fairness_checks.planning.sample_size import SamplePlan, plan_sample_size
@@ -34,6 +35,7 @@ _HOMES = {
     "InvalidPredictions": "errors",
     "METRICS": "question.metrics",
     "Metric": "question.metrics",
+    "PartStatistics": "judge.part_statistics",
     "Predictions": "inputs.predictions",
     "RecordError": "errors",
     "audit": "judge.auditing",
@@ -41,6 +43,8 @@ _HOMES = {
     "fairness_metric": "question.own_metrics",
     "fairness_model": "plugin.discovery",
     "SamplePlan": "planning.sample_size",
+    "measure_part": "judge.part_statistics",
+    "merge_parts": "judge.part_statistics",
     "plan_detectable": "planning.detectable",
     "plan_sample_size": "planning.sample_size",
     "predictions_from_autoencoder": "adapters.autoencoder",
@@ -57,6 +61,7 @@ __all__ = [
     "GroupStatistics",
     "InvalidPredictions",
     "Metric",
+    "PartStatistics",
     "Predictions",
     "RecordError",
     "SamplePlan",
@@ -64,6 +69,8 @@ __all__ = [
     "audit_uncertainty",
     "fairness_metric",
     "fairness_model",
+    "measure_part",
+    "merge_parts",
     "plan_detectable",
     "plan_sample_size",
     "predictions_from_autoencoder",

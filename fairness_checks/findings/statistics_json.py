@@ -28,7 +28,7 @@ from fairness_checks.sweep.mixes import mix_key
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import SweepResults
 
-__all__ = ["statistics_from_json", "statistics_to_json"]
+__all__ = ["groups_from_json", "groups_to_json", "statistics_from_json", "statistics_to_json"]
 
 _Read: TypeAlias = Callable[[Mapping[str, Any]], Statistics]
 _DTYPES = {"float64": np.float64, "int64": np.int64, "bool": np.bool_}
@@ -38,7 +38,7 @@ _INFINITE = {"inf": math.inf, "-inf": -math.inf}
 def statistics_to_json(statistics: Statistics) -> dict[str, JSON]:
     """Return statistics as plain builtins."""
     if isinstance(statistics, MeasuredGroups):
-        return {"held_out": _groups_to_json(statistics)}
+        return {"held_out": groups_to_json(statistics)}
     if isinstance(statistics, Swept):
         plan = {field.name: getattr(statistics.plan, field.name) for field in dataclasses.fields(SweepPlan)}
         # As pairs: documents sort the keys of objects, and tables have the mixes in the order of the file.
@@ -50,7 +50,7 @@ def statistics_to_json(statistics: Statistics) -> dict[str, JSON]:
     facts: dict[str, JSON] = {name: getattr(statistics, name) for name in _FACTS}
     return {
         "comparison": {
-            "groups": _groups_to_json(statistics.statistics),
+            "groups": groups_to_json(statistics.statistics),
             "entry": entry,
             "pairing": pairing,
             "joint": _to_json(statistics.joint),
@@ -81,7 +81,7 @@ def _read_comparison(content: Mapping[str, Any]) -> Comparison:
     if set(content) != {"groups", "entry", "pairing", "joint", *_FACTS}:
         raise ValueError(f"comparison: has {', '.join(content)}")
     return Comparison(
-        _groups_from_json(content["groups"]),
+        groups_from_json(content["groups"]),
         None if entry is None else _entries().validate_json(json.dumps(entry), strict=True),
         **{name: content[name] for name in _FACTS},
         pairing=None if pairing is None else Pairing(**pairing),
@@ -104,7 +104,8 @@ def _entries() -> TypeAdapter[Entry]:
     return TypeAdapter(Entry)
 
 
-def _groups_to_json(groups: MeasuredGroups) -> dict[str, JSON]:
+def groups_to_json(groups: MeasuredGroups) -> dict[str, JSON]:
+    """Return counts, and what was measured beyond them, as plain builtins."""
     return {
         "by": list(groups.by),
         "groups": [list(name) for name in groups.groups],
@@ -116,7 +117,8 @@ def _groups_to_json(groups: MeasuredGroups) -> dict[str, JSON]:
     }
 
 
-def _groups_from_json(document: Mapping[str, Any]) -> MeasuredGroups:
+def groups_from_json(document: Mapping[str, Any]) -> MeasuredGroups:
+    """Read groups back; an error of any kind where they are not of this layout."""
     samples = _from_json(document["samples"])
     unlabelled = document["counts"] is None
     counts = np.zeros((len(samples), len(CELLS)), dtype=np.int64) if unlabelled else _from_json(document["counts"])
@@ -141,7 +143,7 @@ def _groups_from_json(document: Mapping[str, Any]) -> MeasuredGroups:
 def _classes() -> dict[str, type]:
     """Return the dataclasses that statistics are made of, by name."""
     kinds = {kind_of(part) for metric in METRICS.values() for part in parts_of(metric)}
-    own = {part.__name__: part for kind in kinds for part in kind.statistics}
+    own = {part.__name__: part for kind in kinds for part in (*kind.statistics, *kind.parts)}
     return own | {each.__name__: each for each in (Measured, JointEstimates)}
 
 
@@ -209,7 +211,7 @@ def _floats(nested: Any) -> Any:
 
 
 _READERS: Mapping[str, _Read] = {
-    "held_out": _groups_from_json,
+    "held_out": groups_from_json,
     "sweep": _read_sweep,
     "comparison": _read_comparison,
 }

@@ -13,6 +13,7 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.listeners import Basis, announced
 from fairness_checks.judge.measurements import measure
+from fairness_checks.judge.part_statistics import PartStatistics
 from fairness_checks.judge.verdict import judge_measured
 from fairness_checks.question.checks import MISMATCH, Burden, Check, MissingSensitive, Settings, Strata
 from fairness_checks.question.limits import OF_RATES, LimitKind
@@ -26,7 +27,7 @@ PerSample = Callable[[Predictions], Any]
 
 
 def audit(
-    predictions: Predictions,
+    predictions: Predictions | PartStatistics,
     *,
     metric: str | Metric | PerSample,
     by: str | Sequence[str] | None = None,
@@ -48,8 +49,8 @@ def audit(
 
     Parameters
     ----------
-    predictions : Predictions
-        n samples.
+    predictions : Predictions or PartStatistics
+        n samples; or statistics of theirs, as `merge_parts` adds up.
     metric : str, Metric or callable
         A name of `fairness_checks.METRICS`; or a metric of your own: a named function that takes the Predictions and
         returns the value of each sample, shape (n,), whose mean by group is compared (a rate where the values are
@@ -173,8 +174,11 @@ def audit_uncertainty(
     return _audited(model, predictions, check, settings)
 
 
-def _audited(model: str, predictions: Predictions, check: Check, settings: Settings) -> CheckRecord:
-    measured = measure(Evaluation(predictions, about=predictions.about), [check], settings)
+def _audited(model: str, given: Predictions | PartStatistics, check: Check, settings: Settings) -> CheckRecord:
+    if isinstance(given, PartStatistics):
+        predictions, measured = None, given.measurements([check])
+    else:
+        predictions, measured = given, measure(Evaluation(given, about=given.about), [check], settings)
     (answer,) = judge_measured(model, measured, [check], settings)
     if isinstance(answer, Exception):
         raise answer
@@ -182,7 +186,7 @@ def _audited(model: str, predictions: Predictions, check: Check, settings: Setti
 
 
 def _require_predictions(given: object) -> None:
-    if not isinstance(given, Predictions):
+    if not isinstance(given, Predictions | PartStatistics):
         raise ConfigurationError(
             f"predictions: {type(given).__name__} is no Predictions; give "
             f"Predictions(y_true, y_pred, sensitive_features=...)"
@@ -207,24 +211,27 @@ def _cells(value: object) -> tuple[tuple[str, ...], ...]:
 
 
 def _features(
-    predictions: Predictions, by: str | Sequence[str] | None, control: tuple[str, ...] = ()
+    given: Predictions | PartStatistics, by: str | Sequence[str] | None, control: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
     if by is not None:
         return _names("by", by)
-    rest = tuple(name for name in predictions.sensitive_features if name not in control)
+    features = given.features if isinstance(given, PartStatistics) else tuple(given.sensitive_features)
+    rest = tuple(name for name in features if name not in control)
     if len(rest) != 1:
-        raise ConfigurationError(f"by: name one or more of {', '.join(predictions.sensitive_features)}")
+        raise ConfigurationError(f"by: name one or more of {', '.join(features)}")
     return rest
 
 
-def _metric(metric: object, predictions: Predictions) -> tuple[str, Metric | None]:
+def _metric(metric: object, given: Predictions | PartStatistics) -> tuple[str, Metric | None]:
     """Return a metric's name, and the metric itself if it is the user's own."""
     if isinstance(metric, str):
         return metric, None
     if not isinstance(metric, Metric):
         if not callable(metric):
             raise ConfigurationError(f"metric: {metric!r} is no name, no function and no Metric")
-        metric = registered(metric) or _own(metric, predictions)
+        metric = registered(metric) or (None if isinstance(given, PartStatistics) else _own(metric, given))
+        if metric is None:
+            raise ConfigurationError("metric: a function is of rows, and statistics have none; judge all rows together")
     if (problem := own_metric_problem(metric)) is not None:
         raise ConfigurationError(f"metric: {problem}")
     return metric.name, metric

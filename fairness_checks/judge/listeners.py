@@ -21,7 +21,7 @@ class Basis:
     """A verdict, what was asked, and what decided."""
 
     record: CheckRecord
-    predictions: Predictions
+    predictions: Predictions | None  # None where statistics of parts were judged
     check: Check
     settings: Settings
     measured: Measurements

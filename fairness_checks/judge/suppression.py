@@ -38,7 +38,7 @@ from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.report.evidence import DataEvidence
 from fairness_checks.stats.multiplicity import adjust
 
-__all__ = ["Shown", "adjusted_without", "shows_small_cells", "suppressed", "withheld_reason"]
+__all__ = ["Shown", "adjusted_without", "shows_small_cells", "suppressed", "withheld_reason", "withheld_tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,14 @@ def _coarse(found: Sequence[Statistics | Exception], below: int) -> tuple[Statis
     """Return statistics without what is of a few samples and decides nothing; one object where it was one."""
     known = {id(each): without_small_parts(each, below) for each in found if isinstance(each, MeasuredGroups)}
     return tuple(known.get(id(each), each) for each in found)
+
+
+def withheld_tables(tables: Sequence[MeasuredGroups], predictions: Predictions, below: int) -> list[bool]:
+    """Say which statistics of the same samples would show a group of fewer than `below`, or give one back."""
+    hidden = hidden_cells(
+        crossed([table_of(each) for each in tables], determined(predictions.sensitive_features)), below
+    )
+    return [bool(hidden.of(each.by)) or small_details(each, below) for each in tables]
 
 
 def withheld_reason(below: int) -> str:

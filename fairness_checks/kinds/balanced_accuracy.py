@@ -122,6 +122,7 @@ def _student(design: Design, size: float, level: float) -> float:
 class BalancedAccuracy(EstimatedKind[EffectiveCells]):
     """The kind "balanced_accuracy" as `fairness_checks.kinds.kind.Kind`."""
 
+    of_counts = True
     statistics = (EffectiveCells,)
     parts = (ClusteredPart, ClusterMoments)
     method = "Welch test of balanced accuracies, rates drawn towards 1/2 (Agresti and Caffo 2000)"

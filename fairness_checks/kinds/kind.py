@@ -36,6 +36,8 @@ class Kind(ABC):
 
     adds_up: bool = True
     """Whether statistics of parts of the rows add up to those of the whole."""
+    of_counts: bool = False
+    """Whether the confusion counts of independent samples say all of it, so that `measure` returns None."""
     of_pairs: bool = False
     """Whether two groups have a value, and one group none."""
     plan: Plan | str = "no formula says how many samples its inference needs"

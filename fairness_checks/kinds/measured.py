@@ -67,7 +67,7 @@ class Measured(Generic[S]):
 
 def _taken(counts: npt.NDArray[N], order: Sequence[int]) -> npt.NDArray[N]:
     at = np.asarray(order, dtype=np.intp)
-    return np.where(at < 0, counts.dtype.type(0), counts[at])
+    return np.append(counts, counts.dtype.type(0))[at]  # -1 is what was appended
 
 
 def few_clusters(clusters: int, samples: int, effective: float) -> str | None:

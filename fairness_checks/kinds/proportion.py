@@ -94,6 +94,7 @@ class _RatePlan(Plan):
 class Proportion(Kind):
     """The kind "proportion" as `fairness_checks.kinds.kind.Kind`."""
 
+    of_counts = True
     statistics = (Rates, EffectiveCounts)
     parts = (ClusteredPart, ClusterMoments)
     plan = _RatePlan()

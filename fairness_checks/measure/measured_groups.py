@@ -103,6 +103,4 @@ class MeasuredGroups:
 def _aligned(counts: Counts, order: Sequence[int]) -> Counts:
     """Return the counts at the given positions; 0 at -1."""
     at = np.asarray(order, dtype=np.intp)
-    found = counts[at]
-    found[at < 0] = 0
-    return found
+    return np.concatenate([counts, np.zeros_like(counts, shape=(1, *counts.shape[1:]))])[at]  # -1 is what was appended

@@ -1,0 +1,267 @@
+"""Statistics of parts of the rows as a document, and back: nothing of a document is taken that no rows could have."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from fairness_checks.distribution import package_version
+from fairness_checks.errors import FairnessError, RecordError
+from fairness_checks.findings.statistics_json import groups_from_json, groups_to_json
+from fairness_checks.judge.part_statistics import PartStatistics, PartTable
+from fairness_checks.kinds import kind_of
+from fairness_checks.kinds.clustered_part import ClusteredPart
+from fairness_checks.kinds.measured import Measured
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.plain import printable
+from fairness_checks.question.checks import Missing
+from fairness_checks.question.metrics import METRICS
+from fairness_checks.records.parts import InputRecord
+from fairness_checks.stats.calibration_bins import BINS, CalibrationStatistics
+from fairness_checks.stats.cluster_sums import ClusterMoments
+from fairness_checks.stats.moments import MeanStatistics
+from fairness_checks.stats.score_histogram import ScoreHistogram
+
+__all__ = ["SCHEMA", "part_document", "read_part"]
+
+SCHEMA = 1
+_WHAT = "statistics of a part of the rows"
+_FACTS = ("positive", "decisions", "threshold", "scaling")
+_KEYS = {"samples", "inputs", "missing", "clustered", "tables", "rows"}
+
+
+def part_document(models: Mapping[str, PartStatistics]) -> str:
+    """Return the document of one part of the rows of some models, with its checksum."""
+    plain: dict[str, Any] = {"schema": SCHEMA, "what": _WHAT, "version": package_version()}
+    plain["models"] = {name: _plain(part) for name, part in sorted(models.items())}
+    return json.dumps(plain | {"sha256": _checksum(plain)}, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _plain(part: PartStatistics) -> dict[str, Any]:
+    tables = [
+        {
+            "groups": groups_to_json(table.groups),
+            "metrics": list(table.metrics),
+            "refused": dict(table.refused),
+            "clusters": None if table.clusters is None else table.clusters.tolist(),
+        }
+        for _, table in sorted(part.tables.items())
+    ]
+    return {
+        "samples": part.samples,
+        "inputs": {name: getattr(part.inputs, name) for name in _FACTS},
+        "missing": {
+            "sensitive": part.missing.sensitive,
+            "text": None if part.missing.text is None else list(part.missing.text),
+        },
+        "clustered": part.clustered,
+        "tables": tables,
+        "rows": list(part.rows),
+    }
+
+
+def _checksum(plain: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in plain.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def read_part(text: str, where: str) -> dict[str, PartStatistics]:
+    """Read the statistics of each model of a document; RecordError names the place and what is wrong."""
+    try:
+        plain = json.loads(text, object_pairs_hook=_without_twins, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{where}: not JSON: {printable(str(error))}") from error
+    if not isinstance(plain, dict) or plain.get("what") != _WHAT:
+        raise RecordError(f"{where}: no statistics of a part of the rows: `fairness-checks statistics` writes them")
+    if plain.get("schema") != SCHEMA:
+        raise RecordError(
+            f"{where}: schema {plain.get('schema')!r}; this version reads schema {SCHEMA}; write it with the version "
+            "that merges"
+        )
+    if plain.get("sha256") != _checksum(plain):
+        raise RecordError(f"{where}: its content is not that of its checksum: it was changed after it was written")
+    models = plain.get("models")
+    if not isinstance(models, dict) or not models:
+        raise RecordError(f"{where}: models: holds none")
+    return {name: _read(content, f"{where}: {printable(name)}") for name, content in models.items()}
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _read(content: Any, where: str) -> PartStatistics:
+    try:
+        if set(content) != _KEYS:
+            raise ValueError(f"has {', '.join(sorted(content))}; expected {', '.join(sorted(_KEYS))}")
+        samples, rows = content["samples"], content["rows"]
+        if not (samples is None or (type(samples) is int and samples > 0)) or type(content["clustered"]) is not bool:
+            raise ValueError("samples: a number of rows is needed")
+        if not rows or any(type(row) is not str for row in rows):
+            raise ValueError("rows: says of no rows what they are")
+        tables = [_table(each, clustered=content["clustered"]) for each in content["tables"]]
+        missing = content["missing"]
+        return PartStatistics(
+            samples,
+            TypeAdapter(InputRecord).validate_json(json.dumps(content["inputs"]), strict=True),
+            TypeAdapter(Missing).validate_json(json.dumps(missing), strict=True),
+            content["clustered"],
+            {table.groups.by: table for table in tables},
+            tuple(rows),
+        )
+    except ValidationError as error:
+        raise RecordError(f"{where}: {error.errors()[0]['msg']}") from error
+    except (
+        LookupError,
+        ArithmeticError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        AssertionError,
+        FairnessError,
+    ) as error:
+        raise RecordError(f"{where}: no statistics that rows can have: {printable(str(error))}") from error
+
+
+def _table(content: Any, *, clustered: bool) -> PartTable:
+    """Read a table, and see that it can be of some rows."""
+    groups = groups_from_json(content["groups"])
+    metrics, refused, clusters = content["metrics"], content["refused"], content["clusters"]
+    of = ", ".join(groups.by)
+    if not groups.by or len(set(groups.groups)) < len(groups.groups):
+        raise ValueError(f"by {of}: a group stands twice")
+    if any(type(value) is not str for name in (groups.by, *groups.groups) for value in name):
+        raise ValueError(f"by {of}: a name is no text")
+    if groups.counts.shape != (len(groups.groups), 4) or groups.samples.shape != (len(groups.groups),):
+        raise ValueError(f"by {of}: counts of other groups")
+    if (clusters is None) == clustered:
+        raise ValueError(f"by {of}: clusters: are there, or are not")
+    if not set(groups.measured) <= set(metrics) - set(refused) or not set(refused) <= set(metrics) <= set(METRICS):
+        raise ValueError(f"by {of}: statistics of other metrics than {', '.join(metrics)}")
+    if list(metrics) != sorted(set(metrics)) or any(type(why) is not str for why in refused.values()):
+        raise ValueError(f"by {of}: metrics: each once, in order")
+    held = None if clusters is None else np.array(clusters, dtype=np.int64)
+    if held is not None and (held.shape != groups.samples.shape or (held > groups.samples).any() or (held < 0).any()):
+        raise ValueError(f"by {of}: clusters: more than samples")
+    table = PartTable(groups, tuple(metrics), dict(refused), held)
+    for name in set(metrics) - set(refused):
+        _require_possible(name, groups, clustered=clustered)
+    with np.errstate(all="ignore"):
+        table.whole()
+        table + table  # what cannot be added is found here
+    return table
+
+
+def _require_possible(metric: str, groups: MeasuredGroups, *, clustered: bool) -> None:
+    """Raise ValueError for what was measured of a metric, unless it can be of the groups' samples."""
+    kind, found, size = kind_of(METRICS[metric]), groups.measured.get(metric), len(groups.groups)
+    if found is None:
+        by_counts = kind_of(METRICS[metric]).of_counts and not clustered and groups.unlabelled is None
+        if not by_counts:
+            raise ValueError(f"{metric}: has no statistics")
+        return
+    known = (*kind.statistics, *kind.parts)
+    if type(found) is not Measured or type(found.statistics) not in known or found.clusters is not None:
+        raise ValueError(f"{metric}: statistics of another metric")
+    if type(found.statistics) is not _expected(metric, clustered=clustered):
+        raise ValueError(f"{metric}: statistics of another metric")
+    if found.samples.shape != (size,) or (found.samples > groups.samples).any():
+        raise ValueError(f"{metric}: more samples than there are")
+    for name, values in _arrays(found, ""):
+        if values.dtype.kind == "f" and not np.isfinite(values).all() and not name.endswith(".mean"):
+            raise ValueError(f"{metric}: {name[1:]}: holds no number")
+        if values.dtype.kind in "iu" and (values < 0).any():
+            raise ValueError(f"{metric}: {name[1:]}: holds a count below 0")
+    some = found.statistics
+    if isinstance(some, ScoreHistogram):
+        _require_histogram(metric, groups, some)
+    plain: Any = some.statistics if isinstance(some, ClusteredPart) else some
+    if isinstance(plain, MeanStatistics):
+        _require_moments(metric, plain, found.samples)
+    if isinstance(plain, CalibrationStatistics):
+        if plain.samples.shape != (size, BINS) or (plain.samples.sum(axis=1) != found.samples).any():
+            raise ValueError(f"{metric}: bins of other samples")
+        _require_moments(metric, plain.bins, plain.samples.ravel())
+    if isinstance(some, ClusteredPart):
+        _require_clusters(metric, some.clusters, found.samples)
+        if some.bins is not None:
+            _require_clusters(metric, some.bins, plain.samples.ravel())
+
+
+def _expected(metric: str, *, clustered: bool) -> type:
+    """Return of what class the statistics of a metric are."""
+    kind = kind_of(METRICS[metric])
+    if clustered and ClusteredPart in kind.parts:
+        return ClusteredPart
+    return ScoreHistogram if ScoreHistogram in kind.parts else kind.statistics[0]
+
+
+def _require_histogram(metric: str, groups: MeasuredGroups, found: ScoreHistogram) -> None:
+    tn, fp, fn, tp = groups.counts.T
+    positives, negatives = found.counts()
+    if found.groups != len(groups.groups) or (positives != fn + tp).any() or (negatives != tn + fp).any():
+        raise ValueError(f"{metric}: scores of other samples")
+    same = {len(values) for _, values in _arrays(found, "")}
+    rising = np.lexsort((found.high, found.low, found.group))
+    if len(same) > 1 or (rising != np.arange(len(rising))).any() or (found.group >= found.groups).any():
+        raise ValueError(f"{metric}: cells of scores out of order")
+    if not ((found.low >= 0.0) & (found.low <= found.high) & (found.high <= 1.0)).all():
+        raise ValueError(f"{metric}: scores outside [0, 1]")
+
+
+def _require_moments(metric: str, found: MeanStatistics, samples: np.ndarray) -> None:
+    there = samples > 0
+    if found.n.shape != samples.shape or (found.n != samples).any() or found.of_samples is not None:
+        raise ValueError(f"{metric}: moments of other samples")
+    if any(each.shape != samples.shape for each in (found.mean, found.m2, found.m3)):
+        raise ValueError(f"{metric}: moments of other groups")
+    lowest, highest = METRICS[metric].lowest, METRICS[metric].highest
+    if METRICS[metric].kind == "calibration_error":
+        lowest, highest = -1.0, 1.0
+    mean = found.mean[there]
+    if not np.isfinite(mean).all() or (mean < lowest - 1e-9).any() or (mean > highest + 1e-9).any():
+        raise ValueError(f"{metric}: a mean outside [{lowest:g}, {highest:g}]")
+    if (found.m2 < 0.0).any():
+        raise ValueError(f"{metric}: a sum of squares below 0")
+
+
+def _require_clusters(metric: str, found: ClusterMoments, samples: np.ndarray) -> None:
+    groups, features = found.first.shape
+    square = (groups, features, features)
+    shapes = [each.shape for each in (found.second, found.by_size, found.within)]
+    if groups != len(samples) or shapes != [square] * 3 or found.third.shape != (*square, features):
+        raise ValueError(f"{metric}: moments of other groups of clusters")
+    if (
+        found.clusters.shape != (groups,)
+        or (found.clusters > samples).any()
+        or found.centre.shape != (groups, features)
+    ):
+        raise ValueError(f"{metric}: more clusters than samples")
+    if (np.abs(found.first[:, -1] - samples) > 1e-9 * np.maximum(samples, 1)).any():
+        raise ValueError(f"{metric}: clusters of other samples")
+    if any((each.diagonal(axis1=1, axis2=2) < 0.0).any() for each in (found.second, found.by_size, found.within)):
+        raise ValueError(f"{metric}: a sum of squares below 0")
+    if found.across is not None and found.across.shape != (groups, groups, features, features):
+        raise ValueError(f"{metric}: clusters that lie in other groups")
+
+
+def _arrays(value: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield every array of statistics, by its place."""
+    if isinstance(value, np.ndarray):
+        yield name, value
+    elif dataclasses.is_dataclass(value):
+        for each in dataclasses.fields(value):
+            yield from _arrays(getattr(value, each.name), f"{name}.{each.name}")

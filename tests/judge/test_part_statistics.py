@@ -1,0 +1,428 @@
+"""Statistics of sites add up to those of all rows: counts exactly, moments to 1e-9, areas within their bound."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from functools import partial, reduce
+from operator import add
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairness_checks import (
+    METRICS,
+    ConfigurationError,
+    PartStatistics,
+    Predictions,
+    RecordError,
+    audit,
+    measure_part,
+    merge_parts,
+)
+from fairness_checks.errors import attempted
+from fairness_checks.judge.part_json import part_document
+from fairness_checks.judge.part_statistics import PartTable
+
+SITES = 5
+NOT_MERGED = {"uncertainty_mismatch"}
+NOT_MERGED_IN_CLUSTERS = {"uncertainty_mismatch", "roc_auc"}
+"""Listed in docs/sites.md."""
+
+
+def arrays(seed=0, n=3000, clustered=False, spanning=False):
+    """Rows of five sites, of which one alone has a third ethnicity."""
+    rng = np.random.default_rng(seed)
+    patient = rng.integers(0, n // 4, n) if clustered else np.arange(n)
+    site = patient % SITES
+    of_patient = np.random.default_rng(1).integers(0, 2, n + 1)[patient]
+    sex = np.where(rng.random(n) < 0.5, "f", "m") if spanning or not clustered else np.array(["f", "m"])[of_patient]
+    ethnicity = np.where((site == 3) & (patient % 7 == 0), "c", np.where(patient % 3 == 0, "a", "b"))
+    y = rng.random(n) < 0.35 + 0.1 * (sex == "f")
+    score = np.clip(0.25 + 0.35 * y + 0.2 * rng.standard_normal(n) + 0.03 * (patient % 4), 0.0, 1.0)
+    score = np.where(rng.random(n) < 0.2, np.round(score, 1), score)
+    return {
+        "y_true": y, "y_score": score, "error": rng.standard_normal(n) * 30.0 + 1e4, "uncertainty": rng.random(n),
+        "sex": sex, "ethnicity": ethnicity, "cluster": patient, "site": site,
+    }  # fmt: skip
+
+
+def predictions(rows, *, clustered=False, ids=False, only=None):
+    some = {name: values if only is None else values[only] for name, values in rows.items()}
+    return Predictions(
+        some["y_true"],
+        y_score=some["y_score"],
+        error=some["error"],
+        uncertainty=some["uncertainty"],
+        threshold=0.5,
+        cluster=some["cluster"] if clustered else None,
+        sample_id=[f"{a}-{b}" for a, b in zip(some["cluster"], some["error"], strict=True)] if ids else None,
+        sensitive_features={"sex": some["sex"], "ethnicity": some["ethnicity"]},
+    )
+
+
+BY = ["sex", "ethnicity", ["sex", "ethnicity"]]
+
+
+def parts_of_sites(rows, *, clustered=False, **more):
+    return [
+        measure_part(
+            predictions(rows, clustered=clustered, only=rows["site"] == site), by=BY, clusters_inside=clustered, **more
+        )
+        for site in range(SITES)
+    ]
+
+
+@pytest.fixture(scope="module", params=["independent", "clusters", "clusters across groups"])
+def pooled(request):
+    clustered = request.param != "independent"
+    rows = arrays(clustered=clustered, spanning=request.param == "clusters across groups")
+    return clustered, predictions(rows, clustered=clustered), merge_parts(parts_of_sites(rows, clustered=clustered))
+
+
+def limits(metric):
+    highest = {"mean_error": 20000.0, "mean_squared_error": 1e9, "mean_absolute_error": 20000.0}
+    value = {"max_difference": 0.02, "min_ratio": 0.8, "max_value": 0.4, "min_value": 0.6}
+    for kind in METRICS[metric].limits:
+        if kind in value:
+            scale = highest.get(metric, 1.0)
+            yield kind, value[kind] * (scale if kind != "min_ratio" else 1.0)
+
+
+def numbers(record):
+    return {name: getattr(record, name) for name in ("estimate", "low", "high", "p_violation", "p_compliance")}
+
+
+def of_groups(record):
+    names = ("name", "samples", "events", "n", "clusters", "problem")
+    return [tuple(getattr(group, name) for name in names) for group in record.groups]
+
+
+@pytest.mark.parametrize("by", [("sex",), ("ethnicity",), ("sex", "ethnicity"), ("ethnicity", "sex")], ids=",".join)
+@pytest.mark.parametrize("metric", sorted(set(METRICS) - NOT_MERGED))
+def test_five_sites_give_the_verdict_of_their_rows(pooled, metric, by):
+    clustered, whole, merged = pooled
+    for kind, limit in limits(metric):
+        asked = {"metric": metric, "by": by, kind: limit}
+        expected = audit(whole, **asked)
+        if clustered and metric in NOT_MERGED_IN_CLUSTERS:
+            with pytest.raises(ConfigurationError, match=f"{metric} of samples in clusters: nothing that is small"):
+                audit(merged, **asked)
+            continue
+        found = audit(merged, **asked)
+        assert of_groups(found) == of_groups(expected)
+        assert (found.reason, found.inputs) == (expected.reason, expected.inputs)
+        if metric == "roc_auc":
+            assert_within_bound(found, expected)
+            continue
+        assert (found.verdict, found.first, found.second, found.method) == (
+            expected.verdict, expected.first, expected.second, expected.method
+        )  # fmt: skip
+        assert numbers(found) == pytest.approx(numbers(expected), rel=1e-6, abs=1e-9)
+        values = [[group.rate for group in record.groups] for record in (found, expected)]
+        np.testing.assert_allclose(*[np.array(each, dtype=float) for each in values], rtol=1e-9)
+
+
+def assert_within_bound(found, expected):
+    """Areas of bins: an interval that holds that of the rows, and is hardly wider."""
+    assert found.verdict in (expected.verdict, "inconclusive")
+    assert found.low <= expected.low + 1e-6
+    assert found.high >= expected.high - 1e-6
+    assert found.high - found.low <= (expected.high - expected.low) * 1.05
+    for name in ("p_violation", "p_compliance"):  # above 1/2 a larger variance is a smaller p
+        assert getattr(found, name) >= min(getattr(expected, name), 0.5) - 1e-9
+    values = [[group.rate for group in record.groups] for record in (found, expected)]
+    np.testing.assert_allclose(*[np.array(each, dtype=float) for each in values], atol=1e-3)
+
+
+def test_strata_are_standardised_alike(pooled):
+    clustered, whole, merged = pooled
+    for metric in sorted(set(METRICS) - (NOT_MERGED_IN_CLUSTERS if clustered else NOT_MERGED)):
+        if METRICS[metric].components:
+            continue
+        for strata in ("each", "combined"):
+            asked = {"metric": metric, "by": "sex", "control_features": "ethnicity", "strata": strata}
+            if "max_difference" not in METRICS[metric].limits:
+                continue
+            expected, found = (attempted(partial(audit, each, **asked, max_difference=0.1)) for each in (whole, merged))
+            if isinstance(expected, ConfigurationError):
+                assert str(found) == str(expected)
+            elif metric == "roc_auc":
+                assert_within_bound(found, expected)
+            else:
+                assert numbers(found) == pytest.approx(numbers(expected), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("clustered", [False, True], ids=["independent", "clusters"])
+def test_what_is_written_is_read_to_the_last_digit_and_the_order_of_parts_does_not_matter(clustered):
+    parts = parts_of_sites(arrays(n=600, clustered=clustered, spanning=clustered), clustered=clustered)
+    again = [PartStatistics.from_json(part.to_json()) for part in parts]
+    assert [part.to_json() for part in again] == [part.to_json() for part in parts]
+    records = []
+    for order in ([0, 1, 2, 3, 4], [4, 2, 0, 3, 1]):
+        whole = merge_parts([again[i] for i in order])
+        records.append(
+            [
+                numbers(audit(whole, metric=metric, by=["sex", "ethnicity"], max_difference=0.05))
+                for metric in sorted(set(METRICS) - NOT_MERGED_IN_CLUSTERS)
+                if "max_difference" in METRICS[metric].limits
+            ]
+        )
+    for one, other in zip(*records, strict=True):
+        assert one == pytest.approx(other, rel=1e-9, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 2**16), st.permutations(range(4)), st.booleans())
+def test_parts_add_up_in_any_grouping(seed, order, clustered):
+    rows = arrays(seed, n=160, clustered=clustered, spanning=clustered)
+    parts = parts_of_sites(rows, clustered=clustered)[:4]
+    a, b, c, d = (parts[i] for i in order)
+    one, other = (a + b) + (c + d), reduce(add, parts)
+    assert (one.samples, one.rows) == (other.samples, other.rows)
+    for by, table in one.tables.items():
+        same(table, other.tables[by])
+
+
+def same(one: PartTable, other: PartTable):
+    np.testing.assert_array_equal(one.groups.counts, other.groups.counts)
+    assert (one.groups.groups, one.refused) == (other.groups.groups, other.refused)
+    whole, expected = one.whole(), other.whole()
+    for name in one.groups.measured:
+        pairs = zip(arrays_in(whole.measured[name]), arrays_in(expected.measured[name]), strict=True)
+        for mine, theirs in pairs:
+            np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+def arrays_in(value):
+    if isinstance(value, np.ndarray):
+        return [value]
+    if value is None or not hasattr(value, "__dataclass_fields__"):
+        return []
+    return list(itertools.chain.from_iterable(arrays_in(getattr(value, name)) for name in value.__dataclass_fields__))
+
+
+def test_groups_that_one_site_alone_has_are_there_and_no_site_need_have_all():
+    rows = arrays()
+    merged = merge_parts(parts_of_sites(rows))
+    record = audit(merged, metric="accuracy", by="ethnicity", max_difference=0.5)
+    assert {group.name: group.samples for group in record.groups} == {
+        (name,): int((rows["ethnicity"] == name).sum()) for name in "abc"
+    }
+
+
+@pytest.mark.parametrize("ids", [True, False], ids=["by ids", "by statistics"])
+def test_a_part_that_is_given_twice_is_refused(ids):
+    rows = arrays(n=500)
+    part, other = (measure_part(predictions(rows, ids=ids, only=rows["site"] == site), by="sex") for site in (0, 1))
+    expected = "the same samples, by their ids" if ids else "statistics are the same to the last digit"
+    for some in ([part, part], [part, other, part], [part + other, part]):
+        with pytest.raises(ConfigurationError, match=expected):
+            merge_parts(some)
+
+
+def test_the_same_rows_in_another_order_and_of_another_model_are_the_same_rows():
+    rows = arrays(n=500)
+    turned = {name: values[::-1] for name, values in rows.items()}
+    turned["y_score"] = np.clip(turned["y_score"] + 0.1, 0.0, 1.0)
+    one, other = (measure_part(predictions(each, ids=True), by="sex") for each in (rows, turned))
+    with pytest.raises(ConfigurationError, match="the same samples"):
+        one + other
+
+
+def test_parts_that_mean_something_else_are_refused():
+    rows = arrays(n=500)
+    one = measure_part(predictions(rows, only=rows["site"] == 0), by="sex", metrics=["accuracy"])
+
+    def other(by="sex", metrics=("accuracy",), threshold=0.5, clustered=False, positive=None, **more):
+        some = {name: values[rows["site"] == 1] for name, values in rows.items()}
+        return measure_part(
+            Predictions(
+                some["y_true"] if positive is None else np.where(some["y_true"], positive, "other"),
+                y_score=some["y_score"],
+                threshold=threshold,
+                positive=positive,
+                cluster=some["cluster"] if clustered else None,
+                sensitive_features={"sex": some["sex"], "ethnicity": some["ethnicity"]},
+            ),
+            by=by,
+            metrics=metrics,
+            clusters_inside=clustered,
+            **more,
+        )
+
+    for change, message in (
+        ({"threshold": 0.4}, r"the threshold: 0\.5 in one, 0\.4 in the other"),
+        ({"positive": "sick"}, "the positive class: '1' in one, 'sick' in the other"),
+        ({"by": "ethnicity"}, "only one has statistics by"),
+        ({"metrics": ["roc_auc", "accuracy"]}, "only one has roc_auc by sex"),
+        ({"clustered": True}, "one has clusters, and the other has none"),
+        ({"missing_sensitive": "group"}, "missing values: missing_sensitive error.*missing_sensitive group"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            one + other(**change)
+    assert (one + other()).samples == int((rows["site"] <= 1).sum())
+
+
+def test_clusters_must_be_said_to_lie_inside_the_part():
+    rows = arrays(n=500, clustered=True)
+    with pytest.raises(ConfigurationError, match="--clusters-inside"):
+        measure_part(predictions(rows, clustered=True), by="sex")
+
+
+def test_what_was_not_measured_or_cannot_be_is_said_by_name():
+    rows = arrays(n=500)
+    part = measure_part(predictions(rows), by="sex", metrics=["accuracy"])
+    for asked, message in (
+        ({"metric": "roc_auc", "by": "sex", "max_difference": 0.1}, "there are no statistics of roc_auc by sex"),
+        ({"metric": "accuracy", "by": "ethnicity", "max_difference": 0.1}, "no statistics of accuracy by ethnicity"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            audit(part, **asked)
+    with pytest.raises(ConfigurationError, match="age"):
+        measure_part(predictions(rows), by="age")
+    with pytest.raises(ConfigurationError, match="metrics: 'fairness' is none of"):
+        measure_part(predictions(rows), by="sex", metrics=["fairness"])
+    labels = Predictions(rows["y_true"], rows["y_true"], sensitive_features={"sex": rows["sex"]})
+    with pytest.raises(ConfigurationError, match="roc_auc by sex: y_score"):
+        audit(measure_part(labels, by="sex"), metric="roc_auc", by="sex", max_difference=0.1)
+
+
+def test_small_groups_leave_the_part_neither_their_counts_nor_what_gives_them_back():
+    rows = arrays()
+    rare = np.where(np.arange(3000) % 1000 == 0, "z", rows["ethnicity"])
+    part = measure_part(predictions({**rows, "ethnicity": rare}), by=BY, suppress_below=20)
+    assert "z" not in json.dumps([table.groups.groups for table in part.tables.values()])
+    assert part.samples is None
+    assert set(part.tables["ethnicity",].refused) == set(part.tables["ethnicity",].metrics)
+    with pytest.raises(ConfigurationError, match=r"fewer than 20 \(suppress_below\)"):
+        audit(part, metric="accuracy", by="ethnicity", max_difference=0.1)
+
+
+def test_suppressed_scores_lie_in_cells_of_many_and_the_interval_allows_for_it():
+    rows = arrays()
+    sites = parts_of_sites(rows, metrics=["roc_auc"], suppress_below=10)
+    for part in sites:
+        found = part.tables["sex",].groups.measured["roc_auc"].statistics
+        for counts in (found.positives, found.negatives):
+            assert ((counts == 0) | (counts >= 10)).all()
+        assert part.rows[0].startswith("statistics ")
+    record = audit(merge_parts(sites), metric="roc_auc", by="sex", max_difference=0.1)
+    exact = audit(predictions(rows), metric="roc_auc", by="sex", max_difference=0.1)
+    assert record.low <= exact.low
+    assert record.high >= exact.high
+    assert record.verdict in (exact.verdict, "inconclusive")
+
+
+# Hostile and broken documents: one error, nothing read.
+
+
+@pytest.fixture(scope="module")
+def document():
+    rows = arrays(n=400)
+    return measure_part(predictions(rows), by=["sex"]).to_json()
+
+
+@pytest.fixture(scope="module")
+def clustered_document():
+    rows = arrays(n=400, clustered=True)
+    return measure_part(predictions(rows, clustered=True), by=["sex"], clusters_inside=True).to_json()
+
+
+def test_a_changed_byte_is_found(document):
+    place = document.index('"samples": 400') + len('"samples": ')
+    with pytest.raises(RecordError, match=r"statistics: its content is not that of its checksum"):
+        PartStatistics.from_json(document[:place] + "401" + document[place + 3 :])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{", "null", '{"schema": 1, "schema": 2}', "[" * 100_000])
+def test_what_is_no_document_is_refused(text):
+    with pytest.raises(RecordError, match=r"^statistics: (not JSON|no statistics of a part)"):
+        PartStatistics.from_json(text)
+
+
+def sealed(document, change):
+    """The document with a change, under a checksum of its own."""
+    plain = json.loads(document)
+    change(plain)
+    plain.pop("sha256")
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return json.dumps({**plain, "sha256": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def table(plain):
+    return plain["models"]["predictions"]["tables"][0]
+
+
+def measured(plain, metric):
+    return table(plain)["groups"]["measured"][metric]["Measured"]
+
+
+def inner(plain, metric, name):
+    return measured(plain, metric)["statistics"][name]
+
+
+CHANGES = {
+    "schema": lambda d: d.update(schema=99),
+    "no models": lambda d: d.update(models={}),
+    "samples": lambda d: d["models"]["predictions"].update(samples=-1),
+    "unknown key": lambda d: d["models"]["predictions"].update(more=1),
+    "rows": lambda d: d["models"]["predictions"].update(rows=[]),
+    "missing": lambda d: d["models"]["predictions"].update(missing={"sensitive": "maybe", "text": None}),
+    "threshold": lambda d: d["models"]["predictions"]["inputs"].update(threshold="high"),
+    "clusters": lambda d: table(d).update(clusters=[1, 2]),
+    "metric unknown": lambda d: table(d)["metrics"].append("zzz"),
+    "metric gone": lambda d: table(d)["groups"]["measured"].pop("brier_score"),
+    "counts below 0": lambda d: table(d)["groups"]["counts"]["int64"][0].__setitem__(0, -5),
+    "counts of others": lambda d: table(d)["groups"]["samples"]["int64"].__setitem__(0, 3),
+    "a group twice": lambda d: table(d)["groups"].update(groups=[["f"], ["f"]]),
+    "a group that is no text": lambda d: table(d)["groups"].update(groups=[[1], [2]]),
+    "another class": lambda d: measured(d, "brier_score").update(statistics=measured(d, "roc_auc")["statistics"]),
+    "an unknown class": lambda d: measured(d, "brier_score").update(statistics={"Path": {}}),
+    "moments": lambda d: inner(d, "brier_score", "MeanStatistics").update(m2={"float64": [-1.0, 1.0]}),
+    "no number": lambda d: inner(d, "brier_score", "MeanStatistics").update(m2={"float64": [None, 1.0]}),
+    "infinite": lambda d: inner(d, "brier_score", "MeanStatistics").update(m3={"float64": ["inf", 1.0]}),
+    "a mean beyond": lambda d: inner(d, "brier_score", "MeanStatistics").update(mean={"float64": [7.0, 0.1]}),
+    "fewer groups": lambda d: inner(d, "brier_score", "MeanStatistics").update(mean={"float64": [0.1]}),
+    "scores beyond": lambda d: inner(d, "roc_auc", "ScoreHistogram")["low"]["float64"].__setitem__(0, -1.0),
+    "scores of others": lambda d: inner(d, "roc_auc", "ScoreHistogram")["positives"]["int64"].__setitem__(0, 77),
+    "scores out of order": lambda d: inner(d, "roc_auc", "ScoreHistogram")["low"]["float64"].reverse(),
+    "scores of no group": lambda d: inner(d, "roc_auc", "ScoreHistogram")["group"]["int64"].__setitem__(-1, 9),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_statistics_that_no_rows_have_are_refused_under_whatever_checksum(document, change):
+    with pytest.raises(RecordError, match=r"^statistics: "):
+        PartStatistics.from_json(sealed(document, change))
+    assert PartStatistics.from_json(sealed(document, lambda _: None)).samples == 400
+
+
+def moments(plain, metric):
+    return inner(plain, metric, "ClusteredPart")["clusters"]["ClusterMoments"]
+
+
+CLUSTERED = {
+    "fewer features": lambda d: moments(d, "brier_score")["first"].update(float64=[[1.0], [1.0]]),
+    "more clusters than samples": lambda d: moments(d, "accuracy")["clusters"].update(int64=[900, 900]),
+    "other samples": lambda d: moments(d, "accuracy")["first"]["float64"][0].__setitem__(-1, 5.0),
+    "squares below 0": lambda d: moments(d, "accuracy")["second"]["float64"][0][0].__setitem__(0, -5.0),
+    "no pairs": lambda d: inner(d, "accuracy", "ClusteredPart").update(pairs=None),
+    "no clusters": lambda d: table(d).update(clusters=None),
+}
+
+
+@pytest.mark.parametrize("change", CLUSTERED.values(), ids=CLUSTERED)
+def test_clusters_that_no_rows_have_are_refused(clustered_document, change):
+    with pytest.raises(RecordError, match=r"^statistics: "):
+        PartStatistics.from_json(sealed(clustered_document, change))
+    assert PartStatistics.from_json(clustered_document).clustered
+
+
+def test_a_document_of_several_models_is_no_part_of_one():
+    part = measure_part(predictions(arrays(n=200)), by="sex", metrics=["accuracy"])
+    with pytest.raises(ConfigurationError, match="of 2 models, a, b"):
+        PartStatistics.from_json(part_document({"a": part, "b": part}))
