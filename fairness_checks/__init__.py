@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions, RecordError
     from fairness_checks.inputs.predictions import Predictions
     from fairness_checks.judge.auditing import audit, audit_uncertainty
-    from fairness_checks.judge.part_statistics import PartStatistics, measure_part, merge_parts
+    from fairness_checks.judge.part_measuring import measure_part
+    from fairness_checks.judge.part_statistics import PartStatistics, merge_parts
     from fairness_checks.kinds.group_statistics import GroupStatistics
     from fairness_checks.planning.detectable import plan_detectable
     from fairness_checks.planning.sample_size import SamplePlan, plan_sample_size
@@ -43,7 +44,7 @@ _HOMES = {
     "fairness_metric": "question.own_metrics",
     "fairness_model": "plugin.discovery",
     "SamplePlan": "planning.sample_size",
-    "measure_part": "judge.part_statistics",
+    "measure_part": "judge.part_measuring",
     "merge_parts": "judge.part_statistics",
     "plan_detectable": "planning.detectable",
     "plan_sample_size": "planning.sample_size",

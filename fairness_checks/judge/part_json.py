@@ -5,64 +5,50 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from fairness_checks.distribution import package_version
 from fairness_checks.errors import FairnessError, RecordError
 from fairness_checks.findings.statistics_json import groups_from_json, groups_to_json
-from fairness_checks.judge.part_statistics import PartStatistics, PartTable
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.measured import Measured
-from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.measure.measured_groups import Counts, MeasuredGroups
 from fairness_checks.plain import printable
-from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import METRICS
-from fairness_checks.records.parts import InputRecord
 from fairness_checks.stats.calibration_bins import BINS, CalibrationStatistics
 from fairness_checks.stats.cluster_sums import ClusterMoments
 from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.stats.score_histogram import ScoreHistogram
 
-__all__ = ["SCHEMA", "part_document", "read_part"]
+__all__ = ["BROKEN", "SCHEMA", "plain_table", "read_models", "read_table", "seal_document"]
 
 SCHEMA = 1
 _WHAT = "statistics of a part of the rows"
-_FACTS = ("positive", "decisions", "threshold", "scaling")
-_KEYS = {"samples", "inputs", "missing", "clustered", "tables", "rows"}
 
 
-def part_document(models: Mapping[str, PartStatistics]) -> str:
-    """Return the document of one part of the rows of some models, with its checksum."""
-    plain: dict[str, Any] = {"schema": SCHEMA, "what": _WHAT, "version": package_version()}
-    plain["models"] = {name: _plain(part) for name, part in sorted(models.items())}
+BROKEN = (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, AssertionError, FairnessError)
+"""What reading statistics that no rows have may raise."""
+
+
+def seal_document(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the document of what there is of some models, plain builtins, with its checksum."""
+    plain: dict[str, Any] = {"schema": SCHEMA, "what": _WHAT, "version": package_version(), "models": dict(models)}
     return json.dumps(plain | {"sha256": _checksum(plain)}, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _plain(part: PartStatistics) -> dict[str, Any]:
-    tables = [
-        {
-            "groups": groups_to_json(table.groups),
-            "metrics": list(table.metrics),
-            "refused": dict(table.refused),
-            "clusters": None if table.clusters is None else table.clusters.tolist(),
-        }
-        for _, table in sorted(part.tables.items())
-    ]
+def plain_table(
+    groups: MeasuredGroups, metrics: Sequence[str], refused: Mapping[str, str], clusters: Counts | None
+) -> dict[str, Any]:
+    """Return a table as plain builtins."""
     return {
-        "samples": part.samples,
-        "inputs": {name: getattr(part.inputs, name) for name in _FACTS},
-        "missing": {
-            "sensitive": part.missing.sensitive,
-            "text": None if part.missing.text is None else list(part.missing.text),
-        },
-        "clustered": part.clustered,
-        "tables": tables,
-        "rows": list(part.rows),
+        "groups": groups_to_json(groups),
+        "metrics": list(metrics),
+        "refused": dict(refused),
+        "clusters": None if clusters is None else clusters.tolist(),
     }
 
 
@@ -71,8 +57,8 @@ def _checksum(plain: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def read_part(text: str, where: str) -> dict[str, PartStatistics]:
-    """Read the statistics of each model of a document; RecordError names the place and what is wrong."""
+def read_models(text: str, where: str) -> dict[str, dict[str, Any]]:
+    """Return what a document says of each model, plain builtins; RecordError names the place and what is wrong."""
     try:
         plain = json.loads(text, object_pairs_hook=_without_twins, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -89,7 +75,7 @@ def read_part(text: str, where: str) -> dict[str, PartStatistics]:
     models = plain.get("models")
     if not isinstance(models, dict) or not models:
         raise RecordError(f"{where}: models: holds none")
-    return {name: _read(content, f"{where}: {printable(name)}") for name, content in models.items()}
+    return models
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -103,41 +89,10 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number")
 
 
-def _read(content: Any, where: str) -> PartStatistics:
-    try:
-        if set(content) != _KEYS:
-            raise ValueError(f"has {', '.join(sorted(content))}; expected {', '.join(sorted(_KEYS))}")
-        samples, rows = content["samples"], content["rows"]
-        if not (samples is None or (type(samples) is int and samples > 0)) or type(content["clustered"]) is not bool:
-            raise ValueError("samples: a number of rows is needed")
-        if not rows or any(type(row) is not str for row in rows):
-            raise ValueError("rows: says of no rows what they are")
-        tables = [_table(each, clustered=content["clustered"]) for each in content["tables"]]
-        missing = content["missing"]
-        return PartStatistics(
-            samples,
-            TypeAdapter(InputRecord).validate_json(json.dumps(content["inputs"]), strict=True),
-            TypeAdapter(Missing).validate_json(json.dumps(missing), strict=True),
-            content["clustered"],
-            {table.groups.by: table for table in tables},
-            tuple(rows),
-        )
-    except ValidationError as error:
-        raise RecordError(f"{where}: {error.errors()[0]['msg']}") from error
-    except (
-        LookupError,
-        ArithmeticError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        AssertionError,
-        FairnessError,
-    ) as error:
-        raise RecordError(f"{where}: no statistics that rows can have: {printable(str(error))}") from error
-
-
-def _table(content: Any, *, clustered: bool) -> PartTable:
-    """Read a table, and see that it can be of some rows."""
+def read_table(
+    content: Mapping[str, Any], *, clustered: bool
+) -> tuple[MeasuredGroups, tuple[str, ...], dict[str, str], Counts | None]:
+    """Read groups, metrics, what was refused and clusters; any of BROKEN where no rows can have them."""
     groups = groups_from_json(content["groups"])
     metrics, refused, clusters = content["metrics"], content["refused"], content["clusters"]
     of = ", ".join(groups.by)
@@ -156,13 +111,9 @@ def _table(content: Any, *, clustered: bool) -> PartTable:
     held = None if clusters is None else np.array(clusters, dtype=np.int64)
     if held is not None and (held.shape != groups.samples.shape or (held > groups.samples).any() or (held < 0).any()):
         raise ValueError(f"by {of}: clusters: more than samples")
-    table = PartTable(groups, tuple(metrics), dict(refused), held)
     for name in set(metrics) - set(refused):
         _require_possible(name, groups, clustered=clustered)
-    with np.errstate(all="ignore"):
-        table.whole()
-        table + table  # what cannot be added is found here
-    return table
+    return groups, tuple(metrics), dict(refused), held
 
 
 def _require_possible(metric: str, groups: MeasuredGroups, *, clustered: bool) -> None:

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
-from fairness_checks.baseline.fingerprint import data_fingerprint
-from fairness_checks.errors import ConfigurationError, FairnessError, attempted
-from fairness_checks.findings.statistics_json import groups_to_json
-from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.errors import ConfigurationError, RecordError, attempted
 from fairness_checks.judge.measurements import Measurements, Said
-from fairness_checks.judge.suppression import withheld_reason, withheld_tables
+from fairness_checks.judge.part_json import BROKEN, plain_table, read_models, read_table, seal_document
 from fairness_checks.kinds import kind_of
-from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.measure.measured_groups import Counts, MeasuredGroups
-from fairness_checks.measure.rows import Rows
-from fairness_checks.question.checks import Check, Missing, MissingSensitive
-from fairness_checks.question.metric_names import canonical
-from fairness_checks.question.metrics import METRICS, Metric, parts_of
+from fairness_checks.plain import printable
+from fairness_checks.question.checks import Check, Missing
+from fairness_checks.question.metrics import METRICS, parts_of
 from fairness_checks.records.parts import InputRecord
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 
-__all__ = ["PartStatistics", "PartTable", "measure_part", "measure_tables", "merge_parts"]
+__all__ = [
+    "PartStatistics",
+    "PartTable",
+    "merge_parts",
+    "parts_from_json",
+    "parts_to_json",
+    "without",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +44,7 @@ class PartTable:
     def __add__(self, other: PartTable) -> PartTable:
         refused = {**other.refused, **self.refused}
         # Under names of its own, so that they are placed with their groups.
-        groups, others = (_without(each.groups, refused) for each in (self, other))
+        groups, others = (without(each.groups, refused) for each in (self, other))
         clusters = None
         if self.clusters is not None and other.clusters is not None:
             both = [replace(each.groups, measured={}, counts=_as_counts(each.clusters)) for each in (self, other)]
@@ -68,7 +70,8 @@ class PartTable:
         return replace(self.groups, measured=measured, one_cluster_each=alone)
 
 
-def _without(groups: MeasuredGroups, refused: Iterable[str]) -> MeasuredGroups:
+def without(groups: MeasuredGroups, refused: Iterable[str]) -> MeasuredGroups:
+    """Return groups without what was measured of some metrics."""
     gone = set(refused)
     return replace(groups, measured={name: found for name, found in groups.measured.items() if name not in gone})
 
@@ -193,19 +196,74 @@ class PartStatistics:
 
     def to_json(self) -> str:
         """Return the part as text that `from_json` reads."""
-        from fairness_checks.judge.part_json import part_document  # here: it reads what is written here
-
-        return part_document({"predictions": self})
+        return parts_to_json({"predictions": self})
 
     @classmethod
     def from_json(cls, text: str) -> PartStatistics:
         """Read a part of one model; RecordError says what is wrong with the text."""
-        from fairness_checks.judge.part_json import read_part  # here, as above
-
-        parts = read_part(text, "statistics")
+        parts = parts_from_json(text, "statistics")
         if len(parts) != 1:
             raise ConfigurationError(f"statistics: of {len(parts)} models, {', '.join(sorted(parts))}; one is read")
         return next(iter(parts.values()))
+
+
+_FACTS = ("positive", "decisions", "threshold", "scaling")
+_KEYS = {"samples", "inputs", "missing", "clustered", "tables", "rows"}
+
+
+def parts_to_json(models: Mapping[str, PartStatistics]) -> str:
+    """Return the document of a part of the rows of some models, with its checksum."""
+    return seal_document({name: _plain(part) for name, part in sorted(models.items())})
+
+
+def _plain(part: PartStatistics) -> dict[str, Any]:
+    return {
+        "samples": part.samples,
+        "inputs": {name: getattr(part.inputs, name) for name in _FACTS},
+        "missing": {
+            "sensitive": part.missing.sensitive,
+            "text": None if part.missing.text is None else list(part.missing.text),
+        },
+        "clustered": part.clustered,
+        "tables": [
+            plain_table(table.groups, table.metrics, table.refused, table.clusters)
+            for _, table in sorted(part.tables.items())
+        ],
+        "rows": list(part.rows),
+    }
+
+
+def parts_from_json(text: str, where: str) -> dict[str, PartStatistics]:
+    """Read the statistics of each model of a document; RecordError names the place and what is wrong."""
+    return {name: _read(content, f"{where}: {printable(name)}") for name, content in read_models(text, where).items()}
+
+
+def _read(content: Any, where: str) -> PartStatistics:
+    try:
+        if set(content) != _KEYS:
+            raise ValueError(f"has {', '.join(sorted(content))}; expected {', '.join(sorted(_KEYS))}")
+        samples, rows, clustered = content["samples"], content["rows"], content["clustered"]
+        if not (samples is None or (type(samples) is int and samples > 0)) or type(clustered) is not bool:
+            raise ValueError("samples: a number of rows is needed")
+        if not rows or any(type(row) is not str for row in rows):
+            raise ValueError("rows: says of no rows what they are")
+        tables = [PartTable(*read_table(each, clustered=clustered)) for each in content["tables"]]
+        with np.errstate(all="ignore"):
+            for table in tables:  # what follows from no statistics, and cannot be added, is found here
+                table.whole()
+                table + table
+        return PartStatistics(
+            samples,
+            TypeAdapter(InputRecord).validate_json(json.dumps(content["inputs"]), strict=True),
+            TypeAdapter(Missing).validate_json(json.dumps(content["missing"]), strict=True),
+            clustered,
+            {table.groups.by: table for table in tables},
+            tuple(rows),
+        )
+    except ValidationError as error:
+        raise RecordError(f"{where}: {error.errors()[0]['msg']}") from error
+    except BROKEN as error:
+        raise RecordError(f"{where}: no statistics that rows can have: {printable(str(error))}") from error
 
 
 def _missing_text(missing: Missing) -> str:
@@ -220,164 +278,6 @@ def _turned(table: PartTable, places: Sequence[int]) -> PartTable:
     by = tuple(table.groups.by[i] for i in places)
     groups = replace(table.groups.take(order), by=by, groups=tuple(names[i] for i in order))
     return replace(table, groups=groups, clusters=None if table.clusters is None else table.clusters[order])
-
-
-def measure_part(
-    predictions: Predictions,
-    *,
-    by: str | Sequence[str] | Sequence[Sequence[str]],
-    metrics: Sequence[str] | None = None,
-    clusters_inside: bool = False,
-    missing_sensitive: MissingSensitive = "error",
-    missing_text: Sequence[str] | None = None,
-    suppress_below: int | None = None,
-) -> PartStatistics:
-    """Measure what of a part of the rows adds up: the verdict of the sum is that of all rows.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        The rows of this part. With `sample_id` a part that is added twice is recognised by its rows.
-    by : str, or sequence of str or of sequences of str
-        Sensitive features; a sequence within the sequence is an intersection: ``["sex", ["sex", "age_band"]]``.
-    metrics : sequence of str, optional
-        Names of `fairness_checks.METRICS`. Default: all; of those that the predictions cannot have the reason is kept.
-    clusters_inside : bool
-        Whether each cluster has all its rows in this part, which inference needs and no part can see.
-    missing_sensitive, missing_text
-        As for `audit`.
-    suppress_below : int, optional
-        Nothing is kept of features of which some group has fewer samples, nor what gives it back; scores are counted in
-        bins of at least so many samples of either class. See docs/sites.md for what a part reveals.
-
-    Raises
-    ------
-    ConfigurationError, InvalidPredictions
-        Naming what is wrong.
-
-    Examples
-    --------
-    >>> rng = __import__("numpy").random.default_rng(0)
-    >>> rows = [
-    ...     Predictions(rng.random(400) < 0.5, y_score=rng.random(400), sensitive_features={"sex": ["f", "m"] * 200})
-    ...     for site in range(3)
-    ... ]
-    >>> from fairness_checks import audit
-    >>> parts = [measure_part(site, by="sex", metrics=["roc_auc"]) for site in rows]
-    >>> record = audit(merge_parts(parts), metric="roc_auc", by="sex", max_difference=0.2)
-    >>> record.verdict, sum(group.samples for group in record.groups)
-    ('pass', 1200)
-    """
-    features = [by] if isinstance(by, str) else list(by)
-    asked = {(name,) if isinstance(name, str) else tuple(name): _wanted(metrics) for name in features}
-    text = None if missing_text is None else tuple(missing_text)
-    missing = Missing(missing_sensitive, text)
-    return measure_tables(predictions, asked, missing, clusters_inside=clusters_inside, suppress_below=suppress_below)
-
-
-def _wanted(metrics: Sequence[str] | None) -> list[Metric]:
-    names = list(METRICS) if metrics is None else [canonical(name, METRICS) for name in metrics]
-    unknown = [name for name in names if name not in METRICS]
-    if unknown:
-        raise ConfigurationError(f"metrics: {unknown[0]!r} is none of {', '.join(sorted(METRICS))}")
-    return [METRICS[name] for name in names]
-
-
-def measure_tables(
-    predictions: Predictions,
-    asked: Mapping[tuple[str, ...], Sequence[Metric]],
-    missing: Missing,
-    *,
-    clusters_inside: bool = False,
-    suppress_below: int | None = None,
-) -> PartStatistics:
-    """Measure some metrics by some features each; see `measure_part`."""
-    clustered = predictions.cluster is not None
-    if clustered and not clusters_inside:
-        raise ConfigurationError(
-            "cluster: statistics of parts add up only where no cluster has rows in another part; say so "
-            "(clusters_inside=True, --clusters-inside) where each patient is of one site, or leave the clusters out"
-        )
-    if not asked:
-        raise ConfigurationError("by: names no features to measure by")
-    tables = {by: _table(predictions, by, missing, metrics) for by, metrics in asked.items()}
-    if suppress_below is not None:
-        tables = _suppressed(tables, predictions, suppress_below)
-    inputs = InputRecord(
-        positive=predictions.positive,
-        decisions=predictions.decided_by,
-        threshold=predictions.threshold,
-        scaling=predictions.scaling,
-    )
-    withheld = suppress_below is not None and withheld_reason(suppress_below) in {
-        why for table in tables.values() for why in table.refused.values()
-    }
-    part = PartStatistics(None if withheld else len(predictions), inputs, missing, clustered, tables, ())
-    # Whoever knows all rows but a few could try guesses of these by a fingerprint.
-    ids = None if suppress_below is not None else data_fingerprint(predictions)
-    return replace(part, rows=(f"statistics {_digest(tables)}" if ids is None else f"ids {ids}",))
-
-
-def _table(predictions: Predictions, by: tuple[str, ...], missing: Missing, metrics: Iterable[Metric]) -> PartTable:
-    rows = Rows(predictions, by, missing)
-    wanted = {part.name: part for metric in metrics for part in parts_of(metric)}
-    measured: dict[str, Any] = {}
-    refused: dict[str, str] = {}
-    for name, metric in sorted(wanted.items()):
-        found = attempted(functools.partial(kind_of(metric).part, rows, metric))
-        if isinstance(found, FairnessError):
-            refused[name] = str(found)
-        elif isinstance(found, Exception):
-            raise found
-        elif found is not None:
-            measured[name] = found
-    groups = replace(GroupStatistics.from_rows(rows, by), measured=measured)
-    cells = rows.cells()
-    clusters = None if cells is None else cells.by_group().astype(np.int64)
-    return PartTable(groups, tuple(sorted(wanted)), refused, clusters)
-
-
-def _suppressed(
-    tables: Mapping[tuple[str, ...], PartTable], predictions: Predictions, below: int
-) -> dict[tuple[str, ...], PartTable]:
-    """Return tables without groups of fewer samples than `below`, and scores in bins of that many."""
-    coarse = {by: _with_coarse_bins(table, below) for by, table in tables.items()}
-    alone = {
-        (by, name): replace(whole, measured={key: found for key, found in whole.measured.items() if key == name})
-        for by, table in coarse.items()
-        for whole in [table.whole()]
-        for name in table.metrics
-        if name not in table.refused
-    }
-    gone = dict(zip(alone, withheld_tables(list(alone.values()), predictions, below), strict=True))
-    found = {}
-    for by, table in coarse.items():
-        mine = {
-            name: withheld_reason(below) for (features, name), is_gone in gone.items() if features == by and is_gone
-        }
-        if len(mine) + len(table.refused) == len(table.metrics):
-            nothing = table.groups.take([])
-            clusters = None if table.clusters is None else table.clusters[:0]
-            table = replace(table, groups=nothing, clusters=clusters)
-        found[by] = replace(
-            table, groups=_without(table.groups, mine), refused=dict(sorted({**table.refused, **mine}.items()))
-        )
-    return found
-
-
-def _with_coarse_bins(table: PartTable, below: int) -> PartTable:
-    measured = {
-        name: replace(found, statistics=found.statistics.without_small_cells(below))
-        if hasattr(found.statistics, "without_small_cells")
-        else found
-        for name, found in table.groups.measured.items()
-    }
-    return replace(table, groups=replace(table.groups, measured=measured))
-
-
-def _digest(tables: Mapping[tuple[str, ...], PartTable]) -> str:
-    plain = [[by, groups_to_json(table.groups)] for by, table in sorted(tables.items())]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def merge_parts(parts: Sequence[PartStatistics]) -> PartStatistics:

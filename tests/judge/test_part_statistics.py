@@ -24,8 +24,7 @@ from fairness_checks import (
     merge_parts,
 )
 from fairness_checks.errors import attempted
-from fairness_checks.judge.part_json import part_document
-from fairness_checks.judge.part_statistics import PartTable
+from fairness_checks.judge.part_statistics import PartTable, parts_to_json
 
 SITES = 5
 NOT_MERGED = {"uncertainty_mismatch"}
@@ -425,4 +424,4 @@ def test_clusters_that_no_rows_have_are_refused(clustered_document, change):
 def test_a_document_of_several_models_is_no_part_of_one():
     part = measure_part(predictions(arrays(n=200)), by="sex", metrics=["accuracy"])
     with pytest.raises(ConfigurationError, match="of 2 models, a, b"):
-        PartStatistics.from_json(part_document({"a": part, "b": part}))
+        PartStatistics.from_json(parts_to_json({"a": part, "b": part}))
