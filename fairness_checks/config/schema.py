@@ -287,7 +287,8 @@ _CLASS = BeforeValidator(_one_value, json_schema_input_type=str | int | float | 
 class SourceSpec(_Spec):
     """``source`` of a model without a fixture: see `fairness_checks.inputs.source.Source`."""
 
-    file: Text
+    file: Column = None
+    python: Column = None
     y_true: Column = None
     y_pred: Column = None
     y_score: Column = None

@@ -16,6 +16,7 @@ def source_of(document: Document, model: str, spec: SourceSpec) -> Source:
     given = {name: getattr(spec, name) for name in spec.model_fields_set}
     if "positive" in given:
         given["positive"] = as_written(document, ("models", model, "source", "positive"), given["positive"])
+    given["file"] = spec.file or ""
     given["by"] = tuple(spec.by)
     given["bins"] = {name: tuple(edges) for name, edges in spec.bins.items()}
     return Source(**given)

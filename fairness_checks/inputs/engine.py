@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -21,6 +22,7 @@ from fairness_checks.inputs.classes import read_classes
 from fairness_checks.inputs.frames import answering, library_name, open_frame, refuse_names, refuse_patterns
 from fairness_checks.inputs.group_names import MISSING_TEXT
 from fairness_checks.inputs.sensitive import SensitiveFeature, encode_features
+from fairness_checks.storage.files import display_path
 
 __all__ = ["COLLECT", "MOST_COLLECTED", "Answer", "Engine", "open_engine"]
 
@@ -35,7 +37,7 @@ _MOST_CLASSES = 7
 _NUMBERS = ("y_score", "error", "uncertainty")
 _ROUNDINGS = 4.0  # as `vectors.read_scores` has them
 _NEAR = 1e-5
-_LARGEST = 1e300  # of what is finite
+_FILE = "file_of_row"
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -60,7 +62,10 @@ class Answer:
 
     def real(self, name: str) -> Floats:
         """Return a column of floats; NaN where there is none."""
-        values = [np.nan if value is None else float(value) for value in self.table.get_column(name).to_list()]
+        column = self.table.get_column(name)
+        if column.dtype.is_float() and not column.null_count():
+            return np.asarray(column.to_numpy()).astype(np.float64)
+        values = [np.nan if value is None else float(value) for value in column.to_list()]
         return np.array(values, dtype=np.float64)
 
     def coded(self) -> dict[str, SensitiveFeature]:
@@ -90,6 +95,8 @@ class Engine:
         Which arrays of Predictions there are.
     positive : str
         Name of the positive class.
+    check : callable
+        Raises InvalidPredictions where the rows are no longer those that were looked at first.
     """
 
     frame: nw.LazyFrame[Any]
@@ -98,11 +105,14 @@ class Engine:
     rows: int
     given: frozenset[str]
     positive: str
+    check: Callable[[], None]
 
     def ask(self, query: nw.LazyFrame[Any], most: int = _MOST_CELLS) -> Answer:
         """Run a query whose answer is small."""
+        self.check()
         with answering(self.source):
             table = query.head(most + 1).collect()
+        self.check()
         if len(table) > most:
             raise InvalidPredictions(
                 f"{self.source}: {', '.join(self.features)}: more than {most:,} combinations of values; name fewer "
@@ -128,22 +138,27 @@ def open_engine(
     positive: Any,
     threshold: float | None,
     source: str | None = None,
+    check: Callable[[], None] = lambda: None,
+    file: str | None = None,
 ) -> Engine:
-    """Check the columns of a lazy frame, all at once, and code them; one InvalidPredictions says what is wrong."""
+    """Check the columns of a lazy frame, all at once, and code them; one InvalidPredictions says what is wrong.
+
+    `file` is the column that says which file a row is of, where there is one.
+    """
     native = open_frame(frame)
     if not isinstance(native, nw.LazyFrame):
         raise InvalidPredictions(f"frame: {library_name(frame)} is in memory already; give a lazy one")
     called = source or f"frame: {library_name(frame)}"
     wanted = dict(roles) | {f"by[{place}]": name for place, name in enumerate(features)}
     with answering(called):
-        refuse_names(wanted, native.columns, frame)
-        named = native.select(nw.col(*dict.fromkeys(wanted.values())))
+        refuse_names(wanted, [name for name in native.columns if name != file], frame)
+        named = native.select(nw.col(*dict.fromkeys([*wanted.values(), *([] if file is None else [file])])))
         refuse_patterns(wanted, named.columns, frame)
         columns = {role: f"given_{role}" for role in roles}
         own = {name: f"feature_{place}" for place, name in enumerate(features)}
         taken = [nw.col(roles[role]).alias(at) for role, at in columns.items()]
         taken += [nw.col(name).alias(at) for name, at in own.items()]
-        raw = named.select(*taken)
+        raw = named.select(*taken, *([] if file is None else [nw.col(file).alias(_FILE)]))
         schema = raw.collect_schema()
     first = _First(raw, roles, {role: schema[at] for role, at in columns.items()}, called, threshold)
     first.refuse_types()
@@ -152,7 +167,7 @@ def open_engine(
     given = set(roles) | ({"y_pred"} if threshold is not None else set())
     made = first.coded(classes, clipped)
     keep = [*made, *(nw.col(at) for at in own.values())]
-    return Engine(raw.select(*keep), called, own, rows, frozenset(given), name)
+    return Engine(raw.select(*keep), called, own, rows, frozenset(given), name, check)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,7 +200,9 @@ class _First:
         """Count the rows, and what is wrong with them; say whether scores were rounded past an end."""
         problems = dict(self._problems(plain=plain))
         flags = {f"flag_{i}": problem for i, problem in enumerate(problems)}
-        found = self._sums({flag: problems[problem].cast(nw.Int64) for flag, problem in flags.items()})
+        floats = {f"sum_{role}": nw.col(f"given_{role}") for role, kind in self.types.items() if kind.is_float()}
+        counted = {flag: problems[problem].cast(nw.Int64) for flag, problem in flags.items()}
+        found = self._sums(counted | floats)
         rows = int(found["rows"])
         if not rows:
             first = next(role for role in ("y_true", "error") if role in self.roles)
@@ -195,13 +212,27 @@ class _First:
         missing = {role for role, what in wrong if what.startswith(("missing", "NaN"))}
         told = [
             f"{role}: {there[role, what]:,} of {rows:,} values of column {self.roles[role]!r} "
-            f"{'is' if there[role, what] == 1 else 'are'} {what}"
+            f"{'is' if there[role, what] == 1 else 'are'} {what}{self._place(problems[role, what])}"
             for role, what in wrong
             if role not in missing or what.startswith(("missing", "NaN"))
+        ]
+        told += [
+            f"{name.removeprefix('sum_')}: some value is NaN" for name in floats if _is_nan(found[name]) and not told
         ]
         if told:
             raise InvalidPredictions(f"{self.source}: {'; '.join(told)}")
         return rows, bool(there.get(("y_score", ""), 0))
+
+    def _place(self, flag: nw.Expr) -> str:
+        """Say in which file there is such a row, and in how many others."""
+        if _FILE not in self.raw.columns:
+            return ""
+        with answering(self.source):
+            flagged = self.raw.with_columns(flag=flag.cast(nw.Int64)).group_by(_FILE).agg(nw.col("flag").sum())
+            table = flagged.filter(nw.col("flag") > 0).collect()
+        files = sorted(str(name) for name in table.get_column(_FILE).to_list())
+        more = f" and {len(files) - 1} other files" if len(files) > 1 else ""
+        return f" (in {display_path(Path(files[0]))}{more})" if files else ""
 
     def _sums(self, flags: Mapping[str, nw.Expr]) -> dict[str, Any]:
         with answering(self.source):
@@ -217,14 +248,13 @@ class _First:
             remedy = "; give each an id of its own" if role == "cluster" else "; fill them in, or leave these rows out"
             yield (role, f"missing (null){remedy}"), column.is_null()
             if kind.is_float():
-                yield (role, f"NaN{remedy}"), column.is_nan()
+                # DuckDB concludes from the statistics of a Parquet file, which leave NaN out, that nothing is NaN.
+                yield (role, f"NaN or infinite{remedy}"), column.is_nan() | (column - column != 0.0)
             if role in ("y_true", "y_pred") and plain and kind.is_numeric():
                 yield (
                     (role, "neither 0 nor 1; say which class is the positive one by positive="),
                     ~((column == 0) | (column == 1)),
                 )
-            if role in ("error", "uncertainty"):
-                yield (role, "infinite"), (column > _LARGEST) | (column < -_LARGEST)
             if role == "uncertainty":
                 yield (role, "negative"), column < 0
             if role == "cluster" and kind == nw.String:
@@ -297,6 +327,10 @@ class _First:
         at, wide = (score == single), score.cast(nw.Float32).cast(nw.Float64) != score
         found = self._sums({"flag_at": at.cast(nw.Int64), "flag_wide": wide.cast(nw.Int64)})
         return single if int(found["flag_at"] or 0) and not int(found["flag_wide"] or 0) else threshold
+
+
+def _is_nan(value: Any) -> bool:
+    return value is not None and bool(value != value)
 
 
 _ROW = re.compile(r" \((?:row \d+|no row)\)|:? rows? \d[^;]*?\(by position, from 0\)")

@@ -18,6 +18,7 @@ from fairness_checks.inputs.alignment import RowLabels, naming_labels, require_a
 from fairness_checks.inputs.classes import read_classes
 from fairness_checks.inputs.engine import COLLECT, MOST_COLLECTED, Engine, open_engine
 from fairness_checks.inputs.frames import answering, is_lazy, read_columns, read_few, refuse_arrays
+from fairness_checks.inputs.parquet_files import ParquetFiles, Paths, open_parquet
 from fairness_checks.inputs.sensitive import UNNAMED, SensitiveFeature, encode_features
 from fairness_checks.inputs.vectors import decide, frozen, read_clusters, read_ids, read_measures, read_scores
 from fairness_checks.typing import Decisions, ImageScaling
@@ -194,11 +195,78 @@ class Predictions:
         >>> Predictions.from_frame(visits, y_true="died", y_score="p", by=["sex"])
         Predictions(4 samples, sensitive features: sex (f, m))
         """
+        given = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
+        facts = {"positive": positive, "threshold": threshold, "about": about}
+        return cls._from_table(frame, given, by, facts, collect)
+
+    @classmethod
+    def from_parquet(
+        cls,
+        path: Paths,
+        *,
+        y_true: str | None = None,
+        y_pred: str | None = None,
+        y_score: str | None = None,
+        error: str | None = None,
+        uncertainty: str | None = None,
+        by: str | Sequence[str],
+        cluster: str | None = None,
+        sample_id: str | None = None,
+        positive: Any = None,
+        threshold: float | None = None,
+        about: Mapping[str, str] | None = None,
+        collect: bool | None = None,
+    ) -> Predictions:
+        """Take everything from Parquet files, which DuckDB reads (extra `scale`) as one lazy table.
+
+        Parameters
+        ----------
+        path : path, or sequence of paths
+            A file, a pattern such as ``"visits/*.parquet"``, a folder with all that lies below it, or several of
+            these. Columns are joined by name; folders such as ``site=a`` are columns. A column that is named below
+            must be in every file, of one type.
+        y_true, y_pred, y_score, error, uncertainty, by, cluster, sample_id, positive, threshold, about, collect
+            As for `from_frame`.
+
+        Raises
+        ------
+        InvalidPredictions
+            As above; naming the file and the column where a file is missing, cut off, or unlike the others, or was
+            replaced while it was read.
+        MissingExtra
+            If DuckDB is not installed.
+        """
+        given = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
+        features = [by] if isinstance(by, str) else list(by)
+        files = open_parquet(path, [*(name for name in given.values() if name is not None), *features])
+        facts = {"positive": positive, "threshold": threshold, "about": about}
+        try:
+            found = cls._from_table(files.frame, given, by, facts, collect, files)
+        except InvalidPredictions as first:
+            roles = {role: name for role, name in given.items() if name is not None and role != "sample_id"}
+            said = str(first)
+            try:
+                LazyPredictions(files.frame, roles, features, **facts, files=files)
+            except InvalidPredictions as same:  # which names file and column
+                said = str(same)
+            raise InvalidPredictions(files.located(said)) from first
+        files.check()
+        return found
+
+    @classmethod
+    def _from_table(
+        cls,
+        frame: Any,
+        given: Mapping[str, str | None],
+        by: str | Sequence[str],
+        facts: Mapping[str, Any],
+        collect: bool | None,
+        files: ParquetFiles | None = None,
+    ) -> Predictions:
         features = [by] if isinstance(by, str | int) else by
         several = isinstance(features, list | tuple)
         places = {f"by[{place}]": name for place, name in enumerate(features)} if several else {}
-        named = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
-        roles = {role: name for role, name in named.items() if name is not None}
+        roles = {role: name for role, name in given.items() if name is not None}
         refuse_arrays(roles | places)
         if not places or len(set(features)) < len(features):
             shown = f"a {type(by).__name__}" if hasattr(by, "__array__") else repr(by)
@@ -206,7 +274,6 @@ class Predictions:
                 f"by: {shown} must be the name of a column, or a list of one or more different names"
             )
         _refuse_one_column(roles)
-        facts: dict[str, Any] = {"positive": positive, "threshold": threshold, "about": about}
         columns = None
         if collect is not False or not is_lazy(frame):
             columns = (
@@ -215,7 +282,7 @@ class Predictions:
                 else read_columns(frame, roles | places)
             )
         if columns is None:
-            return LazyPredictions(frame, roles, tuple(features), **facts)
+            return LazyPredictions(frame, roles, tuple(features), **facts, files=files)
         arrays: dict[str, Any] = {role: columns[name] for role, name in roles.items()}
         sensitive = {name: columns[name] for name in features}
         return cls(**arrays, sensitive_features=sensitive, **facts)
@@ -310,7 +377,7 @@ class LazyPredictions(Predictions):
         positive: Any = None,
         threshold: float | None = None,
         about: Mapping[str, str] | None = None,
-        source: str | None = None,
+        files: ParquetFiles | None = None,
     ) -> None:
         there: dict[str, Any] = dict.fromkeys(_ORDER) | dict(roles)
         _refuse_halves(there["y_true"], there["y_pred"], there["y_score"], there["error"], positive)
@@ -320,7 +387,7 @@ class LazyPredictions(Predictions):
                 f"{COLLECT}"
             )
         limit = _threshold(threshold, there["y_pred"], there["y_score"])
-        engine = open_engine(frame, roles, features, positive, limit, source)
+        engine = open_engine(frame, roles, features, positive, limit, **({} if files is None else files.as_engine))
         decided: Decisions | None = None if limit is None else "threshold"
         said: dict[str, Any] = {
             "about": MappingProxyType(read_about(about)),

@@ -30,6 +30,7 @@ LAYOUTS: Mapping[Layout, Mapping[str, str]] = MappingProxyType(
 STDIN = "-"
 """In the place of a file: CSV from the standard input."""
 
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _RULE = re.compile(r"(?P<column>.+?)\s*(?P<sign>>=|>|<=|<)\s*(?P<number>[+-]?[0-9]*\.?[0-9]+)")
 
 
@@ -37,7 +38,8 @@ _RULE = re.compile(r"(?P<column>.+?)\s*(?P<sign>>=|>|<=|<)\s*(?P<number>[+-]?[0-
 class Source:
     """A file of predictions and what its columns are: names of columns, None for what it does not hold."""
 
-    file: str  # relative to the file of limits, where one names it
+    file: str = ""  # relative to the file of limits, where one names it; a pattern or a folder of Parquet files
+    python: str | None = None  # in its place, module:function that returns a frame
     y_true: str | None = None
     y_pred: str | None = None  # or a rule that makes decisions of numbers: "decile_score >= 5"
     y_score: str | None = None
@@ -51,6 +53,11 @@ class Source:
     layout: Layout | None = None
     bins: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # where features that are numbers are cut
     groups: str | None = None  # a second file of features, a row for each cluster
+
+    @property
+    def called(self) -> str:
+        """What messages call the source."""
+        return f"python: {self.python}" if self.python is not None else self.file
 
     def column(self, role: str) -> str | None:
         """Return the column that has a role, by its own name or by that of the layout."""
@@ -66,6 +73,14 @@ def decision_rule(text: str) -> tuple[str, str, float] | None:
 
 def source_problems(source: Source) -> Iterator[tuple[str, str]]:
     """Yield (field, what is wrong) of what no file could mend."""
+    if not source.file and source.python is None:
+        yield "file", "is missing; write for example `file: predictions.csv`, or `python: module:function`"
+    if source.file and source.python is not None:
+        yield "file", "stands beside python, a function that returns the rows; leave one of them out"
+    if source.python is not None and not _FUNCTION.fullmatch(source.python):
+        yield "python", f"is {source.python!r}; write module:function, such as warehouse:scored_visits"
+    if source.python is not None and source.y_pred is not None and decision_rule(source.y_pred) is not None:
+        yield "y_pred", "is a rule, which is for a single file; decide in the query of the function"
     made = source.y_pred or source.y_score or source.error or source.layout
     if source.y_true is not None and not made:
         yield "y_true", "is compared with nothing; name the column of y_pred, y_score or error"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.inputs.array_like import as_array, series_array
 from fairness_checks.inputs.classes import read_classes
+from fairness_checks.inputs.frame_sources import is_table, read_table_source
 from fairness_checks.inputs.predictions import Predictions, like
 from fairness_checks.inputs.sensitive import are_missing, first_rows
 from fairness_checks.inputs.source import ROLES, STDIN, Source, decision_rule, source_problems
@@ -55,11 +56,14 @@ def read_source(
     stands in `about`, with its sha256 unless that may not be told, as where small cells are suppressed.
     """
     where = "standard input" if source.file == STDIN else display_path(folder / source.file)
+    where = source.called if source.python is not None else where
     for key, problem in source_problems(source):
         raise ConfigurationError(f"{where}: {key} {problem}")
     wanted = tuple(dict.fromkeys((*source.by, *features)))
     if not wanted:
         raise ConfigurationError(f"{where}: names no column of groups; write by: sex")
+    if stdin is None and is_table(source, folder):
+        return read_table_source(source, folder, wanted, tells_digest=tells_digest)
     roles = {role: name for role in ROLES if (name := source.column(role)) is not None}
     rule = None if source.y_pred is None else decision_rule(source.y_pred)
     asked = [*roles.values(), *wanted, *([] if rule is None else [rule[0]])]

@@ -12,6 +12,7 @@ from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.plan import ErrorPlan, inside
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.clusters import ClusterEvidence
 from fairness_checks.stats.estimates import Estimates
@@ -74,6 +75,10 @@ class Ranking(EstimatedKind[RankingStatistics]):
     ) -> Measured[RankingStatistics]:
         """Find areas, with their bounds, in the bins of all."""
         return Measured(part.statistics.statistics(), part.samples)
+
+    def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[RankingStatistics]:
+        """Have the scores counted in bins."""
+        return Measured(rows.histogram().statistics(), rows.samples)
 
     def value(self, some: RankingStatistics) -> Estimates:
         """Return the areas."""

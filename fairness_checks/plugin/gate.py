@@ -208,7 +208,7 @@ class Gate:
 
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""
-        files = {m.name: f"{m.name} ({m.source.file})" for m in self.limits.models if m.source is not None}
+        files = {m.name: f"{m.name} ({m.source.called})" for m in self.limits.models if m.source is not None}
         models = [*self.places.models(), *files.values()]
         found = f"{len(models)} model{'' if len(models) == 1 else 's'} found{': ' if models else ''}{', '.join(models)}"
         if awaited := self.places.awaited():

@@ -343,7 +343,7 @@ class Ledger:
         read: dict[tuple[str, str], set[str]] = {}
         for node, records in self.records.items():
             for record in records if node.startswith(self._prefix) else ():
-                for key in ("file", "groups_file"):
+                for key in ("file", "groups_file", "files"):
                     if (digest := record.about.get(f"{key}_sha256")) is not None:
                         read.setdefault((record.model, record.about.get(key, key)), set()).add(digest)
         return [

@@ -15,15 +15,18 @@ from fairness_checks.inputs.engine import COLLECT, Answer
 from fairness_checks.inputs.predictions import LazyPredictions, Predictions
 from fairness_checks.measure.rows import Counts, Rows
 from fairness_checks.measure.sources.columns import EngineColumns
+from fairness_checks.measure.sources.scores import MOST_SCORES, scores_of
 from fairness_checks.measure.sources.sums import refuse_range, sums_of
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.calibration_bins import BINS, INNER, CalibrationStatistics
 from fairness_checks.stats.moments import ROUNDING, MeanStatistics, merged_by_group
+from fairness_checks.stats.score_histogram import ScoreHistogram, score_bins
 
 __all__ = ["EngineRows", "rows_of"]
 
 _FAR = 1e4  # squared standard deviations from where deviations are added up: a third moment keeps 10 digits
+_COARSE = 1e-5  # ambiguity of an area, up to which no bin is counted more finely: that costs more than the first count
 
 
 class EngineRows(Rows):
@@ -96,9 +99,30 @@ class EngineRows(Rows):
         found = merged_by_group(place, len(self.groups) * BINS, sums.moments)
         return CalibrationStatistics(np.asarray(found.n, dtype=np.int64).reshape(-1, BINS), found)
 
+    def histogram(self) -> ScoreHistogram:
+        """Return the scores of each group, counted in bins; single scores where there are few."""
+        columns = EngineColumns(self.predictions.engine)
+        columns.labels(), columns.scores()  # an error here if they are missing
+        assert self.clusters is None  # which it refuses
+        exact = len(self.predictions) <= MOST_SCORES
+        found = self._histogram(0 if not exact else None)
+        for depth in (1, 2):
+            if exact or not (cells := found.too_coarse()).any() or _ambiguity(found) <= _COARSE:
+                break
+            found = found.refined(cells, self._histogram(depth, np.unique(found.bins[cells])))
+        return found
+
+    def _histogram(self, depth: int | None, bins: npt.NDArray[np.int64] | None = None) -> ScoreHistogram:
+        features = [self.predictions.engine.features[feature.name] for feature in self._features]
+        query = partial(scores_of, features=features, depth=depth, bins=bins)
+        answer = self.predictions.asked(f"scores by {features}, {depth}", query)
+        low, high, n, positives = answer.real("low"), answer.real("high"), answer.whole("n"), answer.whole("positives")
+        place = self._place(answer)
+        return ScoreHistogram.of_bins(len(self.groups), place, score_bins(low), positives, n - positives, low, high)
+
     def _place(self, answer: Answer) -> npt.NDArray[np.int64]:
         """Return the group of each row of an answer that has all features."""
-        theirs = answer.coded()
+        theirs = answer.coded()  # codes of an answer that has only these features, too
         codes = []
         for feature in self._features:
             own = theirs[feature.name]
@@ -106,6 +130,11 @@ class EngineRows(Rows):
             table = np.array([*(place.get(name, -1) for name in own.groups), -1], dtype=np.int64)
             codes.append(table[own.codes])
         return self._placed(codes)
+
+
+def _ambiguity(histogram: ScoreHistogram) -> float:
+    ambiguity = histogram.statistics().ambiguity
+    return 0.0 if ambiguity is None else float(ambiguity.max())
 
 
 def rows_of(predictions: Predictions, by: Sequence[str], missing: Missing) -> Rows:

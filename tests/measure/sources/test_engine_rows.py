@@ -16,6 +16,7 @@ import pytest
 from fairness_checks import InvalidPredictions, Predictions, audit
 from fairness_checks.inputs import predictions as module
 from fairness_checks.inputs.predictions import LazyPredictions
+from fairness_checks.measure.sources import engine_rows
 from fairness_checks.question.metrics import METRICS
 
 CONNECTION = duckdb.connect()
@@ -133,6 +134,36 @@ def test_the_first_rows_need_not_be_like_the_others():
         audit(there, metric="mean_error", by=["sex", "part"], max_difference=1.0)
 
 
+@pytest.mark.parametrize("by", ["sex", ["age", "site"]], ids=str)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_areas_are_the_same_where_every_score_is_counted(engine, by):
+    table = visits()
+    here, there = in_memory(table), in_engine(engine, table)
+    asked = {"metric": "roc_auc", "by": by, "max_difference": 0.05, "missing_sensitive": "group"}
+    (left, words), (right, as_words) = (numbers(plain(audit(each, **asked))) for each in (here, there))
+    assert words == as_words
+    np.testing.assert_allclose(right, left, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_areas_of_bins_allow_for_what_is_not_ordered_in_them(engine, monkeypatch):
+    """All scores lie in a few bins, which are counted more finely until the bound is small."""
+    rng = np.random.default_rng(2)
+    risk = rng.beta(2, 5, 20_000) / 500
+    died = (rng.random(20_000) < risk * 300).astype(int)
+    table = pa.table({"died": died, "risk": risk, "sex": rng.choice(["f", "m"], 20_000)})
+    given = {"y_true": "died", "y_score": "risk", "by": "sex"}
+    monkeypatch.setattr(engine_rows, "MOST_SCORES", 0)
+    here = audit(Predictions.from_frame(table, **given), metric="roc_auc", max_difference=0.02)
+    lazy = Predictions.from_frame(ENGINES[engine](table), **given, collect=False)
+    there = audit(lazy, metric="roc_auc", max_difference=0.02)
+    width = here.high - here.low
+    assert there.estimate == pytest.approx(here.estimate, abs=0.05 * width)
+    assert here.low - 0.1 * width <= there.low <= here.low + 1e-12
+    assert here.high - 1e-12 <= there.high <= here.high + 0.1 * width
+    assert len([key for key in lazy.kept if key.startswith("scores")]) > 1
+
+
 @pytest.mark.parametrize("threshold", [0.7, 0.3, 0.5, 0.0, 1.0])
 @pytest.mark.parametrize("kind", [pa.float32(), pa.float64()], ids=str)
 @pytest.mark.parametrize("rounded", [False, True])
@@ -186,7 +217,11 @@ BAD = {
     ),
     "words, unsaid": (visits, {"y_true": "sex"}, "labels are not 0/1 or bool: 'f', 'm'; say which class"),
     "no such class": (visits, {"y_true": "sex", "positive": "w"}, "positive: 'w' is not among the classes of y_true"),
-    "an infinite error": (spoilt("residual", [float("inf")]), {}, "error: 1 of 100 values of column 'residual' is inf"),
+    "an infinite error": (
+        spoilt("residual", [float("inf")]),
+        {},
+        "error: 1 of 100 values of column 'residual' is NaN or inf",
+    ),
     "misspelt": (visits, {"y_true": "dide"}, "y_true: column 'dide' is not in the frame; did you mean 'died'"),
     "no rows": (lambda: visits(100).slice(0, 0), {}, "y_true: 0 rows; there is nothing to evaluate"),
     "look-alikes": (spoilt("sex", ["F"]), {}, r"the names '[fF]' and '[fF]' differ only in letter case"),

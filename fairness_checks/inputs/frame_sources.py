@@ -1,0 +1,109 @@
+"""Sources that are no single file: several as one table, or whatever frame a function of the user's returns."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+
+from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions
+from fairness_checks.inputs.frames import open_frame
+from fairness_checks.inputs.parquet_files import is_many, open_parquet
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.source import ROLES, Source
+from fairness_checks.inputs.text_columns import as_number
+from fairness_checks.storage.files import MOST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["is_table", "read_table_source"]
+
+
+def is_table(source: Source, folder: Path) -> bool:
+    """Say whether a source is no single file."""
+    path = folder / source.file
+    large = path.suffix.lower() in (".parquet", ".pq") and path.is_file() and path.stat().st_size > MOST
+    return source.python is not None or large or is_many(path)
+
+
+def read_table_source(source: Source, folder: Path, features: Sequence[str], *, tells_digest: bool) -> Predictions:
+    """Read predictions from files that are one table, or from the frame that a function returns."""
+    for key in ("bins", "groups"):
+        if getattr(source, key):
+            raise ConfigurationError(
+                f"{source.called}: {key} is for a single file; make such columns in the query of `python: "
+                f"module:function`"
+            )
+    roles = {role: name for role in ROLES if (name := source.column(role)) is not None}
+    given: dict[str, Any] = {"by": list(features), "threshold": source.threshold}
+    if source.python is not None:
+        frame = _called(source.python, folder)
+        about = {"python": source.python}
+        columns = _there(source, roles, frame)
+        try:
+            positive = _positive(source, frame, columns)
+            return Predictions.from_frame(frame, **columns, **given, positive=positive, about=about)
+        except InvalidPredictions as error:
+            raise InvalidPredictions(f"python: {source.python}: {error}") from error
+    files = open_parquet(folder / source.file, [*roles.values(), *features])
+    columns = _there(source, roles, files.frame)
+    name = Path(source.file).name if Path(source.file).is_absolute() else source.file
+    about = {"files": name} | ({"files_sha256": files.digest} if tells_digest else {})
+    positive = _positive(source, files.frame, columns)
+    return Predictions.from_parquet(folder / source.file, **columns, **given, positive=positive, about=about)
+
+
+def _there(source: Source, roles: Mapping[str, str], frame: Any) -> dict[str, Any]:
+    """Return the roles whose columns there are; of a layout, decisions or scores may be missing."""
+    own = {role for role in ROLES if getattr(source, role) is not None}
+    columns = open_frame(frame).columns if source.layout is not None else ()
+    there = {role: name for role, name in roles.items() if role in own or name in columns}
+    if source.threshold is not None and "y_pred" not in own:
+        there.pop("y_pred", None)  # the threshold decides
+    return there
+
+
+def _positive(source: Source, frame: Any, roles: Mapping[str, str]) -> Any:
+    """Return the positive class as the labels have it: a number, a truth value, or text."""
+    text = source.positive
+    schema: Mapping[str, Any] = {} if text is None else open_frame(frame).collect_schema()
+    kind = schema.get(roles.get("y_true", ""))
+    if text is None or kind is None:
+        return text
+    if kind == nw.Boolean:
+        return {"true": True, "false": False}.get(text.casefold(), text)
+    number = as_number(text)
+    return number if number is not None and kind.is_numeric() else text
+
+
+def _called(place: str, folder: Path) -> Any:
+    """Return what the function returns; `module:function`, the module beside the file of limits or installed."""
+    module, _, name = place.partition(":")
+    try:
+        with _importing_from(folder):
+            function = importlib.import_module(module)
+            for part in name.split("."):
+                function = getattr(function, part)
+            return function()  # type: ignore[operator]  # whatever is there
+    except FairnessError:
+        raise
+    except Exception as error:
+        said = next(iter(str(error).splitlines()), "it gave no reason")
+        raise InvalidPredictions(f"python: {place}: {type(error).__name__}: {said}") from error
+
+
+@contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    """Look for modules in a folder, too."""
+    path = str(folder.resolve())
+    sys.path.insert(0, path)
+    try:
+        yield
+    finally:
+        sys.path.remove(path)

@@ -1,0 +1,45 @@
+"""Scores counted in bins, by which an engine finds areas under ROC curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import numpy.typing as npt
+
+from fairness_checks.inputs.engine import Answer, Engine
+from fairness_checks.stats.score_histogram import BINS
+
+__all__ = ["MOST_SCORES", "scores_of"]
+
+MOST_SCORES = 1_000_000
+"""Rows up to which each different score is counted by itself."""
+
+_FINER = 256  # parts of a bin, and parts of these
+_MOST_GROUPS = 200  # with scores in all bins
+
+
+def scores_of(
+    engine: Engine, features: Sequence[str], depth: int | None, bins: npt.NDArray[np.int64] | None = None
+) -> Answer:
+    """Count samples (`n`), `positives` and the lowest and highest score by features and bin; `depth` None is by score.
+
+    With `bins`, only those, cut into 256 parts at a depth of 1, and into 65,536 at 2.
+    """
+    frame = engine.frame.with_columns(bin=_bin(BINS))
+    if bins is not None and depth is not None:
+        frame = frame.filter(nw.col("bin").is_in(bins.tolist())).with_columns(bin=_bin(BINS * _FINER**depth))
+    key = "score" if depth is None else "bin"
+    counted = frame.with_columns(low=nw.col("score"), high=nw.col("score")).group_by(*features, key)
+    return engine.ask(
+        counted.agg(
+            nw.len().alias("n"), nw.col("label").sum().alias("positives"), nw.col("low").min(), nw.col("high").max()
+        ),
+        most=BINS * _MOST_GROUPS,
+    )
+
+
+def _bin(bins: int) -> nw.Expr:
+    """Return the bin of each score; the factor is a power of two, so that all engines find the same."""
+    return (nw.col("score") * float(bins)).floor().clip(0.0, bins - 1.0).cast(nw.Int64)

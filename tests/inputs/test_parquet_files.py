@@ -1,0 +1,215 @@
+"""Parquet files as one table: the same as one file, or one error that names the file and the column."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fairness_checks import InvalidPredictions, Predictions, audit
+from fairness_checks.cli.main import main
+from fairness_checks.errors import ConfigurationError
+from fairness_checks.inputs.predictions import LazyPredictions
+from fairness_checks.inputs.source import Source
+from fairness_checks.inputs.source_reading import read_source
+
+ROLES = {"y_true": "died", "y_score": "risk", "by": ["sex", "site"]}
+ASKED = {"metric": "false_negative_rate", "by": "site", "max_difference": 0.05}
+
+
+def visits(part):
+    rng = np.random.default_rng(part)
+    risk = rng.beta(2, 5, 500).round(3)
+    died = (rng.random(500) < risk).astype(int)
+    return pa.table({"died": died, "risk": risk, "sex": rng.choice(["f", "m"], 500), f"only_{part}": np.arange(500)})
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for part in range(4):
+        site = tmp_path / "visits" / f"site={'ab'[part % 2]}"
+        site.mkdir(parents=True, exist_ok=True)
+        pq.write_table(visits(part), site / f"part-{part}.parquet")
+    return tmp_path / "visits"
+
+
+def together():
+    """All rows in memory."""
+    parts = [visits(part).select(["died", "risk", "sex"]) for part in range(4)]
+    table = pa.concat_tables(parts)
+    return table.append_column("site", pa.array(np.repeat(["a", "b", "a", "b"], 500).tolist()))
+
+
+PATHS = {
+    "folder": lambda folder: folder,
+    "pattern": lambda folder: str(folder / "*" / "*.parquet"),
+    "all below": lambda folder: str(folder / "**" / "*.parquet"),
+    "files": lambda folder: sorted(folder.rglob("*.parquet")),
+    "folders": lambda folder: [folder / "site=a", folder / "site=b"],
+}
+
+
+@pytest.mark.parametrize("collect", [None, False])
+@pytest.mark.parametrize("way", PATHS)
+def test_files_of_a_folder_are_one_table(folder, way, collect):
+    found = Predictions.from_parquet(PATHS[way](folder), **ROLES, collect=collect)
+    assert isinstance(found, LazyPredictions) == (collect is False)
+    assert audit(found, **ASKED) == audit(Predictions.from_frame(together(), **ROLES), **ASKED)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def changed(column, name=None, values=None):
+    def change(path):
+        table = pq.read_table(path, partitioning=None)
+        at = table.column_names.index(column)
+        new = table[column] if values is None else pa.array(values(table[column].to_pylist()))
+        pq.write_table(table.set_column(at, name or column, new), path)
+
+    return change
+
+
+SPOILT = {
+    "truncated": (cut, r"part-2\.parquet'"),
+    "empty": (lambda path: path.write_bytes(b""), r"part-2\.parquet' too small"),
+    "renamed column": (
+        changed("risk", "score"),
+        r"^visits/site=a/part-2\.parquet: there is no column 'risk', which 3 of 4 files have; was it renamed\?$",
+    ),
+    "changed type": (
+        changed("risk", values=lambda old: [str(each) for each in old]),
+        r"^visits/site=a/part-2\.parquet: column 'risk' is of type BYTE_ARRAY.*, in the other files of type DOUBLE",
+    ),
+    "one null label": (
+        changed("died", values=lambda old: [None, *old[1:]]),
+        r"^visits: y_true: 1 of 2,000 values of column 'died' is missing .*\(in visits/site=a/part-2\.parquet\)$",
+    ),
+    "NaN": (
+        changed("risk", values=lambda old: [float("nan"), *old[1:]]),
+        r"^visits: y_score: 1 of 2,000 values of column 'risk' is NaN.*\(in visits/site=a/part-2\.parquet\)$",
+    ),
+    "percentages": (
+        changed("risk", values=lambda old: [100.0 * each for each in old]),
+        r"values of column 'risk' are outside \[0, 1\].*\(in visits/site=a/part-2\.parquet\)$",
+    ),
+}
+
+
+@pytest.mark.parametrize("collect", [None, False])
+@pytest.mark.parametrize("case", SPOILT)
+def test_one_bad_file_is_one_error_that_names_it(folder, case, collect):
+    spoil, message = SPOILT[case]
+    spoil(folder / "site=a" / "part-2.parquet")
+    with pytest.raises(InvalidPredictions, match=message) as caught:
+        Predictions.from_parquet("visits", **ROLES, collect=collect)
+    assert str(caught.value).startswith("visits")
+
+
+def test_text_in_the_place_of_scores(folder):
+    for path in folder.rglob("*.parquet"):
+        changed("risk", values=lambda old: [str(each) for each in old])(path)
+    with pytest.raises(InvalidPredictions, match=r"^visits: y_score: column 'risk' holds String; numbers are needed"):
+        Predictions.from_parquet("visits", **ROLES)
+
+
+def test_what_is_not_there_is_named(folder):
+    with pytest.raises(InvalidPredictions, match=r"^visits/site=c/part-4\.parquet: there is no such file"):
+        Predictions.from_parquet([*folder.rglob("*.parquet"), "visits/site=c/part-4.parquet"], **ROLES)
+    with pytest.raises(InvalidPredictions, match=r"^visits/\*\.parquet: no Parquet file is there"):
+        Predictions.from_parquet("visits/*.parquet", **ROLES)
+    with pytest.raises(InvalidPredictions, match="path: names no file"):
+        Predictions.from_parquet([], **ROLES)
+    with pytest.raises(InvalidPredictions, match="visits: y_score: column 'rsk' is not in the frame; did you mean"):
+        Predictions.from_parquet("visits", **(ROLES | {"y_score": "rsk"}))
+
+
+@pytest.mark.parametrize("how", ["replaced", "gone"])
+def test_a_file_that_changes_in_between_fails_what_is_asked_next(folder, how):
+    found = Predictions.from_parquet("visits", **ROLES, collect=False)
+    path = folder / "site=b" / "part-1.parquet"
+    if how == "gone":
+        path.unlink()
+    else:
+        pq.write_table(visits(1).slice(0, 400), path)
+    with pytest.raises(InvalidPredictions, match=rf"^visits/site=b/part-1\.parquet: .*{how}.*run again"):
+        audit(found, metric="brier_score", by="sex", max_difference=0.1)
+
+
+def test_a_source_is_a_pattern_a_folder_or_a_function(folder):
+    right = audit(Predictions.from_frame(together(), **ROLES), **ASKED)
+    columns = {"y_true": "died", "y_score": "risk"}
+    (folder.parent / "warehouse.py").write_text(
+        "import duckdb\n\ndef scored():\n    return duckdb.sql(\"select * from read_parquet('visits/*/*.parquet')\")\n"
+    )
+    for given in ({"file": "visits"}, {"file": "visits/*/*.parquet"}, {"python": "warehouse:scored"}):
+        found = read_source(Source(**given, **columns), folder.parent, ["sex", "site"])
+        assert audit(found, **ASKED).groups == right.groups
+        assert set(found.about) == ({"python"} if "python" in given else {"files", "files_sha256"})
+    before = read_source(Source(file="visits", **columns), folder.parent, ["site"]).about["files_sha256"]
+    pq.write_table(visits(7), folder / "site=b" / "part-1.parquet")
+    assert read_source(Source(file="visits", **columns), folder.parent, ["site"]).about["files_sha256"] != before
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("absent:scored", "python: absent:scored: ModuleNotFoundError: No module named 'absent'"),
+        ("broken_house:nothing", "python: broken_house:nothing: AttributeError"),
+        ("broken_house:fails", "python: broken_house:fails: RuntimeError: the warehouse is closed"),
+        ("broken_house:number", "python: broken_house:number: frame: int is no frame that narwhals reads"),
+    ],
+)
+def test_a_function_that_gives_no_frame_is_named(folder, function, message):
+    (folder.parent / "broken_house.py").write_text(
+        "def fails():\n    raise RuntimeError('the warehouse is closed')\n\ndef number():\n    return 3\n"
+    )
+    with pytest.raises(InvalidPredictions, match=f"^{message}"):
+        read_source(Source(python=function, y_true="died", y_score="risk"), folder.parent, ["sex"])
+
+
+def test_what_is_for_single_files_is_refused(folder):
+    source = Source(file="visits", y_true="died", y_score="risk", bins={"risk": (0.5,)})
+    with pytest.raises(ConfigurationError, match="visits: bins is for a single file"):
+        read_source(source, folder.parent, ["sex", "risk"])
+
+
+LIMITS = """
+version: 1
+models:
+  pooled:
+    source: {python: "warehouse_of_all:scored", y_true: died, y_score: risk, positive: 1}
+    subgroups: [{metric: accuracy, by: site, max_difference: 0.2}]
+  sites:
+    source: {file: visits, y_true: died, y_score: risk}
+    subgroups: [{metric: accuracy, by: site, max_difference: 0.2}]
+"""
+
+
+def test_a_file_of_limits_names_them(folder, capsys):
+    (folder.parent / "warehouse_of_all.py").write_text(
+        textwrap.dedent("""
+        import polars as pl
+
+        def scored():
+            return pl.scan_parquet("visits/**/*.parquet", hive_partitioning=True, missing_columns="insert",
+                                   extra_columns="ignore")
+        """)
+    )
+    path = folder.parent / "thresholds.yaml"
+    path.write_text(LIMITS)
+    assert main(["audit", "--config", str(path)]) == 0, capsys.readouterr().out
+    assert "2 pass" in capsys.readouterr().out
+    for wrong, message in (
+        ("python: scored", "source.python: is 'scored'; write module:function"),
+        ("y_score: risk", "source.file: is missing; write"),
+    ):
+        source = wrong if wrong.startswith("y_score") else f"{wrong}, y_score: risk"
+        path.write_text(LIMITS.replace("file: visits, y_true: died, y_score: risk", f"{source}, y_true: died"))
+        assert main(["audit", "--config", str(path)]) == 2
+        assert message in " ".join(capsys.readouterr().err.split())
