@@ -20,12 +20,13 @@ from fairness_checks.measure.sources.sums import refuse_range, sums_of
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.calibration_bins import BINS, INNER, CalibrationStatistics
-from fairness_checks.stats.moments import ROUNDING, MeanStatistics, merged_by_group
+from fairness_checks.stats.moments import MeanStatistics, merged_by_group
 from fairness_checks.stats.score_histogram import ScoreHistogram, score_bins
 
 __all__ = ["EngineRows", "rows_of"]
 
 _FAR = 1e4  # squared standard deviations from where deviations are added up: a third moment keeps 10 digits
+_NEAR = 1e-10  # share of a mean, below which a distance is rounding
 _COARSE = 1e-5  # ambiguity of an area, up to which no bin is counted more finely: that costs more than the first count
 
 
@@ -85,7 +86,7 @@ class EngineRows(Rows):
         place, groups = self._place(sums.answer), len(self.groups)
         found = merged_by_group(place, groups, sums.moments)
         far = np.bincount(place, weights=sums.moments.n * sums.distance**2, minlength=groups)
-        if np.any((far > _FAR * found.m2) & (found.m2 > found.n * (ROUNDING * found.mean) ** 2)):
+        if np.any((far > _FAR * found.m2) & (far > found.n * (_NEAR * found.mean) ** 2)):
             self.refuse(f"{metric.name}: the third power of values that vary so little beside the distance of groups")
         return found
 
