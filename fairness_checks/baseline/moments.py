@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
 
 from fairness_checks.baseline.document import GroupEntry
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.influence import Influence
+from fairness_checks.stats.roots import root
 
 __all__ = ["group_entries", "stored_influence"]
 
@@ -54,6 +54,6 @@ def stored_influence(entry: GroupEntry) -> Influence:
     size = math.sqrt(entry.variance)
     cubes = min(max(entry.third / size**3, -1.0), 1.0) if size**3 > 0.0 else 0.0
     # cos^3 - sin^3 falls from 1 to -1 between 0 and a right angle.
-    angle = optimize.brentq(lambda t: math.cos(t) ** 3 - math.sin(t) ** 3 - cubes, 0.0, math.pi / 2.0)
+    angle = root(lambda t: math.cos(t) ** 3 - math.sin(t) ** 3 - cubes, 0.0, math.pi / 2.0)
     psi = size * np.array([math.cos(angle), -math.sin(angle)])
     return Influence(entry.value, entry.centre, psi, np.array(entry.extra), entry.df)

@@ -8,13 +8,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairness_checks.baseline.reading import REWRITE, read_baseline
 from fairness_checks.baseline.secret_key import VARIABLE, find_key, key_file
 from fairness_checks.plain import printable
 
 if TYPE_CHECKING:
     from fairness_checks.baseline.accepted import Accepted
-    from fairness_checks.baseline.document import OutcomesRef
+    from fairness_checks.baseline.document import Baseline, OutcomesRef
     from fairness_checks.baseline.fingerprint import Pseudonyms
     from fairness_checks.inputs.predictions import Predictions
     from fairness_checks.question.checks import Check, Settings
@@ -31,7 +30,7 @@ class BaselineSession:
 
     def __init__(self, path: Path, models: Collection[str], *, updating: bool) -> None:
         self.path, self.updating, self._models = path, updating, models
-        self._baseline = read_baseline(path)
+        self._baseline = _read(path)
         needed = updating or any(ref.key is not None for ref in self._outcomes())
         self._key = find_key(path) if needed else None
 
@@ -94,13 +93,16 @@ class BaselineSession:
 
     def strangers(self) -> dict[str, str]:
         """Return the models that the file of limits does not have, and why each is a problem: renamed or removed."""
-        held = () if self._baseline is None else self._baseline.models
+        if self._baseline is None:
+            return {}
+        from fairness_checks.baseline.reading import REWRITE
+
         return {
             name: printable(
                 f"{self.path.name} holds the model {name!r}, of which the file of limits has no checks; if it was "
                 f"renamed, give it its old name, or accept the new one in a whole run: {REWRITE}"
             )
-            for name in held
+            for name in self._baseline.models
             if name not in self._models
         }
 
@@ -154,3 +156,16 @@ class BaselineSession:
             )
         before = sorted({ref.key for ref in self._outcomes() if ref.key is not None} - {now.id})
         return f". Its pseudonyms have another key now: {now.id}, was {' and '.join(before)}" if before else ""
+
+
+def _read(path: Path) -> Baseline | None:
+    """Read a baseline as `read_baseline` does, which is not even imported where there is none."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return None
+    except OSError:  # said by what reads it
+        pass
+    from fairness_checks.baseline.reading import read_baseline
+
+    return read_baseline(path)

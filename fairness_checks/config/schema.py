@@ -177,7 +177,7 @@ _NOT_GIVEN = (
 
 
 class _Spec(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
 
 _S = TypeVar("_S", bound=_Spec)

@@ -13,7 +13,6 @@ from fairness_checks.findings.compared_groups import compared, empty_cells
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.kind import Blocks
 from fairness_checks.kinds.power_analysis import PowerAnalysis, power_of_estimates, power_of_sweep, power_of_worsening
-from fairness_checks.kinds.standardised import judge_standardised, standardise
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.limits import LIMITS, PAIRWISE
@@ -170,6 +169,8 @@ def _largest(answers: list[Inference], count: int, alpha: float, *, ceiling: boo
 
 def _find_combined(statistics: MeasuredGroups, check: Check, settings: Settings) -> Finding:
     """Judge groups standardised over the strata."""
+    from fairness_checks.kinds.standardised import judge_standardised, standardise
+
     if statistics.clusters_cross_groups:
         by, over = ", ".join(check.by), ", ".join(check.control_features)
         raise ConfigurationError(

@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.encoding import chunks
 from fairness_checks.inputs.frames import is_lazy, library_name
+from fairness_checks.inputs.narwhals_later import is_plain, nw
 from fairness_checks.inputs.sensitive import is_missing, row_in
 
 __all__ = ["RowLabels", "naming_labels", "require_aligned", "without_label"]
@@ -106,6 +106,8 @@ def _inputs(parts: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _index_of(values: Any) -> Any:
     """Return the row labels that an input carries, as an index of pandas; None if it carries none."""
+    if is_plain(values):
+        return None
     native = nw.to_native(values, pass_through=True)
     # Of the type: a series of pandas would look for a row of this label, for which all of them are hashed.
     if hasattr(type(native), "get_index") and hasattr(type(native), "dims"):  # xarray

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 
 from fairness_checks.errors import InvalidPredictions
+from fairness_checks.inputs.narwhals_later import is_plain, nw
 
 __all__ = ["as_array", "column_of", "refuse_cells", "rounded", "series_array"]
 
@@ -25,6 +25,8 @@ def column_of(name: str, values: Any) -> Any:
         return values
     if isinstance(values, np.ma.MaskedArray) and values.ndim == 2 and values.shape[1] == 1:
         return values[:, 0]
+    if is_plain(values):
+        return values
     native = nw.from_native(values, pass_through=True, allow_series=True)
     if isinstance(native, nw.Series) and isinstance(native.dtype, nw.List | nw.Array | nw.Struct):
         raise InvalidPredictions(f"{name}: row 0 holds a {type(native.dtype).__name__}; one value a sample is needed")

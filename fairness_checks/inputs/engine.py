@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +20,7 @@ from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.classes import read_classes
 from fairness_checks.inputs.frames import answering, library_name, open_frame, refuse_names, refuse_patterns
 from fairness_checks.inputs.group_names import MISSING_TEXT
+from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.sensitive import SensitiveFeature, encode_features
 from fairness_checks.storage.files import display_path
 

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import narwhals.stable.v2 as nw
-from narwhals.exceptions import DuplicateError
-
 from fairness_checks.errors import InvalidPredictions, did_you_mean
+from fairness_checks.inputs.narwhals_later import exceptions, is_plain, nw
 
 __all__ = [
     "answering",
@@ -30,6 +28,8 @@ _LAZY_LIBRARIES = frozenset({"dask", "dask_expr", "duckdb", "ibis", "pyspark", "
 
 def is_lazy(values: Any) -> bool:
     """Say whether rows are yet to be computed, in an order that is known only then."""
+    if is_plain(values):
+        return False
     native = nw.to_native(values, pass_through=True)
     home = type(native).__module__
     if home.partition(".")[0] in ("numpy", "pandas"):  # by far the most, and narwhals takes its time
@@ -38,7 +38,7 @@ def is_lazy(values: Any) -> bool:
         return not home.startswith("dask.array")  # whose rows have positions
     try:
         return isinstance(nw.from_native(native, pass_through=True), nw.LazyFrame)
-    except DuplicateError:  # of an eager frame; said where it is read
+    except exceptions.DuplicateError:  # of an eager frame; said where it is read
         return False
 
 
@@ -56,7 +56,7 @@ def open_frame(frame: Any) -> nw.DataFrame[Any] | nw.LazyFrame[Any]:
             warnings.simplefilter("ignore", FutureWarning)  # which of narwhals' parts will read Dask is not our user's
             opened: nw.DataFrame[Any] | nw.LazyFrame[Any] = nw.from_native(frame)
             return opened
-    except DuplicateError as error:
+    except exceptions.DuplicateError as error:
         said = " ".join(str(error).split())
         raise InvalidPredictions(f"frame: a column is there twice; rename one ({said})") from error
     except TypeError as error:
@@ -92,6 +92,7 @@ def read_few(frame: Any, roles: Mapping[str, Any], most: int) -> dict[Any, nw.Se
 
 
 def _read(frame: Any, roles: Mapping[str, Any], most: int | None) -> dict[Any, nw.Series[Any]] | None:
+
     refuse_arrays(roles)
     native = open_frame(frame)
     with answering(f"frame: {library_name(frame)}"):

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
-from narwhals.exceptions import DuplicateError
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.array_like import as_array, column_of, refuse_cells, series_array
 from fairness_checks.inputs.encoding import MOST_DISTINCT, Coding, chunks, code_array, recode, small_integer
 from fairness_checks.inputs.group_names import clean, refuse_look_alikes
+from fairness_checks.inputs.narwhals_later import exceptions, is_plain, is_series, nw
 from fairness_checks.inputs.value_names import value_name, zoned
 from fairness_checks.plain import half_character
 
@@ -118,20 +117,14 @@ def is_number(name: str) -> bool:
 
 def encode_features(features: Any) -> dict[str, SensitiveFeature]:
     """Code a frame, a mapping of arrays, a series or one array of sensitive features; InvalidPredictions for others."""
-    try:
-        native = nw.from_native(features, pass_through=True, allow_series=True)
-    except DuplicateError as error:
-        raise InvalidPredictions(f"sensitive_features: a column is there twice; rename one ({error})") from error
     columns: dict[str, Any]
     if isinstance(features, str):
         raise InvalidPredictions(
             f"sensitive_features: {features!r} is text, not a column; give the values with their name, such as "
             f"`table[[{features!r}]]`, or the whole table to `Predictions.from_frame`"
         )
-    if isinstance(native, nw.DataFrame):
-        columns = _named((name, native.get_column(name)) for name in native.columns)
-    elif isinstance(native, nw.Series):
-        columns = {UNNAMED if native.name in (None, "") else str(native.name): native}
+    if (found := _columns_of_library(features)) is not None:
+        columns = found
     elif isinstance(features, Mapping):
         columns = _named(features.items())
     elif isinstance(features, np.ndarray) and features.dtype.names is not None:
@@ -146,6 +139,21 @@ def encode_features(features: Any) -> dict[str, SensitiveFeature]:
                 f"sensitive_features: the name {name!r} holds half a character, {half!r}; rename it"
             )
     return {name: _encode(name, column) for name, column in columns.items()}
+
+
+def _columns_of_library(features: Any) -> dict[str, Any] | None:
+    """Return the columns of a frame or a series of any library that narwhals reads; None for anything else."""
+    if is_plain(features):
+        return None
+    try:
+        native = nw.from_native(features, pass_through=True, allow_series=True)
+    except exceptions.DuplicateError as error:
+        raise InvalidPredictions(f"sensitive_features: a column is there twice; rename one ({error})") from error
+    if isinstance(native, nw.DataFrame):
+        return _named((name, native.get_column(name)) for name in native.columns)
+    if isinstance(native, nw.Series):
+        return {UNNAMED if native.name in (None, "") else str(native.name): native}
+    return None
 
 
 def _named(columns: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
@@ -212,7 +220,7 @@ def _refuse_look_alikes(where: str, coding: Coding, blank: npt.NDArray[np.bool_]
 def _code(where: str, column: Any) -> tuple[Coding, np.ndarray]:
     """Return the coding of a column, and the categories that it declares."""
     none = np.array([], dtype=str)
-    if isinstance(column, nw.Series):
+    if is_series(column):
         if column.implementation.is_pandas() and column.dtype == nw.Categorical:
             return _code(where, column.to_native().array)
         categorical = column.dtype in (nw.Categorical, nw.Enum)
@@ -241,6 +249,7 @@ def _code_categories(codes: np.ndarray, categories: np.ndarray) -> tuple[Coding,
 def _code_series(where: str, column: nw.Series[Any]) -> Coding:
     """Code a series; the missing values leave first."""
     # Left among the others, they turn integers, and the ends of intervals, into floats.
+
     if column.null_count():
         null = column.is_null()
         return _spread(_code_series(where, column.filter(~null)), ~np.asarray(null.to_numpy(), dtype=bool))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from typing import Any, NoReturn
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +14,7 @@ from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.array_like import as_array, column_of, refuse_cells, rounded, series_array
 from fairness_checks.inputs.encoding import chunks
 from fairness_checks.inputs.group_names import MISSING_TEXT, clean, seen
+from fairness_checks.inputs.narwhals_later import is_series, nw
 from fairness_checks.inputs.sensitive import are_missing, first_rows, is_missing, refuse_namesakes
 
 __all__ = ["FILL_IN", "decide", "frozen", "read_clusters", "read_ids", "read_labels", "read_measures", "read_scores"]
@@ -40,7 +40,7 @@ def frozen(array: np.ndarray) -> np.ndarray:
 def _vector(name: str, values: Any) -> np.ndarray:
     """Turn a series or array_like into a one-dimensional array without missing values."""
     values = column_of(name, values)
-    if isinstance(values, nw.Series):
+    if is_series(values):
         if values.null_count():
             _refuse(name, np.asarray(values.is_null().to_numpy(), dtype=bool), "missing (null)")
         if values.implementation.is_polars() and values.dtype == nw.String:  # which NumPy's own text is made of

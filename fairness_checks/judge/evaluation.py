@@ -14,10 +14,10 @@ from fairness_checks.inputs.predictions import ARRAYS, FACTS, Predictions, like
 from fairness_checks.inputs.sensitive import encode_features
 from fairness_checks.measure.rows import without_missing_text
 from fairness_checks.question.checks import MISSING_IS_ERROR, Check, Missing
-from fairness_checks.storage.cache import FittedCache
 
 if TYPE_CHECKING:
     from fairness_checks.baseline.accepted import Accepted
+    from fairness_checks.storage.cache import FittedCache
     from fairness_checks.storage.identity import Identity
     from fairness_checks.sweep.dataset import DataSet
     from fairness_checks.sweep.plan import SweepPlan
@@ -77,6 +77,7 @@ def evaluate(
         return Evaluation(produced, about=produced.about, no_sweep=_not_trainable() if swept else None)
     if type(produced).__name__ != "TrainableModel":
         raise ConfigurationError(_not_a_model(produced))
+    from fairness_checks.storage.cache import FittedCache
     from fairness_checks.sweep.runs import run_sweep
 
     # Before anything is trained, which may change what the model holds.

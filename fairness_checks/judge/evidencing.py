@@ -19,7 +19,7 @@ from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_to_json
 from fairness_checks.inputs.alignment import without_label
 from fairness_checks.inputs.predictions import LazyPredictions, Predictions
-from fairness_checks.judge.suppression import Shown
+from fairness_checks.judge.shown import Shown
 from fairness_checks.plain import canonical_json, now, printable
 from fairness_checks.question.checks import Burden, Check, Settings
 from fairness_checks.question.metrics import Metric

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import date
 
 from fairness_checks.config.loading import GateConfig
+from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.evaluation import Evaluation
-from fairness_checks.judge.measurements import measure
-from fairness_checks.judge.suppression import Shown, suppressed
+from fairness_checks.judge.measurements import Measurements, measure
+from fairness_checks.judge.shown import Shown
 from fairness_checks.judge.verdict import Answer, judge_measured
 from fairness_checks.question.checks import Check, Settings
 
-__all__ = ["judge_shown"]
+__all__ = ["judge_shown", "shown"]
 
 
 def judge_shown(
@@ -21,4 +22,20 @@ def judge_shown(
     """Decide all checks of a model that a file of limits has, adjusted together; return what is of all data, too."""
     measured = measure(evaluation, checks, settings)
     answers = judge_measured(model, measured, checks, settings, limits.waivers, today)
-    return answers, suppressed(measured, checks, answers, settings, limits.suppress_below, evaluation.predictions)
+    return answers, shown(measured, checks, answers, settings, limits.suppress_below, evaluation.predictions)
+
+
+def shown(
+    measured: Measurements,
+    checks: Sequence[Check],
+    answers: Sequence[Answer],
+    settings: Settings,
+    below: int | None,
+    predictions: Predictions | None = None,
+) -> Shown:
+    """Return what may be shown of a model's checks: all, or what `suppressed` leaves where groups are small."""
+    if below is None:
+        return Shown(measured, answers)
+    from fairness_checks.judge.suppression import suppressed
+
+    return suppressed(measured, checks, answers, settings, below, predictions)

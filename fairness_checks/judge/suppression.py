@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +15,7 @@ from fairness_checks.findings.statistics import Statistics, Swept
 from fairness_checks.inputs.alignment import without_label
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.measurements import Measurements
+from fairness_checks.judge.shown import Shown
 from fairness_checks.judge.verdict import Answer
 from fairness_checks.kinds import kind_of
 from fairness_checks.measure.measured_groups import MeasuredGroups
@@ -35,31 +36,9 @@ from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import decide
 from fairness_checks.records.parts import GroupRecord, RegressionRecord, SuppressionRecord
 from fairness_checks.records.sweep_record import SweepRecord
-from fairness_checks.report.evidence import DataEvidence
 from fairness_checks.stats.multiplicity import adjust
 
-__all__ = ["Shown", "adjusted_without", "shows_small_cells", "suppressed", "withheld_reason", "withheld_tables"]
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What may be shown of a model: all of it where nothing is suppressed."""
-
-    measured: Measurements
-    answers: Sequence[Answer]
-    below: int | None = None
-    hidden: Hidden | None = None
-
-    def data(self, found: DataEvidence) -> DataEvidence:
-        """Return what is said of the samples, without what gives a hidden group back."""
-        if self.below is None or self.hidden is None:
-            return found
-        told = {
-            name: count
-            for name, count in found.missing.items()
-            if count == 0 or (frozenset([name]) in self.hidden.cells and not self.hidden.of([name]))
-        }
-        return replace(found, samples=None if self.hidden.total else found.samples, sha256=None, missing=told)
+__all__ = ["adjusted_without", "shows_small_cells", "suppressed", "withheld_reason", "withheld_tables"]
 
 
 def suppressed(
@@ -67,7 +46,7 @@ def suppressed(
     checks: Sequence[Check],
     answers: Sequence[Answer],
     settings: Settings,
-    below: int | None,
+    below: int,
     predictions: Predictions | None = None,
 ) -> Shown:
     """Return what may be shown of a model's checks: no group of fewer than `below` samples, nor what gives it back.
@@ -76,8 +55,6 @@ def suppressed(
     its record all but the verdict and the groups that may be shown. `predictions` tell which feature says another, as
     a ward its region: readers know that.
     """
-    if below is None:
-        return Shown(measured, answers)
     measured = replace(measured, statistics=_coarse(measured.statistics, below))
     says = {} if predictions is None else determined(predictions.sensitive_features)
     hidden = hidden_cells(crossed(list(_tables(measured.statistics, below)), says), below)

@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TypedDict
 
-from scipy import optimize, special
+from scipy import special
 
 from fairness_checks.question.checks import Check
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.records.sweep_record import SweepRecord
 from fairness_checks.stats import power
 from fairness_checks.stats.inference import Inference
+from fairness_checks.stats.roots import root
 
 __all__ = [
     "PowerAnalysis",
@@ -112,7 +113,7 @@ def _repeats(distance: float, sweep: SweepRecord, level: float) -> int | None:
 
     if short(_MOST_REPEATS) > 0.0:
         return None
-    return now if short(now) <= 0.0 else math.ceil(optimize.brentq(short, now, _MOST_REPEATS))
+    return now if short(now) <= 0.0 else math.ceil(root(short, now, _MOST_REPEATS))
 
 
 def power_of_worsening(found: Inference, check: Check, level: float) -> PowerAnalysis:

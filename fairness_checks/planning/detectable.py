@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-from scipy import optimize
-
 from fairness_checks.kinds.design import Design
 from fairness_checks.planning.arguments import Value, design, second_values
 from fairness_checks.planning.needs import components, fewest, independent, needed
 from fairness_checks.question.arguments import count
+from fairness_checks.stats.roots import root
 
 __all__ = ["plan_detectable"]
 
@@ -121,7 +120,7 @@ def _violating_value(design: Design, size: float, second: float, *, upwards: boo
         return None
     if not excess(end) <= 0.0:
         return None
-    return float(optimize.brentq(excess, edge, end, xtol=1e-12 * max(1.0, abs(edge)), rtol=1e-12))
+    return root(excess, edge, end, xtol=1e-12 * max(1.0, abs(edge)), rtol=1e-12)
 
 
 def _detectable(asked: Design, size: float, second: float) -> float | None:

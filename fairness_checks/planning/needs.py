@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.kinds import kind_of
@@ -21,6 +21,7 @@ from fairness_checks.question.checks import Settings
 from fairness_checks.question.metrics import Metric, parts_of
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 from fairness_checks.stats.multiplicity import sidak_level
+from fairness_checks.stats.roots import root
 from fairness_checks.stats.simultaneous import Family
 
 __all__ = ["components", "fewest", "independent", "needed", "needed_of_components", "plan_of"]
@@ -89,7 +90,7 @@ def needed(design: Design, first: float, second: float) -> float | None:
         high += 1.0
         if high > low + _MOST_LACKING:
             return None
-    return math.exp(float(optimize.brentq(lacking, low, high, xtol=1e-6))) if lacking(low) > 0.0 else math.exp(low)
+    return math.exp(root(lacking, low, high, xtol=1e-6)) if lacking(low) > 0.0 else math.exp(low)
 
 
 def _needed_independent(design: Design, first: float, second: float) -> float | None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
@@ -90,14 +91,16 @@ def discover_models(config: pytest.Config, config_path: Path) -> dict[str, tuple
 def visible(config: pytest.Config, config_path: Path) -> Iterator[tuple[str, object]]:
     """Yield (name, value) of all that plugins hold, and conftest.py files beside or above the file of limits."""
     for plugin in config.pluginmanager.get_plugins():
+        if getattr(plugin, "__name__", "").startswith("_pytest."):  # most of them, and none of a project's
+            continue
         file = _conftest(plugin)
         if file is None or file.parent in config_path.parents:
             yield from list(getattr(plugin, "__dict__", {}).items())
 
 
 def _conftest(plugin: object) -> Path | None:
-    file = Path(getattr(plugin, "__file__", None) or "")
-    return file if file.name == "conftest.py" else None
+    file = getattr(plugin, "__file__", None) or ""
+    return Path(file) if os.path.basename(file) == "conftest.py" else None  # noqa: PTH119  # asked of every plugin
 
 
 def conftests(config: pytest.Config) -> list[Path]:

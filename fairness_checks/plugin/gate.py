@@ -53,7 +53,8 @@ from fairness_checks.plugin.tracebacks import HIDDEN, from_project
 
 if TYPE_CHECKING:
     from fairness_checks.baseline.session import BaselineSession
-    from fairness_checks.config.loading import GateConfig
+    from fairness_checks.config.loading import GateConfig, ModelChecks
+    from fairness_checks.inputs.predictions import Predictions
     from fairness_checks.judge.verdict import Answer
     from fairness_checks.plugin.discovery import BelowModel
     from fairness_checks.plugin.exits import LastWords
@@ -356,15 +357,13 @@ class Gate:
 
     def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[Question, Answer]:
         from fairness_checks.judge.evaluation import evaluate
-        from fairness_checks.judge.file_auditing import predictions_of_file
         from fairness_checks.judge.judging import judge_shown
 
         (configured,) = (each for each in self.limits.models if each.name == model)
         checks = [entry.check for entry in configured.checks]
-        of_file = configured.source is not None
         evaluation = evaluate(
             model,
-            predictions_of_file(self.limits, configured) if of_file else request.getfixturevalue(model),
+            request.getfixturevalue(model) if configured.source is None else self._of_file(configured),
             checks,
             configured.sweep,
             seed=self.limits.seed,
@@ -392,6 +391,12 @@ class Gate:
             )
             self._staged |= {} if folder is None else {model: folder}
         return {check.question: answer for check, answer in zip(checks, shown.answers, strict=True)}
+
+    def _of_file(self, model: ModelChecks) -> Predictions:
+        """Read the predictions of a model that has no fixture."""
+        from fairness_checks.judge.file_auditing import predictions_of_file
+
+        return predictions_of_file(self.limits, model)
 
     def _progress(self, model: str) -> Progress | None:
         """Return what shows how far a sweep is on a terminal; CI logs and workers stay quiet."""

@@ -69,16 +69,16 @@ def say(item: pytest.Item, pairs: Iterable[tuple[str, str]]) -> None:
 
 def keep(item: pytest.Item, basis: Basis) -> None:
     """Keep a verdict of `fairness_checks.audit`; the burden of proof of the command line wins over its own."""
-    from fairness_checks.judge.suppression import suppressed
+    from fairness_checks.judge.judging import shown
 
     gate = item.config.stash[GATE]
-    shown = suppressed(basis.measured, [basis.check], [basis.record], basis.settings, gate.limits.suppress_below)
-    (record,) = (each for each in shown.answers if not isinstance(each, Exception))
+    seen = shown(basis.measured, [basis.check], [basis.record], basis.settings, gate.limits.suppress_below)
+    (record,) = (each for each in seen.answers if not isinstance(each, Exception))
     attach(item, dataclasses.replace(record, burden_of_proof=gate.burden) if gate.burden else record)
     if leave := item.config.stash.get(EVIDENCE, None):
         from fairness_checks.judge.evidencing import model_evidence
 
-        of = (record.model, basis.predictions, shown, [basis.check])
+        of = (record.model, basis.predictions, seen, [basis.check])
         leave(model_evidence(*of, asked=basis.settings), item)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from fairness_checks.stats.clusters import (
     ClusterCells,
@@ -148,6 +147,8 @@ class ClusterMoments:
 def moments_of_clusters(cells: ClusterCells, values: npt.NDArray[Any], *, centred: bool = False) -> ClusterMoments:
     """Sum the moments of clusters of samples with F - 1 values each, shape (n, F - 1), in one pass."""
     # `centred` takes the group's mean from each value, so that sums of large ones do not cancel.
+    from scipy import sparse  # only where rows come in clusters
+
     counted = cells.of_row >= 0
     row_cell, groups, k = cells.of_row[counted], cells.groups, len(cells.group)
     group = cells.group[row_cell]
@@ -181,6 +182,8 @@ def moments_of_clusters(cells: ClusterCells, values: npt.NDArray[Any], *, centre
 
 def _across(cells: ClusterCells, z: Array) -> Array:
     """Sum products of the sums of clusters that lie in two groups, shape (G, G, F, F)."""
+    from scipy import sparse
+
     features, groups = z.shape[1], cells.groups
     place = (cells.cluster[:, None], cells.group[:, None] * features + np.arange(features))
     row, column = (np.broadcast_to(each, z.shape).ravel() for each in place)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from fairness_checks.typing import Array
 
@@ -138,6 +137,8 @@ def shared_correlation(cells: ClusterCells, influence: Array) -> Array | None:
     """Correlations of the groups' estimates, shape (G, G), by the cells' influence; None where none share clusters."""
     if not cells.spanning:
         return None
+    from scipy import sparse
+
     shape = (int(cells.cluster.max()) + 1, cells.groups)
     table = sparse.csr_array((influence, (cells.cluster, cells.group)), shape=shape)
     return correlation_of_sums((table.T @ table).toarray())

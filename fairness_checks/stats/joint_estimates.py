@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from fairness_checks.stats.clusters import Integers
 from fairness_checks.stats.influence import Influence
 from fairness_checks.stats.paired_changes import changed_pseudo_samples, changes, of_same_samples, unseen_changes
 from fairness_checks.stats.skewness import WIDENING
 from fairness_checks.typing import Array
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 __all__ = ["Contrasts", "JointEstimates", "contrasts", "joint_estimates"]
 
@@ -97,6 +100,8 @@ def joint_estimates(
 
 def _by_cluster(influences: Sequence[Influence], clusters: Sequence[Integers]) -> sparse.csc_array:
     """Sum influence by cluster: one row a cluster, one column an estimate."""
+    from scipy import sparse
+
     row = np.unique(np.concatenate(clusters), return_inverse=True)[1]
     column = np.repeat(np.arange(len(influences)), [len(one.psi) for one in influences])
     psi = np.concatenate([one.psi for one in influences])

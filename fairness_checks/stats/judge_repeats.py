@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import special
 
 from fairness_checks.stats.estimates import Estimates, upper_tail
 from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
+from fairness_checks.stats.roots import root
 from fairness_checks.typing import Array
 
 __all__ = ["JudgedGaps", "Widening", "judge_gaps", "largest_p", "repeats_compliance", "repeats_violation"]
@@ -168,7 +169,7 @@ def judge_gaps(
 
 def _crossing(rises: Callable[[float], float], high: float) -> float:
     """Return where a function of the margin turns positive in [0, high]; 0 if it is so throughout."""
-    return 0.0 if rises(0.0) >= 0.0 else float(optimize.brentq(rises, 0.0, high, xtol=1e-7))
+    return 0.0 if rises(0.0) >= 0.0 else root(rises, 0.0, high, xtol=1e-7)
 
 
 def _level(alpha: float, shift: Array, correlation: float) -> float:
@@ -178,4 +179,4 @@ def _level(alpha: float, shift: Array, correlation: float) -> float:
     start = alpha / len(shift)
     if largest_p(start, shift, correlation) >= alpha:
         return start
-    return float(optimize.brentq(lambda p: largest_p(p, shift, correlation) - alpha, start, alpha, xtol=1e-9))
+    return root(lambda p: largest_p(p, shift, correlation) - alpha, start, alpha, xtol=1e-9)

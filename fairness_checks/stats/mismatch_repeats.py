@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
 
 from fairness_checks.stats.estimates import Estimates, upper_quantile, upper_tail
 from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.judge_mismatch import BY_ERRORS
 from fairness_checks.stats.judge_repeats import JudgedGaps
 from fairness_checks.stats.repeats import repeat_estimates
+from fairness_checks.stats.roots import root
 from fairness_checks.typing import Array
 
 __all__ = ["judge_mismatches"]
@@ -54,7 +54,7 @@ def judge_mismatches(
     at_limit, p = violation(limit), p_violation(limit)
     shown = deciding(found.value, at_limit, count * at_limit < alpha, violated=p < alpha)
     if p_violation(0.0) < alpha:
-        low = float(optimize.brentq(lambda m: p_violation(m) - alpha, 0.0, 1.0 + 1e-9, xtol=1e-9))
+        low = root(lambda m: p_violation(m) - alpha, 0.0, 1.0 + 1e-9, xtol=1e-9)
     else:  # how negative it may be: where either group may be the worse one, -M counts as well
         level = alpha / count / 2.0
         sure = np.where(not_worse < level, found.value, -np.abs(found.value))

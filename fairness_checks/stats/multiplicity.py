@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-from scipy import stats
 
 __all__ = ["CORRECTIONS", "adjust", "sidak", "sidak_level"]
 
@@ -22,7 +21,11 @@ def _holm(p: np.ndarray) -> np.ndarray:
 
 def _benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     """Benjamini and Hochberg's adjustment (JRSS B 57 (1995) 289-300): controls the false discovery rate."""
-    return np.asarray(stats.false_discovery_control(p, method="bh"), dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    steps = p[order] * (len(p) / np.arange(1, len(p) + 1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
+    return adjusted
 
 
 CORRECTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(

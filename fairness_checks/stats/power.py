@@ -9,9 +9,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from fairness_checks.stats.proportions import Contrast, restricted_rate
+from fairness_checks.stats.roots import root
 from fairness_checks.stats.simultaneous import largest_exceeds
 
 __all__ = [
@@ -65,7 +66,7 @@ def detectable_disparity(
     edge = lower_rate + margin if contrast == "difference" else lower_rate * margin
     if edge >= 1.0 or excess(1.0) <= 0.0:
         return None
-    higher = float(optimize.brentq(excess, edge + _PAST_EDGE, 1.0, xtol=1e-6))
+    higher = root(excess, edge + _PAST_EDGE, 1.0, xtol=1e-6)
     return higher - lower_rate if contrast == "difference" else lower_rate / higher
 
 
@@ -126,7 +127,7 @@ def smallest_factor(missed: Callable[[float], float], power: float) -> float | N
     least, most = -30.0, math.log(_MOST_SAMPLES_FACTOR)
     if excess(most) <= 0.0:
         return None
-    return math.exp(float(optimize.brentq(excess, least, most, xtol=1e-9))) if excess(least) < 0.0 else math.exp(least)
+    return math.exp(root(excess, least, most, xtol=1e-9)) if excess(least) < 0.0 else math.exp(least)
 
 
 def detectable_difference(error: float, limit: float, alpha: float) -> float:
@@ -173,7 +174,7 @@ def detectable_value(n: float, limit: float, alpha: float) -> float | None:
             - special.ndtri(POWER) * np.sqrt(rate * (1 - rate) / n)
         )
 
-    return None if excess(1.0) <= 0.0 else float(optimize.brentq(excess, limit + _PAST_EDGE, 1.0, xtol=1e-6))
+    return None if excess(1.0) <= 0.0 else root(excess, limit + _PAST_EDGE, 1.0, xtol=1e-6)
 
 
 def needed_factor_value(rate: float, n: float, limit: float, alpha: float, power: float = POWER) -> float | None:

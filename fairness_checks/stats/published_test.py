@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 __all__ = ["PublishedTest", "published_test"]
 
@@ -28,6 +27,8 @@ class PublishedTest:
 
 def published_test(first: npt.ArrayLike, second: npt.ArrayLike) -> PublishedTest:
     """Compare two groups' values over repeats, shape (J,) each, as published; nan is left out of its own group."""
+    from scipy import stats  # the slowest import of all
+
     # Normality is tested with each group's own mean and standard deviation, without Lilliefors' correction: the
     # published text names the test and no correction.
     one, other = _values(first), _values(second)
@@ -47,6 +48,8 @@ def _values(values: npt.ArrayLike) -> np.ndarray:
 
 
 def _normality(values: np.ndarray) -> float:
+    from scipy import stats
+
     deviation = values.std(ddof=1)
     if deviation == 0.0:
         return 0.0

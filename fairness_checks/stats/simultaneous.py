@@ -20,8 +20,9 @@ import functools
 import math
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
+from fairness_checks.stats.roots import root
 from fairness_checks.typing import Array
 
 __all__ = ["Families", "Family", "large_groups", "largest_exceeds", "probit", "statistic"]
@@ -245,7 +246,7 @@ def _critical_value(groups: tuple[float, ...], shift: tuple[float, ...], unknown
         return target - float(probit(_blocks_exceed(z, sizes, shifts, unknown)))
 
     # Between the critical value of one pair, one-sided, and Bonferroni's, two-sided.
-    return float(optimize.brentq(below, -target - 1e-6, 1e-6 - float(probit(alpha / pairs / 2.0)), xtol=1e-10))
+    return root(below, -target - 1e-6, 1e-6 - float(probit(alpha / pairs / 2.0)), xtol=1e-10)
 
 
 def statistic(p: Array, scale: Array, limit: float | Array) -> Array:

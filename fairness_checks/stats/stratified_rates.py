@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.multiplicity import sidak_level
 from fairness_checks.stats.proportions import restricted_rate
+from fairness_checks.stats.roots import root
 from fairness_checks.stats.worst_group import worst_rate
 from fairness_checks.typing import Array
 
@@ -110,7 +111,7 @@ def _end(rates: StratifiedRates, g: int, side: int, ends: tuple[float, float], l
     while inside != end:
         further = inside + np.sign(end - inside) * min(error, abs(end - inside) - 1e-9)
         if excess(further) <= 0.0:
-            return float(optimize.brentq(excess, further, inside, xtol=min(1e-3, error / 50.0)))
+            return root(excess, further, inside, xtol=min(1e-3, error / 50.0))
         inside = end if abs(end - further) <= 2e-9 else further
     return end
 
@@ -208,9 +209,9 @@ def _restricted_to(x: Array, n: Array, share: Array, value: float) -> Array:
     # With a multiplier m each solves x / p - (n - x) / (1 - p) = m w: a quadratic whose smaller root lies in [0, 1].
     def at(multiplier: float) -> Array:
         b = multiplier * share
-        root = np.sqrt(np.maximum((n - b) ** 2 + 4.0 * b * (n - x), 0.0))
+        radical = np.sqrt(np.maximum((n - b) ** 2 + 4.0 * b * (n - x), 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.where(n + b > 0.0, 2.0 * x / (n + b + root), (n + b - root) / (2.0 * b))
+            found = np.where(n + b > 0.0, 2.0 * x / (n + b + radical), (n + b - radical) / (2.0 * b))
         return np.asarray(np.clip(found, 0.0, 1.0))
 
     def excess(multiplier: float) -> float:
@@ -223,7 +224,7 @@ def _restricted_to(x: Array, n: Array, share: Array, value: float) -> Array:
         return at(-most)
     if excess(most) >= 0.0:
         return at(most)
-    return at(float(optimize.brentq(excess, -most, most, xtol=1e-9 * most, rtol=1e-14)))
+    return at(root(excess, -most, most, xtol=1e-9 * most, rtol=1e-14))
 
 
 def _difference(rates: StratifiedRates, first: np.ndarray, second: np.ndarray) -> Array:

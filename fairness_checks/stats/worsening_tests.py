@@ -22,10 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
 
 from fairness_checks.stats.estimates import upper_quantile, upper_tail
 from fairness_checks.stats.joint_estimates import Contrasts, JointEstimates, contrasts
+from fairness_checks.stats.roots import root
 from fairness_checks.typing import Array
 
 __all__ = ["MaximumTests", "maximum_tests"]
@@ -62,7 +62,7 @@ class _Union:
         least = 1e-3 * alpha / len(self.distance) ** 2
         if self.total(least) >= alpha:
             return 0.0
-        return float(optimize.brentq(lambda c: self.total(c) - alpha, least, alpha, xtol=1e-14, rtol=1e-12))
+        return root(lambda c: self.total(c) - alpha, least, alpha, xtol=1e-14, rtol=1e-12)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

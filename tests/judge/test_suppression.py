@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from fairness_checks import Predictions
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.judge.evaluation import Evaluation
+from fairness_checks.judge.judging import shown as shown_of
 from fairness_checks.judge.measurements import measure
 from fairness_checks.judge.suppression import adjusted_without, shows_small_cells, suppressed
 from fairness_checks.judge.verdict import judge_measured
@@ -39,7 +40,7 @@ def predictions(scores=None, cluster=None, **features):
 def shown(found, *checks, how=SETTINGS, below=BELOW):
     measured = measure(Evaluation(found, about=found.about), checks, how)
     answers = judge_measured("model", measured, checks, how)
-    return suppressed(measured, checks, answers, how, below, found), answers
+    return shown_of(measured, checks, answers, how, below, found), answers
 
 
 SEXES = np.repeat(["f", "m"], 300)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from fairness_checks.stats.multiplicity import CORRECTIONS, adjust
@@ -16,6 +17,11 @@ P_VALUES = st.lists(st.floats(0.0, 1.0, allow_subnormal=False), min_size=1, max_
 @settings(max_examples=25, deadline=None)  # statsmodels collects garbage at every call
 def test_adjusted_p_values_equal_statsmodels(correction, method, p):
     np.testing.assert_allclose(adjust(p, correction), multipletests(p, method=method)[1], rtol=1e-12, atol=1e-15)
+
+
+@given(p=P_VALUES)
+def test_benjamini_hochberg_is_that_of_scipy_to_the_last_digit(p):
+    assert adjust(p, "benjamini_hochberg") == stats.false_discovery_control(p, method="bh").tolist()
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import narwhals.stable.v2 as nw
-
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.engine import Engine
+from fairness_checks.inputs.narwhals_later import nw
 
 __all__ = ["EngineColumns"]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import NoReturn
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.engine import COLLECT, Answer
+from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.predictions import LazyPredictions, Predictions
 from fairness_checks.measure.rows import Counts, Rows
 from fairness_checks.measure.sources.columns import EngineColumns

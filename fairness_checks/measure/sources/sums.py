@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.engine import Answer, Engine
+from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.calibration_bins import BINS
 from fairness_checks.stats.moments import MeanStatistics, moments_of_sums
