@@ -34,7 +34,7 @@ from fairness_checks.report.terminal import LEAST, WIDTH, summary_lines
 from fairness_checks.report.text import laid_out, record_text, waiver_lines
 from fairness_checks.storage.files import MOST, read_regular, write_atomically
 
-__all__ = ["audit"]
+__all__ = ["audit", "chosen_models", "print_audit", "standard_input", "withdraw_report", "write_report"]
 
 _OWN_METRIC = "; a metric of your own is registered"
 _MANY = 20  # groups that are numbers: hardly codes any more
@@ -52,17 +52,17 @@ def audit(parsed: argparse.Namespace, arguments: Sequence[str]) -> int:
         command = ["fairness-checks", "audit", *arguments]
         found = FileAudit(limits, content, command, parsed.burden, baseline, parsed.unsettled_exit)
         commit = git_commit(Path.cwd())
-        _write(parsed.report, found, commit)  # in the place of an earlier one, before anything is judged
+        write_report(parsed.report, found, commit)  # in the place of an earlier one, before anything is judged
         begun = True
-        found.judge(models, _stdin(models))
-        _write(parsed.report, found, commit)
+        found.judge(models, standard_input(models))
+        write_report(parsed.report, found, commit)
     except (FairnessError, ValueError) as error:
         sys.stderr.write("".join(f"fairness-checks audit: {line}\n" for line in _lines(error, parsed)))
         if parsed.report is not None and not begun:
-            _withdraw(parsed.report)
+            withdraw_report(parsed.report, "audit")
         return 2
     sys.stderr.writelines(f"fairness-checks audit: {line}\n" for line in _continuous(found, parsed))
-    _print(parsed, found)
+    print_audit(parsed, found)
     return found.exit_code
 
 
@@ -99,10 +99,11 @@ def _asked(parsed: argparse.Namespace) -> tuple[GateConfig, bytes, list[ModelChe
     limits = load_config(parsed.config)
     if problems := check_names(limits):
         raise ConfigurationError("\n".join(problems))
-    return limits, read_regular(parsed.config), _chosen(parsed, limits)
+    return limits, read_regular(parsed.config), chosen_models(parsed, limits)
 
 
-def _chosen(parsed: argparse.Namespace, limits: GateConfig) -> list[ModelChecks]:
+def chosen_models(parsed: argparse.Namespace, limits: GateConfig) -> list[ModelChecks]:
+    """Return the models whose files are to be read, with what the options say of theirs."""
     names, where = [model.name for model in limits.models], limits.document.source
     options = source_options(parsed)
     if parsed.model is not None and parsed.model not in names:
@@ -133,7 +134,7 @@ def _source(parsed: argparse.Namespace, model: ModelChecks, limits: GateConfig, 
     return replace(base, **(options | here))  # type: ignore[arg-type]  # the names are those of its fields
 
 
-def _stdin(models: Sequence[ModelChecks]) -> bytes | None:
+def standard_input(models: Sequence[ModelChecks]) -> bytes | None:
     """Return the standard input where a model is read from it."""
     if not any(model.source is not None and model.source.file == STDIN for model in models):
         return None
@@ -145,7 +146,8 @@ def _stdin(models: Sequence[ModelChecks]) -> bytes | None:
     return content
 
 
-def _write(folder: Path | None, found: FileAudit, commit: str | None) -> None:
+def write_report(folder: Path | None, found: FileAudit, commit: str | None) -> None:
+    """Write the evidence of an audit in every form into a folder; none where there is no folder."""
     if folder is None:
         return
     try:
@@ -159,7 +161,7 @@ def _write(folder: Path | None, found: FileAudit, commit: str | None) -> None:
         ) from None
 
 
-def _withdraw(folder: Path) -> None:
+def withdraw_report(folder: Path, command: str) -> None:
     """Remove the evidence of an earlier audit: it must not stand for one that came to no judgement."""
     files = [folder / form.file for form in FORMATS.values() if form.in_folder]
     try:
@@ -168,10 +170,11 @@ def _withdraw(folder: Path) -> None:
                 file.unlink(missing_ok=True)
     except OSError as error:
         place = error.filename or folder
-        sys.stderr.write(f"fairness-checks audit: {place}: is of an earlier audit, and stays: {error.strerror}\n")
+        sys.stderr.write(f"fairness-checks {command}: {place}: is of an earlier audit, and stays: {error.strerror}\n")
 
 
-def _print(parsed: argparse.Namespace, found: FileAudit) -> None:
+def print_audit(parsed: argparse.Namespace, found: FileAudit) -> None:
+    """Print records as text or as JSON."""
     if parsed.json:
         errors = [{"check": test, "error": text} for test, text in found.errors.items()]
         records = [record.plain() for record in found.records]

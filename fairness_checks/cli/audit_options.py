@@ -19,7 +19,12 @@ __all__ = [
     "AUDIT",
     "AUDIT_CODES",
     "COMMAND_LINE",
+    "MERGE",
+    "STATISTICS",
+    "STATISTICS_CODES",
+    "add_merge_options",
     "add_options",
+    "add_statistics_options",
     "as_options",
     "asked_in_options",
     "limits_data",
@@ -51,6 +56,33 @@ exit codes, as those of pytest --fairness:
   2  a file cannot be read or has no such column, or the command is wrong
 """
 
+STATISTICS = """\
+Write what of a file of predictions adds up over sites, files or days: counts, moments, scores in bins,
+by group, and no row. `merge` adds up such parts, and its verdicts are those of all rows together.
+Columns are named as for `audit`. docs/sites.md says what a part reveals.
+
+  fairness-checks statistics predictions.csv --y-true died --y-score risk --threshold 0.3 \\
+      --by sex --by race,age_band --model sepsis_model -o part-1.json
+  fairness-checks statistics predictions.csv --y-true died --y-score risk \\
+      --config thresholds.yaml -o part-1.json
+
+With --config that is measured which the checks of its models need.
+"""
+STATISTICS_CODES = """\
+exit codes:
+  0  the part was written; what cannot be in it is a note, and an error of `merge`
+  2  a file cannot be read or has no such column, or the command is wrong
+"""
+MERGE = """\
+Judge the rows of several parts together by their statistics: verdicts, texts and exit codes are those
+that `audit` has for the rows, except that areas under curves come with the bound of their bins.
+
+  fairness-checks merge part-1.json part-2.json part-3.json --config thresholds.yaml
+
+Each row must be in one part. A part that is given twice is refused, and so are parts that mean
+something else: another threshold, positive class, feature or metric.
+"""
+
 _ROLES = {
     "y_true": "what happened: 0/1, or two classes with --positive",
     "y_pred": "what was decided, in the same classes; or a rule in quotes: 'decile_score >= 5'",
@@ -68,8 +100,8 @@ _SETTINGS: Mapping[str, tuple[type, Any, str]] = {
 }
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add all options."""
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the file and of its columns."""
     parser.add_argument("file", metavar="FILE", nargs="?", help="predictions, a row each; - is standard input")
     parser.add_argument("--config", metavar="FILE", type=Path, help="a thresholds.yaml, instead of limits given here")
     parser.add_argument("--model", metavar="NAME", help="which model of --config; else what reports call this one")
@@ -83,6 +115,36 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     columns.add_argument("--groups", metavar="FILE", help="a second file of features: a row for each of --cluster")
     _many(columns, "--bins", "NAME=X,X", "cut a feature that is a number into bands: age=40,65")
+
+
+def add_statistics_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `fairness-checks statistics`."""
+    add_columns(parser)
+    asked = parser.add_argument_group("what is measured")
+    _many(asked, "--metric", "METRIC", "such as false_negative_rate; may be repeated (default: all that the file has)")
+    _many(asked, "--by", "FEATURE", "groups; several with commas for their intersection; may be repeated")
+    said = "what to do with rows without a group (default: error)"
+    asked.add_argument("--missing-sensitive", choices=get_args(MissingSensitive), help=said)
+    _many(asked, "--missing-text", "TEXT", "a text that means a missing value, such as NA; may be repeated")
+    asked.add_argument("--suppress-below", type=int, metavar="N", help="hold no group of fewer samples")
+    said = "say that no cluster, such as a patient, has rows in another part"
+    asked.add_argument("--clusters-inside", action="store_true", help=said)
+    parser.add_argument("-o", "--output", metavar="PART", type=Path, required=True, help="the file that is written")
+
+
+def add_merge_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `fairness-checks merge`."""
+    parser.add_argument("parts", metavar="PART", nargs="+", type=Path, help="written by fairness-checks statistics")
+    said = "a thresholds.yaml: what is asked"
+    parser.add_argument("--config", metavar="FILE", type=Path, required=True, help=said)
+    parser.add_argument("--model", metavar="NAME", help="which model of --config (default: all that the parts hold)")
+    _add_judging(parser.add_argument_group("how it is judged"))
+    _add_output(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add all options of `fairness-checks audit`."""
+    add_columns(parser)
     asked = parser.add_argument_group("what is asked")
     _many(asked, "--metric", "METRIC", "such as false_negative_rate; may be repeated")
     _many(asked, "--by", "FEATURE", "groups; several with commas for their intersection; may be repeated")
@@ -97,9 +159,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         settings.add_argument(_option(name), type=kind_of, choices=choices, metavar=metavar, help=said)
     _many(settings, "--missing-text", "TEXT", "a text that means a missing value, such as NA; may be repeated")
     settings.add_argument("--suppress-below", type=int, metavar="N", help="show no group of fewer samples")
-    settings.add_argument("--burden", choices=get_args(Burden), help="whether what is not settled fails (compliance)")
+    _add_judging(settings)
+    _add_output(parser)
+
+
+def _add_judging(group: Any) -> None:
+    group.add_argument("--burden", choices=get_args(Burden), help="whether what is not settled fails (compliance)")
     said = "exit code where nothing failed and something is inconclusive, such as 6 (default: 0)"
-    settings.add_argument("--unsettled-exit", type=exit_code_of_unsettled, metavar="N", help=said)
+    group.add_argument("--unsettled-exit", type=exit_code_of_unsettled, metavar="N", help=said)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--report", metavar="DIR", type=Path, help="write evidence.json, which `verify` recomputes")
     output.add_argument("--json", action="store_true", help="print records as JSON")
@@ -122,7 +192,7 @@ def asked_in_options(parsed: argparse.Namespace) -> list[str]:
     """Return the options that say what is asked, or how it is judged, which a file of limits says."""
     names = ["metric", "by", *_limits(), "control_features", "strata", "absent"]
     names += [*_SETTINGS, "missing_text", "suppress_below"]
-    return [_option(name) for name in names if getattr(parsed, name) not in (None, [])]
+    return [_option(name) for name in names if getattr(parsed, name, None) not in (None, [])]
 
 
 def source_options(parsed: argparse.Namespace) -> dict[str, Any]:

@@ -12,7 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fairness_checks.cli.audit_options import AUDIT, AUDIT_CODES, add_options
+from fairness_checks.cli.audit_options import (
+    AUDIT,
+    AUDIT_CODES,
+    MERGE,
+    STATISTICS,
+    STATISTICS_CODES,
+    add_merge_options,
+    add_options,
+    add_statistics_options,
+)
 from fairness_checks.cli.explain_texts import EXPLAIN, EXPLAIN_CODES
 from fairness_checks.cli.init_files import INIT, INIT_CODES
 
@@ -121,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     audit = add("audit", help="judge a file of predictions, without pytest", description=AUDIT, epilog=AUDIT_CODES)
     add_options(audit)
     audit.set_defaults(run=_audit)
+    _add_parts(add)
     diff = add("diff", help="say what changed between two baselines or runs", description=_DIFF, epilog=_CODES)
     diff.add_argument("old", metavar="OLD", type=Path, help="baseline or JUnit XML before the change")
     diff.add_argument("new", metavar="NEW", type=Path, help="baseline or JUnit XML after it")
@@ -259,6 +269,34 @@ def _report(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
         if given and parsed.format not in takes:
             parser.error(f"{option} goes with --format {' or '.join(takes)}")
     return report(parsed.path, parsed.format, parsed.output, subjects=parsed.subject, model=parsed.model)
+
+
+def _add_parts(add: Callable[..., argparse.ArgumentParser]) -> None:
+    statistics = add(
+        "statistics",
+        help="write what of a file of predictions adds up over sites",
+        description=STATISTICS,
+        epilog=STATISTICS_CODES,
+    )
+    add_statistics_options(statistics)
+    statistics.set_defaults(run=_statistics)
+    merge = add("merge", help="judge the parts of sites together", description=MERGE, epilog=AUDIT_CODES)
+    add_merge_options(merge)
+    merge.set_defaults(run=_merge)
+
+
+def _statistics(parsed: argparse.Namespace) -> int:
+    from fairness_checks.cli.statistics import statistics  # here, as below
+
+    _escape_what_cannot_be_shown()
+    return statistics(parsed)
+
+
+def _merge(parsed: argparse.Namespace) -> int:
+    from fairness_checks.cli.merge import merge  # here, as below
+
+    _escape_what_cannot_be_shown()
+    return merge(parsed, parsed.arguments)
 
 
 def _schema(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:

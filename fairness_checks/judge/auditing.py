@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,13 +13,15 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.listeners import Basis, announced
 from fairness_checks.judge.measurements import measure
-from fairness_checks.judge.part_statistics import PartStatistics
 from fairness_checks.judge.verdict import judge_measured
 from fairness_checks.question.checks import MISMATCH, Burden, Check, MissingSensitive, Settings, Strata
 from fairness_checks.question.limits import OF_RATES, LimitKind
 from fairness_checks.question.metrics import Metric
 from fairness_checks.question.own_metrics import own_metric_problem, registered
 from fairness_checks.records.check_record import CheckRecord
+
+if TYPE_CHECKING:
+    from fairness_checks.judge.part_statistics import PartStatistics
 
 __all__ = ["audit", "audit_uncertainty"]
 
@@ -175,10 +177,11 @@ def audit_uncertainty(
 
 
 def _audited(model: str, given: Predictions | PartStatistics, check: Check, settings: Settings) -> CheckRecord:
-    if isinstance(given, PartStatistics):
-        predictions, measured = None, given.measurements([check])
+    predictions = given if isinstance(given, Predictions) else None
+    if isinstance(given, Predictions):
+        measured = measure(Evaluation(given, about=given.about), [check], settings)
     else:
-        predictions, measured = given, measure(Evaluation(given, about=given.about), [check], settings)
+        measured = given.measurements([check])
     (answer,) = judge_measured(model, measured, [check], settings)
     if isinstance(answer, Exception):
         raise answer
@@ -186,7 +189,8 @@ def _audited(model: str, given: Predictions | PartStatistics, check: Check, sett
 
 
 def _require_predictions(given: object) -> None:
-    if not isinstance(given, Predictions | PartStatistics):
+    # By its name, without loading what reads documents.
+    if not isinstance(given, Predictions) and type(given).__name__ != "PartStatistics":
         raise ConfigurationError(
             f"predictions: {type(given).__name__} is no Predictions; give "
             f"Predictions(y_true, y_pred, sensitive_features=...)"
@@ -215,7 +219,7 @@ def _features(
 ) -> tuple[str, ...]:
     if by is not None:
         return _names("by", by)
-    features = given.features if isinstance(given, PartStatistics) else tuple(given.sensitive_features)
+    features = tuple(given.sensitive_features) if isinstance(given, Predictions) else given.features
     rest = tuple(name for name in features if name not in control)
     if len(rest) != 1:
         raise ConfigurationError(f"by: name one or more of {', '.join(features)}")
@@ -229,7 +233,7 @@ def _metric(metric: object, given: Predictions | PartStatistics) -> tuple[str, M
     if not isinstance(metric, Metric):
         if not callable(metric):
             raise ConfigurationError(f"metric: {metric!r} is no name, no function and no Metric")
-        metric = registered(metric) or (None if isinstance(given, PartStatistics) else _own(metric, given))
+        metric = registered(metric) or (_own(metric, given) if isinstance(given, Predictions) else None)
         if metric is None:
             raise ConfigurationError("metric: a function is of rows, and statistics have none; judge all rows together")
     if (problem := own_metric_problem(metric)) is not None:

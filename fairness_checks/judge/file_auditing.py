@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from fairness_checks.baseline.session import FILENAME, BaselineSession
@@ -24,7 +24,9 @@ from fairness_checks.judge.evidencing import (
     with_reasons,
     with_records,
 )
-from fairness_checks.judge.judging import judge_shown
+from fairness_checks.judge.judging import judge_measurements, judge_shown
+from fairness_checks.judge.measurements import Measurements
+from fairness_checks.judge.shown import Shown
 from fairness_checks.judge.verdict import Answer
 from fairness_checks.judge.waiver_use import day_problem, use_problem, waiver_text
 from fairness_checks.plain import now
@@ -33,7 +35,7 @@ from fairness_checks.question.names import check_name, waiver_names
 from fairness_checks.question.question import Question
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
-from fairness_checks.report.evidence import BaselineEvidence, Evidence, FailureEvidence, ModelEvidence
+from fairness_checks.report.evidence import BaselineEvidence, DataEvidence, Evidence, FailureEvidence, ModelEvidence
 from fairness_checks.storage.files import read_regular
 
 __all__ = ["FileAudit", "predictions_of_file"]
@@ -105,9 +107,23 @@ class FileAudit:
         accepted = None if self.baseline is None else self.baseline.accepted(model.name, checks)
         evaluation = Evaluation(predictions, about=predictions.about, accepted=accepted)
         _, shown = judge_shown(model.name, evaluation, checks, self.limits, self.settings, self.today)
+        self._keep(model, model_evidence(model.name, predictions, shown, checks), shown)
+
+    def judge_measured(self, measured: Sequence[tuple[ModelChecks, Measurements, DataEvidence | None]]) -> None:
+        """Judge models whose rows were read elsewhere, by their statistics."""
+        for model, known, data in measured:
+            checks = [entry.check for entry in model.checks]
+            _, shown = judge_measurements(model.name, known, checks, self.limits, self.settings, self.today)
+            part = model_evidence(model.name, None, shown, checks)
+            self._keep(model, part if data is None else replace(part, data=shown.data(data)), shown)
+        self.complete = True
+
+    def _keep(self, model: ModelChecks, evidence: ModelEvidence, shown: Shown) -> None:
+        """Keep the records of a model, and what of it fails the run."""
+        checks = [entry.check for entry in model.checks]
         answers = dict(zip([check.question for check in checks], shown.answers, strict=True))
         records = {key.line: answer for key, answer in answers.items() if isinstance(answer, CheckRecord)}
-        part = with_records(model_evidence(model.name, predictions, shown, checks), records)
+        part = with_records(evidence, records)
         part = with_reasons(part, model.checks, self.limits.document.source)
         self._models.append(part if self.baseline is None else with_looks(part, self.baseline.look))
         for entry in model.checks:

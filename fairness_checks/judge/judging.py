@@ -13,7 +13,7 @@ from fairness_checks.judge.shown import Shown
 from fairness_checks.judge.verdict import Answer, judge_measured
 from fairness_checks.question.checks import Check, Settings
 
-__all__ = ["judge_shown", "shown"]
+__all__ = ["judge_measurements", "judge_shown", "shown"]
 
 
 def judge_shown(
@@ -21,8 +21,21 @@ def judge_shown(
 ) -> tuple[list[Answer], Shown]:
     """Decide all checks of a model that a file of limits has, adjusted together; return what is of all data, too."""
     measured = measure(evaluation, checks, settings)
+    return judge_measurements(model, measured, checks, limits, settings, today, evaluation.predictions)
+
+
+def judge_measurements(
+    model: str,
+    measured: Measurements,
+    checks: Sequence[Check],
+    limits: GateConfig,
+    settings: Settings,
+    today: date,
+    predictions: Predictions | None = None,
+) -> tuple[list[Answer], Shown]:
+    """Decide all checks of a model whose rows were read; see `judge_shown`."""
     answers = judge_measured(model, measured, checks, settings, limits.waivers, today)
-    return answers, shown(measured, checks, answers, settings, limits.suppress_below, evaluation.predictions)
+    return answers, shown(measured, checks, answers, settings, limits.suppress_below, predictions)
 
 
 def shown(

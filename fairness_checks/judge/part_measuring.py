@@ -106,7 +106,12 @@ def measure_tables(
         )
     if not asked:
         raise ConfigurationError("by: names no features to measure by")
-    tables = {by: _table(predictions, by, missing, metrics) for by, metrics in asked.items()}
+    wanted: dict[tuple[str, ...], list[Metric]] = {}
+    for by, metrics in asked.items():
+        if not by or len(set(by)) < len(by):
+            raise ConfigurationError(f"by: {list(by)} must name one or more features, each once")
+        wanted.setdefault(tuple(sorted(by)), []).extend(metrics)  # in one order at every site
+    tables = {by: _table(predictions, by, missing, metrics) for by, metrics in wanted.items()}
     if suppress_below is not None:
         tables = _suppressed(tables, predictions, suppress_below)
     inputs = InputRecord(

@@ -6,12 +6,14 @@ import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from fairness_checks.errors import ConfigurationError, RecordError, attempted
+from fairness_checks.inputs.sensitive import MISSING
 from fairness_checks.judge.measurements import Measurements, Said
 from fairness_checks.judge.part_json import BROKEN, plain_table, read_models, read_table, seal_document
 from fairness_checks.kinds import kind_of
@@ -25,6 +27,7 @@ from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 __all__ = [
     "PartStatistics",
     "PartTable",
+    "by_of",
     "merge_parts",
     "parts_from_json",
     "parts_to_json",
@@ -79,6 +82,11 @@ def without(groups: MeasuredGroups, refused: Iterable[str]) -> MeasuredGroups:
 def _as_counts(clusters: Counts | None) -> Counts:
     assert clusters is not None  # for the type checker: the caller has looked
     return np.column_stack([clusters, *[np.zeros_like(clusters)] * 3])
+
+
+def by_of(check: Check) -> tuple[str, ...]:
+    """Return the features by whose groups a check is measured."""
+    return (*check.control_features, *check.by)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +168,7 @@ class PartStatistics:
 
     def table(self, check: Check) -> PartTable | None:
         """Return the table of a check's features, in their order; None where there is none."""
-        by = (*check.control_features, *check.by)
+        by = by_of(check)
         for features, table in self.tables.items():
             if features == by:
                 return table
@@ -171,7 +179,7 @@ class PartStatistics:
     def statistics(self, check: Check) -> MeasuredGroups:
         """Return what a check is decided by; ConfigurationError says why there is nothing."""
         table, names = self.table(check), [part.name for part in parts_of(check.definition)]
-        by = ", ".join((*check.control_features, *check.by))
+        by = ", ".join(by_of(check))
         if check.of is not None:
             raise ConfigurationError("statistics of parts are not compared with the baseline; judge all rows together")
         if check.gap is not None:
@@ -189,10 +197,34 @@ class PartStatistics:
         """Names of the sensitive features, in order."""
         return tuple(dict.fromkeys(name for by in self.tables for name in by))
 
-    def measurements(self, checks: Sequence[Check]) -> Measurements:
+    def measurements(self, checks: Sequence[Check], about: Mapping[str, str] = MappingProxyType({})) -> Measurements:
         """Return what some checks are decided by, or why there is nothing, and what their records say."""
-        found = tuple(attempted(functools.partial(self.statistics, check)) for check in checks)
-        return Measurements(found, Said({}, self.inputs, (), (), ()))
+        kept: dict[tuple[tuple[str, ...], str], MeasuredGroups | Exception] = {}
+        for check in checks:
+            if (key := (by_of(check), check.metric)) not in kept:
+                kept[key] = attempted(functools.partial(self.statistics, check))
+        found = [
+            attempted(functools.partial(self.statistics, check))
+            if check.gap is not None or check.of is not None
+            else kept[by_of(check), check.metric]
+            for check in checks
+        ]
+        return Measurements(tuple(found), Said(about, self.inputs, (), (), ()))
+
+    def lacks(self, check: Check) -> str | None:
+        """Say what was not measured that a check of held-out samples needs; None where all is there, or refused."""
+        table, names = self.table(check), [part.name for part in parts_of(check.definition)]
+        lacking = [name for name in names if table is None or name not in table.metrics]
+        return f"has no statistics of {' and '.join(lacking)} by {', '.join(by_of(check))}" if lacking else None
+
+    def missing_by_feature(self) -> dict[str, int]:
+        """Return, by sensitive feature, how many rows have no value of it."""
+        found: dict[str, int] = {}
+        for by, table in self.tables.items():
+            for i, name in enumerate(by):
+                gone = [group[i] == MISSING for group in table.groups.groups]
+                found.setdefault(name, int(table.groups.samples[gone].sum()))
+        return found
 
     def to_json(self) -> str:
         """Return the part as text that `from_json` reads."""
