@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from fairness_checks.cli.audit_options import (
     remedy_in_options,
     source_options,
 )
+from fairness_checks.cli.files import withdraw_report
 from fairness_checks.config.export import limits_yaml
 from fairness_checks.config.loading import GateConfig, ModelChecks, check_names, load_config, parse_config
 from fairness_checks.errors import ConfigurationError, FairnessError, did_you_mean
@@ -29,12 +31,12 @@ from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.file_auditing import FileAudit
 from fairness_checks.plain import printable
 from fairness_checks.records.check_record import CheckRecord
-from fairness_checks.report.formats import FORMATS, folder_files
+from fairness_checks.report.formats import folder_files
 from fairness_checks.report.terminal import LEAST, WIDTH, summary_lines
 from fairness_checks.report.text import laid_out, record_text, waiver_lines
 from fairness_checks.storage.files import MOST, read_regular, write_atomically
 
-__all__ = ["audit", "chosen_models", "print_audit", "standard_input", "withdraw_report", "write_report"]
+__all__ = ["audit", "chosen_models", "print_audit", "standard_input", "write_report"]
 
 _OWN_METRIC = "; a metric of your own is registered"
 _MANY = 20  # groups that are numbers: hardly codes any more
@@ -70,9 +72,17 @@ def _lines(error: Exception, parsed: argparse.Namespace) -> list[str]:
     """Return what an error says, each line once, in words of the command line where that asked."""
     lines = [printable(line) for line in str(error).splitlines()]
     lines = lines if parsed.config is not None else list(dict.fromkeys(map(as_options, lines)))
+    lines = [_of_control(line, parsed) for line in lines]
     known = [line.partition(_OWN_METRIC)[0] for line in lines]
     own = ["a metric of your own: no conftest.py is read here; judge it by pytest --fairness"]
     return known + (own if known != lines else [])
+
+
+def _of_control(line: str, parsed: argparse.Namespace) -> str:
+    """Return a line about a feature as one about the option that named it."""
+    found = re.search(r": --by: there is no column '([^']*)'", line)
+    named = {name.strip() for text in parsed.by for name in text.split(",")}
+    return line.replace(": --by: ", ": --control-features: ", 1) if found and found[1] not in named else line
 
 
 def _continuous(found: FileAudit, parsed: argparse.Namespace) -> Iterator[str]:
@@ -159,18 +169,6 @@ def write_report(folder: Path | None, found: FileAudit, commit: str | None) -> N
         raise ValueError(
             f"--report {folder}: {place}: {error.strerror or error}; give a folder that can be written"
         ) from None
-
-
-def withdraw_report(folder: Path, command: str) -> None:
-    """Remove the evidence of an earlier audit: it must not stand for one that came to no judgement."""
-    files = [folder / form.file for form in FORMATS.values() if form.in_folder]
-    try:
-        if (folder / FORMATS["json"].file).is_file():
-            for file in files:
-                file.unlink(missing_ok=True)
-    except OSError as error:
-        place = error.filename or folder
-        sys.stderr.write(f"fairness-checks {command}: {place}: is of an earlier audit, and stays: {error.strerror}\n")
 
 
 def print_audit(parsed: argparse.Namespace, found: FileAudit) -> None:

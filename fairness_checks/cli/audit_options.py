@@ -279,6 +279,11 @@ def _model_name(parsed: argparse.Namespace) -> str:
     return "predictions" if parsed.file == STDIN else name.partition(".")[0] or name
 
 
+_ARGUMENT = re.compile(
+    rf"^(?P<file>[^:]+): (?P<name>{'|'.join((*ROLES, 'by', 'positive', 'threshold', 'bins', 'groups'))})"
+    r"(?P<end>: | (?:is|has|holds|names|stands|makes)\b)"
+)
+"""How an error of a file names a key of its `source:`, or an argument, which here is an option."""
 _PLACE = re.compile(rf"{COMMAND_LINE}:\d+: (?P<path>(?:[^:\[]|\[(?:\d+|'[^']*'|\"[^\"]*\")\])+): (?P<said>.*)")
 
 
@@ -286,6 +291,9 @@ def as_options(problem: str) -> str:
     """Return a problem of a file of limits as one of the options that it was made of."""
     problem = re.sub(r"\bpositive=(?=['\"\d-])", "--positive ", problem)
     problem = re.sub(r"\by_pred: (?=')", "--y-pred ", problem)
+    problem = re.sub(r"\by_pred: (decile_score >= 5)", r"--y-pred '\1'", problem)
+    problem = _ARGUMENT.sub(lambda found: f"{found['file']}: {_option(found['name'])}{found['end']}", problem)
+    problem = problem.replace("in `by`, too", "by --by, too")
     found = _PLACE.fullmatch(problem)
     if found is None:
         return problem.removeprefix(f"{COMMAND_LINE}:1: ")

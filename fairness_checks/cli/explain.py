@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from typing import Any, NamedTuple
@@ -23,6 +24,12 @@ __all__ = ["explain", "explanation"]
 _WIDTH, _HEAD = 88, 17
 _TYPICAL = 0.2  # of an error rate
 _TYPICAL_AREA = 0.6  # by which errors tell two groups apart, and uncertainties
+_OPTIONS = {
+    "positives": "--prevalence",
+    "max_difference": "--max-difference",
+    "max_mismatch": "--max-difference",
+}
+"""By the argument of a plan, the option that gives it."""
 _DEVIATIONS = 10.0  # one sample's standard deviation, in limits of a mean
 
 
@@ -31,10 +38,22 @@ def explain(name: str, limit: float | None, prevalence: float | None) -> int:
     try:
         text = explanation(name, limit, prevalence)
     except ConfigurationError as error:
-        sys.stderr.write(f"fairness-checks explain: {error}\n")
+        sys.stderr.write(f"fairness-checks explain: {_as_options(str(error))}\n")
         return 2
     sys.stdout.write(text)
     return 0
+
+
+def _as_options(error: str) -> str:
+    """Return an error of a plan as one of the options that it was made of."""
+    for argument, option in _OPTIONS.items():
+        error = re.sub(rf"^{argument}(?=:)", option, error)
+    return re.sub(r"^--prevalence: (\d+(?:\.\d+)?) is outside.*", _of_percent, error)
+
+
+def _of_percent(found: re.Match[str]) -> str:
+    share = float(found[1]) / 100.0
+    return f"{found[0]}; {found[1]} in 100 is {share:g}" if 0.0 < share < 1.0 else found[0]
 
 
 def explanation(name: str, limit: float | None = None, prevalence: float | None = None) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from fairness_checks.errors import EvidenceError
 from fairness_checks.report.evidence import Evidence, read_evidence
-from fairness_checks.report.formats import FILENAME
+from fairness_checks.report.formats import FILENAME, FORMATS
 from fairness_checks.storage.files import read_regular
 
-__all__ = ["content_of", "read_evidence_file", "read_given"]
+__all__ = ["content_of", "read_evidence_file", "read_given", "withdraw_report"]
 
 
 def read_given(path: Path) -> tuple[Path, bytes]:
@@ -40,3 +41,15 @@ def content_of(path: Path) -> bytes:
         ) from None
     except OSError as error:
         raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def withdraw_report(folder: Path, command: str) -> None:
+    """Remove the evidence of an earlier audit: it must not stand for one that came to no judgement."""
+    files = [folder / form.file for form in FORMATS.values() if form.in_folder]
+    try:
+        if (folder / FORMATS["json"].file).is_file():
+            for file in files:
+                file.unlink(missing_ok=True)
+    except OSError as error:
+        place = error.filename or folder
+        sys.stderr.write(f"fairness-checks {command}: {place}: is of an earlier audit, and stays: {error.strerror}\n")

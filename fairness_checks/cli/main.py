@@ -100,7 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(sys, name) is None:  # closed, as by >&-: the exit code alone is asked for
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     given = sys.argv[1:] if arguments is None else list(arguments)
-    parsed = _parser().parse_args(given)
+    try:
+        parsed = _parser().parse_args(given)
+    except SystemExit as end:
+        if end.code and given[:1] in (["audit"], ["merge"]):
+            _withdraw_evidence(given)
+        raise
     parsed.arguments = given[1:]  # of the command
     run: Callable[[argparse.Namespace], int] = parsed.run
     try:
@@ -111,6 +116,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _unsaid(error)
     return code
+
+
+def _withdraw_evidence(arguments: Sequence[str]) -> None:
+    """Remove the evidence of an earlier audit from where that of one should lie whose options cannot be read."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--report", type=Path, action="append", default=[])
+    with contextlib.suppress(argparse.ArgumentError):
+        if folders := parser.parse_known_args(arguments)[0].report:
+            from fairness_checks.cli.files import withdraw_report  # here, as below
+
+            for folder in folders:
+                withdraw_report(folder, arguments[0])
 
 
 def _unsaid(error: OSError) -> int:

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fairness_checks.baseline.provenance import git_commit
-from fairness_checks.cli.audit import print_audit, withdraw_report, write_report
+from fairness_checks.cli.audit import print_audit, write_report
+from fairness_checks.cli.files import withdraw_report
 from fairness_checks.config.loading import GateConfig, ModelChecks, check_names, load_config
 from fairness_checks.errors import ConfigurationError, FairnessError, did_you_mean
 from fairness_checks.judge.file_auditing import FileAudit

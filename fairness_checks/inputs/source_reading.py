@@ -179,7 +179,9 @@ def _features(
 ) -> tuple[dict[str, Any], TableFile | None]:
     """Return the features, those of the second file spread over the rows of the first, and the second file."""
     if unknown := [name for name in source.bins if name not in wanted]:
-        raise ConfigurationError(f"{table.source}: bins: {unknown[0]!r} is no feature that is asked for")
+        raise ConfigurationError(
+            f"{table.source}: bins: {unknown[0]!r} is no feature that is asked for; name it in `by`, too"
+        )
     if source.groups is None:
         return {name: _feature(source, table, name) for name in wanted}, None
     key = roles["cluster"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Generator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 _NOT_RUN = pytest.StashKey[int]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the options; all are prefixed."""
+    if (config := pluginmanager.get_plugin("pytestconfig")) is not None:
+        config.add_cleanup(partial(_see_that_it_began, config))  # runs also where the command line cannot be read
     group = parser.getgroup("fairness", "fairness gate")
     group.addoption(
         "--fairness",
@@ -84,6 +87,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fit every model again: read and keep nothing",
     )
+
+
+def _see_that_it_began(config: pytest.Config) -> None:
+    """See that a run whose command line cannot be read leaves no report of an earlier one."""
+    arguments = [*config.getini("addopts"), *map(str, config.invocation_params.args)]
+    if "--fairness" in arguments:
+        from fairness_checks.plugin.exits import end_unread
+
+        end_unread(config, arguments)
 
 
 def _jobs(text: str) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from stat import S_ISREG
@@ -31,6 +31,7 @@ __all__ = [
     "RUNS_NOTHING",
     "Artefacts",
     "LastWords",
+    "end_unread",
     "report_folder",
     "unsettled_exit",
 ]
@@ -63,6 +64,9 @@ _SELECTS = {
     "fairness_update_baseline": "--fairness-update-baseline",
 }
 """Options that say what is judged and by what: a conftest.py that sets one takes checks away where nobody reads it."""
+
+
+LAST_WORDS: pytest.StashKey[LastWords] = pytest.StashKey()
 
 
 class JUnitFile:
@@ -173,6 +177,27 @@ def unsettled_exit(config: pytest.Config) -> int | None:
         return exit_code_of_unsettled(str(text))
     except argparse.ArgumentTypeError as error:
         raise pytest.UsageError(f"fairness_unsettled_exit: {error}") from None
+
+
+def end_unread(config: pytest.Config, arguments: Sequence[str]) -> None:
+    """See that the reports of a run are red whose command line could not be read: no other hook is called then."""
+    words = config.stash.get(LAST_WORDS, None)
+    describes = {*DESCRIBES.values(), "-h", "-V"} & {*arguments}
+    if describes or os.environ.get("PYTEST_XDIST_WORKER") or (words is not None and words.arguments is not None):
+        return
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--fairness-report", action="append", default=[])
+    parser.add_argument("--junitxml", "--junit-xml", action="append", default=[])
+    with suppress(argparse.ArgumentError):
+        given, _ = parser.parse_known_args(arguments)
+        here = config.invocation_params.dir
+        folders = [here / folder for folder in given.fairness_report]
+        if not folders and (folder := config.getini("fairness_report")):
+            folders = [config.rootpath / folder]
+        for folder in folders:
+            EvidenceFiles(folder).end_red()
+        for path in given.junitxml:
+            JUnitFile(path).end_red("the command line could not be read")
 
 
 class LastWords:
@@ -329,9 +354,6 @@ class Artefacts:
             if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
             return None
-
-
-LAST_WORDS = pytest.StashKey[LastWords]()
 
 
 def _say(disorder: str) -> None:

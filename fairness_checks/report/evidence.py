@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 SCHEMA = 2
+_WRITES = "pytest --fairness --fairness-report DIR, or fairness-checks audit --report DIR,"
 _DEEPEST = 6  # levels that are written a line each
 
 
@@ -378,9 +379,9 @@ def read_evidence(text: str) -> tuple[Evidence, bool]:
     try:
         plain = json.loads(text, object_pairs_hook=_without_twins)
     except (ValueError, RecursionError) as error:
-        raise EvidenceError(f"not JSON: {error}") from error
+        raise EvidenceError(f"not JSON: {error}; evidence is what {_WRITES} writes") from error
     if not isinstance(plain, dict) or "schema" not in plain or "models" not in plain:
-        raise EvidenceError("no evidence of a run: pytest --fairness --fairness-report DIR writes one")
+        raise EvidenceError(f"no evidence of a run: {_WRITES} writes one")
     if plain["schema"] != SCHEMA:
         raise EvidenceError(f"schema: {plain['schema']!r}; this version reads schema {SCHEMA}")
     try:

@@ -187,7 +187,7 @@ def test_a_csv_needs_no_library_of_frames(made, tmp_path):
     ("changed", "message"),
     [
         (["nothing.csv", *BASIC[1:]], "nothing.csv: there is no such file; looked in "),
-        ([*BASIC, "--by", "sx"], "p.csv: by: there is no column 'sx'; did you mean 'sex'? (allowed: age, died"),
+        ([*BASIC, "--by", "sx"], "p.csv: --by: there is no column 'sx'; did you mean 'sex'? (allowed: age, died"),
         ([*BASIC[:1], *BASIC[3:]], "--y-true: is missing; name the column of what happened, or that of the error of "),
         ([*BASIC, "--y-pred", "risk >= 0.5", "--threshold", "0.3"], "--threshold: stands beside y_pred, which are the"),
         ([*BASIC, "--threshold", "3"], "--threshold: 3 is outside [0, 1], where probabilities are; decisions by "),
@@ -209,12 +209,16 @@ def test_a_csv_needs_no_library_of_frames(made, tmp_path):
         ([*BASIC, "--bins", "age"], "--bins age: write a feature and where its bands begin: --bins age=40,65"),
         ([*BASIC, "--bins", "age=a"], "--bins age=a: write a feature and where its bands begin: --bins age=40,65"),
         ([*BASIC, "--bins", "age=65,40"], "--bins: age: write rising numbers at which bands begin, such as 40, 65"),
-        ([*BASIC, "--bins", "age=40"], "p.csv: bins: 'age' is no feature that is asked for"),
+        ([*BASIC, "--bins", "age=40"], "p.csv: --bins: 'age' is no feature that is asked for; name it by --by"),
         ([*BASIC, "--strata", "combined"], "--strata: has no control_features to make strata of; name some, or remove"),
         ([*BASIC, "--control-features", ""], "--control-features: holds an empty name; write the name of a sensi"),
         ([*BASIC, "--absent", "f,m"], "--absent: ['f', 'm'] has 2 values; give one for each of sex"),
         ([*BASIC, "--groups", "g.csv"], "--groups: has a row for each cluster; name the column that both files have"),
         ([*BASIC, "--suppress-below", "1"], "--suppress-below: 1 hides no group; write the fewest samples of which "),
+        ([*BASIC, "--cluster", "who"], "p.csv: --cluster: there is no column 'who'; allowed: age, died, risk, sex"),
+        ([*BASIC, "--control-features", "agee"], "p.csv: --control-features: there is no column 'agee'; did you mean"),
+        ([*BASIC, "--positive", "yes"], "p.csv: --positive: 'yes' is not among the classes of y_true, which are 0"),
+        ([*BASIC[:3], "--y-score", "age", *BASIC[5:]], "p.csv: --y-score: 60 of 60 values are outside [0, 1]"),
         (BASIC[1:], "FILE is missing: name a file of predictions, or --config thresholds.yaml"),
         ([*BASIC, "--report", "p.csv"], "--report p.csv: p.csv: "),
         ([*BASIC, "--config", "t.yaml"], "--metric: --config says what is asked; write it there, or leave --conf"),
@@ -326,6 +330,32 @@ def test_an_audit_that_judges_nothing_leaves_no_earlier_evidence(run, tmp_path, 
     (tmp_path / "out" / "mine.txt").write_text("stays")
     assert run(*changed, "--report", "out")[0] == 2
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        [*BASIC, "--nope"],
+        [*BASIC, "--alpha", "much"],
+        [*BASIC, "--correction", "nope"],
+        [*BASIC, "--min-value"],
+        [*BASIC, "--min-value", "0.2"],
+        [*BASIC, "--unsettled-exit", "3"],
+    ],
+    ids=["unknown", "no-number", "no-choice", "no-value", "twice", "no-code"],
+)
+@pytest.mark.parametrize("written", [["--report", "out"], ["--report=out"]], ids=["apart", "together"])
+def test_options_that_cannot_be_read_leave_no_earlier_evidence(run, tmp_path, changed, written):
+    assert run(*BASIC, "--report", "out")[0] == 0
+    (tmp_path / "out" / "mine.txt").write_text("stays")
+    assert run(*written, *changed)[0] == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_help_leaves_evidence_alone(run, tmp_path):
+    assert run(*BASIC, "--report", "out")[0] == 0
+    assert run("--help", "--report", "out")[0] == 0
+    assert (tmp_path / "out" / "evidence.json").is_file()
 
 
 def test_what_is_no_evidence_is_not_removed(run, tmp_path):

@@ -110,9 +110,11 @@ def test_what_cannot_be_planned_says_why():
     ("arguments", "message"),
     [
         (["f1_score"], "'f1_score' is not a metric; nearest in meaning: precision and true_positive_rate"),
-        (["FNR", "--prevalence", "1.5"], "positives: 1.5"),
-        (["FNR", "--max-difference", "7"], "max_difference: 7"),
-        (["ECE", "--max-difference", "7"], "max_difference: 7"),
+        (["FNR", "--prevalence", "1.5"], "--prevalence: 1.5 is outside (0, 1); 1.5 in 100 is 0.015"),
+        (["FNR", "--prevalence", "0"], "--prevalence: 0 is outside (0, 1)"),
+        (["FNR", "--max-difference", "7"], "--max-difference: 7"),
+        (["ECE", "--max-difference", "7"], "--max-difference: 7"),
+        (["uncertainty_mismatch", "--max-difference", "7"], "--max-difference: 7"),
         (["MAE", "--max-difference", "0"], "no number of samples settles it"),
     ],
 )

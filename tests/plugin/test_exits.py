@@ -179,6 +179,34 @@ def test_what_ends_a_run_before_its_checks_leaves_no_evidence_of_an_earlier_one(
     assert all(not form.exists() or form.read_bytes() != was for form, was in zip(forms, green, strict=True))
 
 
+UNREAD = (["--nope"], ["--fairness-burden=x"], ["--fairness-unsettled-exit=3"], ["--fairness-jobs=0"])
+
+
+@pytest.mark.parametrize("options", UNREAD, ids=" ".join)
+@pytest.mark.parametrize("where", ["command line", "ini file"])
+def test_a_command_line_that_cannot_be_read_leaves_no_report_of_an_earlier_run(ending, options, where):
+    project = ending("", "fair_model")
+    given = ["--fairness-report=out", "--junitxml=junit.xml"]
+    assert project.gate(*given).ret == 0
+    if where == "ini file":
+        project.write("pytest.ini", f"[pytest]\nfairness_report = out\naddopts = {given[1]}\n")
+        given = []
+    (project.path / "out" / "mine.txt").write_text("stays")
+    assert project.gate_in_subprocess(*given, *options).ret == pytest.ExitCode.USAGE_ERROR
+    assert [path.name for path in (project.path / "out").iterdir()] == ["mine.txt"]
+    assert red_cases(project) == {"test_run_ends_in_order": "the command line could not be read"}
+
+
+@pytest.mark.parametrize("options", [["--help"], ["--version"], ["--help", "--nope"]], ids=" ".join)
+def test_what_only_describes_leaves_reports_alone(ending, options):
+    project = ending("", "fair_model")
+    given = ["--fairness-report=out", "--junitxml=junit.xml"]
+    assert project.gate(*given).ret == 0
+    before = [(project.path / name).read_bytes() for name in ("junit.xml", "out/evidence.json")]
+    project.gate_in_subprocess(*given, *options)
+    assert [(project.path / name).read_bytes() for name in ("junit.xml", "out/evidence.json")] == before
+
+
 @pytest.mark.parametrize("place", ["pytest_terminal_summary()", "pytest_unconfigure()"])
 def test_evidence_of_a_run_that_turned_red_behind_it_is_incomplete(ending, place):
     project = ending(hook(place, "pytest.exit('enough', returncode=0)"), "fair_model")
