@@ -12,8 +12,22 @@ from fairness_checks.plain import shorten
 
 __all__ = ["CsvTable", "read_csv"]
 
-_OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a spreadsheet or an archive"}
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_AS_CSV = "save it as CSV in UTF-8"
+_OTHER_CONTENT = {
+    b"\xff\xfe": ("UTF-16", _AS_CSV),
+    b"\xfe\xff": ("UTF-16", _AS_CSV),
+    b"PK\x03\x04": ("a spreadsheet or an archive", _AS_CSV),
+    b"\x1f\x8b": ("gzip", "let its name end in .csv.gz"),
+    b"PAR1": ("Parquet", "let its name end in .parquet"),
+    b"ARROW1": ("Arrow", "let its name end in .arrow"),
+}
+"""What a file that begins so is, and the remedy."""
+_SEPARATORS = {
+    ";": ("semicolons", "sep=';', decimal=','"),
+    "\t": ("tabs", "sep='\\t'"),
+    "|": ("bars", "sep='|'"),
+}
+"""By the sign: what it is called, and how pandas reads such a file, as spreadsheets write it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +44,7 @@ def read_csv(content: bytes, source: str, wanted: Collection[str]) -> CsvTable:
     # A blank line is no row. An empty field is empty text: what that means is for the column to say.
     text = _decoded(content, source)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    limit = csv.field_size_limit(len(text) + 1)  # of 131,072 characters, as in a column of notes that nobody asked for
     lines: list[int] = []
     columns: dict[int, list[str]] = {}
     names: list[str] = []
@@ -42,11 +57,13 @@ def read_csv(content: bytes, source: str, wanted: Collection[str]) -> CsvTable:
             if not names:
                 names = _header(row, source, begin)
                 columns = {names.index(name): [] for name in wanted if name in names}
-                if not columns and (other := _other_separator(names)):
+                if not columns and (other := _other_separator(names, source)):
                     raise InvalidPredictions(f"{source}:{begin}: {other}")
                 continue
+            if len(row) == 1 < len(names) and not row[0].strip():  # a line of blanks
+                continue
             if len(row) != len(names):
-                raise InvalidPredictions(_ragged(row, names, f"{source}:{begin}"))
+                raise InvalidPredictions(_ragged(row, names, source, begin))
             if row == names:
                 raise InvalidPredictions(
                     f"{source}:{begin}: the header stands here again; were two files joined? remove this line"
@@ -59,15 +76,17 @@ def read_csv(content: bytes, source: str, wanted: Collection[str]) -> CsvTable:
             f"{source}:{end + 1}: not CSV: {error}; a quotation mark that is opened must be closed, and one "
             "within a field is written twice"
         ) from None
+    finally:
+        csv.field_size_limit(limit)
     if not names:
         raise InvalidPredictions(f"{source}: the file is empty; its first line must name the columns")
     return CsvTable(names, {names[place]: cells for place, cells in columns.items()}, lines)
 
 
 def _decoded(content: bytes, source: str) -> str:
-    for start, what in _OTHER_ENCODINGS.items():
+    for start, (what, remedy) in _OTHER_CONTENT.items():
         if content.startswith(start):
-            raise InvalidPredictions(f"{source}: this is {what}; save it as CSV in UTF-8")
+            raise InvalidPredictions(f"{source}: this is {what}; {remedy}")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,15 +116,21 @@ def _header(row: list[str], source: str, line: int) -> list[str]:
     return row
 
 
-def _ragged(row: list[str], names: list[str], place: str) -> str:
+def _ragged(row: list[str], names: list[str], source: str, line: int) -> str:
     """Say that a row is not as wide as the header."""
     fields = f"{len(row)} {'field' if len(row) == 1 else 'fields'}"
     more = len(row) > len(names)
     remedy = "quote a field that holds a comma" if more else "write an empty field for a missing value"
-    return f"{place}: {fields}, where the header has {len(names)}; {_other_separator(names) or remedy}"
+    return f"{source}:{line}: {fields}, where the header has {len(names)}; {_other_separator(names, source) or remedy}"
 
 
-def _other_separator(names: list[str]) -> str | None:
+def _other_separator(names: list[str], source: str) -> str | None:
     """Say by what the file is separated, where a header of one name shows that it is not by commas."""
-    found = [word for sign, word in _SEPARATORS.items() if len(names) == 1 and sign in names[0]]
-    return f"the file is separated by {found[0]}; write it with commas" if found else None
+    found = [each for sign, each in _SEPARATORS.items() if len(names) == 1 and sign in names[0]]
+    if not found:
+        return None
+    (word, how), name = found[0], repr(source)
+    return (
+        f"the file is separated by {word}; write it with commas, and numbers with a decimal point: "
+        f"pandas.read_csv({name}, {how}).to_csv({name}, index=False)"
+    )

@@ -68,6 +68,8 @@ def read_source(
     rule = None if source.y_pred is None else decision_rule(source.y_pred)
     asked = [*roles.values(), *wanted, *([] if rule is None else [rule[0]])]
     table = read_table(folder / source.file, dict.fromkeys(asked), stdin)
+    if table.columns and table.is_empty:
+        raise InvalidPredictions(f"{table.source}: holds no rows; there is nothing to judge")
     if source.y_pred in table.columns:
         rule = None  # a column of such a name
     roles = _there(source, roles, table)

@@ -18,17 +18,19 @@ from fairness_checks.errors import InvalidPredictions, did_you_mean
 from fairness_checks.inputs.csv_table import read_csv
 from fairness_checks.inputs.frames import read_columns
 from fairness_checks.inputs.text_columns import TextColumn
+from fairness_checks.plain import shorten
 from fairness_checks.storage.files import MOST, display_path, no_such_file, read_regular
 
 __all__ = ["TableFile", "read_table"]
 
 _BINARY = {
-    ".parquet": ("Parquet", "pyarrow.parquet", "read_table", "read_parquet"),
-    ".pq": ("Parquet", "pyarrow.parquet", "read_table", "read_parquet"),
+    ".parquet": ("Parquet", "pyarrow.parquet", "ParquetFile", "read_parquet"),  # `read_table` trips over twins
+    ".pq": ("Parquet", "pyarrow.parquet", "ParquetFile", "read_parquet"),
     ".feather": ("Arrow", "pyarrow.feather", "read_table", "read_ipc"),
     ".arrow": ("Arrow", "pyarrow.feather", "read_table", "read_ipc"),
     ".ipc": ("Arrow", "pyarrow.feather", "read_table", "read_ipc"),
 }
+_BEGIN = {"Parquet": (b"PAR1",), "Arrow": (b"ARROW1", b"FEA1", b"\xff\xff\xff\xff")}
 """By the end of the name: the format, and what reads it in PyArrow and in Polars."""
 
 
@@ -41,6 +43,11 @@ class TableFile:
     columns: Mapping[str, Any]  # a `TextColumn` each of a text file; else a series that narwhals reads
     lines: Sequence[int] | None  # on which each row of a text file begins
     sha256: str
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no rows."""
+        return not (len(next(iter(self.columns.values()), ())) if self.lines is None else self.lines)
 
     def column(self, name: str, role: str) -> Any:
         """Return a column; raise InvalidPredictions with the nearest name where there is none."""
@@ -65,9 +72,13 @@ def read_table(path: Path, wanted: Collection[str], stdin: bytes | None = None) 
         return TableFile(source, table.names, columns, table.lines, digest)
     if end not in _BINARY:
         allowed = ", ".join([".csv", ".csv.gz", *_BINARY])
-        raise InvalidPredictions(f"{source}: what the file holds is told by the end of its name; allowed: {allowed}")
+        raise InvalidPredictions(
+            f"{source}: what the file holds is told by the end of its name; save it as one of {allowed}"
+        )
     frame = _binary(content, end, source)
     names = list(frame.column_names if hasattr(frame, "column_names") else frame.columns)
+    if twice := [name for i, name in enumerate(names) if name in names[:i]]:
+        raise InvalidPredictions(f"{source}: column {shorten(repr(twice[0]))} is there twice; rename one of them")
     try:
         series = read_columns(frame, {f"columns[{i}]": name for i, name in enumerate(wanted) if name in names})
     except InvalidPredictions as error:
@@ -81,7 +92,8 @@ def _content(path: Path, source: str) -> bytes:
     except FileNotFoundError:
         raise InvalidPredictions(f"{source}: {no_such_file(path)}") from None
     except OSError as error:
-        raise InvalidPredictions(f"{source}: cannot be read: {error.strerror or error}") from None
+        remedy = "; name a file in it" if path.is_dir() else ""
+        raise InvalidPredictions(f"{source}: cannot be read: {error.strerror or error}{remedy}") from None
 
 
 def _unzipped(content: bytes, source: str) -> bytes:
@@ -106,7 +118,11 @@ def _binary(content: bytes, end: str, source: str) -> Any:
                 raise
         read = getattr(importlib.import_module("polars"), of_polars)
     try:
-        return read(io.BytesIO(content))
+        found = read(io.BytesIO(content))
+        return found.read() if hasattr(found, "read") else found
     except Exception as error:
-        why = next(iter(str(error).splitlines()), type(error).__name__)
+        if not content.startswith(_BEGIN[name]):
+            what = f"this is no {name}" if content else "the file is empty"
+            raise InvalidPredictions(f"{source}: {what}; write it again, or name it by what it holds") from None
+        why = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
         raise InvalidPredictions(f"{source}: cannot be read as {name}: {why}; write the file again") from None

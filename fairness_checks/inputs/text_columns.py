@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -79,10 +79,25 @@ class TextColumn:
         named = {cell: _named(cell) for cell in dict.fromkeys(self.cells)}
         texts = [cell for cell, value in named.items() if isinstance(value, str) and not means_missing(value)]
         if texts or any(_CODE.match(cell.strip()) for cell in named):
+            self._refuse_two_spellings(named)
             named = {cell: None if value is None else cell for cell, value in named.items()}
         array = np.empty(len(self.cells), dtype=object)
         array[:] = [named[cell] for cell in self.cells]
         return array
+
+    def _refuse_two_spellings(self, named: Mapping[str, Any]) -> None:
+        """Refuse one number that is written in two ways beside text: it would be two groups."""
+        first: dict[Any, str] = {}
+        for cell, value in named.items():
+            if value is None or isinstance(value, str) or _CODE.match(cell.strip()):
+                continue
+            other = first.setdefault(value, cell)
+            if other.strip() != cell.strip():
+                lines = [self.lines[self.cells.index(each)] for each in (other, cell)]
+                raise InvalidPredictions(
+                    f"{self.source}: column {self.name!r}: {other.strip()!r} (line {lines[0]}) and {cell.strip()!r} "
+                    f"(line {lines[1]}) are one number, and beside text would be two groups; write it in one way"
+                )
 
     def ids(self) -> npt.NDArray[Any]:
         """Return the text as it stands, none missing."""

@@ -183,7 +183,7 @@ def end_unread(config: pytest.Config, arguments: Sequence[str]) -> None:
     """See that the reports of a run are red whose command line could not be read: no other hook is called then."""
     words = config.stash.get(LAST_WORDS, None)
     describes = {*DESCRIBES.values(), "-h", "-V"} & {*arguments}
-    if describes or os.environ.get("PYTEST_XDIST_WORKER") or (words is not None and words.arguments is not None):
+    if describes or os.environ.get("PYTEST_XDIST_WORKER") or (words is not None and words.said):
         return
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--fairness-report", action="append", default=[])
@@ -219,6 +219,7 @@ class LastWords:
         self.tells: Callable[[int], None] | None = None
         """What is told the exit code, once it is known."""
         self.arguments: list[str] | None = None  # those of the command line, once it has been read
+        self.said = False  # whether it began, or its reports say why it did not
         self._finished = False
         reports = not (self.runs_nothing or hasattr(config, "workerinput"))
         self._junit = JUnitFile(options.xmlpath) if reports and getattr(options, "xmlpath", None) else None
@@ -242,6 +243,7 @@ class LastWords:
 
     def _end_red(self, why: str) -> None:
         """See that the JUnit file and the evidence of a red run are red."""
+        self.said = True
         if self._junit is not None:
             self._junit.end_red(why)
         if self._evidence is not None:
@@ -269,7 +271,7 @@ class LastWords:
         return code
 
     def _last_code(self, config: pytest.Config) -> Generator[None, object, object]:
-        self.arguments = list(config.args)
+        self.arguments, self.said = list(config.args), True
         try:
             code = yield
         except SystemExit as leaving:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 
@@ -42,11 +43,26 @@ def columns(table):
         ("a,b\n1,x", {"a": ["1"], "b": ["x"]}, [2]),
         ('a,b\n1,"x, or ""y""\nand z"\n2,w\n', {"a": ["1", "2"], "b": ['x, or "y"\nand z', "w"]}, [2, 4]),
         ("a,b\n\n1,\n\n,y\n\n", {"a": ["1", ""], "b": ["", "y"]}, [3, 5]),
+        ("a,b\n  \n1,x\n   \n\t\n", {"a": ["1"], "b": ["x"]}, [3]),
+        (f"a,b\n1,{'x' * 200_000}\n", {"a": ["1"], "b": ["x" * 200_000]}, [2]),
+        ("a\n1\n \n", {"a": ["1", " "]}, [2, 3]),
         (",a,\n0,1,2\n", {"a": ["1"]}, [2]),
         ("a,b\n", {"a": [], "b": []}, []),
         ("a,b\n1,Größe 男\n", {"a": ["1"], "b": ["Größe 男"]}, [2]),
     ],
-    ids=["plain", "bom-crlf", "no-last-newline", "quotes", "blank-lines", "unnamed", "header-only", "unicode"],
+    ids=[
+        "plain",
+        "bom-crlf",
+        "no-last-newline",
+        "quotes",
+        "blank-lines",
+        "blanks",
+        "long",
+        "one-column",
+        "unnamed",
+        "header-only",
+        "unicode",
+    ],
 )
 def test_what_stands_in_a_file(text, cells, lines):
     assert read(text) == (cells, lines)
@@ -61,9 +77,12 @@ def test_what_stands_in_a_file(text, cells, lines):
         (b"a,b\n1,2\na,b\n3,4\n", "t.csv:3: the header stands here again; were two files joined? remove this line"),
         (b"a,b\n1,2,3\n", "t.csv:2: 3 fields, where the header has 2; quote a field that holds a comma"),
         (b"a,b\n1,2\n3\n", "t.csv:3: 1 field, where the header has 2; write an empty field for a missing value"),
-        (b"a;b\n1;0,5\n", "t.csv:1: the file is separated by semicolons; write it with commas"),
-        (b"a\tb\n1\t2\n", "t.csv:1: the file is separated by tabs; write it with commas"),
-        (b"sep=;\na;b\n1;2\n", "t.csv:1: the file is separated by semicolons; write it with commas"),
+        (b"a;b\n1;0,5\n", "t.csv:1: the file is separated by semicolons; write it with commas, and "
+         "numbers with a decimal point: pandas.read_csv('t.csv', sep=';', decimal=',').to_csv('t.csv', index=False)"),
+        (b"a\tb\n1\t2\n", "t.csv:1: the file is separated by tabs; write it with commas, and "
+         "numbers with a decimal point: pandas.read_csv('t.csv', sep='\\t').to_csv('t.csv', index=False)"),
+        (b"sep=;\na;b\n1;2\n", "t.csv:1: the file is separated by semicolons; write it with commas, and "
+         "numbers with a decimal point: pandas.read_csv('t.csv', sep=';', decimal=',').to_csv('t.csv', index=False)"),
         (b"a,b\n1,M\xfcller\n", "t.csv:2: byte 0xFC is not UTF-8; save the file as UTF-8 (in a spreadsheet: "
          "CSV UTF-8)"),
         ("a,b\n".encode("utf-16"), "t.csv: this is UTF-16; save it as CSV in UTF-8"),
@@ -152,6 +171,36 @@ def test_groups_are_named_by_their_values(cells, values):
     found = column(cells).groups().tolist()
     assert found == values
     assert [type(value) for value in found] == [type(value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("cells", "first", "second"),
+    [
+        (["1", "1.0", "x"], "'1' (line 2)", "'1.0' (line 3)"),
+        (["x", "2.50", "1", "2.5"], "'2.50' (line 3)", "'2.5' (line 5)"),
+        (["10", "1e1", "x"], "'10' (line 2)", "'1e1' (line 3)"),
+        (["007", "7.0", "7"], "'7.0' (line 3)", "'7' (line 4)"),
+    ],
+)
+def test_one_number_in_two_spellings_beside_text_is_no_two_groups(cells, first, second):
+    with pytest.raises(InvalidPredictions) as caught:
+        column(cells).groups()
+    assert str(caught.value) == (
+        f"t.csv: column 'a': {first} and {second} are one number, and beside text would be two groups; write it in "
+        "one way"
+    )
+
+
+@pytest.mark.parametrize("cells", [["1", " 1", "x"], ["01", "1", "x"], ["1", "1.5", "x"]])
+def test_other_codes_beside_text_are_groups(cells):
+    assert len(column(cells).groups()) == 3
+
+
+def test_the_longest_field_of_other_readers_stays_as_it_was():
+    before = csv.field_size_limit()
+    with pytest.raises(InvalidPredictions):
+        read("a,b\n1\n")
+    assert csv.field_size_limit() == before
 
 
 FIELD = st.text(

@@ -10,7 +10,11 @@ import sys
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow.csv import write_csv
+from pyarrow.feather import write_feather
 
 from fairness_checks import Predictions
 from fairness_checks.distribution import DISTRIBUTION
@@ -220,7 +224,7 @@ def test_a_meds_file_without_predictions_is_refused(tmp_path):
          "row 0 is line 2)"),
         (CSV.replace("1,", "2,"), {}, "p.csv: y_true: labels are not binary: 1 of 2 values are neither 0 nor 1 (2)"),
         (CSV, {"positive": "yes"}, "p.csv: positive: 'yes' is not among the classes of y_true, which are 0 and 1"),
-        ("died,risk,sex\n", {}, "p.csv: y_true: 0 rows; there is nothing to evaluate"),
+        ("died,risk,sex\n", {}, "p.csv: holds no rows; there is nothing to judge"),
         (CSV.replace("f\n", "F\n") + "0,0.1,f\n", {}, "p.csv: sensitive_features['sex']: the names "),
     ],
 )  # fmt: skip
@@ -233,17 +237,40 @@ def test_what_cannot_be_read_is_one_error_that_names_the_file(tmp_path, content,
     assert str(caught.value).count("\n") == 0
 
 
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet", "p", "p.arrow"])
+def test_a_folder_in_the_place_of_a_file(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(InvalidPredictions, match=r"(is a folder.*; name a file in it|told by the end)"):
+        read_source(dataclasses.replace(SOURCE, file=name), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.feather", "p.csv"])
+@pytest.mark.parametrize("twin", ["sex", "note"])
+def test_a_column_that_is_there_twice(tmp_path, name, twin):
+    rows = {"died": [0, 1], "risk": [0.1, 0.9], "sex": ["f", "m"], "note": ["a", "b"]}
+    table = pa.table([*rows.values(), rows[twin]], names=[*rows, twin])
+    writers = {"p.parquet": pq.write_table, "p.feather": write_feather, "p.csv": write_csv}
+    writers[name](table, tmp_path / name)
+    with pytest.raises(InvalidPredictions, match=rf"^{name}(:1)?: column '{twin}' is there twice; rename one of them$"):
+        read_source(dataclasses.replace(SOURCE, file=name), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         (
             "p.xlsx",
             b"",
-            "p.xlsx: what the file holds is told by the end of its name; allowed: .csv, .csv.gz, .parquet, ",
+            "p.xlsx: what the file holds is told by the end of its name; save it as one of .csv, .csv.gz, ",
         ),
         ("p.csv.gz", b"no", "p.csv.gz: not gzip, or cut off: "),
         ("p.parquet", b"PAR1no", "p.parquet: cannot be read as Parquet: "),
-        ("p.feather", b"", "p.feather: cannot be read as Arrow: "),
+        ("p.feather", b"ARROW1no", "p.feather: cannot be read as Arrow: "),
+        ("p.feather", b"", "p.feather: the file is empty; write it again"),
+        ("p.parquet", CSV.encode(), "p.parquet: this is no Parquet; write it again, or name it by what it holds"),
+        ("p.csv", b"PAR1no", "p.csv: this is Parquet; let its name end in .parquet"),
+        ("p.csv", gzip.compress(CSV.encode()), "p.csv: this is gzip; let its name end in .csv.gz"),
+        ("p.csv", CSV.encode("utf-16"), "p.csv: this is UTF-16; save it as CSV in UTF-8"),
     ],
 )
 def test_a_file_that_is_not_what_its_name_says(tmp_path, name, content, message):
