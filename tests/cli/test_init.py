@@ -264,7 +264,7 @@ REFUSED = {
     "no-score": (["died", "decile_score", "sex"], [], "no probabilities: --y-pred 'decile_score >= CUT' (columns"),
     "a-rule-of-nothing": (["died", "risk", "sex"], ["--y-pred", "rsk >= 5"], "--y-pred: there is no column 'rsk'; did"),
     "three-classes": (["stage", "risk", "sex"], ["--y-true", "stage"], "y_true: more than two classes: 0, 1, 2"),
-    "words-beside-numbers": (["died", "alert", "sex"], [], "y_true holds numbers (0, 1), y_pred holds text ('yes', '"),
+    "words-beside-numbers": (["died", "alert", "sex"], [], "y_true holds numbers (0, 1), y_pred holds text ("),
     "a-group-each": (["died", "risk", "ward"], ["--by", "ward"], "give rare values one name, such as other"),
     "one-group": (["died", "risk", "one"], ["--by", "one"], "one group only, 'F'"),
     "compared-with-itself": (
