@@ -19,7 +19,7 @@ from fairness_checks.judge.part_statistics import PartStatistics, PartTable, wit
 from fairness_checks.judge.suppression import withheld_reason, withheld_tables
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
-from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows, rows_of
 from fairness_checks.question.checks import Missing, MissingSensitive
 from fairness_checks.question.metric_names import canonical
 from fairness_checks.question.metrics import METRICS, Metric, parts_of
@@ -130,12 +130,18 @@ def measure_tables(
 
 
 def _table(predictions: Predictions, by: tuple[str, ...], missing: Missing, metrics: Iterable[Metric]) -> PartTable:
-    rows = Rows(predictions, by, missing)
+    rows = rows_of(predictions, by, missing)
     wanted = {part.name: part for metric in metrics for part in parts_of(metric)}
     measured: dict[str, Any] = {}
     refused: dict[str, str] = {}
     for name, metric in sorted(wanted.items()):
-        found = attempted(functools.partial(kind_of(metric).part, rows, metric))
+        kind = kind_of(metric)
+        measure = (
+            functools.partial(kind.part_in_engine, rows)
+            if isinstance(rows, EngineRows)
+            else (functools.partial(kind.part, rows))
+        )
+        found = attempted(functools.partial(measure, metric))
         if isinstance(found, FairnessError):
             refused[name] = str(found)
         elif isinstance(found, Exception):

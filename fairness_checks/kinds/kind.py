@@ -77,6 +77,12 @@ class Kind(ABC):
             raise ConfigurationError(_no_sum(metric, clustered=rows.clusters is not None))
         return self.measure(rows, metric)
 
+    def part_in_engine(self, rows: EngineRows, metric: Metric) -> Any:
+        """Return the same of rows that stay in their engine."""
+        if not self.adds_up:
+            raise ConfigurationError(_no_sum(metric, clustered=False))
+        return self.measure_in_engine(rows, metric)
+
     def whole(self, part: Any, statistics: MeasuredGroups, metric: Metric) -> Any:
         """Return what `measure` would of all rows, of the sum of their parts; `statistics` are those of all rows."""
         return part

@@ -22,10 +22,14 @@ from fairness_checks.stats.normal_areas import auc_variance
 from fairness_checks.stats.ranking import FEWEST, RankingStatistics, auc_by_group, auc_estimates, too_small
 from fairness_checks.stats.ranking_clusters import auc_by_cluster
 from fairness_checks.stats.ranking_pairs import auc_compliance, auc_violation
-from fairness_checks.stats.score_histogram import ScoreHistogram, score_histogram
+from fairness_checks.stats.score_histogram import BINS, ScoreHistogram, score_histogram
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 
 __all__ = ["KIND", "Ranking"]
+
+
+_MOST_SCORES = BINS
+"""Distinct scores of a group that a part of the rows keeps as they are: no more than there are bins."""
 
 
 class _AreaPlan(ErrorPlan):
@@ -68,7 +72,11 @@ class Ranking(EstimatedKind[RankingStatistics]):
         if rows.clusters is not None:
             super().part(rows, metric)
         labels, scores = rows.predictions.labels(), rows.predictions.scores()
-        return Measured(score_histogram(rows.codes, len(rows.groups), labels, scores), rows.samples)
+        return Measured(score_histogram(rows.codes, len(rows.groups), labels, scores, _MOST_SCORES), rows.samples)
+
+    def part_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[ScoreHistogram]:
+        """Have the scores counted in bins."""
+        return Measured(rows.histogram(), rows.samples)
 
     def whole(
         self, part: Measured[ScoreHistogram], statistics: MeasuredGroups, metric: Metric

@@ -246,16 +246,25 @@ class ScoreHistogram:
 
 
 def score_histogram(
-    codes: npt.NDArray[np.integer[Any]], groups: int, labels: npt.NDArray[np.bool_], scores: npt.ArrayLike
+    codes: npt.NDArray[np.integer[Any]],
+    groups: int,
+    labels: npt.NDArray[np.bool_],
+    scores: npt.ArrayLike,
+    most: int = 0,
 ) -> ScoreHistogram:
     """Count scores in bins by group; codes, labels, scores: (n,), code -1 leaves a sample out."""
+    # In a group of `most` distinct scores or fewer each is a cell.
     codes, labels, x = in_groups(codes, groups), np.asarray(labels, dtype=np.bool_), floats("scores", scores)
     same_length(codes=codes, labels=labels, scores=x)
     counted = codes >= 0
     group, labels, x = codes[counted].astype(np.int64), labels[counted], x[counted]
     key = group * BINS + score_bins(x)
     order = np.lexsort((x, key))
-    starts = np.flatnonzero(np.diff(key[order], prepend=-1)).astype(np.int64)
+    sorted_x, sorted_key = x[order], key[order]
+    bin_starts = np.diff(sorted_key, prepend=-1) > 0
+    score_starts = bin_starts | (np.diff(sorted_x, prepend=-1.0) > 0.0)
+    few = np.bincount(group[order][score_starts], minlength=groups) <= most
+    starts = np.flatnonzero(np.where(few[group[order]], score_starts, bin_starts)).astype(np.int64)
     if not len(starts):
         none = np.zeros(0, dtype=np.int64)
         return ScoreHistogram(groups, none, np.zeros(0), np.zeros(0), none, none)

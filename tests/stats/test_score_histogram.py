@@ -84,6 +84,21 @@ def test_ties_are_no_ambiguity(shape):
         np.testing.assert_allclose(getattr(found, name), getattr(exact, name), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+def test_groups_of_few_scores_are_exact(shape):
+    codes, labels, scores = rows(shape)
+    codes = np.where((codes == 2) & (np.arange(len(codes)) % 10 > 0), 0, codes)  # the last group is smaller
+    exact = auc_by_group(codes, 3, labels, scores)
+    found = score_histogram(codes, 3, labels, scores, most=10_000).statistics()
+    assert found.ambiguity is None
+    for name in ("auc", "s10", "s01"):
+        np.testing.assert_allclose(getattr(found, name), getattr(exact, name), rtol=1e-9, atol=1e-15)
+    some = score_histogram(codes, 3, labels, scores, most=200)
+    expected = score_histogram(codes, 3, labels, scores)
+    assert same(some.take([0, 1]), expected.take([0, 1])) or len(np.unique(scores)) <= 200
+    assert some.take([2]).statistics().ambiguity is None
+
+
 def test_smooth_scores_are_nearly_exact():
     codes, labels, scores = rows(logistic, n=20_000)
     exact, found = auc_by_group(codes, 3, labels, scores), score_histogram(codes, 3, labels, scores).statistics()
