@@ -240,7 +240,7 @@ def test_what_cannot_be_read_is_one_error_that_names_the_file(tmp_path, content,
 @pytest.mark.parametrize("name", ["p.csv", "p.parquet", "p", "p.arrow"])
 def test_a_folder_in_the_place_of_a_file(tmp_path, name):
     (tmp_path / name).mkdir()
-    with pytest.raises(InvalidPredictions, match="is a folder|told by the end|no Parquet file is there"):
+    with pytest.raises(InvalidPredictions, match=r"is a folder|told by the end|no Parquet file is there"):
         read_source(dataclasses.replace(SOURCE, file=name), tmp_path)
 
 
