@@ -29,7 +29,8 @@ __all__ = ["main"]
 
 _DIFF = """\
 Say what changed between two states of the models. Each of OLD and NEW is a baseline
-(fairness-baseline.json) or the JUnit XML of a run (pytest --fairness --junitxml=FILE).
+(fairness-baseline.json), the evidence of a run or an audit (evidence.json, or its folder), or the
+JUnit XML of a run (pytest --fairness --junitxml=FILE).
 
 Shown are checks added and removed, verdicts, limits, estimates with their intervals, groups added
 and vanished, and each group's value, better or worse by what is limited and by the metric.
@@ -149,8 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     audit.set_defaults(run=_audit)
     _add_parts(add)
     diff = add("diff", help="say what changed between two baselines or runs", description=_DIFF, epilog=_CODES)
-    diff.add_argument("old", metavar="OLD", type=Path, help="baseline or JUnit XML before the change")
-    diff.add_argument("new", metavar="NEW", type=Path, help="baseline or JUnit XML after it")
+    diff.add_argument("old", metavar="OLD", type=Path, help="baseline, evidence or JUnit XML before the change")
+    diff.add_argument("new", metavar="NEW", type=Path, help="baseline, evidence or JUnit XML after it")
     diff.add_argument("--json", action="store_true", help="print JSON instead of a table")
     diff.set_defaults(run=lambda parsed: _diff(parsed.old, parsed.new, as_json=parsed.json))
     schema = add(

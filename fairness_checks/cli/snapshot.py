@@ -1,8 +1,9 @@
-"""The two kinds of file that a diff compares, read as the same thing: a baseline, or the JUnit XML of a run."""
+"""The kinds of file that a diff compares, read as the same thing: a baseline, evidence, or the JUnit XML of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,13 +12,16 @@ from xml.parsers import expat
 from fairness_checks.baseline.document import Entry
 from fairness_checks.baseline.entries import entry_of
 from fairness_checks.baseline.reading import parse_baseline
-from fairness_checks.errors import BaselineError, RecordError
+from fairness_checks.cli.files import read_evidence_file
+from fairness_checks.errors import BaselineError, EvidenceError, RecordError
 from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.report.formats import FILENAME
 from fairness_checks.report.junit import RECORD_PROPERTY
-from fairness_checks.storage.files import read_regular
+from fairness_checks.storage.files import no_such_file, read_regular
 
 __all__ = ["JUnitCase", "Snapshot", "junit_cases", "read_snapshot"]
 
+_TAKES = "diff takes fairness-baseline.json, evidence.json or its folder, or the JUnit XML of a run"
 _NO_DATE = "0001-01-01"
 _OF_A_GATE = "fairness."  # how the names of its properties begin
 
@@ -27,27 +31,33 @@ class Snapshot:
     """The checks of all models at one time."""
 
     source: str  # the file
-    kind: Literal["baseline", "junit"]  # a JUnit XML has no fingerprints and no ratchets
+    kind: Literal["baseline", "evidence", "junit"]  # those of a run have no fingerprints and no ratchets
     models: Mapping[str, Mapping[str, Entry]]  # by model and `Question.line`
     # of samples, behind the key that they were made with; those of two keys cannot be compared
     fingerprints: Mapping[str, tuple[str | None, str]] = field(default_factory=dict)
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Read a baseline or a JUnit XML; which of them it is, its first character says."""
+    """Read a baseline, evidence or the folder that holds it, or a JUnit XML; which of them it is, its content says."""
+    if (path / FILENAME).is_file():
+        path = path / FILENAME
     try:
         content = read_regular(path)
     except FileNotFoundError:
-        raise BaselineError(f"{path}: there is no such file") from None
+        raise BaselineError(f"{path}: {no_such_file(path)}; {_TAKES}") from None
     except OSError as error:
-        raise BaselineError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise BaselineError(f"{path}: cannot be read: {error.strerror or error}; {_TAKES}") from error
     begin = content.removeprefix(b"\xef\xbb\xbf").lstrip()[:2]
     if begin.startswith(b"<") and begin != b"<<":  # "<<<<<<<" is a baseline in a merge conflict
         return _read_junit(content, str(path))
+    if b'"statistics"' in content and _is_evidence(content):
+        return _read_evidence(path, content)
+    if begin[:1] not in (b"{", b"<") and not content.startswith(b"\xef\xbb\xbf") and begin.isascii():
+        raise BaselineError(f"{path}: {'the file is empty' if not begin else 'is none of these'}; {_TAKES}")
     try:
         baseline = parse_baseline(content.decode("utf-8"), str(path))
     except UnicodeDecodeError as error:
-        raise BaselineError(f"{path}: neither a baseline nor a JUnit XML: not UTF-8 at byte {error.start}") from error
+        raise BaselineError(f"{path}: none of these: not UTF-8 at byte {error.start}; {_TAKES}") from error
     fingerprints = {
         name: (None if model.outcomes is None else model.outcomes.key, model.data_fingerprint)
         for name, model in baseline.models.items()
@@ -57,23 +67,51 @@ def read_snapshot(path: Path) -> Snapshot:
     return Snapshot(source=str(path), kind="baseline", models=models, fingerprints=fingerprints)
 
 
+def _is_evidence(content: bytes) -> bool:
+    try:
+        plain = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(plain, dict) and {"run", "configuration", "models"} <= plain.keys()
+
+
+def _read_evidence(path: Path, content: bytes) -> Snapshot:
+    try:
+        evidence, intact = read_evidence_file(path, content)
+    except EvidenceError as error:
+        raise BaselineError(str(error)) from error
+    if not intact:
+        raise BaselineError(f"{path}: the file was changed after it was written; take that of the run itself")
+    records = (each.record for model in evidence.models for each in model.checks)
+    return Snapshot(
+        source=str(path), kind="evidence", models=_entries(record for record in records if record is not None)
+    )
+
+
 def _read_junit(content: bytes, source: str) -> Snapshot:
-    models: dict[str, dict[str, Entry]] = {}
+    records = []
     for text in (text for case in junit_cases(content, source) or () for text in case.records):
         try:
-            record = CheckRecord.from_json(text)
+            records.append(CheckRecord.from_json(text))
         except RecordError as error:
             raise BaselineError(f"{source}: {RECORD_PROPERTY}: {error}; was it written by another version?") from error
+    if not records:
+        raise BaselineError(
+            f"{source}: holds no property {RECORD_PROPERTY}; a run that writes them: pytest --fairness --junitxml=FILE"
+        )
+    return Snapshot(source=source, kind="junit", models=_entries(records))
+
+
+def _entries(records: Iterable[CheckRecord]) -> dict[str, dict[str, Entry]]:
+    """Return records as a baseline holds them, by model and question."""
+    models: dict[str, dict[str, Entry]] = {}
+    for record in records:
         entry = entry_of(record, versions={}, git_commit=None, date=_NO_DATE)
         checks, key = models.setdefault(record.model, {}), entry.question.line
         # A hand-written test may ask the same thing twice; each stays, by its place in the file.
         same = sum(1 for other in checks.values() if other.question.line == key)
         checks[f"{key} ({same + 1})" if same else key] = entry
-    if not models:
-        raise BaselineError(
-            f"{source}: holds no property {RECORD_PROPERTY}; a run that writes them: pytest --fairness --junitxml=FILE"
-        )
-    return Snapshot(source=source, kind="junit", models=models)
+    return models
 
 
 @dataclass(slots=True)

@@ -52,7 +52,8 @@ def gate(folder, groups, limit):
     (folder / "thresholds.yaml").write_text(LIMITS.replace("LIMIT", str(limit)), encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    command = [sys.executable, "-m", "pytest", "-p", "fairness_checks.plugin", "--fairness", "--junitxml=junit.xml"]
+    command = [sys.executable, "-m", "pytest", "-p", "fairness_checks.plugin", "--fairness"]
+    command += ["--junitxml=junit.xml", "--fairness-report=evidence"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (folder / "junit.xml").exists(), done.stdout + done.stderr
     return folder / "junit.xml"
@@ -125,6 +126,39 @@ def test_a_run_that_got_worse(runs, diff):
     assert lines[4].endswith("-0.150, unfavourable")
     assert lines[9].startswith("estimate 0.000 [")
     assert lines[9].endswith("+0.300, unfavourable")
+
+
+@pytest.mark.parametrize("name", ["evidence", "evidence/evidence.json"])
+def test_evidence_says_what_the_junit_file_of_the_run_says(runs, diff, name):
+    evidence = [run.parent / name for run in runs]
+    for old, new in ((0, 1), (1, 0), (0, 0)):
+        code, out, _ = diff(evidence[old], evidence[new])
+        of_junit = diff(runs[old], runs[new])
+        assert (code, out.splitlines()[2:]) == (of_junit[0], of_junit[1].splitlines()[2:])
+        assert "evidence.json (evidence, 2 checks of 1 model)" in out
+    assert diff(evidence[0], runs[0])[:2] == (0, diff(evidence[0], runs[0])[1])
+    assert "nothing changed" in diff(evidence[0], runs[0])[1]
+
+
+def test_evidence_that_was_changed_is_compared_with_nothing(runs, diff, tmp_path):
+    text = (runs[0].parent / "evidence/evidence.json").read_text(encoding="utf-8")
+    changed = tmp_path / "evidence.json"
+    changed.write_text(text.replace('"n": 400', '"n": 401', 1).replace('"n":400', '"n":401', 1), encoding="utf-8")
+    code, _, err = diff(runs[0], changed)
+    assert code == 2
+    assert "evidence.json: the file was changed after it was written; take that of the run itself" in err
+
+
+def test_a_file_that_is_not_there_says_what_is_taken(diff, tmp_path):
+    code, _, err = diff(tmp_path / "old.json", tmp_path)
+    assert code == 2
+    assert "old.json: there is no such file; looked in " in err
+    assert "; diff takes fairness-baseline.json, evidence.json or its folder, or the JUnit XML of a run" in err
+    (tmp_path / "evidence").mkdir()
+    assert (
+        "evidence: cannot be read: is a folder, not a regular file; diff takes"
+        in diff(tmp_path / "evidence", tmp_path)[2]
+    )
 
 
 def test_the_other_way_round_everything_is_better(runs, diff):
@@ -420,11 +454,17 @@ BOMB = """<?xml version="1.0"?>
         ("<testsuites><testsuite>", "bad:1: not XML: no element found"),
         ("<testsuites/>", "bad: holds no property fairness.record; a run that writes them"),
         (f"<testsuites>{RECORD}</testsuites>", "bad: fairness.record: model: "),
-        ("", "bad:1: not JSON"),
+        (
+            "",
+            "bad: the file is empty; diff takes fairness-baseline.json, evidence.json or its folder, or the JUnit XML",
+        ),
         ("{}", "bad: checksum: Field required"),
         ("<<<<<<< HEAD\n", "bad:1: a merge conflict is unresolved"),
-        ("hello", "bad:1: not JSON"),
-        (b"\xff\xfe<\x00", "neither a baseline nor a JUnit XML"),
+        (
+            "hello",
+            "bad: is none of these; diff takes fairness-baseline.json, evidence.json or its folder, or the JUnit",
+        ),
+        (b"\xff\xfe<\x00", "bad: none of these: not UTF-8 at byte 0; diff takes fairness-baseline.json, evidence.json"),
         ('<?xml version="1.0" encoding="klingon"?><a/>', "bad:1: not XML that can be read: unknown encoding: klingon"),
         ('<?xml version="1.0" encoding="gb2312"?><a/>', "bad:1: not XML that can be read: multi-byte encodings"),
         ("<a>" * 100_000, "bad:1: not XML: no element found"),
