@@ -129,6 +129,17 @@ def _torch_generator(generator: Any) -> list[object]:
     return ["generator", str(generator.device), generator.get_state()]
 
 
+def _torch_operator(operator: Any) -> list[object] | None:
+    """Return the name of torch's own operator, whose version says what it does; None with a kernel of somebody else."""
+    name = str(operator)
+    kernels = getattr(sys.modules.get("torch.library"), "_impls", None)  # such as "aten/elu.out/CPU"
+    own = f"aten/{name.split('.')[1]}"
+    if not name.startswith("aten.") or kernels is None:
+        return None
+    others = [each for each in kernels if each.startswith((f"{own}/", f"{own}."))]
+    return ["operator", name] if all(each.endswith("/Meta") for each in others) else None  # those know shapes alone
+
+
 _KINDS: tuple[tuple[str, tuple[str, ...], Callable[[Any], list[object] | None]], ...] = (
     ("numpy", ("ndarray",), _array),
     ("numpy", ("ufunc",), _ufunc),
@@ -141,4 +152,5 @@ _KINDS: tuple[tuple[str, tuple[str, ...], Callable[[Any], list[object] | None]],
     ("pyarrow", ("Array", "ChunkedArray"), _arrow_array),
     ("torch", ("Tensor",), _tensor),
     ("torch", ("Generator",), _torch_generator),
+    ("torch._ops", ("OpOverload", "OpOverloadPacket"), _torch_operator),
 )

@@ -9,10 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from joblib import Parallel, delayed, effective_n_jobs
-from joblib.parallel import get_active_backend
-from threadpoolctl import threadpool_limits
-
 from fairness_checks.plain import JSON
 from fairness_checks.question.metrics import Metric
 from fairness_checks.storage.identity import Identity
@@ -148,6 +144,8 @@ def _run(
     own: Sequence[Metric],
 ) -> SweepResults:
     """Train what is not stored; what kept results from being stored is added to `problems`."""
+    from threadpoolctl import threadpool_limits
+
     store = None if kept is None else kept.store
     sweep = Training(name, model, plan, columns, Splitter(model.data, plan.by), store, tuple(own))
     tasks = list(plan.tasks(list(columns)))
@@ -182,6 +180,9 @@ def _run(
 
 def _in_parallel(sweep: Training, tasks: Sequence[Task], jobs: int | None) -> Iterator[RepeatResult]:
     """Yield results as they come, in any order."""
+    from joblib import Parallel, delayed, effective_n_jobs  # what is kept is read without it
+    from joblib.parallel import get_active_backend
+
     backend, _ = get_active_backend()
     options = {} if jobs is None else {"n_jobs": jobs}
     calls: Iterable[Task] = iter(tasks)

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.stats.clusters import cluster_cells
@@ -55,6 +53,9 @@ def blocks(data: DataSet) -> Codes:
     same = identical_rows(data)
     if data.cluster is None:
         return same
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     n = int(same.max()) + 1
     edges = (np.ones(len(same)), (same, n + data.cluster))
     nodes = n + int(data.cluster.max()) + 1

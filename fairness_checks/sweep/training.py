@@ -7,8 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-
-from threadpoolctl import ThreadpoolController
+from typing import TYPE_CHECKING
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.plain import JSON
@@ -24,6 +23,9 @@ from fairness_checks.sweep.sketches import root_exponents
 from fairness_checks.sweep.splits import Splitter
 from fairness_checks.sweep.store import SweepStore
 from fairness_checks.sweep.trainable import TrainableModel
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 __all__ = ["Training", "training_key"]
 
@@ -111,4 +113,6 @@ class Training:
 @lru_cache(maxsize=1)
 def _threads(modules: int) -> ThreadpoolController:
     """Return the thread pools of this process; looked for again when more modules have been imported."""
+    from threadpoolctl import ThreadpoolController
+
     return ThreadpoolController()

@@ -891,6 +891,18 @@ def test_codes_and_descriptions_of_arrow_are_seen():
     assert digest_of([tables[0]]).value != digest_of([tables[1]]).value
 
 
+def test_operators_of_torch_are_known_by_name_unless_a_kernel_was_put_in_their_place():
+    torch = pytest.importorskip("torch")
+    one, other = torch.ops.aten.elu_backward, torch.ops.aten.hardtanh_backward
+    assert digest_of([one]).unseen == ()
+    assert len({digest_of([each]).value for each in (one, other, one.default)}) == 3
+    assert digest_of([torch.ops.quantized.add]).unseen
+    with torch.library._scoped_library("aten", "IMPL") as library:
+        library.impl("elu_backward", lambda gradient, *rest: gradient, "CPU")
+        assert digest_of([one]).unseen
+    assert digest_of([one]).unseen == ()
+
+
 def test_modules_and_tensors_of_torch_are_read_by_content():
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
