@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numbers
+import operator
+import sys
 from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -26,6 +28,9 @@ _NUL = "text with a NUL character, which NumPy would cut off"
 _ROUNDINGS = 4.0  # of a sum of a few probabilities, in units of the last place
 _NEAR = 1e-5  # no logit, but a probability that was rounded in another precision
 _FEW_ROWS = 1_000
+
+_NEVER_MISSING = frozenset({str, bytes, bool, int})
+_SPAN = 4  # whole numbers to a sample, up to which a table of them all is faster than a sort
 
 _ABSENT = {"f": "NaN", "c": "NaN", "m": "NaT", "M": "NaT"}
 """What a missing value of a kind of dtype is called."""
@@ -65,7 +70,8 @@ def _read_objects(name: str, values: np.ndarray) -> np.ndarray:
     kinds = set(map(type, values))
     if any(issubclass(kind, Collection) for kind in kinds - {str, bytes}):
         refuse_cells(name, values)
-    _refuse(name, np.array([is_missing(value) for value in values], dtype=bool), "missing (None or NaN)")
+    if kinds - _NEVER_MISSING:
+        _refuse(name, np.array([is_missing(value) for value in values], dtype=bool), "missing (None or NaN)")
     if any(issubclass(kind, str | bytes) for kind in kinds):  # "1" is a label in words, not a number
         if name == "cluster" and len(kinds) > 1:
             refuse_namesakes(name, values)
@@ -74,7 +80,8 @@ def _read_objects(name: str, values: np.ndarray) -> np.ndarray:
         if "\0" in "".join(map(str, values)):
             holds = np.array(["\0" in str(value) for value in values], dtype=bool)
             _refuse(name, holds, _NUL)
-        return values.astype(str)
+        # Ids may all differ and are read one by one: there text of one width would only cost time and memory.
+        return values if kinds == {str} and name in ("cluster", "sample_id") else values.astype(str)
     if len(kinds) == 1 and issubclass(kind := next(iter(kinds)), np.floating):
         return values.astype(kind)  # a threshold is compared in their own precision
     try:
@@ -229,38 +236,108 @@ def read_measures(name: str, values: Any, *, signed: bool) -> npt.NDArray[np.flo
 def read_clusters(values: Any) -> npt.NDArray[np.int64]:
     """Return the cluster of each sample as a whole number from 0 on, in order of appearance; ids are of any kind."""
     # The order in which clusters are added up must not hang on what they are called: no digit of a result does.
+    column = column_of("cluster", values)
+    if isinstance(column, nw.Series) and column.implementation.is_pandas() and column.dtype == nw.String:
+        native = column.to_native()
+        if native.dtype != object and not column.null_count():
+            codes, names = native.factorize()  # by pandas, without a Python object a row
+            return _read_named(codes, np.asarray(names, dtype=object))
     array = _vector("cluster", values)
+    if array.dtype.kind in "OUS":
+        return _read_named(*_factorized(array))
+    if (low := _lowest_of_few(array)) is not None:
+        return _in_order_of_appearance(array, low)
     _refuse_rounded("cluster", array)
     names, first, cluster = np.unique(array, return_index=True, return_inverse=True)
     absent = are_missing(names)
     if absent.any():
         _refuse("cluster", absent[cluster], _ABSENT.get(array.dtype.kind, "blank"))
-    if names.dtype.kind in "US":
-        ids = np.char.decode(names, "utf-8", "backslashreplace") if names.dtype.kind == "S" else names
-        _refuse_names("cluster", ids.tolist(), lambda position: cluster == position)
     place = np.empty(len(names), dtype=np.int64)
     place[np.argsort(first)] = np.arange(len(names))
     return np.asarray(place[cluster], dtype=np.int64)
 
 
+def _factorized(array: np.ndarray) -> tuple[npt.NDArray[np.integer[Any]], np.ndarray]:
+    """Number text, or bytes, in order of appearance; return what each number stands for, too."""
+    if (pandas := sys.modules.get("pandas")) is not None:  # not needed, but faster where it is there
+        codes, names = pandas.factorize(array.astype(object))
+        return codes, np.asarray(names)
+    cells = array.tolist()
+    places = {name: place for place, name in enumerate(dict.fromkeys(cells))}
+    codes = np.fromiter(map(places.__getitem__, cells), dtype=np.int64, count=len(cells))
+    return codes, np.array(list(places), dtype=object)
+
+
+def _read_named(codes: npt.NDArray[np.integer[Any]], values: np.ndarray) -> npt.NDArray[np.int64]:
+    """Return the clusters of names, of which each is looked at once."""
+    cluster, names = np.asarray(codes, dtype=np.int64), values.tolist()
+    if not all(type(name) is str for name in names):
+        names = [str(_decoded(name)) for name in names]
+    if "\0" in "".join(names):
+        _refuse("cluster", np.array(["\0" in name for name in names])[cluster], _NUL)
+    if not all(map(str.strip, names)):
+        _refuse("cluster", np.array([not name.strip() for name in names])[cluster], "blank")
+    _refuse_names("cluster", names, lambda position: cluster == position)
+    return cluster
+
+
+def _lowest_of_few(array: np.ndarray) -> int | None:
+    """Return the lowest of whole numbers of which there are few beside the samples; None for all others."""
+    if array.dtype.kind not in "iu" or not len(array):
+        return None
+    low, high = int(array.min()), int(array.max())
+    return low if high - low < max(_SPAN * len(array), _FEW_ROWS) and high < 2**63 else None
+
+
+def _in_order_of_appearance(array: np.ndarray, low: int) -> npt.NDArray[np.int64]:
+    """Number whole numbers, the lowest of which is given, by the order in which they are met."""
+    key = array.astype(np.int64) - low
+    first = np.full(int(key.max()) + 1, len(key), dtype=np.int64)
+    first[key[::-1]] = np.arange(len(key))[::-1]  # of equal ones the first row is written last
+    met = np.flatnonzero(first < len(key))
+    place = np.empty(len(first), dtype=np.int64)
+    place[met[np.argsort(first[met])]] = np.arange(len(met))
+    return place[key]
+
+
 def read_ids(values: Any) -> npt.NDArray[np.str_]:
     """Return the id of each sample as text, a new array; whole numbers and text are taken."""
     array = _vector("sample_id", values)
-    if array.dtype.kind not in "iuSU":
+    if array.dtype.kind not in "iuSUO":
         hint = "; whole numbers turn into floats beside a missing value" if array.dtype.kind == "f" else ""
         raise InvalidPredictions(f"sample_id: dtype {array.dtype}; whole numbers or text are needed{hint}")
-    decoded = np.char.decode(array, "utf-8", "backslashreplace") if array.dtype.kind == "S" else array.astype(str)
-    ids: list[str] = decoded.tolist()
-    _refuse("sample_id", np.array([not name.strip() for name in ids], dtype=bool), "blank")
+    if array.dtype.kind in "iu":
+        return _read_numbered(array)
+    ids: list[str] = [_decoded(name) for name in array.tolist()] if array.dtype.kind == "S" else array.tolist()
+    if not all(map(str.strip, ids)):
+        _refuse("sample_id", np.array([not name.strip() for name in ids], dtype=bool), "blank")
     if len(set(ids)) < len(ids):
-        first: dict[str, int] = {}
-        row = next(row for row, name in enumerate(ids) if first.setdefault(name, row) != row)
-        raise InvalidPredictions(
-            f"sample_id: rows {first[ids[row]]} and {row} have the same; each sample needs an id of its own (a patient "
-            "with several samples is a cluster)"
-        )
+        _refuse_twice(ids)
     _refuse_names("sample_id", ids, lambda position: np.arange(len(ids)) == position)
     return np.array(ids, dtype=str)
+
+
+def _read_numbered(array: np.ndarray) -> npt.NDArray[np.str_]:
+    """Return whole numbers as text, no two the same."""
+    low = _lowest_of_few(array)
+    if low is None:
+        ordered = np.sort(array)
+        twice = bool((ordered[1:] == ordered[:-1]).any())
+    else:
+        twice = int(np.bincount(array.astype(np.int64) - low).max()) > 1
+    if twice:
+        _refuse_twice(array.astype(str).tolist())
+    width = max(len(str(int(end))) for end in (array.min(), array.max())) if len(array) else 1
+    return array.astype(f"<U{width}")
+
+
+def _refuse_twice(ids: Sequence[str]) -> NoReturn:
+    first: dict[str, int] = {}
+    row = next(row for row, name in enumerate(ids) if first.setdefault(name, row) != row)
+    raise InvalidPredictions(
+        f"sample_id: rows {first[ids[row]]} and {row} have the same; each sample needs an id of its own (a patient "
+        "with several samples is a cluster)"
+    )
 
 
 def _refuse_names(name: str, ids: Sequence[str], rows: Callable[[int], npt.NDArray[np.bool_]]) -> None:
@@ -271,8 +348,7 @@ def _refuse_names(name: str, ids: Sequence[str], rows: Callable[[int], npt.NDArr
     if not "".join(ids).isascii():
         _refuse_same(name, ids, rows, clean, "how Unicode writes the same characters, or blanks; write both the same")
         _refuse_same(name, ids, rows, seen, "characters that are not seen; remove these")
-    edges = {text[0] for text in ids} | {text[-1] for text in ids}  # most ids have no blank there, and need no more
-    if any(edge.isspace() for edge in edges):
+    if any(map(operator.is_not, ids, map(str.strip, ids))):  # text that has no blanks there is returned as it is
         _refuse_same(name, ids, rows, str.strip, "the blanks around them; strip them")
 
 
