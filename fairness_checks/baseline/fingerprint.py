@@ -22,6 +22,7 @@ from fairness_checks.plain import JSON, canonical_json
 __all__ = ["Pseudonyms", "data_fingerprint"]
 
 _LAYOUT = 1
+_WORD, _MOST_WORDS = 8, 4  # characters that are compared at once, and how often before a sort of text is as fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Pseudonyms:
         """Return the first 8 bytes of HMAC-SHA256(key, "id " + id) as numbers, shape (n,), in the given order."""
         # Two of 1,000,000 ids share a pseudonym with probability 3e-8, which is refused. With a salt it is
         # BLAKE2b(id, key = salt).
-        names = (name.encode("utf-8", "surrogatepass") for name in sample_id.tolist())
+        names = _encoded(sample_id)
         made = _keyed(self.key.secret, names) if isinstance(self.key, SecretKey) else _salted(self.key, names)
         numbers = np.frombuffer(b"".join(made), dtype="<u8").astype(np.uint64)
         ordered = np.sort(numbers)
@@ -64,10 +65,10 @@ class Pseudonyms:
 def _keyed(secret: bytes, names: Iterable[bytes]) -> Iterator[bytes]:
     """Yield HMAC-SHA256 of each name with its two beginnings hashed once: a third of the time of `hmac.digest`."""
     block = secret.ljust(hashlib.sha256().block_size, b"\0")
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + b"fairness-checks baseline id ")
-    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + b"fairness-checks baseline id ").copy
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block)).copy
     for name in names:
-        one, other = inner.copy(), outer.copy()
+        one, other = inner(), outer()
         one.update(name)
         other.update(one.digest())
         yield other.digest()[:8]
@@ -87,8 +88,8 @@ def data_fingerprint(predictions: Predictions) -> str | None:
     # groups without a sample. None where the samples have no ids: then nothing can be paired.
     if predictions.sample_id is None:
         return None
-    order = np.argsort(predictions.sample_id, kind="stable")
-    ids = [name.encode("utf-8", "surrogatepass") for name in predictions.sample_id[order].tolist()]
+    order = _in_order(predictions.sample_id)
+    ids = _encoded(predictions.sample_id[order])
     features = sorted(predictions.sensitive_features.values(), key=lambda feature: feature.name)
     coded = [(feature.name, *_coded(feature, order)) for feature in features]
     total = hashlib.sha256()
@@ -97,7 +98,7 @@ def data_fingerprint(predictions: Predictions) -> str | None:
         *([name, groups] for name, groups, _ in coded),
     ]
     total.update(canonical_json(described, "fingerprint", InvalidPredictions).encode())
-    total.update(np.array([len(name) for name in ids], dtype="<i8").tobytes())
+    total.update(np.fromiter(map(len, ids), dtype="<i8", count=len(ids)).tobytes())
     total.update(b"".join(ids))
     for _, _, codes in coded:
         total.update(codes)
@@ -106,6 +107,28 @@ def data_fingerprint(predictions: Predictions) -> str | None:
     if predictions.cluster is not None:
         total.update(_first_met(predictions.cluster[order]).astype("<i8").tobytes())
     return total.hexdigest()
+
+
+def _encoded(names: npt.NDArray[np.str_]) -> list[bytes]:
+    """Return each name in UTF-8."""
+    try:
+        plain: list[bytes] = names.astype(np.bytes_).tolist()  # ASCII alone, and then the same bytes
+        return plain
+    except UnicodeEncodeError:
+        return [name.encode("utf-8", "surrogatepass") for name in names.tolist()]
+
+
+def _in_order(names: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
+    """Return the order of different names by their characters, as NumPy sorts text."""
+    width = names.dtype.itemsize // 4
+    characters = np.ascontiguousarray(names, dtype=f"<U{width}").view("<u4").reshape(len(names), width)
+    words = -(-width // _WORD)
+    if words > _MOST_WORDS or characters.max(initial=0) > 127:
+        return np.argsort(names, kind="stable")
+    padded = np.zeros((len(names), words * _WORD), dtype=np.uint8)
+    padded[:, :width] = characters
+    keys = padded.view(">u8").astype(np.uint64)
+    return np.argsort(keys[:, 0]) if words == 1 else np.lexsort(keys.T[::-1])
 
 
 def _coded(feature: SensitiveFeature, order: npt.NDArray[np.intp]) -> tuple[list[str], bytes]:

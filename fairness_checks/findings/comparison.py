@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fairness_checks.baseline.accepted import Accepted
-from fairness_checks.baseline.document import Entry, GroupEntry, OutcomesRef
+from fairness_checks.baseline.document import Entry, GroupEntry
 from fairness_checks.baseline.moments import stored_influence
-from fairness_checks.baseline.outcomes import read_outcomes, rounded
 from fairness_checks.baseline.reading import REWRITE
 from fairness_checks.errors import BaselineError, InvalidPredictions
 from fairness_checks.findings.compared_groups import compared
@@ -155,21 +154,20 @@ def _estimated(
     """Return whether the samples are the same, and the estimates of both models in the groups of `old`."""
     rows = Rows(predictions, check.by, settings.missing)
     some = [rows.groups.index(group.name) for group in old]
-    ref = None if accepted.model is None else accepted.model.outcomes
-    why = _cannot_pair(accepted, predictions, ref)
-    if ref is not None and accepted.pseudonyms is not None and why is None:
-        pairing = Pairing(True, f"the same {ref.samples:,} samples as in the baseline")
+    why = accepted.cannot_pair(predictions)
+    if why is None:
+        pairing = Pairing(True, f"the same {len(predictions):,} samples as in the baseline")
         if not some:
             return pairing, None
-        file = accepted.path.parent / ref.file
-        before = read_outcomes(accepted.path.parent, ref, accepted.pseudonyms, predictions)
+        found = accepted.paired(predictions)
         try:
-            then = group_influences(before, rows, check.definition).take(some)
+            then = group_influences(found.before, rows, check.definition).take(some)
         except InvalidPredictions as error:
+            file = accepted.outcomes_file
             raise BaselineError(f"{file}: has no {check.metric}: {error}; write it anew: {REWRITE}") from error
-        now = group_influences(rounded(predictions), rows, check.definition).take(some)
+        now = group_influences(found.now, rows, check.definition).take(some)
         return pairing, joint_estimates(now.influences, then.influences, paired=True, clusters=now.clusters)
-    pairing = Pairing(False, why or "")
+    pairing = Pairing(False, why)
     if not some:
         return pairing, None
     now = group_influences(predictions, rows, check.definition).take(some)
@@ -183,15 +181,3 @@ def _estimated(
             )
     apart = None if now.clusters is None else [-1 - np.arange(2 * g, 2 * g + 2) for g in range(len(stored))]
     return pairing, joint_estimates(now.influences, stored, paired=False, clusters=now.clusters, old_clusters=apart)
-
-
-def _cannot_pair(accepted: Accepted, predictions: Predictions, ref: OutcomesRef | None) -> str | None:
-    if predictions.sample_id is None:
-        return "the predictions have no sample_id, by which samples could be paired"
-    if ref is None:
-        return "the baseline has no outcomes of single samples; its predictions had no sample_id"
-    if accepted.pseudonyms is None:
-        return accepted.unpaired or "there is nothing that finds its samples again"
-    if accepted.pseudonyms.fingerprint(predictions) != ref.fingerprint:
-        return "other samples than in the baseline (ids, labels, groups or clusters differ)"
-    return None

@@ -258,7 +258,7 @@ def read_clusters(values: Any) -> npt.NDArray[np.int64]:
 
 
 def _factorized(array: np.ndarray) -> tuple[npt.NDArray[np.integer[Any]], np.ndarray]:
-    """Number text, or bytes, in order of appearance; return what each number stands for, too."""
+    """Return the place of text, or bytes, in order of appearance, and what each place stands for."""
     if (pandas := sys.modules.get("pandas")) is not None:  # not needed, but faster where it is there
         codes, names = pandas.factorize(array.astype(object))
         return codes, np.asarray(names)
@@ -290,7 +290,7 @@ def _lowest_of_few(array: np.ndarray) -> int | None:
 
 
 def _in_order_of_appearance(array: np.ndarray, low: int) -> npt.NDArray[np.int64]:
-    """Number whole numbers, the lowest of which is given, by the order in which they are met."""
+    """Return the place of whole numbers in the order in which they are met; the lowest is given."""
     key = array.astype(np.int64) - low
     first = np.full(int(key.max()) + 1, len(key), dtype=np.int64)
     first[key[::-1]] = np.arange(len(key))[::-1]  # of equal ones the first row is written last
@@ -308,7 +308,7 @@ def read_ids(values: Any) -> npt.NDArray[np.str_]:
         raise InvalidPredictions(f"sample_id: dtype {array.dtype}; whole numbers or text are needed{hint}")
     if array.dtype.kind in "iu":
         return _read_numbered(array)
-    ids: list[str] = [_decoded(name) for name in array.tolist()] if array.dtype.kind == "S" else array.tolist()
+    ids: list[str] = [str(_decoded(name)) for name in array.tolist()] if array.dtype.kind == "S" else array.tolist()
     if not all(map(str.strip, ids)):
         _refuse("sample_id", np.array([not name.strip() for name in ids], dtype=bool), "blank")
     if len(set(ids)) < len(ids):

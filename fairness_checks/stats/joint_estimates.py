@@ -90,7 +90,7 @@ def joint_estimates(
     covariance += common * (pseudo @ pseudo.T)
     third = np.zeros((4, count))
     for g, (x, y) in enumerate(zip(new_sums, old_sums, strict=True)):
-        third[[0, 3], g] = np.sum(x**3), np.sum(y**3)
+        third[[0, 3], g] = np.sum(x * x * x), np.sum(y * y * y)  # `x**3` takes ten times as long
         if paired:
             third[[1, 2], g] = np.sum(x**2 * y), np.sum(x * y**2)
     both = [*new, *old]

@@ -126,3 +126,28 @@ def test_a_collision_is_an_error_that_names_no_patient(monkeypatch):
     with pytest.raises(BaselineError, match="the ids of rows 0 and 2 have the same pseudonym") as caught:
         of(SecretKey(bytes(32), "a test"), np.array(["ab", "x", "cd"]))
     assert "ab" not in str(caught.value).replace("baseline", "")
+
+
+def plain_fingerprint(ids, labels):
+    """The digest by Python's own sort, of samples of one group."""
+    rows = sorted(range(len(ids)), key=ids.__getitem__)
+    encoded = [ids[row].encode("utf-8", "surrogatepass") for row in rows]
+    total = hashlib.sha256(f'[1,{len(ids)},true,false,["sex",["f"]]]'.encode())
+    total.update(np.array([len(name) for name in encoded], dtype="<i8").tobytes() + b"".join(encoded))
+    total.update(np.zeros(len(ids), dtype="<i2").tobytes() + np.packbits(labels[rows]).tobytes())
+    return total.hexdigest()
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from("ab01 ~\x7f\u00e9\u4e2d"), min_size=1, max_size=40).map(lambda text: f"p{text}e"),
+        min_size=2,
+        max_size=20,
+        unique=True,
+    )
+    | st.lists(st.integers(-(10**12), 10**12).map(str), min_size=2, max_size=20, unique=True)
+)
+def test_ids_are_sorted_by_their_characters_however_long(ids):
+    labels = np.arange(len(ids)) % 3 == 0
+    same = Predictions(labels, labels, sample_id=ids, sensitive_features={"sex": ["f"] * len(ids)})
+    assert data_fingerprint(same) == plain_fingerprint(ids, labels)

@@ -108,6 +108,20 @@ def test_a_model_that_did_not_change_has_a_change_of_zero_in_every_metric(tmp_pa
     assert found.inference.p_violation > 0.4
 
 
+def test_samples_are_looked_for_once_for_all_checks(tmp_path, monkeypatch):
+    checks = [Check(metric, BY, "max_worsening", 0.1, of="disparity") for metric in ("accuracy", "roc_auc", "precision")]
+    old, new = predictions(), predictions()
+    there = accepted(tmp_path, old, checks)
+    hashed = []
+    of = Pseudonyms.of
+    monkeypatch.setattr(Pseudonyms, "of", lambda self, ids: hashed.append(len(ids)) or of(self, ids))
+    together = audit_model("m", Evaluation(new, accepted=there), checks, SETTINGS)
+    assert hashed == [len(new)]
+    assert all(record.method for record in together)
+    audit_model("m", Evaluation(predictions(), accepted=there), checks, SETTINGS)  # others are looked for anew
+    assert hashed == [len(new)] * 2
+
+
 def test_records_of_a_model_with_a_baseline_say_that_it_is_looked_at_again(tmp_path):
     same = predictions()
     worsening = Check("accuracy", BY, "max_worsening", 0.1, of="disparity")
