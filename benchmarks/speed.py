@@ -1,4 +1,4 @@
-"""How fast the gate is: ``python -m benchmarks.speed [--quick] [--peer-runs N]`` prints one table of ratios.
+"""How fast the gate is: ``python -m benchmarks.speed [--quick] [--ids] [--peer-runs N]`` prints one table of ratios.
 
 Each row is ours beside a peer on the same arrays in the same run, medians of several calls (of `--peer-runs` for
 Fairlearn's bootstrap, which takes minutes). Nothing is asserted. Peers:
@@ -7,6 +7,8 @@ Fairlearn's bootstrap, which takes minutes). Nothing is asserted. Peers:
 - np.unique: a sort of the same feature with return_inverse, which is what coding by a sort costs at least
 - np.bincount: one count of the same rows' groups, as int64
 - np.argsort: one sort of the same scores
+- factorize: pandas.factorize of the same ids; astype: the same whole numbers made text, which ids are kept as
+- HMAC: `hmac.digest` of the same ids one by one; a file of outcomes holds no id but by it
 - Predictions: made of the same columns of pandas, of which the comparison of row labels is a part
 - Index.equals: pandas' own comparison of the same row labels, which stops at no difference and names none
 - 1e5 rows: the same inference, at the smallest number of rows
@@ -18,8 +20,10 @@ or those that Predictions holds (three bytes a row). That of row labels is in sh
 from __future__ import annotations
 
 import argparse
+import hmac
 import platform
 import statistics
+import tempfile
 import time
 import tracemalloc
 import warnings
@@ -27,6 +31,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,14 +40,25 @@ import polars as pl
 from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_rate  # type: ignore[import-untyped]
 from sklearn.metrics import accuracy_score
 
+from fairness_checks.baseline.accepted import Accepted
+from fairness_checks.baseline.document import Entry, ModelBaseline
+from fairness_checks.baseline.entries import entry_of
+from fairness_checks.baseline.fingerprint import Pseudonyms
+from fairness_checks.baseline.outcomes import write_outcomes
+from fairness_checks.baseline.secret_key import SecretKey
+from fairness_checks.baseline.staging import read_staged, stage
 from fairness_checks.inputs.alignment import require_aligned
+from fairness_checks.inputs.classes import read_classes
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.vectors import read_clusters, read_ids
 from fairness_checks.judge.auditing import audit
+from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.limits import LimitKind
 from fairness_checks.question.metrics import METRICS
+from fairness_checks.records.check_record import CheckRecord
 
 BY = ("group",)
 THREE = ("false_negative_rate", "false_positive_rate", "accuracy")
@@ -282,6 +298,79 @@ def against_argsort(rows: int) -> None:
         line(f"{metric}, 24 groups, n={rows:.0e}", seconds, peer, theirs, slower(seconds, theirs))
 
 
+def against_factorize(rows: int) -> None:
+    """Clusters and sample ids of several dtypes, and labels of Python objects."""
+    rng = np.random.default_rng(4)
+    patient, visit = rng.integers(0, rows // 4, rows), rng.permutation(rows)
+    for role, numbers, read in (("cluster", patient, read_clusters), ("sample_id", visit, read_ids)):
+        text = np.array([f"p{number:08d}" for number in numbers.tolist()], dtype=object)
+        for kind, column in {
+            "int64": numbers,
+            "object": text,
+            "pandas str": pd.Series(text, dtype="str"),
+            "NumPy text": text.astype(str),
+        }.items():
+            ours = best_time(lambda read=read, column=column: read(column))  # type: ignore[misc]
+            theirs = best_time(lambda column=column: pd.factorize(column))  # type: ignore[misc]
+            line(f"{role}, {kind}, n={rows:.0e}", ours, "factorize", theirs, slower(ours, theirs))
+        if role == "sample_id":
+            theirs = best_time(lambda: visit.astype(str))
+            line(f"{role}, int64, n={rows:.0e}", best_time(lambda: read_ids(visit)), "astype", theirs, "")
+    for kind, column in {"text": np.array(["dead", "alive"], dtype=object), "0/1": np.array([0, 1], object)}.items():
+        labels = column[visit % 2]
+        positive = "dead" if kind == "text" else None
+        ours = best_time(lambda labels=labels, positive=positive: read_classes({"y_true": labels}, positive))  # type: ignore[misc]
+        theirs = best_time(lambda labels=labels: pd.factorize(labels))  # type: ignore[misc]
+        line(f"labels, objects, {kind}, n={rows:.0e}", ours, "factorize", theirs, slower(ours, theirs))
+
+
+def several_features(rows: int) -> None:
+    """Areas by five features, beside one sort of the scores and beside one feature."""
+    data, rng = Data.draw(rows, 2), np.random.default_rng(5)
+    score = np.clip(rng.normal(0.3 + 0.4 * data.y_true, 0.2), 0.0, 1.0)
+    features = {f"f{k}": rng.integers(0, 2 + k, rows) for k in range(5)}
+    predictions = Predictions(data.y_true, y_score=score, sensitive_features=features)
+    each = [Check("roc_auc", (name,), "max_difference", 0.05) for name in features]
+    theirs = best_time(lambda: np.argsort(score))
+    for asked in (each[:1], each):
+        ours = best_time(lambda asked=asked: audit_model("model", predictions, asked, Settings()))  # type: ignore[misc]
+        what = f"audit_model, roc_auc by {len(asked)} features, n={rows:.0e}"
+        line(what, ours, "np.argsort", theirs, slower(ours, theirs))
+
+
+def against_hmac(rows: int) -> None:
+    """Four checks against a baseline with outcomes of single samples, and what a run leaves for a new one."""
+    data, rng = Data.draw(rows, 2), np.random.default_rng(6)
+    score = np.clip(rng.normal(0.3 + 0.4 * data.y_true, 0.2), 0.0, 1.0)
+    old, new = (
+        Predictions(data.y_true, y_score=each, sensitive_features={"group": data.group}, sample_id=np.arange(rows))
+        for each in (score, np.clip(score + 0.01, 0.0, 1.0))
+    )
+    against = [Check(metric, BY, "max_worsening", 0.05, of="disparity") for metric in (*THREE, "roc_auc")]
+    key, names = SecretKey(bytes(32), "a benchmark"), [name.encode() for name in np.arange(rows).astype(str).tolist()]
+    theirs = best_time(lambda: [hmac.digest(key.secret, name, "sha256") for name in names])
+    with tempfile.TemporaryDirectory() as folder:
+        part = stage(old, against, Settings(), key, lambda: Path(folder))
+        path, entries = Path(folder) / "fairness-baseline.json", dict[str, Entry]()
+        fresh = Evaluation(old, accepted=Accepted(path, None, updating=True))
+        for check, record in zip(against, audit_model("model", fresh, against, Settings()), strict=True):
+            assert isinstance(record, CheckRecord)
+            groups = read_staged(part).groups[check.question.line]
+            entries[check.question.line] = entry_of(
+                record, versions={}, git_commit=None, date="2026-01-01", groups=groups
+            )
+        outcomes = write_outcomes(Path(folder) / "model.npz", old, Pseudonyms(key))
+
+        def compared() -> object:
+            there = Accepted(path, ModelBaseline(checks=entries, outcomes=outcomes), pseudonyms=Pseudonyms(key))
+            return audit_model("model", Evaluation(new, accepted=there), against, Settings())
+
+        ours = best_time(compared)
+        line(f"4 checks against a baseline, n={rows:.0e}", ours, "HMAC", theirs, slower(ours, theirs))
+        ours = best_time(lambda: stage(new, against, Settings(), key, lambda: Path(folder)))
+        line(f"4 checks for a new baseline, n={rows:.0e}", ours, "HMAC", theirs, slower(ours, theirs))
+
+
 def growth(sizes: Sequence[int]) -> None:
     """Inference after the pass: what audit_model takes beyond it."""
     for groups in (2, 24):
@@ -313,6 +402,7 @@ def main() -> None:
     parser.add_argument(
         "--peer-runs", type=int, default=3, help="runs of Fairlearn's bootstrap (default 3; 0: without it)"
     )
+    parser.add_argument("--ids", action="store_true", help="clusters, ids, several features and baselines alone")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", module="fairlearn|sklearn|pandas")
     print(f"{date.today()}, Python {platform.python_version()}, {platform.machine()}")
@@ -321,10 +411,16 @@ def main() -> None:
     print(f"Fairlearn: median of {runs}; everything else: median of 3 to 21 runs, in milliseconds\n")
     print(f"{'what':<58} {'ours':>10} {'peer':<24} {'peer':>11} {'ratio':>16} {'memory':>7}")
     small, large = (10_000, 1_000_000) if options.quick else (100_000, 10_000_000)
+    several = large // 10
+    against_factorize(several)
+    several_features(several)
+    against_hmac(several)
+    if options.ids:
+        return
     coding(small)
     against_bincount(large)
     against_predictions(large // 2)
-    against_argsort(100_000 if options.quick else 1_000_000)
+    against_argsort(several)
     growth([rows for rows in (100_000, 1_000_000, 10_000_000) if rows <= large])
     if runs:
         against_fairlearn(small, 10 if options.quick else 100, runs)

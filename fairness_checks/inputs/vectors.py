@@ -271,7 +271,7 @@ def _factorized(array: np.ndarray) -> tuple[npt.NDArray[np.integer[Any]], np.nda
 def _read_named(codes: npt.NDArray[np.integer[Any]], values: np.ndarray) -> npt.NDArray[np.int64]:
     """Return the clusters of names, of which each is looked at once."""
     cluster, names = np.asarray(codes, dtype=np.int64), values.tolist()
-    if not all(type(name) is str for name in names):
+    if set(map(type, names)) - {str}:
         names = [str(_decoded(name)) for name in names]
     if "\0" in "".join(names):
         _refuse("cluster", np.array(["\0" in name for name in names])[cluster], _NUL)

@@ -15,6 +15,7 @@ from fairness_checks.inputs.engine import COLLECT
 from fairness_checks.inputs.predictions import LazyPredictions
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.kinds.group_statistics import GroupStatistics, measure_each
+from fairness_checks.measure.rows import Sorted
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.records.parts import InputRecord
 
@@ -79,9 +80,11 @@ def measure(asked: Evaluation, checks: Sequence[Check], settings: Settings) -> M
     measured: dict[tuple[str, ...], dict[str, GroupStatistics | Exception]] = {}
     if asked.predictions is not None:
         held_out = [check for check in checks if check.gap is None and check.of is None]
-        for features in dict.fromkeys(_features(check) for check in held_out):
+        by = list(dict.fromkeys(_features(check) for check in held_out))
+        shared = Sorted(asked.predictions) if len(by) > 1 else None  # of one alone, a group at a time sorts faster
+        for features in by:
             metrics = [check.definition for check in held_out if _features(check) == features]
-            measured[features] = measure_each(asked.predictions, features, settings.missing, metrics)
+            measured[features] = measure_each(asked.predictions, features, settings.missing, metrics, shared)
     swept = None if asked.sweep is None or asked.plan is None else Swept(asked.sweep, asked.plan)
     found = tuple(_statistics(asked, check, settings, measured, swept) for check in checks)
     return Measurements(found, Said.of(asked, checks, settings))

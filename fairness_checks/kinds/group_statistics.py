@@ -13,7 +13,7 @@ from fairness_checks.errors import attempted
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds import kind_of
 from fairness_checks.measure.measured_groups import MeasuredGroups
-from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.rows import Rows, Sorted
 from fairness_checks.measure.sources.engine_rows import EngineRows, rows_of
 from fairness_checks.question.checks import MISSING_IS_ERROR, Missing
 from fairness_checks.question.metrics import CELLS, Metric, parts_of
@@ -76,14 +76,19 @@ class GroupStatistics(MeasuredGroups):
 
 
 def measure_each(
-    predictions: Predictions, by: Sequence[str], missing: Missing, metrics: Iterable[Metric]
+    predictions: Predictions,
+    by: Sequence[str],
+    missing: Missing,
+    metrics: Iterable[Metric],
+    shared: Sorted | None = None,
 ) -> dict[str, GroupStatistics | Exception]:
     """Return the statistics of each metric by its name, or why there are none: those of the others are there."""
-    # The samples are placed in their groups once.
+    # The samples are placed in their groups once. `shared` are orders that other features have a use for, too.
     wanted = {metric.name: metric for metric in metrics}
     rows = attempted(lambda: rows_of(predictions, by, missing))
     if isinstance(rows, Exception):
         return dict.fromkeys(wanted, rows)
+    rows.sorted = shared
     return {
         name: attempted(functools.partial(GroupStatistics.from_rows, rows, by, [metric]))
         for name, metric in wanted.items()

@@ -19,10 +19,22 @@ from fairness_checks.measure.counting import count_cells, place_intersections
 from fairness_checks.question.checks import MISSING_IS_ERROR, Missing
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS, ClusterCells, cluster_cells
 
-__all__ = ["Counts", "Rows", "refuse_many", "without_missing_text"]
+__all__ = ["Counts", "Rows", "Sorted", "refuse_many", "without_missing_text"]
 
 Counts = npt.NDArray[np.int64]
 _MOST_INTERSECTIONS = 100_000
+
+
+class Sorted:
+    """Orders of the samples of some predictions, each found when it is first asked for."""
+
+    def __init__(self, predictions: Predictions) -> None:
+        self._predictions = predictions
+
+    @cached_property
+    def by_score(self) -> npt.NDArray[np.intp]:
+        """Rows by rising score, shape (n,)."""
+        return np.argsort(self._predictions.scores())
 
 
 class Rows:
@@ -32,6 +44,7 @@ class Rows:
 
     def __init__(self, predictions: Predictions, by: Sequence[str], missing: Missing = MISSING_IS_ERROR) -> None:
         self.predictions = predictions
+        self.sorted: Sorted | None = None  # where the same samples are placed by other features, too
         with naming_labels(predictions.row_labels):
             features = [_complete(predictions.feature(name), missing) for name in by]
         self._features = features

@@ -89,14 +89,19 @@ def placements(labels: npt.NDArray[np.bool_], scores: Array) -> tuple[npt.NDArra
 
 
 def auc_by_group(
-    codes: npt.NDArray[np.integer[Any]], groups: int, labels: npt.NDArray[np.bool_], scores: npt.ArrayLike
+    codes: npt.NDArray[np.integer[Any]],
+    groups: int,
+    labels: npt.NDArray[np.bool_],
+    scores: npt.ArrayLike,
+    order: npt.NDArray[np.intp] | None = None,
 ) -> RankingStatistics:
     """Return the area under the ROC curve and the variances of its structural components, by group, from one sort."""
-    # codes, labels, scores: (n,); code -1 leaves a sample out, a score of nan is a ValueError. A = sum over positives
+    # codes, labels, scores: (n,); code -1 leaves a sample out, a score of nan is a ValueError. `order` are the samples
+    # by rising score, where that is known, equal ones in any order. A = sum over positives
     # i and negatives j of [x_i > x_j] + [x_i = x_j] / 2, divided by m n.
     values = np.full((3, groups), np.nan)
     counts = np.zeros((2, groups), dtype=np.int64)
-    for group, _, mine, x in sorted_groups(codes, groups, labels, scores):
+    for group, _, mine, x in sorted_groups(codes, groups, labels, scores, order):
         p, q, lower, higher = placements(mine, x)
         m, n = counts[:, group] = int(p.sum()), int(q.sum())
         if m == 0 or n == 0:
@@ -113,7 +118,11 @@ def auc_by_group(
 
 
 def sorted_groups(
-    codes: npt.NDArray[np.integer[Any]], groups: int, labels: npt.NDArray[np.bool_], scores: npt.ArrayLike
+    codes: npt.NDArray[np.integer[Any]],
+    groups: int,
+    labels: npt.NDArray[np.bool_],
+    scores: npt.ArrayLike,
+    order: npt.NDArray[np.intp] | None = None,
 ) -> Iterator[tuple[int, npt.NDArray[np.intp], npt.NDArray[np.bool_], Array]]:
     """Yield each group that has samples: its position, its rows by rising score, their labels and scores."""
     codes, labels = in_groups(codes, groups), np.asarray(labels, dtype=np.bool_)
@@ -122,6 +131,13 @@ def sorted_groups(
     # Codes of 16 bits are sorted by radix, in linear time; a group's scores are then sorted where the cache holds them.
     narrow = codes.astype(np.int16 if groups < 2**15 else np.int64)
     sizes = np.bincount(narrow + 1, minlength=groups + 1)
+    if order is not None:
+        rows = order[np.argsort(narrow[order], kind="stable")]
+        for group, (start, end) in enumerate(pairwise(np.cumsum(sizes))):
+            if start < end:
+                mine = rows[start:end]
+                yield group, mine, labels[mine], scores[mine]
+        return
     rows = np.argsort(narrow, kind="stable")
     for group, (start, end) in enumerate(pairwise(np.cumsum(sizes))):
         if start < end:

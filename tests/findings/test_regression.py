@@ -109,7 +109,9 @@ def test_a_model_that_did_not_change_has_a_change_of_zero_in_every_metric(tmp_pa
 
 
 def test_samples_are_looked_for_once_for_all_checks(tmp_path, monkeypatch):
-    checks = [Check(metric, BY, "max_worsening", 0.1, of="disparity") for metric in ("accuracy", "roc_auc", "precision")]
+    checks = [
+        Check(metric, BY, "max_worsening", 0.1, of="disparity") for metric in ("accuracy", "roc_auc", "precision")
+    ]
     old, new = predictions(), predictions()
     there = accepted(tmp_path, old, checks)
     hashed = []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,6 +58,17 @@ samples = st.lists(st.tuples(st.integers(-1, 2), st.booleans(), st.integers(-4, 
 
 def fields(result):
     return np.array([result.auc, result.positives, result.negatives, result.s10, result.s01])
+
+
+def test_one_sort_serves_several_features():
+    rng = np.random.default_rng(3)
+    scores, labels = np.round(rng.random(500), 2), rng.random(500) < 0.4
+    order = np.argsort(scores)
+    for groups in (1, 3, 40):
+        codes = rng.integers(-1, groups, 500)
+        alone, shared = (auc_by_group(codes, groups + 1, labels, scores, given) for given in (None, order))
+        for field in dataclasses.fields(alone):
+            np.testing.assert_array_equal(getattr(shared, field.name), getattr(alone, field.name))
 
 
 @settings(deadline=None, max_examples=60)
