@@ -120,9 +120,10 @@ def measure_tables(
         threshold=predictions.threshold,
         scaling=predictions.scaling,
     )
-    withheld = suppress_below is not None and withheld_reason(suppress_below) in {
-        why for table in tables.values() for why in table.refused.values()
-    }
+    withheld = suppress_below is not None and any(
+        not len(table.groups.groups) or withheld_reason(suppress_below) in table.refused.values()
+        for table in tables.values()
+    )
     part = PartStatistics(None if withheld else len(predictions), inputs, missing, clustered, tables, ())
     # Whoever knows all rows but a few could try guesses of these by a fingerprint.
     ids = None if suppress_below is not None else data_fingerprint(predictions)
@@ -158,7 +159,7 @@ def _suppressed(
     tables: Mapping[tuple[str, ...], PartTable], predictions: Predictions, below: int
 ) -> dict[tuple[str, ...], PartTable]:
     """Return tables without groups of fewer samples than `below`, and scores in bins of that many."""
-    coarse = {by: _with_coarse_bins(table, below) for by, table in tables.items()}
+    coarse = {by: _with_coarse_bins(_without_orders(table, below), below) for by, table in tables.items()}
     alone = {
         (by, name): replace(whole, measured={key: found for key, found in whole.measured.items() if key == name})
         for by, table in coarse.items()
@@ -180,6 +181,13 @@ def _suppressed(
             table, groups=without(table.groups, mine), refused=dict(sorted({**table.refused, **mine}.items()))
         )
     return found
+
+
+def _without_orders(table: PartTable, below: int) -> PartTable:
+    """Return a table without what single scores are needed for."""
+    why = f"{withheld_reason(below)}, and single scores, too"
+    gone = {name: why for name in table.groups.measured if kind_of(METRICS[name]).of_pairs}
+    return replace(table, groups=without(table.groups, gone), refused=dict(sorted({**table.refused, **gone}.items())))
 
 
 def _with_coarse_bins(table: PartTable, below: int) -> PartTable:

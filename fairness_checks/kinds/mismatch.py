@@ -30,6 +30,7 @@ from fairness_checks.stats.mismatch import FEWEST, MismatchStatistics, mismatch_
 from fairness_checks.stats.normal_areas import auc_covariance, mismatch_variance
 from fairness_checks.stats.power import smallest_factor
 from fairness_checks.stats.risk_coverage import UncertaintyWarning, warning_by_group
+from fairness_checks.stats.score_histogram import BINS, ScoreHistogram, score_histogram
 
 __all__ = ["KIND", "UncertaintyMismatch", "areas_of"]
 
@@ -112,6 +113,7 @@ class UncertaintyMismatch(Kind):
     plan = _MismatchPlan()
 
     statistics = (Ordering, MismatchStatistics, UncertaintyWarning)
+    parts = (ScoreHistogram,)
 
     def arrays(self, predictions: Predictions, metric: Metric) -> Arrays:
         """Return errors and uncertainties."""
@@ -130,6 +132,32 @@ class UncertaintyMismatch(Kind):
             warning_by_group(codes, groups, errors, uncertainties, rows.clusters),
         )
         return Measured(ordering, rows.samples, None if cells is None else ordering.pairs.units)
+
+    def part(self, rows: Rows, metric: Metric) -> Measured[ScoreHistogram]:
+        """Count the scores of each label: of a classifier they say its errors, and how uncertain it is."""
+        given = rows.predictions
+        if rows.clusters is not None:
+            super().part(rows, metric)
+        if given.error is not None or given.uncertainty is not None:
+            raise ConfigurationError(
+                f"{metric.name}: of errors or uncertainties that are given, unlike the scores of a classifier, nothing "
+                "that is small adds up over parts of the rows; judge all rows together"
+            )
+        found = score_histogram(rows.codes, len(rows.groups), given.labels(), given.scores(), BINS)
+        _refuse_bins(found, metric)
+        return Measured(found, rows.samples)
+
+    def whole(self, part: Measured[ScoreHistogram], statistics: MeasuredGroups, metric: Metric) -> Measured[Ordering]:
+        """Order the samples of all, as often as each score is there."""
+        cells = part.statistics
+        _refuse_bins(cells, metric)
+        counts = np.concatenate([cells.positives, cells.negatives])
+        codes, scores = np.repeat(np.tile(cells.group, 2), counts), np.repeat(np.tile(cells.low, 2), counts)
+        labels = np.arange(len(scores)) < cells.positives.sum()
+        errors = np.abs(labels - scores)
+        uncertainties = np.asarray(special.entr(scores) + special.entr(1.0 - scores))
+        pairs = mismatch_by_group(codes, cells.groups, errors, uncertainties)
+        return Measured(Ordering(pairs, warning_by_group(codes, cells.groups, errors, uncertainties)), part.samples)
 
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with what its uncertainty says of its errors; a mismatch is of two groups only."""
@@ -208,3 +236,12 @@ def areas_of(rows: Rows) -> tuple[Floats, Floats]:
 
 
 KIND: Kind = UncertaintyMismatch()
+
+
+def _refuse_bins(cells: ScoreHistogram, metric: Metric) -> None:
+    """Refuse scores in bins, within which errors and uncertainties have no order."""
+    if (cells.low < cells.high).any():
+        raise ConfigurationError(
+            f"{metric.name}: a group has more than {BINS:,} different scores, and errors in bins have no order; judge "
+            "all rows together"
+        )

@@ -21,15 +21,16 @@ from fairness_checks import (
     Predictions,
     RecordError,
     audit,
+    audit_uncertainty,
     measure_part,
     merge_parts,
 )
 from fairness_checks.errors import attempted
 from fairness_checks.judge.part_statistics import PartTable, parts_to_json
-from fairness_checks.kinds import ranking
+from fairness_checks.kinds import mismatch, ranking
 
 SITES = 5
-NOT_MERGED = {"uncertainty_mismatch"}
+NOT_MERGED = {"uncertainty_mismatch"}  # where errors are given, as here; of a classifier it is
 NOT_MERGED_IN_CLUSTERS = {"uncertainty_mismatch", "roc_auc"}
 """Listed in docs/sites.md."""
 
@@ -122,6 +123,39 @@ def test_five_sites_give_the_verdict_of_their_rows(pooled, metric, by):
         assert numbers(found) == pytest.approx(numbers(expected), rel=1e-6, abs=1e-9)
         values = [[group.rate for group in record.groups] for record in (found, expected)]
         np.testing.assert_allclose(*[np.array(each, dtype=float) for each in values], rtol=1e-9)
+
+
+def classifier(rows, only=None):
+    some = {name: values if only is None else values[only] for name, values in rows.items()}
+    features = {"sex": some["sex"], "ethnicity": some["ethnicity"]}
+    return Predictions(some["y_true"], y_score=some["y_score"], threshold=0.5, sensitive_features=features)
+
+
+@pytest.mark.parametrize("by", ["sex", "ethnicity", ("sex", "ethnicity")], ids=str)
+@pytest.mark.parametrize("limit", [0.0, 0.05, 0.2])
+def test_mismatches_of_a_classifier_are_those_of_the_rows(by, limit):
+    rows = arrays()
+    parts = [measure_part(classifier(rows, rows["site"] == site), by=BY) for site in range(SITES)]
+    whole = PartStatistics.from_json(merge_parts(parts).to_json())
+    found, expected = (audit_uncertainty(each, by=by, max_mismatch=limit) for each in (whole, classifier(rows)))
+    assert (found.verdict, found.first, found.second) == (expected.verdict, expected.first, expected.second)
+    assert numbers(found) == pytest.approx(numbers(expected), rel=1e-9, abs=1e-12)
+    assert found.also == pytest.approx(expected.also)
+    for one, other in zip(found.groups, expected.groups, strict=True):
+        assert one.also == pytest.approx(other.also, rel=1e-9)
+
+
+def test_mismatches_without_an_order_are_refused_by_name(monkeypatch):
+    rows = arrays(n=400)
+    given = measure_part(predictions(rows), by="sex")
+    with pytest.raises(ConfigurationError, match="uncertainty_mismatch: of errors or uncertainties that are given"):
+        audit_uncertainty(given, by="sex", max_mismatch=0.1)
+    suppressed = measure_part(classifier(rows), by="sex", suppress_below=5)
+    with pytest.raises(ConfigurationError, match=r"fewer than 5 \(suppress_below\), and single scores, too"):
+        audit_uncertainty(suppressed, by="sex", max_mismatch=0.1)
+    monkeypatch.setattr(mismatch, "BINS", 10)
+    with pytest.raises(ConfigurationError, match="a group has more than 10 different scores"):
+        audit_uncertainty(measure_part(classifier(rows), by="sex"), by="sex", max_mismatch=0.1)
 
 
 def test_areas_of_more_scores_than_bins_are_within_their_bound(monkeypatch):
