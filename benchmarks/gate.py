@@ -4,6 +4,10 @@
 
 - cold: this repository's gate, thresholds.yaml, with nothing kept. The naive loop is what `fit` and `predict` of the
   same trainings take, one after the other.
+- warm: the same once all is kept.
+- own: a user's own, one model of 10,000 held-out samples and ten checks, the median of eleven runs in turns
+  with bare pytest; both load no plugin but this one, as where nothing else is installed.
+- own-no-bytecode: the same where Python cannot write compiled modules, as in a read-only image.
 
 Each run is a new interpreter, from a folder of this repository. Wall and processor time (of all processes) are those of
 a run as it is by default; causes are of a run in one process, in seconds of processor time:
@@ -36,6 +40,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.gate_causes import TRAINED
+from benchmarks.gate_project import write_project
 
 ROOT = Path(__file__).resolve().parent.parent
 CAUSES = ("fit and predict", "sweep", "imports", "inference", "store", "rest")
@@ -80,10 +85,17 @@ def bare_pytest(runs: int = 3) -> Cost:
     """Return what pytest takes for one empty test, median by wall time."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-        (folder / "test_mine.py").write_text("def test_mine():\n    pass\n", encoding="utf-8")
-        costs = [cost_of([sys.executable, "-m", "pytest", "-q"], folder) for _ in range(runs)]
-    return sorted(costs, key=lambda cost: cost.wall)[runs // 2]
+        _write_empty_test(folder)
+        return _median([cost_of([sys.executable, "-m", "pytest", "-q"], folder) for _ in range(runs)])
+
+
+def _write_empty_test(folder: Path) -> None:
+    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (folder / "test_mine.py").write_text("def test_mine():\n    pass\n", encoding="utf-8")
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    return sorted(costs, key=lambda cost: cost.wall)[len(costs) // 2]
 
 
 def print_row(name: str, ours: Cost, bare: Cost, causes: dict[str, float]) -> None:
@@ -104,7 +116,46 @@ def cold(bare: Cost) -> None:
         print_row("cold", ours, bare, causes_of(ROOT, "thresholds.yaml", "-o", f"cache_dir={other}"))
 
 
-ROWS: dict[str, Callable[[Cost], None]] = {"cold": cold}
+def warm(bare: Cost) -> None:
+    """Print the row of this repository's gate with everything kept."""
+    with tempfile.TemporaryDirectory() as kept:
+        options = ("thresholds.yaml", "-o", f"cache_dir={kept}")
+        gate_of(ROOT, *options)
+        ours = _median([gate_of(ROOT, *options) for _ in range(3)])
+        print_row("warm", ours, bare, causes_of(ROOT, *options))
+
+
+def own_project(_: Cost, **environment: str) -> None:
+    """Print the row of a user's project, beside a bare pytest of its own."""
+    alone = {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment}
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        project, empty = Path(one), Path(other)
+        write_project(project)
+        _write_empty_test(empty)
+        gate = [sys.executable, "-m", "pytest", "-q", "-p", "fairness_checks.plugin"]
+        pairs = [
+            (cost_of([*gate, "--fairness"], project, (0,), **alone), cost_of(gate[:4], empty, (0,), **alone))
+            for _ in range(OWN_RUNS + 1)
+        ][1:]  # the first may have to compile
+        ours, bare = (_median([pair[side] for pair in pairs]) for side in (0, 1))
+        causes = causes_of(project)
+    print_row("own, no .pyc" if environment else "own", ours, bare, causes)
+    print(f"{'':<12}beside bare pytest alone: {bare.wall:.2f} s, {bare.processor:.2f} s of processor time", flush=True)
+
+
+def own_without_bytecode(bare: Cost) -> None:
+    """Print the row of a user's project where no bytecode is written."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        own_project(bare, PYTHONDONTWRITEBYTECODE="1", PYTHONPYCACHEPREFIX=nowhere)
+
+
+OWN_RUNS = 11
+ROWS: dict[str, Callable[[Cost], None]] = {
+    "cold": cold,
+    "warm": warm,
+    "own": own_project,
+    "own-no-bytecode": own_without_bytecode,
+}
 
 
 def main() -> None:

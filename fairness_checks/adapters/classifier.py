@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +12,7 @@ from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.alignment import RowLabels, require_aligned
 from fairness_checks.inputs.array_like import as_array
 from fairness_checks.inputs.classes import class_kind, class_name, code_classes, find_class, refuse_unplain
+from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.predictions import Predictions, like
 from fairness_checks.inputs.sensitive import first_rows
 from fairness_checks.plain import shorten

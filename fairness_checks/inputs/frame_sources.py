@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import narwhals.stable.v2 as nw
-
 from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions
 from fairness_checks.inputs.frames import open_frame
+from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.parquet_files import is_many, open_parquet
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.inputs.source import ROLES, Source

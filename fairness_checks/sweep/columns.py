@@ -9,13 +9,12 @@ import numbers
 from collections.abc import Mapping
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
-from narwhals.exceptions import DuplicateError
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.array_like import as_array, series_array
+from fairness_checks.inputs.narwhals_later import exceptions, nw
 from fairness_checks.inputs.sensitive import encode_features, first_rows
 from fairness_checks.storage.cache_keys import array_digest
 
@@ -33,7 +32,7 @@ def read_features(features: Any) -> Any:
     """Return a pandas frame of its own, with names that are text; raise InvalidPredictions where it cannot be read."""
     try:
         native = nw.from_native(features, pass_through=True)
-    except DuplicateError as error:
+    except exceptions.DuplicateError as error:
         raise InvalidPredictions(f"features: a column is there twice; rename one ({error})") from error
     if isinstance(native, nw.DataFrame):
         if native.implementation.is_pandas():

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
-from scipy.sparse import issparse
+from scipy.sparse import issparse  # noqa: TID253  # scikit-learn loads it
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import OneHotEncoder
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.inputs.engine import Answer, Engine
+from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.stats.score_histogram import BINS
 
 __all__ = ["MOST_SCORES", "scores_of"]
