@@ -28,7 +28,12 @@ def doubts(predictions: Predictions) -> tuple[str, ...]:
 
 
 def _of_rows(predictions: Predictions) -> tuple[str | None, ...]:
-    return (_by_position(predictions), _one_decision(predictions), _multiplied(predictions))
+    return (
+        _by_position(predictions),
+        _one_decision(predictions),
+        _not_by_scores(predictions),
+        _multiplied(predictions),
+    )
 
 
 def _of_cells(predictions: LazyPredictions) -> tuple[str | None, ...]:
@@ -71,6 +76,31 @@ def _one_decision(predictions: Predictions) -> str | None:
         return None
     word = "positive" if decisions[0] else "negative"
     return f"every sample is decided {word}: see whether scores and threshold are the ones that are meant"
+
+
+def _not_by_scores(predictions: Predictions) -> str | None:
+    """Say that decisions that were given are not those of the scores beside them, by whatever threshold."""
+    scores, decisions = predictions.y_score, predictions.y_pred
+    if (
+        scores is None
+        or decisions is None
+        or predictions.decided_by != "given"
+        or decisions.all()
+        or not decisions.any()
+    ):
+        return None
+    if scores[decisions].min() > scores[~decisions].max():  # most are: without a sort
+        return None
+    place = np.unique(scores, return_inverse=True)[1]
+    positive, negative = (np.bincount(place[is_of], minlength=place.max() + 1) for is_of in (decisions, ~decisions))
+    # by threshold, from below all scores to above all of them: positives below it, and negatives that are not
+    below = np.concatenate([[0], np.cumsum(positive)])
+    wrong = int((below + negative.sum() - np.concatenate([[0], np.cumsum(negative)])).min())
+    return (
+        f"{wrong:,} of {len(scores):,} decisions contradict the scores, whatever the threshold is: y_pred and y_score "
+        "are of two models or two dates, the scores are of the other class, groups have thresholds of their own, or "
+        "the model does not decide by them"
+    )
 
 
 def _multiplied(predictions: Predictions) -> str | None:

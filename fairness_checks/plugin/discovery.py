@@ -74,7 +74,12 @@ def _as_fixture(function: Callable[..., Any], declared: tuple[str, ...] | None) 
         )
     # On the function itself: pytest's fixture definition takes its attributes over, and its FixtureDef holds it.
     setattr(function, MODEL_MARK, (declared,))
-    return pytest.fixture(scope="session")(function)
+    try:
+        return pytest.fixture(scope="session")(function)
+    except ValueError:
+        raise pytest.UsageError(
+            f"@fairness_model {function.__name__}: it makes a fixture itself; remove the line @pytest.fixture"
+        ) from None
 
 
 def discover_models(config: pytest.Config, config_path: Path) -> dict[str, tuple[str, ...] | None]:

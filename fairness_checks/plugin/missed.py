@@ -25,7 +25,7 @@ class _Found(NamedTuple):
 
     file: Path
     line: int  # of its first decorator, else its own
-    text: str  # of that line
+    text: str  # what stands there
     decorated: bool  # with @fairness_model
     is_fixture: bool
 
@@ -57,7 +57,7 @@ def _undecorated(config: pytest.Config, limits: Path, name: str, found: _Found, 
     """Say that a function of a model's name is there and no model, and what to write."""
     what = f"a {'fixture' if found.is_fixture else 'function'} that lacks @fairness_model"
     place = "in the place of" if found.text.startswith("@") and found.is_fixture else "above"
-    seen = found.file in loaded or not (found.file.name == "conftest.py" or found.file.name.startswith("test_"))
+    seen = found.file in loaded or "site-packages" in found.file.parts
     then = "" if seen else f"; then {_remedy(config, limits, found.file)}"
     return (
         f"{_shown(config, found.file)}:{found.line}: {name} is {what}; write `@fairness_model` {place} "
@@ -67,8 +67,10 @@ def _undecorated(config: pytest.Config, limits: Path, name: str, found: _Found, 
 
 def _remedy(config: pytest.Config, limits: Path, file: Path) -> str:
     """Say how a model is found that seems to be in a file."""
-    if file.name != "conftest.py":
+    if file.name.startswith("test_"):
         return "move it to a conftest.py, where every test finds it"
+    if file.name != "conftest.py":
+        return "import it in a conftest.py, where every test finds it"
     if limits.parent not in file.parents:
         folder = _shown(config, Path(os.path.commonpath([file.parent, limits.parent])))
         return f"{limits.name} sees a conftest.py beside, above or below it; move it to {folder}, or that one"
@@ -93,9 +95,19 @@ def _loaded_files(config: pytest.Config, names: Collection[str]) -> Iterator[Pat
 
 
 def _files(config: pytest.Config, top: Path) -> Iterator[Path]:
-    """Yield each conftest.py and each test module below a folder."""
+    """Yield each module of Python below a folder, those first of which fixtures are expected."""
+    others: list[Path] = []
     for folder in _folders(config, top):
-        yield from (folder / "conftest.py", *sorted(folder.glob("test_*.py")))
+        for file in sorted(folder.glob("*.py"), key=lambda file: (file.name != "conftest.py", file.name)):
+            if _may_hold_fixtures(file):
+                yield file
+            else:
+                others.append(file)
+    yield from others[:_MOST_FOLDERS]
+
+
+def _may_hold_fixtures(file: Path) -> bool:
+    return file.name == "conftest.py" or file.name.startswith("test_")
 
 
 def _functions(files: Iterable[Path], names: Collection[str]) -> dict[str, _Found]:
@@ -112,6 +124,8 @@ def _functions(files: Iterable[Path], names: Collection[str]) -> dict[str, _Foun
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 each = _described(file, node, text)
                 name = _fixture_name(node)
+                if not (each.decorated or each.is_fixture or _may_hold_fixtures(file)):
+                    continue  # a function of the project's own that happens to have the name
                 if name in names and (name not in found or each.decorated > found[name].decorated):
                     found[name] = each
     return found
@@ -123,7 +137,7 @@ def _described(file: Path, node: ast.FunctionDef | ast.AsyncFunctionDef, text: s
     return _Found(
         file,
         line,
-        text.splitlines()[line - 1].strip(),
+        f"@{decorators[0]}" if decorators else text.splitlines()[line - 1].strip(),
         decorated=any("fairness_model" in each for each in decorators),
         is_fixture=any("fixture" in each for each in decorators),
     )

@@ -74,6 +74,41 @@ def test_one_decision_where_all_labels_are_alike_is_none_to_wonder_about():
     assert doubts(of(t, threshold=0.0)) == ()
 
 
+# --- decisions beside scores
+
+
+def contradicting(decided, risk, score_of=None):
+    given = {"y_score": np.asarray(risk), "sensitive_features": {"sex": ["f", "m"] * (len(risk) // 2)}}
+    notes = doubts(Predictions([0, 1] * (len(risk) // 2), np.asarray(decided), **given))
+    return [int(note.split(" of ")[0].replace(",", "")) for note in notes if "contradict the scores" in note]
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("levels", [10, 10_000])
+def test_decisions_of_any_threshold_are_no_contradiction(cut, levels):
+    risk = (table()["risk"].to_numpy() * levels).round() / levels
+    assert contradicting(risk >= cut, risk) == []
+    assert contradicting(risk > cut, risk) == []
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=30).filter(lambda x: len(x) % 2 == 0))
+def test_decisions_that_no_threshold_gives_are_counted(rows):
+    decided, risk = np.array([d for d, _ in rows]), np.array([r for _, r in rows]) / 6
+    fewest = min(int((decided != (risk >= cut)).sum()) for cut in [*np.unique(risk), 2.0])
+    expected = [] if fewest == 0 or decided.all() or not decided.any() else [fewest]
+    assert contradicting(decided, risk) == expected
+
+
+def test_a_score_of_the_other_class_is_a_contradiction_of_most():
+    risk = table()["risk"].to_numpy()
+    assert contradicting(risk < 0.5, risk)[0] > 50
+    given = {"sensitive_features": {"sex": ["f", "m"] * 100}, "y_score": risk}
+    record = audit(
+        Predictions([0, 1] * 100, risk < 0.5, **given), metric="false_negative_rate", by="sex", max_difference=0.4
+    )
+    assert any("of 200 decisions contradict the scores, whatever the threshold is" in note for note in record.notes)
+
+
 # --- rows paired by position
 
 

@@ -19,6 +19,7 @@ from pyarrow.feather import write_feather
 from fairness_checks import Predictions
 from fairness_checks.distribution import DISTRIBUTION
 from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions
+from fairness_checks.findings.doubts import doubts
 from fairness_checks.inputs.source import Source, decision_rule, source_problems
 from fairness_checks.inputs.source_reading import read_source
 
@@ -193,6 +194,13 @@ def test_a_meds_file_needs_no_names_of_columns(tmp_path, form, changed, threshol
     assert (found.decided_by, found.y_pred.tolist()) == (decided_by, decisions)
     assert (found.y_score is None) == ("predicted_boolean_probability" in changed)
     assert len(set(found.cluster)) == 3
+    assert doubts(found) == ()
+
+
+def test_a_meds_file_whose_decisions_are_not_those_of_its_probabilities_is_doubted(tmp_path):
+    pd.DataFrame({**MEDS, "predicted_boolean_probability": [0.1, 0.2, 0.9, 0.4]}).to_csv(tmp_path / "p.csv")
+    (note,) = doubts(read_source(Source(file="p.csv", layout="meds", by=("sex",)), tmp_path))
+    assert note.startswith("1 of 4 decisions contradict the scores, whatever the threshold is: ")
 
 
 def test_a_meds_file_without_predictions_is_refused(tmp_path):

@@ -78,6 +78,8 @@ USAGE = {
     "bare-fixture-in-a-module": (bare("@pytest.fixture", "tests/test_model.py"), "then move it to a conftest.py"),
     "bare-fixture-deep": (bare("@pytest.fixture", "src/app/conftest.py"), "then run pytest with {here}/src/app among"),
     "bare-function": (bare("# a model"), "a_model is a function that lacks @fairness_model; write `@fairness_model` "),
+    "a-model-in-a-module": (bare("@fairness_model", "src/app/models.py"), "src/app/models.py: import it in a conftest"),
+    "a-model-in-a-test": (bare("@fairness_model", "test_model.py"), "to be in test_model.py: move it to a conftest.py"),
     "a-limit-without-kind": (asked("{metric: FNR, by: sex, limit: 0.1}"), "such as `max_difference: 0.05`; allowed"),
     "a-waiver-of-nothing": (asked(more=f"waivers: [{{{ENTRY}, limit: min_ratio}}]\n"), "are waived by {{model: a_mode"),
     "a-limit-of-a-waiver": (asked(more=f"waivers: [{{{ENTRY}, limit: 0.1}}]\n"), "such as `limit: max_difference`"),
@@ -135,3 +137,11 @@ def test_a_stumble_of_a_model_is_a_short_message(project_under_ci, name):
     lines = [line for line in block.splitlines() if line.strip()]
     assert remedy in " ".join(" ".join(lines).split())
     assert len(lines) <= MOST
+
+
+def test_a_model_that_is_made_a_fixture_twice_says_which_line_goes(project_under_ci):
+    bare("@fairness_model\n@pytest.fixture")(project_under_ci)
+    result = project_under_ci.pytest("--fairness")
+    assert result.ret == 4
+    said = "@fairness_model a_model: it makes a fixture itself; remove the line @pytest.fixture"
+    assert result.stderr.str().rstrip().endswith(said)
