@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fairness_checks.sweep.results import SweepResults
     from fairness_checks.sweep.runs import Progress
     from fairness_checks.sweep.trainable import TrainableModel
+    from fairness_checks.sweep.workers import Workers
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -65,7 +66,7 @@ def evaluate(
     *,
     seed: int,
     cache: Path | None,
-    jobs: int | None = None,
+    jobs: int | Workers | None = None,
     progress: Progress | None = None,
     missing: Missing = MISSING_IS_ERROR,
 ) -> Evaluation:
@@ -87,7 +88,7 @@ def evaluate(
     not_kept = None if measured is None else measured.reason()
     cache = cache if not_kept is None else None
     fitted = FittedCache(cache, code=False)  # the identity says what the code is
-    predictions = attempted(lambda: _out_of_fold(name, produced, seed, fitted, identity)) if held_out else None
+    predictions = attempted(lambda: _out_of_fold(name, produced, seed, fitted, identity, jobs)) if held_out else None
     no_predictions = predictions if isinstance(predictions, Exception) else None
     asked = plan if swept else None
 
@@ -144,13 +145,18 @@ def _not_trainable() -> ConfigurationError:
 
 
 def _out_of_fold(
-    name: str, model: TrainableModel, seed: int, cache: FittedCache, identity: Identity | None
+    name: str,
+    model: TrainableModel,
+    seed: int,
+    cache: FittedCache,
+    identity: Identity | None,
+    jobs: int | Workers | None,
 ) -> Predictions:
     """Return out-of-fold predictions, from the cache if nothing that they depend on has changed."""
     from fairness_checks.question.names import slug
 
     def compute() -> dict[str, Any]:
-        made = model.out_of_fold(seed)
+        made = model.out_of_fold(seed, jobs)
         for feature in made.sensitive_features:  # they are not stored: the next run would not have them
             if feature not in model.data.sensitive_features.columns:
                 raise InvalidPredictions(

@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         "--fairness-jobs",
         metavar="N",
         type=_jobs,
-        help="trainings of a sweep at a time (default: 1, or what joblib.parallel_config says; -1: one a core)",
+        help="most trainings at a time, where that is faster; changes no number (default: one a core, 8 at most)",
     )
     group.addoption(
         "--fairness-device",

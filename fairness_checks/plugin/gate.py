@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from fairness_checks.question.question import Question
     from fairness_checks.question.waivers import Waiver
     from fairness_checks.sweep.runs import Progress
+    from fairness_checks.sweep.workers import Workers
 
 __all__ = ["Gate"]
 
@@ -115,6 +116,7 @@ class Gate:
         self._answers: dict[str, dict[Question, Answer]] = {}
         self._incomplete: set[str] = set()  # models of which some check could not be made
         self._failures: dict[str, Exception] = {}
+        self._workers: Workers | None = None  # once a model is to be trained
         self._tests: Counter[str] = Counter()  # hand-written ones, by name
         self._shown: list[tuple[str, BaseException | str, str]] = []  # by model: an error, and the test that shows it
         self._deselected: set[tuple[str, Question]] = set()
@@ -221,9 +223,18 @@ class Gate:
             f"fairness: {found}",
             *([f"fairness: {', '.join(called)}"] if (called := self._other_names()) else []),
             *self._unchecked_lines(),
+            *self._job_lines(),
             "fairness: the project's other tests are not run; plain pytest runs them",
             *([f"fairness: {option}: no check is run, nothing is judged"] if (option := self._runs_nothing) else []),
         ]
+
+    def _job_lines(self) -> list[str]:
+        """Say how many trainings are done at a time, where there are any."""
+        if not any(model.sweep for model in self.limits.models):
+            return []
+        jobs = self._config.getoption("fairness_jobs")
+        most = "one a core" if jobs in (None, -1) else f"{jobs}"
+        return [f"fairness: trainings at a time: {most} at most, where that is faster; it changes no number"]
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect the file of limits as a test module."""
@@ -361,14 +372,16 @@ class Gate:
 
         (configured,) = (each for each in self.limits.models if each.name == model)
         checks = [entry.check for entry in configured.checks]
+        of_file = configured.source is not None
+        produced = self._of_file(configured) if of_file else request.getfixturevalue(model)
         evaluation = evaluate(
             model,
-            request.getfixturevalue(model) if configured.source is None else self._of_file(configured),
+            produced,
             checks,
             configured.sweep,
             seed=self.limits.seed,
             cache=cache_directory(self._config),
-            jobs=self._config.getoption("fairness_jobs"),
+            jobs=self._workers_beside() if type(produced).__name__ == "TrainableModel" else None,
             progress=self._progress(model) if configured.sweep else None,
             missing=self.settings.missing,
         )
@@ -397,6 +410,22 @@ class Gate:
         from fairness_checks.judge.file_auditing import predictions_of_file
 
         return predictions_of_file(self.limits, model)
+
+    def _workers_beside(self) -> Workers:
+        """Return the processes that train beside this one: the same for all models."""
+        from fairness_checks.sweep.workers import Workers, usual_jobs
+
+        if self._workers is None:
+            jobs = self._config.getoption("fairness_jobs")
+            if jobs is None and hasattr(self._config, "workerinput"):  # the others of pytest-xdist want their share
+                jobs = max(1, usual_jobs() // int(self._config.workerinput["workercount"]))
+            self._workers = Workers(jobs)
+        return self._workers
+
+    def pytest_unconfigure(self) -> None:
+        """End the processes that trained."""
+        if self._workers is not None:
+            self._workers.close()
 
     def _progress(self, model: str) -> Progress | None:
         """Return what shows how far a sweep is on a terminal; CI logs and workers stay quiet."""

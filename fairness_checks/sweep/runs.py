@@ -1,7 +1,9 @@
-"""Every training of a sweep: those that are stored are read, the others are done, in parallel if asked."""
+"""Every training of a sweep: those that are stored are read, the others are done, side by side where that pays."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import itertools
 import time
 import warnings
@@ -18,6 +20,7 @@ from fairness_checks.sweep.splits import Splitter, counted_blocks, repeated_rows
 from fairness_checks.sweep.store import KeptTrainings, SweepStore
 from fairness_checks.sweep.trainable import TrainableModel
 from fairness_checks.sweep.training import Training, training_key
+from fairness_checks.sweep.workers import Workers
 
 __all__ = ["Progress", "run_sweep"]
 
@@ -32,7 +35,7 @@ def run_sweep(
     model: TrainableModel,
     plan: SweepPlan,
     cache_dir: Path | None,
-    jobs: int | None = 1,
+    jobs: int | Workers | None = 1,
     progress: Progress | None = None,
     identity: Identity | None = None,
     own: Sequence[Metric] = (),
@@ -52,9 +55,10 @@ def run_sweep(
         What with.
     cache_dir : Path or None
         Where results are kept, under ``sweeps``; None keeps none.
-    jobs : int or None
-        Trainings at a time, -1 for as many as there are cores, each with one thread; None for what the active
-        ``joblib.parallel_config`` says. Its backend is used in any case.
+    jobs : int, Workers or None
+        Trainings at a time at most, -1 for as many as there are cores, each with one thread; None for what the active
+        ``joblib.parallel_config`` says, else as many as pay. `Workers` are kept for the next sweep. A backend of
+        joblib's that was chosen is used in any case.
     progress : callable, optional
         Called with (trainings that are there, all trainings, seconds): once before the first, and after each. Not
         called where everything is stored.
@@ -138,7 +142,7 @@ def _run(
     plan: SweepPlan,
     columns: Mapping[str, Sequence[str]],
     kept: KeptTrainings | None,
-    jobs: int | None,
+    jobs: int | Workers | None,
     progress: Progress | None,
     problems: list[OSError],
     own: Sequence[Metric],
@@ -178,13 +182,21 @@ def _run(
     )
 
 
-def _in_parallel(sweep: Training, tasks: Sequence[Task], jobs: int | None) -> Iterator[RepeatResult]:
+def _in_parallel(sweep: Training, tasks: Sequence[Task], jobs: int | Workers | None) -> Iterator[RepeatResult]:
     """Yield results as they come, in any order."""
     from joblib import Parallel, delayed, effective_n_jobs  # what is kept is read without it
+    from joblib._parallel_backends import LokyBackend
     from joblib.parallel import get_active_backend
 
     backend, _ = get_active_backend()
-    options = {} if jobs is None else {"n_jobs": jobs}
+    if type(backend) is LokyBackend and not backend.nesting_level:
+        with contextlib.nullcontext(jobs) if isinstance(jobs, Workers) else Workers(jobs) as workers:
+            # Only this process stores: it alone knows whether what another one did is to be believed.
+            training = dataclasses.replace(sweep, store=None)
+            for _, result in workers.run(training, tasks, of=(sweep.model, *sweep.own)):
+                yield result
+        return
+    options = {} if jobs is None else {"n_jobs": jobs.jobs if isinstance(jobs, Workers) else jobs}
     calls: Iterable[Task] = iter(tasks)
     if getattr(backend, "supports_return_generator", False):
         yield from Parallel(return_as="generator_unordered", **options)(delayed(sweep)(task) for task in calls)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.inputs.about import read_about
 from fairness_checks.inputs.alignment import require_aligned
-from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.predictions import ARRAYS, FACTS, Predictions
 from fairness_checks.inputs.sensitive import encode_features
 from fairness_checks.plain import JSON
 from fairness_checks.question.metrics import Metric
@@ -20,6 +22,7 @@ from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.joining import join_predictions
 from fairness_checks.sweep.randomness import FIT, FOLDS, generator
 from fairness_checks.sweep.splits import folds
+from fairness_checks.sweep.workers import Workers, one_thread
 
 __all__ = ["ALL", "TrainableModel"]
 
@@ -155,7 +158,7 @@ class TrainableModel:
                     )
         return found
 
-    def out_of_fold(self, seed: int) -> Predictions:
+    def out_of_fold(self, seed: int, jobs: int | Workers | None = 1) -> Predictions:
         """Predict every row once, by a model that saw neither the row nor one that stays with it.
 
         See `fairness_checks.sweep.splits.folds`. The first feature set is used.
@@ -164,6 +167,9 @@ class TrainableModel:
         ----------
         seed : int
             Of the folds and of the fits.
+        jobs : int, Workers or None
+            Folds that are trained at a time at most, each with one thread; -1 for as many as there are cores, None for
+            as many as pay. Any number gives the same predictions.
 
         Raises
         ------
@@ -172,16 +178,44 @@ class TrainableModel:
         """
         data = self.data
         features = data.select(next(iter(self.feature_sets.values())))
-        fold = folds(data, self.folds, generator(seed, FOLDS, 0))
-        parts = []
-        for number in range(self.folds):
-            unseen = np.flatnonzero(fold == number)
-            train = features.take(np.flatnonzero(fold != number))
-            if (lacking := train.lacks_outcome()) is not None:
-                raise ConfigurationError(
-                    f"folds: {self.folds}: fold {number} would be trained without a row of outcome {lacking}; "
-                    "more rows of it are needed"
-                )
-            fitted = self.fit(train, generator(seed, FIT, number, "out of fold"))
-            parts.append((unseen, self.tested(fitted, features.take(unseen))))
-        return join_predictions(parts, data)
+        training = _Fold(self, features, folds(data, self.folds, generator(seed, FOLDS, 0)), seed)
+        with contextlib.nullcontext(jobs) if isinstance(jobs, Workers) else Workers(jobs) as workers:
+            parts = dict(workers.run(training, range(self.folds), of=(self,), same=_same))
+        unseen = [np.flatnonzero(training.fold == number) for number in range(self.folds)]
+        return join_predictions([(rows, parts[number]) for number, rows in enumerate(unseen)], data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fold:
+    """The training without a fold, as a callable that other processes can be sent."""
+
+    model: TrainableModel
+    features: DataSet
+    fold: npt.NDArray[np.intp]  # (n,)
+    seed: int
+
+    def __call__(self, number: int) -> Predictions:
+        """Return the predictions of the fold's rows."""
+        train = self.features.take(np.flatnonzero(self.fold != number))
+        if (lacking := train.lacks_outcome()) is not None:
+            raise ConfigurationError(
+                f"folds: {self.model.folds}: fold {number} would be trained without a row of outcome {lacking}; "
+                "more rows of it are needed"
+            )
+        with one_thread():
+            fitted = self.model.fit(train, generator(self.seed, FIT, number, "out of fold"))
+            return self.model.tested(fitted, self.features.take(np.flatnonzero(self.fold == number)))
+
+
+def _same(one: Predictions, other: Predictions) -> bool:
+    """Say whether predictions are the same bit by bit."""
+    arrays = [[getattr(each, name) for name in ARRAYS] for each in (one, other)]
+    facts = [[getattr(each, name) for name in FACTS] for each in (one, other)]
+    features = [
+        [(name, it.groups, it.codes.tobytes()) for name, it in each.sensitive_features.items()] for each in (one, other)
+    ]
+    same = all(
+        (a is None) == (b is None) and (a is None or (a.dtype == b.dtype and a.tobytes() == b.tobytes()))
+        for a, b in zip(*arrays, strict=True)
+    )
+    return same and facts[0] == facts[1] and features[0] == features[1]

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.plain import JSON
@@ -23,9 +20,7 @@ from fairness_checks.sweep.sketches import root_exponents
 from fairness_checks.sweep.splits import Splitter
 from fairness_checks.sweep.store import SweepStore
 from fairness_checks.sweep.trainable import TrainableModel
-
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
+from fairness_checks.sweep.workers import one_thread
 
 __all__ = ["Training", "training_key"]
 
@@ -55,7 +50,7 @@ class Training:
         """Train, test, and store the result."""
         # What a worker cannot store, for want of a shared folder or of space, is for the process that asked for it.
         try:
-            with _threads(len(sys.modules)).limit(limits=1):
+            with one_thread():
                 result = self._train(task)
         except Exception as error:
             error.add_note(
@@ -108,11 +103,3 @@ class Training:
                 f"{lacking}; give the groups that have it a share, use a larger `size`, or a smaller `test`"
             )
         return part
-
-
-@lru_cache(maxsize=1)
-def _threads(modules: int) -> ThreadpoolController:
-    """Return the thread pools of this process; looked for again when more modules have been imported."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()

@@ -17,6 +17,7 @@ import fairness_checks.sweep.runs
 import fairness_checks.sweep.synthetic  # noqa: F401 - for its side effect, as the others
 from benchmarks.sweep_project import FIT, MODEL
 from fairness_checks import CheckRecord
+from fairness_checks.sweep.workers import Workers
 
 TRACED = """def fit(train, rng):
     with Path(__file__).with_name("fitted.txt").open("a", encoding="utf-8") as trace:
@@ -123,6 +124,32 @@ def test_jobs_and_workers_change_no_number(sweep):
     assert alone.parseoutcomes() == jobs.parseoutcomes() == workers.parseoutcomes() == {"failed": 2, "passed": 1}
     assert records(sweep, "alone.xml") == records(sweep, "jobs.xml")
     assert sorted(records(sweep, "alone.xml")) == sorted(records(sweep, "workers.xml"))
+
+
+def test_trainings_beside_another_process_change_no_number(sweep, monkeypatch):
+    sweep.sweep(ACCURACY, SLOPE, more=SUBGROUPS)
+    sweep.gate("--junitxml=alone.xml", "--fairness-no-cache", "--fairness-jobs=1")
+    made = []
+
+    def eager(jobs):
+        made.append(Workers(jobs, start_seconds=0.0))
+        return made[-1]
+
+    monkeypatch.setattr("fairness_checks.sweep.workers.Workers", eager)
+    beside = sweep.gate("--junitxml=beside.xml", "--fairness-no-cache", "--fairness-jobs=2")
+    assert [workers.jobs for workers in made] == [2]
+    assert not made[0]._idle, "what the run started has ended with it"
+    assert records(sweep, "alone.xml") == records(sweep, "beside.xml")
+    assert "fairness: trainings at a time: 2 at most, where that is faster; it changes no number" in beside.outlines
+
+
+@pytest.mark.parametrize("options", [(), ("--fairness-jobs=-1",)])
+def test_the_header_says_how_many_trainings_are_done_at_a_time_where_there_are_any(sweep, options):
+    sweep.sweep(ACCURACY, more=SUBGROUPS)
+    line = "fairness: trainings at a time: one a core at most, where that is faster; it changes no number"
+    assert line in sweep.gate(*options).outlines
+    sweep.write("thresholds.yaml", f"version: 1\nmodels: {{swept: {{{SUBGROUPS}}}}}\n")
+    assert "trainings at a time" not in sweep.gate(*options).stdout.str()
 
 
 @pytest.mark.parametrize("jobs", ["0", "many"])
