@@ -38,9 +38,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 START_SECONDS = 6.0
-"""Of trainings that must be left to start a process, which takes 2 to 4 seconds to import what they need."""
+"""Of processor time that must be left to start a process, which takes 2 to 4 of them to import what it needs."""
 KEPT_SECONDS = 0.5
-"""Of trainings that must be left where a process is there already."""
+"""Of processor time that must be left where a process is there already."""
 PORTION_SECONDS = 0.3
 """Of trainings that a process is sent at a time."""
 
@@ -78,9 +78,9 @@ class Workers:
     jobs : int, optional
         Trainings at a time, this process's own among them: at most, and only where that pays. -1: one a core. Default:
         what ``joblib.parallel_config`` says, else `usual_jobs`, fewer where copies of the data would take more than a
-        quarter of the memory, and one where a training uses a GPU.
+        quarter of the memory, and one where a training uses a GPU or other programs keep the cores busy.
     start_seconds : float
-        Of trainings that must be left for a process to be started.
+        Of processor time that must be left for a process to be started.
 
     Examples
     --------
@@ -139,9 +139,9 @@ class Workers:
         first: tuple[T, R] | None = None
         fastest = math.inf
         while left and (first is None or not self._pays(fastest * len(left))):
-            start = time.perf_counter()
+            start = time.process_time()
             done = (task := left.popleft(), call(task))
-            fastest = min(fastest, time.perf_counter() - start)
+            fastest = min(fastest, time.process_time() - start)
             first = first or done
             yield done
         code = _pickled(call) if left else None
@@ -163,7 +163,7 @@ class Workers:
         """Say whether other processes shorten what takes this one so long."""
         if self.jobs == 1 or seconds < (KEPT_SECONDS if self._idle else self._start_seconds):
             return False
-        return self._asked or not _uses_gpu()
+        return self._asked or not (_uses_gpu() or (not self._idle and _is_busy()))
 
     def _workers(self, wanted: int, size: int) -> list[_Worker]:
         """Return processes, of which each takes so many bytes of code and data at least."""
@@ -404,6 +404,16 @@ def _uses_gpu() -> bool:
     """Say whether torch computes on a GPU in this process; several trainings at once would share its memory."""
     torch = sys.modules.get("torch")
     return torch is not None and bool(torch.cuda.is_initialized())
+
+
+def _is_busy() -> bool:
+    """Say whether other programs leave no core to start a process on; this one keeps one busy itself."""
+    from joblib import cpu_count
+
+    try:
+        return os.getloadavg()[0] > cpu_count() - 0.5
+    except (AttributeError, OSError):
+        return False
 
 
 def _memory() -> float:

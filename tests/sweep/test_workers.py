@@ -103,6 +103,15 @@ def test_a_training_on_a_gpu_is_alone_unless_more_are_asked_for(monkeypatch, ask
         assert bool(workers._idle) == (asked is not None)
 
 
+@pytest.mark.parametrize("asked", [None, 2])
+def test_a_busy_machine_is_left_alone_unless_more_are_asked_for(monkeypatch, asked):
+    monkeypatch.setattr(os, "getloadavg", lambda: (joblib.cpu_count() + 1.0, 0.0, 0.0), raising=False)
+    monkeypatch.setattr(module, "usual_jobs", lambda: 2)
+    with Workers(asked, start_seconds=0.0) as workers:
+        list(workers.run(slowly, range(3), same=square))
+        assert bool(workers._idle) == (asked is not None)
+
+
 def test_the_number_of_jobs_is_what_is_asked_for_or_what_joblib_is_told_or_one_a_core(monkeypatch):
     assert Workers(5).jobs == 5
     assert Workers(-1).jobs == joblib.cpu_count()
@@ -116,6 +125,7 @@ def test_the_number_of_jobs_is_what_is_asked_for_or_what_joblib_is_told_or_one_a
 def test_no_more_copies_are_made_than_a_quarter_of_the_memory_holds(monkeypatch):
     ballast = np.zeros(100_000)
     monkeypatch.setattr(module, "usual_jobs", lambda: 4)
+    monkeypatch.setattr(module, "_is_busy", lambda: False)
     monkeypatch.setattr(module, "_memory", lambda: 4.0 * 2.5 * ballast.nbytes)
     with Workers(start_seconds=0.0) as workers:
         list(workers.run(lambda task: slowly(task + int(ballast[task])), range(20), same=square))
