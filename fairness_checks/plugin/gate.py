@@ -413,13 +413,11 @@ class Gate:
 
     def _workers_beside(self) -> Workers:
         """Return the processes that train beside this one: the same for all models."""
-        from fairness_checks.sweep.workers import Workers, usual_jobs
+        from fairness_checks.sweep.workers import Workers
 
         if self._workers is None:
-            jobs = self._config.getoption("fairness_jobs")
-            if jobs is None and hasattr(self._config, "workerinput"):  # the others of pytest-xdist want their share
-                jobs = max(1, usual_jobs() // int(self._config.workerinput["workercount"]))
-            self._workers = Workers(jobs)
+            others = int(getattr(self._config, "workerinput", {}).get("workercount", 1))  # of pytest-xdist
+            self._workers = Workers(self._config.getoption("fairness_jobs"), sharing=others)
         return self._workers
 
     def pytest_unconfigure(self) -> None:

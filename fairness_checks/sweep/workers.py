@@ -25,12 +25,13 @@ import time
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Self, TypeVar
 
-from threadpoolctl import ThreadpoolController
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 __all__ = ["Workers", "one_thread", "usual_jobs"]
 
@@ -61,6 +62,8 @@ def usual_jobs() -> int:
 @lru_cache(maxsize=1)
 def _threads(modules: int) -> ThreadpoolController:
     """Return the thread pools of this process; looked for again when more modules have been imported."""
+    from threadpoolctl import ThreadpoolController
+
     return ThreadpoolController()
 
 
@@ -81,6 +84,8 @@ class Workers:
         quarter of the memory, and one where a training uses a GPU or other programs keep the cores busy.
     start_seconds : float
         Of processor time that must be left for a process to be started.
+    sharing : int
+        Runs that share the cores, where no number is asked for.
 
     Examples
     --------
@@ -89,16 +94,29 @@ class Workers:
     [('one', 3), ('three', 5)]
     """
 
-    def __init__(self, jobs: int | None = None, start_seconds: float = START_SECONDS) -> None:
-        from joblib import cpu_count
-        from joblib.parallel import get_active_backend
-
-        jobs = get_active_backend()[1] if jobs is None else jobs
-        self.jobs = usual_jobs() if jobs is None else int(cpu_count()) if jobs < 0 else jobs
-        self._asked = jobs is not None
+    def __init__(self, jobs: int | None = None, start_seconds: float = START_SECONDS, sharing: int = 1) -> None:
+        self._given = jobs
         self._start_seconds = start_seconds
+        self._sharing = sharing
         self._idle: list[_Worker] = []
         self._trusted: list[tuple[object, ...]] = []
+
+    @cached_property
+    def jobs(self) -> int:
+        """Trainings at a time at most; found when first asked for, as a run that reads what is kept never asks."""
+        from joblib import cpu_count
+
+        if self._asked is None:
+            return max(1, usual_jobs() // self._sharing)
+        return int(cpu_count()) if self._asked < 0 else self._asked
+
+    @cached_property
+    def _asked(self) -> int | None:
+        """Return the number that was asked for, here or of joblib."""
+        from joblib.parallel import get_active_backend
+
+        found: int | None = get_active_backend()[1] if self._given is None else self._given
+        return found
 
     def __enter__(self) -> Self:
         return self
@@ -163,11 +181,11 @@ class Workers:
         """Say whether other processes shorten what takes this one so long."""
         if self.jobs == 1 or seconds < (KEPT_SECONDS if self._idle else self._start_seconds):
             return False
-        return self._asked or not (_uses_gpu() or (not self._idle and _is_busy()))
+        return self._asked is not None or not (_uses_gpu() or (not self._idle and _is_busy()))
 
     def _workers(self, wanted: int, size: int) -> list[_Worker]:
         """Return processes, of which each takes so many bytes of code and data at least."""
-        if not self._asked:
+        if self._asked is None:
             wanted = max(1, min(wanted, int(_SHARE_OF_MEMORY * _memory() / size)))
         with contextlib.suppress(OSError):  # no more processes, or no interpreter to start: fewer do as well
             while len(self._idle) < wanted:
@@ -411,7 +429,7 @@ def _is_busy() -> bool:
     from joblib import cpu_count
 
     try:
-        return os.getloadavg()[0] > cpu_count() - 0.5
+        return bool(os.getloadavg()[0] > cpu_count() - 0.5)
     except (AttributeError, OSError):
         return False
 

@@ -131,8 +131,8 @@ def test_trainings_beside_another_process_change_no_number(sweep, monkeypatch):
     sweep.gate("--junitxml=alone.xml", "--fairness-no-cache", "--fairness-jobs=1")
     made = []
 
-    def eager(jobs):
-        made.append(Workers(jobs, start_seconds=0.0))
+    def eager(jobs, sharing):
+        made.append(Workers(jobs, start_seconds=0.0, sharing=sharing))
         return made[-1]
 
     monkeypatch.setattr("fairness_checks.sweep.workers.Workers", eager)

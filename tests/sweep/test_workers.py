@@ -118,7 +118,10 @@ def test_the_number_of_jobs_is_what_is_asked_for_or_what_joblib_is_told_or_one_a
     assert Workers().jobs == usual_jobs()
     with joblib.parallel_config(n_jobs=3):
         assert Workers().jobs == 3
+    assert Workers(sharing=1000).jobs == 1
+    assert Workers(5, sharing=1000).jobs == 5
     monkeypatch.setattr(joblib, "cpu_count", lambda: 64)
+    assert Workers(sharing=3).jobs == 2
     assert usual_jobs() == 8
 
 
