@@ -36,7 +36,6 @@ from models.studies.complexity import ONE_SEX, complexity_rows, curve_rows, curv
 from models.studies.descriptives import describe
 from models.studies.forests import trainable_forest
 from models.studies.gaps import gap_rows, model_rows
-from models.studies.learners import LEARNERS as DEFAULT_LEARNERS
 from models.studies.learners import trainable
 from models.studies.oversampled_first import oversampled_first
 from models.studies.plots import draw_violins
@@ -56,7 +55,10 @@ MIXES: dict[str, Any] = {
     "female_only": {"female": 1.0},
     "male_only": {"male": 1.0},
 }
-_ALL_MIXES: dict[str, Any] = {"as_is": "as_is", "undersampled": "undersample", **MIXES}
+_UNDERSAMPLED: dict[str, Any] = {"undersampled": "undersample"}
+_ALL_MIXES: dict[str, Any] = {**MIXES, **_UNDERSAMPLED}
+_OVER_MIXES = ("logistic_regression", "gradient_boosting")
+_IN_CURVES = ("logistic_regression", "random_forest")
 _AFTER_OVERSAMPLING: dict[str, Any] = {**MIXES, "balanced": "as_is"}
 del _AFTER_OVERSAMPLING["as_is"]
 
@@ -137,7 +139,7 @@ class Study:
             shap_correlation={name: rank_correlation(frame) for name, frame in rankings.items()},
             **self._builders(forests),
             settings=self._settings(parameters, forests, swept),
-            learners=self._learners(),
+            learners=self._learners(forests),
             **self._complexity(),
             versions=pd.DataFrame(cholesterol_rows()),
             parameters=_parameter_frame(parameters),
@@ -212,17 +214,18 @@ class Study:
                     rows.append(setting_row(name, setting, measured(results, feature_set)))
         return pd.DataFrame(rows)
 
-    def _learners(self) -> pd.DataFrame:
-        """Return accuracy and false negative rate of other learners over the mixes, undersampling among them."""
+    def _learners(self, forests: dict[str, TrainableModel]) -> pd.DataFrame:
+        """Return accuracy and false negative rate of other learners over the mixes, and of the forest undersampled."""
         rows = []
         for name in TABLES:
             sets = {ALL_FEATURES: FEATURE_SETS[name][ALL_FEATURES]}
-            for learner in DEFAULT_LEARNERS:
-                model = trainable(learner, self.data[name], sets)
-                results = self._sweep(f"{name}_mixes_{learner}", model, _ALL_MIXES)
+            models = {learner: trainable(learner, self.data[name], sets) for learner in _OVER_MIXES}
+            for learner, model in (models | {"random_forest": forests[name]}).items():
+                mixes = _ALL_MIXES if learner in models else _UNDERSAMPLED  # the forest has the others already
+                results = self._sweep(f"{name}_mixes_{learner}", model, mixes, feature_sets=(ALL_FEATURES,))
                 rows += [
                     {"learner": learner} | row
-                    for row in gap_rows(name, results, list(_ALL_MIXES), [ALL_FEATURES])
+                    for row in gap_rows(name, results, list(mixes), [ALL_FEATURES])
                     if row["metric"] in ("accuracy", "false_negative_rate")
                 ]
         return pd.DataFrame(rows)
@@ -234,7 +237,7 @@ class Study:
             columns = FEATURE_SETS[name][WITHOUT_SEX]
             sizes = curve_sizes(self.data[name], 0.3)
             full = {}
-            for learner in DEFAULT_LEARNERS:
+            for learner in _IN_CURVES:
                 model = trainable(learner, self.data[name], {WITHOUT_SEX: columns})
                 for size in sizes:
                     results = self._sweep(

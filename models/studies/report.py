@@ -150,7 +150,8 @@ def _by_data_set(*names: str) -> dict[str, str]:
 def _learners(found: StudyTables) -> list[str]:
     return [
         "## Other learners over the mixes, all features",
-        "scikit-learn's default parameters. `p_gate` has the variance of this project's gate.",
+        "scikit-learn's default parameters; the forest as tuned, its other mixes above. `p_gate` has the variance of "
+        "this project's gate.",
         table(
             found.learners,
             _by_data_set("learner", "training_mix", "metric", "male", "female", "gap")
