@@ -191,7 +191,6 @@ def recipe(table: Table, repeats: int, most_rows: int) -> None:
     first = table.group == table.first
     models: dict[str, Callable[[int], FAGTBClassifier]] = {
         "public recipe, 0.15 in its scale": public_recipe,
-        "public recipe, 0.15 in this scale": lambda seed: public_recipe(seed).set_params(adversary_scale="mean"),
     } | {
         f"defaults, strength {strength}": lambda seed, strength=strength: FAGTBClassifier(
             strength=strength, constraint="demographic_parity", random_state=seed

@@ -41,7 +41,7 @@ from models.studies.oversampled_first import oversampled_first
 from models.studies.plots import draw_violins
 from models.studies.reference import published_disparities, published_mitigation, published_models
 from models.studies.report import StudyTables, render
-from models.studies.settings import measured, plain_splits, setting_row
+from models.studies.settings import measured, missed_days, plain_splits, setting_row
 from models.studies.shap_builders import agreement_of_builders, builder_rankings, built_values
 from models.studies.shap_rankings import rank_correlation, shap_rankings
 from models.studies.table_versions import cholesterol_rows
@@ -58,6 +58,7 @@ MIXES: dict[str, Any] = {
 _UNDERSAMPLED: dict[str, Any] = {"undersampled": "undersample"}
 _ALL_MIXES: dict[str, Any] = {**MIXES, **_UNDERSAMPLED}
 _OVER_MIXES = ("logistic_regression", "gradient_boosting")
+_FOLLOWED = 20  # splits that the days of death are taken from
 _IN_CURVES = ("logistic_regression", "random_forest")
 _AFTER_OVERSAMPLING: dict[str, Any] = {**MIXES, "balanced": "as_is"}
 del _AFTER_OVERSAMPLING["as_is"]
@@ -142,6 +143,9 @@ class Study:
             learners=self._learners(forests),
             **self._complexity(),
             versions=pd.DataFrame(cholesterol_rows()),
+            follow_up=pd.DataFrame(
+                missed_days(self.data["heart_failure"], FEATURE_SETS["heart_failure"][ALL_FEATURES], _FOLLOWED)
+            ),
             parameters=_parameter_frame(parameters),
             repeats=self.scale.repeats,
             tuned=self.scale.tuned,

@@ -22,7 +22,7 @@ class StudyTables:
     ----------
     targets, gaps, agreement, models, oversampled_first, mitigation, descriptives : pandas.DataFrame
         See the modules that make them.
-    settings, learners, curves, complexity, noise_floor, versions : pandas.DataFrame
+    settings, follow_up, learners, curves, complexity, noise_floor, versions : pandas.DataFrame
         Likewise.
     builders, builders_correlation : pandas.DataFrame
         Rankings of forests of one sex, and how they agree.
@@ -46,6 +46,7 @@ class StudyTables:
     mitigation: pd.DataFrame
     descriptives: pd.DataFrame
     settings: pd.DataFrame
+    follow_up: pd.DataFrame
     learners: pd.DataFrame
     curves: pd.DataFrame
     complexity: pd.DataFrame
@@ -139,6 +140,12 @@ def _settings(found: StudyTables) -> list[str]:
             _by_data_set("setting", "accuracy")
             | {"male": "FNR men", "female": "FNR women", "gap": "gap", "low": "95 % from", "high": "to"},
             digits=1,
+        ),
+        "When those died whom a forest of default parameters misses, and whom it finds (heart failure, all features):",
+        table(
+            found.follow_up,
+            {"who": "who", "deaths": "deaths", "median_day": "median day", "late": "after day 90, %"},
+            digits=0,
         ),
     ]
 

@@ -23,7 +23,7 @@ from fairness_checks.sweep import DataSet, SweepResults
 from models.random_forest import random_forest
 from models.studies.gaps import SEXES, overall_accuracy, values
 
-__all__ = ["measured", "plain_splits", "setting_row"]
+__all__ = ["measured", "missed_days", "plain_splits", "setting_row"]
 
 Array = npt.NDArray[np.float64]
 Measured = Mapping[str, Array]
@@ -79,6 +79,47 @@ def plain_splits(
         return {"accuracy": accuracy, "false_negative_rate": missed}
 
     return cache.arrays(f"plain-splits-{name}", key, compute)
+
+
+def missed_days(data: DataSet, columns: Sequence[str], repeats: int, late: int = 90) -> list[dict[str, Any]]:
+    """Return on which day those died whom scikit-learn's default forest misses and finds, over plain splits.
+
+    Parameters
+    ----------
+    data : DataSet
+        With a feature ``time``, the day of death or of the last visit.
+    columns : sequence of str
+        The feature set.
+    repeats : int
+        Number of splits.
+    late : int
+        Day after which a death counts as a late one.
+
+    Returns
+    -------
+    list of dict
+        ``who`` ("missed", "found", and the dead of each sex), ``deaths`` (of all splits together), ``median_day``, and
+        ``late``, the share that died late, in percent.
+    """
+    features, days = data.select(columns).features, data.features["time"].to_numpy()
+    sex, died = data.sensitive_features["sex"].to_numpy(), data.outcome == 1
+    found: dict[str, list[Any]] = {"missed": [], "found": []}
+    for k in range(repeats):
+        train, test = train_test_split(np.arange(len(data)), test_size=_TEST, random_state=k)
+        predicted = random_forest(k).fit(features.iloc[train], data.outcome[train]).predict(features.iloc[test])
+        for label, who in enumerate(found):
+            found[who] += days[test[died[test] & (predicted == label)]].tolist()
+    found |= {f"all, {name}": days[died & (sex == name)].tolist() for name in sorted(SEXES)}
+    return [
+        {
+            "who": who,
+            "deaths": len(at),
+            "median_day": float(np.median(at)),
+            "late": 100 * float(np.mean(np.array(at) > late)),
+        }
+        for who, at in found.items()
+        if at
+    ]
 
 
 def setting_row(data_set: str, setting: str, found: Measured) -> dict[str, Any]:

@@ -11,6 +11,7 @@ pytest.importorskip("fairlearn")
 from benchmarks import fagtb
 from benchmarks.fagtb_tables import LOADERS, Table
 from models.data.sources import DataUnavailable
+from models.fagtb import FAGTBClassifier
 
 
 @pytest.fixture
@@ -73,6 +74,23 @@ def test_it_prints_a_row_for_each_method(table, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "made up: 300 of 300 rows, 2 splits, men minus women" in printed
     assert printed.rstrip().endswith("yes")
+
+
+def test_the_recipe_prints_accuracy_and_p_rule(table, monkeypatch, capsys):
+    few = fagtb.public_recipe(0).set_params(n_estimators=5)
+    monkeypatch.setattr(fagtb, "public_recipe", lambda seed: few)
+    fagtb.recipe(table, repeats=2, most_rows=200)
+    rows = [line for line in capsys.readouterr().out.splitlines() if " % and " in line]
+    assert [line[:13] for line in rows] == ["public recipe", *["defaults, str"] * 3]
+    assert all(line.count(" % and ") == 2 for line in rows)
+
+
+def test_learning_by_heart_prints_both_gaps(table, monkeypatch, capsys):
+    monkeypatch.setattr(fagtb, "FAGTBClassifier", lambda **options: FAGTBClassifier(n_estimators=3, **options))
+    fagtb.by_heart(table, repeats=1)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.endswith(("3", "2", "1"))]
+    assert [float(row[0]) for row in rows] == [0, 1, 30, 1, 30]
+    assert all(-1 <= float(row[1]) <= 1 and 0 < float(row[3].rstrip("%")) <= 100 for row in rows)
 
 
 def test_a_table_that_cannot_be_had_is_left_out_and_said_to_be(monkeypatch, capsys):

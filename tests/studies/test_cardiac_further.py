@@ -14,7 +14,7 @@ from models.studies.cardiac_data import FEATURE_SETS, TABLES, TIME_ALONE, WITHOU
 from models.studies.complexity import ONE_SEX, bayes_bound, complexity_rows, curve_rows, curve_sizes, noise_floor
 from models.studies.forests import trainable_forest
 from models.studies.learners import LEARNERS, trainable
-from models.studies.settings import measured, plain_splits, setting_row
+from models.studies.settings import measured, missed_days, plain_splits, setting_row
 from models.studies.shap_builders import agreement_of_builders, builder_rankings, built_values, disjoint_rows
 from models.studies.table_versions import QUOTED, cholesterol_rows
 
@@ -90,6 +90,20 @@ def test_measured_reads_the_as_is_mix():
     found = measured(results, "all")
     assert found["accuracy"].shape == (3,)
     assert found["false_negative_rate"][0].tolist() == results.values("false_negative_rate", "male", "as_is", "all")
+
+
+def test_the_days_of_deaths_that_are_missed_and_found():
+    rng = np.random.default_rng(7)
+    outcome = rng.integers(2, size=300)
+    time = np.where(outcome == 1, rng.integers(1, 60, 300), 250)  # whoever dies early is found
+    time[::10] = 250  # and whoever dies on day 250 looks like a survivor
+    sex = np.where(np.arange(300) % 2 == 0, "female", "male")
+    rows = {row["who"]: row for row in missed_days(DataSet({"time": time}, outcome, {"sex": sex}), ["time"], repeats=2)}
+    assert (rows["missed"]["median_day"], rows["missed"]["late"], rows["found"]["late"]) == (250, 100, 0)
+    assert rows["found"]["median_day"] < 60
+    died = (outcome == 1) & (sex == "female")
+    assert rows["all, female"]["deaths"] == died.sum()
+    assert rows["all, female"]["late"] == pytest.approx(100 * (time[died] > 90).mean())
 
 
 # Learners and complexity
