@@ -16,6 +16,7 @@ from fairness_checks.findings.statistics_json import groups_from_json, groups_to
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.measured import Measured
+from fairness_checks.kinds.rates import Rates
 from fairness_checks.measure.measured_groups import Counts, MeasuredGroups
 from fairness_checks.plain import printable
 from fairness_checks.question.metrics import METRICS
@@ -118,36 +119,42 @@ def read_table(
 
 def _require_possible(metric: str, groups: MeasuredGroups, *, clustered: bool) -> None:
     """Raise ValueError for what was measured of a metric, unless it can be of the groups' samples."""
-    kind, found, size = kind_of(METRICS[metric]), groups.measured.get(metric), len(groups.groups)
+    found = groups.measured.get(metric)
     if found is None:
         by_counts = kind_of(METRICS[metric]).of_counts and not clustered and groups.unlabelled is None
         if not by_counts:
             raise ValueError(f"{metric}: has no statistics")
         return
-    known = (*kind.statistics, *kind.parts)
-    if type(found) is not Measured or type(found.statistics) not in known or found.clusters is not None:
+    expected = _expected(metric, clustered=clustered)
+    if type(found) is not Measured or type(found.statistics) is not expected or found.clusters is not None:
         raise ValueError(f"{metric}: statistics of another metric")
-    if type(found.statistics) is not _expected(metric, clustered=clustered):
-        raise ValueError(f"{metric}: statistics of another metric")
-    if found.samples.shape != (size,) or (found.samples > groups.samples).any():
+    if found.samples.shape != (len(groups.groups),) or (found.samples > groups.samples).any():
         raise ValueError(f"{metric}: more samples than there are")
     for name, values in _arrays(found, ""):
         if values.dtype.kind == "f" and not np.isfinite(values).all() and not name.endswith(".mean"):
             raise ValueError(f"{metric}: {name[1:]}: holds no number")
         if values.dtype.kind in "iu" and (values < 0).any():
             raise ValueError(f"{metric}: {name[1:]}: holds a count below 0")
-    some = found.statistics
+    _require_samples(metric, groups, found.statistics, found.samples)
+
+
+def _require_samples(metric: str, groups: MeasuredGroups, some: Any, counted: Counts) -> None:
+    """Raise ValueError unless statistics are of the samples that count for a metric."""
     if isinstance(some, ScoreHistogram):
         _require_histogram(metric, groups, some)
     plain: Any = some.statistics if isinstance(some, ClusteredPart) else some
+    if isinstance(plain, Rates):
+        events, samples = groups.proportion(METRICS[metric])
+        if (plain.events != events).any() or (plain.samples != samples).any() or (counted != samples).any():
+            raise ValueError(f"{metric}: other events than the counts have")
     if isinstance(plain, MeanStatistics):
-        _require_moments(metric, plain, found.samples)
+        _require_moments(metric, plain, counted)
     if isinstance(plain, CalibrationStatistics):
-        if plain.samples.shape != (size, BINS) or (plain.samples.sum(axis=1) != found.samples).any():
+        if plain.samples.shape != (len(counted), BINS) or (plain.samples.sum(axis=1) != counted).any():
             raise ValueError(f"{metric}: bins of other samples")
         _require_moments(metric, plain.bins, plain.samples.ravel())
     if isinstance(some, ClusteredPart):
-        _require_clusters(metric, some.clusters, found.samples)
+        _require_clusters(metric, some.clusters, counted)
         if some.bins is not None:
             _require_clusters(metric, some.bins, plain.samples.ravel())
 

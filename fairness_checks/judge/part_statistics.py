@@ -280,6 +280,8 @@ def _read(content: Any, where: str) -> PartStatistics:
         if not rows or any(type(row) is not str for row in rows):
             raise ValueError("rows: says of no rows what they are")
         tables = [PartTable(*read_table(each, clustered=clustered)) for each in content["tables"]]
+        if samples is not None and any(int(table.groups.samples.sum()) != samples for table in tables):
+            raise ValueError(f"samples: are not {samples:,} in every table")
         with np.errstate(all="ignore"):
             for table in tables:  # what follows from no statistics, and cannot be added, is found here
                 table.whole()

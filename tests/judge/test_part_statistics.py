@@ -427,6 +427,7 @@ CHANGES = {
     "schema": lambda d: d.update(schema=99),
     "no models": lambda d: d.update(models={}),
     "samples": lambda d: d["models"]["predictions"].update(samples=-1),
+    "fewer samples": lambda d: d["models"]["predictions"].update(samples=399),
     "unknown key": lambda d: d["models"]["predictions"].update(more=1),
     "rows": lambda d: d["models"]["predictions"].update(rows=[]),
     "missing": lambda d: d["models"]["predictions"].update(missing={"sensitive": "maybe", "text": None}),
@@ -468,6 +469,9 @@ CLUSTERED = {
     "more clusters than samples": lambda d: moments(d, "accuracy")["clusters"].update(int64=[900, 900]),
     "other samples": lambda d: moments(d, "accuracy")["first"]["float64"][0].__setitem__(-1, 5.0),
     "squares below 0": lambda d: moments(d, "accuracy")["second"]["float64"][0][0].__setitem__(0, -5.0),
+    "other events": lambda d: inner(d, "accuracy", "ClusteredPart")["statistics"]["Rates"]["events"].update(
+        int64=[1, 2]
+    ),
     "no pairs": lambda d: inner(d, "accuracy", "ClusteredPart").update(pairs=None),
     "no clusters": lambda d: table(d).update(clusters=None),
 }
