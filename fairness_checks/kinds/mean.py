@@ -55,7 +55,8 @@ class Mean(EstimatedKind[MeanStatistics]):
 
     def measure(self, rows: Rows, metric: Metric) -> Measured[MeanStatistics]:
         """Sum the powers of the values' deviations; of clusters' sums where samples are not independent."""
-        values = values_of(metric, rows.predictions)
+        known = rows.values.get(metric.name)
+        values = values_of(metric, rows.predictions) if known is None else known
         counted = ~np.isnan(values)
         codes = rows.codes if counted.all() else np.where(counted, rows.codes, -1)
         groups = len(rows.groups)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -44,6 +44,8 @@ class Rows:
 
     def __init__(self, predictions: Predictions, by: Sequence[str], missing: Missing = MISSING_IS_ERROR) -> None:
         self.predictions = predictions
+        # Of means, where they are read more than once; whoever measures many rows has no room for them.
+        self.values: Mapping[str, npt.NDArray[np.float64]] = {}
         self.sorted: Sorted | None = None  # where the same samples are placed by other features, too
         with naming_labels(predictions.row_labels):
             features = [_complete(predictions.feature(name), missing) for name in by]

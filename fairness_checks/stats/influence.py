@@ -83,9 +83,12 @@ def hidden_factor(psi: Array, clusters: Integers | None, counted: Booleans) -> f
 
 def _two_class_freedom(of_positives: Array, of_negatives: Array, labels: Booleans, clusters: Integers | None) -> float:
     """Satterthwaite's degrees of freedom of an estimate from positives and negatives."""
-    codes = np.arange(len(labels)) if clusters is None else distinct(clusters)[1]
-    first, second = (np.bincount(codes, weights=psi) for psi in (of_positives, of_negatives))
-    has, lacks = (np.bincount(codes, weights=mine) > 0.0 for mine in (labels, ~labels))
+    if clusters is None:
+        first, second, has, lacks = of_positives, of_negatives, labels, ~labels
+    else:
+        codes = distinct(clusters)[1]
+        first, second = (np.bincount(codes, psi).astype(np.float64) for psi in (of_positives, of_negatives))
+        has, lacks = (np.bincount(codes, mine) > 0.0 for mine in (labels, ~labels))
     common = 2.0 * (first @ second)
     m, n, shared = has.sum(), lacks.sum(), np.sum(has & lacks)
     freedom = float(two_sample_freedom(first @ first, second @ second, common, m, n, shared))

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.predictions import Predictions, like
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.kinds.kind import Arrays
 from fairness_checks.kinds.mismatch import areas_of
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import MISMATCH, Missing
@@ -31,11 +32,16 @@ def measure(
     """Evaluate the test rows of one repeat by group, and how errors and uncertainties order every pair."""
     # sizes: of each group, the rows trained on and the different ones among them. Without `exponents`, (WIDTH, n),
     # nothing is sketched.
-    metrics = [
-        metric for metric in (*METRICS.values(), *own) if not metric.components and _allowed(predictions, metric)
-    ]
+    if predictions.uncertainty is None and predictions.y_score is not None:  # the entropy, computed once
+        predictions = like(predictions, uncertainty=predictions.uncertainties())
+    arrays: dict[str, Arrays] = {}
+    for metric in (*METRICS.values(), *own):
+        if not metric.components and (read := _arrays(predictions, metric)) is not None:
+            arrays[metric.name] = read
+    metrics = [metric for metric in (*METRICS.values(), *own) if metric.name in arrays]
     alone = [metric for metric in metrics if not kind_of(metric).of_pairs]
     rows = Rows(predictions, (by,), _NAMED)
+    rows.values = {name: read[0] for name, read in arrays.items() if len(read) == 1}
     statistics = GroupStatistics.from_rows(rows, (by,), alone)
     names = [name for (name,) in statistics.groups]
     values: dict[str, dict[str, float | None]] = {name: {} for name in names}
@@ -50,7 +56,7 @@ def measure(
     sketches: dict[str, dict[str, Sketch]] = {name: {} for name in names}
     if exponents is not None:
         compared = [metric for metric in metrics if metric.comparable]
-        for metric, of_groups in zip(compared, group_sketches(predictions, rows, compared, exponents), strict=True):
+        for metric, of_groups in zip(compared, group_sketches(rows, arrays, compared, exponents), strict=True):
             for name, sketch in zip(names, of_groups, strict=True):
                 sketches[name][metric.name] = sketch
     samples = dict(zip(names, statistics.samples.tolist(), strict=True))
@@ -75,13 +81,14 @@ def _four(cells: Sequence[int]) -> tuple[int, int, int, int]:
     return tn, fp, fn, tp
 
 
-def _allowed(predictions: Predictions, metric: Metric) -> bool:
-    """Say whether the predictions have the arrays that a metric reads."""
+def _arrays(predictions: Predictions, metric: Metric) -> Arrays | None:
+    """Return what a metric reads of the predictions; None where they do not have it."""
     try:
-        kind_of(metric).arrays(predictions, metric)
+        if metric.numerator and metric.per_sample is None:  # the confusion counts say it all
+            return (predictions.labels(), predictions.decisions())
+        return kind_of(metric).arrays(predictions, metric)
     except InvalidPredictions:
-        return False
-    return True
+        return None
 
 
 def _pairs(rows: Rows, names: Sequence[str]) -> tuple[PairResult, ...]:

@@ -10,14 +10,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds import kind_of
+from fairness_checks.kinds.kind import Arrays
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.typing import Array
@@ -46,12 +46,12 @@ def cube_roots(exponents: Exponents) -> npt.NDArray[np.complex128]:
 
 
 def group_sketches(
-    predictions: Predictions, rows: Rows, metrics: Sequence[Metric], exponents: Exponents
+    rows: Rows, arrays: Mapping[str, Arrays], metrics: Sequence[Metric], exponents: Exponents
 ) -> list[list[Sketch]]:
     """Return the sketch of each group for each metric: real parts, then imaginary ones; None where nothing varies."""
-    # exponents: (WIDTH, n), of the n test rows that predictions and rows hold. What a rate's rows contribute is said
-    # by the cells that they are in: numbers are then counted once for all rates.
-    by_cell = None if rows.counts is None else _by_cell(predictions, rows, exponents)
+    # exponents: (WIDTH, n), of the n test rows; arrays: what each metric reads of them (`Kind.arrays`). What a rate's
+    # rows contribute is said by the cells that they are in: numbers are then counted once for all rates.
+    by_cell = None if rows.counts is None else _by_cell(rows, exponents)
     found: dict[str, list[Sketch]] = {}
     others = []
     for metric in metrics:
@@ -60,14 +60,14 @@ def group_sketches(
             others.append(metric)
         else:
             found[metric.name] = _sketches(np.einsum("gc,wgc->gw", psi, by_cell), np.isfinite(psi[:, 0]))
-    of_rows = _of_rows(predictions, rows, others, exponents) if others else []
+    of_rows = _of_rows(rows, [arrays[metric.name] for metric in others], others, exponents) if others else []
     found |= dict(zip((metric.name for metric in others), of_rows, strict=True))
     return [found[metric.name] for metric in metrics]
 
 
-def _by_cell(predictions: Predictions, rows: Rows, exponents: Exponents) -> Array:
+def _by_cell(rows: Rows, exponents: Exponents) -> Array:
     """Return the sums of the numbers of the rows in each cell of the confusion tables, shape (2 WIDTH, G, 4)."""
-    size = len(rows.groups) * len(CELLS)
+    predictions, size = rows.predictions, len(rows.groups) * len(CELLS)
     cell = rows.codes * len(CELLS) + 2 * predictions.labels().view(np.uint8) + predictions.decisions().view(np.uint8)
     counts = np.array([np.bincount(cell + size * k, minlength=3 * size) for k in exponents.astype(np.intp)])
     sums = [np.einsum("k,wks->ws", part, counts.reshape(WIDTH, 3, size)) for part in _PARTS]
@@ -75,10 +75,9 @@ def _by_cell(predictions: Predictions, rows: Rows, exponents: Exponents) -> Arra
 
 
 def _of_rows(
-    predictions: Predictions, rows: Rows, metrics: Sequence[Metric], exponents: Exponents
+    rows: Rows, arrays: Sequence[Arrays], metrics: Sequence[Metric], exponents: Exponents
 ) -> list[list[Sketch]]:
     """Return the sketches of metrics row by row."""
-    arrays = [kind_of(metric).arrays(predictions, metric) for metric in metrics]
     groups = len(rows.groups)
     order = np.argsort(rows.codes.astype(np.int16 if groups < 2**15 else np.int64), kind="stable")
     sums, known = np.zeros((len(metrics), groups, 2 * WIDTH)), np.zeros((len(metrics), groups), dtype=np.bool_)

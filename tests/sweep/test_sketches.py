@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fairness_checks import Predictions
+from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.influences import group_influences
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Missing
@@ -15,6 +16,11 @@ from fairness_checks.sweep.measuring import measure
 from fairness_checks.sweep.sketches import WIDTH, cube_roots, group_sketches, root_exponents
 
 N, DRAWS = 120, 1_000
+
+
+def sketched(predictions, placed, metrics, exponents):
+    arrays = {metric.name: kind_of(metric).arrays(predictions, metric) for metric in metrics}
+    return group_sketches(placed, arrays, metrics, exponents)
 
 
 def complex_of(sketch):
@@ -43,7 +49,7 @@ def sketches(predictions, metric, units=None):
     units = np.arange(N) if units is None else units
     return np.array(
         [
-            complex_of(group_sketches(predictions, placed, [METRICS[metric]], root_exponents(rng, units))[0][0])
+            complex_of(sketched(predictions, placed, [METRICS[metric]], root_exponents(rng, units))[0][0])
             for _ in range(DRAWS)
         ]
     )
@@ -107,10 +113,10 @@ def test_sketches_are_the_sums_over_rows_of_what_they_contribute(rows, units):
     metrics = [METRICS[name] for name in ("precision", "brier_score", "roc_auc", "balanced_accuracy", "mean_error")]
     placed = Rows(one, ("sex",), Missing(text=()))
     exponents = root_exponents(np.random.default_rng(2), units)
-    found, roots = group_sketches(one, placed, metrics, exponents), cube_roots(exponents)
-    for metric, sketched in zip(metrics, found, strict=True):
+    found, roots = sketched(one, placed, metrics, exponents), cube_roots(exponents)
+    for metric, of_groups in zip(metrics, found, strict=True):
         influences = group_influences(one, placed, metric, pseudo=False, clustered=False).influences
-        for rows_of, influence, sketch in zip((first, ~first), influences, sketched, strict=True):
+        for rows_of, influence, sketch in zip((first, ~first), influences, of_groups, strict=True):
             np.testing.assert_allclose(complex_of(sketch), roots[:, rows_of] @ influence.psi, atol=1e-15)
 
 
