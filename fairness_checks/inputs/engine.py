@@ -107,7 +107,7 @@ class Engine:
     positive: str
     check: Callable[[], None]
 
-    def ask(self, query: nw.LazyFrame[Any], most: int = _MOST_CELLS) -> Answer:
+    def ask(self, query: nw.LazyFrame[Any], most: int = _MOST_CELLS, what: str = "") -> Answer:
         """Run a query whose answer is small."""
         self.check()
         with answering(self.source):
@@ -115,8 +115,8 @@ class Engine:
         self.check()
         if len(table) > most:
             raise InvalidPredictions(
-                f"{self.source}: {', '.join(self.features)}: more than {most:,} combinations of values; name fewer "
-                "features, or cut numbers into bands"
+                f"{self.source}: more than {most:,} combinations of {what or 'values'} of {', '.join(self.features)}; "
+                f"name fewer features, cut numbers into bands, or {COLLECT}"
             )
         there = {name: at for name, at in self.features.items() if at in table.columns}
         return Answer(table, there)

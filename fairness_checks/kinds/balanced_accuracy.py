@@ -31,13 +31,20 @@ from fairness_checks.stats.balanced_accuracy import (
     judge_worst_balanced_accuracy,
 )
 from fairness_checks.stats.cluster_sums import ClusterMoments, moments_of_clusters
-from fairness_checks.stats.clusters import ClusterEvidence, cluster_evidence, take_shared
+from fairness_checks.stats.clusters import (
+    ClusterCells,
+    ClusterEvidence,
+    cells_of_profiles,
+    cluster_evidence,
+    take_shared,
+)
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, balanced_accuracy_influence, rate_components
 
 __all__ = ["KIND", "BalancedAccuracy"]
 
+_POSITIVE, _DECIDED = ("fn", "tp"), ("fp", "tp")
 _ROUNDING = 1e-9  # relative, of a count that was found by way of a design effect
 
 
@@ -148,13 +155,7 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         cells, counts = rows.cells(), rows.counts
         if cells is None or counts is None:
             return None
-        tn, fp, fn, tp = (counts[:, i].astype(np.float64) for i in range(len(CELLS)))
-        samples = {False: np.maximum(tn + fp, 1.0), True: np.maximum(tp + fn, 1.0)}
-        rate = {False: tn / samples[False], True: tp / samples[True]}
-        codes, right = rows.codes, labels == decisions
-        weight = np.where(labels, 0.5 / samples[True][codes], 0.5 / samples[False][codes])
-        found = cluster_evidence(cells, weight * (right - np.where(labels, rate[True][codes], rate[False][codes])))
-        return _worth(counts, found, rows.samples, cells.by_group().astype(np.int64))
+        return _found(cells, counts, labels, decisions, rows.samples)
 
     def part(self, rows: Rows, metric: Metric) -> Measured[ClusteredPart[EffectiveCells]] | None:
         """Sum what the clusters of a part of the rows hold: samples of each class, and those decided right."""
@@ -176,10 +177,15 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         found = moments.evidence(np.column_stack([*columns, np.zeros(len(tn))]))
         return _worth(statistics.counts, found, part.samples, moments.clusters)
 
-    def measure_in_engine(self, rows: EngineRows, metric: Metric) -> None:
-        """Return nothing: the confusion counts say it all."""
-        assert rows.clusters is None  # which it refuses
+    def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[EffectiveCells] | None:
+        """Have clusters counted by what they hold; of independent samples the confusion counts say it all."""
         rows.require("y_true", "y_pred")
+        if not rows.in_clusters or rows.counts is None:
+            return None
+        profiles = rows.profiles
+        cells, _ = cells_of_profiles(len(rows.groups), profiles.group, profiles.held, profiles.times)
+        labels, decisions = (np.tile([c in some for c in CELLS], len(cells.group)) for some in (_POSITIVE, _DECIDED))
+        return _found(cells, rows.counts, labels, decisions, rows.samples)
 
     def measured(self, statistics: MeasuredGroups, metric: Metric) -> Measured[EffectiveCells]:
         """Return the confusion counts, or what they are worth where samples come in clusters."""
@@ -218,6 +224,23 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
 
 
 KIND: Kind = BalancedAccuracy()
+
+
+def _found(
+    cells: ClusterCells,
+    counts: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.bool_],
+    decisions: npt.NDArray[np.bool_],
+    samples: npt.NDArray[np.int64],
+) -> Measured[EffectiveCells]:
+    """Find what clusters are worth; labels and decisions are those of the rows of `cells`."""
+    tn, fp, fn, tp = (counts[:, i].astype(np.float64) for i in range(len(CELLS)))
+    of_class = {False: np.maximum(tn + fp, 1.0), True: np.maximum(tp + fn, 1.0)}
+    rate = {False: tn / of_class[False], True: tp / of_class[True]}
+    codes, right = cells.group[cells.of_row], labels == decisions
+    weight = np.where(labels, 0.5 / of_class[True][codes], 0.5 / of_class[False][codes])
+    found = cluster_evidence(cells, weight * (right - np.where(labels, rate[True][codes], rate[False][codes])))
+    return _worth(counts, found, samples, cells.by_group().astype(np.int64))
 
 
 def _worth(

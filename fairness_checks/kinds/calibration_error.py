@@ -67,7 +67,6 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
 
     def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[CalibrationStatistics]:
         """Have the same sums added up."""
-        assert rows.clusters is None  # which it refuses
         return Measured(rows.calibration(), rows.samples)
 
     def part(self, rows: Rows, metric: Metric) -> Any:

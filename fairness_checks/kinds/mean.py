@@ -70,9 +70,10 @@ class Mean(EstimatedKind[MeanStatistics]):
 
     def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[MeanStatistics]:
         """Have the same sums added up."""
-        assert rows.clusters is None  # which it refuses
         moments = rows.moments(metric)
-        return Measured(moments, moments.n)
+        if not rows.in_clusters:
+            return Measured(moments, moments.n)
+        return _whole(moments, rows.cluster_moments(metric), moments.n)
 
     def part(self, rows: Rows, metric: Metric) -> Measured[MeanStatistics] | Measured[ClusteredPart[MeanStatistics]]:
         """Sum the powers of the values' deviations, and the moments of their clusters."""
@@ -90,9 +91,7 @@ class Mean(EstimatedKind[MeanStatistics]):
             return part
         found, samples = part.statistics.clusters, part.statistics.statistics
         assert samples is not None  # for the type checker: see `part`
-        scale = 1.0 / np.maximum(samples.n, 1)
-        evidence = found.evidence(np.column_stack([scale, scale * (found.centre[:, 0] - np.nan_to_num(samples.mean))]))
-        return Measured(moments_of_evidence(samples, evidence), part.samples, found.clusters, found.effective)
+        return _whole(samples, found, part.samples)
 
     def moments(self, statistics: MeasuredGroups, metric: Metric) -> MeanStatistics:
         """Return the moments of the values."""
@@ -127,6 +126,13 @@ class Mean(EstimatedKind[MeanStatistics]):
         if can_be_judged(measured.statistics)[group]:
             return None
         return f"its {measured.samples[group]} samples do not vary"
+
+
+def _whole(samples: MeanStatistics, found: ClusterMoments, counted: np.ndarray) -> Measured[MeanStatistics]:
+    """Return moments of samples in clusters, from those of all and of their clusters."""
+    scale = 1.0 / np.maximum(samples.n, 1)
+    evidence = found.evidence(np.column_stack([scale, scale * (found.centre[:, 0] - np.nan_to_num(samples.mean))]))
+    return Measured(moments_of_evidence(samples, evidence), counted, found.clusters, found.effective)
 
 
 KIND: Kind = Mean()

@@ -21,6 +21,7 @@ from fairness_checks.kinds.rates import (
     cells_of,
     events_of,
     measure_rates,
+    rates_in_engine,
     rates_of,
     rates_of_part,
     rates_of_whole,
@@ -112,12 +113,9 @@ class Proportion(Kind):
         """Count events where the confusion counts do not say them."""
         return measure_rates(rows, metric)
 
-    def measure_in_engine(self, rows: EngineRows, metric: Metric) -> None:
-        """Return nothing: the confusion counts say it all."""
-        if metric.per_sample is not None:
-            rows.refuse(metric.name)
-        assert rows.clusters is None  # which it refuses
-        rows.require("y_true", "y_pred")
+    def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[Rates] | None:
+        """Have clusters counted by what they hold; of independent samples the confusion counts say it all."""
+        return rates_in_engine(rows, metric)
 
     def part(self, rows: Rows, metric: Metric) -> Measured[Rates] | Measured[ClusteredPart[Rates]] | None:
         """Count events of a part of the rows where the confusion counts do not say them."""

@@ -15,9 +15,10 @@ from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.measured import Measured, values_of
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.cluster_sums import moments_of_clusters
-from fairness_checks.stats.clusters import take_shared
+from fairness_checks.stats.clusters import cells_of_profiles, take_shared
 from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, worth
 from fairness_checks.stats.proportions import clopper_pearson
 from fairness_checks.stats.rao_scott import (
@@ -121,6 +122,23 @@ def measure_rates(rows: Rows, metric: Metric) -> Measured[Rates] | None:
     if cells is None:
         return Measured(Rates(events, samples), samples)
     effective = effective_counts(cells, event)
+    return Measured(Rates(events, samples, effective), samples, effective.clusters, cells.effective())
+
+
+def rates_in_engine(rows: EngineRows, metric: Metric) -> Measured[Rates] | None:
+    """Find the same of rows that stay in their engine, whose clusters are counted by what they hold."""
+    if metric.per_sample is not None:
+        rows.refuse(metric.name)
+    rows.require("y_true", "y_pred")
+    if not rows.in_clusters:
+        return None
+    event, counted = (np.array([c in cells for c in CELLS]) for cells in (metric.numerator, metric.denominator))
+    profiles, groups = rows.profiles, len(rows.groups)
+    cells, _ = cells_of_profiles(groups, profiles.group, profiles.held * counted, profiles.times)
+    effective = effective_counts(cells, np.tile(event, len(cells.group)))
+    counts = rows.counts
+    assert counts is not None  # for the type checker: there are labels and decisions
+    events, samples = counts[:, event].sum(axis=1), counts[:, counted].sum(axis=1)
     return Measured(Rates(events, samples, effective), samples, effective.clusters, cells.effective())
 
 

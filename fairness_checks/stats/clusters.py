@@ -18,6 +18,7 @@ __all__ = [
     "FEWEST_EFFECTIVE",
     "ClusterCells",
     "ClusterEvidence",
+    "cells_of_profiles",
     "cluster_cells",
     "cluster_evidence",
     "correlation_of_sums",
@@ -44,17 +45,23 @@ class ClusterCells:
     of_row: npt.NDArray[np.int64]  # (n,), cell of each sample; -1 leaves it out
     group: npt.NDArray[np.int64]  # (C,); sorted by group, then by cluster
     cluster: npt.NDArray[np.int64]  # (C,)
+    each: Array | None = None  # (n,), how many samples of one cluster each row stands for; None where 1
+    times: Array | None = None  # (C,), how many clusters that hold the same each cell stands for; None where 1
 
     def sums(self, values: npt.NDArray[Any] | None = None) -> Array:
         """Sum one value a sample within each cell, shape (C,); without values, count the samples."""
         counted = self.of_row >= 0
         weights = None if values is None else np.asarray(values, dtype=np.float64)[counted]
+        if self.each is not None:
+            weights = self.each[counted] if weights is None else weights * self.each[counted]
         return np.asarray(
             np.bincount(self.of_row[counted], weights=weights, minlength=len(self.group)), dtype=np.float64
         )
 
     def by_group(self, values: Array | None = None) -> Array:
         """Sum one value a cell within each group, shape (G,); without values, count the clusters."""
+        if self.times is not None:
+            values = self.times if values is None else values * self.times
         return np.asarray(np.bincount(self.group, weights=values, minlength=self.groups), dtype=np.float64)
 
     @property
@@ -66,6 +73,27 @@ class ClusterCells:
         """Effective clusters of each group, n^2 / sum m^2 over clusters of m samples, shape (G,); 0 without samples."""
         size = self.sums()
         return effective_clusters(self.by_group(size), self.by_group(size**2), self.by_group())
+
+
+def cells_of_profiles(
+    groups: int, group: Integers, held: npt.NDArray[np.int64], times: Integers
+) -> tuple[ClusterCells, npt.NDArray[np.int64]]:
+    """Return cells of clusters that were counted by what they hold, and which profile each of them is.
+
+    Profile p stands for `times[p]` clusters of one group with `held[p, k]` samples of each of K sorts. Row p K + k of
+    the cells is sort k of the p-th profile that holds anything, in the order of the second answer.
+    """
+    there = np.flatnonzero(held.sum(axis=1) > 0)
+    there = there[np.argsort(group[there], kind="stable")]
+    place = np.arange(len(there))
+    return ClusterCells(
+        groups,
+        np.repeat(place, held.shape[1]),
+        group[there].astype(np.int64),
+        place,
+        held[there].ravel().astype(np.float64),
+        times[there].astype(np.float64),
+    ), there
 
 
 def effective_clusters(n: Array, squares: Array, clusters: Array) -> Array:

@@ -14,12 +14,22 @@ from fairness_checks.inputs.engine import COLLECT, Answer
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.predictions import LazyPredictions, Predictions
 from fairness_checks.measure.rows import Counts, Rows
+from fairness_checks.measure.sources.clusters import (
+    SORTS,
+    Profiles,
+    distinct_clusters,
+    profiles_of,
+    sums_of_clusters,
+    to_moments,
+)
 from fairness_checks.measure.sources.columns import EngineColumns
 from fairness_checks.measure.sources.scores import MOST_SCORES, scores_of
 from fairness_checks.measure.sources.sums import refuse_range, sums_of
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.calibration_bins import BINS, INNER, CalibrationStatistics
+from fairness_checks.stats.cluster_sums import ClusterMoments
+from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 from fairness_checks.stats.moments import MeanStatistics, merged_by_group
 from fairness_checks.stats.score_histogram import ScoreHistogram, score_bins
 
@@ -61,10 +71,67 @@ class EngineRows(Rows):
 
     @property
     def clusters(self) -> npt.NDArray[np.int64] | None:
-        """Refuse clusters; None where samples are independent."""
-        if "cluster" in self.predictions.engine.given:
+        """Return None where samples are independent; else what is asked for is not here."""
+        if self.in_clusters:
             self.refuse("cluster")
         return None
+
+    @property
+    def in_clusters(self) -> bool:
+        """Whether samples come in clusters."""
+        return "cluster" in self.predictions.engine.given
+
+    @property
+    def clusters_cross_groups(self) -> bool:
+        """Whether some cluster has samples in more than one group: no engine says how these depend on each other."""
+        return False  # `profiles` refuses them
+
+    @property
+    def one_cluster_each(self) -> bool:
+        """Whether each group has one cluster, though some has samples enough for the clusters that a test needs."""
+        if not self.in_clusters:
+            return False
+        clusters = np.zeros(len(self.groups), dtype=np.int64)
+        np.add.at(clusters, self.profiles.group, self.profiles.times)
+        return int(clusters.max()) == 1 and int(self.samples.max()) >= FEWEST_CLUSTERS
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """Clusters by what they hold."""
+        engine, features = self.predictions.engine, self._columns
+        answer = self.predictions.asked(f"clusters by {features}", partial(profiles_of, features=features))
+        names = [name for name in SORTS if name in answer.table.columns] or ["m"]
+        found = Profiles(
+            self._place(answer), np.column_stack([answer.whole(name) for name in names]), answer.whole("times")
+        )
+        total = int(self.predictions.asked("clusters", distinct_clusters).whole("clusters")[0])
+        if (crossing := int(found.times.sum()) - total) > 0:
+            raise InvalidPredictions(
+                f"cluster: {crossing:,} of {total:,} clusters lie in several groups of "
+                f"{', '.join(feature.name for feature in self._features)}; how such groups depend on each other is not "
+                f"computed in an engine ({engine.source}); {COLLECT}"
+            )
+        return found
+
+    def cluster_moments(self, metric: Metric) -> ClusterMoments:
+        """Return the moments of clusters' sums of a metric's values."""
+        groups, features, value = len(self.groups), self._columns, self._value(metric)
+        assert self.profiles is not None  # an error here if clusters cross groups
+        sums = self.predictions.asked(metric.name, partial(sums_of, value=value))
+        pivot = float(np.average(sums.moments.mean, weights=sums.moments.n))
+        query = partial(sums_of_clusters, features=features, value=value, pivot=pivot)
+        answer = self.predictions.asked(f"clusters of {metric.name} by {features}", query)
+        return to_moments(answer, self._place(answer), groups, pivot)
+
+    @property
+    def _columns(self) -> list[str]:
+        return [self.predictions.engine.features[feature.name] for feature in self._features]
+
+    def _value(self, metric: Metric) -> nw.Expr:
+        if metric.in_engine is None:
+            self.refuse(metric.name)
+        value: nw.Expr = metric.in_engine(EngineColumns(self.predictions.engine))
+        return value
 
     def require(self, *roles: str) -> None:
         """Refuse a metric that reads what was not given."""
@@ -78,9 +145,7 @@ class EngineRows(Rows):
 
     def moments(self, metric: Metric) -> MeanStatistics:
         """Return the moments of a metric's values by group."""
-        if metric.in_engine is None:
-            self.refuse(metric.name)
-        value = metric.in_engine(EngineColumns(self.predictions.engine))
+        value = self._value(metric)
         sums = self.predictions.asked(metric.name, partial(sums_of, value=value))
         refuse_range(metric, sums.lowest, sums.highest)
         place, groups = self._place(sums.answer), len(self.groups)
@@ -92,6 +157,8 @@ class EngineRows(Rows):
 
     def calibration(self) -> CalibrationStatistics:
         """Return the moments of y_true - y_score by group and bin of the score."""
+        if self.in_clusters:
+            self.refuse("expected_calibration_error of clusters")
         columns = EngineColumns(self.predictions.engine)
         labels, scores = columns.labels(), columns.scores()
         bins: nw.Expr = sum(((scores > edge).cast(nw.Int64) for edge in INNER.tolist()), nw.lit(0))
@@ -104,7 +171,8 @@ class EngineRows(Rows):
         """Return the scores of each group, counted in bins; single scores where there are few."""
         columns = EngineColumns(self.predictions.engine)
         columns.labels(), columns.scores()  # an error here if they are missing
-        assert self.clusters is None  # which it refuses
+        if self.in_clusters:
+            self.refuse("roc_auc of clusters")
         exact = len(self.predictions) <= MOST_SCORES
         found = self._histogram(0 if not exact else None)
         for depth in (1, 2):
@@ -114,7 +182,7 @@ class EngineRows(Rows):
         return found
 
     def _histogram(self, depth: int | None, bins: npt.NDArray[np.int64] | None = None) -> ScoreHistogram:
-        features = [self.predictions.engine.features[feature.name] for feature in self._features]
+        features = self._columns
         query = partial(scores_of, features=features, depth=depth, bins=bins)
         answer = self.predictions.asked(f"scores by {features}, {depth}", query)
         low, high, n, positives = answer.real("low"), answer.real("high"), answer.whole("n"), answer.whole("positives")

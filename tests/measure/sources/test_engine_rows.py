@@ -164,6 +164,69 @@ def test_areas_of_bins_allow_for_what_is_not_ordered_in_them(engine, monkeypatch
     assert len([key for key in lazy.kept if key.startswith("scores")]) > 1
 
 
+def stays(patients=400, rows=3_000):
+    """Visits of patients, most in one group of `sex` and `ward`; some patients have 1 visit, few have many."""
+    rng = np.random.default_rng(4)
+    of = np.sort(rng.choice(patients, rows, p=rng.dirichlet(np.full(patients, 0.7))))
+    risk = rng.beta(2, 5, patients)[of] * 0.6 + rng.beta(2, 5, rows) * 0.4
+    return pa.table(
+        {
+            "patient": of,
+            "sex": np.where(of % 3 == 0, "f", "m"),
+            "ward": np.where(of % 2 == 0, "a", "b"),
+            "day": rng.choice(["weekday", "weekend"], rows),
+            "risk": risk,
+            "died": (rng.random(rows) < risk).astype(int),
+            "residual": rng.normal(5.0, 1.0, rows) + rng.normal(0.0, 1.0, patients)[of],
+        }
+    )
+
+
+CLUSTERED = {
+    "y_true": "died", "y_score": "risk", "error": "residual", "cluster": "patient", "threshold": 0.3,
+    "by": ["sex", "ward", "day"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "metric", ["false_negative_rate", "precision", "balanced_accuracy", "brier_score", "mean_error"]
+)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_clusters_weigh_the_same(engine, metric):
+    table = stays()
+    here, there = Predictions.from_frame(table, **CLUSTERED), in_engine(engine, table, **CLUSTERED)
+    for by in ("sex", ["sex", "ward"]):
+        asked = {"metric": metric, "by": by, "max_difference": 0.05}
+        (left, words), (right, as_words) = (numbers(plain(audit(each, **asked))) for each in (here, there))
+        assert words == as_words
+        np.testing.assert_allclose(right, left, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_clusters_that_lie_in_several_groups_are_counted_and_refused(engine):
+    table = stays()
+    both = table.to_pandas().groupby("patient")["day"].nunique()
+    crossing, total = int((both > 1).sum()), len(both)
+    there = in_engine(engine, table, **CLUSTERED)
+    for metric in ("accuracy", "brier_score", "balanced_accuracy"):
+        with pytest.raises(InvalidPredictions, match=f"cluster: {crossing} of {total} clusters lie in several groups"):
+            audit(there, metric=metric, by="day", max_difference=0.1)
+    for metric in ("roc_auc", "expected_calibration_error"):
+        with pytest.raises(InvalidPredictions, match=f"{metric} of clusters: is not computed in an engine"):
+            audit(there, metric=metric, by="sex", max_difference=0.1)
+
+
+def test_one_cluster_a_group_is_the_error_that_it_is_in_memory():
+    table = stays(patients=2)
+    given = CLUSTERED | {"by": ["patient"]}
+    said = []
+    for there in (Predictions.from_frame(table, **given), in_engine("duckdb", table, **given)):
+        with pytest.raises(Exception, match="cluster") as caught:
+            audit(there, metric="accuracy", by="patient", max_difference=0.1)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
 @pytest.mark.parametrize("threshold", [0.7, 0.3, 0.5, 0.0, 1.0])
 @pytest.mark.parametrize("kind", [pa.float32(), pa.float64()], ids=str)
 @pytest.mark.parametrize("rounded", [False, True])
