@@ -27,13 +27,11 @@ _MOST = {"memory": 1e7, "fairlearn": 1e7, "spark": 1e7}
 
 def make(folder: Path, rows: int) -> Path:
     """Write patients with ten rows each, of 2 sexes and 6 age bands, once."""
-    import duckdb
-
     path = folder / f"visits-{rows:.0e}.parquet".replace("+", "")
     if path.is_file():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(config={"memory_limit": _MEMORY, "threads": _THREADS, "temp_directory": str(folder)})
+    connection = _connection(folder)
     connection.execute("select setseed(0.42)")
     scratch = path.with_suffix(".partial")
     connection.execute(
@@ -52,12 +50,17 @@ def make(folder: Path, rows: int) -> Path:
     return path
 
 
-def _relation(path: str) -> Any:
+def _connection(folder: Path) -> Any:
     import duckdb
 
-    folder = str(Path(path).parent)
-    config = {"memory_limit": _MEMORY, "threads": _THREADS, "temp_directory": folder}
-    return duckdb.connect(config=config).read_parquet(path)
+    config: Any = {"memory_limit": _MEMORY, "threads": _THREADS, "temp_directory": str(folder)}
+    connection = duckdb.connect(config=config)
+    connection.execute("set enable_progress_bar = false")
+    return connection
+
+
+def _relation(path: str) -> Any:
+    return _connection(Path(path).parent).read_parquet(path)
 
 
 def _in_duckdb(path: str, cluster: str | None = None) -> Any:

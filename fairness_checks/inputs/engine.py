@@ -1,4 +1,4 @@
-"""A table whose rows stay in their engine: checked by one query, coded, and counted by one more."""
+"""A table whose rows stay in their engine: coded, counted by one query, and checked by the same."""
 
 # Only what all engines do alike is asked for: columns first, and of booleans whole numbers, because Spark adds up no
 # booleans and Dask no expressions; then sums, `len` and groups. What they do differently (a missing label counts as 0
@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ _NUMBERS = ("y_score", "error", "uncertainty")
 _ROUNDINGS = 4.0  # as `vectors.read_scores` has them
 _NEAR = 1e-5
 _FILE = "file_of_row"
+_FINE, _TOTAL = "fine_", "total_"
+_NO_ID = sorted(MISSING_TEXT | {"", " "})
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -97,6 +99,8 @@ class Engine:
         Name of the positive class.
     check : callable
         Raises InvalidPredictions where the rows are no longer those that were looked at first.
+    counted : Answer
+        How many samples (`n`) each combination of features, label and decision has.
     """
 
     frame: nw.LazyFrame[Any]
@@ -107,28 +111,40 @@ class Engine:
     positive: str
     check: Callable[[], None]
 
+    counted: Answer
+
     def ask(self, query: nw.LazyFrame[Any], most: int = _MOST_CELLS, what: str = "") -> Answer:
         """Run a query whose answer is small."""
-        self.check()
-        with answering(self.source):
-            table = query.head(most + 1).collect()
-        self.check()
-        if len(table) > most:
-            raise InvalidPredictions(
-                f"{self.source}: more than {most:,} combinations of {what or 'values'} of {', '.join(self.features)}; "
-                f"name fewer features, cut numbers into bands, or {COLLECT}"
-            )
-        there = {name: at for name, at in self.features.items() if at in table.columns}
-        return Answer(table, there)
+        return _answer(query, self.source, self.features, self.check, most, what)
 
     @property
     def outcomes(self) -> list[str]:
         """The columns of labels and decisions that there are."""
-        return [name for name, role in (("label", "y_true"), ("decided", "y_pred")) if role in self.given]
+        return _outcomes(self.given)
 
-    def cells(self) -> Answer:
-        """Count the samples of each combination of features, label and decision, as `n`."""
-        return self.ask(self.frame.group_by(*self.features.values(), *self.outcomes).agg(nw.len().alias("n")))
+
+def _outcomes(given: Collection[str]) -> list[str]:
+    return [name for name, role in (("label", "y_true"), ("decided", "y_pred")) if role in given]
+
+
+def _answer(
+    query: nw.LazyFrame[Any],
+    source: str,
+    features: Mapping[str, str],
+    check: Callable[[], None],
+    most: int = _MOST_CELLS,
+    what: str = "",
+) -> Answer:
+    check()
+    with answering(source):
+        table = query.head(most + 1).collect()
+    check()
+    if len(table) > most:
+        raise InvalidPredictions(
+            f"{source}: more than {most:,} combinations of {what or 'values'} of {', '.join(features)}; "
+            f"name fewer features, cut numbers into bands, or {COLLECT}"
+        )
+    return Answer(table, {name: at for name, at in features.items() if at in table.columns})
 
 
 def open_engine(
@@ -162,12 +178,35 @@ def open_engine(
         schema = raw.collect_schema()
     first = _First(raw, roles, {role: schema[at] for role, at in columns.items()}, called, threshold)
     first.refuse_types()
-    rows, clipped = first.look(plain=positive is None)
+    given = frozenset({*roles, *(() if threshold is None else ("y_pred",))})
+    # Classes in words are looked at before they are coded; 0 and 1 are checked while they are counted.
+    clipped = first.look(plain=False) if first.in_words(positive) else False
     classes, name = first.classes(positive)
-    given = set(roles) | ({"y_pred"} if threshold is not None else set())
-    made = first.coded(classes, clipped)
-    keep = [*made, *(nw.col(at) for at in own.values())]
-    return Engine(raw.select(*keep), called, own, rows, frozenset(given), name, check)
+
+    def counted(clipped: bool) -> tuple[nw.LazyFrame[Any], Answer]:
+        keep = [*first.coded(classes, clipped), *(nw.col(at) for at in own.values())]
+        flags = first.flags(plain=positive is None)
+        with answering(called):
+            by_cell = raw.select(*keep, **flags).group_by(*own.values(), *_outcomes(given))
+            query = by_cell.agg(nw.len().alias("n"), *(nw.col(flag).sum() for flag in flags))
+        return raw.select(*keep), _answer(query, called, own, check)
+
+    coded, cells = counted(clipped)
+    if not clipped and not _sound(cells):
+        clipped = first.look(plain=positive is None)
+        coded, cells = counted(clipped)
+    return Engine(coded, called, own, int(cells.whole("n").sum()), given, name, check, cells)
+
+
+def _sound(cells: Answer) -> bool:
+    """Say whether all rows are as they should be, by the flags that were summed with them."""
+    rows = int(cells.whole("n").sum())
+    for name in cells.table.columns:
+        if name.startswith(_FINE) and int(cells.whole(name).sum()) != rows:
+            return False
+        if name.startswith(_TOTAL) and not np.isfinite(cells.real(name).sum()):
+            return False
+    return rows > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,8 +235,37 @@ class _First:
         if wrong:
             raise InvalidPredictions(f"{self.source}: {'; '.join(wrong)}")
 
-    def look(self, *, plain: bool) -> tuple[int, bool]:
-        """Count the rows, and what is wrong with them; say whether scores were rounded past an end."""
+    def in_words(self, positive: Any) -> bool:
+        """Say whether labels or decisions are classes other than 0 and 1."""
+        kinds = [self.types[role] for role in ("y_true", "y_pred") if role in self.types]
+        return bool(kinds) and not (positive is None and all(kind.is_numeric() or kind == nw.Boolean for kind in kinds))
+
+    def flags(self, *, plain: bool) -> dict[str, nw.Expr]:
+        """Return what is added up to see whether all rows are as they should be: 1 for each, and all floats."""
+        # The sum of floats is NaN if one is: DuckDB concludes from the statistics of a Parquet file, which leave NaN
+        # out, that none is.
+        found = {}
+        for role, kind in self.types.items():
+            column = nw.col(f"given_{role}")
+            fine = ~column.is_null()
+            if role in ("y_true", "y_pred") and plain and kind.is_numeric():
+                fine = (column == 0) | (column == 1)
+            elif role == "y_score":
+                score = column.cast(nw.Float64)
+                fine = (score >= 0.0) & (score <= 1.0)
+            elif role == "uncertainty":
+                fine = column >= 0
+            elif role == "cluster" and kind == nw.String:
+                fine = ~column.is_null() & ~column.is_in(_NO_ID)
+            elif role == "cluster" and kind.is_float():
+                fine = column - column == 0.0
+            found[f"{_FINE}{role}"] = fine.cast(nw.Int64)
+            if role in _NUMBERS and kind.is_float():
+                found[f"{_TOTAL}{role}"] = column.cast(nw.Float64)
+        return found
+
+    def look(self, *, plain: bool) -> bool:
+        """Count what is wrong with the rows, and raise it; say whether scores were rounded past an end."""
         problems = dict(self._problems(plain=plain))
         flags = {f"flag_{i}": problem for i, problem in enumerate(problems)}
         floats = {f"sum_{role}": nw.col(f"given_{role}") for role, kind in self.types.items() if kind.is_float()}
@@ -221,7 +289,7 @@ class _First:
         ]
         if told:
             raise InvalidPredictions(f"{self.source}: {'; '.join(told)}")
-        return rows, bool(there.get(("y_score", ""), 0))
+        return bool(there.get(("y_score", ""), 0))
 
     def _place(self, flag: nw.Expr) -> str:
         """Say in which file there is such a row, and in how many others."""
@@ -260,7 +328,7 @@ class _First:
             if role == "cluster" and kind == nw.String:
                 yield (
                     (role, "text that means a missing value; give each an id of its own"),
-                    column.is_in(sorted(MISSING_TEXT | {"", " "})),
+                    column.is_in(_NO_ID),
                 )
         if "y_score" in self.types:
             score = nw.col("given_y_score").cast(nw.Float64)
@@ -276,9 +344,7 @@ class _First:
     def classes(self, positive: Any) -> tuple[Mapping[str, list[Any]], str]:
         """Return, of labels and decisions that are no 0/1, the values that mean the positive class, and its name."""
         roles = [role for role in ("y_true", "y_pred") if role in self.types]
-        if not roles:
-            return {}, "1"
-        if positive is None and all(self.types[role].is_numeric() or self.types[role] == nw.Boolean for role in roles):
+        if not self.in_words(positive):
             return {}, "1"
         met = {}
         for role in roles:

@@ -88,7 +88,9 @@ def open_parquet(paths: Paths, wanted: Collection[str]) -> ParquetFiles:
         import duckdb
     files = find_files(paths)
     source = _called(paths, files)
-    connection = duckdb.connect(config={"temp_directory": str(Path(tempfile.gettempdir()) / "duckdb")})
+    scratch = str(Path(tempfile.gettempdir()) / "duckdb")
+    connection = duckdb.connect(config={"temp_directory": scratch})
+    connection.execute("set enable_progress_bar = false")  # which would stand among the lines of pytest
     names = [str(path) for path in files]
     with answering(source):
         _refuse_other_columns(connection, files, wanted)

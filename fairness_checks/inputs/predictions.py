@@ -441,7 +441,7 @@ def like(current: Predictions, **parts: Any) -> Predictions:
 
 def _cells(engine: Engine, said: Mapping[str, Any]) -> Predictions:
     """Return the combinations of features, label and decision that there are, in an order of their own."""
-    found = engine.cells()
+    found = engine.counted
     counts = found.whole("n")
     features = found.coded()
     outcomes = {name: found.whole(name) for name in engine.outcomes}
