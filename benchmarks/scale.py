@@ -123,7 +123,12 @@ def _scan(path: str) -> None:
 
 def _fairlearn(path: str) -> None:
     import pandas as pd
-    from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_rate, selection_rate
+    from fairlearn.metrics import (  # type: ignore[import-untyped]
+        MetricFrame,
+        false_negative_rate,
+        false_positive_rate,
+        selection_rate,
+    )
     from sklearn.metrics import precision_score
 
     rows = pd.read_parquet(path, columns=["died", "risk", *FEATURES])
