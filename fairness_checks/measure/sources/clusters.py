@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.inputs.engine import Answer, Engine
+from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.stats.cluster_sums import ClusterMoments
 
 __all__ = ["SORTS", "Profiles", "distinct_clusters", "profiles_of", "sums_of_clusters", "to_moments"]
