@@ -24,6 +24,7 @@ from fairness_checks.cli.audit_options import (
 )
 from fairness_checks.cli.explain_texts import EXPLAIN, EXPLAIN_CODES
 from fairness_checks.cli.init_files import INIT, INIT_CODES
+from fairness_checks.errors import did_you_mean
 
 __all__ = ["main"]
 
@@ -143,7 +144,7 @@ def _unsaid(error: OSError) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="fairness-checks", description="A fairness gate for clinical machine learning.")
     parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is, and end")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.commands = commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add = partial(commands.add_parser, formatter_class=argparse.RawDescriptionHelpFormatter)
     audit = add("audit", help="judge a file of predictions, without pytest", description=AUDIT, epilog=AUDIT_CODES)
     add_options(audit)
@@ -203,13 +204,32 @@ class _Once(argparse.Action):
 class _Parser(argparse.ArgumentParser):
     """Refuses an option that is given twice, and says in one line what is wrong with a command."""
 
+    commands: argparse._SubParsersAction[_Parser] | None = None
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         for action in (None, "store"):
             self.register("action", action, _Once)
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse all, and name the nearest option of the command where one is not known."""
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            parser = self.commands.choices[args[0]] if self.commands is not None and args else self
+            options = [each for action in parser._actions for each in action.option_strings]
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}{_nearest(unknown[0], options)}")
+        return parsed
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists what it takes\n")
+
+
+def _nearest(unknown: str, options: Sequence[str]) -> str:
+    """Return what may have been meant by an argument that is not known."""
+    if not unknown.startswith("-"):
+        return "; several values stand behind one option with commas, without blanks: --by sex,age"
+    near = did_you_mean(unknown.partition("=")[0], options)
+    return f"; {near.partition(' (allowed')[0]}" if near.startswith("did") else ""
 
 
 class _Version(argparse.Action):

@@ -251,7 +251,10 @@ def _alike(written: str, names: Iterable[str]) -> list[str]:
 def _telling(written: str) -> list[str]:
     """Return the words, in full, that tell a quantity from others: fn_rate and fnrate are false and negative."""
     full = (_SHORTENED.get(word, _SHORTENED.get(word.removesuffix("rate"), word)) for word in written.split("_"))
-    return sorted(word for word in " ".join(full).split() if word not in _FILLING)
+    words = (
+        word[:-1] if len(word) > 5 and word[-1:] == "s" != word[-2:-1] else word for word in " ".join(full).split()
+    )
+    return sorted(word for word in words if word not in _FILLING)
 
 
 def _closest(written: str, names: list[str]) -> str | None:

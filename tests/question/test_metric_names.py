@@ -62,6 +62,8 @@ MEANT = {
     "fnrate": "false_negative_rate",
     "fnr_rate": "false_negative_rate",
     "FN rate": "false_negative_rate",
+    "false negatives": "false_negative_rate",
+    "true_positives": "true_positive_rate",
     "tp_rate": "true_positive_rate",
     "false_neg_rate": "false_negative_rate",
     "neg_pred_value": "negative_predictive_value",
