@@ -69,14 +69,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         "without its models and its patients (also as the ini key fairness_report)",
     )
     parser.addini("fairness_report", "folder for the evidence of a run, as --fairness-report", default="")
-    group.addoption(
-        "--fairness-unsettled-exit",
-        metavar="CODE",
-        type=_unsettled_exit,
-        help="exit code, 6 to 255, where nothing failed and something is not settled: a check is inconclusive, or a "
-        "fairness test was skipped (default: 0; also as the ini key fairness_unsettled_exit)",
-    )
-    parser.addini("fairness_unsettled_exit", "exit code of a run as --fairness-unsettled-exit", default="")
+    _add_unsettled_exit(parser, group)
     group.addoption(
         "--fairness-junit-strict",
         action="store_true",
@@ -87,6 +80,17 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         action="store_true",
         help="fit every model again: read and keep nothing",
     )
+
+
+def _add_unsettled_exit(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    group.addoption(
+        "--fairness-unsettled-exit",
+        metavar="CODE",
+        type=_unsettled_exit,
+        help="exit code, 6 to 255, where nothing failed and something is not settled: a check is inconclusive, or a "
+        "fairness test was skipped (default: 0; also as the ini key fairness_unsettled_exit)",
+    )
+    parser.addini("fairness_unsettled_exit", "exit code of a run as --fairness-unsettled-exit", default="")
 
 
 def _see_that_it_began(config: pytest.Config) -> None:
