@@ -126,7 +126,7 @@ def audit(
 
 
 def audit_uncertainty(
-    predictions: Predictions,
+    predictions: Predictions | PartStatistics,
     *,
     max_mismatch: float,
     by: str | Sequence[str] | None = None,

@@ -44,7 +44,8 @@ class MeasuredGroups:
     Notes
     -----
     Statistics of parts of the data add up with ``+``, in any order, to the statistics of the whole. Areas do not, and
-    nothing does that is robust to clusters: a cluster may have samples in both parts.
+    nothing does that is robust to clusters: a cluster may have samples in both parts. What does in their place, where
+    each cluster lies inside one part, `Kind.part` measures: see `fairness_checks.measure_part`.
     """
 
     by: tuple[str, ...]

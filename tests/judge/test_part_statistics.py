@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from fairness_checks import (
     METRICS,
     ConfigurationError,
+    InvalidPredictions,
     PartStatistics,
     Predictions,
     RecordError,
@@ -256,6 +257,41 @@ def test_groups_that_one_site_alone_has_are_there_and_no_site_need_have_all():
     assert {group.name: group.samples for group in record.groups} == {
         (name,): int((rows["ethnicity"] == name).sum()) for name in "abc"
     }
+
+
+def test_models_without_labels_and_rows_without_a_group_are_merged_too():
+    rng = np.random.default_rng(0)
+    error, skin = rng.standard_normal(900), rng.choice(["dark", "light", None], 900)
+
+    def images(only):
+        return Predictions(error=error[only], sensitive_features={"skin": skin[only].tolist()})
+
+    site = np.arange(900) % 3
+    parts = [measure_part(images(site == k), by="skin", missing_sensitive="group") for k in range(3)]
+    whole = PartStatistics.from_json(merge_parts(parts).to_json())
+    assert whole.missing_by_feature() == {"skin": skin.tolist().count(None)}
+    for metric in ("mean_error", "mean_squared_error"):
+        asked = {"metric": metric, "by": "skin", "max_difference": 0.2}
+        found, expected = audit(whole, **asked), audit(images(site >= 0), **asked, missing_sensitive="group")
+        assert of_groups(found) == of_groups(expected)
+        assert numbers(found) == pytest.approx(numbers(expected), rel=1e-9, abs=1e-12)
+    with pytest.raises(ConfigurationError, match="accuracy by skin: y_true"):
+        audit(whole, metric="accuracy", by="skin", max_difference=0.2)
+
+
+def test_a_feature_that_is_the_cluster_is_found_in_the_whole_alone():
+    rng = np.random.default_rng(0)
+
+    def site(name, n=40):
+        labels = rng.random(n) < 0.5
+        return Predictions(labels, labels, cluster=[name] * n, sensitive_features={"ward": [name] * n})
+
+    parts = [measure_part(site(name), by="ward", metrics=["accuracy"], clusters_inside=True) for name in "abc"]
+    with pytest.raises(InvalidPredictions, match="all samples of each group of ward are of one cluster"):
+        audit(merge_parts(parts), metric="accuracy", by="ward", max_difference=0.1)
+    again = [measure_part(site("a", 30 + k), by="ward", metrics=["accuracy"], clusters_inside=True) for k in range(12)]
+    record = audit(merge_parts([*again, parts[1]]), metric="accuracy", by="ward", max_value=0.1)
+    assert [group.clusters for group in record.groups] == [12, 1]
 
 
 def test_rows_that_stay_in_their_engine_leave_the_same_part():
