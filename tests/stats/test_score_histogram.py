@@ -326,3 +326,18 @@ def test_ambiguity_shifts_a_difference_as_a_margin_would(test):
     sign = 1.0 if test is estimates_violation else -1.0
     moved = test(Estimates(value - sign * np.array([0.03, 0.0]), variance, freedom), *pair, 0.06)
     assert doubtful == pytest.approx(moved)
+
+
+@pytest.mark.parametrize("shape", [uniform, rare, one_bin, logistic], ids=lambda shape: shape.__name__)
+@pytest.mark.parametrize("below", [None, 10, 100], ids=["bins", "10 a cell", "100 a cell"])
+@pytest.mark.parametrize("seed", range(8))
+def test_no_test_of_bins_shows_what_that_of_the_rows_does_not(shape, below, seed):
+    codes, labels, scores = rows(shape, n=1200, groups=2, seed=seed)
+    labels = labels | ((codes == 1) & (scores > np.quantile(scores, 0.8)))  # the second group is ranked better
+    exact, found = auc_by_group(codes, 2, labels, scores), score_histogram(codes, 2, labels, scores)
+    found = (coarse(found) if below is None else found.without_small_cells(below)).statistics()
+    pair = np.array([0]), np.array([1])
+    for test in (auc_violation, auc_compliance):
+        for margin in (0.0, 0.02, 0.05, 0.1, 0.2):
+            sure, doubtful = test(exact, *pair, margin)[0], test(found, *pair, margin)[0]
+            assert doubtful >= min(sure, 0.5) * (1.0 - 1e-6) - 1e-15, (test.__name__, margin)
