@@ -139,7 +139,7 @@ def _configured(document: Document, path: Path, models: Declared | None, own: Ow
         path=path,
         version=spec.version,
         seed=spec.seed,
-        settings=Settings(**spec.defaults.model_dump()),
+        settings=Settings(**dict(spec.defaults)),
         models=tuple(_model(document, name, model, spec.seed, own) for name, model in spec.models.items()),
         waivers=tuple(_waiver(document, index, waiver) for index, waiver in enumerate(spec.waivers)),
         document=document,
@@ -228,7 +228,8 @@ def _model(document: Document, name: str, spec: ModelSpec, seed: int, own: Own) 
         _configured_check(_sweep_check(own, sweep.by, entry), entry, line)
         for entry, line in zip(sweep.checks, lines, strict=True)
     )
-    return ModelChecks(name, (*checks, *swept), line, SweepPlan(**sweep.model_dump(exclude={"checks"}), seed=seed))
+    plan = {key: value for key, value in sweep if key != "checks"}
+    return ModelChecks(name, (*checks, *swept), line, SweepPlan(**plan, seed=seed))
 
 
 def _checks(
@@ -268,4 +269,4 @@ def _worsening(spec: RegressionSpec) -> Check:
 
 def _waiver(document: Document, index: int, spec: WaiverSpec) -> Waiver:
     features = {"by": tuple(spec.by), "control_features": tuple(spec.control_features)}
-    return Waiver(**(spec.model_dump() | features), line=document.lines["waivers", index])
+    return Waiver(**(dict(spec) | features), line=document.lines["waivers", index])

@@ -345,7 +345,7 @@ class FileSpec(_Spec):
     period: Annotated[Reason | None, _WRITTEN] = None
     seed: Annotated[int, Field(ge=0)] = 0
     suppress_below: Annotated[int | None, AfterValidator(_hides_something)] = None
-    defaults: DefaultsSpec = DefaultsSpec()
+    defaults: DefaultsSpec = DefaultsSpec.model_construct()  # what is not validated need not be built
     profiles: dict[str, ProfileSpec] = {}
     models: dict[str, ModelSpec]
     unchecked: dict[str, Reason] = {}
