@@ -104,7 +104,7 @@ def of_groups(record):
     return [tuple(getattr(group, name) for name in names) for group in record.groups]
 
 
-@pytest.mark.parametrize("by", [("sex",), ("ethnicity",), ("sex", "ethnicity"), ("ethnicity", "sex")], ids=",".join)
+@pytest.mark.parametrize("by", [("ethnicity",), ("sex", "ethnicity")], ids=",".join)  # not in order, too
 @pytest.mark.parametrize("metric", sorted(set(METRICS) - NOT_MERGED))
 def test_five_sites_give_the_verdict_of_their_rows(pooled, metric, by):
     clustered, whole, merged = pooled
@@ -220,7 +220,7 @@ def test_what_is_written_is_read_to_the_last_digit_and_the_order_of_parts_does_n
         assert one == pytest.approx(other, rel=1e-9, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(st.integers(0, 2**16), st.permutations(range(4)), st.booleans())
 def test_parts_add_up_in_any_grouping(seed, order, clustered):
     rows = arrays(seed, n=160, clustered=clustered, spanning=clustered)
