@@ -84,3 +84,36 @@ def test_what_an_engine_does_not_compute_is_a_failed_check_beside_the_others(pro
     result = project.runpytest("--fairness")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*accuracy: no engine compares rows with a baseline (frame: polars.LazyFrame)*"])
+
+
+KILLED = """
+import threading
+from pathlib import Path
+import duckdb
+from fairness_checks import Predictions, fairness_model
+
+
+@fairness_model
+def there():
+    connection = duckdb.connect()
+    rows = "select i % 2 as died, (i % 1000) / 1000.0 as risk, i % 2 as sex, 0 as ward from range(10_000_000) t(i)"
+    if Path(__file__).with_name("kill").exists():
+        def kill():
+            while Path(__file__).with_name("kill").exists():
+                connection.interrupt()
+        threading.Thread(target=kill, daemon=True).start()
+    return Predictions.from_frame(connection.sql(rows), y_true="died", y_score="risk", by=["sex", "ward"])
+"""
+
+
+def test_a_killed_query_ends_the_run_red_and_the_next_one_is_right(project):
+    project.makeconftest(KILLED)
+    limits = "version: 1\nmodels:\n  there:\n    subgroups: [{metric: accuracy, by: sex, max_difference: 0.5}]\n"
+    (project.path / "thresholds.yaml").write_text(limits)
+    kill = project.path / "kill"
+    kill.touch()
+    result = project.runpytest("--fairness")
+    kill.unlink()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*duckdb.DuckDBPyRelation failed while it was collected: InterruptException*"])
+    assert project.runpytest("--fairness").ret == 0

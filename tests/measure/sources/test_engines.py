@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+import time
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
@@ -112,3 +115,47 @@ def test_one_null_label_is_one_error_in_every_engine(engine, tmp_path):
     pq.write_table(table, tmp_path / "visits.parquet")
     with pytest.raises(InvalidPredictions, match=r"y_true: 1 of 100 values of column 'died' is missing \(null\)"):
         Predictions.from_frame(ENGINES[engine](str(tmp_path / "visits.parquet")), **ROLES, collect=False)
+
+
+@contextmanager
+def killing(kill):
+    """Kill whatever the engine computes, again and again, for as long as the block lasts."""
+    over = threading.Event()
+
+    def run():
+        while not over.is_set():
+            kill()
+            time.sleep(0.0005)
+
+    killer = threading.Thread(target=run)
+    killer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        killer.join()
+
+
+def duckdb_to_kill():
+    connection = pytest.importorskip("duckdb").connect()
+    rows = "select i % 2 as died, (i % 1000) / 1000.0 as risk, i % 2 as sex, i % 3 as age from range(10_000_000) t(i)"
+    return connection.sql(rows), connection.interrupt
+
+
+def spark_to_kill(file):
+    frame = spark(file)
+    many = frame.sparkSession.range(500).crossJoin(frame)
+    return many, frame.sparkSession.sparkContext.cancelAllJobs
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+def test_a_query_that_is_killed_is_named_and_right_when_it_is_run_again(engine, file):
+    frame, kill = duckdb_to_kill() if engine == "duckdb" else spark_to_kill(file)
+    there = Predictions.from_frame(frame, **ROLES, collect=False)
+    asked = {"metric": "brier_score", "by": "sex", "max_difference": 0.5}
+    with killing(kill), pytest.raises(InvalidPredictions, match=r"^frame: .* failed while it was collected: "):
+        audit(there, **asked)
+    with killing(kill), pytest.raises(InvalidPredictions, match=r"^frame: .* failed while it was collected: "):
+        Predictions.from_frame(frame, **ROLES, collect=False)
+    assert audit(there, **asked).verdict == "pass"
