@@ -24,7 +24,8 @@ def canonical_json(value: JSON, where: str, error: type[FairnessError]) -> str:
     # Types are compared exactly, because a NumPy scalar or an enum passes for the builtin that it inherits from and
     # is written as something else. `where` says what the value is; `error` is raised for what is not plain, NaN or
     # infinite.
-    _require_plain(value, where, error)
+    if not _is_plain(value):
+        _require_plain(value, where, error)
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
@@ -33,6 +34,19 @@ def half_character(text: str) -> str | None:
     if text.isascii():
         return None
     return next((character for character in text if "\ud800" <= character <= "\udfff"), None)
+
+
+def _is_plain(value: object) -> bool:
+    """Say whether nothing is to be refused, without a name for each part: most values are plain."""
+    if type(value) is float:
+        return math.isfinite(value)
+    if type(value) is str:
+        return half_character(value) is None
+    if type(value) is list or type(value) is tuple:
+        return all(map(_is_plain, value))
+    if type(value) is dict:
+        return all(type(label) is str and _is_plain(label) and _is_plain(item) for label, item in value.items())
+    return value is None or type(value) is bool or type(value) is int
 
 
 def _require_plain(value: object, where: str, error: type[FairnessError]) -> None:
