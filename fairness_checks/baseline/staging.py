@@ -84,9 +84,10 @@ def read_staged(folder: Path) -> Staged:
 
 def _groups(predictions: Predictions, check: Check, settings: Settings) -> tuple[GroupEntry, ...]:
     metric = check.definition
-    statistics = GroupStatistics.from_predictions(predictions, check.by, settings.missing, [metric])
+    rows = Rows(predictions, check.by, settings.missing)
+    statistics = GroupStatistics.from_rows(rows, check.by, [metric])
     records = kind_of(metric).groups(statistics, metric, settings)
-    found = group_influences(predictions, Rows(predictions, check.by, settings.missing), metric)
+    found = group_influences(predictions, rows, metric)
     places = [statistics.groups.index(record.name) for record in records]
     some = found.take(places)
     return group_entries(records, some.influences, some.clusters)

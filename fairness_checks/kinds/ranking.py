@@ -63,8 +63,8 @@ class Ranking(EstimatedKind[RankingStatistics]):
         labels, scores, groups = rows.predictions.labels(), rows.predictions.scores(), len(rows.groups)
         cells = rows.cells()
         if cells is None or rows.clusters is None:
-            order = None if rows.sorted is None else rows.sorted.by_score
-            return Measured(auc_by_group(rows.codes, groups, labels, scores, order), rows.samples)
+            ranked = None if rows.sorted is None else rows.sorted.by_score
+            return Measured(auc_by_group(rows.codes, groups, labels, scores, ranked), rows.samples)
         found = auc_by_cluster(rows.codes, groups, labels, scores, rows.clusters)
         return Measured(found, rows.samples, cells.by_group().astype(np.int64), cells.effective())
 

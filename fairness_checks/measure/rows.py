@@ -18,6 +18,7 @@ from fairness_checks.inputs.sensitive import MISSING, SensitiveFeature
 from fairness_checks.measure.counting import count_cells, place_intersections
 from fairness_checks.question.checks import MISSING_IS_ERROR, Missing
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS, ClusterCells, cluster_cells
+from fairness_checks.stats.ranking import Ranked
 
 __all__ = ["Counts", "Rows", "Sorted", "refuse_many", "without_missing_text"]
 
@@ -32,9 +33,9 @@ class Sorted:
         self._predictions = predictions
 
     @cached_property
-    def by_score(self) -> npt.NDArray[np.intp]:
-        """Rows by rising score, shape (n,)."""
-        return np.argsort(self._predictions.scores())
+    def by_score(self) -> Ranked:
+        """Samples by rising score."""
+        return Ranked.of(self._predictions.labels(), self._predictions.scores())
 
 
 class Rows:

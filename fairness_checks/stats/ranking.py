@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from fairness_checks.typing import Array
 
 __all__ = [
     "FEWEST",
+    "Ranked",
     "RankingStatistics",
     "auc_by_group",
     "auc_estimates",
@@ -77,6 +78,21 @@ class RankingStatistics:
         )
 
 
+class Ranked(NamedTuple):
+    """Samples by rising score, equal ones in any order: what several features share, shapes (n,)."""
+
+    rows: npt.NDArray[np.intp]
+    labels: npt.NDArray[np.bool_]
+    scores: Array
+
+    @classmethod
+    def of(cls, labels: npt.NDArray[np.bool_], scores: npt.ArrayLike) -> Ranked:
+        """Sort the samples."""
+        values = floats("scores", scores)
+        rows = np.argsort(values)
+        return cls(rows, labels[rows], values[rows])
+
+
 def placements(labels: npt.NDArray[np.bool_], scores: Array) -> tuple[npt.NDArray[np.int64], ...]:
     """Count, for each run of equal scores, its classes and the other class's samples that these exceed."""
     # Returns positives and negatives of each run; twice the number of negatives that its positives exceed; twice the
@@ -93,15 +109,15 @@ def auc_by_group(
     groups: int,
     labels: npt.NDArray[np.bool_],
     scores: npt.ArrayLike,
-    order: npt.NDArray[np.intp] | None = None,
+    ranked: Ranked | None = None,
 ) -> RankingStatistics:
     """Return the area under the ROC curve and the variances of its structural components, by group, from one sort."""
-    # codes, labels, scores: (n,); code -1 leaves a sample out, a score of nan is a ValueError. `order` are the samples
-    # by rising score, where that is known, equal ones in any order. A = sum over positives
+    # codes, labels, scores: (n,); code -1 leaves a sample out, a score of nan is a ValueError. `ranked` are the
+    # same samples by rising score, where that is known. A = sum over positives
     # i and negatives j of [x_i > x_j] + [x_i = x_j] / 2, divided by m n.
     values = np.full((3, groups), np.nan)
     counts = np.zeros((2, groups), dtype=np.int64)
-    for group, _, mine, x in sorted_groups(codes, groups, labels, scores, order):
+    for group, _, mine, x in sorted_groups(codes, groups, labels, scores, ranked):
         p, q, lower, higher = placements(mine, x)
         m, n = counts[:, group] = int(p.sum()), int(q.sum())
         if m == 0 or n == 0:
@@ -122,7 +138,7 @@ def sorted_groups(
     groups: int,
     labels: npt.NDArray[np.bool_],
     scores: npt.ArrayLike,
-    order: npt.NDArray[np.intp] | None = None,
+    ranked: Ranked | None = None,
 ) -> Iterator[tuple[int, npt.NDArray[np.intp], npt.NDArray[np.bool_], Array]]:
     """Yield each group that has samples: its position, its rows by rising score, their labels and scores."""
     codes, labels = in_groups(codes, groups), np.asarray(labels, dtype=np.bool_)
@@ -131,12 +147,12 @@ def sorted_groups(
     # Codes of 16 bits are sorted by radix, in linear time; a group's scores are then sorted where the cache holds them.
     narrow = codes.astype(np.int16 if groups < 2**15 else np.int64)
     sizes = np.bincount(narrow + 1, minlength=groups + 1)
-    if order is not None:
-        rows = order[np.argsort(narrow[order], kind="stable")]
+    if ranked is not None:  # a group's places rise, so that memory is read in order
+        places = np.argsort(narrow[ranked.rows], kind="stable")
         for group, (start, end) in enumerate(pairwise(np.cumsum(sizes))):
             if start < end:
-                mine = rows[start:end]
-                yield group, mine, labels[mine], scores[mine]
+                mine = places[start:end]
+                yield group, ranked.rows[mine], ranked.labels[mine], ranked.scores[mine]
         return
     rows = np.argsort(narrow, kind="stable")
     for group, (start, end) in enumerate(pairwise(np.cumsum(sizes))):

@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from fairness_checks.stats.estimates import estimates_compliance, estimates_violation
-from fairness_checks.stats.ranking import auc_by_group, auc_estimates, too_small
+from fairness_checks.stats.ranking import Ranked, auc_by_group, auc_estimates, too_small
 from fairness_checks.stats.ranking_pairs import auc_compliance, auc_violation
 
 
@@ -63,10 +63,10 @@ def fields(result):
 def test_one_sort_serves_several_features():
     rng = np.random.default_rng(3)
     scores, labels = np.round(rng.random(500), 2), rng.random(500) < 0.4
-    order = np.argsort(scores)
+    ranked = Ranked.of(labels, scores)
     for groups in (1, 3, 40):
         codes = rng.integers(-1, groups, 500)
-        alone, shared = (auc_by_group(codes, groups + 1, labels, scores, given) for given in (None, order))
+        alone, shared = (auc_by_group(codes, groups + 1, labels, scores, given) for given in (None, ranked))
         for field in dataclasses.fields(alone):
             np.testing.assert_array_equal(getattr(shared, field.name), getattr(alone, field.name))
 
