@@ -67,7 +67,7 @@ def _vector(name: str, values: Any) -> np.ndarray:
 
 def _read_objects(name: str, values: np.ndarray) -> np.ndarray:
     """Turn Python objects into text, whole numbers or floats; refuse those that are missing."""
-    kinds = set(map(type, values))
+    kinds = set(map(type, values.tolist()))
     if any(issubclass(kind, Collection) for kind in kinds - {str, bytes}):
         refuse_cells(name, values)
     if kinds - _NEVER_MISSING:
@@ -77,7 +77,7 @@ def _read_objects(name: str, values: np.ndarray) -> np.ndarray:
             refuse_namesakes(name, values)
         if any(issubclass(kind, bytes) for kind in kinds):
             values = np.array([_decoded(value) for value in values], dtype=object)
-        if "\0" in "".join(map(str, values)):
+        if "\0" in "".join(values.tolist() if kinds == {str} else map(str, values)):
             holds = np.array(["\0" in str(value) for value in values], dtype=bool)
             _refuse(name, holds, _NUL)
         # Ids may all differ and are read one by one: there text of one width would only cost time and memory.
@@ -260,7 +260,7 @@ def read_clusters(values: Any) -> npt.NDArray[np.int64]:
 def _factorized(array: np.ndarray) -> tuple[npt.NDArray[np.integer[Any]], np.ndarray]:
     """Return the place of text, or bytes, in order of appearance, and what each place stands for."""
     if (pandas := sys.modules.get("pandas")) is not None:  # not needed, but faster where it is there
-        codes, names = pandas.factorize(array.astype(object))
+        codes, names = pandas.factorize(array.astype(object, copy=False))
         return codes, np.asarray(names)
     cells = array.tolist()
     places = {name: place for place, name in enumerate(dict.fromkeys(cells))}
