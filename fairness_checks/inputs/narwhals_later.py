@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -24,8 +26,12 @@ class _Later:
     def __init__(self, name: str) -> None:
         self._name = name
 
+    @functools.cached_property
+    def _module(self) -> ModuleType:
+        return importlib.import_module(self._name)
+
     def __getattr__(self, name: str) -> Any:
-        value = getattr(importlib.import_module(self._name), name)
+        value = getattr(self._module, name)
         setattr(self, name, value)
         return value
 

@@ -9,16 +9,23 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import joblib  # noqa: F401 - with what stands below
 import narwhals._pandas_like.series  # noqa: F401 - with what stands below
 import pandas  # noqa: F401
 import pytest
+import scipy.sparse.csgraph
+import scipy.stats  # noqa: F401
 
 # pytester forgets what a run in this process imported, and numpy does not survive being imported twice.
 import fairness_checks.adapters.classifier
 import fairness_checks.config.loading
+import fairness_checks.findings.regression
 import fairness_checks.judge.auditing
+import fairness_checks.judge.evidencing
 import fairness_checks.judge.judging
+import fairness_checks.judge.suppression
 import fairness_checks.judge.verdict
+import fairness_checks.kinds.standardised
 import fairness_checks.report.page.page
 import fairness_checks.report.terminal
 import fairness_checks.storage.cache  # noqa: F401 - for its side effect, as the others
