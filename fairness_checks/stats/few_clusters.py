@@ -34,6 +34,7 @@ __all__ = [
 Tails: TypeAlias = tuple[Array, Array]  # degrees of freedom for the claims that a rate is lower, and that it is higher
 
 LEAST_FREEDOM = 0.5  # degrees of freedom, from which on quantiles are numbers
+_TIE = 1e-9  # relative, within which degrees of freedom are the same
 _LEAST_P = 1e-280  # quantiles of smaller ones may leave the range of numbers
 
 
@@ -144,4 +145,6 @@ def _pair_freedom(pairs: Pairs, first: Array, second: Array, contrast: Contrast,
     known = together(np.maximum(first, LEAST_FREEDOM), np.maximum(second, LEAST_FREEDOM))
     if shared is not None:
         known = np.where(shared != 0.0, np.maximum(np.minimum(first, second), LEAST_FREEDOM), known)
-    return PairFreedom(size, np.minimum(known, size), np.sqrt(one + other))
+    # Rounding must not say whether any variance is estimated: of a rate and of its complement that is one answer.
+    known = np.where(known < size * (1.0 - _TIE), known, size)
+    return PairFreedom(size, known, np.sqrt(one + other))
