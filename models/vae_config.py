@@ -228,7 +228,7 @@ PRESETS: Mapping[str, VAEConfig] = {
         perceptual="auto",
         exact_statistics=True,
     ),
-    # A training of 1,000 images takes 48 seconds on one thread. Epochs: until ten more gain less on unseen images of
+    # A training of 1,000 images takes half a minute on one thread. Epochs: until ten more gain less on unseen images of
     # mix B than one measurement scatters; the gate, with 240 images, takes 15. Few steps, so the rate is thirty times
     # the paper's; few channels where the map is large; latent maps of 8 x 8 as in the paper. Both reductions keep its
     # proportions: a latent number for twelve of the image's, `kl_weight`, `perceptual_weight`.
