@@ -163,7 +163,7 @@ _ROWS = (
         "E((y_score - y_true)^2 | A = a)",
         lambda p: (p.scores() - p.labels()) ** 2,
         "has a Brier score [of {value} {group}]",
-        lambda c: (c.scores() - c.labels()) ** 2,
+        lambda c: (c.scores() - c.labels()) * (c.scores() - c.labels()),  # a power costs an engine several products
         highest=1.0,
     ),
     Metric(
@@ -233,7 +233,7 @@ _ROWS = (
         "E(error^2 | A = a)",
         lambda p: p.errors() ** 2,
         "has a mean squared error [of {value} {group}]",
-        lambda c: c.errors() ** 2,
+        lambda c: c.errors() * c.errors(),
     ),
     _mean(
         "mean_uncertainty",

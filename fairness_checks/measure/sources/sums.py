@@ -53,7 +53,9 @@ def sums_of(engine: Engine, value: nw.Expr, bins: nw.Expr | None = None) -> Sums
 
 
 def _added(engine: Engine, frame: nw.LazyFrame[Any]) -> Sums:
-    away = frame.with_columns(away=nw.col("value") - nw.col("pivot")).with_columns(square=nw.col("away") ** 2)
+    away = frame.with_columns(away=nw.col("value") - nw.col("pivot")).with_columns(
+        square=nw.col("away") * nw.col("away")
+    )
     powers = away.with_columns(cube=nw.col("square") * nw.col("away"))
     keys = [*engine.features.values(), *engine.outcomes, *(["bin"] if "bin" in frame.columns else [])]
     answer = engine.ask(
