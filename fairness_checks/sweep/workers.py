@@ -156,11 +156,12 @@ class Workers:
         left = deque(tasks)
         first: tuple[T, R] | None = None
         fastest = math.inf
-        while left and (first is None or not self._pays(fastest * len(left))):
+        alone = 0
+        while left and (alone == 0 or not self._pays(fastest, len(left), alone)):
             start = time.process_time()
             done = (task := left.popleft(), call(task))
             fastest = min(fastest, time.process_time() - start)
-            first = first or done
+            first, alone = first or done, alone + 1
             yield done
         code = _pickled(call) if left else None
         if first is None or code is None:
@@ -177,10 +178,12 @@ class Workers:
         if of and shared.believed and not believed:
             self._trusted.append(tuple(of))
 
-    def _pays(self, seconds: float) -> bool:
-        """Say whether other processes shorten what takes this one so long."""
-        if self.jobs == 1 or seconds < (KEPT_SECONDS if self._idle else self._start_seconds):
+    def _pays(self, fastest: float, left: int, alone: int) -> bool:
+        """Say whether others shorten what is left, by the fastest training of as many as this process did alone."""
+        if self.jobs == 1 or fastest * left < (KEPT_SECONDS if self._idle else self._start_seconds):
             return False
+        if alone == 1 and not self._idle and fastest < self._start_seconds:
+            return False  # the first one may have taken its time to import what it needs
         return self._asked is not None or not (_uses_gpu() or (not self._idle and _is_busy()))
 
     def _workers(self, wanted: int, size: int) -> list[_Worker]:
