@@ -23,6 +23,7 @@ __all__ = ["REWRITE", "parse_baseline", "read_baseline"]
 REWRITE = "pytest --fairness --fairness-update-baseline"
 _REMEDY = f"restore the file with git, or delete it and write it anew: {REWRITE}"
 _LARGEST = 1e70  # of values, as `kinds.measured` refuses larger ones: their third powers are numbers
+_LEAST_FREEDOM = 1e-12  # of two clusters, one of which holds all samples but one of 1e12
 _MOST = 1 << 28  # bytes; a check takes about a thousand
 _MARKER = re.compile(r"^(<{7}|={7}|>{7}|\|{7})( |$)", re.MULTILINE)
 
@@ -168,6 +169,8 @@ def _contradiction(group: GroupEntry, metric: Metric | None) -> str | None:
             return f"{name}: {number:g} is no value of the metric"
     if max(map(abs, group.extra), default=0.0) > _LARGEST or variance > _LARGEST**2:
         return "variance or extra: larger than any metric has"
+    if df < _LEAST_FREEDOM:
+        return f"df: {df:g} is less than two units have"
     if abs(third) > variance**1.5 * (1.0 + 1e-9):
         return f"third: {third:g} is more than a variance of {variance:g} allows"
     return None

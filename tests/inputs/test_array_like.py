@@ -98,7 +98,7 @@ def test_scores_errors_and_ids_in_either_byte_order(dtype):
 
 def remedy(labels):
     with pytest.raises(InvalidPredictions) as caught:
-        predictions(y_true=labels)
+        predictions(y_true=labels, y_pred=labels)
     return str(caught.value)
 
 
