@@ -349,7 +349,8 @@ def test_errors_in_another_scale_of_images_are_not_compared(tmp_path, before, no
         assert found.reason.startswith(said)
 
 
-_NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, 5e-324, 1e-300, 1e-12, 0.5, 1e200])
+_ODD_NUMBERS = [0.0, 5e-324, 1e-300, 1e-12, 0.5, 1e200]
+_NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(_ODD_NUMBERS)
 
 
 @pytest.mark.parametrize("clusters", [False, True], ids=["samples", "clusters"])

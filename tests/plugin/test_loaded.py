@@ -78,8 +78,6 @@ SLOW = {
     "joblib",
     "narwhals",
     "pandas",
-    "scipy.optimize",
-    "scipy.sparse",
     "scipy.stats",
     "sklearn",
 }
