@@ -509,7 +509,8 @@ def public_recipe(random_state: int) -> FAGTBClassifier:
     They are those of its notebook for the Adult table under demographic parity
     (https://github.com/vincent-grari/FAGTB). What stays different: leaves take a Newton step where the public code
     takes the mean gradient, trees see all features, and the adversary starts from the groups' shares, not from random
-    weights.
+    weights. On Adult the scores diverge for it (docs/cardiac.md): a strength of about 30 in the mean scale gives the
+    published trade-off, this does not.
 
     Examples
     --------
