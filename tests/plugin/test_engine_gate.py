@@ -10,6 +10,7 @@ import polars  # noqa: F401
 import pytest
 
 from fairness_checks.cli.main import main
+from fairness_checks.measure.sources import engine_rows
 
 MODELS = """
 import numpy as np
@@ -37,6 +38,8 @@ CHECKS = """
       - {metric: false_negative_rate, by: sex, max_difference: 0.05}
       - {metric: selection_rate, by: [sex, ward], max_value: 0.9}
       - {metric: brier_score, by: sex, max_difference: 0.1}
+      - {metric: roc_auc, by: sex, max_difference: 0.1}
+      - {metric: expected_calibration_error, by: [sex, ward], max_difference: 0.2}
 """
 LIMITS = f"""
 version: 1
@@ -66,11 +69,11 @@ def test_the_gate_finds_the_same_and_its_evidence_is_verified(project, more, cap
         (project.path / "thresholds.yaml").write_text(f"{LIMITS}\n{more}")
     result = project.runpytest("--fairness", "--fairness-report=out")
     outcomes = result.parseoutcomes()
-    assert sum(outcomes.values()) == 6
+    assert sum(outcomes.values()) == 10
     models = told(project.path / "out")
     for left, right in zip(models["here"]["checks"], models["there"]["checks"], strict=True):
         assert left["record"]["verdict"] == right["record"]["verdict"]
-        if left["record"]["metric"] != "brier_score":
+        if left["record"]["metric"] in ("false_negative_rate", "selection_rate"):
             left["record"].pop("model"), right["record"].pop("model")
             assert left["record"] == right["record"]
     assert models["there"]["data"]["missing"] == models["here"]["data"]["missing"]
@@ -117,3 +120,12 @@ def test_a_killed_query_ends_the_run_red_and_the_next_one_is_right(project):
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*duckdb.DuckDBPyRelation failed while it was collected: InterruptException*"])
     assert project.runpytest("--fairness").ret == 0
+
+
+def test_areas_of_bins_are_verified_with_their_bound(project, monkeypatch, capsys):
+    monkeypatch.setattr(engine_rows, "MOST_SCORES", 0)
+    project.runpytest("--fairness", "--fairness-report=out", "-k", "there")
+    text = (project.path / "out" / "evidence.json").read_text()
+    assert '"ambiguity": ' in text
+    assert '"ambiguity": null' not in text
+    assert main(["verify", str(project.path / "out" / "evidence.json")]) == 0

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from fairness_checks import InvalidPredictions, Predictions, audit
+from fairness_checks import InvalidPredictions, Predictions, audit, audit_uncertainty
 from fairness_checks.inputs import predictions as module
 from fairness_checks.inputs.predictions import LazyPredictions
 from fairness_checks.measure.sources import engine_rows
@@ -335,6 +335,8 @@ def test_what_no_engine_computes_is_named_with_what_to_do():
     there = in_engine("polars", visits())
     with pytest.raises(InvalidPredictions, match="its rows stay in their engine"):
         audit(there, metric=own, by="sex", max_difference=0.1)
+    with pytest.raises(InvalidPredictions, match=r"uncertainty_mismatch: is not computed in an engine .*collect=True"):
+        audit_uncertainty(there, by="sex", max_mismatch=0.1)
     only = Predictions.from_frame(ENGINES["polars"](visits()), error="residual", by="sex", collect=False)
     with pytest.raises(InvalidPredictions, match="y_true: not given"):
         audit(only, metric="accuracy", max_difference=0.1)
