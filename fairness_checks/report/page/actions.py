@@ -58,11 +58,11 @@ def first_steps(evidence: Evidence, cards: Sequence[Card]) -> Iterator[str]:
     judged = [card for card in cards if card.record is not None]
     if failed := [card for card in judged if card.status == "fail"]:
         yield (
-            f"Hold {_models(failed)}, until what exceeds its limit is mended, or is accepted for a time by "
+            f"Do not use {_models(failed)} until what exceeds its limit is mended, or is accepted for a time by "
             f"{_owners(failed)}."
         )
     if unproved := [card for card in judged if card.status == "inconclusive" and card.red]:
-        yield f"Hold {_models(unproved)}, until the data show each limit kept: that is the burden of proof here."
+        yield f"Do not use {_models(unproved)} until the data show each limit kept: that is the burden of proof here."
     if broken := [card for card in cards if card.status in ("error", "none")]:
         yield f"Run again what has no verdict: {len(broken)} of {_questions(len(cards))}."
     held = {card.model for card in (*failed, *unproved)}
@@ -79,7 +79,12 @@ def first_steps(evidence: Evidence, cards: Sequence[Card]) -> Iterator[str]:
     if ends := [card.record.waiver.expires for card in judged if card.record is not None and card.record.waiver]:
         yield f"Mend what is waived by {min(ends)}, when the first waiver ends."
     if evidence.failures:
-        yield "Who keeps the checks: mend what failed for another reason than a verdict; it is listed under Summary."
+        what = (
+            "mend the waivers that are not in order"
+            if all("::test_waiver[" in each.test for each in evidence.failures)
+            else "mend what failed for another reason than a verdict"
+        )
+        yield f"For who keeps the checks: {what}; listed under Summary."
     green = evidence.run.whole and evidence.ended_green and not evidence.failures
     if green and judged and all(card.status == "pass" for card in cards):
         yield "Nothing, until the model, its data or the limits change: then run it again."

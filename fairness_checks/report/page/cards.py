@@ -98,17 +98,17 @@ class Card:
             for group in groups
         ]
         counted = f" ({'; '.join(seen)} {record.unit})" if seen else ""
-        return printable(f"{word} {value_text(record.estimate)}, {interval}{counted}.{self._direction}")
+        return printable(f"{word} {value_text(record.estimate)}, {interval}{counted}. {self.direction}").rstrip()
 
     @property
-    def _direction(self) -> str:
+    def direction(self) -> str:
         """Whether it is known who does worse, where it is not known whether by more than is allowed."""
         record = self.record
         if record is None or self.status != "inconclusive" or record.limit_kind != "max_difference" or record.gap:
             return ""
         if record.low is None or record.regression is not None:
             return ""
-        return " Whether they differ at all is open, too." if record.low <= 0.0 else " That they differ is seen."
+        return "Whether they differ at all is open, too." if record.low <= 0.0 else "That they differ is seen."
 
     @property
     def title(self) -> str:

@@ -90,7 +90,9 @@ def _title(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colou
         return "Green: each limit is shown to be kept, or waived" if _count(cards, "waived") else _KEPT
     if _others(evidence, cards) or not evidence.run.whole or _count(cards, "none"):
         return "Only a part was judged: there, no limit is shown to be exceeded"
-    return f"Not settled: {_count(cards, 'inconclusive')} of {_checks(len(cards))}; no limit is shown to be exceeded"
+    unsettled, waived = _count(cards, "inconclusive"), _count(cards, "waived")
+    rest = f"; the others keep their limits{', or are waived' if waived else ''}" if unsettled < len(cards) else ""
+    return f"Not settled: {unsettled} of {_checks(len(cards))}{rest}"
 
 
 def _finding(cards: Sequence[Card]) -> str:
@@ -129,7 +131,7 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
         tests, waivers = len(evidence.failures), sum("::test_waiver[" in each.test for each in evidence.failures)
         if waivers:
             which = "1 other test is a waiver" if waivers == 1 else f"{waivers} other tests are waivers"
-            yield f"{which} not in order (unused, expired or too broad); listed under Summary."
+            yield f"{which} not in order, which says nothing of the model; listed under Summary."
         if others := tests - waivers:
             which = "1 test" if others == 1 else f"{others} tests"
             yield f"{which} failed for another reason than a verdict; listed under Summary."

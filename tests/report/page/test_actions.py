@@ -76,7 +76,7 @@ APPROVAL = (
 
 
 def test_a_reader_of_the_head_alone_knows_what_to_do():
-    assert steps(FAILED) == ["Hold a, until what exceeds its limit is mended, or is accepted for a time by Dr. B."]
+    assert steps(FAILED) == ["Do not use a until what exceeds its limit is mended, or is accepted for a time by Dr. B."]
     assert steps(KEPT) == ["Nothing, until the model, its data or the limits change: then run it again."]
     assert steps(WAIVED) == ["Mend what is waived by 2027-03-01, when the first waiver ends."]
     no_approval, collect = steps(OPEN, KEPT)
@@ -88,7 +88,7 @@ def test_a_reader_of_the_head_alone_knows_what_to_do():
     )
     assert f"Plan for {of_whom}: so many settle it with a chance of about 80%, whether the groups" in collect
     hold, collect = steps(PROVE)
-    assert hold == "Hold e, until the data show each limit kept: that is the burden of proof here."
+    assert hold == "Do not use e until the data show each limit kept: that is the burden of proof here."
     assert collect.startswith("For an answer, collect more samples.")
 
 
@@ -98,7 +98,7 @@ def test_a_reader_of_the_head_alone_knows_what_to_do():
         ({"complete": False}, "Run it again: a run that did not come to its end answers nothing."),
         (
             {"failures": (FailureEvidence(test="t", text="why"),)},
-            "Who keeps the checks: mend what failed for another reason than a verdict; it is listed under Summary.",
+            "For who keeps the checks: mend what failed for another reason than a verdict; listed under Summary.",
         ),
         ({"whole": False}, None),
         ({"exit_code": 3}, None),
@@ -111,8 +111,8 @@ def test_nothing_is_left_to_do_only_after_a_whole_green_run(given, said):
 
 def test_models_are_named_once_and_only_a_few():
     many = [record_of(BIASED, name) for name in ("a", "b", "c", "d")]
-    assert steps(*many[:3])[0].startswith("Hold a, b, c, until")
-    assert steps(*many)[0].startswith("Hold these 4 models, until")
+    assert steps(*many[:3])[0].startswith("Do not use a, b, c until")
+    assert steps(*many)[0].startswith("Do not use these 4 models until")
 
 
 def test_what_is_waived_is_told_beside_what_fails_of_the_same_metric():
