@@ -26,6 +26,7 @@ _GLOB = frozenset("*?[")
 _INTEGERS = frozenset({"INT32", "INT64"})
 _FOOTER = 1 << 16  # bytes; the last ones of a file say what it holds and where
 _SHOWN = 3
+_VERSIONED = {"_delta_log": "Delta Lake", "metadata/*.metadata.json": "Iceberg", ".hoodie": "Hudi"}
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -65,7 +66,7 @@ def find_files(paths: Paths) -> list[Path]:
     for each in given:
         text = os.fspath(each)
         if Path(text).is_dir():
-            some = [path for path in Path(text).rglob("*.parquet") if path.is_file()]
+            some = _files_below(Path(text))
         elif is_many(text):
             some = [Path(name) for name in glob.glob(text, recursive=True) if Path(name).is_file()]  # noqa: PTH207
         else:
@@ -76,6 +77,18 @@ def find_files(paths: Paths) -> list[Path]:
             raise InvalidPredictions(f"{display_path(Path(text))}: no Parquet file is there; looked in {Path.cwd()}")
         found.update(some)
     return sorted(found)
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """Return the files of a folder; as Spark and Arrow read one, without what begins with "_" or "."."""
+    for name, library in _VERSIONED.items():
+        if next(folder.rglob(name), None) is not None:
+            raise InvalidPredictions(
+                f"{display_path(folder)}: holds a table of {library}, whose files have deleted and replaced rows, too; "
+                "give the frame that its own reader returns: Predictions.from_frame, or `python: module:function`"
+            )
+    files = ((path, path.relative_to(folder).parts) for path in folder.rglob("*.parquet") if path.is_file())
+    return [path for path, parts in files if not any(p.startswith(("_", ".")) and "=" not in p for p in parts)]
 
 
 def open_parquet(paths: Paths, wanted: Collection[str]) -> ParquetFiles:

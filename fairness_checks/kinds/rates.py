@@ -132,7 +132,7 @@ def rates_in_engine(rows: EngineRows, metric: Metric) -> Measured[Rates] | None:
     rows.require("y_true", "y_pred")
     if not rows.in_clusters:
         return None
-    event, counted = (np.array([c in cells for c in CELLS]) for cells in (metric.numerator, metric.denominator))
+    event, counted = cells_of(metric.numerator), cells_of(metric.denominator)
     profiles, groups = rows.profiles, len(rows.groups)
     cells, _ = cells_of_profiles(groups, profiles.group, profiles.held * counted, profiles.times)
     effective = effective_counts(cells, np.tile(event, len(cells.group)))

@@ -174,7 +174,7 @@ class Workers:
             yield from shared.results()
         finally:
             shared.end()
-            self._idle = [worker for worker in workers if worker.alive]
+            self._idle = [worker for worker in self._idle if worker.alive]
         if of and shared.believed and not believed:
             self._trusted.append(tuple(of))
 
@@ -187,13 +187,13 @@ class Workers:
         return self._asked is not None or not (_uses_gpu() or (not self._idle and _is_busy()))
 
     def _workers(self, wanted: int, size: int) -> list[_Worker]:
-        """Return processes, of which each takes so many bytes of code and data at least."""
+        """Return processes, each of which takes so many bytes of code and data at least; none where none has room."""
         if self._asked is None:
-            wanted = max(1, min(wanted, int(_SHARE_OF_MEMORY * _memory() / size)))
+            wanted = int(min(wanted, _SHARE_OF_MEMORY * _memory() / size))
         with contextlib.suppress(OSError):  # no more processes, or no interpreter to start: fewer do as well
             while len(self._idle) < wanted:
                 self._idle.append(_Worker())
-        return self._idle
+        return self._idle[:wanted]
 
 
 class _Shared(Generic[T, R]):
@@ -354,9 +354,10 @@ class _Worker:
 def serve() -> None:
     """Do what is asked on the standard input, until it is closed: the program of another process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides
-    given, back = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    given, back = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a model prints must not stand between the answers
     with Path(os.devnull).open(encoding="utf-8") as nothing:
+        os.dup2(nothing.fileno(), 0)  # and a program that it starts must not wait for what is asked next
         sys.stdin = nothing
         call: Callable[[object], object] | None = None
         with contextlib.suppress(EOFError):

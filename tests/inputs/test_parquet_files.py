@@ -61,6 +61,22 @@ def test_files_of_a_folder_are_one_table(folder, way, collect):
     assert audit(found, **ASKED) == audit(Predictions.from_frame(together(), **ROLES), **ASKED)
 
 
+@pytest.mark.parametrize("name", ["_temporary/0/part-9", "site=a/.part-9", ".snapshot/site=a/part-9", "site=a/_part-9"])
+def test_files_that_another_program_has_not_finished_are_left_out(folder, name):
+    path = folder / f"{name}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(visits(9), path)
+    assert len(Predictions.from_parquet(folder, **ROLES)) == 2_000
+
+
+@pytest.mark.parametrize("name", ["_delta_log/0.json", "one/metadata/v1.metadata.json", ".hoodie/hoodie.properties"])
+def test_a_table_whose_files_hold_deleted_rows_is_refused(folder, name):
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_text("{}")
+    with pytest.raises(InvalidPredictions, match=r"^visits: holds a table of .*, whose files have deleted"):
+        Predictions.from_parquet(folder, **ROLES)
+
+
 def cut(path):
     path.write_bytes(path.read_bytes()[:-100])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -135,6 +136,29 @@ def test_no_more_copies_are_made_than_a_quarter_of_the_memory_holds(monkeypatch)
         assert len(workers._idle) == 2
 
 
+def test_processes_that_are_kept_take_no_more_copies_of_larger_data_than_the_memory_holds(monkeypatch):
+    ballast = np.zeros(100_000)
+    monkeypatch.setattr(module, "usual_jobs", lambda: 3)
+    monkeypatch.setattr(module, "_is_busy", lambda: False)
+    monkeypatch.setattr(module, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_memory", lambda: 4.0 * 0.5 * ballast.nbytes)
+    with Workers(start_seconds=0.0) as workers:
+        list(workers.run(slowly, range(6), same=square))
+        assert len(workers._idle) == 2
+        done = list(workers.run(lambda task: slowly(task + int(ballast[task])), range(6), same=square))
+        assert len(workers._idle) == 2
+    assert {process for _, (_, process) in done} == {HERE}
+
+
+def test_a_machine_that_does_not_say_how_much_memory_it_has_starts_processes(monkeypatch):
+    monkeypatch.delattr(os, "sysconf", raising=False)  # as on Windows
+    monkeypatch.setattr(module, "usual_jobs", lambda: 2)
+    monkeypatch.setattr(module, "_is_busy", lambda: False)
+    with Workers(start_seconds=0.0) as workers:
+        assert sorted(task for task, _ in workers.run(slowly, range(4), same=square)) == [0, 1, 2, 3]
+        assert len(workers._idle) == 1
+
+
 def test_what_this_process_holds_and_another_does_not_see_is_done_here(beside, monkeypatch, meet):
     seen = types.ModuleType("seen_by_one")
     seen.factor = 1
@@ -221,6 +245,19 @@ def test_what_a_training_prints_does_not_disturb(beside, meet):
         return task
 
     assert dict(beside.run(call, range(10))) == {n: n for n in range(10)}
+
+
+def test_a_program_that_a_training_starts_reads_nothing_of_what_is_asked(beside, meet):
+    def call(task):
+        meet()
+        if os.getpid() == HERE:
+            return task
+        program = [sys.executable, "-c", "import sys; print(len(sys.stdin.read()))"]
+        return task + int(subprocess.run(program, stdout=subprocess.PIPE, timeout=30, check=True).stdout)
+
+    done = list(beside.run(lambda task: (call(task), os.getpid()), range(6), same=square))
+    assert sorted((task, found) for task, (found, _) in done) == [(n, n) for n in range(6)]
+    assert len({process for _, (_, process) in done}) == 2
 
 
 def test_whoever_stops_listening_ends_what_is_at_work(meet):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,7 @@ class EngineRows(Rows):
         found = Profiles(
             self._place(answer), np.column_stack([answer.whole(name) for name in names]), answer.whole("times")
         )
+        self._require_same(np.bincount(found.group, found.held.sum(axis=1) * found.times, len(self.groups)))
         total = int(self.predictions.asked("clusters", distinct_clusters).whole("clusters")[0])
         if (crossing := int(found.times.sum()) - total) > 0:
             raise InvalidPredictions(
@@ -121,7 +122,9 @@ class EngineRows(Rows):
         pivot = float(np.average(sums.moments.mean, weights=sums.moments.n))
         query = partial(sums_of_clusters, features=features, value=value, pivot=pivot)
         answer = self.predictions.asked(f"clusters of {metric.name} by {features}", query)
-        return to_moments(answer, self._place(answer), groups, pivot)
+        found = to_moments(answer, self._place(answer), groups, pivot)
+        self._require_same(found.samples)
+        return found
 
     @property
     def _columns(self) -> list[str]:
@@ -150,6 +153,7 @@ class EngineRows(Rows):
         refuse_range(metric, sums.lowest, sums.highest)
         place, groups = self._place(sums.answer), len(self.groups)
         found = merged_by_group(place, groups, sums.moments)
+        self._require_same(found.n)
         far = np.bincount(place, weights=sums.moments.n * sums.distance**2, minlength=groups)
         if np.any((far > _FAR * found.m2) & (far > found.n * (_NEAR * found.mean) ** 2)):
             self.refuse(f"{metric.name}: the third power of values that vary so little beside the distance of groups")
@@ -165,7 +169,9 @@ class EngineRows(Rows):
         sums = self.predictions.asked("calibration", partial(sums_of, value=labels - scores, bins=bins))
         place = self._place(sums.answer) * BINS + sums.answer.whole("bin")
         found = merged_by_group(place, len(self.groups) * BINS, sums.moments)
-        return CalibrationStatistics(np.asarray(found.n, dtype=np.int64).reshape(-1, BINS), found)
+        samples = np.asarray(found.n, dtype=np.int64).reshape(-1, BINS)
+        self._require_same(samples.sum(axis=1))
+        return CalibrationStatistics(samples, found)
 
     def histogram(self) -> ScoreHistogram:
         """Return the scores of each group, counted in bins; single scores where there are few."""
@@ -175,6 +181,8 @@ class EngineRows(Rows):
             self.refuse("roc_auc of clusters")
         exact = len(self.predictions) <= MOST_SCORES
         found = self._histogram(0 if not exact else None)
+        positives, negatives = found.counts()
+        self._require_same(positives + negatives)
         for depth in (1, 2):
             if exact or not (cells := found.too_coarse()).any() or _ambiguity(found) <= _COARSE:
                 break
@@ -188,6 +196,14 @@ class EngineRows(Rows):
         low, high, n, positives = answer.real("low"), answer.real("high"), answer.whole("n"), answer.whole("positives")
         place = self._place(answer)
         return ScoreHistogram.of_bins(len(self.groups), place, score_bins(low), positives, n - positives, low, high)
+
+    def _require_same(self, samples: npt.NDArray[Any]) -> None:
+        """Refuse samples of the groups, shape (G,), that are not those which were counted first."""
+        if (samples != self.samples).any():
+            raise InvalidPredictions(
+                f"{self.predictions.engine.source}: its rows changed while they were read ({len(self.predictions):,} "
+                f"at first, {int(samples.sum()):,} then); give a table that nobody writes to, such as a snapshot"
+            )
 
     def _place(self, answer: Answer) -> npt.NDArray[np.int64]:
         """Return the group of each row of an answer that has all features."""

@@ -363,3 +363,29 @@ def test_a_frame_that_fails_later_fails_its_check():
     connection.close()
     with pytest.raises(InvalidPredictions, match="DuckDBPyRelation failed while it was collected: ConnectionException"):
         audit(there, metric="brier_score", by="sex", max_difference=0.1)
+
+
+CHANGES = {
+    "rows more": "insert into visits select * from visits limit 7",
+    "a group more": "insert into visits select 1, 0.5, 1.0, 'x', 30, 'c', 5000 + i from range(9) other(i)",
+    "rows of another group": "update visits set sex = 'm' where patient < 40",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_table_that_changes_while_it_is_read_is_an_error(change):
+    connection = duckdb.connect()
+    rows = visits().append_column("patient", pa.array(range(3_000)))
+    connection.from_arrow(rows).create("visits")
+    plain_, clustered = (
+        Predictions.from_frame(connection.table("visits"), **(ROLES | {"by": "sex"}), **more, collect=False)
+        for more in ({}, {"cluster": "patient"})
+    )
+    connection.execute(CHANGES[change])
+    asked = {"by": "sex", "max_difference": 0.05}
+    for metric in ("brier_score", "expected_calibration_error", "roc_auc"):
+        with pytest.raises(InvalidPredictions, match=r"its rows changed while they were read \(3,000 at first"):
+            audit(plain_, metric=metric, **asked)
+    for metric in ("false_negative_rate", "brier_score"):
+        with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
+            audit(clustered, metric=metric, **asked)
