@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+import duckdb  # noqa: F401 - pytester forgets what a run in this process imported first; twice, it aborts
 import narwhals._polars.dataframe
-import narwhals._polars.series  # noqa: F401 - pytester forgets what a run in this process imported first
+import narwhals._polars.series  # noqa: F401
 import polars  # noqa: F401
 import pytest
 
