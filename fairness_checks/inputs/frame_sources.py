@@ -7,16 +7,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions
-from fairness_checks.inputs.frames import open_frame
+from fairness_checks.inputs.frames import answering, library_name, open_frame
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.parquet_files import is_many, open_parquet
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.inputs.source import ROLES, Source
 from fairness_checks.inputs.text_columns import as_number
-from fairness_checks.storage.files import MOST
+from fairness_checks.storage.files import MOST, display_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +45,9 @@ def read_table_source(source: Source, folder: Path, features: Sequence[str], *, 
     if source.python is not None:
         frame = _called(source.python, folder)
         about = {"python": source.python}
-        columns = _there(source, roles, frame)
         try:
+            with answering(f"frame: {library_name(frame)}"):
+                columns = _there(source, roles, frame)
             positive = _positive(source, frame, columns)
             return Predictions.from_frame(frame, **columns, **given, positive=positive, about=about)
         except InvalidPredictions as error:
@@ -86,15 +88,30 @@ def _called(place: str, folder: Path) -> Any:
     module, _, name = place.partition(":")
     try:
         with _importing_from(folder):
-            function = importlib.import_module(module)
+            function = _loaded(module, folder)
             for part in name.split("."):
                 function = getattr(function, part)
             return function()  # type: ignore[operator]  # whatever is there
     except FairnessError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # an exit would end the command as if all had been judged
         said = next(iter(str(error).splitlines()), "it gave no reason")
         raise InvalidPredictions(f"python: {place}: {type(error).__name__}: {said}") from error
+
+
+def _loaded(module: str, folder: Path) -> ModuleType:
+    """Import a module; refuse one of another file than that beside the file of limits."""
+    stem = folder.joinpath(*module.split("."))
+    beside = next((path for path in (stem / "__init__.py", Path(f"{stem}.py")) if path.is_file()), None)
+    found = importlib.import_module(module)
+    file = getattr(found, "__file__", None)
+    if beside is not None and (file is None or Path(file).resolve() != beside.resolve()):
+        other = "Python itself" if file is None else display_path(Path(file))
+        raise InvalidPredictions(
+            f"python: {module}: is a module of {other} already, so that {display_path(beside)} is not read; rename "
+            "the latter"
+        )
+    return found
 
 
 @contextmanager

@@ -74,7 +74,9 @@ def answering(source: str) -> Iterator[None]:
     except InvalidPredictions:
         raise
     except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # how Polars' Rust gives up
+        # How Polars' Rust gives up; and an exit in a function of the user's would end all as if it had been judged.
+        gave_up = type(error).__name__ == "PanicException" or isinstance(error, SystemExit)
+        if not isinstance(error, Exception) and not gave_up:
             raise
         raise InvalidPredictions(
             f"{source} failed while it was collected: {type(error).__name__}: {_cause(error)}"

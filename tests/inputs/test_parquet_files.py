@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 import textwrap
 
 import numpy as np
@@ -181,12 +183,67 @@ def test_a_source_is_a_pattern_a_folder_or_a_function(folder):
         ("broken_house:number", "python: broken_house:number: frame: int is no frame that narwhals reads"),
     ],
 )
-def test_a_function_that_gives_no_frame_is_named(folder, function, message):
+def test_a_function_that_gives_no_frame_is_named(folder, function, message, monkeypatch):
+    monkeypatch.delitem(sys.modules, "broken_house", raising=False)  # of the folder of another test
     (folder.parent / "broken_house.py").write_text(
         "def fails():\n    raise RuntimeError('the warehouse is closed')\n\ndef number():\n    return 3\n"
     )
     with pytest.raises(InvalidPredictions, match=f"^{message}"):
         read_source(Source(python=function, y_true="died", y_score="risk"), folder.parent, ["sex"])
+
+
+EXITS = {
+    "function": "def scored():\n    raise SystemExit(0)\n",
+    "import": "import sys\nsys.exit(0)\n",
+    "lazy map": """
+import polars as pl
+
+def leave(frame):
+    raise SystemExit(0)
+
+def scored():
+    rows = pl.DataFrame({"died": [0, 1], "risk": [0.2, 0.8], "site": ["a", "b"]})
+    return rows.lazy().map_batches(leave, schema=rows.schema)
+""",
+}
+
+
+@pytest.mark.parametrize("command", ["audit", "statistics"])
+@pytest.mark.parametrize("where", EXITS)
+def test_a_function_that_exits_judges_nothing_and_is_an_error(tmp_path, monkeypatch, capsys, where, command):
+    monkeypatch.chdir(tmp_path)
+    module = f"leaving_{list(EXITS).index(where)}_{command}"
+    (tmp_path / f"{module}.py").write_text(EXITS[where])
+    (tmp_path / "thresholds.yaml").write_text(
+        f"""
+version: 1
+models:
+  pooled:
+    source: {{python: "{module}:scored", y_true: died, y_score: risk}}
+    subgroups: [{{metric: roc_auc, by: site, max_difference: 0.2}}]
+"""
+    )
+    more = ["-o", "part.json"] if command == "statistics" else []
+    assert main([command, "--config", "thresholds.yaml", *more]) == 2
+    assert f"python: {module}:scored" in capsys.readouterr().err
+    assert not (tmp_path / "part.json").exists()
+
+
+def test_a_module_of_that_name_which_is_another_file_is_refused(tmp_path, monkeypatch):
+    source = Source(python="shadowed_house:scored", y_true="died", y_score="risk")
+    rows = {"died": [0, 1], "risk": [0.1, 0.9], "sex": ["f", "m"]}
+    told = f"import polars\n\ndef scored():\n    return polars.DataFrame({rows})\n"
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "shadowed_house.py").write_text(told)
+    (tmp_path / "two" / "time.py").write_text(told)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert len(read_source(source, tmp_path / "one", ["sex"])) == 2
+    with pytest.raises(InvalidPredictions, match=r"shadowed_house: is a module of one/shadowed_house\.py already, so"):
+        read_source(source, tmp_path / "two", ["sex"])
+    with pytest.raises(InvalidPredictions, match=r"time: is a module of Python itself already, so that two/time\.py"):
+        read_source(dataclasses.replace(source, python="time:scored"), tmp_path / "two", ["sex"])
 
 
 def test_what_is_for_single_files_is_refused(folder):
