@@ -15,13 +15,14 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.inputs.source import STDIN, Source
 from fairness_checks.inputs.source_reading import read_source
 from fairness_checks.judge.file_auditing import predictions_of_file
+from fairness_checks.judge.part_json import is_part
 from fairness_checks.judge.part_measuring import measure_tables
 from fairness_checks.judge.part_statistics import PartStatistics, by_of, parts_to_json
 from fairness_checks.plain import printable
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metric_names import canonical
 from fairness_checks.question.metrics import METRICS, Metric
-from fairness_checks.storage.files import MOST, write_atomically
+from fairness_checks.storage.files import MOST, read_regular, write_atomically
 
 __all__ = ["statistics"]
 
@@ -31,6 +32,7 @@ Asked = dict[tuple[str, ...], list[Metric]]
 def statistics(parsed: argparse.Namespace) -> int:
     """Measure what the options name, write it, and return the exit code."""
     try:
+        _require_free(parsed.output)
         parts = _of_options(parsed) if parsed.config is None else _of_config(parsed)
         content = parts_to_json(parts).encode()
         if len(content) > MOST:
@@ -47,6 +49,18 @@ def statistics(parsed: argparse.Namespace) -> int:
         by = "; ".join(", ".join(features) for features in part.tables)
         sys.stdout.write(printable(f"{parsed.output}: {name}: statistics of {rows} by {by}") + "\n")
     return 0
+
+
+def _require_free(output: Path) -> None:
+    """Raise ValueError for a file in the place of the part that is none: predictions or limits by whatever name."""
+    if not output.is_file() or not output.stat().st_size:
+        return
+    try:
+        there = is_part(read_regular(output))
+    except OSError:
+        there = False
+    if not there:
+        raise ValueError(f"--output {output}: is there, and is no part, but some other file; name a new one")
 
 
 def _said(error: Exception, output: Path) -> str:

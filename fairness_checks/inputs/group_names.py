@@ -73,22 +73,26 @@ def text_problem(text: str) -> str | None:
     return None
 
 
-def refuse_look_alikes(where: str, names: Sequence[str], row: Callable[[int], int | None]) -> None:
+def refuse_look_alikes(where: str, names: Sequence[str], row: Callable[[int], int | None] | None = None) -> None:
     """Refuse names that hold what cannot be shown, and two that differ in nothing that a reader would see."""
-    # `row` returns the first row that has a name, by its position, None where none does.
+
+    # `row` returns the first row that has a name, by its position, None where none does; without it no rows are named.
+    def at(position: int) -> str:
+        return "" if row is None else _at(row(position))
+
     met: dict[str, int] = {}
     for position, name in enumerate(names):
         if (problem := text_problem(clean(name))) is not None:
-            raise InvalidPredictions(f"{where}: the name {name!r}{_at(row(position))} holds {problem}; write another")
+            raise InvalidPredictions(f"{where}: the name {name!r}{at(position)} holds {problem}; write another")
         if not seen(name):
             raise InvalidPredictions(
-                f"{where}: the name {name!a}{_at(row(position))} holds nothing that is seen; write another"
+                f"{where}: the name {name!a}{at(position)} holds nothing that is seen; write another"
             )
         first = met.setdefault(_looks(name), position)
         if names[first] != name:
             one, other = names[first], name
             raise InvalidPredictions(
-                f"{where}: the names {one!r}{_at(row(first))} and {other!r}{_at(row(position))} differ only in "
+                f"{where}: the names {one!r}{at(first)} and {other!r}{at(position)} differ only in "
                 f"{_difference(one, other)}; write both the same, or give them names that differ in more"
             )
 

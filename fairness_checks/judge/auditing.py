@@ -181,7 +181,7 @@ def _audited(model: str, given: Predictions | PartStatistics, check: Check, sett
     if isinstance(given, Predictions):
         measured = measure(Evaluation(given, about=given.about), [check], settings)
     else:
-        measured = given.measurements([check])
+        measured = given.measurements([check], missing=settings.missing)
     (answer,) = judge_measured(model, measured, [check], settings)
     if isinstance(answer, Exception):
         raise answer

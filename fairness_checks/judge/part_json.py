@@ -25,7 +25,7 @@ from fairness_checks.stats.cluster_sums import ClusterMoments
 from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.stats.score_histogram import ScoreHistogram
 
-__all__ = ["BROKEN", "SCHEMA", "plain_table", "read_models", "read_table", "seal_document"]
+__all__ = ["BROKEN", "SCHEMA", "is_part", "plain_table", "read_models", "read_table", "seal_document"]
 
 SCHEMA = 1
 _WHAT = "statistics of a part of the rows"
@@ -56,6 +56,15 @@ def plain_table(
 def _checksum(plain: Mapping[str, Any]) -> str:
     rest = {name: value for name, value in plain.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def is_part(content: bytes) -> bool:
+    """Say whether a file is a document of parts, of whatever content."""
+    try:
+        plain = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(plain, dict) and plain.get("what") == _WHAT
 
 
 def read_models(text: str, where: str) -> dict[str, dict[str, Any]]:

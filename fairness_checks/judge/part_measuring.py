@@ -19,6 +19,7 @@ from fairness_checks.judge.part_statistics import PartStatistics, PartTable, wit
 from fairness_checks.judge.suppression import withheld_reason, withheld_tables
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
+from fairness_checks.measure.rows import refuse_namesake_of_missing, without_missing_text
 from fairness_checks.measure.sources.engine_rows import EngineRows, rows_of
 from fairness_checks.question.checks import Missing, MissingSensitive
 from fairness_checks.question.metric_names import canonical
@@ -131,6 +132,9 @@ def measure_tables(
 
 
 def _table(predictions: Predictions, by: tuple[str, ...], missing: Missing, metrics: Iterable[Metric]) -> PartTable:
+    if missing.sensitive == "group":  # some other part may have missing values
+        for name in by:
+            refuse_namesake_of_missing(without_missing_text(predictions.feature(name), missing))
     rows = rows_of(predictions, by, missing)
     wanted = {part.name: part for metric in metrics for part in parts_of(metric)}
     measured: dict[str, Any] = {}

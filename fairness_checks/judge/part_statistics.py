@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from fairness_checks.errors import ConfigurationError, RecordError, attempted
+from fairness_checks.errors import ConfigurationError, InvalidPredictions, RecordError, attempted
 from fairness_checks.inputs.sensitive import MISSING
 from fairness_checks.judge.measurements import Measurements, Said
 from fairness_checks.judge.part_json import BROKEN, plain_table, read_models, read_table, seal_document
+from fairness_checks.judge.part_twins import look_alikes
 from fairness_checks.kinds import kind_of
 from fairness_checks.measure.measured_groups import Counts, MeasuredGroups
 from fairness_checks.plain import printable
@@ -159,12 +160,22 @@ class PartStatistics:
         if set(self.tables) != set(other.tables):
             by = min(set(self.tables) ^ set(other.tables))
             return f"only one has statistics by {', '.join(by)}"
+        if (problem := look_alikes(self._names(), other._names())) is not None:
+            return problem
         for by, table in self.tables.items():
             if different := set(table.metrics) ^ set(other.tables[by].metrics):
                 return f"only one has {min(different)} by {', '.join(by)}"
             if (table.groups.unlabelled is None) != (other.tables[by].groups.unlabelled is None):
                 return "only one has labels"
         return None
+
+    def _names(self) -> dict[str, set[str]]:
+        """Return the names of groups, by sensitive feature."""
+        found: dict[str, set[str]] = {}
+        for by, table in self.tables.items():
+            for i, name in enumerate(by):
+                found.setdefault(name, set()).update(group[i] for group in table.groups.groups)
+        return found
 
     def table(self, check: Check) -> PartTable | None:
         """Return the table of a check's features, in their order; None where there is none."""
@@ -197,8 +208,19 @@ class PartStatistics:
         """Names of the sensitive features, in order."""
         return tuple(dict.fromkeys(name for by in self.tables for name in by))
 
-    def measurements(self, checks: Sequence[Check], about: Mapping[str, str] = MappingProxyType({})) -> Measurements:
-        """Return what some checks are decided by, or why there is nothing, and what their records say."""
+    def measurements(
+        self,
+        checks: Sequence[Check],
+        about: Mapping[str, str] = MappingProxyType({}),
+        missing: Missing | None = None,
+    ) -> Measurements:
+        """Return what some checks are decided by, or why there is nothing, and what their records say.
+
+        Samples without a value are an error where `missing` says so, as in memory.
+        """
+        if missing is not None:
+            for check in checks:
+                self._require_handled(by_of(check), missing)
         kept: dict[tuple[tuple[str, ...], str], MeasuredGroups | Exception] = {}
         for check in checks:
             if (key := (by_of(check), check.metric)) not in kept:
@@ -210,6 +232,21 @@ class PartStatistics:
             for check in checks
         ]
         return Measurements(tuple(found), Said(about, self.inputs, (), (), ()))
+
+    def _require_handled(self, by: Sequence[str], asked: Missing) -> None:
+        """Raise an error for missing values of features that are asked to be handled otherwise than the parts did."""
+        if asked.text is not None and asked != replace(self.missing, sensitive=asked.sensitive):
+            raise ConfigurationError(
+                f"missing_text: {list(asked.text)} is asked, and the parts were measured with "
+                f"{_missing_text(self.missing)}; measure them anew"
+            )
+        there = self.missing_by_feature() if asked.sensitive == "error" and self.missing.sensitive == "group" else {}
+        for name in by:
+            if there.get(name):
+                raise InvalidPredictions(
+                    f"sensitive_features[{name!r}]: {there[name]:,} values are missing; fill them in, or make them a "
+                    "group of their own: missing_sensitive='group'"
+                )
 
     def lacks(self, check: Check) -> str | None:
         """Say what was not measured that a check of held-out samples needs; None where all is there, or refused."""

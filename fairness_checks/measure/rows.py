@@ -20,7 +20,7 @@ from fairness_checks.question.checks import MISSING_IS_ERROR, Missing
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS, ClusterCells, cluster_cells
 from fairness_checks.stats.ranking import Ranked
 
-__all__ = ["Counts", "Rows", "Sorted", "refuse_many", "without_missing_text"]
+__all__ = ["Counts", "Rows", "Sorted", "refuse_many", "refuse_namesake_of_missing", "without_missing_text"]
 
 Counts = npt.NDArray[np.int64]
 _MOST_INTERSECTIONS = 100_000
@@ -158,8 +158,13 @@ def _complete(feature: SensitiveFeature, missing: Missing) -> SensitiveFeature:
             f"{feature.where(absent)}; fill them in, or make them a group of their own, by "
             "`defaults: {missing_sensitive: group}` in thresholds.yaml, or missing_sensitive='group' in Python"
         )
+    refuse_namesake_of_missing(feature)
+    return SensitiveFeature(feature.name, feature.codes, (*feature.groups, MISSING), feature.counts)
+
+
+def refuse_namesake_of_missing(feature: SensitiveFeature) -> None:
+    """Raise InvalidPredictions for a group that is called as that of missing values is."""
     if MISSING in feature.groups:
         raise InvalidPredictions(
             f"sensitive_features[{feature.name!r}]: a group is called {MISSING!r} already; rename it"
         )
-    return SensitiveFeature(feature.name, feature.codes, (*feature.groups, MISSING), feature.counts)

@@ -163,7 +163,7 @@ def moments_of_clusters(cells: ClusterCells, values: npt.NDArray[Any], *, centre
     to_group = sparse.csr_array((np.ones(k), (cells.group, np.arange(k))), (groups, k))
     rows_to_group = to_group @ to_cell
     z = np.asarray(to_cell @ x)
-    pairs = (z[:, :, None] * z[:, None, :]).reshape(k, -1)
+    pairs = (z[:, :, None] * z[:, None, :]).reshape(k, x.shape[1] ** 2)
     features, of_size = x.shape[1], np.maximum(z[:, -1:], 1.0)
     square = (groups, features, features)
     within = np.column_stack([np.asarray(rows_to_group @ (x * x[:, [f]])) for f in range(features)])

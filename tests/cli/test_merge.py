@@ -315,6 +315,30 @@ def test_commands_that_cannot_be_are_one_line(rows, run, arguments, message):
     assert not Path("part.json").exists()
 
 
+@pytest.mark.parametrize("how", ["itself", "symlink", "hardlink", "limits", "another file"])
+def test_nothing_but_a_part_is_overwritten(rows, run, how):
+    rows[rows["site"] == 0].to_csv("site.csv", index=False)
+    Path("thresholds.yaml").write_text(LIMITS)
+    output = {"itself": "site.csv", "limits": "thresholds.yaml"}.get(how, "other")
+    if how == "symlink":
+        Path(output).symlink_to("site.csv")
+    elif how == "hardlink":
+        Path(output).hardlink_to("site.csv")
+    elif how == "another file":
+        Path(output).write_text('{"what": "else"}')
+    before = [Path(name).read_bytes() for name in (output, "site.csv", "thresholds.yaml")]
+    code, out, err = run("statistics", "site.csv", *COLUMNS, "--config", "thresholds.yaml", "-o", output)
+    assert (code, out) == (2, "")
+    assert (
+        err == f"fairness-checks statistics: --output {output}: is there, and is no part, but some other file; "
+        "name a new one\n"
+    )
+    assert [Path(name).read_bytes() for name in (output, "site.csv", "thresholds.yaml")] == before
+    for _ in range(2):  # the second time over the first
+        asked = ("--config", "thresholds.yaml", "-o", "part.json")
+        assert run("statistics", "site.csv", *COLUMNS, *asked)[0] == 0
+
+
 def test_small_groups_are_neither_in_a_part_nor_judged(rows, run):
     rare = rows.assign(sex=np.where(rows.index % 1000 == 0, "x", rows["sex"]))
     Path("thresholds.yaml").write_text("suppress_below: 5\n" + LIMITS)

@@ -272,11 +272,73 @@ def test_models_without_labels_and_rows_without_a_group_are_merged_too():
     assert whole.missing_by_feature() == {"skin": skin.tolist().count(None)}
     for metric in ("mean_error", "mean_squared_error"):
         asked = {"metric": metric, "by": "skin", "max_difference": 0.2}
-        found, expected = audit(whole, **asked), audit(images(site >= 0), **asked, missing_sensitive="group")
+        with pytest.raises(InvalidPredictions, match="values are missing; fill them in"):  # as in memory
+            audit(whole, **asked)
+        asked["missing_sensitive"] = "group"
+        found, expected = audit(whole, **asked), audit(images(site >= 0), **asked)
         assert of_groups(found) == of_groups(expected)
         assert numbers(found) == pytest.approx(numbers(expected), rel=1e-9, abs=1e-12)
+    with pytest.raises(ConfigurationError, match=r"missing_text: \['x'\] is asked, and the parts were measured with"):
+        audit(whole, **asked, missing_text=["x"])
     with pytest.raises(ConfigurationError, match="accuracy by skin: y_true"):
-        audit(whole, metric="accuracy", by="skin", max_difference=0.2)
+        audit(whole, **{**asked, "metric": "accuracy"})
+
+
+def site_of(groups, seed, **more):
+    rng = np.random.default_rng(seed)
+    values = [groups[i % len(groups)] for i in range(200)]
+    labels = rng.random(200) < 0.4
+    return measure_part(
+        Predictions(labels, y_score=rng.random(200), sensitive_features={"sex": values}), by="sex", **more
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        (["f", "m"], ["F", "M"], "the names 'F' and 'f' differ only in letter case"),
+        (["True", "False"], ["true", "false"], "the names 'False' and 'false' differ only in letter case"),
+        (["a b", "c"], ["ab", "c"], "the names 'a b' and 'ab' differ only in blanks"),
+        (["a-b", "c"], ["a\u2013b", "c"], "differ only in dashes"),
+        (["1.5"], ["1.50"], "'1.5' in one and '1.50' in the other are one number"),
+        (["1", "2"], ["01", "02"], "'1' in one and '01' in the other are one number"),
+    ],
+)
+def test_one_group_under_two_names_is_refused_as_in_one_file(one, other, message):
+    with pytest.raises(ConfigurationError, match=f"groups of sex: .*{message}"):
+        merge_parts([site_of(one, 0), site_of(other, 1)])
+
+
+def test_codes_that_one_part_has_both_are_two_groups():
+    assert merge_parts([site_of(["1", "01"], 0), site_of(["1", "2"], 1)]).samples == 400
+
+
+def test_a_group_that_is_called_as_missing_values_are_is_refused_where_these_are_a_group():
+    with pytest.raises(InvalidPredictions, match=r"a group is called '\(missing\)' already; rename it"):
+        site_of(["f", "(missing)"], 0, missing_sensitive="group")
+    part = site_of(["f", "(missing)"], 0)
+    record = audit(part, metric="accuracy", by="sex", max_difference=0.9)
+    assert [group.name for group in record.groups] == [("(missing)",), ("f",)]
+
+
+@pytest.mark.parametrize("metric", ["false_negative_rate", "precision", "brier_score", "expected_calibration_error"])
+@pytest.mark.parametrize("positive", [True, False])
+def test_a_site_whose_clusters_have_no_sample_of_a_rate_takes_part(metric, positive):
+    n = 240
+    labels = np.r_[np.full(n, positive), np.arange(n) % 3 == 0]
+    scores = np.r_[np.linspace(0.0, 0.4, n), np.linspace(0.0, 1.0, n)]
+
+    def rows(some):
+        return Predictions(
+            labels[some], y_score=scores[some], cluster=np.arange(2 * n)[some] // 2,
+            sensitive_features={"sex": np.where(np.arange(2 * n) % 4 < 2, "f", "m")[some]},
+        )  # fmt: skip
+
+    parts = [measure_part(rows(some), by="sex", clusters_inside=True) for some in (slice(n), slice(n, None))]
+    merged = merge_parts([PartStatistics.from_json(part.to_json()) for part in parts])
+    found, expected = (audit(each, metric=metric, by="sex", max_difference=0.1) for each in (merged, rows(slice(None))))
+    assert of_groups(found) == of_groups(expected)
+    assert numbers(found) == pytest.approx(numbers(expected), rel=1e-6, abs=1e-9)
 
 
 def test_a_feature_that_is_the_cluster_is_found_in_the_whole_alone():
