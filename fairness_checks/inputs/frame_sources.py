@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions
 from fairness_checks.inputs.frames import answering, library_name, open_frame
 from fairness_checks.inputs.narwhals_later import nw
-from fairness_checks.inputs.parquet_files import is_many, open_parquet
+from fairness_checks.inputs.parquet_files import open_parquet
+from fairness_checks.inputs.parquet_paths import is_many
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.inputs.source import ROLES, Source
 from fairness_checks.inputs.text_columns import as_number

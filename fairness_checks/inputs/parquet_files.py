@@ -15,20 +15,18 @@ from typing import Any
 from fairness_checks.distribution import needing_extra
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.frames import answering
-from fairness_checks.storage.files import display_path, no_such_file
+from fairness_checks.inputs.parquet_paths import FoundFiles, Paths, find_files
+from fairness_checks.plain import printable
+from fairness_checks.storage.files import display_path
 
-__all__ = ["FILE", "ParquetFiles", "Paths", "find_files", "is_many", "open_parquet"]
+__all__ = ["FILE", "ParquetFiles", "Paths", "open_parquet"]
 
 FILE = "fairness_checks_file"
-"""The column that says which file a row is of."""
+"""The column that says which file a row is of, unless a file has one of that name."""
 
-_GLOB = frozenset("*?[")
 _INTEGERS = frozenset({"INT32", "INT64"})
 _FOOTER = 1 << 16  # bytes; the last ones of a file say what it holds and where
 _SHOWN = 3
-_VERSIONED = {"_delta_log": "Delta Lake", "metadata/*.metadata.json": "Iceberg", ".hoodie": "Hudi"}
-
-Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +37,7 @@ class ParquetFiles:
     source: str  # what messages call them
     check: Callable[[], None]  # raises InvalidPredictions where a file is not what it was
     digest: str  # sha256 of the names, sizes and last bytes of all
+    file: str = FILE  # the column that says which file a row is of
 
     def located(self, message: str) -> str:
         """Return a message that names the files."""
@@ -48,50 +47,10 @@ class ParquetFiles:
     @property
     def as_engine(self) -> dict[str, Any]:
         """Arguments of `engine.open_engine`."""
-        return {"source": self.source, "check": self.check, "file": FILE}
+        return {"source": self.source, "check": self.check, "file": self.file}
 
 
-def is_many(path: str | os.PathLike[str]) -> bool:
-    """Say whether a path is a pattern or a folder."""
-    there = Path(path)
-    return there.is_dir() or (not there.is_file() and bool(_GLOB.intersection(os.fspath(path))))
-
-
-def find_files(paths: Paths) -> list[Path]:
-    """Return the files that paths, patterns and folders mean, sorted; InvalidPredictions where one means none."""
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    if not given:
-        raise InvalidPredictions("path: names no file; give a Parquet file, several, a pattern or a folder")
-    found: set[Path] = set()
-    for each in given:
-        text = os.fspath(each)
-        if Path(text).is_dir():
-            some = _files_below(Path(text))
-        elif is_many(text):
-            some = [Path(name) for name in glob.glob(text, recursive=True) if Path(name).is_file()]  # noqa: PTH207
-        else:
-            if not Path(text).is_file():
-                raise InvalidPredictions(f"{display_path(Path(text))}: {no_such_file(Path(text))}")
-            some = [Path(text)]
-        if not some:
-            raise InvalidPredictions(f"{display_path(Path(text))}: no Parquet file is there; looked in {Path.cwd()}")
-        found.update(some)
-    return sorted(found)
-
-
-def _files_below(folder: Path) -> list[Path]:
-    """Return the files of a folder; as Spark and Arrow read one, without what begins with "_" or "."."""
-    for name, library in _VERSIONED.items():
-        if next(folder.rglob(name), None) is not None:
-            raise InvalidPredictions(
-                f"{display_path(folder)}: holds a table of {library}, whose files have deleted and replaced rows, too; "
-                "give the frame that its own reader returns: Predictions.from_frame, or `python: module:function`"
-            )
-    files = ((path, path.relative_to(folder).parts) for path in folder.rglob("*.parquet") if path.is_file())
-    return [path for path, parts in files if not any(p.startswith(("_", ".")) and "=" not in p for p in parts)]
-
-
-def open_parquet(paths: Paths, wanted: Collection[str]) -> ParquetFiles:
+def open_parquet(paths: Paths, wanted: Collection[Any]) -> ParquetFiles:
     """Open files as one table whose columns are joined by name, with those that `key=value` folders say.
 
     InvalidPredictions names the file and the column of those that are wanted where it is not in all of them, or of
@@ -99,15 +58,26 @@ def open_parquet(paths: Paths, wanted: Collection[str]) -> ParquetFiles:
     """
     with needing_extra("Predictions.from_parquet", "scale"):
         import duckdb
-    files = find_files(paths)
+    found = find_files(paths)
+    wanted = [name for name in wanted if isinstance(name, str)]  # what is no name is refused with the roles
+    files = found.files
     source = _called(paths, files)
     scratch = str(Path(tempfile.gettempdir()) / "duckdb")
     connection = duckdb.connect(config={"temp_directory": scratch})
     connection.execute("set enable_progress_bar = false")  # which would stand among the lines of pytest
-    names = [str(path) for path in files]
+    names = [glob.escape(str(path)) for path in files]  # DuckDB, too, reads patterns
     with answering(source):
-        _refuse_other_columns(connection, files, wanted)
-        told = f"select * from read_parquet(?, union_by_name=true, hive_partitioning=true, filename='{FILE}')"
+        kinds = _columns(connection, files, names)
+        partitions = _partitions(found, kinds, wanted)
+        _refuse_twins(kinds, wanted)
+        _refuse_other_columns(kinds, wanted, partitions, found)
+        file = FILE
+        while file in {name.casefold() for of in kinds.values() for name in of} | {name.casefold() for name in wanted}:
+            file += "_"
+        told = (
+            f"select * from read_parquet(?, union_by_name=true, hive_partitioning={bool(partitions)}, "
+            f"filename='{file}')"
+        )
         frame = connection.sql(told, params=[names])
     seen = _stamps(files)
 
@@ -119,7 +89,7 @@ def open_parquet(paths: Paths, wanted: Collection[str]) -> ParquetFiles:
                     f"{display_path(path)}: {what} while it was read; write the files first, and run again"
                 )
 
-    return ParquetFiles(frame, source, check, _digest(files))
+    return ParquetFiles(frame, source, check, _digest(found), file)
 
 
 def _called(paths: Paths, files: Sequence[Path]) -> str:
@@ -129,17 +99,91 @@ def _called(paths: Paths, files: Sequence[Path]) -> str:
     return shown if len(files) <= _SHOWN else f"{shown} and {len(files) - _SHOWN} more"
 
 
-def _refuse_other_columns(connection: Any, files: Sequence[Path], wanted: Collection[str]) -> None:
-    """Refuse files without a column that is wanted, and with one of another type than the others have."""
-    told = "select file_name, name, type, coalesce(logical_type, converted_type) from parquet_schema(?)"
-    kinds: dict[Path, dict[str, str]] = {path: {} for path in files}
+def _columns(connection: Any, files: Sequence[Path], names: Sequence[str]) -> dict[Path, dict[str, list[str]]]:
+    """Return the types of the columns of each file, by name; fields within columns are none."""
+    told = "select file_name, name, type, coalesce(logical_type, converted_type), num_children from parquet_schema(?)"
+    kinds: dict[Path, dict[str, list[str]]] = {path: {} for path in files}
     known = {str(path): path for path in files}
-    for file, name, kind, logical in connection.execute(told, [list(known)]).fetchall():
-        if kind is not None:
-            kinds[known[file]][name] = "integer" if kind in _INTEGERS and logical is None else f"{kind} {logical or ''}"
+    left: dict[str, int] = {}  # of a file: fields that are yet to come of the column
+    for file, name, kind, logical, children in connection.execute(told, [list(names)]).fetchall():
+        if file not in known:
+            raise InvalidPredictions(f"{file}: is read in the place of a file of another name; rename that")
+        if file not in left:  # the first is the whole table
+            left[file] = 0
+        elif left[file]:
+            left[file] += (children or 0) - 1
+        else:
+            left[file] = children or 0
+            plain = kind in _INTEGERS and logical is None
+            kinds[known[file]].setdefault(name, []).append(
+                "integer" if plain else f"{kind or 'nested'} {logical or ''}"
+            )
+    return kinds
+
+
+def _partitions(
+    found: FoundFiles, kinds: Mapping[Path, Mapping[str, Sequence[str]]], wanted: Collection[str]
+) -> list[str]:
+    """Return the columns that folders say; InvalidPredictions where not all do, or a file says the same."""
+    usual = Counter(tuple(found.keys(path)) for path in found.files).most_common(1)[0][0]
+    folded = {name.casefold() for name in wanted}
+    for path in found.files:
+        if tuple(keys := found.keys(path)) != usual:
+            raise InvalidPredictions(
+                f"{display_path(path)}: lies in {_folders(keys)}, other files in {_folders(usual)}; write all in the "
+                "same folders"
+            )
+        said = {key.casefold() for key in keys} & folded
+        if own := [name for name in kinds[path] if name.casefold() in said]:
+            raise InvalidPredictions(
+                f"{display_path(path)}: column {own[0]!r} is in the file, and a folder {own[0]}=... says it again; "
+                "rename one of them"
+            )
+    if len(set(map(str.casefold, usual))) < len(usual):
+        raise InvalidPredictions(f"{display_path(found.files[0])}: lies in {_folders(usual)}, one of them twice")
+    if usual and (above := {key.casefold() for key in found.keys_above} & folded):
+        raise InvalidPredictions(
+            f"{display_path(found.files[0])}: lies in a folder {min(above)}=... above the one that was given, whose "
+            "column that would become; give the folder above it"
+        )
+    return list(usual)
+
+
+def _folders(keys: Sequence[str]) -> str:
+    return f"folders {'/'.join(f'{key}=...' for key in keys)}" if keys else "no folder such as site=a"
+
+
+def _refuse_twins(kinds: Mapping[Path, Mapping[str, Sequence[str]]], wanted: Collection[str]) -> None:
+    """Refuse columns that DuckDB takes for one: it does not tell the case of letters."""
+    for path, columns in kinds.items():
+        for name in wanted:
+            alike = [each for each in columns for _ in columns[each] if each.casefold() == name.casefold()]
+            if len(alike) > 1:
+                how = "is there twice" if alike[0] == alike[1] else f"and {alike[1]!r} differ in letter case only"
+                raise InvalidPredictions(f"{display_path(path)}: column {alike[0]!r} {how}; rename one of them")
+
+
+def _refuse_other_columns(
+    kinds: Mapping[Path, Mapping[str, Sequence[str]]],
+    wanted: Collection[str],
+    partitions: Collection[str],
+    found: FoundFiles,
+) -> None:
+    """Refuse files without a column that is wanted, and with one of another type than the others have."""
+    files = found.files
     for name in wanted:
-        some: Mapping[Path, str] = {path: of[name] for path, of in kinds.items() if name in of}
-        folders = {path for path in files if any(part.startswith(f"{name}=") for part in path.parts)}
+        some: Mapping[Path, str] = {path: of[name][0] for path, of in kinds.items() if name in of}
+        folders = set(files) if name in partitions else set()
+        if halves := [path for path, kind in some.items() if "Float16" in kind]:
+            raise InvalidPredictions(
+                f"{display_path(halves[0])}: column {name!r} holds floats of 16 bits, which DuckDB widens, so that a "
+                "threshold is another number; write 32 or 64 bits"
+            )
+        if not some and not folders and name in found.keys_above:
+            raise InvalidPredictions(
+                f"{display_path(files[0])}: there is no column {name!r}; only folders below the one that is given are "
+                f"columns: give the folder in which {name}=... lies"
+            )
         if lacking := [path for path in files if path not in some and path not in folders]:
             if len(lacking) == len(files):
                 continue  # said where columns are looked up, with the nearest name
@@ -151,8 +195,8 @@ def _refuse_other_columns(connection: Any, files: Sequence[Path], wanted: Collec
             usual = Counter(some.values()).most_common(1)[0][0]
             path, kind = next((path, kind) for path, kind in some.items() if kind != usual)
             raise InvalidPredictions(
-                f"{display_path(path)}: column {name!r} is of type {kind.strip()}, in the other files of type "
-                f"{usual.strip()}; write all files with one schema"
+                f"{display_path(path)}: column {name!r} is of type {printable(kind.strip())}, in the other files "
+                f"of type {printable(usual.strip())}; write all files with one schema"
             )
 
 
@@ -167,12 +211,12 @@ def _stamps(files: Sequence[Path]) -> list[tuple[int, int] | None]:
     return found
 
 
-def _digest(files: Sequence[Path]) -> str:
+def _digest(files: FoundFiles) -> str:
     found = hashlib.sha256()
-    for path in files:
+    for path in files.files:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - _FOOTER, 0))
             last = file.read()
-        found.update(f"{path.name} {size} {hashlib.sha256(last).hexdigest()}\n".encode())
+        found.update(f"{files.below(path).as_posix()} {size} {hashlib.sha256(last).hexdigest()}\n".encode())
     return found.hexdigest()

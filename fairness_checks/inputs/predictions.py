@@ -18,7 +18,8 @@ from fairness_checks.inputs.alignment import RowLabels, naming_labels, require_a
 from fairness_checks.inputs.classes import read_classes
 from fairness_checks.inputs.engine import COLLECT, MOST_COLLECTED, Engine, open_engine
 from fairness_checks.inputs.frames import answering, is_lazy, read_columns, read_few, refuse_arrays
-from fairness_checks.inputs.parquet_files import ParquetFiles, Paths, open_parquet
+from fairness_checks.inputs.parquet_files import ParquetFiles, open_parquet
+from fairness_checks.inputs.parquet_paths import Paths
 from fairness_checks.inputs.sensitive import UNNAMED, SensitiveFeature, encode_features
 from fairness_checks.inputs.vectors import decide, frozen, read_clusters, read_ids, read_measures, read_scores
 from fairness_checks.typing import Decisions, ImageScaling
@@ -223,8 +224,8 @@ class Predictions:
         ----------
         path : path, or sequence of paths
             A file, a pattern such as ``"visits/*.parquet"``, a folder with all that lies below it, or several of
-            these. Columns are joined by name; folders such as ``site=a`` are columns. A column that is named below
-            must be in every file, of one type.
+            these. Columns are joined by name; folders such as ``site=a`` below it are columns. A column that is named
+            below must be in every file, of one type. Patterns and folders leave out what begins with "_" or ".".
         y_true, y_pred, y_score, error, uncertainty, by, cluster, sample_id, positive, threshold, about, collect
             As for `from_frame`.
 

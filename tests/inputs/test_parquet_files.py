@@ -79,6 +79,155 @@ def test_a_table_whose_files_hold_deleted_rows_is_refused(folder, name):
         Predictions.from_parquet(folder, **ROLES)
 
 
+@pytest.mark.parametrize("pattern", ["visits/**/*.parquet", "visits/*/*.parquet", "visits/*"])
+@pytest.mark.parametrize("name", ["_temporary/part-9.parquet", "site=a/_part-9.parquet", "_SUCCESS"])
+def test_a_pattern_leaves_out_what_a_folder_does(folder, pattern, name):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(visits(9), folder / name)
+    if pattern == "visits/*":
+        for path in folder.glob("site=*"):
+            path.rename(path.with_name(f"{path.name}.parquet"))  # Spark calls folders so
+    features = ["sex"] if pattern == "visits/*" else ["sex", "site"]
+    assert len(Predictions.from_parquet(pattern, **(ROLES | {"by": features}))) == 2_000
+
+
+@pytest.mark.parametrize("paths", ["visits/*/*.parquet", "visits/site=a", "visits/site=a/*.parquet"])
+def test_a_part_of_a_table_whose_files_hold_deleted_rows_is_refused(folder, paths):
+    (folder / "_delta_log").mkdir()
+    with pytest.raises(InvalidPredictions, match=r"^visits: holds a table of Delta Lake, whose files have deleted"):
+        Predictions.from_parquet(paths, **ROLES)
+
+
+AGAIN = {
+    "absolute": lambda file: [file, file.absolute()],
+    "by a folder and back": lambda file: [file, "visits/site=a/../site=a/part-0.parquet"],
+    "symbolic link": lambda file: link(file, lambda new: new.symlink_to(file.absolute())),
+    "hard link": lambda file: link(file, lambda new: new.hardlink_to(file)),
+    "linked folder": lambda file: ["visits", link(file.parent, lambda new: new.symlink_to(file.parent.absolute()))[1]],
+}
+
+
+def link(file, make):
+    new = file.with_name(f"linked-{file.name}")
+    make(new)
+    return [file, new]
+
+
+@pytest.mark.parametrize("how", AGAIN)
+def test_a_file_by_two_names_is_refused(folder, how):
+    paths = AGAIN[how](folder.relative_to(folder.parent) / "site=a" / "part-0.parquet")
+    with pytest.raises(InvalidPredictions, match=r"is there twice, as .*one file, whose rows would count twice"):
+        Predictions.from_parquet(paths, **(ROLES | {"by": "sex"}))
+
+
+@pytest.mark.parametrize("collect", [None, False])
+@pytest.mark.parametrize("paths", ["sex=q/died=1", "sex=q/died=1/*.parquet", "sex=q/died=1/a.parquet"])
+def test_folders_above_what_is_given_are_no_columns(tmp_path, monkeypatch, paths, collect):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sex=q" / "died=1").mkdir(parents=True)
+    pq.write_table(visits(0), tmp_path / "sex=q" / "died=1" / "a.parquet")
+    roles = ROLES | {"by": "sex"}
+    found = Predictions.from_parquet(paths, **roles, collect=collect)
+    asked = ASKED | {"by": "sex"}
+    assert audit(found, **asked) == audit(Predictions.from_frame(visits(0), **roles), **asked)
+    with pytest.raises(InvalidPredictions, match=r"there is no column 'site'|column 'site' is not in the frame"):
+        Predictions.from_parquet(paths, **ROLES)
+
+
+def test_a_column_of_folders_above_is_named(folder):
+    with pytest.raises(InvalidPredictions, match=r"part-0\.parquet: there is no column 'site'; only folders below the"):
+        Predictions.from_parquet("visits/site=a", **ROLES)
+
+
+@pytest.mark.parametrize("column", ["site", "Site", "died"])
+def test_a_folder_that_says_a_column_of_its_files_is_refused(folder, column):
+    if column == "died":  # labels, too
+        for path in folder.glob("site=*"):
+            path.rename(path.with_name(f"died={int(path.name == 'site=a')}"))
+    else:
+        path = folder / "site=a" / "part-9.parquet"
+        pq.write_table(visits(9).append_column(column, pa.array(["a"] * 500)), path)
+    with pytest.raises(
+        InvalidPredictions, match=rf"column '{column}' is in the file, and a folder {column}=\.\.\. says"
+    ):
+        Predictions.from_parquet(folder, **(ROLES | {"by": ["sex"] if column == "died" else ["sex", "site"]}))
+
+
+def test_folders_that_say_other_columns_are_refused(folder):
+    path = folder / "site=a" / "year=2024" / "part-9.parquet"
+    path.parent.mkdir()
+    pq.write_table(visits(9), path)
+    message = r"part-9\.parquet: lies in folders site=\.\.\./year=\.\.\., other files in folders site=\.\.\.; write all"
+    with pytest.raises(InvalidPredictions, match=message):
+        Predictions.from_parquet(folder, **ROLES)
+
+
+@pytest.mark.parametrize("name", ["x[1]", "v*", "a?", "q'", "{a,b}"])
+@pytest.mark.parametrize("way", ["file", "folder", "folder of that name"])
+def test_names_are_no_patterns(tmp_path, name, way):
+    home = tmp_path / (name if way == "folder of that name" else "home")
+    home.mkdir()
+    for other_name in ("x1", "v2", "ab", "a"):
+        (tmp_path / other_name).mkdir()
+        pq.write_table(visits(1), tmp_path / other_name / "part.parquet")
+        pq.write_table(visits(1), (home if way == "file" else tmp_path) / f"{other_name}.parquet")
+    pq.write_table(visits(2), home / f"{name}.parquet")
+    found = Predictions.from_parquet(
+        home / f"{name}.parquet" if way == "file" else home, **(ROLES | {"by": "sex"}), collect=False
+    )
+    assert len(found) == 500
+    assert audit(found, **(ASKED | {"by": "sex"})) == audit(
+        Predictions.from_frame(visits(2), **(ROLES | {"by": "sex"})), **(ASKED | {"by": "sex"})
+    )
+
+
+TWINS = {
+    "in another order": (["risk", "RISK"], r"column 'RISK' and 'risk' differ in letter case only"),
+    "twice": (["risk", "risk"], r"column 'risk' is there twice; rename one of them"),
+}
+
+
+@pytest.mark.parametrize("case", TWINS)
+def test_columns_that_duckdb_takes_for_one_are_refused(folder, case):
+    names, message = TWINS[case]
+    path = folder / "site=b" / "part-1.parquet"
+    table = pq.read_table(path, partitioning=None)
+    columns = [table["died"], pa.array([0.5] * 500), table["risk"], table["sex"]]
+    pq.write_table(pa.table(columns, names=["died", *reversed(names), "sex"]), path)
+    with pytest.raises(InvalidPredictions, match=rf"^visits/site=b/part-1\.parquet: {message}"):
+        Predictions.from_parquet(folder, **ROLES)
+
+
+def test_a_field_within_a_column_is_no_column(folder):
+    path = folder / "site=b" / "part-1.parquet"
+    table = pq.read_table(path, partitioning=None)
+    pq.write_table(table.drop_columns("sex").append_column("meta", pa.array([{"sex": "f"}] * 500)), path)
+    with pytest.raises(
+        InvalidPredictions, match=r"^visits/site=b/part-1\.parquet: there is no column 'sex', which 3 of"
+    ):
+        Predictions.from_parquet(folder, **ROLES)
+
+
+def test_a_column_may_have_the_name_of_ours(folder):
+    for path in folder.rglob("*.parquet"):
+        changed("sex", "fairness_checks_file")(path)
+    found = Predictions.from_parquet(folder, **(ROLES | {"by": ["fairness_checks_file", "site"]}), collect=False)
+    assert found.sensitive_features["fairness_checks_file"].groups == ("f", "m")
+
+
+def test_scores_of_16_bits_are_refused(folder):
+    for path in folder.rglob("*.parquet"):
+        changed("risk", values=lambda old: np.array(old, dtype=np.float16))(path)
+    with pytest.raises(InvalidPredictions, match=r"part-0\.parquet: column 'risk' holds floats of 16 bits"):
+        Predictions.from_parquet(folder, **ROLES, threshold=0.1)
+
+
+@pytest.mark.parametrize("path", [None, b"visits", "", [None], 3])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(InvalidPredictions, match=r"^path: .* is no path; give a Parquet file"):
+        Predictions.from_parquet(path, **ROLES)
+
+
 def cut(path):
     path.write_bytes(path.read_bytes()[:-100])
 
@@ -171,7 +320,10 @@ def test_a_source_is_a_pattern_a_folder_or_a_function(folder):
         assert set(found.about) == ({"python"} if "python" in given else {"files", "files_sha256"})
     before = read_source(Source(file="visits", **columns), folder.parent, ["site"]).about["files_sha256"]
     pq.write_table(visits(7), folder / "site=b" / "part-1.parquet")
-    assert read_source(Source(file="visits", **columns), folder.parent, ["site"]).about["files_sha256"] != before
+    after = read_source(Source(file="visits", **columns), folder.parent, ["site"]).about["files_sha256"]
+    (folder / "site=b").rename(folder / "site=c")
+    renamed = read_source(Source(file="visits", **columns), folder.parent, ["site"]).about["files_sha256"]
+    assert len({before, after, renamed}) == 3
 
 
 @pytest.mark.parametrize(
