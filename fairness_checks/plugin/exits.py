@@ -186,12 +186,12 @@ def end_unread(config: pytest.Config, arguments: Sequence[str]) -> None:
     if describes or os.environ.get("PYTEST_XDIST_WORKER") or (words is not None and words.said):
         return
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--fairness-report", action="append", default=[])
+    parser.add_argument("--fairness-report", action="append", default=[], nargs="?")  # its value may be what lacks
     parser.add_argument("--junitxml", "--junit-xml", action="append", default=[])
     with suppress(argparse.ArgumentError):
         given, _ = parser.parse_known_args(arguments)
         here = config.invocation_params.dir
-        folders = [here / folder for folder in given.fairness_report]
+        folders = [here / folder for folder in given.fairness_report if folder is not None]
         if not folders and (folder := config.getini("fairness_report")):
             folders = [config.rootpath / folder]
         for folder in folders:

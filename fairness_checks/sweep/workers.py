@@ -376,14 +376,21 @@ def _done(call: Any, portion: Sequence[object]) -> _Answer:
         warnings.simplefilter("always")  # who asked decides which are shown, and which are errors
         results = [call(task) for task in portion]
     said = {(str(one.message), one.category, one.filename, one.lineno): one.message for one in seen}
-    return results, [(message, *key[1:]) for key, message in said.items()]
+    return results, [(message, *key[1:], _module_of(key[2])) for key, message in said.items()]
+
+
+def _module_of(file: str) -> str:
+    """Return the name of the module in a file, by which filters of warnings know it; else that of the file."""
+    modules = list(sys.modules.items())  # by what they hold: asking some of them imports others
+    found = (name for name, module in modules if getattr(module, "__dict__", {}).get("__file__") == file)
+    return next(found, file.removesuffix(".py"))
 
 
 def _said_again(seen: Sequence[tuple[Any, ...]]) -> bool:
     """Warn of what another process warned of; False where that is an error here."""
     try:
-        for message, category, filename, line in seen:
-            warnings.warn_explicit(message, category, filename, line)
+        for one in seen:
+            warnings.warn_explicit(*one)
     except Warning:
         return False
     return True

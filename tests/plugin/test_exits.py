@@ -179,7 +179,10 @@ def test_what_ends_a_run_before_its_checks_leaves_no_evidence_of_an_earlier_one(
     assert all(not form.exists() or form.read_bytes() != was for form, was in zip(forms, green, strict=True))
 
 
-UNREAD = (["--nope"], ["--fairness-burden=x"], ["--fairness-unsettled-exit=3"], ["--fairness-jobs=0"])
+UNREAD = (
+    *(["--nope"], ["--fairness-burden=x"], ["--fairness-unsettled-exit=3"], ["--fairness-jobs=0"]),
+    ["--fairness-report"],
+)
 
 
 @pytest.mark.parametrize("options", UNREAD, ids=" ".join)

@@ -237,6 +237,17 @@ def test_a_warning_that_is_an_error_here_ends_a_training_of_any_process(beside, 
         list(beside.run(call, range(10)))
 
 
+def test_a_filter_of_warnings_by_module_holds_for_other_processes():
+    _, said = module._done(lambda task: warnings.warn("slow", RuntimeWarning, stacklevel=1), [0])
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        warnings.filterwarnings("error", module=__name__)
+        assert not module._said_again(said)
+        warnings.filterwarnings("error")
+        warnings.filterwarnings("ignore", module=__name__)
+        assert module._said_again(said)
+
+
 def test_what_a_training_prints_does_not_disturb(beside, meet):
     def call(task):
         meet()
