@@ -58,7 +58,9 @@ def read_table_source(source: Source, folder: Path, features: Sequence[str], *, 
     name = Path(source.file).name if Path(source.file).is_absolute() else source.file
     about = {"files": name} | ({"files_sha256": files.digest} if tells_digest else {})
     positive = _positive(source, files.frame, columns)
-    return Predictions.from_parquet(folder / source.file, **columns, **given, positive=positive, about=about)
+    found = Predictions.from_parquet(folder / source.file, **columns, **given, positive=positive, about=about)
+    files.check()  # `about` says what they were
+    return found
 
 
 def _there(source: Source, roles: Mapping[str, str], frame: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 from fairness_checks import InvalidPredictions, Predictions, audit
 from fairness_checks.cli.main import main
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.inputs import frame_sources
 from fairness_checks.inputs.predictions import LazyPredictions
 from fairness_checks.inputs.source import Source
 from fairness_checks.inputs.source_reading import read_source
@@ -306,6 +307,15 @@ def test_a_file_that_changes_in_between_fails_what_is_asked_next(folder, how):
         pq.write_table(visits(1).slice(0, 400), path)
     with pytest.raises(InvalidPredictions, match=rf"^visits/site=b/part-1\.parquet: .*{how}.*run again"):
         audit(found, metric="brier_score", by="sex", max_difference=0.1)
+
+
+def test_a_source_whose_files_change_before_they_are_read_is_refused(folder, monkeypatch):
+    def late(*_):
+        pq.write_table(visits(8), folder / "site=a" / "part-0.parquet")
+
+    monkeypatch.setattr(frame_sources, "_positive", late)
+    with pytest.raises(InvalidPredictions, match=r"part-0\.parquet: was replaced while it was read"):
+        read_source(Source(file="visits", y_true="died", y_score="risk"), folder.parent, ["sex", "site"])
 
 
 def test_a_source_is_a_pattern_a_folder_or_a_function(folder):
