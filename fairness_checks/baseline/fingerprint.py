@@ -19,7 +19,7 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.inputs.sensitive import SensitiveFeature
 from fairness_checks.plain import JSON, canonical_json
 
-__all__ = ["Pseudonyms", "data_fingerprint"]
+__all__ = ["Pseudonyms", "data_fingerprint", "ids_fingerprint"]
 
 _LAYOUT = 1
 _WORD, _MOST_WORDS = 8, 4  # characters that are compared at once, and how often before a sort of text is as fast
@@ -106,6 +106,17 @@ def data_fingerprint(predictions: Predictions) -> str | None:
         total.update(np.packbits(predictions.y_true[order]).tobytes())
     if predictions.cluster is not None:
         total.update(_first_met(predictions.cluster[order]).astype("<i8").tobytes())
+    return total.hexdigest()
+
+
+def ids_fingerprint(predictions: Predictions) -> str | None:
+    """Return the sha256 of all ids together, whatever the order of the rows; None without ids."""
+    if predictions.sample_id is None:
+        return None
+    ids = _encoded(predictions.sample_id[_in_order(predictions.sample_id)])
+    total = hashlib.sha256(b"fairness-checks ids of a part\n")
+    total.update(np.array([len(ids), *map(len, ids)], dtype="<i8").tobytes())
+    total.update(b"".join(ids))
     return total.hexdigest()
 
 

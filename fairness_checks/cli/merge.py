@@ -98,7 +98,7 @@ def _measured(
     """Add up the parts of a model that have what its checks need, and mean one thing."""
     checks = [entry.check for entry in model.checks]
     whole: PartStatistics | None = None
-    seen: dict[str, str] = {}  # the file of each part, by its rows
+    seen: dict[str, PartStatistics] = {}
     for file, models in read.items():
         part, where = models[model.name], f"{file}: {model.name}"
         for entry in model.checks:
@@ -114,9 +114,9 @@ def _measured(
                 "missing_text); write the part anew with --config of this file"
             )
         if whole is not None and (problem := whole.differs(part)) is not None:
-            other = next((seen[row] for row in part.rows if row in seen), None) or next(iter(read))
+            other = next((name for name, each in seen.items() if each.differs(part) == problem), next(iter(read)))
             raise ValueError(f"{where}: cannot be merged with {other}: {problem}")
-        seen |= dict.fromkeys(part.rows, file)
+        seen[file] = part
         whole = part if whole is None else whole + part
     assert whole is not None  # for the type checker: some part was given
     together = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()

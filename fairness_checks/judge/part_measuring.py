@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fairness_checks.baseline.fingerprint import data_fingerprint
+from fairness_checks.baseline.fingerprint import ids_fingerprint
 from fairness_checks.errors import ConfigurationError, FairnessError, attempted
-from fairness_checks.findings.statistics_json import groups_to_json
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.judge.part_precision import score_precision
 from fairness_checks.judge.part_statistics import PartStatistics, PartTable, without
+from fairness_checks.judge.part_twins import IDS, marks_of
 from fairness_checks.judge.suppression import withheld_reason, withheld_tables
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
@@ -125,10 +124,11 @@ def measure_tables(
         not len(table.groups.groups) or withheld_reason(suppress_below) in table.refused.values()
         for table in tables.values()
     )
-    part = PartStatistics(None if withheld else len(predictions), inputs, missing, clustered, tables, ())
-    # Whoever knows all rows but a few could try guesses of these by a fingerprint.
-    ids = None if suppress_below is not None else data_fingerprint(predictions)
-    return replace(part, rows=(f"statistics {_digest(tables)}" if ids is None else f"ids {ids}",))
+    # Of ids alone: by a digest of labels and groups, too, whoever knows all rows but a few could try guesses of these.
+    ids = ids_fingerprint(predictions)
+    marks = marks_of(table.groups for table in tables.values()) | ({} if ids is None else {IDS: ids})
+    samples = None if withheld else len(predictions)
+    return PartStatistics(samples, inputs, missing, clustered, tables, (marks,), score_precision(predictions))
 
 
 def _table(predictions: Predictions, by: tuple[str, ...], missing: Missing, metrics: Iterable[Metric]) -> PartTable:
@@ -202,8 +202,3 @@ def _with_coarse_bins(table: PartTable, below: int) -> PartTable:
         for name, found in table.groups.measured.items()
     }
     return replace(table, groups=replace(table.groups, measured=measured))
-
-
-def _digest(tables: Mapping[tuple[str, ...], PartTable]) -> str:
-    plain = [[by, groups_to_json(table.groups)] for by, table in sorted(tables.items())]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +18,8 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions, Recor
 from fairness_checks.inputs.sensitive import MISSING
 from fairness_checks.judge.measurements import Measurements, Said
 from fairness_checks.judge.part_json import BROKEN, plain_table, read_models, read_table, seal_document
-from fairness_checks.judge.part_twins import look_alikes
+from fairness_checks.judge.part_precision import ScorePrecision
+from fairness_checks.judge.part_twins import IDS, Marks, look_alikes, marks_of, same_rows
 from fairness_checks.kinds import kind_of
 from fairness_checks.measure.measured_groups import Counts, MeasuredGroups
 from fairness_checks.plain import printable
@@ -108,9 +111,10 @@ class PartStatistics:
         Whether rows come in clusters, each of which lies inside one part.
     tables : mapping of tuple of str to PartTable
         By features.
-    rows : tuple of str
-        Of each part that was added what tells whether it is there already: a fingerprint of its sample ids, labels and
-        groups, or without ids of its statistics.
+    rows : tuple of mappings of str to str
+        Of each part that was added what tells whether it is there already: digests of its sample ids and its counts.
+    precision : ScorePrecision or None
+        Of the scores that a threshold decided by.
     """
 
     samples: int | None
@@ -118,7 +122,8 @@ class PartStatistics:
     missing: Missing
     clustered: bool
     tables: Mapping[tuple[str, ...], PartTable]
-    rows: tuple[str, ...]
+    rows: tuple[Marks, ...]
+    precision: ScorePrecision | None = None
 
     def __add__(self, other: PartStatistics) -> PartStatistics:
         if not isinstance(other, PartStatistics):
@@ -131,18 +136,15 @@ class PartStatistics:
             self.missing,
             self.clustered,
             {by: table + other.tables[by] for by, table in self.tables.items()},
-            tuple(sorted((*self.rows, *other.rows))),
+            tuple(sorted((*self.rows, *other.rows), key=lambda marks: sorted(marks.items()))),
+            self.precision and other.precision and self.precision + other.precision,
         )
 
     def differs(self, other: PartStatistics) -> str | None:
         """Say why the parts cannot be of one model's rows, each row in one of them; None where they can."""
-        if set(self.rows) & set(other.rows):
-            if all(row.startswith("ids ") for row in set(self.rows) & set(other.rows)):
-                return "the same samples, by their ids, labels and groups, are in both; leave one out"
-            return (
-                "their statistics are the same to the last digit, as of a part that is given twice; leave one out, or "
-                "write both with the ids of their samples (--sample-id), which tell"
-            )
+        for mine, theirs in itertools.product(self.rows, other.rows):
+            if (problem := same_rows(mine, theirs)) is not None:
+                return problem
         for name, said in (
             ("positive", "the positive class"),
             ("decisions", "decisions"),
@@ -151,6 +153,12 @@ class PartStatistics:
             one, two = getattr(self.inputs, name), getattr(other.inputs, name)
             if one != two:
                 return f"{said}: {one!r} in one, {two!r} in the other"
+        if self.precision and other.precision and self.precision.differs(other.precision):
+            bits = sorted((self.precision.bits, other.precision.bits))
+            return (
+                f"scores: of float{bits[0]} in one and float{bits[1]} in the other, and some lie at the threshold, so "
+                "that they are decided otherwise together; write both in one precision, or give decisions (y_pred)"
+            )
         if self.inputs != other.inputs:
             return f"inputs: {self.inputs!r} in one, {other.inputs!r} in the other"
         if self.missing != other.missing:
@@ -277,7 +285,8 @@ class PartStatistics:
 
 
 _FACTS = ("positive", "decisions", "threshold", "scaling")
-_KEYS = {"samples", "inputs", "missing", "clustered", "tables", "rows"}
+_DIGEST = re.compile("[0-9a-f]{64}")
+_KEYS = {"samples", "inputs", "missing", "clustered", "tables", "rows", "precision"}
 
 
 def parts_to_json(models: Mapping[str, PartStatistics]) -> str:
@@ -298,7 +307,8 @@ def _plain(part: PartStatistics) -> dict[str, Any]:
             plain_table(table.groups, table.metrics, table.refused, table.clusters)
             for _, table in sorted(part.tables.items())
         ],
-        "rows": list(part.rows),
+        "rows": [dict(marks) for marks in part.rows],
+        "precision": None if part.precision is None else asdict(part.precision),
     }
 
 
@@ -314,11 +324,13 @@ def _read(content: Any, where: str) -> PartStatistics:
         samples, rows, clustered = content["samples"], content["rows"], content["clustered"]
         if not (samples is None or (type(samples) is int and samples > 0)) or type(clustered) is not bool:
             raise ValueError("samples: a number of rows is needed")
-        if not rows or any(type(row) is not str for row in rows):
-            raise ValueError("rows: says of no rows what they are")
+        _require_marks(rows)
         tables = [PartTable(*read_table(each, clustered=clustered)) for each in content["tables"]]
         if samples is not None and any(int(table.groups.samples.sum()) != samples for table in tables):
             raise ValueError(f"samples: are not {samples:,} in every table")
+        shown = marks_of(table.groups for table in tables)
+        if len(rows) == 1 and {name: of for name, of in rows[0].items() if name != IDS} != shown:
+            raise ValueError("rows: are of other counts")
         with np.errstate(all="ignore"):
             for table in tables:  # what follows from no statistics, and cannot be added, is found here
                 table.whole()
@@ -330,11 +342,20 @@ def _read(content: Any, where: str) -> PartStatistics:
             clustered,
             {table.groups.by: table for table in tables},
             tuple(rows),
+            TypeAdapter(ScorePrecision | None).validate_json(json.dumps(content["precision"]), strict=True),
         )
     except ValidationError as error:
         raise RecordError(f"{where}: {error.errors()[0]['msg']}") from error
     except BROKEN as error:
         raise RecordError(f"{where}: no statistics that rows can have: {printable(str(error))}") from error
+
+
+def _require_marks(rows: Any) -> None:
+    if type(rows) is not list or not rows or any(type(marks) is not dict for marks in rows):
+        raise ValueError("rows: says of no rows what they are")
+    for name, digest in (item for marks in rows for item in marks.items()):
+        if type(digest) is not str or _DIGEST.fullmatch(digest) is None:
+            raise ValueError(f"rows: {name}: no sha256")
 
 
 def _missing_text(missing: Missing) -> str:

@@ -2,13 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Set
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.group_names import refuse_look_alikes
 from fairness_checks.inputs.sensitive import is_number
+from fairness_checks.measure.measured_groups import MeasuredGroups
+from fairness_checks.stats.moments import MeanStatistics
 
-__all__ = ["look_alikes"]
+__all__ = ["IDS", "Marks", "look_alikes", "marks_of", "same_rows"]
+
+Marks = Mapping[str, str]
+"""What tells whether a part's rows are those of another part: digests by what they are of."""
+IDS = "ids"
+
+
+def marks_of(tables: Iterable[MeasuredGroups]) -> dict[str, str]:
+    """Return digests of what the order of rows does not change: counts, or without labels samples and sizes."""
+    # They are of what the part shows anyway. Sums differ in their last digit where rows are in another order.
+    found: dict[str, str] = {}
+    for groups in tables:
+        by, there = ", ".join(groups.by), [i for i, n in enumerate(groups.samples.tolist()) if n]
+        if not there:
+            continue
+        counts = groups.counts if groups.unlabelled is None else groups.samples
+        found[f"counts by {by}"] = _digest([[*groups.groups[i], counts[i].tolist()] for i in there])
+        for name, each in groups.measured.items() if groups.unlabelled is not None else ():
+            some = getattr(each.statistics, "statistics", each.statistics)
+            if isinstance(some, MeanStatistics):
+                found[f"{name} by {by}"] = _digest([[*groups.groups[i], _size(some, i)] for i in there])
+    return found
+
+
+def _size(some: MeanStatistics, group: int) -> str:
+    """Return the root mean square of a group's values, which nothing cancels in, to six digits."""
+    n = float(some.n[group])
+    return f"{math.sqrt(float(some.mean[group]) ** 2 + float(some.m2[group]) / n):.6g}" if n else "none"
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def same_rows(one: Marks, other: Marks) -> str | None:
+    """Say why two parts seem to be of the same rows; None where they do not. Ids decide where both have them."""
+    if IDS in one and IDS in other:
+        if one[IDS] != other[IDS]:
+            return None
+        return (
+            "the same samples, by their ids, are in both; leave one out, or, where they are other samples, give them "
+            "ids that no other part has, such as with the site's name before them"
+        )
+    both = one.keys() & other.keys()
+    if not both or any(one[name] != other[name] for name in both):
+        return None
+    return (
+        "their groups have the same counts, as of a part that is given twice; leave one out, or write both with the "
+        "ids of their samples (--sample-id), which tell"
+    )
 
 
 def look_alikes(one: Mapping[str, Set[str]], other: Mapping[str, Set[str]]) -> str | None:

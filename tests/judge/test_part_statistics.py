@@ -374,7 +374,7 @@ def test_rows_that_stay_in_their_engine_leave_the_same_part():
 def test_a_part_that_is_given_twice_is_refused(ids):
     rows = arrays(n=500)
     part, other = (measure_part(predictions(rows, ids=ids, only=rows["site"] == site), by="sex") for site in (0, 1))
-    expected = "the same samples, by their ids" if ids else "statistics are the same to the last digit"
+    expected = "the same samples, by their ids" if ids else "their groups have the same counts"
     for some in ([part, part], [part, other, part], [part + other, part]):
         with pytest.raises(ConfigurationError, match=expected):
             merge_parts(some)
@@ -387,6 +387,101 @@ def test_the_same_rows_in_another_order_and_of_another_model_are_the_same_rows()
     one, other = (measure_part(predictions(each, ids=True), by="sex") for each in (rows, turned))
     with pytest.raises(ConfigurationError, match="the same samples"):
         one + other
+
+
+WAYS = {
+    "as they are": {},
+    "in another order": {"order": True},
+    "without ids": {"ids": False},
+    "of other features": {"by": ["sex", "ethnicity"]},
+    "with more features beside": {"features": ("sex", "ethnicity", "site")},
+    "suppressed": {"suppress_below": 10},
+    "suppressed otherwise": {"suppress_below": 12},
+    "after being written": {"written": True},
+}
+
+
+@pytest.mark.parametrize("ids", [True, False], ids=["ids", "no ids"])
+@pytest.mark.parametrize("other", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("labels", [True, False], ids=["classifier", "errors"])
+def test_the_same_rows_are_found_however_they_are_given(ids, other, labels):
+    rows = arrays(n=600)
+
+    def part(ids=ids, order=False, by=("sex",), features=("sex", "ethnicity"), written=False, **more):
+        at = np.random.default_rng(0).permutation(600) if order else np.arange(600)
+        given = {"y_true": rows["y_true"][at], "y_score": rows["y_score"][at]} if labels else {}
+        found = measure_part(
+            Predictions(
+                **given, error=rows["error"][at], sample_id=at if ids else None,
+                sensitive_features={name: rows[name][at] for name in features},
+            ),
+            by=list(by), **more,
+        )  # fmt: skip
+        return PartStatistics.from_json(found.to_json()) if written else found
+
+    for one, two in ((part(), part(**other)), (part(suppress_below=11), part(**other))):
+        with pytest.raises(ConfigurationError, match=r"the same samples, by their ids|have the same counts, as of a"):
+            merge_parts([one, two])
+
+
+def test_sites_of_equal_counts_are_merged_where_ids_tell_them_apart():
+    labels, decisions = np.arange(80) >= 40, np.arange(80) % 40 >= 20
+
+    def site(ids, **more):
+        sex = np.where(np.arange(80) % 2 == 0, "f", "m")
+        given = Predictions(labels, decisions, sensitive_features={"sex": sex}, sample_id=ids)
+        return PartStatistics.from_json(measure_part(given, by="sex", metrics=["accuracy"], **more).to_json())
+
+    for more in ({}, {"suppress_below": 5}):
+        ids = [[f"{name}{i}" for i in range(80)] for name in "ab"]
+        assert merge_parts([site(each, **more) for each in ids]).samples == 160
+        with pytest.raises(ConfigurationError, match=r"have the same counts.*\(--sample-id\), which tell"):
+            merge_parts([site(ids[0], **more), site(None, **more)])
+        with pytest.raises(ConfigurationError, match=r"by their ids, are in both.*the site's name before them"):
+            merge_parts([site(ids[0], **more), site(ids[0][::-1], **more)])
+
+
+def test_ids_are_in_no_part_and_one_digest_is_of_all_of_them():
+    rows = arrays(n=500)
+    part = measure_part(predictions(rows, ids=True), by="sex", suppress_below=10)
+    more = measure_part(
+        predictions({**rows, "y_true": ~rows["y_true"], "sex": rows["sex"][::-1]}, ids=True), by="ethnicity"
+    )
+    assert part.rows[0]["ids"] == more.rows[0]["ids"]  # neither labels nor groups can be guessed by it
+    assert f"{rows['cluster'][0]}-{rows['error'][0]}" not in part.to_json()
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["memory", "engine"])
+@pytest.mark.parametrize(("threshold", "tie", "refused"), [(0.7, 0.7, True), (0.7, 0.71, False), (0.5, 0.5, False)])
+def test_decisions_of_float32_at_one_site_and_float64_at_another_are_refused_where_they_differ(
+    lazy, threshold, tie, refused
+):
+    rng = np.random.default_rng(0)
+    score, labels = rng.random(400), rng.random(400) < 0.4
+    score[:20] = tie
+    sex = np.where(rng.random(400) < 0.5, "f", "m")
+
+    def site(only, kind):
+        some = score[only].astype(kind)
+        if lazy:
+            frame = pl.DataFrame({"y": labels[only], "s": some, "sex": sex[only]}).lazy()
+            given = Predictions.from_frame(frame, y_true="y", y_score="s", by="sex", threshold=threshold, collect=False)
+        else:
+            given = Predictions(labels[only], y_score=some, threshold=threshold, sensitive_features={"sex": sex[only]})
+        return PartStatistics.from_json(measure_part(given, by="sex", metrics=["selection_rate"]).to_json())
+
+    a, b = slice(0, 200), slice(200, 400)
+    assert merge_parts([site(a, np.float32), site(b, np.float32)]).samples == 400
+    assert merge_parts([site(a, np.float64), site(b, np.float32)]).samples == 400
+    if refused:
+        with pytest.raises(ConfigurationError, match=r"float32 in one and float64 in the other.*in one precision"):
+            merge_parts([site(a, np.float32), site(b, np.float64)])
+        return
+    pooled = np.r_[score[a].astype(np.float32), score[b]]
+    whole = Predictions(labels, y_score=pooled, threshold=threshold, sensitive_features={"sex": sex})
+    merged = merge_parts([site(a, np.float32), site(b, np.float64)])
+    records = [audit(each, metric="selection_rate", by="sex", max_difference=0.1) for each in (merged, whole)]
+    assert of_groups(records[0]) == of_groups(records[1])
 
 
 def test_parts_that_mean_something_else_are_refused():
@@ -465,7 +560,9 @@ def test_suppressed_scores_lie_in_cells_of_many_and_the_interval_allows_for_it()
         found = part.tables["sex",].groups.measured["roc_auc"].statistics
         for counts in (found.positives, found.negatives):
             assert ((counts == 0) | (counts >= 10)).all()
-        assert part.rows[0].startswith("statistics ")
+        assert set(part.rows[0]) == {
+            f"counts by {', '.join(by)}" for by, table in part.tables.items() if table.groups.groups
+        }
     record = audit(merge_parts(sites), metric="roc_auc", by="sex", max_difference=0.1)
     exact = audit(predictions(rows), metric="roc_auc", by="sex", max_difference=0.1)
     assert record.low <= exact.low
@@ -528,6 +625,10 @@ CHANGES = {
     "fewer samples": lambda d: d["models"]["predictions"].update(samples=399),
     "unknown key": lambda d: d["models"]["predictions"].update(more=1),
     "rows": lambda d: d["models"]["predictions"].update(rows=[]),
+    "rows that are text": lambda d: d["models"]["predictions"].update(rows="abc"),
+    "rows of no digest": lambda d: d["models"]["predictions"].update(rows=[{"ids": ""}]),
+    "rows of other counts": lambda d: d["models"]["predictions"]["rows"][0].update({"counts by sex": "0" * 64}),
+    "precision": lambda d: d["models"]["predictions"].update(precision={"bits": 7.5, "rounded": True}),
     "missing": lambda d: d["models"]["predictions"].update(missing={"sensitive": "maybe", "text": None}),
     "threshold": lambda d: d["models"]["predictions"]["inputs"].update(threshold="high"),
     "clusters": lambda d: table(d).update(clusters=[1, 2]),

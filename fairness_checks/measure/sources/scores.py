@@ -11,7 +11,7 @@ from fairness_checks.inputs.engine import Answer, Engine
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.stats.score_histogram import BINS
 
-__all__ = ["MOST_SCORES", "scores_of"]
+__all__ = ["MOST_SCORES", "precision_of", "scores_of"]
 
 MOST_SCORES = 1_000_000
 """Rows up to which each different score is counted by itself."""
@@ -38,6 +38,15 @@ def scores_of(
         ),
         most=BINS * _MOST_GROUPS,
     )
+
+
+def precision_of(engine: Engine, threshold: float) -> Answer:
+    """Count scores that no float32 holds (`wide`), and those that a rounded threshold decides otherwise (`rounded`)."""
+    score = nw.col("score")
+    wide = score.cast(nw.Float32).cast(nw.Float64) != score
+    rounded = (score >= threshold).cast(nw.Int64) != nw.col("decided")
+    found = engine.frame.select(wide=wide.cast(nw.Int64), rounded=rounded.cast(nw.Int64))
+    return engine.ask(found.select(nw.col("wide").sum(), nw.col("rounded").sum()))
 
 
 def _bin(bins: int) -> nw.Expr:
