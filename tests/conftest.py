@@ -21,15 +21,44 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 
+SLOW = (
+    *(
+        "benchmarks/",
+        "cli/",
+        "models/",
+        "plugin/",
+        "studies/",
+        "measure/sources/",
+        "test_newcomer.py",
+        "test_doctests.py",
+    ),
+    *("adapters/test_image_scaling.py", "baseline/test_secret_key.py", "baseline/test_store.py"),
+    *("findings/test_regression.py", "judge/test_part_statistics.py", "kinds/test_properties.py"),
+    *("planning/test_planning.py", "question/test_metric_names.py", "records/test_decision.py"),
+    *("report/test_browser.py", "stats/test_disparity.py", "stats/test_exact.py", "stats/test_judge_estimates.py"),
+    *("stats/test_multiplicity.py", "stats/test_stratified_rates.py", "sweep/test_workers.py"),
+)
+"""Rooms and files of tests that take two thirds of the time: what else there is takes about two minutes on two cores."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, for `-m "not slow"`."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_report_header() -> list[str]:
     """Say what is left out."""
     return [f"no torch: tests of {', '.join(collect_ignore)} are left out"] if collect_ignore else []
 
 
 @pytest.fixture(autouse=True)
-def _no_github_actions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the runs of tests write no summary of the job that runs the tests."""
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the runs of tests write no summary of the job that runs them, nor take themselves for its workers."""
+    for name in ("GITHUB_ACTIONS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @dataclass(frozen=True)

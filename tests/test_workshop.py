@@ -66,3 +66,9 @@ def test_contributing_names_files_and_sessions_that_there_are():
     sessions = re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(encoding="utf-8"), re.MULTILINE)
     named = re.search(r"names every job: (.*?)\. \[", CONTRIBUTING, re.DOTALL)[1]
     assert set(re.findall(r"`(\w+)`", named)) == set(sessions)
+
+
+def test_what_is_called_slow_is_there():
+    from tests.conftest import SLOW
+
+    assert [name for name in SLOW if not (ROOT / "tests" / name).exists()] == []
