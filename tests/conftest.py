@@ -38,7 +38,7 @@ SLOW = (
     *("report/test_browser.py", "stats/test_disparity.py", "stats/test_exact.py", "stats/test_judge_estimates.py"),
     *("stats/test_multiplicity.py", "stats/test_stratified_rates.py", "sweep/test_workers.py"),
 )
-"""Rooms and files of tests that take two thirds of the time: what else there is takes about two minutes on two cores."""
+"""Rooms and files of tests that take two thirds of the time: the rest takes about two minutes on two cores."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

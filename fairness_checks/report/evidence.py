@@ -294,6 +294,11 @@ class FailureEvidence(_Described):
     text: str
     """First line of why."""
 
+    @property
+    def is_waiver(self) -> bool:
+        """Whether it is a waiver that is not in order."""
+        return "::test_waiver[" in self.test
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence(_Described):

@@ -26,7 +26,7 @@ from fairness_checks.sweep.dataset import DataSet, Groups
 
 __all__ = ["synthetic_rows"]
 
-_DENSE = 10**8  # cells of a matrix that may be held in full
+_DENSE = 2 * 10**7  # cells of a matrix that may be held in full
 _MOST_KEPT = 2**28  # bytes
 _NEIGHBOURS = 5  # imbalanced-learn's default, and the paper's
 _TREE_ROWS, _TREE_COLUMNS = 5_000, 5  # from which number of rows on, and up to which of columns, a tree is faster

@@ -81,7 +81,7 @@ def first_steps(evidence: Evidence, cards: Sequence[Card]) -> Iterator[str]:
     if evidence.failures:
         what = (
             "mend the waivers that are not in order"
-            if all("::test_waiver[" in each.test for each in evidence.failures)
+            if all(each.is_waiver for each in evidence.failures)
             else "mend what failed for another reason than a verdict"
         )
         yield f"For who keeps the checks: {what}; listed under Summary."
