@@ -18,8 +18,15 @@ import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.classes import read_classes
-from fairness_checks.inputs.frames import answering, library_name, open_frame, refuse_names, refuse_patterns
-from fairness_checks.inputs.group_names import MISSING_TEXT
+from fairness_checks.inputs.frames import (
+    answering,
+    library_name,
+    open_frame,
+    refuse_ambiguous,
+    refuse_names,
+    refuse_patterns,
+)
+from fairness_checks.inputs.group_names import MISSING_TEXT, seen
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.sensitive import SensitiveFeature, encode_features
 from fairness_checks.storage.files import display_path
@@ -39,7 +46,11 @@ _ROUNDINGS = 4.0  # as `vectors.read_scores` has them
 _NEAR = 1e-5
 _FILE = "file_of_row"
 _FINE, _TOTAL = "fine_", "total_"
-_NO_ID = sorted(MISSING_TEXT | {"", " "})
+_NO_ID = sorted(MISSING_TEXT | {""})
+_BLANK = "".join(character for character in map(chr, range(0x3001)) if character.isspace())  # as `str.strip` has them
+_AROUND = f"^[{_BLANK}]+|[{_BLANK}]+$"
+_NOT_ASCII = r"[^\x00-\x7F]"
+_MOST_ODD = 10_000
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -168,6 +179,7 @@ def open_engine(
     wanted = dict(roles) | {f"by[{place}]": name for place, name in enumerate(features)}
     with answering(called):
         refuse_names(wanted, [name for name in native.columns if name != file], frame)
+        refuse_ambiguous(wanted, native)
         named = native.select(nw.col(*dict.fromkeys([*wanted.values(), *([] if file is None else [file])])))
         refuse_patterns(wanted, named.columns, frame)
         columns = {role: f"given_{role}" for role in roles}
@@ -232,6 +244,8 @@ class _First:
             if (kind := self.types.get(role)) is not None
             and not (kind.is_numeric() or kind in (nw.Boolean, nw.String, nw.Categorical, nw.Enum))
         ]
+        if (kind := self.types.get("cluster")) is not None and kind in (nw.Binary, nw.List, nw.Array, nw.Struct):
+            wrong.append(f"cluster: column {self.roles['cluster']!r} holds {kind}; text or numbers are needed")
         if wrong:
             raise InvalidPredictions(f"{self.source}: {'; '.join(wrong)}")
 
@@ -255,8 +269,10 @@ class _First:
                 fine = (score >= 0.0) & (score <= 1.0)
             elif role == "uncertainty":
                 fine = column >= 0
-            elif role == "cluster" and kind == nw.String:
-                fine = ~column.is_null() & ~column.is_in(_NO_ID)
+            elif role == "cluster" and kind in _texts():
+                text = column.cast(nw.String)
+                odd = text.is_in(_NO_ID) | (text.str.replace_all(_AROUND, "") != text) | text.str.contains(_NOT_ASCII)
+                fine = ~column.is_null() & ~odd
             elif role == "cluster" and kind.is_float():
                 fine = column - column == 0.0
             found[f"{_FINE}{role}"] = fine.cast(nw.Int64)
@@ -289,7 +305,43 @@ class _First:
         ]
         if told:
             raise InvalidPredictions(f"{self.source}: {'; '.join(told)}")
+        if self.types.get("cluster") in _texts():
+            self._refuse_namesakes()
         return bool(there.get(("y_score", ""), 0))
+
+    def _refuse_namesakes(self) -> None:
+        """Refuse ids of clusters that no reader could tell apart, as `vectors` does."""
+        ids = self.raw.select(id=nw.col("given_cluster").cast(nw.String)).unique()
+        bare = ids.select(id=nw.col("id").str.replace_all(_AROUND, ""))
+        with answering(self.source):
+            counts = [int(each.select(nw.len().alias("n")).collect().item()) for each in (ids, bare.unique())]
+            others = bare.filter(nw.col("id").str.contains(_NOT_ASCII)).head(_MOST_CELLS + 1).collect()
+        if counts[0] != counts[1]:
+            raise InvalidPredictions(
+                f"{self.source}: cluster: {counts[0] - counts[1]:,} of {counts[0]:,} ids differ from another only in "
+                "the blanks around them; strip them"
+            )
+        met: dict[str, str] = {}
+        for text in others.get_column("id").to_list():
+            self._refuse_pair(met.setdefault(seen(text), text), text)
+        changed = {kept: text for kept, text in met.items() if kept != text}
+        if len(others) > _MOST_CELLS or len(changed) > _MOST_ODD:
+            raise InvalidPredictions(
+                f"{self.source}: cluster: too many ids hold characters beyond ASCII to tell that no two look the same; "
+                f"write them as numbers, or {COLLECT}"
+            )
+        if changed:
+            with answering(self.source):
+                same = bare.filter(nw.col("id").is_in(list(changed))).head(1).collect()
+            for text in same.get_column("id").to_list():
+                self._refuse_pair(changed[text], text)
+
+    def _refuse_pair(self, one: str, other: str) -> None:
+        if one != other:
+            raise InvalidPredictions(
+                f"{self.source}: cluster: the ids {one!a} and {other!a} differ only in characters that are not seen, "
+                "or in how Unicode writes them; write both the same"
+            )
 
     def _place(self, flag: nw.Expr) -> str:
         """Say in which file there is such a row, and in how many others."""
@@ -325,21 +377,22 @@ class _First:
                 )
             if role == "uncertainty":
                 yield (role, "negative"), column < 0
-            if role == "cluster" and kind == nw.String:
+            if role == "cluster" and kind in _texts():
                 yield (
                     (role, "text that means a missing value; give each an id of its own"),
-                    column.is_in(_NO_ID),
+                    column.cast(nw.String).is_in(_NO_ID) | (column.cast(nw.String).str.replace_all(_AROUND, "") == ""),
                 )
         if "y_score" in self.types:
             score = nw.col("given_y_score").cast(nw.Float64)
-            rounding = _ROUNDINGS * float(np.finfo(np.float32 if self._single else np.float64).eps)
+            rounding = _ROUNDINGS * float(np.finfo(self._precision).eps)
             what = "outside [0, 1]; give probabilities, not logits or percentages"
             yield ("y_score", what), (score < -rounding) | (score > 1.0 + rounding)
             yield ("y_score", ""), (score < 0.0) | (score > 1.0)
 
     @property
-    def _single(self) -> bool:
-        return self.types.get("y_score") == nw.Float32
+    def _precision(self) -> type[np.floating[Any]]:
+        narrow: dict[str, type[np.floating[Any]]] = {"Float16": np.float16, "Float32": np.float32}
+        return narrow.get(str(self.types.get("y_score")), np.float64)
 
     def classes(self, positive: Any) -> tuple[Mapping[str, list[Any]], str]:
         """Return, of labels and decisions that are no 0/1, the values that mean the positive class, and its name."""
@@ -385,14 +438,18 @@ class _First:
     def _limit(self, threshold: float) -> float:
         """Return the threshold in the precision of the scores, as `vectors.decide` does."""
         single = float(np.float32(threshold))
-        if self._single or single == threshold:
-            return single if self._single else threshold
-        if single > threshold:
+        if self._precision != np.float64:
+            return float(self._precision(threshold))
+        if single >= threshold:
             return threshold
         score = nw.col("given_y_score").cast(nw.Float64)
         at, wide = (score == single), score.cast(nw.Float32).cast(nw.Float64) != score
         found = self._sums({"flag_at": at.cast(nw.Int64), "flag_wide": wide.cast(nw.Int64)})
         return single if int(found["flag_at"] or 0) and not int(found["flag_wide"] or 0) else threshold
+
+
+def _texts() -> tuple[type[nw.dtypes.DType], ...]:
+    return (nw.String, nw.Categorical, nw.Enum)
 
 
 def _is_nan(value: Any) -> bool:

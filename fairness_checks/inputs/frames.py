@@ -17,6 +17,7 @@ __all__ = [
     "open_frame",
     "read_columns",
     "read_few",
+    "refuse_ambiguous",
     "refuse_arrays",
     "refuse_names",
     "refuse_patterns",
@@ -99,6 +100,7 @@ def _read(frame: Any, roles: Mapping[str, Any], most: int | None) -> dict[Any, n
     native = open_frame(frame)
     with answering(f"frame: {library_name(frame)}"):
         refuse_names(roles, native.columns, frame)
+        refuse_ambiguous(roles, native)
         chosen = native.select(nw.col(*dict.fromkeys(roles.values())))
         if isinstance(chosen, nw.LazyFrame):
             table = (chosen if most is None else chosen.head(most + 1)).collect()
@@ -114,6 +116,13 @@ def refuse_patterns(roles: Mapping[str, Any], columns: Iterable[Any], frame: Any
     """Refuse names that were read as patterns, as Polars does "^p.*$"."""
     if patterns := [name for name in roles.values() if name not in columns]:
         raise InvalidPredictions(f"frame: {library_name(frame)} reads {patterns[0]!r} as a pattern; rename it")
+
+
+def refuse_ambiguous(roles: Mapping[str, Any], frame: nw.DataFrame[Any] | nw.LazyFrame[Any]) -> None:
+    """Refuse "*", by which most libraries mean all columns."""
+    library = frame.implementation
+    if "*" in roles.values() and not (library.is_pandas_like() or library.is_pyarrow()):
+        raise InvalidPredictions("frame: column '*' means all columns there; rename it")
 
 
 def refuse_arrays(roles: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ from fairness_checks.measure.sources.clusters import (
 )
 from fairness_checks.measure.sources.columns import EngineColumns
 from fairness_checks.measure.sources.scores import MOST_SCORES, scores_of
-from fairness_checks.measure.sources.sums import refuse_range, sums_of
+from fairness_checks.measure.sources.sums import Sums, refuse_range, sums_by_cell, sums_of
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.calibration_bins import BINS, INNER, CalibrationStatistics
@@ -151,13 +151,23 @@ class EngineRows(Rows):
         value = self._value(metric)
         sums = self.predictions.asked(metric.name, partial(sums_of, value=value))
         refuse_range(metric, sums.lowest, sums.highest)
+        found, is_far = self._merged(sums)
+        if is_far and not self.predictions.engine.frame.implementation.is_dask():  # which has no windows
+            sums = self.predictions.asked(f"{metric.name} by cell", partial(sums_by_cell, value=value))
+            found, is_far = self._merged(sums)
+        if is_far:
+            self.refuse(f"{metric.name}: the third power of values that vary so little beside the distance of groups")
+        return found
+
+    def _merged(self, sums: Sums) -> tuple[MeanStatistics, bool]:
+        """Return the moments of the groups, and whether some vary too little for where they were added up."""
         place, groups = self._place(sums.answer), len(self.groups)
         found = merged_by_group(place, groups, sums.moments)
         self._require_same(found.n)
+        self._require_same_outcomes(sums.answer, place)
         far = np.bincount(place, weights=sums.moments.n * sums.distance**2, minlength=groups)
-        if np.any((far > _FAR * found.m2) & (far > found.n * (_NEAR * found.mean) ** 2)):
-            self.refuse(f"{metric.name}: the third power of values that vary so little beside the distance of groups")
-        return found
+        too_far = (far > _FAR * found.m2) & (far > found.n * (_NEAR * found.mean) ** 2)
+        return found, bool(too_far.any())
 
     def calibration(self) -> CalibrationStatistics:
         """Return the moments of y_true - y_score by group and bin of the score."""
@@ -171,6 +181,7 @@ class EngineRows(Rows):
         found = merged_by_group(place, len(self.groups) * BINS, sums.moments)
         samples = np.asarray(found.n, dtype=np.int64).reshape(-1, BINS)
         self._require_same(samples.sum(axis=1))
+        self._require_same_outcomes(sums.answer, place // BINS)
         return CalibrationStatistics(samples, found)
 
     def histogram(self) -> ScoreHistogram:
@@ -183,6 +194,8 @@ class EngineRows(Rows):
         found = self._histogram(0 if not exact else None)
         positives, negatives = found.counts()
         self._require_same(positives + negatives)
+        labels = self.predictions.cells.labels()
+        self._require_same_counts(positives, np.bincount(self.codes[labels], self._weights[labels], len(self.groups)))
         for depth in (1, 2):
             if exact or not (cells := found.too_coarse()).any() or _ambiguity(found) <= _COARSE:
                 break
@@ -199,10 +212,22 @@ class EngineRows(Rows):
 
     def _require_same(self, samples: npt.NDArray[Any]) -> None:
         """Refuse samples of the groups, shape (G,), that are not those which were counted first."""
-        if (samples != self.samples).any():
+        self._require_same_counts(samples, self.samples)
+
+    def _require_same_outcomes(self, answer: Answer, place: npt.NDArray[np.int64]) -> None:
+        """Refuse an answer whose groups hold other labels or decisions than those that were counted first."""
+        cells, size = self.predictions.cells, len(CELLS) * len(self.groups)
+        now, first = len(CELLS) * place, len(CELLS) * self.codes
+        for weight, name, values in ((2, "label", cells.y_true), (1, "decided", cells.y_pred)):
+            if values is not None:
+                now, first = now + weight * answer.whole(name), first + weight * values
+        self._require_same_counts(np.bincount(now, answer.whole("n"), size), np.bincount(first, self._weights, size))
+
+    def _require_same_counts(self, now: npt.NDArray[Any], first: npt.NDArray[Any]) -> None:
+        if now.shape != first.shape or (now != first).any():
             raise InvalidPredictions(
-                f"{self.predictions.engine.source}: its rows changed while they were read ({len(self.predictions):,} "
-                f"at first, {int(samples.sum()):,} then); give a table that nobody writes to, such as a snapshot"
+                f"{self.predictions.engine.source}: its rows changed while they were read ({int(first.sum()):,} at "
+                f"first, {int(now.sum()):,} then); give a table that nobody writes to, such as a snapshot"
             )
 
     def _place(self, answer: Answer) -> npt.NDArray[np.int64]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from fairness_checks.inputs.engine import Answer, Engine
 from fairness_checks.inputs.narwhals_later import nw
+from fairness_checks.measure.sources.sums import refuse_lost
 from fairness_checks.stats.score_histogram import BINS
 
 __all__ = ["MOST_SCORES", "precision_of", "scores_of"]
@@ -32,12 +33,20 @@ def scores_of(
         frame = frame.filter(nw.col("bin").is_in(bins.tolist())).with_columns(bin=_bin(BINS * _FINER**depth))
     key = "score" if depth is None else "bin"
     counted = frame.with_columns(low=nw.col("score"), high=nw.col("score")).group_by(*features, key)
-    return engine.ask(
+    found = engine.ask(
         counted.agg(
-            nw.len().alias("n"), nw.col("label").sum().alias("positives"), nw.col("low").min(), nw.col("high").max()
+            nw.len().alias("n"),
+            nw.col("label").count().alias("labels"),
+            nw.col("low").count().alias("there"),
+            nw.col("label").sum().alias("positives"),
+            nw.col("low").min(),
+            nw.col("high").max(),
         ),
         most=BINS * _MOST_GROUPS,
     )
+    for name in ("there", "labels"):
+        refuse_lost(engine, found.whole("n"), found.whole(name))
+    return found
 
 
 def precision_of(engine: Engine, threshold: float) -> Answer:

@@ -15,13 +15,14 @@ from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.calibration_bins import BINS
 from fairness_checks.stats.moments import MeanStatistics, moments_of_sums
 
-__all__ = ["Sums", "refuse_range", "sums_of"]
+__all__ = ["Sums", "refuse_lost", "refuse_range", "sums_by_cell", "sums_of"]
 
 _PROBED = 4_096  # rows, whose mean is near enough to all others to add up deviations from it
 _LARGEST = 1e70  # as `kinds.measured` has them: third powers must be numbers, and must not vanish
 _SMALLEST_SPREAD = 1e-70
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,15 +53,23 @@ def sums_of(engine: Engine, value: nw.Expr, bins: nw.Expr | None = None) -> Sums
     return found
 
 
+def sums_by_cell(engine: Engine, value: nw.Expr) -> Sums:
+    """Add up the powers of deviations from each cell's own mean: for cells that vary little beside their distance."""
+    frame = engine.frame.with_columns(value=value)
+    keys = [*engine.features.values(), *engine.outcomes]
+    return _added(engine, frame.with_columns(pivot=nw.col("value").mean().over(*keys)))
+
+
 def _added(engine: Engine, frame: nw.LazyFrame[Any]) -> Sums:
     away = frame.with_columns(away=nw.col("value") - nw.col("pivot")).with_columns(
         square=nw.col("away") * nw.col("away")
     )
-    powers = away.with_columns(cube=nw.col("square") * nw.col("away"))
     keys = [*engine.features.values(), *engine.outcomes, *(["bin"] if "bin" in frame.columns else [])]
+    powers = away.with_columns(cube=nw.col("square") * nw.col("away"))
     answer = engine.ask(
         powers.group_by(*keys).agg(
             nw.len().alias("n"),
+            nw.col("value").count().alias("there"),
             nw.col("away").sum().alias("first"),
             nw.col("square").sum().alias("second"),
             nw.col("cube").sum().alias("third"),
@@ -71,6 +80,7 @@ def _added(engine: Engine, frame: nw.LazyFrame[Any]) -> Sums:
     )
     lowest, highest, pivot = (answer.real(name) for name in ("lowest", "highest", "pivot"))
     n = answer.whole("n")
+    refuse_lost(engine, n, answer.whole("there"))
     moments = moments_of_sums(n, pivot, *(answer.real(name) for name in ("first", "second", "third")))
     same = lowest == highest  # of a constant no rounding is left
     moments = MeanStatistics(
@@ -80,6 +90,15 @@ def _added(engine: Engine, frame: nw.LazyFrame[Any]) -> Sums:
         np.where(same, 0.0, moments.m3),
     )
     return Sums(answer, moments, np.where(same, 0.0, moments.mean - pivot), lowest.min(), highest.max())
+
+
+def refuse_lost(engine: Engine, n: Counts, there: Counts) -> None:
+    """Refuse rows without a value, of which the first look found none."""
+    if (n != there).any():
+        raise InvalidPredictions(
+            f"{engine.source}: its rows changed while they were read ({int((n - there).sum()):,} values are missing "
+            "now); give a table that nobody writes to, such as a snapshot"
+        )
 
 
 def refuse_range(metric: Metric, lowest: float, highest: float) -> None:

@@ -127,11 +127,40 @@ def test_the_first_rows_need_not_be_like_the_others():
     given = {"error": "residual", "by": ["sex", "part"]}
     here = Predictions.from_frame(table, **given)
     there = Predictions.from_frame(ENGINES["polars"](table), **given, collect=False)
-    asked = {"metric": "mean_error", "by": "sex", "max_difference": 1.0}
-    (left, _), (right, _) = (numbers(plain(audit(each, **asked))) for each in (here, there))
+    for by in ("sex", ["sex", "part"]):  # the latter vary by 1e-3 in groups that lie 1e6 apart
+        asked = {"metric": "mean_error", "by": by, "max_difference": 1.0}
+        (left, _), (right, _) = (numbers(plain(audit(each, **asked))) for each in (here, there))
+        np.testing.assert_allclose(right, left, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["brier_score", "log_loss", "mean_uncertainty"])
+@pytest.mark.parametrize(
+    ("engine", "pair"),
+    [
+        *((engine, pair) for engine in ("polars", "duckdb") for pair in [(0.2, 0.201), (0.5, 0.51), (0.99, 0.991)]),
+        *((engine, (0.2, 0.200000001)) for engine in ENGINES),
+    ],
+    ids=str,
+)
+def test_a_tiny_group_whose_values_hardly_vary_is_judged_as_in_memory(engine, metric, pair):
+    rng = np.random.default_rng(0)
+    risk = rng.random(2_000).round(2)
+    died = (rng.random(2_000) < risk).astype(int)
+    table = pa.table(
+        {"died": [*died.tolist(), 0, 0], "risk": [*risk.tolist(), *pair], "sex": [*["f", "m"] * 1_000, None, None]}
+    )
+    given = {"y_true": "died", "y_score": "risk", "by": "sex"}
+    asked = {"metric": metric, "max_difference": 0.1, "missing_sensitive": "group"}
+    here = audit(Predictions.from_frame(table, **given), **asked)
+    lazy = Predictions.from_frame(ENGINES[engine](table), **given, collect=False)
+    if engine == "dask":  # which has no windows
+        with pytest.raises(InvalidPredictions, match=f"{metric}: the third power of values that vary so little"):
+            audit(lazy, **asked)
+        return
+    there = audit(lazy, **asked)
+    (left, words), (right, as_words) = (numbers(plain(each)) for each in (here, there))
+    assert words == as_words
     np.testing.assert_allclose(right, left, rtol=1e-9, atol=1e-9)
-    with pytest.raises(InvalidPredictions, match="mean_error: the third power of values that vary so little"):
-        audit(there, metric="mean_error", by=["sex", "part"], max_difference=1.0)
 
 
 @pytest.mark.parametrize("by", ["sex", ["age", "site"]], ids=str)
@@ -225,6 +254,65 @@ def test_one_cluster_a_group_is_the_error_that_it_is_in_memory():
             audit(there, metric="accuracy", by="patient", max_difference=0.1)
         said.append(str(caught.value))
     assert said[0] == said[1]
+
+
+ALIKE = {
+    "blanks": ["p1", "p1 "],
+    "a blank that is no space": ["p1", "\u2003p1"],
+    "Unicode": ["caf\u00e9", "cafe\u0301"],
+    "unseen beside ASCII": ["p1", "p\u200b1"],
+    "blank": ["p1", "   "],
+    "blank, no space": ["p1", "\u00a0"],
+    "empty": ["p1", ""],
+    "missing": ["p1", "NA"],
+}
+TEXTS = {
+    "text": lambda ids: pl.Series(ids),
+    "categorical": lambda ids: pl.Series(ids, dtype=pl.Categorical),
+    "enum": lambda ids: pl.Series(ids, dtype=pl.Enum(sorted(set(ids)))),
+    "bytes": lambda ids: pl.Series([each.encode() for each in ids]),
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("case", ALIKE)
+def test_ids_of_clusters_that_memory_refuses_are_refused(engine, kind, case):
+    ids = [ALIKE[case][row % 2] if row % 10 < 2 else f"q{row}" for row in range(600)]
+    table = pl.from_arrow(visits(600)).with_columns(patient=TEXTS[kind](ids)).to_arrow()
+    with pytest.raises(InvalidPredictions, match="cluster"):
+        in_memory(table, cluster="patient")
+    with pytest.raises(InvalidPredictions, match="cluster: "):
+        in_engine(engine, table, cluster="patient")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ids_of_clusters_with_blanks_or_letters_of_any_script_are_kept(engine):
+    ids = [f"{'äπ病'[row % 3]}{row // 3}{' ' * (row % 2)}" for row in range(600)]
+    table = visits(600).append_column("patient", pa.array(ids))
+    asked = {"metric": "false_negative_rate", "by": "sex", "max_difference": 0.1}
+    given = {"cluster": "patient", "threshold": 0.3}
+    here, there = in_memory(table, **given), in_engine(engine, table, **given)
+    assert audit(there, **asked).groups == audit(here, **asked).groups
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+@pytest.mark.parametrize("collect", [True, False])
+def test_a_name_that_means_all_columns_is_refused(engine, collect):
+    table = visits(50).append_column("*", pa.array(["x", "y"] * 25))
+    with pytest.raises(InvalidPredictions, match=r"frame: column '\*' means all columns there; rename it"):
+        Predictions.from_frame(ENGINES[engine](table), y_true="died", y_score="risk", by=["*"], collect=collect)
+    assert Predictions.from_frame(table, y_true="died", y_score="risk", by=["*"]).sensitive_features["*"].counts is None
+
+
+@pytest.mark.skipif(not hasattr(pl, "Float16"), reason="this Polars has no floats of 16 bits")
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.7, 1 / 3])
+def test_a_threshold_is_compared_in_16_bits(threshold):
+    scores = pl.Series([float(np.float16(threshold))] * 150 + visits(150)["risk"].to_pylist(), dtype=pl.Float16)
+    frame = pl.from_arrow(visits(300)).with_columns(risk=scores).lazy()
+    found = [Predictions.from_frame(frame, **ROLES, threshold=threshold, collect=how) for how in (True, False)]
+    here, there = (audit(each, metric="selection_rate", by="sex", max_difference=0.1).groups for each in found)
+    assert there == here
 
 
 @pytest.mark.parametrize("threshold", [0.7, 0.3, 0.5, 0.0, 1.0])
@@ -363,6 +451,37 @@ def test_a_frame_that_fails_later_fails_its_check():
     connection.close()
     with pytest.raises(InvalidPredictions, match="DuckDBPyRelation failed while it was collected: ConnectionException"):
         audit(there, metric="brier_score", by="sex", max_difference=0.1)
+
+
+LOST = {
+    "scores": "update visits set risk = null where sex = 'f' and risk > 0.3",
+    "labels": "update visits set died = null where sex = 'f'",
+    "other labels": "update visits set died = 1 - died where sex = 'f'",
+}
+
+
+@pytest.mark.parametrize("change", LOST)
+def test_values_that_are_lost_while_a_table_is_read_are_an_error(change):
+    connection = duckdb.connect()
+    connection.from_arrow(visits()).create("visits")
+    there = Predictions.from_frame(connection.table("visits"), **(ROLES | {"by": "sex"}), collect=False)
+    connection.execute(LOST[change])
+    for metric in ("brier_score", "expected_calibration_error", "roc_auc"):
+        with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
+            audit(there, metric=metric, by="sex", max_difference=0.05)
+
+
+@pytest.mark.parametrize(
+    "query", ["using sample 50 percent (bernoulli)", "where random() < 0.5", "using sample 1500 rows"]
+)
+def test_a_table_that_is_drawn_anew_is_an_error(query):
+    connection = duckdb.connect()
+    connection.from_arrow(visits()).create("visits")
+    frame = connection.sql(f"select * from visits {query}")
+    there = Predictions.from_frame(frame, **(ROLES | {"by": ["sex", "age"]}), collect=False)
+    for metric in ("brier_score", "expected_calibration_error", "roc_auc"):
+        with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
+            audit(there, metric=metric, by=["sex", "age"], max_difference=0.05)
 
 
 CHANGES = {
