@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from functools import cache
+from types import NoneType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,6 +33,12 @@ __all__ = ["groups_from_json", "groups_to_json", "statistics_from_json", "statis
 
 _Read: TypeAlias = Callable[[Mapping[str, Any]], Statistics]
 _DTYPES = {"float64": np.float64, "int64": np.int64, "bool": np.bool_}
+_PLAIN: Mapping[str, tuple[type, ...]] = {
+    "float64": (float, int, str, NoneType),
+    "int64": (int,),
+    "bool": (bool,),
+}
+"""What JSON has for each: NumPy would read text as a number, and a number without its fraction."""
 _INFINITE = {"inf": math.inf, "-inf": -math.inf}
 
 
@@ -124,6 +131,11 @@ def groups_from_json(document: Mapping[str, Any]) -> MeasuredGroups:
     counts = np.zeros((len(samples), len(CELLS)), dtype=np.int64) if unlabelled else _from_json(document["counts"])
     if not unlabelled and not np.array_equal(counts.sum(axis=1), samples):
         raise ValueError("samples: they are not the sums of the counts")
+    crossing, alone = document["clusters_cross_groups"], document["one_cluster_each"]
+    if not all(getattr(each, "dtype", None) == np.int64 for each in (counts, samples)):
+        raise ValueError("counts: they are whole numbers")
+    if type(crossing) is not bool or type(alone) is not bool:
+        raise ValueError("clusters_cross_groups, one_cluster_each: true or false")
     if (counts < 0).any() or (samples < 0).any() or len(samples) != len(document["groups"]):
         raise ValueError("counts: they are no counts of these groups")
     if any(len(name) != len(document["by"]) for name in document["groups"]):
@@ -134,8 +146,8 @@ def groups_from_json(document: Mapping[str, Any]) -> MeasuredGroups:
         counts,
         {name: _from_json(found) for name, found in document["measured"].items()},
         samples if unlabelled else None,
-        document["clusters_cross_groups"],
-        document["one_cluster_each"],
+        crossing,
+        alone,
     )
 
 
@@ -188,6 +200,8 @@ def _from_json(document: Any) -> Any:
         raise ValueError("{} is none of the values that statistics hold")
     name, content = next(iter(document.items()))
     if name in _DTYPES:
+        if set(document) - {name, "shape"} or not _are(content, _PLAIN[name]):
+            raise ValueError(f"{name}: holds what is none")
         found: np.ndarray = np.array(_floats(content) if name == "float64" else content, dtype=_DTYPES[name])
         if not isinstance(content, list):
             return float(found)
@@ -202,12 +216,19 @@ def _from_json(document: Any) -> Any:
     return kind(**{key: _from_json(part) for key, part in content.items()})
 
 
+def _are(nested: Any, types: tuple[type, ...]) -> bool:
+    """Say whether all that is nested is of some types, and not of others that pass for them."""
+    if isinstance(nested, list):
+        return all(_are(part, types) for part in nested)
+    return type(nested) in types and (type(nested) is not str or nested in _INFINITE)
+
+
 def _floats(nested: Any) -> Any:
     if isinstance(nested, list):
         return [_floats(part) for part in nested]
     if nested is None:
         return math.nan
-    return _INFINITE.get(nested, nested) if isinstance(nested, str) else nested
+    return _INFINITE[nested] if isinstance(nested, str) else nested
 
 
 _READERS: Mapping[str, _Read] = {

@@ -29,6 +29,11 @@ __all__ = ["BROKEN", "SCHEMA", "is_part", "plain_table", "read_models", "read_ta
 
 SCHEMA = 1
 _WHAT = "statistics of a part of the rows"
+_LEAST = 2.220446049250313e-16  # as `metrics.log_loss` has it
+_TABLE = {"groups", "metrics", "refused", "clusters"}
+_GROUPS = {"by", "groups", "counts", "samples", "measured", "clusters_cross_groups", "one_cluster_each"}
+_WHOLE = frozenset({"n", "samples", "group", "positives", "negatives", "events", "clusters"})
+"""Arrays of statistics that are of whole numbers; all others are of floats."""
 
 
 BROKEN = (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, AssertionError, FairnessError)
@@ -75,13 +80,15 @@ def read_models(text: str, where: str) -> dict[str, dict[str, Any]]:
         raise RecordError(f"{where}: not JSON: {printable(str(error))}") from error
     if not isinstance(plain, dict) or plain.get("what") != _WHAT:
         raise RecordError(f"{where}: no statistics of a part of the rows: `fairness-checks statistics` writes them")
-    if plain.get("schema") != SCHEMA:
+    if plain.get("schema") != SCHEMA or type(plain["schema"]) is not int:
         raise RecordError(
             f"{where}: schema {plain.get('schema')!r}; this version reads schema {SCHEMA}; write it with the version "
             "that merges"
         )
     if plain.get("sha256") != _checksum(plain):
         raise RecordError(f"{where}: its content is not that of its checksum: it was changed after it was written")
+    if unknown := sorted(set(plain) - {"schema", "what", "version", "models", "sha256"}):
+        raise RecordError(f"{where}: {printable(unknown[0])}: is none of its keys")
     models = plain.get("models")
     if not isinstance(models, dict) or not models:
         raise RecordError(f"{where}: models: holds none")
@@ -103,6 +110,8 @@ def read_table(
     content: Mapping[str, Any], *, clustered: bool
 ) -> tuple[MeasuredGroups, tuple[str, ...], dict[str, str], Counts | None]:
     """Read groups, metrics, what was refused and clusters; any of BROKEN where no rows can have them."""
+    if set(content) != _TABLE or set(content["groups"]) != _GROUPS:
+        raise ValueError(f"tables: have other keys than {', '.join(sorted(_TABLE))} and {', '.join(sorted(_GROUPS))}")
     groups = groups_from_json(content["groups"])
     metrics, refused, clusters = content["metrics"], content["refused"], content["clusters"]
     of = ", ".join(groups.by)
@@ -112,8 +121,10 @@ def read_table(
         raise ValueError(f"by {of}: a name is no text")
     if groups.counts.shape != (len(groups.groups), 4) or groups.samples.shape != (len(groups.groups),):
         raise ValueError(f"by {of}: counts of other groups")
-    if (clusters is None) == clustered:
+    if (clusters is None) == clustered or (not clustered and (groups.clusters_cross_groups or groups.one_cluster_each)):
         raise ValueError(f"by {of}: clusters: are there, or are not")
+    if clusters is not None and (type(clusters) is not list or any(type(n) is not int for n in clusters)):
+        raise ValueError(f"by {of}: clusters: they are whole numbers")
     if not set(groups.measured) <= set(metrics) - set(refused) or not set(refused) <= set(metrics) <= set(METRICS):
         raise ValueError(f"by {of}: statistics of other metrics than {', '.join(metrics)}")
     if list(metrics) != sorted(set(metrics)) or any(type(why) is not str for why in refused.values()):
@@ -123,6 +134,7 @@ def read_table(
         raise ValueError(f"by {of}: clusters: more than samples")
     for name in set(metrics) - set(refused):
         _require_possible(name, groups, clustered=clustered)
+    _require_scores(groups)
     return groups, tuple(metrics), dict(refused), held
 
 
@@ -140,6 +152,8 @@ def _require_possible(metric: str, groups: MeasuredGroups, *, clustered: bool) -
     if found.samples.shape != (len(groups.groups),) or (found.samples > groups.samples).any():
         raise ValueError(f"{metric}: more samples than there are")
     for name, values in _arrays(found, ""):
+        if (values.dtype == np.int64) != (name.rpartition(".")[2] in _WHOLE):
+            raise ValueError(f"{metric}: {name[1:]}: whole numbers, or none")
         if values.dtype.kind == "f" and not np.isfinite(values).all() and not name.endswith(".mean"):
             raise ValueError(f"{metric}: {name[1:]}: holds no number")
         if values.dtype.kind in "iu" and (values < 0).any():
@@ -150,7 +164,7 @@ def _require_possible(metric: str, groups: MeasuredGroups, *, clustered: bool) -
 def _require_samples(metric: str, groups: MeasuredGroups, some: Any, counted: Counts) -> None:
     """Raise ValueError unless statistics are of the samples that count for a metric."""
     if isinstance(some, ScoreHistogram):
-        _require_histogram(metric, groups, some)
+        _require_histogram(metric, groups, some, counted)
     plain: Any = some.statistics if isinstance(some, ClusteredPart) else some
     if isinstance(plain, Rates):
         events, samples = groups.proportion(METRICS[metric])
@@ -176,11 +190,18 @@ def _expected(metric: str, *, clustered: bool) -> type:
     return ScoreHistogram if ScoreHistogram in kind.parts else kind.statistics[0]
 
 
-def _require_histogram(metric: str, groups: MeasuredGroups, found: ScoreHistogram) -> None:
+def _require_histogram(metric: str, groups: MeasuredGroups, found: ScoreHistogram, counted: Counts) -> None:
     tn, fp, fn, tp = groups.counts.T
     positives, negatives = found.counts()
-    if found.groups != len(groups.groups) or (positives != fn + tp).any() or (negatives != tn + fp).any():
+    if (
+        type(found.groups) is not int
+        or found.groups != len(groups.groups)
+        or (positives != fn + tp).any()
+        or (negatives != tn + fp).any()
+    ):
         raise ValueError(f"{metric}: scores of other samples")
+    if (counted != positives + negatives).any() or ((found.positives + found.negatives) == 0).any():
+        raise ValueError(f"{metric}: counts other samples than it has scores of")
     same = {len(values) for _, values in _arrays(found, "")}
     rising = np.lexsort((found.high, found.low, found.group))
     if len(same) > 1 or (rising != np.arange(len(rising))).any() or (found.group >= found.groups).any():
@@ -203,6 +224,49 @@ def _require_moments(metric: str, found: MeanStatistics, samples: np.ndarray) ->
         raise ValueError(f"{metric}: a mean outside [{lowest:g}, {highest:g}]")
     if (found.m2 < 0.0).any():
         raise ValueError(f"{metric}: a sum of squares below 0")
+    _require_spread(metric, found, there, (lowest, highest))
+
+
+def _require_spread(metric: str, found: MeanStatistics, there: np.ndarray, span: tuple[float, float]) -> None:
+    """Raise ValueError unless values within a span can have such a sum of squares, and of cubes."""
+    n, mean, m2, m3 = found.n[there], found.mean[there], found.m2[there], np.abs(found.m3[there])
+    if (found.m2[~there] != 0.0).any() or (found.m3[~there] != 0.0).any():
+        raise ValueError(f"{metric}: a spread of no samples")
+    scale = 1e-9 * (1.0 + np.abs(mean).max(initial=0.0))  # of rounding, where groups lie far from each other
+    if (m2[n == 1] > scale * scale * 1e9).any():
+        raise ValueError(f"{metric}: a spread of one sample")
+    if np.isfinite(span).all():  # Bhatia and Davis 2000
+        most = n * (span[1] - mean) * (mean - span[0])
+        if (m2 > most + 1e-9 * n).any():
+            raise ValueError(f"{metric}: a sum of squares that no values in [{span[0]:g}, {span[1]:g}] have")
+    # No deviation is larger than the root of the sum of squares; nor, of values in a span, than this.
+    largest = np.minimum(np.sqrt(m2), span[1] - span[0])
+    if (m3 > largest * m2 * (1.0 + 1e-6) + n * 1e-9 * (1e9 * scale) ** 3).any():
+        raise ValueError(f"{metric}: a sum of cubes that no values with this sum of squares have")
+
+
+def _require_scores(groups: MeasuredGroups) -> None:
+    """Raise ValueError unless losses are those of the scores, where single scores are there."""
+    some = groups.measured.get("roc_auc")
+    if some is None or not isinstance(found := some.statistics, ScoreHistogram) or (found.low != found.high).any():
+        return
+    for name, of_positive, of_negative in (
+        ("brier_score", (1.0 - found.low) ** 2, found.low**2),
+        ("log_loss", -np.log(np.maximum(found.low, _LEAST)), -np.log(np.maximum(1.0 - found.low, _LEAST))),
+    ):
+        if name not in groups.measured or not isinstance(said := groups.measured[name].statistics, MeanStatistics):
+            continue
+        weights = np.concatenate([found.positives, found.negatives]).astype(np.float64)
+        group, values = np.tile(found.group, 2), np.concatenate([of_positive, of_negative])
+        n = np.maximum(np.bincount(group, weights, found.groups), 1.0)
+        mean = np.bincount(group, weights * values, found.groups) / n
+        for moment, power in ((said.m2, 2), (said.m3, 3)):
+            there = np.bincount(group, weights * (values - mean[group]) ** power, found.groups)
+            most = np.bincount(group, weights * np.abs(values - mean[group]) ** power, found.groups)
+            if (np.abs(moment - there) > 1e-6 * most + 1e-9 * n).any():
+                raise ValueError(f"{name}: a spread that is not that of the scores of roc_auc")
+        if (np.abs(said.mean - mean)[n > 0] > 1e-9).any():
+            raise ValueError(f"{name}: a mean that is not that of the scores of roc_auc")
 
 
 def _require_clusters(metric: str, found: ClusterMoments, samples: np.ndarray) -> None:

@@ -17,6 +17,12 @@ from pydantic import TypeAdapter, ValidationError
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, RecordError, attempted
 from fairness_checks.inputs.sensitive import MISSING
 from fairness_checks.judge.measurements import Measurements, Said
+from fairness_checks.judge.part_consistency import (
+    require_inputs,
+    require_marks,
+    require_names,
+    require_one_population,
+)
 from fairness_checks.judge.part_json import BROKEN, plain_table, read_models, read_table, seal_document
 from fairness_checks.judge.part_precision import ScorePrecision
 from fairness_checks.judge.part_twins import IDS, Marks, look_alikes, marks_of, same_rows
@@ -285,6 +291,7 @@ class PartStatistics:
 
 
 _FACTS = ("positive", "decisions", "threshold", "scaling")
+_INNER = {"inputs": set(_FACTS), "missing": {"sensitive", "text"}, "precision": {"bits", "rounded"}}
 _DIGEST = re.compile("[0-9a-f]{64}")
 _KEYS = {"samples", "inputs", "missing", "clustered", "tables", "rows", "precision"}
 
@@ -321,11 +328,19 @@ def _read(content: Any, where: str) -> PartStatistics:
     try:
         if set(content) != _KEYS:
             raise ValueError(f"has {', '.join(sorted(content))}; expected {', '.join(sorted(_KEYS))}")
+        for name, keys in _INNER.items():
+            if content[name] is not None and set(content[name]) != keys:
+                raise ValueError(f"{name}: has {', '.join(sorted(content[name]))}; expected {', '.join(sorted(keys))}")
         samples, rows, clustered = content["samples"], content["rows"], content["clustered"]
         if not (samples is None or (type(samples) is int and samples > 0)) or type(clustered) is not bool:
             raise ValueError("samples: a number of rows is needed")
         _require_marks(rows)
         tables = [PartTable(*read_table(each, clustered=clustered)) for each in content["tables"]]
+        missing = TypeAdapter(Missing).validate_json(json.dumps(content["missing"]), strict=True)
+        inputs = TypeAdapter(InputRecord).validate_json(json.dumps(content["inputs"]), strict=True)
+        precision = TypeAdapter(ScorePrecision | None).validate_json(json.dumps(content["precision"]), strict=True)
+        _require_consistent(tables, missing, inputs, precision, samples)
+        require_marks(rows)
         if samples is not None and any(int(table.groups.samples.sum()) != samples for table in tables):
             raise ValueError(f"samples: are not {samples:,} in every table")
         shown = marks_of(table.groups for table in tables)
@@ -337,17 +352,35 @@ def _read(content: Any, where: str) -> PartStatistics:
                 table + table
         return PartStatistics(
             samples,
-            TypeAdapter(InputRecord).validate_json(json.dumps(content["inputs"]), strict=True),
-            TypeAdapter(Missing).validate_json(json.dumps(content["missing"]), strict=True),
+            inputs,
+            missing,
             clustered,
             {table.groups.by: table for table in tables},
             tuple(rows),
-            TypeAdapter(ScorePrecision | None).validate_json(json.dumps(content["precision"]), strict=True),
+            precision,
         )
     except ValidationError as error:
         raise RecordError(f"{where}: {error.errors()[0]['msg']}") from error
     except BROKEN as error:
         raise RecordError(f"{where}: no statistics that rows can have: {printable(str(error))}") from error
+
+
+def _require_consistent(
+    tables: Sequence[PartTable],
+    missing: Missing,
+    inputs: InputRecord,
+    precision: ScorePrecision | None,
+    samples: int | None,
+) -> None:
+    """Raise ValueError where what a part says contradicts itself."""
+    whys = {why for table in tables for why in table.refused.values()}
+    if samples is None and not any("suppress_below" in why for why in whys):
+        raise ValueError("samples: are withheld, and nothing else is")
+    groups = [table.groups for table in tables]
+    require_names(groups, missing)
+    # Of a table that one site withheld, those of the others are left, and nothing can be asked of it.
+    require_one_population([each.groups for each in tables if set(each.refused) != set(each.metrics)])
+    require_inputs(inputs, precision, labelled=any(each.unlabelled is None for each in groups))
 
 
 def _require_marks(rows: Any) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Set
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.group_names import refuse_look_alikes
-from fairness_checks.inputs.sensitive import is_number
+from fairness_checks.inputs.sensitive import MISSING, is_number
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.stats.moments import MeanStatistics
 
@@ -69,7 +69,7 @@ def look_alikes(one: Mapping[str, Set[str]], other: Mapping[str, Set[str]]) -> s
     """Say which groups of a feature are one under two names, by feature those of either part; None where none are."""
     for feature, names in one.items():
         try:
-            refuse_look_alikes(f"groups of {feature}", sorted(names | other.get(feature, set())))
+            refuse_look_alikes(f"groups of {feature}", sorted((names | other.get(feature, set())) - {MISSING}))
         except InvalidPredictions as error:
             return str(error)
         if (problem := _same_number(feature, names, other.get(feature, set()))) is not None:
