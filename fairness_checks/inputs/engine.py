@@ -275,17 +275,22 @@ class _First:
                 fine = ~column.is_null() & ~odd
             elif role == "cluster" and kind.is_float():
                 fine = column - column == 0.0
-            found[f"{_FINE}{role}"] = fine.cast(nw.Int64)
+            found[f"{_FINE}{role}"] = self._whole(fine)
             if role in _NUMBERS and kind.is_float():
                 found[f"{_TOTAL}{role}"] = column.cast(nw.Float64)
         return found
+
+    def _whole(self, condition: nw.Expr) -> nw.Expr:
+        """Return 1 where a condition holds; where it is unknown, of a missing value, pandas makes no number of it."""
+        known = condition.fill_null(False) if self.raw.implementation.is_dask() else condition
+        return known.cast(nw.Int64)
 
     def look(self, *, plain: bool) -> bool:
         """Count what is wrong with the rows, and raise it; say whether scores were rounded past an end."""
         problems = dict(self._problems(plain=plain))
         flags = {f"flag_{i}": problem for i, problem in enumerate(problems)}
         floats = {f"sum_{role}": nw.col(f"given_{role}") for role, kind in self.types.items() if kind.is_float()}
-        counted = {flag: problems[problem].cast(nw.Int64) for flag, problem in flags.items()}
+        counted = {flag: self._whole(problems[problem]) for flag, problem in flags.items()}
         found = self._sums(counted | floats)
         rows = int(found["rows"])
         if not rows:
@@ -419,11 +424,11 @@ class _First:
         made = []
         for role, name in (("y_true", "label"), ("y_pred", "decided")):
             if role in self.types:
-                made.append(self._is_positive(role, classes.get(role)).cast(nw.Int64).alias(name))
+                made.append(self._whole(self._is_positive(role, classes.get(role))).alias(name))
         if "y_score" in self.types:
             score = nw.col("given_y_score").cast(nw.Float64)
             if self.threshold is not None:
-                made.append((score >= self._limit(self.threshold)).cast(nw.Int64).alias("decided"))
+                made.append(self._whole(score >= self._limit(self.threshold)).alias("decided"))
             made.append((score.clip(0.0, 1.0) if clipped else score).alias("score"))
         made += [nw.col(f"given_{role}").cast(nw.Float64).alias(role) for role in _NUMBERS[1:] if role in self.types]
         made += [nw.col("given_cluster").alias("cluster")] if "cluster" in self.types else []
@@ -444,7 +449,7 @@ class _First:
             return threshold
         score = nw.col("given_y_score").cast(nw.Float64)
         at, wide = (score == single), score.cast(nw.Float32).cast(nw.Float64) != score
-        found = self._sums({"flag_at": at.cast(nw.Int64), "flag_wide": wide.cast(nw.Int64)})
+        found = self._sums({"flag_at": self._whole(at), "flag_wide": self._whole(wide)})
         return single if int(found["flag_at"] or 0) and not int(found["flag_wide"] or 0) else threshold
 
 

@@ -296,6 +296,28 @@ def test_ids_of_clusters_with_blanks_or_letters_of_any_script_are_kept(engine):
     assert audit(there, **asked).groups == audit(here, **asked).groups
 
 
+@pytest.mark.parametrize(
+    ("role", "column", "kind"),
+    [
+        ("y_true", "died", "Int64"),
+        ("y_true", "died", "boolean"),
+        ("y_score", "risk", "Float64"),
+        ("error", "residual", "double[pyarrow]"),
+        ("cluster", "patient", "string"),
+        ("cluster", "patient", "Int64"),
+    ],
+)
+def test_a_missing_value_of_a_nullable_type_is_named_in_dask(role, column, kind):
+    rows = visits(300).to_pandas().assign(patient=range(300))
+    values = rows[column].astype(bool) if kind == "boolean" else rows[column]
+    rows[column] = values.astype(str if kind == "string" else values.dtype).astype(kind).where(rows.index != 3, None)
+    message = f"dask.DataFrame: {role}: 1 of 300 values of column '{column}' is missing"
+    with pytest.raises(InvalidPredictions, match=message):
+        Predictions.from_frame(
+            dd.from_pandas(rows, npartitions=2), **ROLES, cluster="patient", threshold=0.3, collect=False
+        )
+
+
 @pytest.mark.parametrize("engine", ["polars", "duckdb"])
 @pytest.mark.parametrize("collect", [True, False])
 def test_a_name_that_means_all_columns_is_refused(engine, collect):
