@@ -74,7 +74,7 @@ def find_class(positive: Any, classes: Sequence[Any], where: str) -> Any:
     if len(classes) == 1 and not _alike(meant, classes):
         raise InvalidPredictions(
             f"positive: {positive!r} is nowhere in {where}: all are {_listed(classes)}; were the others lost in a "
-            f"join or a filter, or are they written otherwise?"
+            f"join or a filter, or are they written otherwise? Where there are none, give 0 and 1"
         )
     raise InvalidPredictions(
         f"positive: {positive!r} is not among the classes of {where}: {_listed(classes)}; {_meant(positive, classes)}"

@@ -394,6 +394,26 @@ def test_the_same_rows_in_another_order_and_of_another_model_are_the_same_rows()
         one + other
 
 
+@pytest.mark.parametrize("only", [0, 1])
+def test_a_site_of_one_class_takes_part_where_labels_are_0_and_1(only):
+    rng = np.random.default_rng(0)
+    labels = np.r_[np.full(200, only), np.arange(400) % 2]
+    score, sex = rng.random(600), np.where(rng.random(600) < 0.5, "f", "m")
+
+    def rows(some):
+        return Predictions(labels[some], y_score=score[some], sensitive_features={"sex": sex[some]})
+
+    parts = [measure_part(rows(some), by="sex") for some in (slice(200), slice(200, None))]
+    merged = merge_parts([PartStatistics.from_json(part.to_json()) for part in parts])
+    for metric in ("false_negative_rate", "false_positive_rate", "roc_auc", "brier_score", "balanced_accuracy"):
+        asked = {"metric": metric, "by": "sex", "max_difference": 0.1}
+        found, expected = audit(merged, **asked), audit(rows(slice(None)), **asked)
+        assert of_groups(found) == of_groups(expected)
+        assert numbers(found) == pytest.approx(numbers(expected), rel=1e-6, abs=1e-9)
+    with pytest.raises(InvalidPredictions, match="Where there are none, give 0 and 1"):
+        Predictions(["no"] * 200, y_score=score[:200], positive="yes", sensitive_features={"sex": sex[:200]})
+
+
 WAYS = {
     "as they are": {},
     "in another order": {"order": True},
