@@ -101,7 +101,11 @@ def _called(paths: Paths, files: Sequence[Path]) -> str:
 
 def _columns(connection: Any, files: Sequence[Path], names: Sequence[str]) -> dict[Path, dict[str, list[str]]]:
     """Return the types of the columns of each file, by name; fields within columns are none."""
-    told = "select file_name, name, type, coalesce(logical_type, converted_type), num_children from parquet_schema(?)"
+    told = (  # of whole numbers DuckDB writes the width as a byte into the logical type
+        "select file_name, name, type, case when starts_with(logical_type, 'IntType') then "
+        "coalesce(converted_type, logical_type) else coalesce(logical_type, converted_type) end, num_children "
+        "from parquet_schema(?)"
+    )
     kinds: dict[Path, dict[str, list[str]]] = {path: {} for path in files}
     known = {str(path): path for path in files}
     left: dict[str, int] = {}  # of a file: fields that are yet to come of the column

@@ -216,6 +216,17 @@ def test_a_column_may_have_the_name_of_ours(folder):
     assert found.sensitive_features["fairness_checks_file"].groups == ("f", "m")
 
 
+def test_types_of_whole_numbers_are_told_in_letters(folder):
+    path = folder / "site=a" / "part-2.parquet"
+    table = pq.read_table(path, partitioning=None)
+    pq.write_table(table.set_column(0, "died", table["died"].cast(pa.int8())), path)
+    message = (
+        r"^visits/site=a/part-2\.parquet: column 'died' is of type INT32 INT_8, in the other files of type integer;"
+    )
+    with pytest.raises(InvalidPredictions, match=message):
+        Predictions.from_parquet(folder, **ROLES)
+
+
 def test_scores_of_16_bits_are_refused(folder):
     for path in folder.rglob("*.parquet"):
         changed("risk", values=lambda old: np.array(old, dtype=np.float16))(path)
