@@ -47,6 +47,7 @@ PORTION_SECONDS = 0.3
 
 _MOST = 8  # processes without being asked for: each holds the data and a model
 _PATIENCE = 10.0  # seconds for a process that has nothing to do to end
+_LOOK = 1.0  # seconds after which it is looked whether a process that owes an answer is still there
 _SHARE_OF_MEMORY = 0.25  # that copies of the data may take without being asked for
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _ONE_CORE = "LOKY_MAX_CPU_COUNT"  # what a model's own `n_jobs` of -1 comes to
@@ -217,6 +218,7 @@ class _Shared(Generic[T, R]):
         self._answers: queue.SimpleQueue[tuple[_Worker, list[T], _Answer | None, bool]] = queue.SimpleQueue()
         self._feeding: dict[_Worker, threading.Thread] = {}
         self._sent: Counter[_Worker] = Counter()  # portions that each process has, or that wait to be read
+        self._owed: dict[_Worker, tuple[list[T], bool]] = {}  # what each process is at, and whether that proves it
         self._others = len(workers)
         for number, worker in enumerate(workers):
             proving = number == 0 and first is not None
@@ -259,15 +261,20 @@ class _Shared(Generic[T, R]):
         size = max(1, int(PORTION_SECONDS / max(self._seconds, 1e-9)))
         portion = [self._first[0]] if proving and self._first is not None else self._take(size, worker)
         while portion:
+            with self._lock:
+                self._owed[worker] = portion, proving
             answer = worker.do(self._code, portion)
-            self._answers.put((worker, portion, answer, proving))
-            if answer is None:
+            with self._lock:
+                gone = self._owed.pop(worker, None) is None
+            if not gone:
+                self._answers.put((worker, portion, answer, proving))
+            if gone or answer is None:
                 return
             portion, proving = self._take(size, worker), False
 
     def _answered(self) -> Iterator[tuple[T, R]]:
         """Wait for an answer, and yield what can be believed by then."""
-        worker, portion, answer, proof = self._answers.get()
+        worker, portion, answer, proof = self._next()
         with self._lock:
             self._sent[worker] -= not proof
             self._sent = +self._sent  # without those at 0
@@ -282,6 +289,18 @@ class _Shared(Generic[T, R]):
         if self.believed:
             yield from self._held
             self._held = []
+
+    def _next(self) -> tuple[_Worker, list[T], _Answer | None, bool]:
+        """Wait for the next answer; that of a process which has ended is none."""
+        # A program that a training started may hold the pipe of a process that was killed, so that it never closes.
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._answers.get(timeout=_LOOK)
+            with self._lock:
+                gone = [(worker, *owed) for worker, owed in self._owed.items() if not worker.alive]
+                for worker, portion, proof in gone:
+                    del self._owed[worker]
+                    self._answers.put((worker, portion, None, proof))
 
     def _refuse(self, portion: list[T]) -> None:
         """Leave to this process what another one could not do, and all that nobody has begun."""

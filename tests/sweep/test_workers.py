@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -202,6 +203,32 @@ def test_a_process_that_ends_costs_no_result(meet, first):
     with Workers(3, start_seconds=0.0) as workers:
         assert dict(workers.run(call, range(20))) == {n: n for n in range(20)}
         assert dict(workers.run(slowly, range(6), same=square)).keys() == set(range(6))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.parametrize("first", [0, 7], ids=["at once", "later"])
+def test_a_process_that_is_killed_while_another_holds_its_pipe_is_not_waited_for(meet, monkeypatch, tmp_path, first):
+    monkeypatch.setattr(module, "_PATIENCE", 0.5)
+    child, here = tmp_path / "child", HERE
+
+    def call(task):
+        meet(given=1)
+        if os.getpid() != here and task >= first:
+            if (forked := os.fork()) == 0:
+                time.sleep(60)
+                os._exit(0)
+            child.write_text(str(forked))
+            os._exit(1)
+        return task * task, os.getpid()
+
+    start = time.monotonic()
+    try:
+        with Workers(2, start_seconds=0.0) as workers:
+            done = list(workers.run(call, range(12), same=square))
+        assert sorted((task, result[0]) for task, result in done) == [(n, n * n) for n in range(12)]
+        assert time.monotonic() - start < 55.0
+    finally:
+        os.kill(int(child.read_text()), signal.SIGKILL)
 
 
 def test_an_error_is_that_of_this_process(beside, meet):
