@@ -24,6 +24,7 @@ from fairness_checks.question.checks import Missing, MissingSensitive
 from fairness_checks.question.metric_names import canonical
 from fairness_checks.question.metrics import METRICS, Metric, parts_of
 from fairness_checks.records.parts import InputRecord
+from fairness_checks.stats.score_histogram import ScoreHistogram
 
 __all__ = ["measure_part", "measure_tables"]
 
@@ -197,7 +198,7 @@ def _without_orders(table: PartTable, below: int) -> PartTable:
 def _with_coarse_bins(table: PartTable, below: int) -> PartTable:
     measured = {
         name: replace(found, statistics=found.statistics.without_small_cells(below))
-        if hasattr(found.statistics, "without_small_cells")
+        if isinstance(found.statistics, ScoreHistogram)
         else found
         for name, found in table.groups.measured.items()
     }
