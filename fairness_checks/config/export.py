@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from fairness_checks.config.schema import CheckSpec, FileSpec, SweepCheckSpec
+from fairness_checks.config.schema import CheckSpec, FileSpec, SweepCheckSpec, build_all
 from fairness_checks.config.yaml_document import Document, KeyPath
 from fairness_checks.question.limits import limits_in
 from fairness_checks.question.metric_names import ALIASES
@@ -22,6 +22,7 @@ _FLOW_FROM = 4  # keys: a check, the mixes of a sweep
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of thresholds.yaml: what can be seen without the models."""
+    build_all()
     found = FileSpec.model_json_schema(mode="validation")
     shapes: dict[str, dict[str, Any]] = found["$defs"]
     for spec, section in ((CheckSpec, "subgroups"), (SweepCheckSpec, "sweep")):

@@ -49,6 +49,7 @@ __all__ = [
     "SweepSpec",
     "UncertaintySpec",
     "WaiverSpec",
+    "build_all",
     "spec_at",
 ]
 
@@ -178,6 +179,14 @@ _NOT_GIVEN = (
 
 class _Spec(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
+
+
+def build_all() -> None:
+    """Build what is built when it is first used: pydantic before 2.13 writes no schema of what is not."""
+    waiting: list[type[_Spec]] = [_Spec]
+    while waiting:
+        waiting += (some := waiting.pop()).__subclasses__()
+        some.model_rebuild()
 
 
 _S = TypeVar("_S", bound=_Spec)

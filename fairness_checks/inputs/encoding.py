@@ -16,7 +16,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CHUNK_ROWS", "MOST_DISTINCT", "Coding", "chunks", "code_array", "recode", "small_integer"]
+__all__ = [
+    "CHUNK_ROWS",
+    "MOST_DISTINCT",
+    "Coding",
+    "chunks",
+    "code_array",
+    "factorizing_pandas",
+    "recode",
+    "small_integer",
+]
 
 CHUNK_ROWS = 1 << 18
 """Rows worked on at a time: a chunk of one byte a row, and its temporaries, stay within a processor's cache."""
@@ -216,9 +225,15 @@ class _Words:
         return word.view(np.uint64)[:, 0]
 
 
+def factorizing_pandas() -> Any:
+    """Return pandas where it is loaded and tells all text apart, None else: it is not needed, but faster."""
+    pandas = sys.modules.get("pandas")
+    return pandas if pandas is not None and int(pandas.__version__.split(".")[0]) >= 3 else None  # 2 reads up to a NUL
+
+
 def _code_objects(values: np.ndarray) -> Coding | None:
     """Code text, numbers of one type, and what is missing among them."""
-    pandas = sys.modules.get("pandas")  # not needed, but several times as fast where it is there
+    pandas = factorizing_pandas()
     if pandas is not None and set(map(type, values)) == {str}:
         found, named = pandas.factorize(values)
         if len(named) > MOST_DISTINCT:

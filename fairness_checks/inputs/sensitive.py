@@ -15,7 +15,15 @@ import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.array_like import as_array, column_of, refuse_cells, series_array
-from fairness_checks.inputs.encoding import MOST_DISTINCT, Coding, chunks, code_array, recode, small_integer
+from fairness_checks.inputs.encoding import (
+    MOST_DISTINCT,
+    Coding,
+    chunks,
+    code_array,
+    factorizing_pandas,
+    recode,
+    small_integer,
+)
 from fairness_checks.inputs.group_names import clean, refuse_look_alikes
 from fairness_checks.inputs.narwhals_later import exceptions, is_plain, is_series, nw
 from fairness_checks.inputs.value_names import value_name, zoned
@@ -266,6 +274,8 @@ def _code_series(where: str, column: nw.Series[Any]) -> Coding:
 def _code_text_series(column: nw.Series[Any]) -> Coding | None:
     """Code text in the library that holds it: there it need not become Python objects."""
     if column.implementation.is_pandas():
+        if factorizing_pandas() is None:
+            return None
         codes, values = column.to_native().factorize()
         return Coding(np.asarray(codes), np.asarray(values, dtype=object))
     text = column.cast(nw.String)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numbers
 import operator
-import sys
 from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.array_like import as_array, column_of, refuse_cells, rounded, series_array
-from fairness_checks.inputs.encoding import chunks
+from fairness_checks.inputs.encoding import chunks, factorizing_pandas
 from fairness_checks.inputs.group_names import MISSING_TEXT, clean, seen
 from fairness_checks.inputs.narwhals_later import is_series, nw
 from fairness_checks.inputs.sensitive import are_missing, first_rows, is_missing, refuse_namesakes
@@ -239,7 +238,7 @@ def read_clusters(values: Any) -> npt.NDArray[np.int64]:
     column = column_of("cluster", values)
     if isinstance(column, nw.Series) and column.implementation.is_pandas() and column.dtype == nw.String:
         native = column.to_native()
-        if native.dtype != object and not column.null_count():
+        if factorizing_pandas() is not None and native.dtype != object and not column.null_count():
             codes, names = native.factorize()  # by pandas, without a Python object a row
             return _read_named(codes, np.asarray(names, dtype=object))
     array = _vector("cluster", values)
@@ -259,7 +258,7 @@ def read_clusters(values: Any) -> npt.NDArray[np.int64]:
 
 def _factorized(array: np.ndarray) -> tuple[npt.NDArray[np.integer[Any]], np.ndarray]:
     """Return the place of text, or bytes, in order of appearance, and what each place stands for."""
-    if (pandas := sys.modules.get("pandas")) is not None:  # not needed, but faster where it is there
+    if (pandas := factorizing_pandas()) is not None:
         codes, names = pandas.factorize(array.astype(object, copy=False))
         return codes, np.asarray(names)
     cells = array.tolist()
