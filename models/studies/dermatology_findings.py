@@ -135,7 +135,7 @@ def _uncertainty(tables: StudyTables) -> Iterator[Finding]:
     for row in records(tables.areas[tables.areas["mix"] == "B"]):
         yield Finding(
             "4c",
-            "the model's uncertainty does not warn of the gap (reference: 0.73 against 0.30 under B)",
+            "the model's uncertainty does not warn of the gap",
             "under B, P(error dark > light) is above 0.5, and above P(uncertainty dark > light) as shown",
             f"{row['error_auc']:.2f} (error) against {row['uncertainty_auc']:.2f} (uncertainty), difference "
             f"{_interval(row['gap'], row, 2)}",
