@@ -68,10 +68,11 @@ def first_steps(evidence: Evidence, cards: Sequence[Card]) -> Iterator[str]:
     held = {card.model for card in (*failed, *unproved)}
     unsettled = [card for card in judged if card.status == "inconclusive"]
     if unheld := [card for card in unsettled if card.model not in held]:
+        asked = _questions(sum(card.model not in held for card in judged))
+        models = _models(unheld)
         yield (
-            f"Do not take this page as an approval of {_models(unheld)}: to {len(unheld)} of "
-            f"{_questions(sum(card.model not in held for card in judged))} the data give no answer. Until they do, use "
-            "a model only if whoever answers for it accepts that this is open."
+            f"Not approved: to {len(unheld)} of {asked} the data give no answer. Do not rely on {models} there until "
+            f"they do, unless {_owners(unheld)} accepts that this is open."
         )
     if nearest := min((card for card in unsettled if card.takes), key=lambda card: card.nearness, default=None):
         needs = f"{nearest.plan[:1].upper()}{nearest.plan[1:]}." if nearest.plan else nearest.takes

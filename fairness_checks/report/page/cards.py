@@ -108,7 +108,11 @@ class Card:
             return ""
         if record.low is None or record.regression is not None:
             return ""
-        return "Whether they differ at all is open, too." if record.low <= 0.0 else "That they differ is seen."
+        return (
+            "Whether they differ at all is open, too."
+            if record.low <= 0.0
+            else "That they differ is seen, how far is not."
+        )
 
     @property
     def title(self) -> str:

@@ -101,7 +101,10 @@ def _finding(cards: Sequence[Card]) -> str:
         more = f" {_checks(len(failed) - 1)} more failed; see Summary." if len(failed) > 1 else ""
         return f"{failed[0].headline}.{more}"
     unsettled = [card for card in cards if card.status == "inconclusive"]
-    return f"Nearest to a failure: {min(unsettled, key=lambda card: card.nearness).headline}." if unsettled else ""
+    if not unsettled:
+        return ""
+    nearest = min(unsettled, key=lambda card: card.nearness)
+    return f"Nearest to a failure: {nearest.headline}. {nearest.direction}".rstrip()
 
 
 def _failed(cards: Sequence[Card], red: Sequence[Card], tests: int) -> Iterator[str]:

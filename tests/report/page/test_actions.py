@@ -70,8 +70,8 @@ FAILED, OPEN, KEPT = record_of(BIASED, "a"), record_of(TINY, "b"), record_of(ALI
 WAIVED = record_of(BIASED, "d", waived=True)
 PROVE = record_of(TINY, "e", burden_of_proof="compliance")
 APPROVAL = (
-    "Do not take this page as an approval of b: to 1 of 2 questions the data give no answer. Until they do, use a "
-    "model only if whoever answers for it accepts that this is open."
+    "Not approved: to 1 of 2 questions the data give no answer. Do not rely on b there until they do, unless Dr. B "
+    "accepts that this is open."
 )
 
 
@@ -130,5 +130,5 @@ def test_whether_groups_differ_at_all_is_told_beside_what_is_open():
     )
     seen = record_of({"female": (19, 66), "male": (16, 106)}, "b")
     assert (seen.verdict, seen.low > 0.0) == ("inconclusive", True)
-    assert cards_of(run_of(seen))[0].numbers.endswith("That they differ is seen.")
+    assert cards_of(run_of(seen))[0].numbers.endswith("That they differ is seen, how far is not.")
     assert "differ" not in cards_of(run_of(FAILED))[0].numbers
