@@ -71,7 +71,7 @@ def first_steps(evidence: Evidence, cards: Sequence[Card]) -> Iterator[str]:
         asked = _questions(sum(card.model not in held for card in judged))
         models = _models(unheld)
         yield (
-            f"Not approved: to {len(unheld)} of {asked} the data give no answer. Do not rely on {models} there until "
+            f"Not approved: to {len(unheld)} of {asked} the data give no answer. Do not use {models} until "
             f"they do, unless {_owners(unheld)} accepts that this is open."
         )
     if nearest := min((card for card in unsettled if card.takes), key=lambda card: card.nearness, default=None):

@@ -70,7 +70,7 @@ FAILED, OPEN, KEPT = record_of(BIASED, "a"), record_of(TINY, "b"), record_of(ALI
 WAIVED = record_of(BIASED, "d", waived=True)
 PROVE = record_of(TINY, "e", burden_of_proof="compliance")
 APPROVAL = (
-    "Not approved: to 1 of 2 questions the data give no answer. Do not rely on b there until they do, unless Dr. B "
+    "Not approved: to 1 of 2 questions the data give no answer. Do not use b until they do, unless Dr. B "
     "accepts that this is open."
 )
 
