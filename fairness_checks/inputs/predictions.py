@@ -243,14 +243,8 @@ class Predictions:
         facts = {"positive": positive, "threshold": threshold, "about": about}
         try:
             found = cls._from_table(files.frame, given, by, facts, collect, files)
-        except InvalidPredictions as first:
-            roles = {role: name for role, name in given.items() if name is not None and role != "sample_id"}
-            said = str(first)
-            try:
-                LazyPredictions(files.frame, roles, features, **facts, files=files)
-            except InvalidPredictions as same:  # which names file and column
-                said = str(same)
-            raise InvalidPredictions(files.located(said)) from first
+        except InvalidPredictions as problem:
+            raise InvalidPredictions(files.located(str(problem))) from problem
         files.check()
         return found
 
@@ -275,18 +269,22 @@ class Predictions:
                 f"by: {shown} must be the name of a column, or a list of one or more different names"
             )
         _refuse_one_column(roles)
-        columns = None
         if collect is not False or not is_lazy(frame):
-            columns = (
-                read_few(frame, roles | places, MOST_COLLECTED)
-                if collect is None
-                else read_columns(frame, roles | places)
-            )
-        if columns is None:
-            return LazyPredictions(frame, roles, tuple(features), **facts, files=files)
-        arrays: dict[str, Any] = {role: columns[name] for role, name in roles.items()}
-        sensitive = {name: columns[name] for name in features}
-        return cls(**arrays, sensitive_features=sensitive, **facts)
+            try:
+                columns = (
+                    read_few(frame, roles | places, MOST_COLLECTED)
+                    if collect is None
+                    else read_columns(frame, roles | places)
+                )
+                if columns is not None:
+                    arrays: dict[str, Any] = {role: columns[name] for role, name in roles.items()}
+                    return cls(**arrays, sensitive_features={name: columns[name] for name in features}, **facts)
+            except InvalidPredictions:
+                if files is not None:  # their engine says in which file, and of which column
+                    own = {role: name for role, name in roles.items() if role != "sample_id"}
+                    LazyPredictions(frame, own, tuple(features), **facts, files=files)
+                raise
+        return LazyPredictions(frame, roles, tuple(features), **facts, files=files)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Predictions is immutable; make a new one to change {name}")
