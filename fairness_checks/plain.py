@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from fairness_checks.errors import FairnessError
 
-__all__ = ["JSON", "canonical_json", "half_character", "inert", "now", "printable", "shorten"]
+__all__ = ["JSON", "canonical_json", "counted", "half_character", "inert", "now", "printable", "shorten"]
 
 # GitHub takes ``::error::`` where it opens a line, behind blanks too, and ``##[error]`` anywhere; Azure ``##vso[...]``.
 _COMMAND = re.compile(r"^(\s*)::|##(vso|)\[")
@@ -27,6 +27,11 @@ def canonical_json(value: JSON, where: str, error: type[FairnessError]) -> str:
     if not _is_plain(value):
         _require_plain(value, where, error)
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things: ``1 check``, ``2 checks``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def half_character(text: str) -> str | None:

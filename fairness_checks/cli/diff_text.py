@@ -11,7 +11,7 @@ from typing import Any
 from fairness_checks.baseline.document import Entry
 from fairness_checks.cli.diff import CheckChange, Fact
 from fairness_checks.cli.snapshot import Snapshot
-from fairness_checks.plain import printable
+from fairness_checks.plain import counted, printable
 from fairness_checks.report.numbers import limit_text, value_text
 
 __all__ = ["diff_json", "diff_text"]
@@ -66,9 +66,8 @@ def _other_samples(old: Snapshot, new: Snapshot) -> list[str]:
 
 def _source(label: str, snapshot: Snapshot) -> str:
     checks, models = sum(map(len, snapshot.models.values())), len(snapshot.models)
-    return (
-        f"{label}: {_ascii(snapshot.source)} ({snapshot.kind}, {_count(checks, 'check')} of {_count(models, 'model')})"
-    )
+    found = f"{counted(checks, 'check')} of {counted(models, 'model')}"
+    return f"{label}: {_ascii(snapshot.source)} ({snapshot.kind}, {found})"
 
 
 def _summary(changes: Sequence[CheckChange]) -> str:
@@ -77,7 +76,7 @@ def _summary(changes: Sequence[CheckChange]) -> str:
     for fact in (fact for change in worse for fact in change.facts if fact.stops):
         reasons[_reason(fact)] = reasons.get(_reason(fact), 0) + 1
     listed = ", ".join(f"{word} {count}" for word, count in sorted(reasons.items()))
-    return f"{_count(len(changes), 'check')} changed, {len(worse)} got worse" + (f": {listed}" if listed else "")
+    return f"{counted(len(changes), 'check')} changed, {len(worse)} got worse" + (f": {listed}" if listed else "")
 
 
 def _reason(fact: Fact) -> str:
@@ -144,7 +143,3 @@ def _wrapped(text: str, indent: str) -> list[str]:
 
 def _ascii(text: str) -> str:
     return printable(text).encode("ascii", "backslashreplace").decode("ascii")
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from fairness_checks.config.export import expanded_yaml, json_schema
 from fairness_checks.config.loading import GateConfig, check_names, load_config, read_document
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.plain import printable
+from fairness_checks.plain import counted, printable
 from fairness_checks.question.own_metrics import any_metric
 from fairness_checks.report.evidence import evidence_schema
 
@@ -30,8 +30,8 @@ def check_file(path: Path, own: Sequence[str] = ()) -> int:
     config, code = _read(path, own)
     if config is not None:
         checks = sum(len(model.checks) for model in config.models)
-        counted = [(len(config.models), "model"), (checks, "check"), (len(config.waivers), "waiver")]
-        words = ", ".join(f"{number} {word}{'' if number == 1 else 's'}" for number, word in counted)
+        found = [(len(config.models), "model"), (checks, "check"), (len(config.waivers), "waiver")]
+        words = ", ".join(counted(number, word) for number, word in found)
         sys.stdout.write(
             f"{printable(config.document.source)}: {words}: in order, but for names of models and of their features, "
             "which pytest --fairness looks for\n"

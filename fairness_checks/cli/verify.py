@@ -15,7 +15,7 @@ from fairness_checks.errors import FairnessError, RecordError
 from fairness_checks.judge.differing import Difference, compare_records
 from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.recomputing import configuration_of, differences
-from fairness_checks.plain import printable
+from fairness_checks.plain import counted, printable
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
 from fairness_checks.report.evidence import Evidence
@@ -70,8 +70,8 @@ def _other_versions(evidence: Evidence) -> str:
 def _last_line(evidence: Evidence, differing: int, files: int) -> str:
     records = evidence.records
     judged = ", ".join(f"{n} {verdict}" for verdict, n in totals(records).items())
-    beside = f", and {files} JUnit {'file' if files == 1 else 'files'} compared" if files else ""
-    found = "nothing differs" if not differing else f"{differing} {'difference' if differing == 1 else 'differences'}"
+    beside = f", and {counted(files, 'JUnit file')} compared" if files else ""
+    found = counted(differing, "difference") if differing else "nothing differs"
     attested = sum(record.suppressed is not None for record in records)
     apart = f", {attested} attested, not recomputed, as small cells are suppressed" if attested else ""
     part = "" if evidence.run.whole else f"; a part of the run only: {len(evidence.not_judged)} not judged"

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.plain import shorten
+from fairness_checks.plain import counted, shorten
 
 __all__ = ["CsvTable", "read_csv"]
 
@@ -118,10 +118,10 @@ def _header(row: list[str], source: str, line: int) -> list[str]:
 
 def _ragged(row: list[str], names: list[str], source: str, line: int) -> str:
     """Say that a row is not as wide as the header."""
-    fields = f"{len(row)} {'field' if len(row) == 1 else 'fields'}"
     more = len(row) > len(names)
     remedy = "quote a field that holds a comma" if more else "write an empty field for a missing value"
-    return f"{source}:{line}: {fields}, where the header has {len(names)}; {_other_separator(names, source) or remedy}"
+    said = f"{source}:{line}: {counted(len(row), 'field')}, where the header has {len(names)}"
+    return f"{said}; {_other_separator(names, source) or remedy}"
 
 
 def _other_separator(names: list[str], source: str) -> str | None:

@@ -58,6 +58,11 @@ class Evaluation:
         return None
 
 
+def is_trainable(produced: object) -> bool:
+    """Say whether a model can be trained here; by its name, without loading what trains."""
+    return type(produced).__name__ == "TrainableModel"
+
+
 def evaluate(
     name: str,
     produced: Any,
@@ -76,7 +81,7 @@ def evaluate(
     held_out = any(check.gap is None for check in checks)
     if isinstance(produced, Predictions):
         return Evaluation(produced, about=produced.about, no_sweep=_not_trainable() if swept else None)
-    if type(produced).__name__ != "TrainableModel":
+    if not is_trainable(produced):
         raise ConfigurationError(_not_a_model(produced))
     from fairness_checks.storage.cache import FittedCache
     from fairness_checks.sweep.runs import run_sweep

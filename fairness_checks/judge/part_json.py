@@ -171,11 +171,11 @@ def _require_samples(metric: str, groups: MeasuredGroups, some: Any, counted: Co
         if (plain.events != events).any() or (plain.samples != samples).any() or (counted != samples).any():
             raise ValueError(f"{metric}: other events than the counts have")
     if isinstance(plain, MeanStatistics):
-        _require_moments(metric, plain, counted)
+        _require_moments(metric, plain, counted, (METRICS[metric].lowest, METRICS[metric].highest))
     if isinstance(plain, CalibrationStatistics):
         if plain.samples.shape != (len(counted), BINS) or (plain.samples.sum(axis=1) != counted).any():
             raise ValueError(f"{metric}: bins of other samples")
-        _require_moments(metric, plain.bins, plain.samples.ravel())
+        _require_moments(metric, plain.bins, plain.samples.ravel(), (-1.0, 1.0))  # of labels less scores
     if isinstance(some, ClusteredPart):
         _require_clusters(metric, some.clusters, counted)
         if some.bins is not None:
@@ -210,21 +210,20 @@ def _require_histogram(metric: str, groups: MeasuredGroups, found: ScoreHistogra
         raise ValueError(f"{metric}: scores outside [0, 1]")
 
 
-def _require_moments(metric: str, found: MeanStatistics, samples: np.ndarray) -> None:
+def _require_moments(metric: str, found: MeanStatistics, samples: np.ndarray, span: tuple[float, float]) -> None:
+    """Raise ValueError unless moments are of so many values within a span."""
     there = samples > 0
     if found.n.shape != samples.shape or (found.n != samples).any() or found.of_samples is not None:
         raise ValueError(f"{metric}: moments of other samples")
     if any(each.shape != samples.shape for each in (found.mean, found.m2, found.m3)):
         raise ValueError(f"{metric}: moments of other groups")
-    lowest, highest = METRICS[metric].lowest, METRICS[metric].highest
-    if METRICS[metric].kind == "calibration_error":
-        lowest, highest = -1.0, 1.0
+    lowest, highest = span
     mean = found.mean[there]
     if not np.isfinite(mean).all() or (mean < lowest - 1e-9).any() or (mean > highest + 1e-9).any():
         raise ValueError(f"{metric}: a mean outside [{lowest:g}, {highest:g}]")
     if (found.m2 < 0.0).any():
         raise ValueError(f"{metric}: a sum of squares below 0")
-    _require_spread(metric, found, there, (lowest, highest))
+    _require_spread(metric, found, there, span)
 
 
 def _require_spread(metric: str, found: MeanStatistics, there: np.ndarray, span: tuple[float, float]) -> None:

@@ -234,13 +234,18 @@ def _found(
     samples: npt.NDArray[np.int64],
 ) -> Measured[EffectiveCells]:
     """Find what clusters are worth; labels and decisions are those of the rows of `cells`."""
-    tn, fp, fn, tp = (counts[:, i].astype(np.float64) for i in range(len(CELLS)))
-    of_class = {False: np.maximum(tn + fp, 1.0), True: np.maximum(tp + fn, 1.0)}
-    rate = {False: tn / of_class[False], True: tp / of_class[True]}
+    of_class, rate = _right_by_class(counts)
     codes, right = cells.group[cells.of_row], labels == decisions
     weight = np.where(labels, 0.5 / of_class[True][codes], 0.5 / of_class[False][codes])
     found = cluster_evidence(cells, weight * (right - np.where(labels, rate[True][codes], rate[False][codes])))
     return _worth(counts, found, samples, cells.by_group().astype(np.int64))
+
+
+def _right_by_class(counts: npt.NDArray[np.int64]) -> tuple[dict[bool, Floats], dict[bool, Floats]]:
+    """Return the samples of each class, 1 at least, and the share of them that is right; shapes (G,)."""
+    tn, fp, fn, tp = (counts[:, i].astype(np.float64) for i in range(len(CELLS)))
+    samples = {False: np.maximum(tn + fp, 1.0), True: np.maximum(tp + fn, 1.0)}
+    return samples, {False: tn / samples[False], True: tp / samples[True]}
 
 
 def _worth(
@@ -250,9 +255,7 @@ def _worth(
     clusters: npt.NDArray[np.int64],
 ) -> Measured[EffectiveCells]:
     """Return confusion counts divided by the design effects that the clusters' evidence implies."""
-    tn, fp, fn, tp = (counts[:, i].astype(np.float64) for i in range(len(CELLS)))
-    samples = {False: np.maximum(tn + fp, 1.0), True: np.maximum(tp + fn, 1.0)}
-    rate = {False: tn / samples[False], True: tp / samples[True]}
+    samples, rate = _right_by_class(counts)
     independent = sum(rate[c] * (1.0 - rate[c]) / (4.0 * samples[c]) for c in (False, True))
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = found.variance * (1.0 - 1.0 / found.effective)  # binomial ones, too, count no unit less

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fairness_checks.errors import ConfigurationError
+from fairness_checks.plain import counted
 from fairness_checks.plugin.blocks import lay_out, say_once
 from fairness_checks.plugin.discovery import (
     MODEL_MARK,
@@ -213,7 +214,7 @@ class Gate:
         """Say seed, configuration, burden of proof and the models found."""
         files = {m.name: f"{m.name} ({m.source.called})" for m in self.limits.models if m.source is not None}
         models = [*self.places.models(), *files.values()]
-        found = f"{len(models)} model{'' if len(models) == 1 else 's'} found{': ' if models else ''}{', '.join(models)}"
+        found = f"{counted(len(models), 'model')} found{': ' if models else ''}{', '.join(models)}"
         if awaited := self.places.awaited():
             found = f"models are looked for when {awaited[0]} is collected"
         return [
@@ -367,7 +368,7 @@ class Gate:
         return model in self._failures or model in self._incomplete
 
     def _evaluate(self, model: str, request: pytest.FixtureRequest) -> dict[Question, Answer]:
-        from fairness_checks.judge.evaluation import evaluate
+        from fairness_checks.judge.evaluation import evaluate, is_trainable
         from fairness_checks.judge.judging import judge_shown
 
         (configured,) = (each for each in self.limits.models if each.name == model)
@@ -381,7 +382,7 @@ class Gate:
             configured.sweep,
             seed=self.limits.seed,
             cache=cache_directory(self._config),
-            jobs=self._workers_beside() if type(produced).__name__ == "TrainableModel" else None,
+            jobs=self._workers_beside() if is_trainable(produced) else None,
             progress=self._progress(model) if configured.sweep else None,
             missing=self.settings.missing,
         )

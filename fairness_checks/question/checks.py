@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from fairness_checks.errors import ConfigurationError, did_you_mean
+from fairness_checks.plain import counted
 from fairness_checks.question.arguments import count, number
 from fairness_checks.question.gaps import GAPS, Gap
 from fairness_checks.question.limits import LIMIT_KINDS, LimitKind, Section, limit_problem
@@ -190,8 +191,7 @@ def absent_problem(cells: Sequence[Sequence[object]], features: Sequence[str]) -
     """Say what is wrong with cells that are said to be impossible; None where each has a value for each feature."""
     for i, cell in enumerate(cells):
         if len(cell) != len(features):
-            given = f"{len(cell)} {'value' if len(cell) == 1 else 'values'}"
-            return f"{list(cell)!r} has {given}; give one for each of {', '.join(features)}"
+            return f"{list(cell)!r} has {counted(len(cell), 'value')}; give one for each of {', '.join(features)}"
         if cell in cells[:i]:
             return f"{list(cell)!r} stands here twice; name each cell once"
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from fairness_checks.plain import inert, printable
+from fairness_checks.plain import counted, inert, printable
 from fairness_checks.question.limits import LIMITS
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
@@ -84,8 +84,7 @@ def _rank(record: CheckRecord) -> tuple[bool, int]:
 
 def _count(passed: Sequence[CheckRecord]) -> str:
     models = len({record.model for record in passed})
-    checks = f"{len(passed)} check{'' if len(passed) == 1 else 's'}"
-    return f"{checks} of {models} model{'' if models == 1 else 's'} (listed with -v)"
+    return f"{counted(len(passed), 'check')} of {counted(models, 'model')} (listed with -v)"
 
 
 def _remarks(passed: Sequence[CheckRecord], width: int) -> Iterator[str]:
@@ -174,7 +173,7 @@ def _groups(record: CheckRecord, width: int, *, told: bool) -> Iterator[str]:
         more = len([group for group in past if group not in shown])
         of_them = "" if not more else ", " if more == rest else f", {more} of them "
         of_them += "past the limit and named above" if more else ""
-        yield f"and {rest} more group{'' if rest == 1 else 's'}{of_them}"
+        yield f"and {counted(rest, 'more group')}{of_them}"
     if record.suppressed is not None and record.suppressed.groups:
         yield f"withheld: {'; '.join(printable(', '.join(name)) for name in record.suppressed.groups)}"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from fairness_checks.plain import counted
 from fairness_checks.report.evidence import Evidence
-from fairness_checks.report.page.cards import Card
+from fairness_checks.report.page.cards import Card, nearest
 from fairness_checks.report.sweep_text import answer_words, deciding_mixes
 
 __all__ = ["Actions", "Retrain", "actions_of", "first_steps"]
@@ -64,19 +65,19 @@ def first_steps(evidence: Evidence, cards: Sequence[Card]) -> Iterator[str]:
     if unproved := [card for card in judged if card.status == "inconclusive" and card.red]:
         yield f"Do not use {_models(unproved)} until the data show each limit kept: that is the burden of proof here."
     if broken := [card for card in cards if card.status in ("error", "none")]:
-        yield f"Run again what has no verdict: {len(broken)} of {_questions(len(cards))}."
+        yield f"Run again what has no verdict: {len(broken)} of {counted(len(cards), 'question')}."
     held = {card.model for card in (*failed, *unproved)}
     unsettled = [card for card in judged if card.status == "inconclusive"]
     if unheld := [card for card in unsettled if card.model not in held]:
-        asked = _questions(sum(card.model not in held for card in judged))
+        asked = counted(sum(card.model not in held for card in judged), "question")
         models = _models(unheld)
         yield (
             f"Not approved: to {len(unheld)} of {asked} the data give no answer. Do not use {models} until "
             f"they do, unless {_owners(unheld)} accepts that this is open."
         )
-    if nearest := min((card for card in unsettled if card.takes), key=lambda card: card.nearness, default=None):
-        needs = f"{nearest.plan[:1].upper()}{nearest.plan[1:]}." if nearest.plan else nearest.takes
-        yield f"For an answer, collect more samples. What is nearest to a failure: {nearest.title}. {needs}"
+    if near := nearest(card for card in unsettled if card.takes):
+        needs = f"{near.plan[:1].upper()}{near.plan[1:]}." if near.plan else near.takes
+        yield f"For an answer, collect more samples. What is nearest to a failure: {near.title}. {needs}"
     if ends := [card.record.waiver.expires for card in judged if card.record is not None and card.record.waiver]:
         yield f"Mend what is waived by {min(ends)}, when the first waiver ends."
     if evidence.failures:
@@ -101,10 +102,6 @@ def _models(cards: Sequence[Card]) -> str:
     """Name the models of cards, each once."""
     names = list(dict.fromkeys(card.model for card in cards))
     return ", ".join(names) if len(names) <= _MOST_NAMED else f"these {len(names)} models"
-
-
-def _questions(count: int) -> str:
-    return "1 question" if count == 1 else f"{count} questions"
 
 
 def _missing(card: Card) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, TypeAlias
@@ -29,7 +29,7 @@ from fairness_checks.report.text import (
     would_take,
 )
 
-__all__ = ["WORDS", "Card", "Status", "card_of_record", "cards_of"]
+__all__ = ["WORDS", "Card", "Status", "card_of_record", "cards_of", "nearest"]
 
 Status: TypeAlias = Literal["fail", "error", "inconclusive", "waived", "pass", "none"]
 
@@ -132,6 +132,11 @@ def cards_of(evidence: Evidence) -> list[Card]:
     waived = [card for card in found if card.status == "waived"]
     found = [replace(card, beside=_beside(card, waived)) if card.status == "fail" else card for card in found]
     return sorted(found, key=lambda card: (not card.red, order.index(card.status)))
+
+
+def nearest(cards: Iterable[Card]) -> Card | None:
+    """Return the inconclusive check that comes nearest to a failure."""
+    return min((card for card in cards if card.status == "inconclusive"), key=lambda card: card.nearness, default=None)
 
 
 def _beside(card: Card, waived: Sequence[Card]) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
+from fairness_checks.plain import counted
 from fairness_checks.report.evidence import Evidence
-from fairness_checks.report.page.cards import Card, Status
+from fairness_checks.report.page.cards import Card, Status, nearest
 
 __all__ = ["Count", "Opening", "opening_of"]
 
@@ -92,29 +93,26 @@ def _title(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], colou
         return "Only a part was judged: there, no limit is shown to be exceeded"
     unsettled, waived = _count(cards, "inconclusive"), _count(cards, "waived")
     rest = f"; the others keep their limits{', or are waived' if waived else ''}" if unsettled < len(cards) else ""
-    return f"Not settled: {unsettled} of {_checks(len(cards))}{rest}"
+    return f"Not settled: {unsettled} of {counted(len(cards), 'check')}{rest}"
 
 
 def _finding(cards: Sequence[Card]) -> str:
     """Return the sentence of the first failure; of what comes nearest to one, where nothing failed."""
     if failed := [card for card in cards if card.red and card.record is not None]:
-        more = f" {_checks(len(failed) - 1)} more failed; see Summary." if len(failed) > 1 else ""
+        more = f" {counted(len(failed) - 1, 'check')} more failed; see Summary." if len(failed) > 1 else ""
         return f"{failed[0].headline}.{more}"
-    unsettled = [card for card in cards if card.status == "inconclusive"]
-    if not unsettled:
-        return ""
-    nearest = min(unsettled, key=lambda card: card.nearness)
-    return f"Nearest to a failure: {nearest.headline}. {nearest.direction}".rstrip()
+    near = nearest(cards)
+    return "" if near is None else f"Nearest to a failure: {near.headline}. {near.direction}".rstrip()
 
 
 def _failed(cards: Sequence[Card], red: Sequence[Card], tests: int) -> Iterator[str]:
     """Yield how many checks failed by their verdict, how many have none as they could not be made, and other tests."""
     if failed := sum(card.record is not None for card in red):
-        yield f"{failed} of {_checks(sum(card.record is not None for card in cards))} failed"
+        yield f"{failed} of {counted(sum(card.record is not None for card in cards), 'check')} failed"
     if broken := len(red) - failed:
-        yield f"{_checks(broken)} could not be made"
+        yield f"{counted(broken, 'check')} could not be made"
     if tests:
-        yield f"{tests} other {'test' if tests == 1 else 'tests'} failed"
+        yield f"{counted(tests, 'other test')} failed"
 
 
 _KEPT = "Green: each limit is shown to be kept"
@@ -129,15 +127,15 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
         yield "A run that did not come to its end proves nothing, whatever stands below. Run it again."
     unproved = sum(card.status == "inconclusive" for card in red)
     if unproved:
-        yield f"{_checks(unproved)} failed as the burden of proof is compliance: the data do not show the limit kept."
+        which = counted(unproved, "check")
+        yield f"{which} failed as the burden of proof is compliance: the data do not show the limit kept."
     if evidence.failures:
         tests, waivers = len(evidence.failures), sum(each.is_waiver for each in evidence.failures)
         if waivers:
             which = "1 other test is a waiver" if waivers == 1 else f"{waivers} other tests are waivers"
             yield f"{which} not in order, which says nothing of the model; listed under Summary."
         if others := tests - waivers:
-            which = "1 test" if others == 1 else f"{others} tests"
-            yield f"{which} failed for another reason than a verdict; listed under Summary."
+            yield f"{counted(others, 'test')} failed for another reason than a verdict; listed under Summary."
     if colour == "red" and evidence.exit_code in _EXIT_CODES:
         yield f"{evidence.run.program} ended with exit code {evidence.exit_code}: {_EXIT_CODES[evidence.exit_code]}."
     elif colour == "red" and evidence.ended_green:
@@ -150,18 +148,14 @@ def _reasons(evidence: Evidence, cards: Sequence[Card], red: Sequence[Card], col
     if models := len(evidence.not_judged) - open_tests:
         yield f"{models} {'model has' if models == 1 else 'models have'} no check; listed under Summary."
     if waived := _count(cards, "waived"):
-        which = f"{_checks(waived)} {'is' if waived == 1 else 'are'}"
+        which = f"{counted(waived, 'check')} {'is' if waived == 1 else 'are'}"
         yield f"{which} waived: the limit is shown to be exceeded, and that is accepted for a time."
     unsettled = sum(card.status == "inconclusive" and not card.red for card in cards)
     if unsettled:
         verb = "is" if unsettled == 1 else "are"
         yield (
-            f"{_checks(unsettled)} {verb} inconclusive: the data show neither that the limit is kept nor that it is "
-            "exceeded."
+            f"{counted(unsettled, 'check')} {verb} inconclusive: the data show neither that the limit is kept nor that "
+            "it is exceeded."
         )
     if colour == "part" and evidence.exit_code == 0:
         yield f"{evidence.run.program} did not block it (exit code 0), which is no approval."
-
-
-def _checks(count: int) -> str:
-    return "1 check" if count == 1 else f"{count} checks"
