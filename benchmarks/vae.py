@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.command_line import at_least
-from models.perceptual import perceptual_loss
+from models.perceptual import Form, perceptual_loss
 from models.phantom.skin_phantom import skin_phantom
 from models.train_vae import train_vae
 from models.vae import build_vae, loss_terms, scaled
@@ -129,10 +130,10 @@ def main() -> None:
     arguments = parser.parse_args()
     config = VAEConfig.preset(arguments.preset)
     device = resolve_device(arguments.device)
-    precision = resolve_precision("auto", device)
+    precision = resolve_precision(config.precision, device)
     half = -(-config.batch_size * arguments.steps // 2)
     pixels = skin_phantom(half, half, size=config.image_size, seed=0).pixels[: config.batch_size * arguments.steps]
-    loss = perceptual_loss(arguments.perceptual or config.perceptual, device=device)
+    loss = perceptual_loss(arguments.perceptual or config.perceptual, device=device, form=cast(Form, config.loss))
 
     on_host = torch.from_numpy(pixels)
     with one_thread(device.type):

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from models.vae import VAE, VAEConfig
+from models.vae import GaussianVAE, VAEConfig
 from models.vae_device import fastest_convolutions, resolve_device, resolve_precision
 from models.vae_files import checkpoints_possible, load_vae, require_place, save_vae
 from models.vae_measure import ImageMeasurements, evaluation_mode, measure_images, reconstructions, require_pixels
@@ -63,7 +63,7 @@ class TrainedVAE:
 
     Attributes
     ----------
-    vae : VAE
+    vae : GaussianVAE
         In evaluation mode, on the device of the training.
     history : tuple of EpochLosses
         One an epoch.
@@ -79,7 +79,7 @@ class TrainedVAE:
         "float32" or "bfloat16".
     """
 
-    vae: VAE
+    vae: GaussianVAE
     history: tuple[EpochLosses, ...]
     steps: int
     seconds: float
@@ -102,8 +102,8 @@ def train_vae(
 ) -> TrainedVAE:
     """Train a VAE on images: Adam on the mean over a batch of minus ELBO plus the weighted perceptual loss.
 
-    Minus ELBO is half the squared error summed over pixels in [-1, 1], plus the divergence from the prior. An epoch
-    is a fresh order of the images in full batches; the fewer than `batch_size` images left over wait for the next.
+    `models.vae.LossTerms` says what the terms are. An epoch is a fresh order of the images in full batches; the fewer
+    than `batch_size` images left over wait for the next one, or are a batch of their own, as the configuration says.
 
     Parameters
     ----------
@@ -116,7 +116,8 @@ def train_vae(
     device : {"auto", "cpu", "cuda"}
         Where to train.
     precision : {"auto", "float32", "bfloat16"}
-        Of the convolutions; sums, losses and weights are float32 always. "auto" is bfloat16 on a GPU only.
+        Of the convolutions; sums, losses and weights are float32 always. "auto" is the configuration's, and where
+        that is "auto" too, bfloat16 on a GPU only.
     perceptual : Module, optional
         Called with reconstruction and target, (B, 3, S, S) each, returns (B,). Moved to the device; not trained: in
         evaluation mode for the time, and without gradients of its own. Left out where its weight is 0.
@@ -155,11 +156,14 @@ def train_vae(
     if len(pixels) < 1 or seed < 0:
         raise ValueError(f"{len(pixels)} images and seed {seed}: give at least one image, and a seed of at least 0")
     config.require_spread(min(config.batch_size, len(pixels)))
+    if config.last_batch and len(pixels) % config.batch_size:
+        config.require_spread(len(pixels) % config.batch_size)
     place = None if checkpoint is None else require_place(checkpoint)
     on = resolve_device(device)
-    used_precision = resolve_precision(precision, on)
+    used_precision = resolve_precision(config.precision if precision == "auto" else precision, on)
     perceptual = perceptual if config.perceptual_weight > 0 else None
     if perceptual is not None:
+        _require_form(perceptual, config)
         perceptual = perceptual.to(on).to(memory_format=torch.channels_last)
     kept = place if place is not None and checkpoints_possible() else None
     run = Training(pixels, config, seed, on, used_precision, perceptual, progress, compiled)
@@ -168,9 +172,19 @@ def train_vae(
         run.finish(kept, identity)
     losses = tuple(EpochLosses(*row) for row in run.losses.tolist())
     steps = config.epochs * run.steps_an_epoch
-    speed = steps * run.batch_size / run.seconds
+    speed = config.epochs * run.images_an_epoch / run.seconds
     name = torch.cuda.get_device_name(on) if on.type == "cuda" else "cpu"
     return TrainedVAE(run.vae.eval(), losses, steps, run.seconds, speed, name, used_precision)
+
+
+def _require_form(perceptual: nn.Module, config: VAEConfig) -> None:
+    """Refuse a perceptual loss of sums beside means, or the reverse; a module that does not say is taken."""
+    form = getattr(perceptual, "form", config.loss)
+    if form != config.loss:
+        raise ValueError(
+            f"the perceptual loss is of {form}, and the configuration's loss of {config.loss}: make it by "
+            f"perceptual_loss(..., form={config.loss!r})"
+        )
 
 
 @contextmanager

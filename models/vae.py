@@ -1,4 +1,4 @@
-"""The convolutional variational autoencoder of the dermatology study: one network, its loss terms.
+"""The convolutional variational autoencoder of this project for the dermatology study, and the terms of its loss.
 
 An encoder gives each image a Gaussian over a small map of latent channels, a decoder gives a latent code a Gaussian
 of unit variance over pixels, and the prior is standard normal (Kingma and Welling, ICLR 2014,
@@ -12,15 +12,18 @@ would slow what the study measures, the learning of dark skin, by the choice of 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.vae_base import GaussianVAE, elu
 from models.vae_config import VAEConfig
+from models.vae_published import PublishedVAE
 
-__all__ = ["VAE", "LossTerms", "VAEConfig", "build_vae", "elu", "kl_to_prior", "loss_terms", "scaled"]
+__all__ = ["VAE", "GaussianVAE", "LossTerms", "VAEConfig", "build_vae", "elu", "kl_to_prior", "loss_terms", "scaled"]
 
 LOG_VARIANCE_BOUND = 10.0
 """Log variances lie in (-10, 10): standard deviations between 0.007 and 148, whose squares no precision loses."""
@@ -33,9 +36,9 @@ class LossTerms(NamedTuple):
     ----------
     reconstruction : Tensor
         Half the squared error, summed over channels and pixels in [-1, 1]: minus the log likelihood, in nats, less a
-        constant.
+        constant. Where the configuration's loss is of means: the squared error's mean over channels and pixels.
     kl : Tensor
-        Kullback-Leibler divergence of the encoder's Gaussian from the prior, in nats.
+        Kullback-Leibler divergence of the encoder's Gaussian from the prior, in nats; of means: nats a latent number.
     perceptual : Tensor
         What the perceptual module returns; 0 without one.
     """
@@ -43,44 +46,6 @@ class LossTerms(NamedTuple):
     reconstruction: Tensor
     kl: Tensor
     perceptual: Tensor
-
-
-class _ELU(torch.autograd.Function):
-    """ELU by exp alone, in a tenth of the time of torch's own on a CPU, whose expm1 costs ten of it."""
-
-    @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        below = x.clamp(max=0).exp_().sub_(1)
-        return torch.maximum(x, below, out=below)  # exp(x) - 1 is never below x, but for its last bit
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(output)  # the next convolution keeps it as well, and nobody the input
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (result,) = ctx.saved_tensors
-        found: Tensor = torch.ops.aten.elu_backward(gradients[0], 1, 1, 1, True, result)
-        return found
-
-
-def elu(x: Tensor) -> Tensor:
-    """Return x where it is positive, exp(x) - 1 elsewhere, as `torch.nn.functional.elu` does.
-
-    On a CPU it is computed as ``max(x, exp(min(x, 0)) - 1)``, which takes a tenth of the time and differs by half a
-    unit in the last place of 1: 6e-8 in float32. Half precisions, which compute in float32 inside one operation, and
-    compilers, which join operations themselves, are given torch's own.
-
-    Examples
-    --------
-    >>> elu(torch.tensor([-torch.inf, 0.0, 2.0])).tolist()
-    [-1.0, 0.0, 2.0]
-    """
-    full = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-    if not full or torch.compiler.is_compiling():
-        return functional.elu(x)
-    found: Tensor = _ELU.apply(x)
-    return found
 
 
 class DownBlock(nn.Module):
@@ -120,7 +85,7 @@ class UpBlock(nn.Module):
         return elu(self.second_norm(self.second(x)) + short)
 
 
-class VAE(nn.Module):
+class VAE(GaussianVAE):
     """Encoder and decoder; shapes for the preset ``paper``, images of 128 x 128 and latent codes of 8 x 8 x 64.
 
     Parameters
@@ -137,8 +102,7 @@ class VAE(nn.Module):
     """
 
     def __init__(self, config: VAEConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         widths = config.widths
         self.down = nn.Sequential(*(DownBlock(*pair) for pair in zip((3, *widths), widths, strict=False)))
         self.to_mean = nn.Conv2d(widths[-1], config.latent_channels, 1)
@@ -149,18 +113,7 @@ class VAE(nn.Module):
         self.to_pixels = nn.Conv2d(back[-1], 3, 3, padding=1)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log variance of the latent Gaussian of images.
-
-        Parameters
-        ----------
-        x : Tensor
-            (B, 3, S, S); pixels in [-1, 1].
-
-        Returns
-        -------
-        mean, log_variance : Tensor of float32
-            (B, C, S / 2^k, S / 2^k) each for k blocks; log variances lie in (-10, 10).
-        """
+        """Return mean and log variance of the latent Gaussian of images; log variances lie in (-10, 10)."""
         features = elu(self.down(x))  # (B, 512, 8, 8)
         mean = self.to_mean(features).float()  # (B, 64, 8, 8)
         raw = self.to_log_variance(features).float()  # (B, 64, 8, 8)
@@ -173,25 +126,8 @@ class VAE(nn.Module):
         pixels: Tensor = self.to_pixels(features).float()  # (B, 3, 128, 128)
         return pixels
 
-    def forward(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Return reconstruction, mean and log variance of images.
 
-        Parameters
-        ----------
-        x : Tensor
-            (B, 3, S, S); pixels in [-1, 1].
-        noise : Tensor, optional
-            (B, C, s, s); standard normal. Where given, the code is ``mean + sd * noise`` in either mode. Without
-            it the code is drawn with torch's global generator in training mode, and is the mean in evaluation mode.
-        """
-        mean, log_variance = self.encode(x)
-        if noise is None and self.training:
-            noise = torch.randn_like(mean)
-        z = mean if noise is None else mean + torch.exp(0.5 * log_variance) * noise
-        return self.decode(z), mean, log_variance
-
-
-def build_vae(config: VAEConfig, seed: int) -> VAE:
+def build_vae(config: VAEConfig, seed: int) -> GaussianVAE:
     """Return a new network on the CPU whose weights depend on the seed alone; torch's global generator stays as it is.
 
     Examples
@@ -203,7 +139,7 @@ def build_vae(config: VAEConfig, seed: int) -> VAE:
     with torch.random.fork_rng(devices=[]):
         # torch.manual_seed would seed every GPU's generator as well, which the fork does not bring back.
         torch.default_generator.manual_seed(seed)
-        return VAE(config)
+        return PublishedVAE(config) if config.network == "published" else VAE(config)
 
 
 def scaled(pixels: Tensor) -> Tensor:
@@ -231,19 +167,27 @@ def kl_to_prior(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * each.flatten(1).sum(1)
 
 
-def loss_terms(vae: nn.Module, x: Tensor, noise: Tensor, perceptual: nn.Module | None = None) -> LossTerms:
+def loss_terms(
+    vae: GaussianVAE,
+    x: Tensor,
+    noise: Tensor,
+    perceptual: nn.Module | None = None,
+    target: Sequence[Tensor] | None = None,
+) -> LossTerms:
     """Return the terms of the loss, minus ELBO and perceptual loss, of each image.
 
     Parameters
     ----------
-    vae : VAE
-        Or a compiled one.
+    vae : GaussianVAE
+        Or a compiled one; its configuration says whether the terms are sums or means.
     x : Tensor
         (B, 3, S, S); pixels in [-1, 1].
     noise : Tensor
         (B, C, s, s); standard normal.
     perceptual : Module, optional
         Called with reconstruction and target, both (B, 3, S, S); returns (B,).
+    target : sequence of Tensor, optional
+        What it is called with in place of `x`: see `models.perceptual.PerceptualLoss.target_maps`.
 
     Examples
     --------
@@ -253,6 +197,12 @@ def loss_terms(vae: nn.Module, x: Tensor, noise: Tensor, perceptual: nn.Module |
     [(2,), (2,), (2,)]
     """
     reconstruction, mean, log_variance = vae(x, noise)
-    error = 0.5 * (reconstruction - x).square().flatten(1).sum(1)
-    seen = torch.zeros_like(error) if perceptual is None else perceptual(reconstruction, x).float()
-    return LossTerms(error, kl_to_prior(mean, log_variance), seen)
+    squares, kl = (reconstruction - x).square().flatten(1), kl_to_prior(mean, log_variance)
+    if vae.config.loss == "means":
+        error, kl = squares.mean(1), kl / mean[0].numel()
+    else:
+        error = 0.5 * squares.sum(1)
+    if perceptual is None:
+        return LossTerms(error, kl, torch.zeros_like(error))
+    seen = perceptual(reconstruction, x if target is None else target).float()
+    return LossTerms(error, kl, seen)

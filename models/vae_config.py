@@ -13,7 +13,10 @@ from typing import Any, Self
 
 __all__ = ["MIXES", "PERCEPTUAL_KINDS", "PRESETS", "VAEConfig"]
 
-PERCEPTUAL_KINDS = ("auto", "vgg19", "vgg16", "random", "none")
+PERCEPTUAL_KINDS = ("auto", "vgg", "vgg19", "vgg16", "random", "none")
+NETWORKS = ("own", "published")
+LOSSES = ("sums", "means")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 MIXES: Mapping[str, Mapping[str, float]] = {
     "A": {"light": 1.0},
@@ -23,6 +26,13 @@ MIXES: Mapping[str, Mapping[str, float]] = {
 """The training mixes of the study, the same in every preset: shares of the skin tones among the training images."""
 
 COUNTS = ("image_size", "latent_channels", "epochs", "batch_size", "train_images", "test_images", "repeats")
+SWITCHES = ("exact_statistics", "flips", "last_batch")
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "perceptual": PERCEPTUAL_KINDS,
+    "network": NETWORKS,
+    "loss": LOSSES,
+    "precision": PRECISIONS,
+}
 OF_THE_STUDY = ("train_images", "test_images", "repeats")
 """Fields that say how often and on which images to train, and leave one training on given images as it is."""
 
@@ -49,20 +59,35 @@ class VAEConfig:
         Images of each test set, one set a skin tone.
     repeats : int
         Independent draws of test and training sets.
-    perceptual : {"auto", "vgg19", "vgg16", "random", "none"}
-        Network whose features the perceptual loss compares; "auto" takes the best at hand.
+    perceptual : {"auto", "vgg", "vgg19", "vgg16", "random", "none"}
+        Network whose features the perceptual loss compares; "vgg" takes VGG19 where its weights are at hand, else
+        VGG16; "auto" takes a random one where neither is.
     kl_weight : float
-        Factor of the divergence from the prior, above 0: 1 in the paper. A pixel of an image reduced to a quarter of
-        its edge stands for 16 of the original's, and with a weight of 1/16 its squared error counts for them: the
-        balance between pixels and latent code is then that of the full size.
+        Factor of the divergence from the prior, above 0. With a loss of sums, a pixel of an image reduced to a
+        quarter of its edge stands for 16 of the original's, and with a weight of 1/16 its squared error counts for
+        them: the balance between pixels and latent code is then that of the full size.
     perceptual_weight : float
-        Factor of the perceptual loss, at least 0: 1 in the paper. That loss is a mean over each map, the squared
-        error a sum over pixels: reduced presets weigh it as they weigh the divergence.
+        Factor of the perceptual loss, at least 0. With a loss of sums, that one is a mean over each map all the same:
+        reduced presets weigh it as they weigh the divergence.
     exact_statistics : bool
         Whether batch normalisation's means and variances are taken anew after the last epoch, from the training
         images and the means of their codes, as an evaluation uses them (Wu and Johnson 2021, section 3,
         https://doi.org/10.48550/arXiv.2105.07576), in place of running averages over the last steps. After a few
         hundred steps those averages are off: they spread the error between trainings and tell nothing of the weights.
+    network : {"own", "published"}
+        `models.vae.VAE`, of this project, or `models.vae_published.PublishedVAE`, of the code that the paper names.
+    loss : {"sums", "means"}
+        "sums": half the squared error summed over pixels, the divergence summed over the latent code, both in nats,
+        and equation 2, which sums over feature maps. "means", the published code's: the squared error's mean over
+        pixels, the divergence's over the latent code, and the mean over the feature maps.
+    flips : bool
+        Whether each image is mirrored, left to right, with a chance of a half each time that it trains.
+    last_batch : bool
+        Whether an epoch ends with a smaller batch of what is left, or leaves that out.
+    gradient_norm : float, optional
+        Longest gradient of a step, all weights together; a longer one is shortened to it.
+    precision : {"auto", "float32", "bfloat16"}
+        Of a training that asks for no other; see `models.vae_device.resolve_precision`.
 
     Raises
     ------
@@ -90,6 +115,12 @@ class VAEConfig:
     kl_weight: float
     perceptual_weight: float
     exact_statistics: bool
+    network: str = "own"
+    loss: str = "sums"
+    flips: bool = False
+    last_batch: bool = False
+    gradient_norm: float | None = None
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         for name in COUNTS:
@@ -100,10 +131,14 @@ class VAEConfig:
         _require_number("kl_weight", self.kl_weight, "above 0 and at most 1", lambda value: 0 < value <= 1)
         weight = self.perceptual_weight
         _require_number("perceptual_weight", weight, "at least 0 and finite", lambda value: 0 <= value < math.inf)
-        if not isinstance(self.exact_statistics, bool):
-            raise ValueError(f"exact_statistics is {self.exact_statistics!r}: give True or False")
-        if self.perceptual not in PERCEPTUAL_KINDS:
-            raise ValueError(f"perceptual is {self.perceptual!r}: give {_one_of(self.perceptual, PERCEPTUAL_KINDS)}")
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} is {getattr(self, name)!r}: give True or False")
+        for name, allowed in WORDS.items():
+            if (word := getattr(self, name)) not in allowed:
+                raise ValueError(f"{name} is {word!r}: give {_one_of(word, allowed)}")
+        if self.gradient_norm is not None:
+            _require_number("gradient_norm", self.gradient_norm, "above 0, or None", lambda value: 0 < value < math.inf)
 
     def _require_widths(self) -> None:
         widths: object = self.widths
@@ -111,6 +146,8 @@ class VAEConfig:
             raise ValueError(f"widths is {widths!r}: give a tuple of channels, one for each halving, such as (32, 64)")
         for width in widths:
             _require_count("widths", width)
+            if self.network == "published" and width % 2:
+                raise ValueError(f"widths is {width!r}: its blocks are half as wide within; give even numbers")
         factor = 2 ** len(widths)
         if self.image_size % factor:
             raise ValueError(
@@ -194,9 +231,9 @@ def _one_of(value: object, allowed: tuple[str, ...]) -> str:
     return f"one of {', '.join(allowed)}" + (f" (did you mean {near[0]}?)" if near else "")
 
 
-PAPER = VAEConfig(
+PUBLISHED = VAEConfig(
     image_size=128,
-    widths=(64, 128, 256, 512),
+    widths=(128, 256, 512, 1024),
     latent_channels=64,
     epochs=15,
     batch_size=64,
@@ -204,17 +241,46 @@ PAPER = VAEConfig(
     train_images=1668,
     test_images=500,
     repeats=10,
-    perceptual="vgg19",
+    perceptual="vgg",
     kl_weight=1.0,
     perceptual_weight=1.0,
     exact_statistics=False,
+    network="published",
+    loss="means",
+    flips=True,
+    last_batch=True,
+    gradient_norm=10.0,
+)
+
+PAPER = replace(
+    PUBLISHED,
+    widths=(64, 128, 256, 512),
+    perceptual="vgg19",
+    network="own",
+    loss="sums",
+    flips=False,
+    last_batch=False,
+    gradient_norm=None,
 )
 
 PRESETS: Mapping[str, VAEConfig] = {
-    # The published protocol at widths and weights of the loss that are ours: 7.5 million parameters, where the network
-    # that the paper names has 56.7, and sums over pixels and latents, where its code takes means.
+    # Network, loss and steps of the code that the paper names: 56.7 million parameters, 405 steps.
+    "published": PUBLISHED,
+    # The same at 32 pixels, a quarter as wide, 405 steps of 16: a minute of one CPU thread, most of it VGG16's.
+    "published_small": replace(
+        PUBLISHED,
+        image_size=32,
+        widths=(32, 64, 128, 256),
+        batch_size=16,
+        train_images=432,
+        test_images=100,
+        precision="bfloat16",
+    ),
+    # The published protocol with a network and weights of the loss that are this project's: 7.5 million parameters,
+    # and sums over pixels and latents. A nat of divergence weighs about a hundred times more than in the preset above.
     "paper": PAPER,
-    # Thumbnails on one GPU, or on a CPU overnight. Fewer steps than in the paper, so larger ones.
+    # Thumbnails on one GPU, or on a CPU overnight; network and weights are this project's. Fewer steps than in the
+    # paper, so larger ones.
     "small": replace(
         PAPER,
         image_size=64,
@@ -229,10 +295,11 @@ PRESETS: Mapping[str, VAEConfig] = {
         perceptual="auto",
         exact_statistics=True,
     ),
-    # A training of 1,000 images takes half a minute on one thread. Epochs: until ten more gain less on unseen images of
-    # mix B than one measurement scatters; the gate, with 240 images, takes 15. Few steps, so the rate is thirty times
-    # the paper's; few channels where the map is large; latent maps of 8 x 8 as in the paper. Both reductions keep its
-    # proportions: a latent number for twelve of the image's, `kl_weight`, `perceptual_weight`.
+    # Network and weights are this project's. A training of 1,000 images takes half a minute on one thread. Epochs:
+    # until ten more gain less on unseen images of mix B than one measurement scatters; the gate, with 240 images, takes
+    # 15. Few steps, so the rate is thirty times the paper's; few channels where the map is large; latent maps of 8 x 8
+    # as in the paper. Both reductions keep the proportions of `paper`: a latent number for twelve of the image's,
+    # `kl_weight`, `perceptual_weight`.
     "cpu": replace(
         PAPER,
         image_size=32,

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import torch
 
+from models.vae_config import PRECISIONS
+
 __all__ = ["DEVICES", "PRECISIONS", "fastest_convolutions", "one_thread", "resolve_device", "resolve_precision"]
 
 DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def resolve_device(device: str) -> torch.device:

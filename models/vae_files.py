@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.vae import VAE, VAEConfig, build_vae
+from models.vae import GaussianVAE, VAEConfig, build_vae
 
 __all__ = [
     "Progress",
@@ -81,12 +81,12 @@ def require_place(path: Path | str) -> Path:
     return path
 
 
-def save_vae(vae: VAE, path: Path | str) -> None:
+def save_vae(vae: GaussianVAE, path: Path | str) -> None:
     """Write a network with its configuration.
 
     Parameters
     ----------
-    vae : VAE
+    vae : GaussianVAE
         On any device, in float32, in which alone it computes.
     path : Path or str
         Replaced if present; its folder must exist.
@@ -117,7 +117,7 @@ def save_vae(vae: VAE, path: Path | str) -> None:
     _write(path, dict(state), {"config": json.dumps(vae.config.describe())})
 
 
-def load_vae(path: Path | str, device: str = "cpu") -> VAE:
+def load_vae(path: Path | str, device: str = "cpu") -> GaussianVAE:
     """Return a network that `save_vae` wrote, in float32 and evaluation mode.
 
     Parameters
@@ -149,7 +149,7 @@ def load_vae(path: Path | str, device: str = "cpu") -> VAE:
 
 
 def write_checkpoint(
-    path: Path, vae: VAE, optimizer: torch.optim.Adam, progress: Progress, identity: Mapping[str, str]
+    path: Path, vae: GaussianVAE, optimizer: torch.optim.Adam, progress: Progress, identity: Mapping[str, str]
 ) -> None:
     """Write all that a training needs to go on after an epoch.
 
@@ -157,7 +157,7 @@ def write_checkpoint(
     ----------
     path : Path
         Replaced if present.
-    vae : VAE
+    vae : GaussianVAE
         The network.
     optimizer : Adam
         Of all its parameters, after at least one step.
@@ -172,7 +172,9 @@ def write_checkpoint(
     _write(path, tensors | {"losses": progress.losses}, {**identity, "seconds": repr(progress.seconds)})
 
 
-def read_checkpoint(path: Path, vae: VAE, optimizer: torch.optim.Adam, identity: Mapping[str, str]) -> Progress | None:
+def read_checkpoint(
+    path: Path, vae: GaussianVAE, optimizer: torch.optim.Adam, identity: Mapping[str, str]
+) -> Progress | None:
     """Bring network and optimizer to where a checkpoint was written; see `write_checkpoint`.
 
     Returns
@@ -205,7 +207,7 @@ class _Unusable(Exception):
     """A file that is damaged or of something else."""
 
 
-def _require_same_tensors(tensors: Mapping[str, Tensor], vae: VAE) -> None:
+def _require_same_tensors(tensors: Mapping[str, Tensor], vae: GaussianVAE) -> None:
     expected = {f"model.{name}": value.shape for name, value in vae.state_dict().items()}
     for name, value in vae.named_parameters():
         expected |= {f"adam.{name}.{key}": torch.Size() if key == "step" else value.shape for key in ADAM_KEYS}

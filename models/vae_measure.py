@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from models.vae import VAE, VAEConfig, kl_to_prior, scaled
+from models.vae import GaussianVAE, VAEConfig, kl_to_prior, scaled
 from models.vae_device import resolve_device
 
 __all__ = ["ImageMeasurements", "evaluation_mode", "measure_images", "reconstructions", "require_pixels"]
@@ -39,14 +39,16 @@ class ImageMeasurements:
     kl: Floats
 
 
-def measure_images(vae: VAE, pixels: Pixels, *, device: str = "auto", batch_size: int = 256) -> ImageMeasurements:
+def measure_images(
+    vae: GaussianVAE, pixels: Pixels, *, device: str = "auto", batch_size: int = 256
+) -> ImageMeasurements:
     """Return error and uncertainty of images, reconstructed from the mean of their latent Gaussian.
 
     Memory on the device does not grow with the number of images.
 
     Parameters
     ----------
-    vae : VAE
+    vae : GaussianVAE
         Moved to the device and left there; the mode of each part, training or evaluation, stays.
     pixels : ndarray of uint8
         (n, 3, S, S), 0 to 255; n may be 0.
@@ -83,7 +85,7 @@ def measure_images(vae: VAE, pixels: Pixels, *, device: str = "auto", batch_size
     return ImageMeasurements(*values)
 
 
-def reconstructions(vae: VAE, pixels: Pixels, *, device: str = "auto", batch_size: int = 256) -> Pixels:
+def reconstructions(vae: GaussianVAE, pixels: Pixels, *, device: str = "auto", batch_size: int = 256) -> Pixels:
     """Return the images as the network gives them back, rounded and clipped: (n, 3, S, S) of uint8.
 
     Parameters, errors and memory are those of `measure_images`.
@@ -148,13 +150,13 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _evaluation(vae: VAE, device: str) -> Iterator[None]:
+def _evaluation(vae: GaussianVAE, device: str) -> Iterator[None]:
     vae.to(resolve_device(device))
     with evaluation_mode(vae), torch.no_grad():
         yield
 
 
-def _batches(vae: VAE, pixels: Pixels, batch_size: int) -> Iterator[Tensor]:
+def _batches(vae: GaussianVAE, pixels: Pixels, batch_size: int) -> Iterator[Tensor]:
     require_pixels(pixels, vae.config)
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: give at least 1")

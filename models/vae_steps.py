@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +11,22 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from models.vae import VAE, LossTerms, VAEConfig, build_vae, loss_terms, scaled
+from models.perceptual import PerceptualLoss
+from models.vae import GaussianVAE, LossTerms, VAEConfig, build_vae, loss_terms, scaled
 from models.vae_files import Progress, read_checkpoint, write_checkpoint
 
 __all__ = ["Report", "Training", "TrainingDiverged"]
 
-Objective = Callable[[Tensor, Tensor], LossTerms]
+Objective = Callable[[Tensor, Tensor, Sequence[Tensor] | None], LossTerms]
 Report = Callable[[int, int, float], None]
 
 STEPS_BETWEEN_LOOKS = 16
 """Steps after which the losses are fetched from the device: a wait too short to matter, a failure soon told."""
 
-WEIGHTS, ORDER, NOISE = range(3)
+MOST_KEPT = 2**30
+"""Bytes that the perceptual network's maps of the training images may take; with less they are computed once."""
+
+WEIGHTS, ORDER, NOISE, FLIPS = range(4)
 """The random streams of a training. Each epoch seeds its own anew, so that a checkpoint holds no generator's state."""
 
 _REMEDY = (
@@ -40,7 +44,7 @@ class Training:
 
     Attributes
     ----------
-    vae : VAE
+    vae : GaussianVAE
         The network, in training mode.
     batch_size, steps_an_epoch : int
         Images a step, steps an epoch.
@@ -67,18 +71,26 @@ class Training:
         self.optimizer = torch.optim.Adam(self.vae.parameters(), lr=config.learning_rate, fused=True)
         self.data = torch.tensor(np.ascontiguousarray(pixels), device=device)  # (n, 3, S, S) of uint8
         self.batch_size = min(config.batch_size, len(pixels))
-        self.steps_an_epoch = len(pixels) // self.batch_size
+        left_over = config.last_batch and len(pixels) % self.batch_size > 0
+        self.steps_an_epoch = len(pixels) // self.batch_size + left_over
+        self.images_an_epoch = len(pixels) if left_over else self.steps_an_epoch * self.batch_size
         self.losses = torch.empty(0, 3, dtype=torch.float64)  # a row an epoch
         self.seconds = 0.0
         self.precision = precision
         objective = _objective(self.vae, perceptual, device, precision)
         self.objective: Objective = torch.compile(objective, dynamic=False) if compiled else objective
+        self.perceptual = perceptual
+        self.targets: list[Tensor] | None = None
 
     def finish(self, checkpoint: Path | None, identity: Mapping[str, str]) -> None:
         """Train the epochs that a checkpoint does not hold."""
         begun = read_checkpoint(checkpoint, self.vae, self.optimizer, identity) if checkpoint else None
         if begun is not None:
             self.losses, self.seconds = begun.losses, begun.seconds
+        if len(self.losses) < self.config.epochs:
+            start = time.perf_counter()
+            self.targets = self.target_maps()
+            self.seconds += time.perf_counter() - start
         for epoch in range(len(self.losses), self.config.epochs):
             start = time.perf_counter()
             losses = self.epoch(epoch)
@@ -88,8 +100,29 @@ class Training:
             if checkpoint:
                 write_checkpoint(checkpoint, self.vae, self.optimizer, Progress(self.losses, self.seconds), identity)
             self.report(epoch, losses)
+        self.targets = None
         if self.config.exact_statistics:
             self.take_statistics()
+
+    @torch.no_grad()
+    def target_maps(self) -> list[Tensor] | None:
+        """Return the perceptual network's maps of all training images, then of their mirror images, if few enough."""
+        if not isinstance(self.perceptual, PerceptualLoss):
+            return None
+        views = [self.data, self.data.flip(-1)] if self.config.flips else [self.data]
+        kept: list[Tensor] = []
+        for at, images in enumerate(torch.split(torch.cat(views), self.batch_size)):
+            with _autocast(self.device, self.precision):
+                maps = self.perceptual.target_maps(scaled(images))
+            if at == 0:
+                size = sum(each[0].numel() * each.element_size() for each in maps)
+                if size * len(views) * len(self.data) > MOST_KEPT:
+                    return None
+                count = len(views) * len(self.data)
+                kept = [each.new_empty(count, *each.shape[1:]) for each in maps]
+            for whole, part in zip(kept, maps, strict=True):
+                whole[at * self.batch_size : at * self.batch_size + len(part)] = part
+        return kept
 
     def require_finite_weights(self, epoch: int) -> None:
         """Raise where the last step of an epoch left weights that are no numbers, before anything is kept of them."""
@@ -110,25 +143,38 @@ class Training:
         no_noise = torch.zeros(self.batch_size, *self.config.latent_shape, device=self.device)
         for images in self.batches(self.config.epochs):
             with _autocast(self.device, self.precision):
-                self.vae(scaled(self.data[images]), no_noise)
+                self.vae(scaled(self.data[images]), no_noise[: len(images)])
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
-    def batches(self, epoch: int) -> Tensor:
-        """Return which images each step of an epoch takes, (steps, batch), on the device."""
+    def batches(self, epoch: int) -> Sequence[Tensor]:
+        """Return which images each step of an epoch takes, (batch,) each, on the device."""
         generator = torch.Generator().manual_seed(_stream_seed(self.seed, ORDER, epoch))
         order = torch.randperm(len(self.data), generator=generator)
-        return order[: self.steps_an_epoch * self.batch_size].reshape(-1, self.batch_size).to(self.device)
+        return torch.split(order[: self.images_an_epoch].to(self.device), self.batch_size)
+
+    def flipped(self, epoch: int) -> Tensor | None:
+        """Return which images an epoch mirrors, (n,) of bool on the device; None where none ever is."""
+        if not self.config.flips:
+            return None
+        generator = torch.Generator().manual_seed(_stream_seed(self.seed, FLIPS, epoch))
+        return torch.randint(2, (len(self.data),), generator=generator, dtype=torch.bool).to(self.device)
 
     def epoch(self, epoch: int) -> Tensor:
         """Train one epoch and return the terms of the loss of each step, (steps, 3) of float64."""
         by_noise = torch.Generator(self.device).manual_seed(_stream_seed(self.seed, NOISE, epoch))
-        steps = self.steps_an_epoch
+        steps, flipped = self.steps_an_epoch, self.flipped(epoch)
         terms = torch.empty(steps, 3, device=self.device)  # stays on the device between looks
         seen = torch.empty(0, 3, dtype=torch.float64)
         for step, images in enumerate(self.batches(epoch)):
-            noise = torch.randn(self.batch_size, *self.config.latent_shape, generator=by_noise, device=self.device)
-            terms[step] = self.step(scaled(self.data[images]), noise)
+            noise = torch.randn(len(images), *self.config.latent_shape, generator=by_noise, device=self.device)
+            x, view = self.data[images], images
+            if flipped is not None:
+                mirrored = flipped[images]
+                x = torch.where(mirrored[:, None, None, None], x.flip(-1), x)
+                view = images + len(self.data) * mirrored
+            maps = None if self.targets is None else [each[view] for each in self.targets]
+            terms[step] = self.step(scaled(x), noise, maps)
             if (step + 1) % STEPS_BETWEEN_LOOKS == 0 or step + 1 == steps:
                 seen = torch.cat([seen, terms[len(seen) : step + 1].cpu().double()])
                 _require_finite(seen, epoch, epoch * steps)
@@ -136,13 +182,15 @@ class Training:
                     self.report(epoch, seen)
         return seen
 
-    def step(self, x: Tensor, noise: Tensor) -> Tensor:
+    def step(self, x: Tensor, noise: Tensor, target: Sequence[Tensor] | None = None) -> Tensor:
         """Take one step of Adam and return the terms of the loss, (3,), without waiting for them."""
-        terms = self.objective(x, noise)
+        terms = self.objective(x, noise, target)
         weighted_kl = self.config.kl_weight * terms.kl
         loss = (terms.reconstruction + weighted_kl + self.config.perceptual_weight * terms.perceptual).mean()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+        if self.config.gradient_norm is not None:
+            nn.utils.clip_grad_norm_(self.vae.parameters(), self.config.gradient_norm)
         self.optimizer.step()
         return torch.stack([term.detach().mean() for term in terms])
 
@@ -154,10 +202,10 @@ class Training:
             self.progress(done, self.config.epochs * self.steps_an_epoch, float(losses[-1] @ weights))
 
 
-def _objective(vae: VAE, perceptual: nn.Module | None, device: torch.device, precision: str) -> Objective:
-    def objective(x: Tensor, noise: Tensor) -> LossTerms:
+def _objective(vae: GaussianVAE, perceptual: nn.Module | None, device: torch.device, precision: str) -> Objective:
+    def objective(x: Tensor, noise: Tensor, target: Sequence[Tensor] | None = None) -> LossTerms:
         with _autocast(device, precision):
-            return loss_terms(vae, x, noise, perceptual)
+            return loss_terms(vae, x, noise, perceptual, target)
 
     return objective
 

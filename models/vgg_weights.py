@@ -22,6 +22,7 @@ __all__ = ["BLOCKS", "Convolution", "PerceptualWeightsError", "find_weights", "p
 
 BLOCKS = 5  # of every VGG network; a pooling between two blocks halves the maps
 _CHANNELS = (64, 128, 256, 512, 512)  # of each block
+_ANY = ("auto", "vgg")  # kinds that take whichever network is at hand
 _CONVOLUTIONS = {"vgg19": (2, 2, 4, 4, 4), "vgg16": (2, 2, 3, 3, 3)}  # in each block
 
 
@@ -81,10 +82,16 @@ def vgg_layout(kind: str, blocks: int = BLOCKS, width: float = 1.0) -> list[Conv
 
 
 def _where(kind: str) -> list[tuple[_Published, Path | None]]:
-    """Return the published files of a kind, each with the folder where it is looked for."""
-    folder = os.environ.get("FAIRNESS_DATA")
-    places = {".pth": Path(torch.hub.get_dir()) / "checkpoints", ".npz": Path(folder) if folder else None}
-    return [(one, places[Path(one.filename).suffix]) for one in _PUBLISHED if kind in ("auto", one.kind)]
+    """Return the published files of a kind, each with the folder where it is looked for.
+
+    FAIRNESS_DATA may also name the archive of photographs: weights lie beside it.
+    """
+    given = os.environ.get("FAIRNESS_DATA")
+    folder = Path(given) if given else None
+    if folder is not None and folder.is_file():
+        folder = folder.parent
+    places = {".pth": Path(torch.hub.get_dir()) / "checkpoints", ".npz": folder}
+    return [(one, places[Path(one.filename).suffix]) for one in _PUBLISHED if kind in (*_ANY, one.kind)]
 
 
 def find_weights(kind: str) -> Path | None:
@@ -113,7 +120,7 @@ def read_weights(path: Path, kind: str) -> Weights:
     ----------
     path : Path
         ``.safetensors``, ``.npz``, or a ``.pth`` that torchvision published.
-    kind : {"auto", "vgg19", "vgg16"}
+    kind : {"auto", "vgg", "vgg19", "vgg16"}
         The network that is wanted.
 
     Raises
@@ -130,7 +137,7 @@ def read_weights(path: Path, kind: str) -> Weights:
     tensors = _parsed(path, content)
     # Layer 16 is a convolution in VGG19 and a pooling in VGG16.
     found = "vgg19" if "features.16.weight" in tensors else "vgg16"
-    if kind not in ("auto", found):
+    if kind not in (*_ANY, found):
         raise PerceptualWeightsError(
             f"{path}: its keys are those of {found.upper()}, not of {kind.upper()}; ask for {found!r} or another file"
         )

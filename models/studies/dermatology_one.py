@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from models.perceptual import Kind, PerceptualLoss, perceptual_loss
+from models.perceptual import Form, Kind, PerceptualLoss, perceptual_loss
 from models.studies.dermatology_protocol import TONES, fit_seed, split, training_rows
 from models.train_vae import train_vae
 from models.vae_config import VAEConfig
@@ -52,7 +52,9 @@ class Setup:
 
 def perceptual_of(config: VAEConfig) -> PerceptualLoss | None:
     """Return the perceptual loss that a configuration names; None where its weight is 0."""
-    return perceptual_loss(cast(Kind, config.perceptual)) if config.perceptual_weight > 0 else None
+    if config.perceptual_weight == 0:
+        return None
+    return perceptual_loss(cast(Kind, config.perceptual), form=cast(Form, config.loss))
 
 
 def measured(setup: Setup, task: Task, loss: PerceptualLoss | None) -> dict[str, Array]:

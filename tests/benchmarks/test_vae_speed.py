@@ -49,11 +49,11 @@ def test_the_table_has_both_speeds(monkeypatch, capsys):
 
 def test_each_loop_has_the_layout_and_the_library_that_it_would_have_outside_of_a_benchmark(monkeypatch, capsys):
     def noting(seen):
-        def note(vae, x, noise, loss):
+        def note(vae, x, noise, loss, target=None):
             weights = loss.convolutions[0].weight
             cudnn = torch.backends.cudnn
             seen.add((weights.is_contiguous(memory_format=torch.channels_last), cudnn.enabled, cudnn.benchmark))
-            return loss_terms(vae, x, noise, loss)
+            return loss_terms(vae, x, noise, loss, target)
 
         return note
 

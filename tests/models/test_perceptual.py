@@ -109,6 +109,35 @@ def test_it_is_equation_2_over_all_convolutions_of_torchvisions_network(networks
     assert loss.source == f"{kind.upper()}, weights of {kind}.safetensors (sha256 {digest[:12]}...)"
 
 
+@pytest.mark.parametrize("kind", MAPS)
+def test_the_published_form_is_the_mean_over_the_maps_of_images_as_they_are(networks, files, kind):
+    loss = perceptual_loss("vgg", weights=files[kind], form="means")
+    x, y = images(2, seed=1), images(2, seed=2)
+    maps = {}
+    for name, batch in (("x", x), ("y", y)):
+        maps[name] = []
+        for layer in networks[kind]:
+            with torch.no_grad():
+                batch = layer(batch.clone())  # its ReLUs overwrite their input
+            if isinstance(layer, torch.nn.Conv2d):
+                maps[name].append(batch.clone())
+    each = [(a - b).square().flatten(1).mean(1) for a, b in zip(maps["x"], maps["y"], strict=True)]
+    torch.testing.assert_close(loss(x, y), torch.stack(each).mean(0), rtol=1e-4, atol=0)
+    assert loss.source.endswith("; mean over maps, input not normalised")
+
+
+@pytest.mark.parametrize("form", ["sums", "means"])
+def test_maps_that_were_taken_before_give_the_same_loss_and_gradient(form):
+    loss = perceptual_loss("random", blocks=3, width=0.1, form=form)
+    x, y = images(seed=1).requires_grad_(), images(seed=2)
+    kept = loss.target_maps(y)
+    (gradient,) = torch.autograd.grad(loss(x, y).sum(), x)
+    again = loss(x, kept)
+    torch.testing.assert_close(again, loss(x, y), rtol=0, atol=0)
+    torch.testing.assert_close(torch.autograd.grad(again.sum(), x)[0], gradient, rtol=0, atol=0)
+    assert not any(each.requires_grad for each in kept)
+
+
 def test_sizes_that_are_not_a_power_of_two_are_as_in_torchvision(networks, files):
     loss = perceptual_loss("vgg16", weights=files["vgg16"])
     x, y = images(1, 45, seed=1)[..., :37], images(1, 45, seed=2)[..., :37]
@@ -279,12 +308,27 @@ def test_auto_takes_vgg19_then_vgg16_then_a_random_network_with_a_warning(publis
     assert (loss.source, loss.pretrained) == ("VGG19 layout, random weights, seed 0, width 0.1", False)
 
 
-@pytest.mark.parametrize("kind", MAPS)
+@pytest.mark.parametrize("kind", [*MAPS, "vgg"])
 def test_a_kind_whose_weights_are_nowhere_is_an_error_that_says_where_they_belong(nothing_there, kind):
     with pytest.raises(
-        PerceptualWeightsError, match=rf"'{kind}' .*{kind}-\w+\.pth in .*checkpoints.*give weights=.*random"
+        PerceptualWeightsError, match=rf"'{kind}' .*{kind}(19)?-\w+\.pth in .*checkpoints.*give weights=.*random"
     ):
         perceptual_loss(kind)
+
+
+def test_vgg_takes_vgg19_then_vgg16_and_never_a_random_network(published, monkeypatch):
+    assert perceptual_loss("vgg").source == "VGG19, ImageNet (torchvision)"
+    published["vgg19-dcbb9e9d.pth"].unlink()
+    file = published["vgg16_imagenet_features_fp16.npz"]
+    assert perceptual_loss("vgg").source.startswith("VGG16, ImageNet (float16 file")
+    archive = file.with_name("photographs.zip")
+    archive.write_bytes(b"")
+    monkeypatch.setenv("FAIRNESS_DATA", str(archive))  # weights lie beside it
+    assert perceptual_loss("vgg").source.startswith("VGG16, ImageNet (float16 file")
+    file.unlink()
+    published["vgg16-397923af.pth"].unlink()
+    with pytest.raises(PerceptualWeightsError, match="no weights for 'vgg' were found"):
+        perceptual_loss("vgg")
 
 
 def test_without_any_weights_auto_warns_that_fairness_data_is_not_set(nothing_there):
@@ -381,7 +425,8 @@ def test_the_other_network_and_files_that_are_no_weights_are_refused(files, tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "vgg"}, r"kind: 'vgg' is not one of auto, vgg19, vgg16, random, none"),
+        ({"kind": "vgg11"}, r"kind: 'vgg11' is not one of auto, vgg, vgg19, vgg16, random, none"),
+        ({"kind": "random", "form": "mean"}, r"form: 'mean' is not one of sums, means"),
         ({"kind": "random", "weights": "x.npz"}, r"weights: kind 'random' reads no file"),
         ({"kind": "random", "blocks": 6}, r"blocks: 6 is not a whole number from 1 to 5"),
         ({"kind": "random", "blocks": 0}, r"blocks: 0"),

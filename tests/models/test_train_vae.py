@@ -17,6 +17,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from models import train_vae as module
 from models import vae_files, vae_steps
+from models.perceptual import perceptual_loss
 from models.train_vae import (
     TrainingDiverged,
     load_vae,
@@ -569,3 +570,107 @@ def test_training_needs_no_more_than_torch_and_numpy():
     code = f"import sys, models.train_vae; print([name for name in {banned} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+PUBLISHED = VAEConfig.preset(
+    "published_small", image_size=16, widths=(8, 16), latent_channels=4, batch_size=8, epochs=2, precision="float32"
+)
+
+
+class Recorder(Squares):
+    """Keeps what it was called with."""
+
+    def __init__(self):
+        super().__init__()
+        self.targets = []
+
+    def forward(self, reconstruction, target):
+        self.targets.append(target.clone())
+        return super().forward(reconstruction, target)
+
+
+def test_each_image_is_mirrored_half_of_the_time_and_anew_in_each_epoch():
+    pixels, seen = discs(40), Recorder()
+    train(pixels, replace(PUBLISHED, epochs=6), perceptual=seen)
+    plain = torch.from_numpy(pixels).float() / 127.5 - 1
+    views = {False: plain, True: plain.flip(-1)}
+    drawn = []
+    for epoch in range(6):
+        batch = torch.cat(seen.targets[5 * epoch : 5 * epoch + 5])
+        far = {view: torch.cdist(batch.flatten(1), each.flatten(1), p=1) for view, each in views.items()}
+        both = torch.stack([far[False], far[True]])  # (2, seen, images)
+        place = both.amin(0).argmin(1)
+        assert both.amin((0, 2)).max() < 1e-3  # each is an image or its mirror image, nothing else
+        assert sorted(place.tolist()) == list(range(40))
+        drawn.append(both.argmin(0)[range(40), place][place.argsort()])
+    share = torch.stack(drawn).double().mean().item()
+    assert abs(share - 0.5) < 3.5 * (0.25 / 240) ** 0.5
+    assert len({tuple(each.tolist()) for each in drawn}) == 6
+
+
+def test_the_last_batch_is_of_what_is_left():
+    seen = Recorder()
+    trained = train(discs(27), PUBLISHED, perceptual=seen)
+    assert [len(target) for target in seen.targets] == [8, 8, 8, 3] * 2
+    assert trained.steps == 8
+    assert trained.images_per_second == pytest.approx(2 * 27 / trained.seconds)
+    assert train(discs(27), replace(PUBLISHED, last_batch=False)).steps == 6
+    one_image = replace(PUBLISHED, image_size=4, flips=False)
+    with pytest.raises(ValueError, match="a batch is of one image whose latent map is 1 x 1"):
+        train(discs(9, size=16)[:, :, :4, :4], one_image)
+
+
+@pytest.mark.parametrize("longest", [1e-3, 1e3])
+def test_a_gradient_that_is_too_long_is_shortened(longest, monkeypatch):
+    lengths = []
+    step = torch.optim.Adam.step
+
+    def looked_at(self, *args):
+        gradients = [weights.grad.flatten() for group in self.param_groups for weights in group["params"]]
+        lengths.append(torch.cat(gradients).norm().item())
+        return step(self, *args)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", looked_at)
+    train(discs(8), replace(PUBLISHED, epochs=1, gradient_norm=longest))
+    (found,) = lengths
+    train(discs(8), replace(PUBLISHED, epochs=1, gradient_norm=None))
+    assert found == pytest.approx(min(lengths[1], longest), rel=1e-3)
+
+
+@pytest.mark.parametrize("flips", [True, False])
+def test_target_maps_are_computed_once_and_change_nothing(flips, monkeypatch):
+    loss = perceptual_loss("random", blocks=2, width=0.1, form="means")
+    config = replace(PUBLISHED, flips=flips)
+    once = train(discs(27), config, perceptual=loss)
+    monkeypatch.setattr(vae_steps, "MOST_KEPT", 0)
+    again = train(discs(27), config, perceptual=loss)
+    for name, value in weights(once).items():
+        torch.testing.assert_close(again.vae.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_sums_and_means_are_not_mixed():
+    with pytest.raises(ValueError, match=r"perceptual loss is of sums, .* loss of means: .*form='means'"):
+        train(discs(8), PUBLISHED, perceptual=perceptual_loss("random", blocks=1, width=0.1))
+
+
+def test_the_precision_is_the_configurations_unless_another_is_asked_for():
+    config = replace(PUBLISHED, precision="bfloat16", epochs=1)
+    assert train(discs(8), config).precision == "bfloat16"
+    assert train(discs(8), config, precision="float32").precision == "float32"
+    assert train(discs(8), replace(config, precision="auto")).precision == "float32"
+
+
+def test_an_interrupted_training_of_the_published_kind_goes_on_bit_for_bit(tmp_path):
+    pixels, path = discs(27), tmp_path / "vae.safetensors"
+    whole = train(pixels, replace(PUBLISHED, epochs=3))
+    with pytest.raises(Stopped):
+        train(pixels, replace(PUBLISHED, epochs=3), checkpoint=path, progress=StopsAfter(5))
+    assert same(weights(train(pixels, replace(PUBLISHED, epochs=3), checkpoint=path)), weights(whole))
+
+
+def test_a_published_network_survives_its_file(tmp_path):
+    trained = train(discs(8), replace(PUBLISHED, epochs=1))
+    save_vae(trained.vae, tmp_path / "vae.safetensors")
+    again = load_vae(tmp_path / "vae.safetensors")
+    assert type(again) is type(trained.vae)
+    assert same(again.state_dict(), trained.vae.state_dict())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import doctest
 import json
+import math
+from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,10 +16,11 @@ from torch.distributions import Independent, Normal, kl_divergence
 from torch.nn import functional
 
 from models import vae as vae_module
-from models import vae_config, vae_device, vae_files, vae_measure
+from models import vae_base, vae_config, vae_device, vae_files, vae_measure, vae_published
 from models.vae import VAE, VAEConfig, build_vae, elu, kl_to_prior, loss_terms, scaled
 from models.vae_config import MIXES, PRESETS
 from models.vae_device import resolve_device, resolve_precision
+from models.vae_published import PublishedVAE
 
 CPU = VAEConfig.preset("cpu")
 
@@ -32,7 +36,9 @@ class MeanDifference(nn.Module):
         return (reconstruction - target).flatten(1).mean(1).square()
 
 
-@pytest.mark.parametrize("module", [vae_module, vae_config, vae_device, vae_files, vae_measure])
+@pytest.mark.parametrize(
+    "module", [vae_module, vae_base, vae_config, vae_device, vae_files, vae_measure, vae_published]
+)
 def test_the_examples_are_true(module):
     assert doctest.testmod(module).failed == 0
 
@@ -73,7 +79,8 @@ def test_elu_keeps_the_layout_and_leaves_its_input_alone(layout):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_elu_of_half_precision_is_computed_in_float32(dtype):
     x = around_zero(torch.float32).to(dtype)
-    assert torch.equal(elu(x).nan_to_num(), functional.elu(x).nan_to_num())
+    assert torch.equal(elu(x).nan_to_num(), elu(x.float()).to(dtype).nan_to_num())
+    assert elu(x).dtype == dtype
 
 
 def test_elu_is_torchs_own_where_a_compiler_joins_operations():
@@ -100,7 +107,16 @@ def test_the_latent_code_of_the_study():
     assert reconstruction.shape == (2, 3, 128, 128)
 
 
-@pytest.mark.parametrize(("preset", "latent"), [("paper", (64, 8, 8)), ("small", (16, 8, 8)), ("cpu", (4, 8, 8))])
+@pytest.mark.parametrize(
+    ("preset", "latent"),
+    [
+        ("paper", (64, 8, 8)),
+        ("small", (16, 8, 8)),
+        ("cpu", (4, 8, 8)),
+        ("published", (64, 8, 8)),
+        ("published_small", (64, 2, 2)),
+    ],
+)
 def test_the_latent_code_of_each_preset(preset, latent):
     assert VAEConfig.preset(preset).latent_shape == latent
 
@@ -118,11 +134,108 @@ def counted(widths, latent):
     return down + up + 2 * (last * latent + latent) + latent * last + last + 27 * back[-1] + 3
 
 
+def counted_as_published(widths, latent):
+    """Count parameters of the published network from its description."""
+
+    def block(i, o):
+        inner = max(i, o) // 2
+        skip = 9 * i * o + o if i != o else 0
+        return 2 * i + 9 * i * inner + inner + 2 * inner + 9 * inner * o + o + skip
+
+    widths = (widths[0] // 2, *widths)
+    steps = list(pairwise(widths))
+    levels = sum(block(a, a) + block(a, b) + block(b, a) + block(a, a) for a, b in steps)
+    first, last = widths[0], widths[-1]
+    heads = 2 * (last * latent + latent) + latent * last + last
+    return levels + 2 * block(last, last) + heads + 27 * first + first + 27 * first + 3
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_number_of_parameters(name):
     config = VAEConfig.preset(name)
-    network = VAE(config)
-    assert sum(p.numel() for p in network.parameters()) == counted(config.widths, config.latent_channels)
+    with torch.device("meta"):
+        network = PublishedVAE(config) if name.startswith("published") else VAE(config)
+    count = counted_as_published if name.startswith("published") else counted
+    assert sum(p.numel() for p in network.parameters()) == count(config.widths, config.latent_channels)
+
+
+def test_the_published_network_has_as_many_parameters_as_the_published_codes():
+    config = VAEConfig.preset("published")
+    assert counted_as_published(config.widths, config.latent_channels) == 56_712_067  # 56.7 million
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d, nn.BatchNorm2d])
+def test_the_layers_of_the_published_network(layer):
+    with torch.device("meta"):
+        network = PublishedVAE(VAEConfig.preset("published"))
+    found = [each for each in network.modules() if isinstance(each, layer)]
+    if layer is nn.BatchNorm2d:
+        assert {norm.eps for norm in found} == {1e-4}
+        assert len(found) == 2 * 18  # four levels of two blocks in either half, and one at the bottom of either
+        return
+    kernels = Counter(each.kernel_size for each in found)
+    assert kernels == {(3, 3): 2 * 18 + 8 + 2, (1, 1): 3}  # with eight short cuts, the first and the last
+    assert sum(each.stride == (2, 2) for each in found) == 2 * 4
+    widths = [block.first.out_channels for block in network.down]
+    assert widths == [32, 64, 64, 128, 128, 256, 256, 512]
+    assert [block.first.out_channels for block in network.up] == [512, 256, 256, 128, 128, 64, 64, 32]
+
+
+def test_the_published_network_written_out():
+    """A level and the bottom, layer by layer, against functions of torch."""
+    config = VAEConfig.preset("published_small", image_size=16, widths=(8,), latent_channels=2)
+    network = build_vae(config, seed=3).train()
+    assert isinstance(network, PublishedVAE)
+    x, noise = random_images(4, 16), torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(1))
+
+    def normed(norm, x):
+        return functional.elu(functional.batch_norm(x, None, None, norm.weight, norm.bias, training=True, eps=1e-4))
+
+    def through(block, x, stride=1, doubles=False):
+        active = normed(block.first_norm, x)
+        if doubles:
+            active = active.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        inner = normed(block.second_norm, functional.conv2d(active, *block.first.parameters(), stride, 1))
+        short = x if block.skip is None else functional.conv2d(active, *block.skip.parameters(), stride, 1)
+        return functional.conv2d(inner, *block.second.parameters(), 1, 1) + short
+
+    code = functional.conv2d(x, *network.from_pixels.parameters(), 1, 1)
+    code = through(network.bottom, through(network.down[1], through(network.down[0], code), stride=2))
+    mean, log_variance = (
+        functional.conv2d(functional.elu(code), *head.parameters())
+        for head in (network.to_mean, network.to_log_variance)
+    )
+    image = functional.conv2d(mean + torch.exp(log_variance / 2) * noise, *network.from_latent.parameters())
+    image = through(network.top, image)
+    image = through(network.up[1], through(network.up[0], image, doubles=True))
+    image = torch.tanh(functional.conv2d(functional.elu(image), *network.to_pixels.parameters(), 1, 1))
+    for found, expected in zip(network(x, noise), (image, mean, log_variance), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_published_log_variance_is_not_bounded_and_its_output_is():
+    network = build_vae(VAEConfig.preset("published_small"), seed=0).eval()
+    nn.init.constant_(network.to_log_variance.bias, 40.0)
+    nn.init.constant_(network.to_pixels.bias, 50.0)
+    assert network.encode(random_images(1))[1].min() > 30
+    assert network.decode(torch.zeros(1, 64, 2, 2)).max() == 1
+
+
+def test_the_published_loss_is_of_means():
+    config = VAEConfig.preset("published_small", widths=(4, 8), latent_channels=3)
+    network = build_vae(config, seed=2).eval()
+    x, noise = random_images(4), torch.randn(4, *config.latent_shape, generator=torch.Generator().manual_seed(3))
+    terms = loss_terms(network, x, noise, MeanDifference())
+    mean, log_variance = network.encode(x)
+    image = network.decode(mean + noise * torch.exp(log_variance).sqrt())
+    squares = [functional.mse_loss(a, b) for a, b in zip(image, x, strict=True)]
+    torch.testing.assert_close(terms.reconstruction, torch.stack(squares))
+    prior = Normal(torch.zeros_like(mean), 1.0)
+    each = kl_divergence(Normal(mean, torch.exp(0.5 * log_variance)), prior)
+    torch.testing.assert_close(terms.kl, each.mean(dim=(1, 2, 3)))
+    torch.testing.assert_close(
+        terms.perceptual, torch.stack([(a - b).mean() ** 2 for a, b in zip(image, x, strict=True)])
+    )
 
 
 def test_kl_is_that_of_torch_distributions():
@@ -193,6 +306,20 @@ def test_weights_depend_on_the_seed_and_leave_the_global_generator_alone():
     assert not torch.equal(first.to_mean.weight, other.to_mean.weight)
 
 
+def test_the_preset_of_the_published_code():
+    published = VAEConfig.preset("published")
+    assert (published.image_size, published.batch_size, published.learning_rate) == (128, 64, 1e-4)
+    assert (published.kl_weight, published.perceptual_weight, published.loss) == (1, 1, "means")
+    assert (published.flips, published.last_batch, published.gradient_norm) == (True, True, 10)
+    assert not published.exact_statistics
+    assert math.ceil(published.train_images / published.batch_size) * published.epochs == 405
+    small = VAEConfig.preset("published_small")
+    assert math.ceil(small.train_images / small.batch_size) * small.epochs == 405
+    assert [4 * width for width in small.widths] == list(published.widths)
+    same = ("learning_rate", "epochs", "loss", "network", "flips", "last_batch", "gradient_norm", "perceptual")
+    assert all(getattr(small, name) == getattr(published, name) for name in same)
+
+
 def test_the_preset_of_the_paper():
     paper = VAEConfig.preset("paper")
     assert (paper.epochs, paper.batch_size, paper.learning_rate, paper.perceptual) == (15, 64, 1e-4, "vgg19")
@@ -230,6 +357,13 @@ def test_a_configuration_survives_json(name):
         ({"perceptual_weight": -1}, "perceptual_weight is -1: give a number at least 0"),
         ({"perceptual_weight": float("inf")}, "perceptual_weight is inf: give a number"),
         ({"exact_statistics": 1}, "exact_statistics is 1: give True or False"),
+        ({"flips": "yes"}, "flips is 'yes': give True or False"),
+        ({"last_batch": None}, "last_batch is None: give True or False"),
+        ({"network": "publisht"}, r"network is 'publisht': give one of own, published \(did you mean published\?\)"),
+        ({"loss": "mean"}, r"loss is 'mean': give one of sums, means \(did you mean means\?\)"),
+        ({"precision": "float16"}, "precision is 'float16': give one of auto, float32, bfloat16"),
+        ({"gradient_norm": 0.0}, "gradient_norm is 0.0: give a number above 0, or None"),
+        ({"network": "published", "widths": (8, 31)}, "widths is 31: its blocks are half as wide within"),
         ({"perceptual": "vgg18"}, r"perceptual is 'vgg18': give one of .* \(did you mean vgg1"),
     ],
 )
