@@ -11,13 +11,17 @@ __all__ = ["EXPLAIN", "EXPLAIN_CODES", "TEXTS"]
 EXPLAIN = """\
 Say of a metric what it means for patients, its formula, when to use it, what it hides, which limits
 it takes, and how many patients a limit takes to be settled. The clinic's names will do: sensitivity.
+With --plan only the last, with more to be given: of a metric, or of each check of a thresholds.yaml.
 """
 EXPLAIN_CODES = """\
 exit codes:
   0  it was explained
-  2  there is no such metric, or the command is wrong
+  1  the thresholds.yaml has problems; each is a line on stderr
+  2  there is no such metric, a file cannot be read, or the command is wrong
 
   fairness-checks explain false_negative_rate --max-difference 0.05 --prevalence 0.1
+  fairness-checks explain --plan FNR --max-difference 0.1 --value 0.15 --prevalence 0.1
+  fairness-checks explain --plan thresholds.yaml
 """
 
 

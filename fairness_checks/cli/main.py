@@ -182,11 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.set_defaults(run=lambda parsed: _verify(parsed.path, parsed.junit, table=parsed.verbose))
     _add_report(add)
     _add_init(add)
-    explain = add("explain", help="say what a metric means for patients", description=EXPLAIN, epilog=EXPLAIN_CODES)
-    explain.add_argument("metric", metavar="METRIC", help="such as false_negative_rate, or FNR")
-    explain.add_argument("--max-difference", metavar="LIMIT", type=float, help="the limit to plan for (default: 0.05)")
-    explain.add_argument("--prevalence", metavar="SHARE", type=float, help="share of patients with the condition")
-    explain.set_defaults(run=_explain)
+    _add_explain(add)
     return parser
 
 
@@ -242,10 +238,32 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _explain(parsed: argparse.Namespace) -> int:
-    from fairness_checks.cli.explain import explain  # here, as below
+def _add_explain(add: Callable[..., argparse.ArgumentParser]) -> None:
+    made = add("explain", help="say what a metric means for patients", description=EXPLAIN, epilog=EXPLAIN_CODES)
+    made.add_argument("metric", metavar="METRIC", help="such as false_negative_rate, or FNR; or, with --plan, a file")
+    made.add_argument("--max-difference", metavar="LIMIT", type=float, help="the limit to plan for (default: 0.05)")
+    made.add_argument("--prevalence", metavar="SHARE", type=float, help="share of patients with the condition")
+    plan = made.add_argument_group("how many samples settle a limit")
+    plan.add_argument("--plan", action="store_true", help="say that, of METRIC or of each check of a thresholds.yaml")
+    plan.add_argument("--value", type=float, help="of the group that fares better (default: an error rate of 0.2)")
+    plan.add_argument("--deviation", metavar="SD", type=float, help="standard deviation of one sample; means need it")
+    plan.add_argument("--groups", metavar="N", type=int, help="groups that are compared (default: 2)")
+    plan.add_argument(
+        "--own-metric", metavar="NAME", action="append", default=[], help="registered with @fairness_metric"
+    )
+    made.set_defaults(run=partial(_explain, made))
+
+
+def _explain(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    from fairness_checks.cli.explain import explain, plan  # here, as below
 
     _escape_what_cannot_be_shown()
+    more = {"value": parsed.value, "deviation": parsed.deviation, "groups": parsed.groups, "own": parsed.own_metric}
+    given = {name: value for name, value in more.items() if value not in (None, [])}
+    if parsed.plan:
+        return plan(parsed.metric, parsed.max_difference, parsed.prevalence, **given)
+    if given:
+        parser.error("--value, --deviation, --groups and --own-metric go with --plan")
     return explain(parsed.metric, parsed.max_difference, parsed.prevalence)
 
 

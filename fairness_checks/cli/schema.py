@@ -15,7 +15,7 @@ from fairness_checks.plain import counted, printable
 from fairness_checks.question.own_metrics import any_metric
 from fairness_checks.report.evidence import evidence_schema
 
-__all__ = ["check_file", "expand_file", "print_schema"]
+__all__ = ["check_file", "expand_file", "limits_read", "print_schema"]
 
 
 def print_schema(*, evidence: bool = False) -> int:
@@ -27,7 +27,7 @@ def print_schema(*, evidence: bool = False) -> int:
 
 def check_file(path: Path, own: Sequence[str] = ()) -> int:
     """Check a file as far as that needs no model, and return the exit code."""
-    config, code = _read(path, own)
+    config, code = limits_read(path, own)
     if config is not None:
         checks = sum(len(model.checks) for model in config.models)
         found = [(len(config.models), "model"), (checks, "check"), (len(config.waivers), "waiver")]
@@ -41,7 +41,7 @@ def check_file(path: Path, own: Sequence[str] = ()) -> int:
 
 def expand_file(path: Path, own: Sequence[str] = ()) -> int:
     """Print a file with its profiles filled in, and return the exit code."""
-    config, code = _read(path, own)
+    config, code = limits_read(path, own)
     if config is not None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")  # as such a file is read
@@ -49,13 +49,13 @@ def expand_file(path: Path, own: Sequence[str] = ()) -> int:
     return code
 
 
-def _read(path: Path, own: Sequence[str]) -> tuple[GateConfig | None, int]:
+def limits_read(path: Path, own: Sequence[str], command: str = "schema") -> tuple[GateConfig | None, int]:
     """Return what a file asks for and 0; None and the exit code, all problems printed, where it cannot be used."""
     try:
         metrics = {name: any_metric(name) for name in own}
         read_document(path)
     except ConfigurationError as error:
-        sys.stderr.write(f"fairness-checks schema: {printable(str(error))}\n")
+        sys.stderr.write(f"fairness-checks {command}: {printable(str(error))}\n")
         return None, 2
     try:
         config = load_config(path, own=metrics)
