@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -19,22 +20,17 @@ from fairness_checks.cli.diff import compare
 from fairness_checks.cli.diff_text import diff_text
 from fairness_checks.cli.main import main
 from fairness_checks.cli.snapshot import Snapshot
+from tests.builders import missing_positives
 
 CONFTEST = """
 from fairness_checks import Predictions, fairness_model
 
-def predictions(groups):
-    y_true, y_pred, names = [], [], []
-    for group, (missed, positives) in groups.items():
-        y_true += [1] * positives + [0] * positives
-        y_pred += [0] * missed + [1] * (positives - missed) + [0] * positives
-        names += [group] * (2 * positives)
-    return Predictions(y_true, y_pred, sensitive_features={"sex": names})
+BUILDER
 
 @fairness_model
 def sepsis_model():
-    return predictions(GROUPS)
-"""
+    return missing_positives(GROUPS, negatives=1)
+""".replace("BUILDER", inspect.getsource(missing_positives))
 LIMITS = """
 version: 1
 models:

@@ -18,23 +18,13 @@ from fairness_checks.judge.verdict import audit_model
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.waivers import Waiver
 from fairness_checks.records.check_record import CheckRecord
+from tests.builders import missing_positives
 
 TODAY = date(2026, 7, 1)
 
 FNR = Check("false_negative_rate", ("sex",), "max_difference", 0.1)
 FPR = Check("false_positive_rate", ("sex",), "max_difference", 0.1)
 PRECISION = Check("precision", ("sex",), "min_ratio", 0.8)
-
-
-def missing_positives(feature="sex", **groups):
-    """Predictions from (false negatives, positives[, negatives]) of each group; negatives are all found."""
-    y_true, y_pred, names = [], [], []
-    for name, (missed, positives, *negatives) in groups.items():
-        rest = negatives[0] if negatives else 0
-        y_true += [1] * positives + [0] * rest
-        y_pred += [0] * missed + [1] * (positives - missed) + [0] * rest
-        names += [name] * (positives + rest)
-    return Predictions(y_true, y_pred, sensitive_features={feature: names})
 
 
 def fnr(predictions, limit=0.1, **given):

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from fairness_checks import Predictions
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.judge.waiver_use import day_problem, use_problem
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.waivers import Waiver
+from tests.builders import missing_positives
 
 TODAY = date(2026, 11, 22)
 FNR, FNR_VALUE = (
@@ -29,9 +29,7 @@ def waiver(**changes):
 
 def problems(*waivers, missed=(160, 40)):
     """Women miss the first share of 400 positives, men the second."""
-    y_pred = [0] * missed[0] + [1] * (400 - missed[0]) + [0] * missed[1] + [1] * (400 - missed[1])
-    sex = ["f"] * 400 + ["m"] * 400
-    predictions = Predictions([1] * 800, y_pred, sensitive_features={"sex": sex})
+    predictions = missing_positives({"f": (missed[0], 400), "m": (missed[1], 400)})
     records = {r.question: r for r in audit_model("m", predictions, CHECKS, Settings(), waivers, TODAY)}
     found = [day_problem(each, TODAY) or use_problem(each, waivers, records, TODAY) for each in waivers]
     return [problem for problem in found if problem is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 import xml.etree.ElementTree as ET
@@ -29,6 +30,7 @@ import fairness_checks.kinds.standardised
 import fairness_checks.report.page.page
 import fairness_checks.report.terminal
 import fairness_checks.storage.cache  # noqa: F401 - for its side effect, as the others
+from tests.builders import missing_positives
 
 MODELS = '''
 from pathlib import Path
@@ -42,14 +44,10 @@ def fitted(name):
         trace.write(name + "\\n")
 
 
+BUILDER
+
 def predictions(groups, feature="sex"):
-    """Make predictions of {group: (missed positives, positives)}, with as many negatives, all of them right."""
-    y_true, y_pred, names = [], [], []
-    for group, (missed, positives) in groups.items():
-        y_true += [1] * positives + [0] * positives
-        y_pred += [0] * missed + [1] * (positives - missed) + [0] * positives
-        names += [group] * (2 * positives)
-    return Predictions(y_true, y_pred, sensitive_features={feature: names})
+    return missing_positives(groups, feature=feature, negatives=1)
 
 
 @fairness_model
@@ -68,7 +66,7 @@ def fair_model():
 def tiny_model():
     fitted("tiny_model")
     return predictions({"female": (4, 12), "male": (3, 12)})
-'''
+'''.replace("BUILDER", inspect.getsource(missing_positives))
 
 FNR = "{metric: false_negative_rate, by: sex, max_difference: 0.10}"
 ACCURACY = "{metric: accuracy, by: sex, min_value: 0.60}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from fairness_checks import Predictions, audit
+from fairness_checks import audit
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import WaiverRecord
 from fairness_checks.report.evidence import (
@@ -16,6 +16,7 @@ from fairness_checks.report.evidence import (
     RunEvidence,
 )
 from fairness_checks.report.outcomes import Outcome
+from tests.builders import missing_positives
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -38,9 +39,7 @@ HOSTILE = (
 
 def record(missed: int = 160, n: int = 400, *, waived: bool = False, **asked: object) -> CheckRecord:
     """Return the record of a difference in false negatives: `missed` of `n` women, a tenth of as many men."""
-    positives, other = [1] * (2 * n), n // 10
-    decided = [0] * missed + [1] * (n - missed) + [0] * other + [1] * (n - other)
-    made = Predictions(positives, decided, sensitive_features={"sex": ["female"] * n + ["male"] * n})
+    made = missing_positives({"female": (missed, n), "male": (n // 10, n)})
     limits = {"max_difference": 0.1, "model": "sepsis"} | asked
     found = audit(made, metric="false_negative_rate", by="sex", **limits)
     if not waived:

@@ -25,6 +25,7 @@ from fairness_checks.report.text import (
     settling_lines,
     waiver_lines,
 )
+from tests.builders import missing_positives
 
 BIASED = {"female": (173, 412), "male": (237, 1316)}
 FAIR = {"female": (80, 412), "male": (260, 1316)}
@@ -33,15 +34,8 @@ TINY = {"female": (10, 34), "male": (16, 62)}
 
 def record_of(groups, kind="max_difference", limit=0.1, waivers=(), **given):
     """Record of the false negative rate, from (false negatives, positives[, negatives]) of each group."""
-    y_true, y_pred, sex = [], [], []
-    for name, (missed, positives, *negatives) in groups.items():
-        rest = sum(negatives)
-        y_true += [1] * positives + [0] * rest
-        y_pred += [0] * missed + [1] * (positives - missed) + [0] * rest
-        sex += [name] * (positives + rest)
-    predictions = Predictions(y_true, y_pred, sensitive_features={"sex": sex})
     check = Check("false_negative_rate", ("sex",), kind, limit)
-    return audit_model("forest", predictions, [check], Settings(**given), waivers, date(2026, 7, 1))[0]
+    return audit_model("forest", missing_positives(groups), [check], Settings(**given), waivers, date(2026, 7, 1))[0]
 
 
 def test_the_first_line_of_a_failure_is_the_whole_story():

@@ -14,20 +14,10 @@ from fairness_checks.stats.estimates import estimates_compliance, estimates_viol
 from fairness_checks.stats.means import mean_estimates, means_compliance, means_violation
 from fairness_checks.stats.moments import MeanStatistics, moments_by_group
 from fairness_checks.stats.skewness import can_be_judged, unseen_variances, violation_variances
+from tests.builders import mirrored, moments_of
 
 FIRST, SECOND = np.array([0]), np.array([1])
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def of_groups(*samples):
-    codes = np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
-    return moments_by_group(codes, len(samples), np.concatenate(samples))
-
-
-def mirrored(rng, size, centre, scale):
-    """Draw a sample whose skewness is zero, so that nothing is widened."""
-    half = rng.normal(0.0, scale, size // 2)
-    return centre + np.concatenate([half, -half])
 
 
 def outside(statistics, margin):
@@ -57,7 +47,7 @@ def test_permuting_rows_and_swapping_groups(seed):
 def test_scaling_errors_and_limit_changes_no_p_value(seed, factor):
     rng = np.random.default_rng(seed)
     x, y = rng.lognormal(0.0, 1.0, 30), rng.lognormal(0.3, 1.0, 50)
-    one, other = of_groups(x, y), of_groups(factor * x, factor * y)
+    one, other = moments_of(x, y), moments_of(factor * x, factor * y)
     assert outside(other, 0.4 * factor) == pytest.approx(outside(one, 0.4), rel=1e-8)
     assert within(other, 0.4 * factor) == pytest.approx(within(one, 0.4), rel=1e-8)
 
@@ -67,7 +57,7 @@ def test_scaling_errors_and_limit_changes_no_p_value(seed, factor):
 def test_reflecting_errors_changes_no_p_value(seed):
     rng = np.random.default_rng(seed)
     x, y = rng.lognormal(0.0, 1.0, 30), rng.lognormal(0.3, 1.0, 50)
-    one, other = of_groups(x, y), of_groups(-x, -y)
+    one, other = moments_of(x, y), moments_of(-x, -y)
     assert outside(other, 0.4) == pytest.approx(outside(one, 0.4), rel=1e-8)
     assert within(other, 0.4) == pytest.approx(within(one, 0.4), rel=1e-8)
 
@@ -76,12 +66,12 @@ def test_reflecting_errors_changes_no_p_value(seed):
 def test_margin_zero_is_the_two_sided_welch_test(size1, size2):
     rng = np.random.default_rng(7)
     skewed = rng.exponential(1.0, size1), rng.lognormal(0.2, 1.0, size2)
-    estimates = mean_estimates(of_groups(*skewed))
+    estimates = mean_estimates(moments_of(*skewed))
     expected = stats.ttest_ind(*skewed, equal_var=False).pvalue
     assert_allclose(estimates_violation(estimates, FIRST, SECOND, 0.0), expected, rtol=1e-10)
     symmetric = mirrored(rng, size1, 3.0, 1.0), mirrored(rng, size2, 3.3, 2.0)
     expected = stats.ttest_ind(*symmetric, equal_var=False).pvalue
-    assert outside(of_groups(*symmetric), 0.0) == pytest.approx(expected, rel=1e-10)
+    assert outside(moments_of(*symmetric), 0.0) == pytest.approx(expected, rel=1e-10)
 
 
 @pytest.mark.parametrize("margin", [0.1, 0.5, 1.5])
@@ -95,7 +85,7 @@ def test_margins_agree_with_statsmodels(margin, shift):
     def t_test(alternative, value):
         return compare.ttest_ind(alternative=alternative, usevar="unequal", value=value)[1]
 
-    statistics = of_groups(x, y)
+    statistics = moments_of(x, y)
     # Both directions count for a violation: the tails beyond the margin and beyond its mirror image.
     expected = t_test("larger", margin) + t_test("larger", -margin)
     assert outside(statistics, margin) == pytest.approx(expected, rel=1e-10)
@@ -105,7 +95,7 @@ def test_margins_agree_with_statsmodels(margin, shift):
 def test_known_variances_agree_with_the_z_test():
     rng = np.random.default_rng(9)
     x, y = rng.normal(1.0, 1.0, 50), rng.normal(0.0, 2.0, 70)
-    estimates = mean_estimates(of_groups(x, y))
+    estimates = mean_estimates(moments_of(x, y))
     known = type(estimates)(estimates.value, estimates.variance, np.full(2, np.inf))
     compare = CompareMeans(DescrStatsW(x), DescrStatsW(y))
     expected = compare.ztest_ind(alternative="smaller", usevar="unequal", value=1.6)[1]
@@ -116,7 +106,7 @@ def test_known_variances_agree_with_the_z_test():
 @pytest.mark.parametrize(("sign", "widened"), [(1.0, [True, False]), (-1.0, [False, True])])
 def test_only_the_side_that_skewness_endangers_is_widened(sign, widened):
     rng = np.random.default_rng(10)
-    statistics = of_groups(sign * rng.exponential(1.0, 200) + 5.0, sign * rng.exponential(1.0, 200))
+    statistics = moments_of(sign * rng.exponential(1.0, 200) + 5.0, sign * rng.exponential(1.0, 200))
     plain = mean_estimates(statistics).variance
     may_be_higher, may_be_lower = unseen_variances(statistics)
     sides = np.array([may_be_higher[0], may_be_lower[1]]) > plain * (1.0 + 1e-9)
@@ -130,7 +120,7 @@ def test_a_violation_is_widened_for_skewness_that_does_not_cancel(sign):
     skewed, symmetric = sign * rng.exponential(1.0, 200), mirrored(rng, 200, 0.0, 0.5)
 
     def widening(higher, lower):
-        statistics = of_groups(higher + 9.0, lower)
+        statistics = moments_of(higher + 9.0, lower)
         of_higher, of_lower, _ = violation_variances(statistics, FIRST, SECOND)
         return float(np.sqrt((of_higher + of_lower).item() / mean_estimates(statistics).variance.sum()))
 
@@ -143,17 +133,17 @@ def test_a_violation_is_widened_for_skewness_that_does_not_cancel(sign):
 
 
 def test_nothing_is_shown_by_constants_single_samples_and_empty_groups():
-    constant = of_groups([0.1] * 30, [0.1, np.nextafter(0.1, 1.0)] * 25)  # constant but for rounding
+    constant = moments_of([0.1] * 30, [0.1, np.nextafter(0.1, 1.0)] * 25)  # constant but for rounding
     assert can_be_judged(constant).tolist() == [False, False]
     assert (outside(constant, 0.0), within(constant, 0.5)) == (1.0, 1.0)
-    statistics = of_groups([1.0, 2.0, 3.0], [9.0], [])
+    statistics = moments_of([1.0, 2.0, 3.0], [9.0], [])
     assert can_be_judged(statistics).tolist() == [True, False, False]
     assert_array_equal(means_violation(statistics, np.array([0, 0]), np.array([1, 2]), 0.1), [1.0, 1.0])
     assert_array_equal(means_compliance(statistics, np.array([0, 0]), np.array([1, 2]), 99.0), [1.0, 1.0])
 
 
 def test_a_constant_group_takes_the_pooled_variance():
-    statistics = of_groups([0.0] * 20, mirrored(np.random.default_rng(11), 40, 1.0, 1.0))
+    statistics = moments_of([0.0] * 20, mirrored(np.random.default_rng(11), 40, 1.0, 1.0))
     pooled = statistics.m2.sum() / 58
     for variance in unseen_variances(statistics):
         assert_allclose(variance, [pooled / 20, statistics.m2[1] / 39 / 40], rtol=1e-10)
@@ -163,7 +153,7 @@ def test_compliance_is_shown_in_both_directions_whichever_mean_was_seen_higher()
     """A small group that missed its large errors looks lower, and may be far higher: its own side is widened."""
     skewed, even = [0.0] * 16 + [5.0] * 4, [0.5, 1.5] * 100
     for shift in (-1e-9, 0.0, 1e-9):  # the means are equal but for that
-        statistics = of_groups(np.add(skewed, shift), even)
+        statistics = moments_of(np.add(skewed, shift), even)
         may_be_higher, may_be_lower = unseen_variances(statistics)
         sides = [stats.norm.sf(1.4 / math.sqrt(may_be_higher[i] + may_be_lower[j])) for i, j in ((0, 1), (1, 0))]
         assert within(statistics, 1.4) > 0.9 * max(sides) > 2.0 * min(sides)
@@ -175,7 +165,7 @@ def test_means_of_very_different_shape_pass_wrongly_in_alpha_at_most():
     """At the limit, with the skewed group the smaller one: 0.12 where only the direction seen was tested."""
     rng, sets, limit = np.random.default_rng(1), 2_000, 1.078
     draws = rng.lognormal(0.0, 1.5, (sets, 50)), rng.normal(math.exp(1.125) - limit, 0.3, (sets, 1000))
-    passes = [within(of_groups(x, y), limit) < 0.05 for x, y in zip(*draws, strict=True)]
+    passes = [within(moments_of(x, y), limit) < 0.05 for x, y in zip(*draws, strict=True)]
     assert np.mean(passes) < 0.05 + 3.0 * math.sqrt(0.05 * 0.95 / sets)
 
 
@@ -184,15 +174,15 @@ def test_the_unit_of_the_errors_does_not_matter(unit):
     rng = np.random.default_rng(3)
     x, y = rng.lognormal(0.0, 1.0, 80) + 0.5, rng.lognormal(0.0, 1.0, 120)
     for test in (outside, within):
-        assert test(of_groups(x * unit, y * unit), 0.3 * unit) == pytest.approx(test(of_groups(x, y), 0.3), rel=1e-9)
+        assert test(moments_of(x * unit, y * unit), 0.3 * unit) == pytest.approx(test(moments_of(x, y), 0.3), rel=1e-9)
 
 
 def test_normal_errors_keep_their_power():
     rng = np.random.default_rng(12)
     plain, ours = np.zeros(2), np.zeros(2)
     for _ in range(400):
-        unequal = of_groups(rng.normal(0.4, 1.0, 100), rng.normal(0.0, 1.0, 200))
-        equal = of_groups(rng.normal(0.0, 1.0, 100), rng.normal(0.0, 1.0, 200))
+        unequal = moments_of(rng.normal(0.4, 1.0, 100), rng.normal(0.0, 1.0, 200))
+        equal = moments_of(rng.normal(0.0, 1.0, 100), rng.normal(0.0, 1.0, 200))
         ours += outside(unequal, 0.1) < 0.05, within(equal, 0.35) < 0.05
         p_outside = estimates_violation(mean_estimates(unequal), FIRST, SECOND, 0.1)[0]
         plain += p_outside < 0.05, estimates_compliance(mean_estimates(equal), FIRST, SECOND, 0.35)[0] < 0.05
@@ -222,7 +212,7 @@ def test_level_at_the_limit(draw, scale, shift, limit, p_value, plain_p_value):
     sizes = (20, 40) if p_value is within else (40, 20)
     ours = plain = 0
     for _ in range(runs):
-        statistics = of_groups(scale * draw(rng, sizes[0]) + shift, draw(rng, sizes[1]))
+        statistics = moments_of(scale * draw(rng, sizes[0]) + shift, draw(rng, sizes[1]))
         ours += p_value(statistics, limit) < 0.05
         estimates = mean_estimates(statistics)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -232,7 +222,7 @@ def test_level_at_the_limit(draw, scale, shift, limit, p_value, plain_p_value):
 
 
 def test_estimates_of_a_worked_example():
-    statistics = of_groups([1.0, 2.0], [3.0, 5.0], [4.0])
+    statistics = moments_of([1.0, 2.0], [3.0, 5.0], [4.0])
     estimates = mean_estimates(statistics)
     assert isinstance(statistics, MeanStatistics)
     assert_allclose(estimates.value, [1.5, 4.0, 4.0])
@@ -268,7 +258,7 @@ def test_skewness_that_hides_a_violation_is_corrected():
     for _ in range(runs):
         small, large = rng.exponential(1.0, 30), rng.exponential(1.0, 300)
         for place, true in enumerate((limit, 1.15)):
-            statistics = of_groups(small + true, large)
+            statistics = moments_of(small + true, large)
             plain[place] += estimates_violation(mean_estimates(statistics), FIRST, SECOND, limit)[0] < level
             ours[place] += outside(statistics, limit) < level
     assert ours[0] <= runs * level + 3.0 * math.sqrt(runs * level)

@@ -8,26 +8,17 @@ import pytest
 from scipy import stats
 
 from fairness_checks.stats.clusters import cluster_cells
-from fairness_checks.stats.moments import moments_by_cluster, moments_by_group
+from fairness_checks.stats.moments import moments_by_cluster
 from fairness_checks.stats.skewness import flattened, steepened
 from fairness_checks.stats.worst_mean import judge_worst_mean, mean_ends
-
-
-def of_groups(*samples):
-    codes = np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
-    return moments_by_group(codes, len(samples), np.concatenate(samples))
-
-
-def mirrored(rng, size, centre, scale):
-    half = rng.normal(0.0, scale, size // 2)
-    return centre + np.concatenate([half, -half])
+from tests.builders import mirrored, moments_of
 
 
 @pytest.mark.parametrize("ceiling", [True, False])
 def test_symmetric_errors_have_the_one_sample_t_test(ceiling):
     rng = np.random.default_rng(1)
     one, other = mirrored(rng, 30, 1.0, 1.0), mirrored(rng, 50, 1.4, 2.0)
-    found = judge_worst_mean(of_groups(one, other), 1.1, 0.05, ceiling=ceiling)
+    found = judge_worst_mean(moments_of(one, other), 1.1, 0.05, ceiling=ceiling)
     beyond, kept = ("greater", "less") if ceiling else ("less", "greater")
     p = [stats.ttest_1samp(x, 1.1, alternative=beyond).pvalue for x in (one, other)]
     assert found.p_violation == pytest.approx(1.0 - (1.0 - min(p)) ** 2, rel=1e-9)
@@ -42,7 +33,7 @@ def test_symmetric_errors_have_the_one_sample_t_test(ceiling):
 @pytest.mark.parametrize("ceiling", [True, False])
 def test_interval_is_the_inversion_of_the_tests(ceiling, alpha):
     rng = np.random.default_rng(2)
-    statistics = of_groups(rng.exponential(1.0, 20), rng.lognormal(0.0, 1.0, 40), rng.normal(1.0, 1.0, 30))
+    statistics = moments_of(rng.exponential(1.0, 20), rng.lognormal(0.0, 1.0, 40), rng.normal(1.0, 1.0, 30))
     found = judge_worst_mean(statistics, 1.0, alpha, ceiling=ceiling)
     violated, kept = (found.low, found.high) if ceiling else (found.high, found.low)
     for limit, name in ((violated, "p_violation"), (kept, "p_compliance")):
@@ -55,18 +46,18 @@ def test_interval_is_the_inversion_of_the_tests(ceiling, alpha):
 def test_a_floor_is_a_ceiling_of_the_negative():
     rng = np.random.default_rng(3)
     one, other = rng.exponential(1.0, 20), rng.lognormal(0.0, 1.0, 40)
-    floor = judge_worst_mean(of_groups(one, other), 0.8, 0.05, ceiling=False)
-    ceiling = judge_worst_mean(of_groups(-one, -other), -0.8, 0.05, ceiling=True)
+    floor = judge_worst_mean(moments_of(one, other), 0.8, 0.05, ceiling=False)
+    ceiling = judge_worst_mean(moments_of(-one, -other), -0.8, 0.05, ceiling=True)
     assert (floor.low, floor.high) == pytest.approx((-ceiling.high, -ceiling.low))
     assert (floor.p_violation, floor.p_compliance) == pytest.approx((ceiling.p_violation, ceiling.p_compliance))
 
 
 def test_groups_that_show_nothing():
-    found = judge_worst_mean(of_groups([1.0, 1.0, 1.0]), 2.0, 0.05, ceiling=True)
+    found = judge_worst_mean(moments_of([1.0, 1.0, 1.0]), 2.0, 0.05, ceiling=True)
     assert (found.p_violation, found.p_compliance) == (1.0, 1.0)
     assert (found.estimate, found.low, found.high) == (1.0, -math.inf, math.inf)
     with pytest.raises(ValueError, match="no group"):
-        judge_worst_mean(of_groups([]), 2.0, 0.05, ceiling=True)
+        judge_worst_mean(moments_of([]), 2.0, 0.05, ceiling=True)
 
 
 @pytest.mark.parametrize("name", ["p_violation", "p_compliance"])
@@ -76,7 +67,7 @@ def test_level_at_the_limit(name):
     wrong = plain = 0
     for _ in range(runs):
         sample = rng.exponential(1.0, 20)
-        wrong += getattr(judge_worst_mean(of_groups(sample), 1.0, 0.05, ceiling=True), name) < 0.05
+        wrong += getattr(judge_worst_mean(moments_of(sample), 1.0, 0.05, ceiling=True), name) < 0.05
         plain += stats.ttest_1samp(sample, 1.0, alternative="less").pvalue < 0.05
     bound = 0.05 + 3.0 * math.sqrt(0.05 * 0.95 / runs)
     assert wrong / runs <= bound < plain / runs

@@ -6,7 +6,6 @@ import dataclasses
 from datetime import date
 from html.parser import HTMLParser
 
-from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.question.checks import Check, Settings
@@ -22,6 +21,7 @@ from fairness_checks.report.evidence import (
 )
 from fairness_checks.report.formats import Source
 from fairness_checks.report.page.page import write_page
+from tests.builders import missing_positives
 
 BIASED = {"female": (160, 400), "male": (40, 400)}
 ALIKE = {"female": (40, 400), "male": (40, 400)}
@@ -33,12 +33,7 @@ _VOID = {"meta", "wbr", "br", "hr", "link", "img", "input"}
 
 def record_of(groups, model="forest", asked=ON_RATES, feature="sex", waived=False, **settings):
     """Record of one check, from (missed positives, positives) of each group and as many negatives, all right."""
-    y_true, y_pred, names = [], [], []
-    for name, (missed, positives) in groups.items():
-        y_true += [1] * positives + [0] * positives
-        y_pred += [0] * missed + [1] * (positives - missed) + [0] * positives
-        names += [name] * (2 * positives)
-    predictions = Predictions(y_true, y_pred, sensitive_features={feature: names})
+    predictions = missing_positives(groups, feature=feature, negatives=1)
     waiver = Waiver(
         model=model, metric=asked[0], by=(feature,), reason="under way", approved_by="Dr. C", expires=date(2027, 3, 1)
     )
