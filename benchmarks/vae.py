@@ -20,8 +20,7 @@ import itertools
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -37,7 +36,7 @@ from models.phantom.skin_phantom import skin_phantom
 from models.train_vae import train_vae
 from models.vae import build_vae, loss_terms, scaled
 from models.vae_config import PERCEPTUAL_KINDS, PRESETS, VAEConfig
-from models.vae_device import DEVICES, one_thread, resolve_device, resolve_precision
+from models.vae_device import DEVICES, one_thread, resolve_device, resolve_precision, tf32_convolutions
 
 STRETCHES = 5
 
@@ -108,17 +107,6 @@ def _peak(device: torch.device, precision: str) -> float:
     return 2.0 * edge**3 / _seconds(lambda: a @ b, device)
 
 
-@contextmanager
-def _tf32(allowed: bool) -> Iterator[None]:
-    """Allow convolutions TF32 or not; `torch.backends.cudnn.flags` would switch cuDNN off beside."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = allowed
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = before
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -141,7 +129,7 @@ def main() -> None:
         epoch = _plain(on_host, config, device, loss)
         plain = {}
         for tf32 in (False, True) if device.type == "cuda" else (False,):
-            with _tf32(tf32):
+            with tf32_convolutions(tf32):
                 plain["plain, TF32" if tf32 else "plain"] = len(pixels) / _seconds(epoch, device)
         flop = flop_an_image(on_host, config, device, loss)
         peak = _peak(device, precision)

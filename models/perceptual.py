@@ -18,11 +18,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from models.vgg_weights import (
@@ -44,6 +45,31 @@ FORMS: tuple[Form, ...] = get_args(Form)
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green, blue, in [0, 1]
 _SEED = 0  # of the random network
+
+
+class _MeanSquare(torch.autograd.Function):
+    """Mean squared difference of each image's maps, (B, C, h, w) twice -> (B,): one difference and one norm.
+
+    Maps stay in their own precision, both ways: copies in float32 would be half of a step's traffic at 128 pixels.
+    The sum is of float32 at least. Only the first map has a gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        difference = x - y  # neither map is kept: the caller overwrites both
+        ctx.save_for_backward(difference)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        norm: Tensor = torch.linalg.vector_norm(difference, dim=(1, 2, 3), dtype=wide)
+        return norm.square() / difference[0].numel()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (difference,) = ctx.saved_tensors
+        each = (gradient * (2 / difference[0].numel())).reshape(-1, 1, 1, 1)
+        if torch.compiler.is_compiling():  # joins both operations itself, and takes no `out`
+            return (difference * each).to(difference.dtype), None
+        return torch.mul(difference, each, out=torch.empty_like(difference)), None  # rounded once, without a copy
 
 
 class PerceptualLoss(nn.Module):
@@ -108,7 +134,8 @@ class PerceptualLoss(nn.Module):
         """Return the loss of each image.
 
         Terms are added up as the network runs, so that no list of feature maps is held; the target's maps carry no
-        graph. Differences are taken in float32 also where the convolutions run in half precision (autocast).
+        graph. Where the convolutions run in half precision (autocast), differences are of that precision and sums of
+        float32.
 
         Parameters
         ----------
@@ -135,7 +162,8 @@ class PerceptualLoss(nn.Module):
         share = 1 / self.maps if self.form == "means" else 1 / 2
         loss = torch.zeros(len(reconstruction), device=reconstruction.device)  # (B,)
         for x, y in zip(self._maps(reconstruction), maps, strict=True):
-            loss = loss + _distance(x, y) * share
+            term: Tensor = _MeanSquare.apply(x, y)  # (B,)
+            loss = loss + term * share
         return loss
 
     def _maps(self, images: Tensor) -> Iterator[Tensor]:
@@ -267,15 +295,6 @@ def _frozen_convolution(weights: Mapping[str, Tensor], one: Convolution) -> nn.C
     convolution.weight = nn.Parameter(weights[f"{one.key}.weight"].float(), requires_grad=False)
     convolution.bias = nn.Parameter(weights[f"{one.key}.bias"].float(), requires_grad=False)
     return convolution
-
-
-def _distance(x: Tensor, y: Tensor) -> Tensor:
-    """Return the mean squared difference of two maps for each image: (B, C, h, w) -> (B,)."""
-    return (_wide(x) - _wide(y)).square().mean(dim=(1, 2, 3))
-
-
-def _wide(maps: Tensor) -> Tensor:
-    return maps.float() if maps.dtype in (torch.float16, torch.bfloat16) else maps
 
 
 def _cut(blocks: int) -> str:

@@ -70,13 +70,15 @@ class TrainedVAE:
     steps : int
         Steps of Adam, those before an interruption counted in.
     seconds : float
-        Time of the epochs, likewise.
+        Time of the epochs, likewise, without that of torch.compile.
     images_per_second : float
         Images seen over seconds.
     device : str
         Name of the GPU, or "cpu".
     precision : str
         "float32" or "bfloat16".
+    seconds_of_translating : float
+        That torch.compile took in this call; 0 for a step that was not compiled.
     """
 
     vae: GaussianVAE
@@ -86,6 +88,7 @@ class TrainedVAE:
     images_per_second: float
     device: str
     precision: str
+    seconds_of_translating: float = 0.0
 
 
 def train_vae(
@@ -128,8 +131,8 @@ def train_vae(
     progress : callable, optional
         Called with steps done, steps in all and the last loss, every few steps and after each epoch.
     compiled : bool
-        Whether torch.compile translates the step first, which takes minutes, counted in `seconds`; changes the last
-        bits of a result.
+        Whether torch.compile translates the step first, which takes minutes, counted apart; changes the last bits of
+        a result.
 
     Returns
     -------
@@ -174,7 +177,8 @@ def train_vae(
     steps = config.epochs * run.steps_an_epoch
     speed = config.epochs * run.images_an_epoch / run.seconds
     name = torch.cuda.get_device_name(on) if on.type == "cuda" else "cpu"
-    return TrainedVAE(run.vae.eval(), losses, steps, run.seconds, speed, name, used_precision)
+    apart = run.seconds_of_translating
+    return TrainedVAE(run.vae.eval(), losses, steps, run.seconds, speed, name, used_precision, apart)
 
 
 def _require_form(perceptual: nn.Module, config: VAEConfig) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.vae import GaussianVAE, VAEConfig, kl_to_prior, scaled
-from models.vae_device import resolve_device
+from models.vae_device import resolve_device, tf32_convolutions
 
 __all__ = ["ImageMeasurements", "evaluation_mode", "measure_images", "reconstructions", "require_pixels"]
 
@@ -53,7 +53,7 @@ def measure_images(
     pixels : ndarray of uint8
         (n, 3, S, S), 0 to 255; n may be 0.
     device : {"auto", "cpu", "cuda"}
-        Where to compute, in float32.
+        Where to compute, in float32; TF32 would move an image's error by up to 0.1 percent.
     batch_size : int
         Images at a time; changes no value but for the last bits.
 
@@ -152,7 +152,7 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
 @contextmanager
 def _evaluation(vae: GaussianVAE, device: str) -> Iterator[None]:
     vae.to(resolve_device(device))
-    with evaluation_mode(vae), torch.no_grad():
+    with evaluation_mode(vae), torch.no_grad(), tf32_convolutions(False):
         yield
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fairness_checks.adapters.autoencoder_output import declared
 from fairness_checks.adapters.evaluation_mode import evaluating
+from fairness_checks.adapters.full_precision import full_precision
 from fairness_checks.adapters.image_batches import batches
 from fairness_checks.adapters.image_loaders import seen
 from fairness_checks.adapters.image_scaling import GIVEN, SCALINGS, TRANSFORM, Scaling
@@ -46,9 +47,9 @@ def predictions_from_autoencoder(
 ) -> Predictions:
     """Reconstruct held-out images; the error of each is its reconstruction's, the uncertainty its latent spread.
 
-    The module runs in evaluation mode, without gradients, one batch on the device at a time. Afterwards each of its
-    parts is in the mode and on the device where it was. A module of ``torch.export`` runs as it was exported, which
-    must have been in evaluation mode.
+    The module runs in evaluation mode, without gradients, one batch on the device at a time, and products of float32
+    are of float32, also on a GPU that may use TF32 for them. Afterwards each of its parts is in the mode and on the
+    device where it was. A module of ``torch.export`` runs as it was exported, which must have been in evaluation mode.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def predictions_from_autoencoder(
     rows = next(iter(expected.values()))
     if isinstance(images, torch.Tensor | np.ndarray) and images.ndim:  # others are counted when all were read
         _refuse_lengths(len(images), expected)
-    with evaluating(module, device, seed) as place:
+    with evaluating(module, device, seed) as place, full_precision():
         reconstructed = Reconstructions(module, uncertainty, meanings, scaling, transform)
         with torch.no_grad():
             for raw in batches(images, int(batch_size), rows):

@@ -66,15 +66,6 @@ def test_each_loop_has_the_layout_and_the_library_that_it_would_have_outside_of_
     assert plain == {(False, True, True)}
 
 
-def test_tf32_is_switched_alone_and_back():
-    before = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled
-    for allowed in (False, True):
-        with benchmark._tf32(allowed):
-            assert torch.backends.cudnn.allow_tf32 is allowed
-            assert torch.backends.cudnn.enabled is before[1]
-        assert (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.enabled) == before
-
-
 @pytest.mark.parametrize("steps", ["0", "-1"])
 def test_less_than_a_step_is_refused_by_name(steps, monkeypatch, capsys):
     with pytest.raises(SystemExit):

@@ -15,8 +15,10 @@ torch = pytest.importorskip("torch")
 vgg = pytest.importorskip("torchvision.models.vgg")
 safetensors_torch = pytest.importorskip("safetensors.torch")
 
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
 from models import vgg_weights  # noqa: E402  (needs torch)
-from models.perceptual import PerceptualWeightsError, perceptual_loss  # noqa: E402
+from models.perceptual import PerceptualWeightsError, _MeanSquare, perceptual_loss  # noqa: E402
 
 MAPS = {"vgg19": 16, "vgg16": 13}
 REAL = Path(os.environ.get("FAIRNESS_DATA", "no such folder")) / "vgg16_imagenet_features_fp16.npz"
@@ -186,6 +188,71 @@ def test_the_gradient_is_that_of_finite_differences():
     loss = perceptual_loss("random", blocks=3, width=0.05).double()
     y = images(2, 4, seed=2).double()
     assert torch.autograd.gradcheck(lambda x: loss(x, y), images(2, 4, seed=1).double().requires_grad_())
+
+
+def pair_of_maps(dtype, shape=(3, 5, 16, 16)):
+    generator = torch.Generator().manual_seed(4)
+    x, y = (torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype) for _ in range(2))
+    return x.requires_grad_(), y
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_the_distance_of_maps_and_its_gradient_are_those_of_a_direct_evaluation(dtype, layout):
+    x, y = pair_of_maps(dtype)
+    found = _MeanSquare.apply(x.contiguous(memory_format=layout), y.contiguous(memory_format=layout))
+    weights = torch.tensor([1.0, 0.0, 7.0], dtype=found.dtype)
+    (gradient,) = torch.autograd.grad((found * weights).sum(), x)
+    assert found.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    assert gradient.dtype == dtype
+    a, b = x.detach().double().requires_grad_(), y.double()
+    direct = (a - b).square().mean(dim=(1, 2, 3))
+    (expected,) = torch.autograd.grad((direct * weights).sum(), a)
+    unit = torch.finfo(dtype).eps  # a difference and a product are rounded; errors of a sum cancel
+    half = dtype in (torch.bfloat16, torch.float16)
+    torch.testing.assert_close(found.double(), direct, rtol=unit / 10 if half else 1e-6, atol=0)
+    smallest = torch.finfo(dtype).smallest_normal * unit if half else 0
+    torch.testing.assert_close(gradient.double(), expected, rtol=2 * unit, atol=smallest)
+
+
+def test_the_distances_gradient_is_that_of_finite_differences():
+    x, y = pair_of_maps(torch.float64, (2, 3, 4, 4))
+    assert torch.autograd.gradcheck(lambda x: _MeanSquare.apply(x, y), x)
+    with torch.no_grad():
+        x.copy_(y)
+    assert torch.autograd.gradcheck(lambda x: _MeanSquare.apply(x, y), x)  # the norm alone has no gradient at 0
+
+
+class Written(TorchDispatchMode):
+    """Notes the types of all large tensors that an operation returns."""
+
+    def __init__(self, numbers):
+        super().__init__()
+        self.numbers, self.seen = numbers, set()
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        found = operation(*args, **(kwargs or {}))
+        for each in found if isinstance(found, tuple | list) else [found]:
+            if isinstance(each, torch.Tensor) and each.numel() >= self.numbers:
+                self.seen.add(each.dtype)
+        return found
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_no_map_is_written_in_a_wider_precision_than_its_own(dtype):
+    x, y = (torch.empty(2, 64, 128, 128, dtype=dtype, device="meta") for _ in range(2))
+    with Written(x.numel()) as written:
+        _MeanSquare.apply(x.requires_grad_(), y).sum().backward()
+    assert written.seen == {dtype}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_compiler_is_given_the_same_distance(dtype):
+    x, y = pair_of_maps(dtype)
+    translated = torch.compile(lambda x, y: _MeanSquare.apply(x, y), backend="aot_eager", fullgraph=True)
+    found, plain = (torch.autograd.grad(function(x, y).sum(), x) for function in (translated, _MeanSquare.apply))
+    torch.compiler.reset()
+    torch.testing.assert_close(found, plain, rtol=torch.finfo(dtype).eps, atol=0)
 
 
 def test_images_of_a_batch_do_not_touch_each_other(small):

@@ -19,7 +19,8 @@ from models import vae as vae_module
 from models import vae_base, vae_config, vae_device, vae_files, vae_measure, vae_published
 from models.vae import VAE, VAEConfig, build_vae, elu, kl_to_prior, loss_terms, scaled
 from models.vae_config import MIXES, PRESETS
-from models.vae_device import resolve_device, resolve_precision
+from models.vae_device import resolve_device, resolve_precision, tf32_convolutions
+from models.vae_measure import measure_images, reconstructions
 from models.vae_published import PublishedVAE
 
 CPU = VAEConfig.preset("cpu")
@@ -394,8 +395,45 @@ def test_devices_and_precisions(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda")
     assert resolve_device("cpu") == torch.device("cpu")
-    assert resolve_precision("auto", torch.device("cuda")) == "bfloat16"
     assert resolve_precision("auto", torch.device("cpu")) == "float32"
+
+
+@pytest.mark.parametrize(("native", "taken"), [(True, "bfloat16"), (False, "float32")])
+def test_bfloat16_is_taken_where_it_is_not_emulated(native, taken, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or native)
+    assert resolve_precision("auto", torch.device("cuda")) == taken
+    assert resolve_precision("bfloat16", torch.device("cuda")) == "bfloat16"  # as it was asked for
+    assert resolve_precision("auto", torch.device("cpu")) == "float32"
+
+
+def tf32_of_convolutions():
+    cudnn = torch.backends.cudnn
+    return cudnn.conv.fp32_precision == "tf32" if hasattr(cudnn, "conv") else cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_tf32_of_convolutions_is_switched_alone_and_back(before):
+    with tf32_convolutions(before):
+        others = torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()
+        for allowed in (False, True):
+            with tf32_convolutions(allowed):
+                assert tf32_of_convolutions() is allowed
+            assert tf32_of_convolutions() is before
+            with pytest.raises(ZeroDivisionError), tf32_convolutions(allowed):
+                _ = 1 // 0
+            assert tf32_of_convolutions() is before
+        cudnn = torch.backends.cudnn
+        assert (cudnn.enabled, cudnn.benchmark, torch.get_float32_matmul_precision()) == others
+
+
+@pytest.mark.parametrize("measure", [measure_images, reconstructions])
+def test_what_is_measured_is_of_float32_and_not_of_tf32(measure):
+    network, seen = build_vae(VAEConfig.preset("cpu", widths=(2,)), seed=0), []
+    network.register_forward_hook(lambda *_: seen.append(tf32_of_convolutions()))
+    with tf32_convolutions(True):
+        measure(network, np.zeros((1, 3, 32, 32), dtype=np.uint8), device="cpu")
+        assert tf32_of_convolutions()
+    assert seen == [False]
 
 
 @pytest.mark.parametrize("name", ["small", "cpu"])
