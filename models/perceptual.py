@@ -258,8 +258,8 @@ def perceptual_loss(
         return _pretrained(path, kind, blocks, form).to(device)
     if kind != "auto":
         raise PerceptualWeightsError(
-            f"no weights for {kind!r} were found ({places(kind)}); put the file there, give weights=, or ask for "
-            '"random", a network that learned nothing'
+            f"no weights for {kind!r} were found ({places(kind)}); put the file there, give weights= (in the study "
+            '--vgg FILE), or ask for "random", a network that learned nothing'
         )
     warnings.warn(
         f"no pre-trained VGG was found ({places(kind)}): the perceptual loss measures distances in the features of "

@@ -15,6 +15,7 @@ from fairness_checks import Predictions, predictions_from_autoencoder
 from fairness_checks.sweep import DataSet, TrainableModel
 from models import train_vae as training
 from models.data.fitzpatrick17k import Fitzpatrick17k
+from models.data.fitzpatrick17k_files import ARCHIVES
 from models.data.images import ImageSet
 from models.data.sources import DataUnavailable
 from models.phantom.skin_phantom import skin_phantom
@@ -30,13 +31,15 @@ PHANTOMS = 400
 def skin_images(image_size: int, phantoms: int = PHANTOMS) -> ImageSet:
     """Return photographs if ``FAIRNESS_DATA`` holds them, else as many phantoms of each skin tone as are asked for.
 
+    Of the archives the smaller one comes first: the gate reads no more than it needs, and its figures stay.
+
     Raises
     ------
     UnusableData
         The photographs are there and cannot be used; phantoms never take their place unasked.
     """
     try:
-        return Fitzpatrick17k().images(image_size)
+        return Fitzpatrick17k(archives=tuple(ARCHIVES)[::-1]).images(image_size)
     except DataUnavailable:
         return skin_phantom(phantoms, phantoms, size=image_size, seed=0)
 

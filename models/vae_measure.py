@@ -28,6 +28,13 @@ class ImageMeasurements:
     ----------
     mse : ndarray
         Mean over channels and pixels of the squared error of the reconstruction; pixels in [-1, 1].
+    mse_less_colour : ndarray
+        The same for what is left of image and reconstruction without their mean colours: `mse` less the mean over the
+        channels of the squared error of the channel's mean.
+    tone_shift : ndarray
+        Mean over channels and pixels of reconstruction less image: above 0 where it came out lighter.
+    feature_error : ndarray
+        Of the perceptual loss that was given; NaN without one.
     latent_sd : ndarray
         Mean over the latent code of the encoder's standard deviation: the model's own uncertainty.
     kl : ndarray
@@ -35,12 +42,20 @@ class ImageMeasurements:
     """
 
     mse: Floats
+    mse_less_colour: Floats
+    tone_shift: Floats
+    feature_error: Floats
     latent_sd: Floats
     kl: Floats
 
 
 def measure_images(
-    vae: GaussianVAE, pixels: Pixels, *, device: str = "auto", batch_size: int = 256
+    vae: GaussianVAE,
+    pixels: Pixels,
+    *,
+    device: str = "auto",
+    batch_size: int = 256,
+    perceptual: nn.Module | None = None,
 ) -> ImageMeasurements:
     """Return error and uncertainty of images, reconstructed from the mean of their latent Gaussian.
 
@@ -56,6 +71,8 @@ def measure_images(
         Where to compute, in float32; TF32 would move an image's error by up to 0.1 percent.
     batch_size : int
         Images at a time; changes no value but for the last bits.
+    perceptual : Module, optional
+        Called with reconstructions and images, (B, 3, S, S) each, returns (B,). Moved to the device.
 
     Returns
     -------
@@ -74,13 +91,20 @@ def measure_images(
     >>> measure_images(vae, np.zeros((5, 3, 32, 32), dtype=np.uint8), device="cpu").mse.shape
     (5,)
     """
-    rows = [torch.empty(3, 0)]
+    rows = [torch.empty(6, 0)]
     with _evaluation(vae, device):
+        if perceptual is not None:
+            perceptual.to(resolve_device(device))
         for x in _batches(vae, pixels, batch_size):
             reconstruction, mean, log_variance = vae(x)
-            mse = (reconstruction - x).square().flatten(1).mean(1)  # (B,)
+            error = reconstruction - x
+            mse = error.square().flatten(1).mean(1)  # (B,)
+            colour = error.flatten(2).mean(2)  # (B, 3)
+            less_colour = mse - colour.square().mean(1)
+            seen = torch.full_like(mse, torch.nan) if perceptual is None else perceptual(reconstruction, x)
             latent_sd = torch.exp(0.5 * log_variance).flatten(1).mean(1)  # (B,)
-            rows.append(torch.stack([mse, latent_sd, kl_to_prior(mean, log_variance)]).cpu())
+            kl = kl_to_prior(mean, log_variance)
+            rows.append(torch.stack([mse, less_colour, colour.mean(1), seen, latent_sd, kl]).cpu())
     values: Floats = torch.cat(rows, dim=1).numpy()
     return ImageMeasurements(*values)
 

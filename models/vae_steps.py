@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -79,6 +80,7 @@ class Training:
         self.losses = torch.empty(0, 3, dtype=torch.float64)  # a row an epoch
         self.seconds, self.seconds_of_translating = 0.0, 0.0
         self.precision, self.compiled = precision, compiled
+        perceptual = _rounded(perceptual, precision)
         objective = _objective(self.vae, perceptual, device, precision)
         self.objective: Objective = torch.compile(objective, dynamic=False) if compiled else objective
         self.perceptual = perceptual
@@ -230,6 +232,15 @@ def _objective(vae: GaussianVAE, perceptual: nn.Module | None, device: torch.dev
             return loss_terms(vae, x, noise, perceptual, target)
 
     return objective
+
+
+def _rounded(perceptual: nn.Module | None, precision: str) -> nn.Module | None:
+    """Return a loss whose weights are rounded once; autocast rounds weights that do not learn anew at each use."""
+    if precision != "bfloat16" or not isinstance(perceptual, PerceptualLoss):
+        return perceptual
+    perceptual = copy.deepcopy(perceptual)
+    perceptual.convolutions.to(torch.bfloat16)
+    return perceptual
 
 
 def _autocast(device: torch.device, precision: str) -> torch.autocast:

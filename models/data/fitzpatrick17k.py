@@ -21,6 +21,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from models.data.fitzpatrick17k_files import (
+    ARCHIVES,
     LICENCE,
     SOURCE,
     Store,
@@ -28,7 +29,7 @@ from models.data.fitzpatrick17k_files import (
     is_md5_of,
     opened,
 )
-from models.data.fitzpatrick17k_rows import Row, repeated, rows_of, tones_of_types
+from models.data.fitzpatrick17k_rows import SKIN_TYPE_LABELS, Row, repeated, rows_of, tones_of_types
 from models.data.images import LEVELS, ImageSet, LeftOut
 from models.data.photographs import decoded
 
@@ -46,7 +47,7 @@ class Fitzpatrick17k:
     root : path, optional
         A folder with ``fitzpatrick17k.csv`` and ``<md5hash>.jpg`` beside it, in ``images/`` or in
         ``data/finalfitz17k/``, or a zip archive laid out in the same way. Without it the folder FAIRNESS_DATA is
-        searched: itself, ``fitzpatrick17k/`` in it, then ``fitzpatrick17k_64px.zip``, whose sha256 is checked.
+        searched: itself, ``fitzpatrick17k/`` in it, then `archives`, whose sha256 is checked.
     dark_types, light_types : collection of int
         Skin types of each group, 1 to 6. Rows of other types or of none are counted in `ImageSet.source`.
     check_md5 : bool, optional
@@ -54,11 +55,15 @@ class Fitzpatrick17k:
         folder, which holds the published files, and not in an archive, whose images were made smaller.
     keep_wrongly_labelled : bool
         Whether to use rows that the column ``qc`` marks as "3 Wrongly labelled".
+    label : {"fitzpatrick_scale", "fitzpatrick_centaur"}
+        Column with the skin types: the two that the data set was labelled by.
+    archives : sequence of str
+        Names in `models.data.fitzpatrick17k_files.ARCHIVES`; the first that is there is read, so the largest images.
 
     Raises
     ------
     ValueError
-        Impossible skin types.
+        Impossible skin types, or another label or archive.
 
     Examples
     --------
@@ -81,9 +86,15 @@ class Fitzpatrick17k:
     light_types: Collection[int] = (1, 2)
     check_md5: bool | None = None
     keep_wrongly_labelled: bool = True
+    label: str = SKIN_TYPE_LABELS[0]
+    archives: Sequence[str] = tuple(ARCHIVES)
 
     def __post_init__(self) -> None:
         tones_of_types(self.light_types, self.dark_types)
+        if self.label not in SKIN_TYPE_LABELS:
+            raise ValueError(f"label={self.label!r}: give one of {', '.join(SKIN_TYPE_LABELS)}")
+        if unknown := [name for name in self.archives if name not in ARCHIVES]:
+            raise ValueError(f"archives: {unknown[0]!r} is none of {', '.join(ARCHIVES)}")
 
     def images(self, image_size: int) -> ImageSet:
         """Return the images of light and of dark skin, square and of one size, in the order of their md5hash.
@@ -112,8 +123,8 @@ class Fitzpatrick17k:
         if image_size < 1:
             raise ValueError(f"image_size={image_size}: must be at least 1")
         tones = tones_of_types(self.light_types, self.dark_types)
-        with opened(self.root) as store:
-            rows, unused = rows_of(store, tones, self.keep_wrongly_labelled)
+        with opened(self.root, self.archives) as store:
+            rows, unused = rows_of(store, tones, self.keep_wrongly_labelled, self.label)
             pixels = np.empty((len(rows), 3, image_size, image_size), dtype=np.uint8)
             check_md5 = store.original if self.check_md5 is None else self.check_md5
             faults, enlarged = _read_images(store, rows, pixels, check_md5)
@@ -127,6 +138,7 @@ class Fitzpatrick17k:
             pixels[new] = pixels[old]
         notes = [f"{count:,} rows {why}" for why, count in unused.items()]
         notes += [f"{enlarged:,} enlarged"] * (enlarged > 0)
+        notes += [f"skin types of column {self.label}"] * (self.label != SKIN_TYPE_LABELS[0])
         source = "; ".join([SOURCE, f"{store.name}: {len(used):,} images", *notes])
         _log.info("%s; left out %s", source, _counted(reasons.values()))
         return _image_set([rows[at] for at in used], pixels[: len(used)], source, _left_out(rows, reasons))

@@ -12,7 +12,7 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +20,14 @@ from typing import NamedTuple
 from fairness_checks.errors import FairnessError
 from models.data.sources import DataUnavailable
 
-__all__ = ["LICENCE", "SOURCE", "TABLE", "Store", "UnusableData", "is_md5_of", "opened", "read_table"]
+__all__ = ["ARCHIVES", "LICENCE", "SOURCE", "TABLE", "Store", "UnusableData", "is_md5_of", "opened", "read_table"]
 
 TABLE = "fitzpatrick17k.csv"
-SAMPLE = "fitzpatrick17k_64px.zip"
-SAMPLE_SHA256 = "2a1984ed82c77f9c1adacc07be8b15133bf76835bfa98290a283a9e61df9b010"
+ARCHIVES: Mapping[str, str] = {
+    "fitzpatrick17k_128px.zip": "394969aafa15a54bcfca35a3c6c3beca6f84ab6bcce032f9c245f73a3cba5c0a",
+    "fitzpatrick17k_64px.zip": "2a1984ed82c77f9c1adacc07be8b15133bf76835bfa98290a283a9e61df9b010",
+}
+"""Archives of a part of the photographs, made smaller, with the sha256 of each: 3,138 and 2,190 of them."""
 SOURCE = "Fitzpatrick17k, Groh et al. 2021, https://doi.org/10.1109/CVPRW53098.2021.00201"
 LICENCE = "CC BY-NC-SA 3.0; photographs of patients"
 
@@ -46,13 +49,15 @@ class Store(NamedTuple):
 
 
 @contextmanager
-def opened(root: str | os.PathLike[str] | None) -> Iterator[Store]:
+def opened(root: str | os.PathLike[str] | None, archives: Sequence[str] = tuple(ARCHIVES)) -> Iterator[Store]:
     """Open the folder or the archive that holds the table and the images.
 
     Parameters
     ----------
     root : path or None
         See `models.data.fitzpatrick17k.Fitzpatrick17k`.
+    archives : sequence of str
+        Names in `ARCHIVES` that are looked for without a root, in this order.
 
     Raises
     ------
@@ -75,12 +80,13 @@ def opened(root: str | os.PathLike[str] | None) -> Iterator[Store]:
     if root is None:
         places += [place / "fitzpatrick17k" for place in places]
     folder = next((place for place in places if (place / TABLE).is_file()), None)
-    archive = next((path for place in places for path in (place, place / SAMPLE) if path.is_file()), None)
+    names = ["", *archives]  # a place may be an archive itself
+    archive = next((path for place in places for name in names if (path := place / name).is_file()), None)
     if folder is not None:
         yield _folder_store(folder)
     elif archive is not None:
-        if archive != Path(given) and (digest := _sha256(archive)) != SAMPLE_SHA256:
-            raise UnusableData(f"{archive}: another content: sha256 {digest}, expected {SAMPLE_SHA256}")
+        if archive != Path(given) and (digest := _sha256(archive)) != (expected := ARCHIVES[archive.name]):
+            raise UnusableData(f"{archive}: another content: sha256 {digest}, expected {expected}")
         if not zipfile.is_zipfile(archive):
             raise UnusableData(f"{archive}: not a zip archive; give the folder that holds {TABLE}, or an archive")
         with _zip_file(archive) as unpacked:
@@ -88,7 +94,7 @@ def opened(root: str | os.PathLike[str] | None) -> Iterator[Store]:
     else:
         looked = given if root is not None else f"FAIRNESS_DATA={given}" if given else "FAIRNESS_DATA, which is not set"
         raise DataUnavailable(
-            f"Fitzpatrick17k: neither {TABLE} nor {SAMPLE} in {looked}\n"
+            f"Fitzpatrick17k: neither {TABLE} nor {' nor '.join(archives)} in {looked}\n"
             f"Set FAIRNESS_DATA to the folder that holds one of them. The table is at https://github.com/mattgroh/"
             f"fitzpatrick17k; python -m models.data.fetch_fitzpatrick17k fetches the images that it lists.\n"
             f"Source: {SOURCE}. Licence: {LICENCE}."

@@ -13,9 +13,12 @@ import numpy.typing as npt
 from models.data.fitzpatrick17k_files import TABLE, Store, UnusableData, read_table
 from models.data.images import LEVELS
 
-__all__ = ["Row", "repeated", "rows_of", "tones_of_types"]
+__all__ = ["SKIN_TYPE_LABELS", "Row", "repeated", "rows_of", "tones_of_types"]
 
-_SKIN_TYPE = ("fitzpatrick_scale", "fitzpatrick")  # the first version of the table has the second name
+SKIN_TYPE_LABELS = ("fitzpatrick_scale", "fitzpatrick_centaur")
+"""Columns that have the skin type: of one team of annotators, and of another."""
+
+_OTHER_NAMES = {"fitzpatrick_scale": ("fitzpatrick",)}  # in the first version of the table
 _SKIN_TYPES = {"-1": 0, "": 0} | {str(skin_type): skin_type for skin_type in range(1, 7)}
 
 
@@ -44,14 +47,17 @@ def tones_of_types(light_types: Collection[int], dark_types: Collection[int]) ->
     return dict.fromkeys(light_types, "light") | dict.fromkeys(dark_types, "dark")
 
 
-def rows_of(store: Store, tones: dict[int, str], keep_wrongly_labelled: bool) -> tuple[list[Row], Counter[str]]:
+def rows_of(
+    store: Store, tones: dict[int, str], keep_wrongly_labelled: bool, label: str = SKIN_TYPE_LABELS[0]
+) -> tuple[list[Row], Counter[str]]:
     """Return the rows of the two groups, sorted, and how many others there are for each reason."""
     where = f"{store.name}, {TABLE}"
-    columns = [_SKIN_TYPE, *((level,) for level in LEVELS), *([] if keep_wrongly_labelled else [("qc",)])]
+    skin_type_names = (label, *_OTHER_NAMES.get(label, ()))
+    columns = [skin_type_names, *((level,) for level in LEVELS), *([] if keep_wrongly_labelled else [("qc",)])]
     rows: list[Row] = []
     unused: Counter[str] = Counter()
     for number, row in enumerate(read_table(store.table, where, columns), start=1):
-        text = row[_SKIN_TYPE[0]].strip()
+        text = row[label].strip()
         if text not in _SKIN_TYPES:
             raise UnusableData(f"{where}, row {number}: skin type {text!r} is none of {', '.join(_SKIN_TYPES)}")
         skin_type = _SKIN_TYPES[text]

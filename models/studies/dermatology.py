@@ -19,7 +19,7 @@ from typing import Any
 from fairness_checks.errors import FairnessError
 from fairness_checks.sweep.progress import ProgressLine
 from models.command_line import at_least
-from models.data.images import ImageSet
+from models.data.fitzpatrick17k_rows import SKIN_TYPE_LABELS
 from models.studies.dermatology_record import changes_of
 from models.studies.dermatology_store import save_study
 from models.vae_config import PERCEPTUAL_KINDS, PRESETS, VAEConfig
@@ -29,18 +29,37 @@ __all__ = ["QUICK", "main", "measure", "report"]
 QUICK: dict[str, Any] = {"repeats": 2, "epochs": 2, "train_images": 64, "test_images": 20}
 """What ``--quick`` changes in a preset: for tests and CI; nothing is learned."""
 
+DARK_TYPES = {"5,6": (5, 6), "4,5,6": (4, 5, 6)}
+"""The dark skin types of the published experiment, and those of another sentence of the paper."""
+
+TWICE_AS_MANY = ("published_small", "4,5,6")
+"""Where the archive has enough dark photographs for test sets of twice the preset's size."""
+
+_DARK = "5,6"
+
 _OURS = ("fairness_checks", "models")
+_CHANGES = ("perceptual", "kl_weight", "repeats", "test_images", "exact_statistics")
+_OF_PHOTOGRAPHS = ("photographs", "dark_types", "label")
 
 
 def measure(options: argparse.Namespace) -> Path:
     """Train and measure what is not there yet, and return the folder of the study."""
-    from models.studies.dermatology_data import data_record  # here and below: the report needs no torch
+    from models.studies.dermatology_data import data_record, study_images  # here: the report needs no torch
     from models.studies.dermatology_training import run_trainings
 
-    asked = _config(options)
-    images, config = _images(options, asked)
+    config = _config(options)
+    images = study_images(
+        options.data,
+        config,
+        options.seed,
+        photographs=options.photographs,
+        dark_types=DARK_TYPES[options.dark_types or _DARK],
+        label=options.label or SKIN_TYPE_LABELS[0],
+    )
     kind = "phantoms" if images.synthetic else "photographs"
-    folder: Path = options.out or Path("build/dermatology") / f"{kind}-{options.preset}"
+    others = [f"dark-{options.dark_types.replace(',', '')}"] if options.dark_types not in (None, _DARK) else []
+    others += [options.label] if options.label not in (None, SKIN_TYPE_LABELS[0]) else []
+    folder: Path = options.out or Path("build/dermatology") / "-".join([kind, options.preset, *others])
     line = ProgressLine(sys.stderr, f"dermatology {options.preset}, {kind}")
     done = run_trainings(
         images,
@@ -50,24 +69,28 @@ def measure(options: argparse.Namespace) -> Path:
         device=options.device,
         jobs=options.jobs,
         compiled=options.compiled,
+        vgg=options.vgg,
+        keep_networks=options.keep_networks,
         progress=line,
     )
     record = {
         "preset": options.preset,
-        "changed": changes_of(options.preset, asked.describe()),
-        "asked": asked.describe(),
+        "changed": changes_of(options.preset, config.describe()),
         "config": config.describe(),
         "test_images": done.test_images,
         "seed": options.seed,
         "data": data_record(images),
+        "label": options.label or SKIN_TYPE_LABELS[0],
         "perceptual": done.perceptual,
+        "features": done.features,
         "device": done.device,
         "torch": done.torch,
     }
     save_study(folder, record, images, done.files)
     sys.stdout.write(
         f"{len(images):,} {'phantoms' if images.synthetic else 'photographs'} of {images.size} x {images.size} pixels; "
-        f"test sets of {done.test_images} + {done.test_images}; perceptual loss: {done.perceptual}\n"
+        f"test sets of {done.test_images} + {done.test_images}; perceptual loss: {done.perceptual}; "
+        f"feature error: {done.features}\n"
         f"{done.trained} VAEs trained, {len(done.files) - done.trained} were there; {done.seconds:.0f} s, "
         f"on {done.device}, torch {done.torch}\n"
     )
@@ -101,16 +124,10 @@ def report(folder: Path) -> None:
 
 def _config(options: argparse.Namespace) -> VAEConfig:
     config = VAEConfig.preset(options.preset, **(QUICK if options.quick else {}))
-    asked = {name: getattr(options, name) for name in ("perceptual", "kl_weight", "repeats")}
+    if (options.preset, options.dark_types) == TWICE_AS_MANY and not options.quick:
+        config = replace(config, test_images=2 * config.test_images)
+    asked = {name: getattr(options, name) for name in _CHANGES}
     return replace(config, **{name: value for name, value in asked.items() if value is not None})
-
-
-def _images(options: argparse.Namespace, asked: VAEConfig) -> tuple[ImageSet, VAEConfig]:
-    """Return the images and the configuration at their size; a weight that was typed stays as it was typed."""
-    from models.studies.dermatology_data import study_images
-
-    images, config = study_images(options.data, asked, options.seed)
-    return images, config if options.kl_weight is None else replace(config, kl_weight=options.kl_weight)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,6 +139,10 @@ def _parser() -> argparse.ArgumentParser:
         default="auto",
         help="which images (default: photographs if FAIRNESS_DATA holds them, else phantoms)",
     )
+    parser.add_argument("--photographs", type=Path, metavar="PATH", help="folder or archive (default: FAIRNESS_DATA)")
+    parser.add_argument("--dark-types", choices=list(DARK_TYPES), help="skin types of dark skin (default: 5,6)")
+    parser.add_argument("--label", choices=SKIN_TYPE_LABELS, help="whose skin types (default: fitzpatrick_scale)")
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="weights of VGG19 or VGG16 (default: those at hand)")
     parser.add_argument("--out", type=Path, help="where to write (default: build/dermatology/DATA-PRESET)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU, if any")
     parser.add_argument("--jobs", type=at_least(1), help="trainings side by side (default: 2 on a CPU, 1 on a GPU)")
@@ -130,8 +151,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--kl-weight",
         type=_weight,
-        help="factor of the divergence, such as 1/256, used as given whatever the size of the images (default: the "
-        "preset's, reduced with their size)",
+        help="factor of the divergence, such as 1/256 (default: the preset's)",
+    )
+    parser.add_argument(
+        "--exact-statistics",
+        action=argparse.BooleanOptionalAction,
+        help="batch normalisation's statistics taken anew after the last epoch (default: the preset's)",
+    )
+    parser.add_argument("--test-images", type=at_least(2), help="of each test set (default: the preset's)")
+    parser.add_argument(
+        "--keep-networks", action="store_true", help="keep the trained networks, which takes disk space"
     )
     repeats = at_least(2, "a spread over repeats needs 2 or more")
     parser.add_argument("--repeats", type=repeats, help="2 or more (default: the preset's)")
@@ -159,6 +188,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.report_only and options.out is None:
         parser.error("--report-only needs --out, the folder that holds the measurements")
+    if given := [name for name in _OF_PHOTOGRAPHS if getattr(options, name) is not None]:
+        if options.data == "phantoms":
+            parser.error(f"--{given[0].replace('_', '-')} is for photographs, and --data asks for phantoms")
+        options.data = "photographs"
     if options.device == "cuda" and not options.report_only:
         from models.vae_device import resolve_device
 

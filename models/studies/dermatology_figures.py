@@ -15,16 +15,21 @@ import pandas as pd
 
 from models.studies.dermatology_conditions import FEWEST, LEVEL_NAMES
 from models.studies.dermatology_protocol import TONES
+from models.studies.dermatology_results import ERRORS
 from models.studies.dermatology_store import Measurements
 
-__all__ = ["draw_boxes", "draw_conditions", "draw_prevalence", "draw_reconstructions"]
+__all__ = ["draw_boxes", "draw_conditions", "draw_prevalence", "draw_reconstructions", "draw_scatter"]
 
 _COLOURS = {"light": "#E69F00", "dark": "#0072B2"}  # Okabe and Ito's, https://jfly.uni-koeln.de/color
 _HATCH = {"light": "///", "dark": ""}
 _OFFSET = {"light": -0.2, "dark": 0.2}
 _MIX_NAMES = {"A": "A\nlight only", "B": "B\nhalf, half", "C": "C\ndark only"}
+_MARKERS = {"A": ("o", "#D55E00"), "B": ("s", "#009E73"), "C": ("^", "#332288")}
 _VALUES = {
     "mse": "mean squared error of an image\n(pixels in [-1, 1])",
+    "mse_less_colour": "the same without\nits mean colour",
+    "feature_error": "feature error of an image",
+    "tone_shift": "shift of the tone\n(above 0: came out lighter)",
     "latent_sd": "mean standard deviation of\nan image's latent code",
 }
 _MOST_LABELS = 20
@@ -32,14 +37,18 @@ _KEY_COLUMNS = 4
 
 
 def draw_boxes(path: Path, title: str, found: Measurements) -> None:
-    """Write box plots of MSE and of latent standard deviation by mix and skin tone.
+    """Write box plots of the errors, the shift of the tone and the latent standard deviation by mix and skin tone.
 
     A box has all test images of all repeats: quartiles and median, whiskers at 5 and 95 %; a point is the mean of
     one repeat.
     """
-    figure = _figure(9.6, 4.6)
-    axes = figure.subplots(1, len(_VALUES))
-    for ax, (name, label) in zip(axes, _VALUES.items(), strict=True):
+    shown = {name: label for name, label in _VALUES.items() if np.isfinite(getattr(found, name)).all()}
+    columns = -(-len(shown) // 2)
+    figure = _figure(4.4 * columns, 8.0)
+    axes = figure.subplots(2, columns, squeeze=False).ravel()
+    for ax in axes[len(shown) :]:
+        ax.set_axis_off()
+    for ax, (name, label) in zip(axes, shown.items(), strict=False):
         values = getattr(found, name)  # (M, J, 2, m)
         for g, tone in enumerate(TONES):
             places = np.arange(len(found.mixes)) + _OFFSET[tone]
@@ -62,7 +71,9 @@ def draw_boxes(path: Path, title: str, found: Measurements) -> None:
         ax.set_xticks(range(len(found.mixes)), [_MIX_NAMES[mix] for mix in found.mixes])
         ax.set_xlabel("training mix")
         ax.set_ylabel(label)
-        ax.set_ylim(bottom=0 if name == "mse" else None)
+        ax.set_ylim(bottom=0 if name in ERRORS else None)
+        if name == "tone_shift":
+            ax.axhline(0, color="black", linestyle="--", linewidth=1)
         ax.grid(axis="y", alpha=0.3)
     handles, labels = axes[0].get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
@@ -154,6 +165,26 @@ def draw_conditions(path: Path, title: str, conditions: pd.DataFrame) -> None:
         "light + dark)",
         fontsize=11,
     )
+    _save(figure, path)
+
+
+def draw_scatter(path: Path, title: str, conditions: pd.DataFrame) -> None:
+    """Write the MSE of each condition on dark skin against that on light skin, all mixes in one plot with y = x."""
+    shown = conditions[conditions["shown"]]
+    figure = _figure(6.4, 6.4)
+    ax = figure.subplots()
+    values = shown[["mse_light", "mse_dark"]].to_numpy()
+    high = 1.05 * values.max() if len(values) else 0.1
+    ax.plot([0, high], [0, high], color="black", linestyle="--", linewidth=1, label="y = x")
+    for mix, part in shown.groupby("mix"):
+        marker, colour = _MARKERS[str(mix)]
+        name = _MIX_NAMES[str(mix)].replace("\n", ": ")
+        ax.scatter(part["mse_light"], part["mse_dark"], marker=marker, color=colour, alpha=0.8, label=name)
+    ax.set(xlim=(0, high), ylim=(0, high), xlabel="MSE on light skin", ylabel="MSE on dark skin")
+    ax.set_box_aspect(1)
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False)
+    figure.suptitle(f"{title}\n(at least {FEWEST} tested images of either skin)", fontsize=11)
     _save(figure, path)
 
 

@@ -17,13 +17,12 @@ from models.vae_config import MIXES, PRESETS
 __all__ = ["FORMAT", "RECORD", "REMEDY", "StudyIncomplete", "changes_of", "preset_in_words", "read_record"]
 
 RECORD = "study.json"
-FORMAT = 1
+FORMAT = 2
 
-_KEYS = ("preset", "changed", "seed", "perceptual", "torch", "trainings")
+_KEYS = ("preset", "changed", "seed", "label", "perceptual", "features", "torch", "trainings")
 _KEYS_WITHIN: Mapping[str, tuple[str, ...]] = {
-    "data": ("fingerprint", "synthetic", "source", "licence", "image_size", "light", "dark", "left_out"),
-    "asked": ("image_size", "widths", "test_images"),
-    "config": ("image_size", "widths", "repeats"),
+    "data": ("fingerprint", "synthetic", "source", "licence", "image_size", "light", "dark", "skin_types", "left_out"),
+    "config": ("image_size", "test_images", "repeats"),
 }
 _KEYS_OF_A_TRAINING = ("mix", "repeat", "file", "sha256")
 _FINEST = 4096  # a weight that is a whole fraction down to this one is said as such
@@ -95,18 +94,14 @@ def changes_of(preset: str, asked: Mapping[str, Any]) -> dict[str, Any]:
 def preset_in_words(record: Mapping[str, Any]) -> str:
     """Return the preset of a study and what was changed in it.
 
-    Records once said only whether ``--quick`` had changed the preset: such a one is compared with the preset of today.
-
     Examples
     --------
     >>> preset_in_words({"preset": "cpu", "changed": {"kl_weight": 1 / 256, "repeats": 2}})
     'cpu, with kl_weight 1/256, repeats 2'
-    >>> preset_in_words({"preset": "cpu", "changed": False, "asked": PRESETS["cpu"].describe()})
+    >>> preset_in_words({"preset": "cpu", "changed": {}})
     'cpu'
     """
     preset, changed = record["preset"], record["changed"]
-    if isinstance(changed, bool):
-        changed = changes_of(preset, record["asked"]) if preset in PRESETS else {}
     said = ", ".join(f"{name} {_in_words(value)}" for name, value in sorted(changed.items()))
     return f"{preset}, with {said}" if said else str(preset)
 

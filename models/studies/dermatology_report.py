@@ -13,7 +13,15 @@ from fairness_checks.report.text import headline
 from models.studies import dermatology_figures as figures
 from models.studies.dermatology_conditions import condition_rows, distance_rows, prevalence_rows
 from models.studies.dermatology_findings import StudyTables, findings
-from models.studies.dermatology_results import area_rows, gap_rows, mean_rows, slope_rows, sweep_results, verdicts
+from models.studies.dermatology_results import (
+    area_rows,
+    gap_rows,
+    mean_rows,
+    slope_rows,
+    sweep_results,
+    tone_rows,
+    verdicts,
+)
 from models.studies.dermatology_store import Measurements, load_study
 from models.studies.dermatology_text import has_grid, kind_of_images, render
 
@@ -44,7 +52,9 @@ def write_report(folder: Path) -> list[str]:
         for path in new.iterdir():
             path.replace(folder / path.name)
     lines = [f"{record.verdict.upper()}: {headline(record)}" for record in records]
-    return lines + [f"finding {item.name}, {'met' if item.met else 'NOT met'}: {item.ours}" for item in shown]
+    return lines + [
+        f"finding {item.name}, {item.measure}, {'met' if item.met else 'NOT met'}: {item.ours}" for item in shown
+    ]
 
 
 def study_tables(found: Measurements) -> StudyTables:
@@ -54,7 +64,8 @@ def study_tables(found: Measurements) -> StudyTables:
         means=mean_rows(found),
         gaps=gap_rows(found),
         slopes=slope_rows(found),
-        areas=area_rows(found, sweep_results(found)),
+        tones=tone_rows(found),
+        areas=area_rows(found),
         prevalence=prevalence,
         distances=distance_rows(prevalence),
         conditions=condition_rows(found),
@@ -82,6 +93,7 @@ def _frames(tables: StudyTables, records: Sequence[CheckRecord]) -> dict[str, pd
         "mse_by_mix": tables.means,
         "gaps": tables.gaps,
         "slopes": tables.slopes,
+        "tones": tables.tones,
         "uncertainty": tables.areas,
         "prevalence": tables.prevalence,
         "prevalence_distances": tables.distances,
@@ -95,6 +107,7 @@ def _draw(folder: Path, found: Measurements, tables: StudyTables) -> None:
     figures.draw_boxes(folder / "boxes.png", f"{what}, reconstructed by a VAE", found)
     figures.draw_prevalence(folder / "prevalence.png", f"{what}: prevalence by skin tone", tables.prevalence)
     figures.draw_conditions(folder / "conditions.png", f"{what}: MSE by condition", tables.conditions)
+    figures.draw_scatter(folder / "scatter.png", f"{what}: MSE by condition", tables.conditions)
     if has_grid(found):
         title = "Generated images and their reconstructions, by training mix"
         figures.draw_reconstructions(folder / "reconstructions.png", title, found.examples)

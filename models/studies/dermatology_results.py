@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -22,25 +23,31 @@ from fairness_checks.sweep import Shares, SweepPlan, SweepResults
 from fairness_checks.sweep.measuring import measure
 from fairness_checks.sweep.results import RepeatResult
 from models.studies.dermatology_protocol import TONES
-from models.studies.dermatology_store import Measurements
+from models.studies.dermatology_store import MEASURES, Measurements
 from models.vae_config import MIXES
 
 __all__ = [
     "CHECKS",
+    "ERRORS",
     "Overlap",
     "area_rows",
+    "errors_of",
     "gap_rows",
     "mean_rows",
     "overlap",
     "slope_rows",
     "sweep_plan",
     "sweep_results",
+    "tone_rows",
     "verdicts",
 ]
 
 Floats = npt.NDArray[np.float64]
 _BY = "skin_tone"
 _ALL = "all"  # the one feature set
+
+ERRORS = {"mse": "pixel error", "mse_less_colour": "pixel error less colour", "feature_error": "feature error"}
+"""What an image's reconstruction is judged by, each with its name; see `models.vae_measure.ImageMeasurements`."""
 
 _MSE = "mean_squared_error"
 
@@ -99,18 +106,24 @@ def sweep_plan(found: Measurements) -> SweepPlan:
     )
 
 
-def sweep_results(found: Measurements) -> SweepResults:
+def errors_of(found: Measurements) -> tuple[str, ...]:
+    """Return the names in `ERRORS` that were measured: the feature error needs a pre-trained network."""
+    return tuple(name for name in ERRORS if np.isfinite(getattr(found, name)).all())
+
+
+def sweep_results(found: Measurements, error: str = "mse") -> SweepResults:
     """Return the measurements as results of a sweep, as the gate itself would have them.
 
     The error of an image is the root of its mean squared error, so that the metric `mean_squared_error` is the mean of
-    those. The groups have the sizes that `overlap` assumes.
+    those; so for each other name in `ERRORS`. The groups have the sizes that `overlap` assumes.
     """
+    errors = getattr(found, error)
     tone = np.repeat(TONES, found.test_images)
     results = []
     for i, mix in enumerate(found.mixes):
         for repeat in range(found.repeats):
             predictions = Predictions(
-                error=np.sqrt(found.mse[i, repeat].ravel()),
+                error=np.sqrt(np.maximum(errors[i, repeat].ravel(), 0.0)),  # a difference of sums may fall below 0
                 uncertainty=found.latent_sd[i, repeat].ravel(),
                 sensitive_features={_BY: tone},
             )
@@ -136,14 +149,14 @@ def verdicts(found: Measurements, results: SweepResults, checks: Sequence[Check]
 def mean_rows(found: Measurements) -> pd.DataFrame:
     """Return a row for each mix and skin tone: means over the repeats and their standard deviations.
 
-    Columns mse (of pixels in [-1, 1]), latent_sd and kl (nats), each with its sd; share, trained and distinct images.
+    Columns for each of `MEASURES`, each with its sd; share, trained and distinct images.
     """
     rows = []
     for i, mix in enumerate(found.mixes):
         for g, tone in enumerate(TONES):
             row: dict[str, Any] = {"mix": mix, "skin_tone": tone, "share": MIXES[mix].get(tone, 0.0)}
             row |= {"trained": int(found.trained[i, 0, g]), "distinct": float(found.distinct[i, :, g].mean())}
-            for name in ("mse", "latent_sd", "kl"):
+            for name in MEASURES:
                 means = getattr(found, name)[i, :, g].mean(axis=1)
                 row |= {name: float(means.mean()), f"{name}_sd": float(means.std(ddof=1))}
             rows.append(row | {"repeats": found.repeats, "test_images": found.test_images})
@@ -151,7 +164,7 @@ def mean_rows(found: Measurements) -> pd.DataFrame:
 
 
 def gap_rows(found: Measurements) -> pd.DataFrame:
-    """Return dark minus light, of MSE and of latent standard deviation: under each mix, worst and best case.
+    """Return dark minus light, of each error and of latent standard deviation: under each mix, worst and best case.
 
     Worst case is dark under A and light under C, best case the reverse, as in the study.
 
@@ -164,7 +177,7 @@ def gap_rows(found: Measurements) -> pd.DataFrame:
     worst_and_best = (("worst case (dark A, light C)", "A", "C"), ("best case (dark C, light A)", "C", "A"))
     cases = [*((mix, mix, mix) for mix in found.mixes), *worst_and_best]
     rows = []
-    for value in ("mse", "latent_sd"):
+    for value in (*errors_of(found), "latent_sd"):
         means = getattr(found, value).mean(axis=3)  # (M, J, 2)
         for name, dark_mix, light_mix in cases:
             dark, light = means[found.mixes.index(dark_mix), :, 1], means[found.mixes.index(light_mix), :, 0]
@@ -176,30 +189,53 @@ def gap_rows(found: Measurements) -> pd.DataFrame:
 
 
 def slope_rows(found: Measurements) -> pd.DataFrame:
-    """Return how a group's MSE moves as its share of the training images grows from 0 to 1, repeat by repeat."""
+    """Return how a group's errors move as its share of the training images grows from 0 to 1, repeat by repeat.
+
+    Columns value, skin_tone, slope with its corrected interval, and in how many of the repeats the error falls at each
+    step (falls_in), or is lower with all of the share than with none (lower_in).
+    """
     rows = []
-    for g, tone in enumerate(TONES):
+    for value, (g, tone) in itertools.product(errors_of(found), enumerate(TONES)):
         share = np.array([MIXES[mix].get(tone, 0.0) for mix in found.mixes])
-        means = found.mse[:, :, g].mean(axis=2)  # (M, J)
+        means = getattr(found, value)[:, :, g].mean(axis=2)[np.argsort(share)]  # (M, J), from no share to all
+        share = np.sort(share)
         slope = (share - share.mean()) @ means / ((share - share.mean()) ** 2).sum()
-        ordered = np.diff(means[np.argsort(share)], axis=0) < 0  # (M - 1, J)
-        row = {"skin_tone": tone, **_over_repeats(slope, overlap(found))}
-        rows.append(row | {"falls_in": int(ordered.all(axis=0).sum()), "repeats": found.repeats})
+        row = {"value": value, "skin_tone": tone, **_over_repeats(slope, overlap(found))}
+        row |= {"falls_in": int((np.diff(means, axis=0) < 0).all(axis=0).sum())}
+        rows.append(row | {"lower_in": int((means[-1] < means[0]).sum()), "repeats": found.repeats})
     return pd.DataFrame(rows).rename(columns={"gap": "slope"})
 
 
-def area_rows(found: Measurements, results: SweepResults) -> pd.DataFrame:
-    """Return how errors and uncertainties order the two groups under each mix.
+def tone_rows(found: Measurements) -> pd.DataFrame:
+    """Return how much lighter the images of a group come out under A, light skin alone, than under C, dark skin alone.
 
-    Columns error_auc and uncertainty_auc, P(higher in a dark image than in a light one), means over the repeats; gap,
-    their difference, with its corrected interval; light images against dark ones give one minus that.
+    Columns skin_tone, of_a and of_c (mean shifts of the tone), shift (their difference) with its corrected interval,
+    and in how many of the repeats it is above 0 (lighter_in).
     """
     rows = []
-    for mix in found.mixes:
-        pairs = [pair for result in results.of(mix, _ALL) for pair in result.pairs]
-        areas = np.array([(pair.error_auc, pair.uncertainty_auc) for pair in pairs])
-        row = {"mix": mix, "error_auc": float(areas[:, 0].mean()), "uncertainty_auc": float(areas[:, 1].mean())}
-        rows.append(row | _over_repeats(areas[:, 0] - areas[:, 1], overlap(found)))
+    for g, tone in enumerate(TONES):
+        of_a, of_c = (found.tone_shift[found.mixes.index(mix), :, g].mean(axis=1) for mix in "AC")  # (J,) each
+        row = {"skin_tone": tone, "of_a": float(of_a.mean()), "of_c": float(of_c.mean())}
+        row |= _over_repeats(of_a - of_c, overlap(found))
+        rows.append(row | {"lighter_in": int((of_a > of_c).sum()), "repeats": found.repeats})
+    return pd.DataFrame(rows).rename(columns={"gap": "shift"})
+
+
+def area_rows(found: Measurements) -> pd.DataFrame:
+    """Return how each error and the uncertainty order the two groups under each mix.
+
+    Columns value, error_auc and uncertainty_auc, P(higher in a dark image than in a light one), means over the
+    repeats; gap, their difference, with its corrected interval; light images against dark ones give one minus that.
+    """
+    rows = []
+    for value in errors_of(found):
+        results = sweep_results(found, value)
+        for mix in found.mixes:
+            pairs = [pair for result in results.of(mix, _ALL) for pair in result.pairs]
+            areas = np.array([(pair.error_auc, pair.uncertainty_auc) for pair in pairs])
+            means = {"error_auc": float(areas[:, 0].mean()), "uncertainty_auc": float(areas[:, 1].mean())}
+            row = {"value": value, "mix": mix, **means}
+            rows.append(row | _over_repeats(areas[:, 0] - areas[:, 1], overlap(found)))
     return pd.DataFrame(rows)
 
 

@@ -21,10 +21,13 @@ from models.data.images import LEVELS, ImageSet
 from models.studies.dermatology_protocol import TONES
 from models.studies.dermatology_record import FORMAT, RECORD, REMEDY, StudyIncomplete, read_record
 
-__all__ = ["Measurements", "load_study", "read_arrays", "save_study", "write_arrays"]
+__all__ = ["MEASURES", "Measurements", "load_study", "read_arrays", "save_study", "write_arrays"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
+
+MEASURES = ("mse", "mse_less_colour", "tone_shift", "feature_error", "latent_sd", "kl")
+"""What is kept of each test image; see `models.vae_measure.ImageMeasurements`."""
 
 _KEY = "key"
 _LABELS = "labels.npz"
@@ -48,6 +51,9 @@ class Measurements:
         Positions of the test images in the data set.
     mse : ndarray, shape (M, J, 2, m)
         Mean squared error of each test image; pixels in [-1, 1].
+    mse_less_colour, tone_shift, feature_error : ndarray, shape (M, J, 2, m)
+        The same without the mean colour, reconstruction less image, and distance in the features of a VGG network, NaN
+        where none was at hand; see `models.vae_measure.ImageMeasurements`.
     latent_sd : ndarray, shape (M, J, 2, m)
         Mean standard deviation of its latent code.
     kl : ndarray, shape (M, J, 2, m)
@@ -56,6 +62,8 @@ class Measurements:
         Training images of each skin tone, and how many different ones.
     seconds, images_per_second : ndarray, shape (M, J)
         Of each training.
+    cpu_seconds : ndarray, shape (M, J)
+        Processor time of its process, with what was measured.
     devices, precisions : tuple of str
         On which devices, and in which precision, was trained.
     examples : mapping of str to ndarray of uint8
@@ -68,12 +76,16 @@ class Measurements:
     mixes: tuple[str, ...]
     test: npt.NDArray[np.int64]
     mse: Floats
+    mse_less_colour: Floats
+    tone_shift: Floats
+    feature_error: Floats
     latent_sd: Floats
     kl: Floats
     trained: npt.NDArray[np.int64]
     distinct: npt.NDArray[np.int64]
     seconds: Floats
     images_per_second: Floats
+    cpu_seconds: Floats
     devices: tuple[str, ...]
     precisions: tuple[str, ...]
     examples: Mapping[str, npt.NDArray[np.uint8]]
@@ -179,13 +191,12 @@ def load_study(folder: Path) -> Measurements:
         conditions={level: labels[level] for level in LEVELS},
         mixes=mixes,
         test=of("test", 2, -1)[0],
-        mse=of("mse", 2, -1).astype(np.float64),
-        latent_sd=of("latent_sd", 2, -1).astype(np.float64),
-        kl=of("kl", 2, -1).astype(np.float64),
+        **{name: of(name, 2, -1).astype(np.float64) for name in MEASURES},
         trained=of("trained", 2),
         distinct=of("distinct", 2),
         seconds=of("seconds"),
         images_per_second=of("images_per_second"),
+        cpu_seconds=of("cpu_seconds"),
         devices=words("device"),
         precisions=words("precision"),
         examples={"original": firsts[mixes[0]]["original"], **examples} if firsts else {},

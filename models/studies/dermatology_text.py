@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from fairness_checks.report.text import headline
 from models.studies.dermatology_conditions import FEWEST
 from models.studies.dermatology_findings import Finding, StudyTables
 from models.studies.dermatology_record import preset_in_words
-from models.studies.dermatology_results import overlap
+from models.studies.dermatology_results import ERRORS, overlap
 from models.studies.dermatology_store import Measurements
 from models.studies.markdown import table
 
@@ -76,37 +76,32 @@ def _setting(found: Measurements) -> list[str]:
         ("preset", preset_in_words(record)),
         ("configuration", ", ".join(f"{name} {value}" for name, value in record["config"].items())),
         ("test sets", _test_sets(found)),
+        ("skin types", _skin_types(record)),
         ("perceptual loss", record["perceptual"]),
+        ("feature error", record["features"]),
         ("device", f"{', '.join(found.devices)}, {', '.join(found.precisions)}; torch {record['torch']}"),
         ("trainings", _trainings(found)),
     ]
     return [
         "## What was done",
         f"{kind} {pictures} {found.repeats} repeats; in each a test set of either skin tone, then training sets drawn "
-        "with replacement from the other images: A light only, B half and half, C dark only. MSE is of pixels in "
-        "[-1, 1]; the latent standard deviation (SD) is the mean over an image's latent code.",
-        *_size_note(found),
+        "with replacement from the other images: A light only, B half and half, C dark only. MSE, the pixel error, is "
+        "of pixels in [-1, 1]; less colour, it is that of images without their mean colours. The feature error is the "
+        "mean squared difference of the feature maps of a pre-trained network. The shift of the tone is reconstruction "
+        "less image, above 0 where it came out lighter. The latent standard deviation (SD) is the mean over an image's "
+        "latent code.",
         "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]),
     ]
 
 
-def _size_note(found: Measurements) -> list[str]:
-    asked, used = found.record["asked"], found.record["config"]
-    if asked["image_size"] == used["image_size"]:
-        return []
-    return [
-        f"The images are smaller than the preset's {asked['image_size']} pixels and were not enlarged: this is the "
-        f"preset at {used['image_size']} pixels, its network without the outermost {_blocks(asked, used)}."
-    ]
-
-
-def _blocks(asked: dict[str, Any], used: dict[str, Any]) -> str:
-    count = len(asked["widths"]) - len(used["widths"])
-    return "block" if count == 1 else f"{count} blocks"
+def _skin_types(record: Mapping[str, Any]) -> str:
+    types = record["data"]["skin_types"]
+    said = ", ".join(f"{tone} {'-'.join(map(str, kinds))}" for tone, kinds in types.items())
+    return said if record["data"]["synthetic"] else f"{said}, by the column {record['label']}"
 
 
 def _test_sets(found: Measurements) -> str:
-    asked, used = found.record["asked"]["test_images"], found.test_images
+    asked, used = found.record["config"]["test_images"], found.test_images
     sets = f"{used} images of either skin tone"
     if asked == used:
         return sets
@@ -114,20 +109,23 @@ def _test_sets(found: Measurements) -> str:
 
 
 def _trainings(found: Measurements) -> str:
-    seconds, speed = found.seconds, found.images_per_second
+    seconds, speed, spent = found.seconds, found.images_per_second, found.cpu_seconds
     return (
-        f"{seconds.size} VAEs, {seconds.sum():.0f} s of training, {seconds.mean():.1f} s each; "
+        f"{seconds.size} VAEs, {seconds.sum():.0f} s of training, {seconds.mean():.1f} s each; processor time "
+        f"{spent.sum():.0f} s, {spent.mean():.1f} s each, with measuring; "
         f"{speed.mean():,.0f} images/s in each process ({speed.min():,.0f} to {speed.max():,.0f})"
     )
 
 
 def _findings(shown: Sequence[Finding]) -> list[str]:
     frame = pd.DataFrame(shown).assign(met=["**met**" if item.met else "**not met**" for item in shown])
-    headings = {"name": "", "published": "published", "ours": "ours", "rule": "counts as met when", "met": "verdict"}
+    headings = {"name": "", "published": "published", "measure": "measured by", "ours": "ours", "met": "verdict"}
+    rules = dict.fromkeys(f"- {item.name.partition(' ')[0]}: {item.rule}." for item in shown)
     return [
         "## What the study found, and what we see",
-        f"{sum(item.met for item in shown)} of {len(shown)} findings are met. Intervals are corrected 95 % intervals "
-        "over the repeats. The rules were fixed before the first run.",
+        f"{sum(item.met for item in shown)} of {len(shown)} rows are met. Intervals are corrected 95 % intervals over "
+        "the repeats. A finding counts as met when:",
+        "\n".join(rules),
         table(frame, headings),
     ]
 
@@ -170,7 +168,8 @@ def _repeated(found: Measurements) -> str:
 
 
 def _means(found: Measurements, tables: StudyTables) -> list[str]:
-    gaps = tables.gaps.assign(value=tables.gaps["value"].map({"mse": "MSE", "latent_sd": "latent SD"}))
+    named = ERRORS | {"latent_sd": "latent SD"}
+    gaps, slopes, areas = (frame.assign(value=frame["value"].map(named)) for frame in tables[1:3] + tables[4:5])
     spread = {"low": "95 % from", "high": "to", "p_corrected": "p, corrected"}
     parts = [
         "## MSE and latent SD by mix and skin tone",
@@ -183,6 +182,9 @@ def _means(found: Measurements, tables: StudyTables) -> list[str]:
                 "share": "share",
                 "mse": "MSE",
                 "mse_sd": "SD over repeats",
+                "mse_less_colour": "less colour",
+                "feature_error": "features",
+                "tone_shift": "shift of the tone",
                 "latent_sd": "latent SD",
                 "latent_sd_sd": "SD over repeats",
                 "kl": "KL, nats",
@@ -198,16 +200,33 @@ def _means(found: Measurements, tables: StudyTables) -> list[str]:
             | {"p_published": "p, paper's test", "test": "which"},
             digits=4,
         ),
-        "Change of a group's MSE as its share grows from 0 to 1:",
+        "Change of a group's error as its share grows from 0 to 1:",
         table(
-            tables.slopes,
-            {"skin_tone": "skin", "slope": "slope"} | spread | {"falls_in": "falls in", "repeats": "of repeats"},
+            slopes,
+            {"value": "of", "skin_tone": "skin", "slope": "slope"}
+            | spread
+            | {"falls_in": "falls at each step in", "lower_in": "lower with all than with none in", "repeats": "of"},
+            4,
+        ),
+        "Shift of the tone, reconstruction less image, under A less under C:",
+        table(
+            tables.tones,
+            {"skin_tone": "skin", "of_a": "A", "of_c": "C", "shift": "difference"}
+            | spread
+            | {"lighter_in": "above 0 in", "repeats": "of"},
             4,
         ),
         "P(higher in a dark image than in a light one), of the error and of the model's uncertainty:",
         table(
-            tables.areas,
-            {"mix": "mix", "error_auc": "A_error", "uncertainty_auc": "A_uncertainty", "gap": "difference"} | spread,
+            areas,
+            {
+                "value": "of",
+                "mix": "mix",
+                "error_auc": "A_error",
+                "uncertainty_auc": "A_uncertainty",
+                "gap": "difference",
+            }
+            | spread,
             digits=3,
         ),
     ]
@@ -228,5 +247,6 @@ def _conditions(tables: StudyTables) -> list[str]:
             digits=3,
         ),
         f"MSE of each condition with {FEWEST} tested images or more in both groups (`conditions.csv`):",
+        "![MSE by condition, the mixes in one](scatter.png)",
         "![MSE by condition](conditions.png)",
     ]

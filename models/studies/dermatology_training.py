@@ -27,12 +27,11 @@ import torch
 from fairness_checks.storage.code_digest import code_digest
 from models import vae_device
 from models.data.images import ImageSet
-from models.perceptual import PerceptualLoss
 from models.studies import dermatology_one, dermatology_protocol
-from models.studies.dermatology_one import Setup, Task, measured, perceptual_of
+from models.studies.dermatology_one import Setup, Task, Vgg, measured, network_file, vgg_of
 from models.studies.dermatology_protocol import images_per_test_set
 from models.studies.dermatology_record import StudyIncomplete
-from models.studies.dermatology_store import read_arrays, write_arrays
+from models.studies.dermatology_store import MEASURES, read_arrays, write_arrays
 from models.vae_code import TRAINING
 from models.vae_config import MIXES, VAEConfig
 
@@ -56,8 +55,8 @@ class Trainings:
         That the call took.
     test_images : int
         Images of each test set.
-    perceptual : str
-        Which perceptual loss.
+    perceptual, features : str
+        Which network the perceptual loss has, and which the feature error is of.
     device : str
         "cpu" or "cuda".
     torch : str
@@ -69,6 +68,7 @@ class Trainings:
     seconds: float
     test_images: int
     perceptual: str
+    features: str
     device: str
     torch: str
 
@@ -82,6 +82,8 @@ def run_trainings(
     device: str = "auto",
     jobs: int | None = 1,
     compiled: bool = False,
+    vgg: Path | None = None,
+    keep_networks: bool = False,
     progress: Progress | None = None,
 ) -> Trainings:
     """Train what is not there yet.
@@ -102,6 +104,10 @@ def run_trainings(
         Processes that train side by side; 1 is this one, None 2 on a CPU and 1 on a GPU.
     compiled : bool
         Whether torch.compile translates the steps first; see `models.train_vae.train_vae`.
+    vgg : Path, optional
+        File of VGG19's or VGG16's weights; see `models.perceptual.perceptual_loss`.
+    keep_networks : bool
+        Whether each trained network is kept, in ``networks`` in the folder; one that is not there is trained again.
     progress : callable, optional
         Called with trainings done, trainings in all, and seconds; first with those that were there.
 
@@ -109,17 +115,24 @@ def run_trainings(
     ------
     TrainingDiverged
         A loss became NaN or infinite. What the other processes trained is kept.
+    PerceptualWeightsError
+        Weights that the configuration asks for are not at hand.
     StudyIncomplete
         A process that trained was killed. What was trained before is kept.
     """
     start = time.monotonic()
     on = vae_device.resolve_device(device).type
-    loss = perceptual_of(config)
-    source = "none" if loss is None else loss.source
+    networks = vgg_of(config, vgg)
     each = images_per_test_set(images.skin_tone, config.test_images)
-    setup = Setup(images.pixels, images.skin_tone, images.synthetic, config, each, seed, on, compiled)
-    tasks = _tasks(setup, images.fingerprint(), source, folder / "trainings")
-    missing = [task for task in tasks if read_arrays(task.path, task.key) is None]
+    setup = Setup(
+        images.pixels, images.skin_tone, images.synthetic, config, each, seed, on, compiled, vgg, keep_networks
+    )
+    tasks = _tasks(setup, images.fingerprint(), networks, folder / "trainings")
+    missing = [
+        task
+        for task in tasks
+        if read_arrays(task.path, task.key) is None or (keep_networks and not network_file(task).is_file())
+    ]
     for task in missing:
         task.path.unlink(missing_ok=True)  # damaged; its absence tells that it is not done
 
@@ -139,12 +152,13 @@ def run_trainings(
                 "which trains only what is missing, with --jobs 1 if it happens again"
             ) from None
     else:
-        _train_here(setup, missing, loss, report)
+        _train_here(setup, missing, networks, report)
     files = {(task.mix, task.repeat): task.path for task in tasks}
-    return Trainings(files, len(missing), time.monotonic() - start, each, source, on, str(torch.__version__))
+    sources = (networks.loss_source, networks.features_source)
+    return Trainings(files, len(missing), time.monotonic() - start, each, *sources, on, str(torch.__version__))
 
 
-def _tasks(setup: Setup, fingerprint: str, source: str, folder: Path) -> list[Task]:
+def _tasks(setup: Setup, fingerprint: str, networks: Vgg, folder: Path) -> list[Task]:
     folder.mkdir(parents=True, exist_ok=True)
     depends_on = {
         "code": code_digest(*TRAINING, dermatology_protocol, dermatology_one),
@@ -153,7 +167,9 @@ def _tasks(setup: Setup, fingerprint: str, source: str, folder: Path) -> list[Ta
         "test_images": setup.test_images,
         "images": fingerprint,
         "seed": setup.seed,
-        "perceptual": source,
+        "perceptual": networks.loss_source,
+        "features": networks.features_source,
+        "measures": MEASURES,
         "torch": torch.__version__,
         "device": setup.device,
         "compiled": setup.compiled,
@@ -167,10 +183,10 @@ def _tasks(setup: Setup, fingerprint: str, source: str, folder: Path) -> list[Ta
     return tasks
 
 
-def _train_here(setup: Setup, tasks: Sequence[Task], loss: PerceptualLoss | None, report: Callable[[], None]) -> None:
+def _train_here(setup: Setup, tasks: Sequence[Task], networks: Vgg, report: Callable[[], None]) -> None:
     with vae_device.one_thread(setup.device):
         for task in tasks:
-            write_arrays(task.path, task.key, measured(setup, task, loss))
+            write_arrays(task.path, task.key, measured(setup, task, networks))
             report()
 
 
@@ -191,8 +207,8 @@ def _work(setup: Setup, tasks: Sequence[Task]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with warnings.catch_warnings():  # what the network of the loss is was told once, by the process that asked
         warnings.simplefilter("ignore", UserWarning)
-        loss = perceptual_of(setup.config)
-    _train_here(setup, tasks, loss, lambda: None)
+        networks = vgg_of(setup.config, setup.vgg)
+    _train_here(setup, tasks, networks, lambda: None)
 
 
 def _end_with_parent() -> None:

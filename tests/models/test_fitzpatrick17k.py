@@ -20,12 +20,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.data import fitzpatrick17k_files, photographs
+from models.data import photographs
 from models.data.fitzpatrick17k import Fitzpatrick17k
-from models.data.fitzpatrick17k_files import UnusableData
+from models.data.fitzpatrick17k_files import ARCHIVES, UnusableData
 from models.data.images import LEVELS, shrunk
 from models.data.photographs import decoded
 from models.data.sources import DataUnavailable
+from models.skin import skin_images
 
 NOW = "md5hash,fitzpatrick_scale,fitzpatrick_centaur,label,nine_partition_label,three_partition_label,qc,url"
 FIRST = ",md5hash,fitzpatrick,fitzpatrick_centaur,label,nine_partition_label,three_partition_label,qc,url,url_alphanum"
@@ -375,17 +376,52 @@ def test_an_archive_that_cannot_be_unpacked_is_an_error_that_names_it(tmp_path, 
         Fitzpatrick17k(path).images(24)
 
 
-def test_the_archive_of_the_project_must_be_the_one_of_that_name(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_an_archive_of_the_project_must_be_the_one_of_that_name(tmp_path, monkeypatch, name):
     published = Published(tmp_path / "published")
     published.fill()
-    path = archived(tmp_path / "fitzpatrick17k_64px.zip", published)
+    path = archived(tmp_path / name, published)
     monkeypatch.setenv("FAIRNESS_DATA", str(tmp_path))
     for root in (None, tmp_path):
-        with pytest.raises(UnusableData, match=r"another content: sha256 [0-9a-f]{64}, expected 2a1984ed"):
+        with pytest.raises(UnusableData, match=rf"another content: sha256 [0-9a-f]{{64}}, expected {ARCHIVES[name]}"):
             Fitzpatrick17k(root).images(24)
     assert len(Fitzpatrick17k(path).images(24)) == 4, "a path that is named is taken as it is"
-    monkeypatch.setattr(fitzpatrick17k_files, "SAMPLE_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setitem(ARCHIVES, name, hashlib.sha256(path.read_bytes()).hexdigest())
     assert len(Fitzpatrick17k().images(24)) == 4
+
+
+def test_the_archive_of_the_largest_images_comes_first_unless_another_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAIRNESS_DATA", str(tmp_path))
+    for types, name in (("1256", "fitzpatrick17k_128px.zip"), ("12566", "fitzpatrick17k_64px.zip")):
+        published = Published(tmp_path / name.partition(".")[0])
+        published.fill(types)
+        path = archived(tmp_path / name, published)
+        monkeypatch.setitem(ARCHIVES, name, hashlib.sha256(path.read_bytes()).hexdigest())
+    assert len(Fitzpatrick17k().images(24)) == 4
+    assert len(Fitzpatrick17k(archives=("fitzpatrick17k_64px.zip", "fitzpatrick17k_128px.zip")).images(24)) == 5
+    assert len(skin_images(24)) == 5  # the gate's figures are of the smaller archive
+    (tmp_path / "fitzpatrick17k_64px.zip").unlink()
+    assert len(skin_images(24)) == 4
+    with pytest.raises(ValueError, match=r"archives: 'mine\.zip' is none of fitzpatrick17k_128px\.zip, "):
+        Fitzpatrick17k(archives=("mine.zip",))
+
+
+def test_the_skin_types_are_those_of_the_label_that_is_asked_for(published):
+    scale, centaur = "1256", ("2", "5", "-1", "6")
+    for seed, (here, there) in enumerate(zip(scale, centaur, strict=True)):
+        name = published.add(here, picture(seed))
+        published.lines[-1] = published.lines[-1].replace(f"{name},{here},-1", f"{name},{here},{there}")
+    folder = published.write()
+    assert sorted(Fitzpatrick17k(folder).images(24).skin_type.tolist()) == [1, 2, 5, 6]
+    images = Fitzpatrick17k(folder, label="fitzpatrick_centaur").images(24)
+    assert sorted(images.skin_type.tolist()) == [2, 5, 6]
+    assert sorted(images.skin_tone.tolist()) == ["dark", "dark", "light"]
+    assert "1 rows without a skin type; skin types of column fitzpatrick_centaur" in images.source
+    with pytest.raises(ValueError, match="label='centaur': give one of fitzpatrick_scale, fitzpatrick_centaur"):
+        Fitzpatrick17k(folder, label="centaur")
+    published.write(NOW.replace(",fitzpatrick_centaur", ",somebody"))
+    with pytest.raises(UnusableData, match="no column 'fitzpatrick_centaur'; it has"):
+        Fitzpatrick17k(folder, label="fitzpatrick_centaur").images(24)
 
 
 @pytest.mark.parametrize("inside", ["", "fitzpatrick17k"])
@@ -405,7 +441,9 @@ def test_nothing_there_is_one_error_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("FAIRNESS_DATA", str(tmp_path))
     with pytest.raises(DataUnavailable, match=re.escape(f"in FAIRNESS_DATA={tmp_path}\n")):
         Fitzpatrick17k().images(24)
-    with pytest.raises(DataUnavailable, match=r"neither fitzpatrick17k\.csv nor fitzpatrick17k_64px\.zip in .*gone\n"):
+    with pytest.raises(
+        DataUnavailable, match=r"nor fitzpatrick17k_128px\.zip nor fitzpatrick17k_64px\.zip in .*gone\n"
+    ):
         Fitzpatrick17k(tmp_path / "gone").images(24)
 
 
@@ -530,9 +568,30 @@ def test_the_real_images_have_the_known_counts():
     assert images.left_out[0].reason.endswith("; skin_type 2, there 1")
     assert Counter(images.skin_type.tolist()) == {1: 528, 2: 964 - 1, 5: 216, 6: 89}
     assert "393 rows of other skin types" in images.source
-    wider = Fitzpatrick17k(Path(folder), dark_types=(4, 5, 6)).images(64)
+    wider = Fitzpatrick17k(Path(folder, "fitzpatrick17k_64px.zip"), dark_types=(4, 5, 6)).images(64)
     # Another picture is there as type 4 and as type 2: it has no known group.
     assert Counter(wider.skin_type.tolist()) == {1: 528, 2: 964 - 2, 4: 393 - 1, 5: 216, 6: 89}
     assert len({len(np.unique(wider.conditions[level])) for level in LEVELS}) == 3
     both = np.isin(wider.ids, images.ids)
     np.testing.assert_array_equal(shrunk(wider.pixels[both], 32), images.pixels[np.isin(images.ids, wider.ids)])
+
+
+@pytest.mark.parametrize(
+    ("dark_types", "label", "expected"),
+    [
+        ((5, 6), "fitzpatrick_scale", {1: 766, 2: 1361 - 1, 5: 299, 6: 133}),
+        ((4, 5, 6), "fitzpatrick_scale", {1: 766, 2: 1361 - 2, 4: 579 - 1, 5: 299, 6: 133}),
+        ((5, 6), "fitzpatrick_centaur", None),
+    ],
+)
+def test_the_real_images_of_128_pixels_have_the_known_counts(dark_types, label, expected):
+    folder = os.environ.get("FAIRNESS_DATA", "")
+    if not folder or not Path(folder, "fitzpatrick17k_128px.zip").is_file():
+        pytest.skip("FAIRNESS_DATA has no fitzpatrick17k_128px.zip: photographs of patients, not part of the project")
+    images = Fitzpatrick17k(dark_types=dark_types, label=label).images(32)  # the first that is found
+    assert "fitzpatrick17k_128px.zip" in images.source
+    found = Counter(images.skin_type.tolist())
+    if expected is not None:
+        assert found == expected
+    else:  # one picture is there twice
+        assert sum(found.values()) + len(images.left_out) == 1314 + 692 + 211 + 108

@@ -23,14 +23,18 @@ import torch
 from PIL import Image
 from scipy import stats
 
+from models import vgg_weights
+from models.data.fitzpatrick17k_files import UnusableData
 from models.data.images import LEVELS
 from models.data.sources import DataUnavailable
+from models.perceptual import perceptual_loss
 from models.phantom.skin_phantom import skin_phantom
 from models.studies import (
     dermatology,
     dermatology_conditions,
     dermatology_data,
     dermatology_findings,
+    dermatology_one,
     dermatology_protocol,
     dermatology_record,
     dermatology_report,
@@ -46,6 +50,7 @@ from models.studies.dermatology_report import write_report
 from models.studies.dermatology_results import sweep_results
 from models.studies.dermatology_store import load_study, save_study
 from models.studies.dermatology_training import run_trainings
+from models.train_vae import load_vae
 from models.vae_config import MIXES, VAEConfig
 
 TINY = VAEConfig.preset(
@@ -59,12 +64,21 @@ TINY = VAEConfig.preset(
     test_images=12,
     repeats=3,
 )
-TIMES = ("seconds", "images_per_second")
+TIMES = ("seconds", "cpu_seconds", "images_per_second")
 TONES = np.array(["dark"] * 40 + ["light"] * 100)
 
 
 def phantoms():
     return skin_phantom(44, 40, size=16, seed=3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_photographs_and_no_weights(tmp_path_factory):
+    """Take the images and weights of this machine away: what is measured must not hang on them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("FAIRNESS_DATA", raising=False)
+        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        yield
 
 
 def arrays_of(path):
@@ -74,7 +88,9 @@ def arrays_of(path):
 
 def same_numbers(path, other):
     one, two = arrays_of(path), arrays_of(other)
-    return one.keys() == two.keys() and all(np.array_equal(one[name], two[name]) for name in one if name not in TIMES)
+    return one.keys() == two.keys() and all(
+        np.array_equal(one[name], two[name], equal_nan=one[name].dtype.kind == "f") for name in one if name not in TIMES
+    )
 
 
 def keep(folder, images, config=TINY, **options):
@@ -84,12 +100,13 @@ def keep(folder, images, config=TINY, **options):
     record = {
         "preset": "cpu",
         "changed": changes_of("cpu", config.describe()),
-        "asked": config.describe(),
         "config": config.describe(),
         "test_images": done.test_images,
         "seed": 0,
         "data": data_record(images),
+        "label": "fitzpatrick_scale",
         "perceptual": done.perceptual,
+        "features": done.features,
         "device": done.device,
         "torch": done.torch,
     }
@@ -202,8 +219,8 @@ def test_a_file_holds_what_training_and_measuring_by_hand_give(study):
     finally:
         torch.set_num_threads(threads)
     (path,) = (study / "trainings").glob("B-01-*.npz")
-    assert np.array_equal(arrays_of(path)["mse"], found.mse)
-    assert np.array_equal(arrays_of(path)["latent_sd"], found.latent_sd)
+    for name in dermatology_store.MEASURES:
+        assert np.array_equal(arrays_of(path)[name], getattr(found, name), equal_nan=True), name
 
 
 def test_processes_change_no_number(study, tmp_path):
@@ -281,7 +298,8 @@ def test_what_a_training_depends_on_names_its_file(study, tmp_path):
     def names(images=None, seed=0, **changes):
         config = dataclasses.replace(TINY, repeats=1, **changes)
         setup = dermatology_training.Setup(None, None, True, config, 12, seed, "cpu")
-        tasks = dermatology_training._tasks(setup, images or phantoms().fingerprint(), "none", tmp_path)
+        networks = dermatology_one.Vgg(None, None)
+        tasks = dermatology_training._tasks(setup, images or phantoms().fingerprint(), networks, tmp_path)
         return {task.path.name for task in tasks}
 
     stored = {path.name for path in (study / "trainings").iterdir()}
@@ -324,13 +342,13 @@ def test_the_report_has_the_numbers_that_plain_loops_give(study):
         return mean_of(plain[mix, repeat][name][where[tone]])
 
     for row in rows_of(study / "mse_by_mix.csv"):
-        for name in ("mse", "latent_sd", "kl"):
+        for name in ("mse", "mse_less_colour", "tone_shift", "latent_sd", "kl"):
             expected = [mean(name, row["mix"], repeat, row["skin_tone"]) for repeat in range(3)]
             assert float(row[name]) == pytest.approx(mean_of(expected), rel=1e-5)
             assert float(row[f"{name}_sd"]) == pytest.approx(np.std(expected, ddof=1), rel=1e-4)
     cases = {"A": "AA", "B": "BB", "C": "CC", "worst case (dark A, light C)": "AC", "best case (dark C, light A)": "CA"}
     rows = rows_of(study / "gaps.csv")
-    assert len(rows) == 10
+    assert len(rows) == 15  # no feature error: no pre-trained network is needed here
     for row in rows:
         dark, light = cases[row["case"]]
         gaps = [mean(row["value"], dark, r, "dark") - mean(row["value"], light, r, "light") for r in range(3)]
@@ -340,12 +358,26 @@ def test_the_report_has_the_numbers_that_plain_loops_give(study):
     for row in rows_of(study / "slopes.csv"):
         share = {"A": 0.0, "B": 0.5, "C": 1.0} if row["skin_tone"] == "dark" else {"A": 1.0, "B": 0.5, "C": 0.0}
         slopes = [
-            np.polyfit(list(share.values()), [mean("mse", mix, repeat, row["skin_tone"]) for mix in share], 1)[0]
-            for repeat in range(3)
+            np.polyfit(list(share.values()), [mean(row["value"], mix, r, row["skin_tone"]) for mix in share], 1)[0]
+            for r in range(3)
         ]
         assert float(row["slope"]) == pytest.approx(mean_of(slopes), rel=1e-4)
+        none, everything = (next(mix for mix in share if share[mix] == at) for at in (0.0, 1.0))
+        lower = [
+            mean(row["value"], everything, r, row["skin_tone"]) < mean(row["value"], none, r, row["skin_tone"])
+            for r in range(3)
+        ]
+        assert int(row["lower_in"]) == sum(lower)
+    for row in rows_of(study / "tones.csv"):
+        shifts = [
+            mean("tone_shift", "A", r, row["skin_tone"]) - mean("tone_shift", "C", r, row["skin_tone"])
+            for r in range(3)
+        ]
+        assert float(row["shift"]) == pytest.approx(mean_of(shifts), rel=1e-4, abs=1e-6)
+        assert (float(row["low"]), float(row["high"])) == pytest.approx(corrected(shifts, 40, 12), rel=1e-3)
+        assert int(row["lighter_in"]) == sum(shift > 0 for shift in shifts)
     for row in rows_of(study / "uncertainty.csv"):
-        for name, column in (("mse", "error_auc"), ("latent_sd", "uncertainty_auc")):
+        for name, column in ((row["value"], "error_auc"), ("latent_sd", "uncertainty_auc")):
             areas = []
             for repeat in range(3):
                 values = plain[row["mix"], repeat][name]
@@ -420,7 +452,7 @@ def test_chance_is_that_of_shuffled_labels():
     assert abs(found.p - np.mean(np.array(drawn) >= found.distance - 1e-12)) < 0.02
 
 
-def planted(dark_error=1.0, dark_latent=0.0):
+def planted(dark_error=1.0, dark_latent=0.0, darker=0.01):
     """Measurements that show every finding, unless told otherwise."""
     rng = np.random.default_rng(1)
     level = {("A", 0): 0.010, ("B", 0): 0.015, ("C", 0): 0.025, ("A", 1): 0.035, ("B", 1): 0.022, ("C", 1): 0.018}
@@ -438,12 +470,16 @@ def planted(dark_error=1.0, dark_latent=0.0):
         mixes=tuple(MIXES),
         test=np.concatenate([rows, 300 + rows], axis=1),
         mse=mse,
+        mse_less_colour=0.6 * mse,
+        feature_error=200 * mse,
+        tone_shift=rng.normal(0, 0.001, mse.shape) - darker * np.arange(3)[:, None, None, None],
         latent_sd=latent,
         kl=np.ones_like(mse),
         trained=np.full((3, 4, 2), 50),
         distinct=np.full((3, 4, 2), 40),
         seconds=np.ones((3, 4)),
         images_per_second=np.ones((3, 4)),
+        cpu_seconds=np.ones((3, 4)),
         devices=("cpu",),
         precisions=("float32",),
         examples={},
@@ -453,25 +489,37 @@ def planted(dark_error=1.0, dark_latent=0.0):
 def met(found):
     from models.studies.dermatology_report import study_tables
 
-    return {item.name: item.met for item in dermatology_findings.findings(study_tables(found))}
+    return {(item.name, item.measure): item.met for item in dermatology_findings.findings(study_tables(found))}
 
 
 def test_findings_are_met_where_they_were_planted_and_not_elsewhere():
     every = met(planted())
-    assert set(every) == {"1", "2 light", "2 dark", "3a", "3b", "3c", "4a", "4b", "4c", "5a", "5b"}
+    of_errors = {"2 light", "2 dark", "3a", "3b", "3c", "4c"}
+    assert {name for name, _ in every} == of_errors | {"1", "4a", "4b", "5a", "5b", "6 dark", "6 light"}
+    assert {measure for name, measure in every if name in of_errors} == set(dermatology_results.ERRORS.values())
+    assert len(every) == 3 * len(of_errors) + 7
     assert {name for name, is_met in every.items() if not is_met} == set()
+
+    def not_met(found):
+        return {name for (name, _), is_met in met(found).items() if not is_met}
+
     easier = met(planted(dark_error=0.5))  # now dark skin is the easier one
-    assert not any(easier[name] for name in ("3a", "3b", "3c", "4c"))
-    warned = met(planted(dark_latent=0.2))
-    assert not warned["4b"]
-    assert not warned["4c"]
-    assert not met(planted(dark_error=3.0))["1"]
+    assert not any(easier[name, of] for name, of in easier if name in ("3a", "3b", "3c", "4c"))
+    assert not_met(planted(dark_latent=0.2)) == {"4b", "4c"}
+    assert "1" in not_met(planted(dark_error=3.0))
+    assert not_met(planted(darker=0.0)) == {"6 dark", "6 light"}
+
+
+def test_a_measure_that_was_not_taken_is_left_out_and_not_met():
+    found = dataclasses.replace(planted(), feature_error=np.full((3, 4, 2, 30), np.nan))
+    assert "feature error" not in {measure for _, measure in met(found)}
+    assert dermatology_results.errors_of(found) == ("mse", "mse_less_colour")
 
 
 def test_phantoms_are_shown_and_the_report_is_the_same_again(study, reported):
     before = {path.name: path.read_bytes() for path in study.iterdir() if path.is_file()}
     assert {"report.md", "mse_by_mix.csv", "conditions.csv", "prevalence.csv", "verdicts.csv"} <= set(before)
-    assert {"boxes.png", "prevalence.png", "conditions.png", "reconstructions.png"} <= set(before)
+    assert {"boxes.png", "prevalence.png", "conditions.png", "scatter.png", "reconstructions.png"} <= set(before)
     text = before["report.md"].decode()
     assert "**Generated images, no photographs.**" in text
     assert "ratio 0.43" in text
@@ -488,7 +536,7 @@ def test_of_photographs_no_picture_is_kept(tmp_path):
     keep(tmp_path, photographs, dataclasses.replace(TINY, repeats=2))
     write_report(tmp_path)
     pictures = {path.name for path in tmp_path.rglob("*") if path.suffix not in (".csv", ".md", ".json", ".npz")}
-    assert pictures == {"trainings", "boxes.png", "prevalence.png", "conditions.png"}
+    assert pictures == {"trainings", "boxes.png", "prevalence.png", "conditions.png", "scatter.png"}
     for path in tmp_path.rglob("*.npz"):
         for name, values in arrays_of(path).items():
             assert values.dtype != np.uint8, name
@@ -514,20 +562,35 @@ def photographs_in(folder, size, count=14):
 
 
 def test_photographs_come_first_and_are_never_enlarged(tmp_path, monkeypatch):
-    config = VAEConfig.preset("paper", image_size=64, widths=(4, 8, 16), train_images=9, test_images=3)
+    config = VAEConfig.preset("paper", image_size=32, widths=(4, 8, 16), train_images=9, test_images=3)
     monkeypatch.delenv("FAIRNESS_DATA", raising=False)
-    images, used = study_images("auto", config)
-    assert (len(images), images.synthetic, used) == (24, True, config)
+    images = study_images("auto", config)
+    assert (len(images), images.synthetic) == (24, True)
     with pytest.raises(DataUnavailable):
         study_images("photographs", config)
     photographs_in(tmp_path, size=32)
     monkeypatch.setenv("FAIRNESS_DATA", str(tmp_path))
-    images, used = study_images("auto", config)
+    images = study_images("auto", config)
     assert (images.name, images.size, images.synthetic) == ("fitzpatrick17k", 32, False)
-    assert (used.image_size, used.widths, used.latent_shape) == (32, (8, 16), config.latent_shape)
-    assert study_images("phantoms", config)[0].synthetic
+    assert study_images("phantoms", config).synthetic
     with pytest.raises(ValueError, match="photos"):
         study_images("photos", config)
+    with pytest.raises(UnusableData, match=r"too small for this preset: image_size=64: .* \(--photographs\)"):
+        study_images("auto", dataclasses.replace(config, image_size=64))
+
+
+def test_the_dark_types_and_the_label_that_are_asked_for_are_read(tmp_path):
+    photographs_in(tmp_path, size=32)
+    table = tmp_path / "fitzpatrick17k.csv"
+    lines = table.read_text().splitlines()
+    other = ["fitzpatrick_centaur", *(["5"] * 20), *(["4"] * 4), *(["1"] * 4)]
+    table.write_text("\n".join(f"{line},{word}" for line, word in zip(lines, other, strict=True)))
+    config = VAEConfig.preset("cpu")
+    kept = study_images("photographs", config, photographs=tmp_path, label="fitzpatrick_centaur")
+    assert data_record(kept)["skin_types"] == {"light": [1], "dark": [5]}
+    assert data_record(kept)["dark"] == 20
+    wider = study_images("photographs", config, photographs=tmp_path, label="fitzpatrick_centaur", dark_types=(4, 5, 6))
+    assert data_record(wider)["skin_types"] == {"light": [1], "dark": [4, 5]}
 
 
 BLOCKED = """
@@ -572,6 +635,9 @@ def test_the_command_refuses_what_cannot_be_done(tmp_path, capsys, monkeypatch):
         (["--repeats", "1"], "2 or more"),
         (["--jobs", "0"], "1 or more"),
         (["--seed", "-1"], "-1: must be 0 or more"),
+        (["--test-images", "1"], "2 or more"),
+        (["--data", "phantoms", "--dark-types", "4,5,6"], "--dark-types is for photographs"),
+        (["--data", "phantoms", "--photographs", "x"], "--photographs is for photographs"),
         (is_a_file, "is a file: give a folder"),
         (["--report-only", *is_a_file], "is a file: give a folder"),
     ):
@@ -588,7 +654,7 @@ def test_the_command_refuses_what_cannot_be_done(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("size", "count", "message"),
-    [(32, 5, "5 images of light skin: at least 6 of each"), (8, 14, "photographs too small for the study")],
+    [(32, 5, "5 images of light skin: at least 6 of each"), (16, 14, "photographs too small for this preset")],
 )
 def test_photographs_that_cannot_be_used_are_told_in_a_line(tmp_path, monkeypatch, capsys, size, count, message):
     photographs_in(tmp_path, size, count)
@@ -615,26 +681,85 @@ def test_the_weight_of_the_divergence_can_be_given_as_a_fraction(tmp_path, monke
     assert record["changed"] == {**dermatology.QUICK, "kl_weight": 1 / 256}
 
 
-def test_a_weight_that_was_given_is_that_of_smaller_photographs_too(tmp_path, monkeypatch):
-    photographs_in(tmp_path, size=32)
-    monkeypatch.setenv("FAIRNESS_DATA", str(tmp_path))
-    used = {}
-    for given in ([], ["--kl-weight", "1/256"]):
-        options = dermatology._parser().parse_args(["--preset", "small", *given])
-        used[len(given)] = dermatology._images(options, dermatology._config(options))[1]
-    assert {config.image_size for config in used.values()} == {32}
-    assert (used[0].kl_weight, used[2].kl_weight) == (1 / 16, 1 / 256)
-    assert used[2] == dataclasses.replace(used[0], kl_weight=1 / 256)
+def asked(*arguments):
+    return dermatology._config(dermatology._parser().parse_args(arguments))
+
+
+def test_the_command_changes_a_preset():
+    small = VAEConfig.preset("published_small")
+    assert asked("--preset", "published_small") == small
+    assert asked("--preset", "published_small", "--exact-statistics").exact_statistics
+    assert not asked("--preset", "cpu", "--no-exact-statistics").exact_statistics
+    assert asked("--preset", "published_small", "--dark-types", "5,6").test_images == 100
+    assert asked("--preset", "published_small", "--dark-types", "4,5,6").test_images == 200
+    assert asked("--preset", "published_small", "--dark-types", "4,5,6", "--test-images", "50").test_images == 50
+
+
+@pytest.mark.parametrize("preset", ["paper", "published", "published_small"])
+def test_a_preset_whose_weights_are_not_at_hand_is_refused_in_a_line(preset, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("FAIRNESS_DATA", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(dermatology_data, "skin_phantom", lambda *_, **__: phantoms())  # of the full size: a minute
+    command = ["--data", "phantoms", "--preset", preset, "--device", "cpu", "--out", str(tmp_path / "out")]
+    assert dermatology.main(command) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert "no weights for 'vgg" in told[-1]
+    assert "--vgg FILE" in told[-1]
+    assert sum(not line.startswith("dermatology") for line in told) == 1
+    assert dermatology.main([*command, "--vgg", str(tmp_path / "gone.npz")]) == 2
+    assert "gone.npz cannot be read" in capsys.readouterr().err.splitlines()[-1]
+    assert not list((tmp_path / "out").rglob("*.npz"))
+
+
+def test_photographs_smaller_than_the_preset_are_refused_in_a_line(tmp_path, capsys):
+    photographs_in(tmp_path, size=64)
+    for preset in ("paper", "published"):
+        assert (
+            dermatology.main(["--preset", preset, "--photographs", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+        )
+        told = capsys.readouterr().err
+        assert "photographs too small for this preset: image_size=128: 28 of the 28 images" in told
+        assert told.count("\n") == 1
+
+
+def test_weights_that_are_named_give_loss_and_feature_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(vgg_weights, "_CHANNELS", (4, 4, 4, 4, 4))
+    generator = torch.Generator().manual_seed(0)
+    tensors = {}
+    for one in vgg_weights.vgg_layout("vgg16"):
+        tensors[f"{one.key}.weight"] = torch.randn(one.shape, generator=generator).numpy()
+        tensors[f"{one.key}.bias"] = torch.zeros(one.shape[0]).numpy()
+    path = tmp_path / "mine.npz"
+    np.savez(path, **tensors)
+    for preset, in_loss in (("published_small", True), ("cpu", False)):
+        networks = dermatology_one.vgg_of(VAEConfig.preset(preset), path)
+        assert (networks.loss is networks.features) == in_loss
+        assert networks.features_source.startswith("VGG16, weights of mine.npz")
+        assert (networks.loss_source == "none") == (not in_loss)
+    config = dataclasses.replace(TINY, repeats=2)
+    done = keep(tmp_path / "study", phantoms(), config, vgg=path, keep_networks=True)
+    found = load_study(tmp_path / "study")
+    assert found.record["features"].startswith("VGG16, weights of mine.npz")
+    file = done.files["B", 1]
+    network = load_vae(tmp_path / "study" / "networks" / f"{file.stem}.safetensors")
+    x = torch.from_numpy(phantoms().pixels[found.test[1].ravel()]).float() / 127.5 - 1
+    with torch.no_grad():
+        image = network(x)[0]
+        expected = perceptual_loss("vgg", weights=path, form="means")(image, x)
+    np.testing.assert_allclose(found.feature_error[1, 1].ravel(), expected, rtol=1e-3)
+    np.testing.assert_allclose(found.tone_shift[1, 1].ravel(), (image - x).mean((1, 2, 3)), atol=1e-5)
+    plain = (image - image.mean((2, 3), keepdim=True)) - (x - x.mean((2, 3), keepdim=True))
+    np.testing.assert_allclose(found.mse_less_colour[1, 1].ravel(), plain.square().mean((1, 2, 3)), atol=1e-5)
+    (tmp_path / "study" / "networks" / f"{file.stem}.safetensors").unlink()
+    assert keep(tmp_path / "study", phantoms(), config, vgg=path, keep_networks=True).trained == 1
 
 
 def test_what_was_changed_in_a_preset_is_said():
     asked = VAEConfig.preset("cpu", kl_weight=1 / 256, repeats=2).describe()
-    record = {"preset": "cpu", "changed": changes_of("cpu", asked), "asked": asked}
+    record = {"preset": "cpu", "changed": changes_of("cpu", asked)}
     assert preset_in_words(record) == "cpu, with kl_weight 1/256, repeats 2"
-    for written_before in (True, False):
-        assert preset_in_words({**record, "changed": written_before}) == "cpu, with kl_weight 1/256, repeats 2"
     plain = VAEConfig.preset("small").describe()
-    assert preset_in_words({"preset": "small", "changed": changes_of("small", plain), "asked": plain}) == "small"
+    assert preset_in_words({"preset": "small", "changed": changes_of("small", plain)}) == "small"
     assert preset_in_words({"preset": "small", "changed": {"learning_rate": 0.1}}) == "small, with learning_rate 0.1"
 
 
@@ -650,7 +775,9 @@ def without(*keys):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (without("asked"), r"it lacks asked\.image_size, asked\.widths, asked\.test_images; run the study again"),
+        (without("config"), r"it lacks config\.image_size, config\.test_images, config\.repeats; run the study again"),
+        (without("features"), r"it lacks features; run the study again"),
+        (lambda record: record.update(format=1), r"format 1, not 2: run the study again"),
         (without("data", "left_out"), r"it lacks data\.left_out; run the study again"),
         (without("torch"), r"it lacks torch; run the study again"),
         (without("trainings", 2), r"it lacks the training of mix C in repeat 0; run the study again"),
