@@ -18,6 +18,8 @@ from models.studies.markdown import table
 
 __all__ = ["has_grid", "kind_of_images", "render"]
 
+_SPREAD = {"low": "95 % from", "high": "to", "p_corrected": "p, corrected"}
+
 
 def render(found: Measurements, tables: StudyTables, records: Sequence[CheckRecord], shown: Sequence[Finding]) -> str:
     """Return the report.
@@ -168,9 +170,6 @@ def _repeated(found: Measurements) -> str:
 
 
 def _means(found: Measurements, tables: StudyTables) -> list[str]:
-    named = ERRORS | {"latent_sd": "latent SD"}
-    gaps, slopes, areas = (frame.assign(value=frame["value"].map(named)) for frame in tables[1:3] + tables[4:5])
-    spread = {"low": "95 % from", "high": "to", "p_corrected": "p, corrected"}
     parts = [
         "## MSE and latent SD by mix and skin tone",
         "![Box plots](boxes.png)",
@@ -194,17 +193,31 @@ def _means(found: Measurements, tables: StudyTables) -> list[str]:
         "Dark minus light, with the corrected test, and the paper's own (Kolmogorov-Smirnov, then t or Mann-Whitney), "
         "which takes repeats for independent and whose p-value is therefore too small:",
         table(
-            gaps,
+            _named(tables.gaps),
             {"value": "of", "case": "mix", "dark": "dark", "light": "light", "gap": "difference"}
-            | spread
+            | _SPREAD
             | {"p_published": "p, paper's test", "test": "which"},
             digits=4,
         ),
+        *_changes(tables),
+    ]
+    if has_grid(found):
+        parts += ["![Generated images over their reconstructions](reconstructions.png)"]
+    return parts
+
+
+def _named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the value that each is of in words."""
+    return rows.assign(value=rows["value"].map(ERRORS | {"latent_sd": "latent SD"}))
+
+
+def _changes(tables: StudyTables) -> list[str]:
+    return [
         "Change of a group's error as its share grows from 0 to 1:",
         table(
-            slopes,
+            _named(tables.slopes),
             {"value": "of", "skin_tone": "skin", "slope": "slope"}
-            | spread
+            | _SPREAD
             | {"falls_in": "falls at each step in", "lower_in": "lower with all than with none in", "repeats": "of"},
             4,
         ),
@@ -212,13 +225,13 @@ def _means(found: Measurements, tables: StudyTables) -> list[str]:
         table(
             tables.tones,
             {"skin_tone": "skin", "of_a": "A", "of_c": "C", "shift": "difference"}
-            | spread
+            | _SPREAD
             | {"lighter_in": "above 0 in", "repeats": "of"},
             4,
         ),
         "P(higher in a dark image than in a light one), of the error and of the model's uncertainty:",
         table(
-            areas,
+            _named(tables.areas),
             {
                 "value": "of",
                 "mix": "mix",
@@ -230,9 +243,6 @@ def _means(found: Measurements, tables: StudyTables) -> list[str]:
             digits=3,
         ),
     ]
-    if has_grid(found):
-        parts += ["![Generated images over their reconstructions](reconstructions.png)"]
-    return parts
 
 
 def _conditions(tables: StudyTables) -> list[str]:
