@@ -91,6 +91,11 @@ class LogisticAdversary:
         rare = np.log(np.maximum(shares, 1 / (2 * len(group))))  # a cell without a sample: half a sample
         self.coef = np.vstack([rare, np.zeros_like(rare)]).T  # (K, 2 strata): intercepts, then slopes
 
+    def forget(self, rng: np.random.RandomState) -> None:
+        """Start from weights drawn from a standard normal distribution, those of the first group 0."""
+        self.coef = rng.normal(size=self.coef.shape)
+        self.coef[0] = 0
+
     def loss(self, seen: Seen) -> float:
         """Return the mean cross-entropy of the group, in nats."""
         return _cross_entropy(self.coef @ self._design(seen), seen.group)

@@ -37,7 +37,9 @@ Ints = npt.NDArray[np.intp]
 
 CONSTRAINTS = ("equalized_odds", "demographic_parity")
 ADVERSARIES = ("logistic", "neural")
+LEAVES = ("newton", "gradient")
 SCALES = ("mean", "sum")
+STARTS = ("shares", "random")
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +75,7 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     With raw score F, probability u = expit(F) and adversary loss A, each tree fits the negative gradient of
     sum of (log loss - strength x A) with respect to F, ``y - u + strength * dA/du * u (1 - u)``. A leaf's value is one
     Newton step, of which the second derivative is that of log loss alone, ``sum of u (1 - u)``: A's may
-    have either sign. Then the adversary takes its gradient steps on the new score.
+    have either sign; `leaf` offers the mean gradient instead. Then the adversary takes its steps on the new score.
 
     Without `sensitive_features` there is no adversary, and this is plain gradient boosting; a warning says so
     where `strength` asks for more. Prediction never needs the sensitive feature.
@@ -88,6 +90,9 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Greatest depth of a tree.
     min_samples_leaf : int
         Fewest training samples in a leaf.
+    leaf : {"newton", "gradient"}
+        What a leaf adds: a Newton step, or the mean of the negative gradient, at least four times smaller, as in the
+        paper's public code.
     strength : float
         Weight of the adversary, at least 0; 0 is plain gradient boosting. The paper calls it lambda; its 0.15 is of
         another scale, see `adversary_scale`. Above about 30 the scores may diverge; a fit that ends worse than a
@@ -103,9 +108,14 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     n_hidden : int
         Hidden units of the neural adversary.
     adversary_scale : {"mean", "sum"}
-        Whether the adversary's steps follow the gradient of its mean loss, or of the sum over the samples, as the
-        paper's public code has it: there, a step of 0.01 on 36,000 samples is one of 360 here, far above what
-        converges, so that the adversary's slope swings by tens and a lambda of 0.15 weighs much. See `public_recipe`.
+        Whether the adversary's steps follow the gradient of its mean loss, or of the sum over the samples, as in the
+        paper's public code. There a step of 0.01 on 24,000 samples is one of 120 here, where below 2 converges: the
+        slope swings by tens from tree to tree, which is why a lambda of 0.15 weighs much. What it does then hangs on
+        the number of samples and on the first weights. Only with ``leaf="gradient"`` do the scores bear it; see
+        `public_recipe`.
+    adversary_start : {"shares", "random"}
+        Where the logistic adversary starts: from the groups' shares, the best guess without a score, or from weights
+        that are drawn from a standard normal distribution, as in the paper's public code.
     cross_fit : int or None
         Number of folds, at least 2, of the cross-fitted losses: each fold is scored by trees that are grown without
         it, and its groups are guessed by adversaries that learnt from the other folds' scores. It takes as many
@@ -120,7 +130,7 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     tol : float
         In nats.
     random_state : int, RandomState or None
-        Order of equally good splits, the held-out part and the neural adversary's first weights.
+        Order of equally good splits, the held-out part and the adversary's first weights where they are drawn.
 
     Attributes
     ----------
@@ -164,6 +174,7 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         learning_rate: float = 0.1,
         max_depth: int | None = 3,
         min_samples_leaf: int = 1,
+        leaf: str = "newton",
         strength: float = 1.0,
         constraint: str = "equalized_odds",
         adversary: str = "logistic",
@@ -171,6 +182,7 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         adversary_steps: int = 10,
         n_hidden: int = 8,
         adversary_scale: str = "mean",
+        adversary_start: str = "shares",
         cross_fit: int | None = None,
         n_iter_no_change: int | None = None,
         validation_fraction: float = 0.1,
@@ -181,6 +193,7 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.learning_rate = learning_rate
         self.max_depth = max_depth
         self.min_samples_leaf = min_samples_leaf
+        self.leaf = leaf
         self.strength = strength
         self.constraint = constraint
         self.adversary = adversary
@@ -188,6 +201,7 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.adversary_steps = adversary_steps
         self.n_hidden = n_hidden
         self.adversary_scale = adversary_scale
+        self.adversary_start = adversary_start
         self.cross_fit = cross_fit
         self.n_iter_no_change = n_iter_no_change
         self.validation_fraction = validation_fraction
@@ -215,7 +229,8 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Raises
         ------
         ValueError
-            A parameter is out of its range, the data are not as above, or their row labels differ.
+            A parameter is out of its range, the data are not as above, their row labels differ, or the scores diverge
+            beyond what a float holds.
         """
         self._check_parameters()
         try:
@@ -234,6 +249,19 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             warnings.warn(message, UserWarning, stacklevel=2)
         whole = _Part(X, label, stratum, group, np.zeros(len(label)))
         self.cross_fitted_loss_, self.cross_fitted_adversary_loss_ = np.zeros(0), np.zeros(0)
+        with np.errstate(over="ignore", invalid="ignore"):  # said in a sentence, see `_require_finite`
+            constant = self._fit_parts(whole)
+        if self.train_loss_[-1] > 1.1 * constant:
+            warnings.warn(
+                f"the log loss of the training samples, {self.train_loss_[-1]:.3g}, is above the {constant:.3g} of a "
+                f"constant score: lower strength, learning_rate or adversary_learning_rate",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _fit_parts(self, whole: _Part) -> float:
+        """Grow the trees, and those of the folds before; return the log loss of a constant score."""
         most = self.n_estimators
         if self.cross_fit is not None:
             most = self._cross_fit(whole, check_random_state(self.random_state))
@@ -244,14 +272,7 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 part.raw += self.init_
         constant = train.log_loss()
         self._boost(train, held_out, most, check_random_state(self.random_state))
-        if self.train_loss_[-1] > 1.1 * constant:
-            warnings.warn(
-                f"the log loss of the training samples, {self.train_loss_[-1]:.3g}, is above the {constant:.3g} of a "
-                f"constant score: lower strength, learning_rate or adversary_learning_rate",
-                UserWarning,
-                stacklevel=2,
-            )
-        return self
+        return constant
 
     def decision_function(self, X: Any) -> Floats:
         """Return (n,); raw scores, log odds of the second label."""
@@ -317,8 +338,9 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     ) -> Iterator[tuple[Any, Adversary | None]]:
         """Yield each tree, and the adversary as it stands after it; the scores of both parts move along."""
         opponent = None if self.groups_ is None else self._first_adversary(train.seen(), len(self.groups_), rng)
-        # The gradient of a sum is that of the mean times the number of samples.
-        rate = self.adversary_learning_rate * (len(train.label) if self.adversary_scale == "sum" else 1)
+        # The gradient of a sum is that of the mean times the number of samples. Half of it: of two groups the logits of
+        # both move, where the public code has one logit.
+        rate = self.adversary_learning_rate * (len(train.label) / 2 if self.adversary_scale == "sum" else 1)
         for _ in range(self.n_estimators):
             tree = self._grow(train, opponent, rng)
             if held_out is not None:
@@ -395,26 +417,39 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return next(ends, self.n_estimators)
 
     def _grow(self, train: _Part, opponent: Adversary | None, rng: np.random.RandomState) -> Any:
-        """Fit one tree to the negative gradient, set its leaves by a Newton step, and move the training scores."""
+        """Fit one tree to the negative gradient, set its leaves, and move the training scores."""
         probability = expit(train.raw)
         curvature = probability * (1 - probability)
         descent = train.label - probability
         if opponent is not None:
             descent += self.strength * opponent.score_gradient(train.seen()) * curvature
+        self._require_finite(descent)
         tree = DecisionTreeRegressor(
             max_depth=self.max_depth, min_samples_leaf=self.min_samples_leaf, random_state=rng
         ).fit(train.features, descent, check_input=False)
         leaf = tree.tree_.apply(train.features)
-        numerator = np.bincount(leaf, weights=descent, minlength=tree.tree_.node_count)
-        denominator = np.bincount(leaf, weights=curvature, minlength=tree.tree_.node_count)
-        certain = denominator < 1e-150  # every score of the leaf is 0 or 1: no step lowers the loss
-        tree.tree_.value[:, 0, 0] = np.where(certain, 0.0, numerator / np.where(certain, 1.0, denominator))
+        if self.leaf == "newton":  # else the mean of the negative gradient, which the tree has already
+            numerator = np.bincount(leaf, weights=descent, minlength=tree.tree_.node_count)
+            denominator = np.bincount(leaf, weights=curvature, minlength=tree.tree_.node_count)
+            certain = denominator < 1e-150  # every score of the leaf is 0 or 1: no step lowers the loss
+            tree.tree_.value[:, 0, 0] = np.where(certain, 0.0, numerator / np.where(certain, 1.0, denominator))
         train.raw += self.learning_rate * tree.tree_.value[leaf, 0, 0]
+        self._require_finite(train.raw)
         return tree
+
+    def _require_finite(self, values: Floats) -> None:
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"the scores have diverged and are no longer finite: lower strength={self.strength}, "
+                f"learning_rate={self.learning_rate} or adversary_learning_rate={self.adversary_learning_rate}"
+            )
 
     def _first_adversary(self, seen: Seen, n_groups: int, rng: np.random.RandomState) -> Adversary:
         if self.adversary == "logistic":
-            return LogisticAdversary(seen.stratum, seen.group, n_groups)
+            logistic = LogisticAdversary(seen.stratum, seen.group, n_groups)
+            if self.adversary_start == "random":
+                logistic.forget(rng)
+            return logistic
         return NeuralAdversary(self.n_hidden, n_groups, rng)
 
     def _check_parameters(self) -> None:
@@ -433,6 +468,8 @@ class FAGTBClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             ("constraint", CONSTRAINTS),
             ("adversary", ADVERSARIES),
             ("adversary_scale", SCALES),
+            ("adversary_start", STARTS),
+            ("leaf", LEAVES),
         ):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r}: {did_you_mean(str(getattr(self, name)), allowed)}")
@@ -464,7 +501,7 @@ def _binary_labels(y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Ints]:
             f"with {len(labels)} classes"
         )
     if len(labels) < 2:
-        raise ValueError(f"y has one class only, {labels[0]!r}; two are needed")
+        raise ValueError(f"y has one class only, {labels.tolist()[0]!r}; two are needed")
     return labels, code.astype(np.intp)
 
 
@@ -507,10 +544,10 @@ def public_recipe(random_state: int) -> FAGTBClassifier:
     """Return an unfitted model of the settings in the paper's public code, with lambda in its own scale.
 
     They are those of its notebook for the Adult table under demographic parity
-    (https://github.com/vincent-grari/FAGTB). What stays different: leaves take a Newton step where the public code
-    takes the mean gradient, trees see all features, and the adversary starts from the groups' shares, not from random
-    weights. On Adult the scores diverge for it (docs/cardiac.md): a strength of about 30 in the mean scale gives the
-    published trade-off, this does not.
+    (https://github.com/vincent-grari/FAGTB): mean gradients as leaves, steps of the adversary on the sum of its loss,
+    its first weights drawn. What stays different: there a split looks at 20 features only. The adversary does not
+    converge in this scale, so that the result hangs on the first weights, and more on the number of samples
+    (docs/cardiac.md has both in figures). A strength of about 30 in the mean scale has neither trouble.
 
     Examples
     --------
@@ -522,9 +559,11 @@ def public_recipe(random_state: int) -> FAGTBClassifier:
         n_estimators=300,
         learning_rate=0.01,
         max_depth=9,
+        leaf="gradient",
         strength=0.15,
         constraint="demographic_parity",
         adversary_scale="sum",
+        adversary_start="random",
         adversary_learning_rate=0.01,
         adversary_steps=1,
         random_state=random_state,

@@ -19,10 +19,13 @@ from typing import Any
 import pandas as pd
 from joblib.externals.loky import get_reusable_executor
 
+from fairness_checks.errors import FairnessError
 from fairness_checks.storage.cache import FittedCache
 from fairness_checks.sweep import DataSet, ProgressLine, SweepPlan, SweepResults, TrainableModel, run_sweep
+from models.command_line import at_least
 from models.studies.agreement import agreement_rows, beside_published, targets
 from models.studies.boosting import LEARNERS, boosting_feature_sets, boosting_rows, trainable_boosting
+from models.studies.cardiac_claims import page_claims
 from models.studies.cardiac_data import (
     ALL_FEATURES,
     FEATURE_SETS,
@@ -32,6 +35,7 @@ from models.studies.cardiac_data import (
     WITHOUT_TIME,
     load_table,
 )
+from models.studies.cardiac_page import differences, page_tables, read_frames
 from models.studies.complexity import ONE_SEX, complexity_rows, curve_rows, curve_sizes, noise_floor
 from models.studies.descriptives import describe
 from models.studies.forests import trainable_forest
@@ -57,6 +61,7 @@ MIXES: dict[str, Any] = {
 }
 _UNDERSAMPLED: dict[str, Any] = {"undersampled": "undersample"}
 _ALL_MIXES: dict[str, Any] = {**MIXES, **_UNDERSAMPLED}
+PAGE = Path(__file__).parents[2] / "docs" / "cardiac.md"
 _OVER_MIXES = ("logistic_regression", "gradient_boosting")
 _FOLLOWED = 20  # splits that the days of death are taken from
 _IN_CURVES = ("logistic_regression", "random_forest")
@@ -334,23 +339,48 @@ def _parameter_frame(parameters: dict[str, dict[str, dict[str, Any]]]) -> pd.Dat
     )
 
 
+def page_report(out: Path) -> list[str]:
+    """Say, in lines, which tables and sentences of ``docs/cardiac.md`` a full study does not find again."""
+    if not PAGE.is_file():
+        return []  # models/ without the documentation
+    found = read_frames(out)
+    tables, claims = page_tables(found), page_claims(found)
+    lost = differences(PAGE.read_text(encoding="utf-8"), tables, claims)
+    held = f"{len(tables)} tables and {len(claims)} sentences"
+    if not lost:
+        return [f"docs/cardiac.md: all {held} are found again"]
+    return [f"docs/cardiac.md: of {held} {len(lost)} are not found again. They would be:", *lost]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the study from the command line; return 0."""
+    """Run the study from the command line; return 0, or 2 where it could not be done."""
     parser = argparse.ArgumentParser(prog="python -m models.studies.cardiac", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--out", type=Path, default=Path("build/cardiac"), help="where to write (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="5 repeats, no tuning: for tests and CI")
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time (default: %(default)s)")
+    parser.add_argument("--jobs", type=at_least(1), default=2, help="trainings at a time (default: %(default)s)")
     options = parser.parse_args(arguments)
+    if options.out.is_file():
+        parser.error(f"--out {options.out} is a file: give a folder")
     start = time.monotonic()
-    study = Study(options.out, QUICK if options.quick else FULL, options.jobs)
-    study.run()
+    try:
+        study = Study(options.out, QUICK if options.quick else FULL, options.jobs)
+        study.run()
+        lines = [] if options.quick else page_report(options.out)
+    except FairnessError as error:  # a table that is found nowhere, a library that is missing
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except OSError as error:  # a full disk, a folder that may not be written: nothing that a traceback would tell
+        place = error.filename or options.out  # a full disk names no file
+        sys.stderr.write(f"{place}: {error.strerror or error}; what was trained is kept: mend this and run it again\n")
+        return 2
     get_reusable_executor().shutdown()  # the time of workers counts once they have ended
     forests = sum(study.trained[f"{name}_random_forest"] for name in TABLES)
     cpu = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     sys.stdout.write(
         f"{forests} forests of the sweep and {sum(study.trained.values()) - forests} other models trained; "
-        f"{time.monotonic() - start:.0f} s, {cpu:.0f} s of CPU time\n{options.out / 'report.md'}\n"
+        f"{time.monotonic() - start:.0f} s, {cpu:.0f} s of CPU time\n"
     )
+    sys.stdout.write("\n".join([*lines, str(options.out / "report.md"), ""]))
     return 0
 
 

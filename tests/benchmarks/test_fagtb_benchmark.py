@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,7 +14,7 @@ pytest.importorskip("fairlearn")
 from benchmarks import fagtb
 from benchmarks.fagtb_tables import LOADERS, Table
 from models.data.sources import DataUnavailable
-from models.fagtb import FAGTBClassifier
+from models.fagtb import FAGTBClassifier, public_recipe
 
 
 @pytest.fixture
@@ -77,12 +80,30 @@ def test_it_prints_a_row_for_each_method(table, monkeypatch, capsys):
 
 
 def test_the_recipe_prints_accuracy_and_p_rule(table, monkeypatch, capsys):
-    few = fagtb.public_recipe(0).set_params(n_estimators=5)
-    monkeypatch.setattr(fagtb, "public_recipe", lambda seed: few)
-    fagtb.recipe(table, repeats=2, most_rows=200)
+    monkeypatch.setattr(fagtb, "public_recipe", lambda seed: public_recipe(seed).set_params(n_estimators=5))
+    fagtb.recipe(table, repeats=3, sizes=[100, 200])
     rows = [line for line in capsys.readouterr().out.splitlines() if " % and " in line]
-    assert [line[:13] for line in rows] == ["public recipe", *["defaults, str"] * 3]
-    assert all(line.count(" % and ") == 2 for line in rows)
+    assert [line[:30].rstrip() for line in rows] == [
+        "public recipe, 80 rows train",
+        "public recipe, 160 rows train",
+        "... Newton steps as leaves, as",
+        "defaults, strength 0, as many",
+        "defaults, strength 0.15, as ma",
+        "defaults, strength 30, as many",
+    ]
+    assert [line.count(" % and ") for line in rows] == [3, 3, 2, 3, 3, 3]
+
+
+def test_parity_is_that_of_fairlearn(table):
+    from fairlearn.metrics import demographic_parity_ratio
+
+    model = FAGTBClassifier(n_estimators=5, random_state=0)
+    accuracy, rule = fagtb.parity(table, model, np.arange(200), np.arange(200, 300))
+    labels = model.predict(table.features[200:, :-1])
+    assert accuracy == pytest.approx(100 * (labels == table.outcome[200:]).mean())
+    assert rule == pytest.approx(
+        100 * demographic_parity_ratio(table.outcome[200:], labels, sensitive_features=table.group[200:])
+    )
 
 
 def test_learning_by_heart_prints_both_gaps(table, monkeypatch, capsys):
@@ -105,10 +126,32 @@ def test_a_table_that_cannot_be_had_is_left_out_and_said_to_be(monkeypatch, caps
     assert printed.rstrip().endswith("left out: adult")
 
 
-def test_an_unknown_table_is_named(capsys):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bank"], "'bank': allowed: adult, german, heart, recidivism"),
+        (["germany"], "'germany': did you mean 'german'?"),
+        (["--repeats", "0"], "argument --repeats: 0: must be 1 or more"),
+        (["--repeats", "many"], "argument --repeats: invalid"),
+        (["--recipe", "--by-heart"], "not allowed with argument"),
+        (["--recipe", "--rows", "10"], "10: must be 100 or more"),
+        (["--rows", "1000"], "--rows goes with --recipe"),
+        (["german", "--recipe"], "--recipe is of adult alone"),
+        (["--recipe", "--rows", "301"], "--rows 301: adult has 300"),
+    ],
+)
+def test_wrong_arguments_are_named(table, monkeypatch, capsys, arguments, message):
+    monkeypatch.setitem(fagtb.LOADERS, "adult", lambda: table)
     with pytest.raises(SystemExit, match="2"):
-        fagtb.main(["bank"])
-    assert "'bank': a table is one of recidivism, adult, german, heart" in capsys.readouterr().err
+        fagtb.main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_a_comparison_without_fairlearn_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="2"):
+        fagtb.main(["heart"])
+    assert "needs fairlearn, which is not installed" in capsys.readouterr().err
 
 
 def test_the_projects_own_table_is_whole():
@@ -118,3 +161,68 @@ def test_the_projects_own_table_is_whole():
         pytest.skip(str(error))
     assert (len(found.outcome), int(found.outcome.sum()), set(found.group)) == (746, 356, {"men", "women"})
     np.testing.assert_array_equal(found.features[:, -1], found.group == "men")
+
+
+# docs/cardiac.md says what benchmarks/results/fagtb.txt has
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "cardiac.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "benchmarks" / "results" / "fagtb.txt").read_text(encoding="utf-8")
+GAP = r"([+-]\d+\.\d) \( *([+-]\d+\.\d) to +([+-]\d+\.\d)\)"
+
+
+def results_of(heading: str) -> list[str]:
+    """Return the lines below a heading, up to an empty one."""
+    (block,) = [part for part in RESULTS.split("\n\n") if part.startswith(heading)]
+    return block.splitlines()[1:]
+
+
+def in_page(cells: list[str]) -> bool:
+    return "| " + " | ".join(cells) + " |" in PAGE
+
+
+def compared(table: str) -> dict[str, tuple[str, str, str]]:
+    """Return by method the cell of a table on the page, the seconds and whether it needs the feature."""
+    found = {}
+    for line in results_of(f"{table}: ")[1:]:
+        name, accuracy = line[:38].strip(), line[38:].split("%")[0].strip()
+        gap = [f"{float(number):+.0f}" for number in re.findall(GAP, line)[1]]
+        seconds, needs = line.split()[-2:]
+        found[name] = (f"{accuracy} %; {gap[0]} ({gap[1]} to {gap[2]})", seconds, needs)
+    return found
+
+
+def test_the_page_has_the_comparison():
+    names = {
+        "gradient boosting": "gradient boosting",
+        "gradient boosting, feature left out": "... feature left out",
+        "FAGTB, strength 1 (default)": "FAGTB (strength 1)",
+        "FAGTB, strength 1, feature left out": "... feature left out",
+        "FAGTB, strength 30, feature left out": "... strength 30, left out",
+        "threshold optimizer": "threshold optimizer",
+        "exponentiated gradient": "exponentiated gradient",
+    }
+    assert set(names) == set(fagtb.METHODS)
+    people, adult, credit, heart = (
+        compared(name) for name in ("recidivism", "adult", "german credit", "heart disease")
+    )
+    for method, words in names.items():
+        assert in_page([words, people[method][0], adult[method][0], adult[method][2]])
+        assert in_page([words, credit[method][0], heart[method][0], adult[method][1]])
+
+
+def test_the_page_has_what_is_learnt_by_heart():
+    rows = [line.split() for line in results_of("recidivism, feature left out") if re.match(r" *\d", line)]
+    assert len(rows) == 5
+    for number, (strength, trained, tested, accuracy, here, _, crossed, _, trees) in enumerate(rows):
+        words = f"{strength}, stopped early" if number > 2 else f"{strength}{' (plain boosting)' * (strength == '0')}"
+        told = here.replace("-0.0", "0.0")
+        assert in_page([words, trees, trained, tested, f"{accuracy[:-1]} %", told, crossed])
+
+
+def test_the_page_has_the_recipe():
+    rows = [line for line in results_of("adult, demographic parity") if " % and " in line]
+    assert len(rows) == 6
+    for line in rows:
+        accuracy, rule = zip(*re.findall(r"(\d+\.\d) % and (\d+|nan)", line), strict=True)
+        assert f"| {', '.join(accuracy)} % | {', '.join(rule)} |" in PAGE

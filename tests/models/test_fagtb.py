@@ -14,6 +14,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
+from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from models import adversaries, fagtb
@@ -31,6 +32,7 @@ UNFAIR = "ignore:no sensitive_features:UserWarning"  # what scikit-learn's own c
         # One check fits 10 samples, of which two labels must be held out.
         FAGTBClassifier(n_estimators=20, n_iter_no_change=5, validation_fraction=0.25),
         FAGTBClassifier(n_estimators=5, cross_fit=2, n_iter_no_change=2),
+        public_recipe(0).set_params(n_estimators=20, learning_rate=0.1),
     ]
 )
 def test_scikit_learns_checks(estimator, check):
@@ -381,25 +383,65 @@ def test_folds_that_a_label_and_group_cannot_fill():
 # The scale of the adversary's steps
 
 
-def test_a_step_on_the_sum_is_one_on_the_mean_times_the_samples():
-    X, y, sex = patients(200, seed=5)
-    summed = FAGTBClassifier(n_estimators=5, adversary_scale="sum", adversary_learning_rate=0.01, random_state=0)
-    mean = FAGTBClassifier(n_estimators=5, adversary_learning_rate=2.0, random_state=0)
-    np.testing.assert_array_equal(
-        summed.fit(X, y, sensitive_features=sex).decision_function(X),
-        mean.fit(X, y, sensitive_features=sex).decision_function(X),
-    )
+def public_code(X, y, sensitive, model: FAGTBClassifier, start: tuple[float, float]):
+    """Return raw scores as the paper's public code computes them: one logit, summed loss, mean gradients as leaves."""
+    intercept, slope = start
+    raw = np.full(len(y), np.log(y.sum() / (1 - y).sum()))
+    for number in range(model.n_estimators):
+        u = 1 / (1 + np.exp(-raw))
+        error = 1 / (1 + np.exp(-intercept - slope * u)) - sensitive
+        if number:  # there the adversary goes first, which differs by one step on a score that is still constant
+            intercept -= model.adversary_learning_rate * error.sum()
+            slope -= model.adversary_learning_rate * (error * u).sum()
+            error = 1 / (1 + np.exp(-intercept - slope * u)) - sensitive
+        gradient = y - u + model.strength * error * slope * u * (1 - u)
+        tree = DecisionTreeRegressor(max_depth=model.max_depth, random_state=0).fit(X, gradient)
+        raw += model.learning_rate * tree.predict(X)
+    return raw
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_public_recipe_is_what_the_public_code_computes(seed):
+    X, y, sex = patients(400, seed=5)
+    model = public_recipe(seed).set_params(n_estimators=25, max_depth=2, min_samples_leaf=5, learning_rate=0.1)
+    male = (sex == "male").astype(float)
+    drawn = np.random.RandomState(seed).normal(size=(2, 2))[1]
+    found = model.fit(X, y, sensitive_features=sex).decision_function(X)
+    # float32 in the trees of both; a depth of 2 leaves no ties that another order would break otherwise
+    np.testing.assert_allclose(found, public_code(X.astype(np.float32), y, male, model, drawn), rtol=1e-6)
 
 
 def test_the_published_strength_weighs_in_its_own_scale_only(unseen):
     X, y, sex = patients(1000, seed=3)
     X_new, _, sex_new = unseen
+    in_this_scale = {"adversary_scale": "mean", "adversary_start": "shares"}
     gap = {}
-    for name, options in {"plain": {"strength": 0.0}, "mean": {"adversary_scale": "mean"}, "sum": {}}.items():
-        model = public_recipe(0).set_params(max_depth=3, **options).fit(X, y, sensitive_features=sex)
-        gap[name] = rate_gap(model.predict(X_new), sex_new)
+    for name, options in {"plain": {"strength": 0.0}, "mean": in_this_scale, "sum": {}}.items():
+        model = public_recipe(0).set_params(max_depth=3, learning_rate=0.05, **options)
+        gap[name] = rate_gap(model.fit(X, y, sensitive_features=sex).predict(X_new), sex_new)
     assert gap["mean"] > gap["plain"] - 0.03
-    assert gap["sum"] < gap["plain"] - 0.1
+    assert gap["sum"] < gap["plain"] - 0.06
+
+
+def test_first_weights_are_drawn_where_that_is_asked_for():
+    X, y, sex = patients(200, seed=6)
+    losses = {
+        (start, seed): FAGTBClassifier(n_estimators=1, adversary_start=start, adversary_steps=1, random_state=seed)
+        .fit(X, y, sensitive_features=sex)
+        .adversary_loss_[0]
+        for start in ("shares", "random")
+        for seed in (0, 1)
+    }
+    assert losses["shares", 0] == losses["shares", 1] < min(losses["random", 0], losses["random", 1])
+    assert losses["random", 0] != losses["random", 1]
+
+
+def test_a_leaf_of_the_gradient_adds_its_mean():
+    X, y, _ = patients(200, seed=6)
+    model = FAGTBClassifier(n_estimators=1, leaf="gradient", strength=0).fit(X, y)
+    tree = DecisionTreeRegressor(max_depth=3).fit(X, y - y.mean())
+    expected = np.log(y.mean() / (1 - y.mean())) + 0.1 * tree.predict(X)
+    np.testing.assert_allclose(model.decision_function(X), expected)
 
 
 def test_the_last_stage_is_the_decision_function():
@@ -505,6 +547,8 @@ def test_demographic_parity_needs_no_two_groups_in_each_label():
         ({"constraint": "equalised_odds"}, "did you mean 'equalized_odds'"),
         ({"adversary": "forest"}, "allowed: logistic, neural"),
         ({"adversary_scale": "total"}, "allowed: mean, sum"),
+        ({"adversary_start": "zeros"}, "allowed: random, shares"),
+        ({"leaf": "median"}, "allowed: gradient, newton"),
         ({"cross_fit": 1}, "cross_fit=1: must be a whole number, at least 2"),
     ],
 )
@@ -514,7 +558,26 @@ def test_parameters_out_of_range(parameter, message):
         FAGTBClassifier(**parameter).fit(X, y, sensitive_features=sex)
 
 
-@pytest.mark.parametrize(("y", "message"), [(np.arange(100) % 3, "Only binary"), (np.ones(100, int), "one class only")])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("adversary", "parameter"),
+    [
+        ("logistic", {"learning_rate": 1e308, "strength": 10}),
+        ("neural", {"learning_rate": 1e308, "strength": 10}),
+        ("neural", {"adversary_learning_rate": 1e308}),
+    ],
+)
+def test_scores_that_leave_the_numbers_are_no_model(adversary, parameter):
+    X, y, sex = patients(100, seed=10)
+    with pytest.raises(ValueError, match="have diverged and are no longer finite: lower strength=") as failure:
+        FAGTBClassifier(adversary=adversary, **parameter).fit(X, y, sensitive_features=sex)
+    for name, value in parameter.items():
+        assert f"{name}={value}" in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"), [(np.arange(100) % 3, "Only binary"), (np.ones(100), r"one class only, 1\.0; two")]
+)
 def test_labels_that_are_not_binary(y, message):
     X, _, sex = patients(100, seed=10)
     with pytest.raises(ValueError, match=message):
