@@ -239,7 +239,7 @@ def _changes(tables: StudyTables) -> list[str]:
                 "uncertainty_auc": "A_uncertainty",
                 "gap": "difference",
             }
-            | spread,
+            | _SPREAD,
             digits=3,
         ),
     ]
