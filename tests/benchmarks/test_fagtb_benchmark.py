@@ -218,11 +218,3 @@ def test_the_page_has_what_is_learnt_by_heart():
         words = f"{strength}, stopped early" if number > 2 else f"{strength}{' (plain boosting)' * (strength == '0')}"
         told = here.replace("-0.0", "0.0")
         assert in_page([words, trees, trained, tested, f"{accuracy[:-1]} %", told, crossed])
-
-
-def test_the_page_has_the_recipe():
-    rows = [line for line in results_of("adult, demographic parity") if " % and " in line]
-    assert len(rows) == 6
-    for line in rows:
-        accuracy, rule = zip(*re.findall(r"(\d+\.\d) % and (\d+|nan)", line), strict=True)
-        assert f"| {', '.join(accuracy)} % | {', '.join(rule)} |" in PAGE
