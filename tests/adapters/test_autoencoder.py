@@ -343,33 +343,6 @@ def test_another_device_is_for_this_call_only(flat):
     assert places == ["cpu:0", "cpu"]
 
 
-@pytest.fixture
-def rounding_allowed():
-    """Allow torch less than float32 wherever it can be allowed."""
-    before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
-    torch.backends.cudnn.allow_tf32 = True
-    torch.set_float32_matmul_precision("medium")
-    yield
-    torch.backends.cudnn.allow_tf32 = before[0]
-    torch.set_float32_matmul_precision(before[1])
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-@pytest.mark.filterwarnings("ignore:Please use the new API settings:UserWarning")
-@pytest.mark.parametrize("kind", [FullyConnected, ResNetVAE])  # products of matrices, convolutions
-def test_on_a_gpu_the_numbers_are_those_of_the_cpu(kind, flat, rounding_allowed):
-    images = flat if kind is FullyConnected else seeded(torch.rand, 30, 3, 32, 32)
-    module = seeded(kind)
-    here = predictions_from_autoencoder(module, images, sensitive_features=GROUPS)
-    there = predictions_from_autoencoder(module, images, sensitive_features=GROUPS, device="cuda")
-    assert next(module.parameters()).device.type == "cpu"
-    stays = predictions_from_autoencoder(module.cuda(), images, sensitive_features=GROUPS)
-    assert next(module.parameters()).device.type == "cuda"
-    for other in (there, stays):  # TF32 would move them by 1e-4 and more
-        np.testing.assert_allclose(other.error, here.error, rtol=1e-5)
-        np.testing.assert_allclose(other.uncertainty, here.uncertainty, rtol=1e-5)
-
-
 # --- what is refused
 
 
