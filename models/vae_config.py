@@ -292,7 +292,7 @@ PRESETS: Mapping[str, VAEConfig] = {
         test_images=200,
         kl_weight=(64 / 128) ** 2,
         perceptual_weight=(64 / 128) ** 2,
-        perceptual="auto",
+        perceptual="vgg",
         exact_statistics=True,
     ),
     # Network and weights are this project's. A training of 1,000 images takes half a minute on one thread. Epochs:

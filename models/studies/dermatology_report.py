@@ -45,7 +45,7 @@ def write_report(folder: Path) -> list[str]:
     shown = findings(tables)
     with TemporaryDirectory(prefix=".report.", suffix=".tmp", dir=folder) as apart:
         new = Path(apart)
-        for name, frame in _frames(tables, records).items():
+        for name, frame in (_frames(tables, records) | {"findings": pd.DataFrame(shown)}).items():
             frame.to_csv(new / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
         _draw(new, found, tables)
         (new / "report.md").write_text(render(found, tables, records, shown), encoding="utf-8")

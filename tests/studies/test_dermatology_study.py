@@ -695,7 +695,7 @@ def test_the_command_changes_a_preset():
     assert asked("--preset", "published_small", "--dark-types", "4,5,6", "--test-images", "50").test_images == 50
 
 
-@pytest.mark.parametrize("preset", ["paper", "published", "published_small"])
+@pytest.mark.parametrize("preset", ["small", "paper", "published", "published_small"])
 def test_a_preset_whose_weights_are_not_at_hand_is_refused_in_a_line(preset, tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("FAIRNESS_DATA", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
