@@ -88,12 +88,13 @@ class _Blocks(NamedTuple):
     code: Codes
     size: Codes
     home: Codes
+    alone: bool = False  # each row is a block, whose number is its place
 
 
 def _arranged(block: Codes, strata: Codes) -> _Blocks:
     """Return the blocks in the order of their numbers."""
-    if np.array_equal(block, np.arange(len(block))):  # each row by itself
-        return _Blocks(block, np.ones(len(block), dtype=np.intp), strata)
+    if np.array_equal(block, np.arange(len(block))):
+        return _Blocks(block, np.ones(len(block), dtype=np.intp), strata, alone=True)
     width = int(strata.max()) + 1
     both, rows = np.unique(block * width + strata, return_counts=True)
     code, stratum = np.divmod(both, width)
@@ -104,6 +105,8 @@ def _arranged(block: Codes, strata: Codes) -> _Blocks:
 
 def _shuffled(blocks: _Blocks, rng: np.random.Generator) -> _Blocks:
     order = rng.permutation(len(blocks.code))
+    if blocks.alone:
+        return blocks._replace(code=order, home=blocks.home[order])
     return _Blocks(blocks.code[order], blocks.size[order], blocks.home[order])
 
 
@@ -117,9 +120,11 @@ class Splitter:
 
     def __init__(self, data: DataSet, by: str, block: Codes | None = None) -> None:
         self.by = by
+        self.of_feature = {str(name): data.groups(str(name)) for name in data.sensitive_features.columns}
         self.groups = data.groups(by)
         self.block = blocks(data) if block is None else block
         self._arranged = _arranged(self.block, self.groups.codes)
+        self._rows = np.bincount(self.groups.codes, minlength=len(self.groups.names))
 
     def draw(self, data: DataSet, test: float, rng: np.random.Generator) -> Split:
         """Draw the rows that test; see `split`."""
@@ -137,18 +142,20 @@ class Splitter:
             least.append(1)
             if not len(members):  # its rows are in blocks of other groups, as those of matched pairs may be
                 continue
-            sizes = drawn.size[members]
-            if isinstance(test, int):  # of the group's own rows; blocks that cross groups hold others beside them
+            sizes = drawn.size[: len(members)] if drawn.alone else drawn.size[members]
+            # Of the group's own rows; blocks that cross groups hold others beside them.
+            if isinstance(test, int) and not drawn.alone:
                 sizes = np.bincount(block[groups.codes == group], minlength=len(tests))[drawn.code[members]]
             wanted = _wanted(f"by {by!r}: group {name!r}", test, int(sizes.sum()))
             _require_all_can_test(data, by, name, sizes, test, wanted)
-            tests[drawn.code[members[_fill(sizes, wanted)]]] = True
+            tests[drawn.code[members[:wanted] if drawn.alone else members[_fill(sizes, wanted)]]] = True
             # A large cluster is what the user says it is; rows that are linked may be so by chance.
             if data.identical_rows == TOGETHER:
                 least[-1] = max(1, wanted // 2)
-        is_test = tests[block]
-        for side, rows_of, needed in (("test", is_test, np.array(least)), ("train", ~is_test, 1)):
-            found = np.bincount(groups.codes[rows_of], minlength=len(groups.names))
+        is_test = tests if drawn.alone else tests[block]
+        test_rows, train_rows = np.flatnonzero(is_test), np.flatnonzero(~is_test)
+        tested = np.bincount(groups.codes[test_rows], minlength=len(groups.names))
+        for side, found, needed in (("test", tested, np.array(least)), ("train", self._rows - tested, 1)):
             if (found < needed).any():
                 why, remedy = _together(data)
                 group = int(np.argmax(found < needed))
@@ -157,7 +164,7 @@ class Splitter:
                     f"test: {test:g}: group {groups.names[group]!r} of {by!r} has {count} to {side} with, because "
                     f"{why}; use another `test`, {remedy}, or merge the group with another"
                 )
-        return Split(np.flatnonzero(~is_test), np.flatnonzero(is_test))
+        return Split(train_rows, test_rows)
 
 
 def _require_all_can_test(data: DataSet, by: str, group: str, sizes: Codes, test: float, wanted: int) -> None:

@@ -14,11 +14,11 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.inputs.about import read_about
 from fairness_checks.inputs.alignment import require_aligned
 from fairness_checks.inputs.predictions import ARRAYS, FACTS, Predictions
-from fairness_checks.inputs.sensitive import encode_features
+from fairness_checks.inputs.sensitive import SensitiveFeature
 from fairness_checks.plain import JSON
 from fairness_checks.question.metrics import Metric
 from fairness_checks.storage.identity import Declared, Identity, identity_of, read_declared
-from fairness_checks.sweep.dataset import DataSet
+from fairness_checks.sweep.dataset import DataSet, Groups
 from fairness_checks.sweep.joining import join_predictions
 from fairness_checks.sweep.randomness import FIT, FOLDS, generator
 from fairness_checks.sweep.splits import folds
@@ -28,8 +28,6 @@ __all__ = ["ALL", "TrainableModel"]
 
 ALL = "all"
 """Name of the one feature set of a model that declares none."""
-
-_FEW = 5_000  # rows, up to which their groups are sooner compared name by name than coded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,14 +127,15 @@ class TrainableModel:
             unseen += code.unseen
         return Identity({**own, **found.key, "metrics": measured}, unseen, found.reads)
 
-    def tested(self, fitted: Any, test: DataSet) -> Predictions:
-        """Return the predictions of test rows.
+    def tested(self, fitted: Any, test: DataSet, known: Mapping[str, Groups] | None = None) -> Predictions:
+        """Return the predictions of test rows; `known` are their groups by sensitive feature, where these are known.
 
         Raises
         ------
         InvalidPredictions
             If they are not of these rows in this order, as far as lengths, row labels, outcomes and groups tell.
         """
+        known = {str(name): test.groups(str(name)) for name in test.sensitive_features} if known is None else known
         found = self.predict(fitted, test)
         if not isinstance(found, Predictions):
             raise InvalidPredictions(f"predict returned {type(found).__name__}; it must return Predictions")
@@ -148,17 +147,11 @@ class TrainableModel:
                 "predict: y_true differs from the outcome of the rows that were to be predicted; keep their order"
             )
         for name, feature in found.sensitive_features.items():
-            if name in test.sensitive_features.columns:
-                if len(test) > _FEW:
-                    coded = encode_features({name: test.sensitive_features[name]})[name]
-                    if feature.groups == coded.groups and np.array_equal(feature.codes, coded.codes):
-                        continue
-                known = test.sensitive_features[name].to_numpy()
-                if (feature.codes < 0).any() or not (np.array(feature.groups, object)[feature.codes] == known).all():
-                    raise InvalidPredictions(
-                        f"predict: sensitive_features[{name!r}] differs from that of the rows that were to be "
-                        "predicted; keep their order, and pass test.sensitive_features"
-                    )
+            if name in known and not _are_in(feature, known[name]):
+                raise InvalidPredictions(
+                    f"predict: sensitive_features[{name!r}] differs from that of the rows that were to be "
+                    "predicted; keep their order, and pass test.sensitive_features"
+                )
         return found
 
     def out_of_fold(self, seed: int, jobs: int | Workers | None = 1) -> Predictions:
@@ -208,6 +201,13 @@ class _Fold:
         with one_thread():
             fitted = self.model.fit(train, generator(self.seed, FIT, number, "out of fold"))
             return self.model.tested(fitted, self.features.take(np.flatnonzero(self.fold == number)))
+
+
+def _are_in(feature: SensitiveFeature, groups: Groups) -> bool:
+    """Say whether every row of a feature is there, and in the group of that name."""
+    place = {name: code for code, name in enumerate(groups.names)}
+    table = np.array([*(place.get(name, -1) for name in feature.groups), -1])  # the last one is where a missing row is
+    return np.array_equal(table[feature.codes], groups.codes)
 
 
 def _same(one: Predictions, other: Predictions) -> bool:

@@ -69,7 +69,8 @@ class Training:
         available = splitter.groups.take(sides.train)
         part = self._mixed(task, features.take(sides.train), available)
         fitted = self.model.fit(part.data, generator(plan.seed, FIT, task.repeat, task.mix, task.feature_set))
-        predictions = self.model.tested(fitted, features.take(sides.test))
+        known = {name: groups.take(sides.test) for name, groups in splitter.of_feature.items()}
+        predictions = self.model.tested(fitted, features.take(sides.test), known)
         trained, real = part.sizes(plan.by, available)
         sizes = {name: (trained.get(name, 0), real[name]) for name in available.names}
         exponents = root_exponents(generator(plan.seed, SKETCH, task.repeat), splitter.block[sides.test])
