@@ -59,7 +59,8 @@ class Cost:
 def cost_of(command: Sequence[str], folder: Path, codes: Sequence[int] = (0,), **environment: str) -> Cost:
     """Run a command and return what it took; another exit code is an error with what it wrote."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    own = {name: value for name, value in os.environ.items() if name != "FAIRNESS_DATA"}
+    left_out = ("FAIRNESS_DATA", "PYTHONDONTWRITEBYTECODE")  # the caller's; a row that wants one says so
+    own = {name: value for name, value in os.environ.items() if name not in left_out}
     done = subprocess.run(command, cwd=folder, env={**own, **environment}, capture_output=True, text=True, check=False)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in codes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 from fairness_checks import Predictions, predictions_from_classifier
 from fairness_checks.sweep import DataSet, TrainableModel
 from models.data.heart import HeartTable
-from models.fagtb import FAGTBClassifier
 
 __all__ = ["cardiac_model", "heart_data"]
 
@@ -29,13 +29,13 @@ def cardiac_model(table: HeartTable, build: Callable[[int], Any]) -> TrainableMo
     table : HeartTable
         The patients.
     build : callable
-        Takes a seed and returns an unfitted classifier. A `FAGTBClassifier`
-        is told the patients' sex when it is fitted; on one sex alone it is plain boosting.
+        Takes a seed and returns an unfitted classifier. One that is fitted with `sensitive_features`, as
+        `models.fagtb.FAGTBClassifier` is, is told the patients' sex; on one sex alone it is plain boosting.
     """
 
     def fit(train: DataSet, rng: np.random.Generator) -> Any:
         estimator = build(int(rng.integers(2**31)))
-        if not isinstance(estimator, FAGTBClassifier):
+        if "sensitive_features" not in inspect.signature(estimator.fit).parameters:
             return estimator.fit(train.features, train.outcome)
         sex = train.sensitive_features["sex"]
         if sex.nunique() < 2:  # a mix of one sex leaves its adversary nothing to tell apart

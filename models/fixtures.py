@@ -79,12 +79,15 @@ def heart_disease_fair_boosting() -> TrainableModel:
 @fairness_model(sensitive_features=["skin_tone", "skin_type"])
 def skin_vae(fairness_device: str) -> TrainableModel:
     """Images of skin through a variational autoencoder: photographs from FAIRNESS_DATA, else generated phantoms."""
-    from models.perceptual import perceptual_loss
     from models.skin import skin_images, skin_model
     from models.vae_config import VAEConfig
 
     config = VAEConfig.preset("cpu", epochs=15)  # of the time that a gate may take; the study trains longer
-    perceptual = perceptual_loss(config.perceptual, device=fairness_device)
+    perceptual = None
+    if config.perceptual != "none":  # torch, which a run that trains nothing does without
+        from models.perceptual import perceptual_loss
+
+        perceptual = perceptual_loss(config.perceptual, device=fairness_device)
     return skin_model(
         skin_images(config.image_size), config, device=fairness_device, perceptual=perceptual, preset="cpu, 15 epochs"
     )

@@ -6,21 +6,21 @@ says which.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
 from fairness_checks import Predictions, predictions_from_autoencoder
 from fairness_checks.sweep import DataSet, TrainableModel
-from models import train_vae as training
 from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.fitzpatrick17k_files import ARCHIVES
 from models.data.images import ImageSet
 from models.data.sources import DataUnavailable
 from models.phantom.skin_phantom import skin_phantom
 from models.vae_config import VAEConfig
-from models.vae_device import one_thread
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["skin_data", "skin_images", "skin_model"]
 
@@ -73,15 +73,21 @@ def skin_model(
     """
     pixels = images.pixels
 
+    # Imported where it is needed: a run that finds all its results kept does without torch.
     def fit(train: DataSet, rng: np.random.Generator) -> Any:
+        from models.train_vae import train_vae
+        from models.vae_device import one_thread
+
         rows = train.features["image"].to_numpy()
         with one_thread(device):
-            trained = training.train_vae(
+            trained = train_vae(
                 pixels[rows], config, seed=int(rng.integers(2**31)), device=device, perceptual=perceptual
             )
         return trained.vae
 
     def predict(fitted: Any, test: DataSet) -> Predictions:
+        from models.vae_device import one_thread
+
         rows = test.features["image"].to_numpy()
         with one_thread(device):
             return predictions_from_autoencoder(

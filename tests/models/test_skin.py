@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from torch import nn
 
@@ -63,3 +66,17 @@ def test_out_of_fold_and_in_its_records_the_images_are_scaled_as_in_its_training
         found = evaluate("skin_vae", model, checks, None, seed=0, cache=tmp_path)
         (record,) = audit_model("skin_vae", found, checks, Settings())
         assert record.inputs.scaling == "[-1, 1]"
+
+
+def test_what_is_kept_is_found_without_torch():
+    program = """
+import sys
+from models.phantom.skin_phantom import skin_phantom
+from models.skin import skin_model
+from models.vae_config import VAEConfig
+config = VAEConfig.preset("cpu")
+found = skin_model(skin_phantom(2, 2, size=config.image_size), config).identity()
+print("torch" in found.key["libraries"], found.unseen, "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True () False\n"
