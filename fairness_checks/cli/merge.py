@@ -15,8 +15,8 @@ from fairness_checks.config.loading import GateConfig, ModelChecks, check_names,
 from fairness_checks.errors import ConfigurationError, FairnessError, did_you_mean
 from fairness_checks.judge.file_auditing import FileAudit
 from fairness_checks.judge.measurements import Measurements
-from fairness_checks.judge.part_statistics import PartStatistics, parts_from_json
-from fairness_checks.plain import printable
+from fairness_checks.judge.part_statistics import PartStatistics, add_parts, parts_from_json
+from fairness_checks.plain import counted, printable
 from fairness_checks.report.evidence import DataEvidence
 from fairness_checks.storage.files import display_path, read_regular
 
@@ -85,10 +85,16 @@ def _chosen(wanted: str | None, limits: GateConfig, read: Parts) -> list[ModelCh
             f"{file}: holds the model {name!r}, which {where} does not have; {did_you_mean(name, names)}; write it "
             "under that name: --model"
         )
-    for file, models in read.items():
-        for name in held if wanted is None else (wanted,):
-            if name not in models:
-                raise ValueError(f"{file}: holds nothing of the model {name!r}, but of {', '.join(models)}")
+    for name in held if wanted is None else (wanted,):
+        there, lacking = ([file for file, models in read.items() if (name in models) is so] for so in (True, False))
+        if 0 < len(there) < len(lacking):
+            raise ValueError(
+                f"{there[0]}: holds the model {name!r}, which {lacking[0]} and {counted(len(lacking) - 1, 'other')} do "
+                "not; leave it out there, or judge the models that all have: --model"
+            )
+        if lacking:
+            held_there = ", ".join(read[lacking[0]])
+            raise ValueError(f"{lacking[0]}: holds nothing of the model {name!r}, but of {held_there}")
     return [model for model in limits.models if model.name in held and wanted in (None, model.name)]
 
 
@@ -97,10 +103,9 @@ def _measured(
 ) -> tuple[ModelChecks, Measurements, DataEvidence | None]:
     """Add up the parts of a model that have what its checks need, and mean one thing."""
     checks = [entry.check for entry in model.checks]
-    whole: PartStatistics | None = None
-    seen: dict[str, PartStatistics] = {}
-    for file, models in read.items():
-        part, where = models[model.name], f"{file}: {model.name}"
+    parts = {file: models[model.name] for file, models in read.items()}
+    for file, part in parts.items():
+        where = f"{file}: {model.name}"
         for entry in model.checks:
             held_out = entry.check.gap is None and entry.check.of is None
             if held_out and (lacking := part.lacks(entry.check)) is not None:
@@ -113,12 +118,7 @@ def _measured(
                 f"{where}: missing values are handled otherwise than {limits.document.source} says (missing_sensitive, "
                 "missing_text); write the part anew with --config of this file"
             )
-        if whole is not None and (problem := whole.differs(part)) is not None:
-            other = next((name for name, each in seen.items() if each.differs(part) == problem), next(iter(read)))
-            raise ValueError(f"{where}: cannot be merged with {other}: {problem}")
-        seen[file] = part
-        whole = part if whole is None else whole + part
-    assert whole is not None  # for the type checker: some part was given
+    whole = add_parts(parts, of=f": {model.name}")
     together = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()
     about = {"parts": ", ".join(sorted(read)), "parts sha256": together}
     data = None

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.sensitive import SensitiveFeature, encode_features
 from fairness_checks.storage.files import display_path
 
-__all__ = ["COLLECT", "MOST_COLLECTED", "Answer", "Engine", "open_engine"]
+__all__ = ["COLLECT", "MOST_COLLECTED", "TOTAL", "Answer", "Engine", "open_engine", "weighed"]
 
 MOST_COLLECTED = 1_000_000
 """Rows of a lazy frame that are collected; more stay where they are."""
@@ -45,7 +47,9 @@ _NUMBERS = ("y_score", "error", "uncertainty")
 _ROUNDINGS = 4.0  # as `vectors.read_scores` has them
 _NEAR = 1e-5
 _FILE = "file_of_row"
-_FINE, _TOTAL = "fine_", "total_"
+_FINE = "fine"
+TOTAL = "total_"
+"""Begins the names of columns that hold the sum of `score`, `error` (see `weighed`) or `uncertainty`."""
 _NO_ID = sorted(MISSING_TEXT | {""})
 _BLANK = "".join(character for character in map(chr, range(0x3001)) if character.isspace())  # as `str.strip` has them
 _AROUND = f"^[{_BLANK}]+|[{_BLANK}]+$"
@@ -111,7 +115,7 @@ class Engine:
     check : callable
         Raises InvalidPredictions where the rows are no longer those that were looked at first.
     counted : Answer
-        How many samples (`n`) each combination of features, label and decision has.
+        How many samples (`n`) each combination of features, label and decision has, and sums of their numbers.
     """
 
     frame: nw.LazyFrame[Any]
@@ -132,6 +136,11 @@ class Engine:
     def outcomes(self) -> list[str]:
         """The columns of labels and decisions that there are."""
         return _outcomes(self.given)
+
+
+def weighed(name: str, column: nw.Expr) -> nw.Expr:
+    """Return a column of numbers as it is added up to see whether they change: nothing cancels, and signs count."""
+    return column.abs() + 0.5 * column if name == "error" else column
 
 
 def _outcomes(given: Collection[str]) -> list[str]:
@@ -213,12 +222,9 @@ def open_engine(
 def _sound(cells: Answer) -> bool:
     """Say whether all rows are as they should be, by the flags that were summed with them."""
     rows = int(cells.whole("n").sum())
-    for name in cells.table.columns:
-        if name.startswith(_FINE) and int(cells.whole(name).sum()) != rows:
-            return False
-        if name.startswith(_TOTAL) and not np.isfinite(cells.real(name).sum()):
-            return False
-    return rows > 0
+    totals = (name for name in cells.table.columns if name.startswith(TOTAL))
+    sound = all(np.isfinite(cells.real(name).sum()) for name in totals)
+    return sound and int(cells.whole(_FINE).sum()) == rows > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,30 +261,31 @@ class _First:
         return bool(kinds) and not (positive is None and all(kind.is_numeric() or kind == nw.Boolean for kind in kinds))
 
     def flags(self, *, plain: bool) -> dict[str, nw.Expr]:
-        """Return what is added up to see whether all rows are as they should be: 1 for each, and all floats."""
+        """Return what is added up to see whether all rows are as they should be: 1 for each, and all numbers."""
         # The sum of floats is NaN if one is: DuckDB concludes from the statistics of a Parquet file, which leave NaN
         # out, that none is.
-        found = {}
-        for role, kind in self.types.items():
-            column = nw.col(f"given_{role}")
-            fine = ~column.is_null()
-            if role in ("y_true", "y_pred") and plain and kind.is_numeric():
-                fine = (column == 0) | (column == 1)
-            elif role == "y_score":
-                score = column.cast(nw.Float64)
-                fine = (score >= 0.0) & (score <= 1.0)
-            elif role == "uncertainty":
-                fine = column >= 0
-            elif role == "cluster" and kind in _texts():
-                text = column.cast(nw.String)
-                odd = text.is_in(_NO_ID) | (text.str.replace_all(_AROUND, "") != text) | text.str.contains(_NOT_ASCII)
-                fine = ~column.is_null() & ~odd
-            elif role == "cluster" and kind.is_float():
-                fine = column - column == 0.0
-            found[f"{_FINE}{role}"] = self._whole(fine)
-            if role in _NUMBERS and kind.is_float():
-                found[f"{_TOTAL}{role}"] = column.cast(nw.Float64)
-        return found
+        fine = [self._is_fine(role, plain=plain) for role in self.types]
+        numbers = {role: nw.col(f"given_{role}").cast(nw.Float64) for role in _NUMBERS if role in self.types}
+        totals = {TOTAL + role.removeprefix("y_"): weighed(role, number) for role, number in numbers.items()}
+        return {_FINE: self._whole(functools.reduce(operator.and_, fine))} | totals
+
+    def _is_fine(self, role: str, *, plain: bool) -> nw.Expr:
+        """Return whether a value of a role is as it should be."""
+        kind, column = self.types[role], nw.col(f"given_{role}")
+        if role in ("y_true", "y_pred") and plain and kind.is_numeric():
+            return (column == 0) | (column == 1)
+        if role == "y_score":
+            score = column.cast(nw.Float64)
+            return (score >= 0.0) & (score <= 1.0)
+        if role == "uncertainty":
+            return column >= 0
+        if role == "cluster" and kind in _texts():
+            text = column.cast(nw.String)
+            odd = text.is_in(_NO_ID) | (text.str.replace_all(_AROUND, "") != text) | text.str.contains(_NOT_ASCII)
+            return ~column.is_null() & ~odd
+        if role == "cluster" and kind.is_float():
+            return column.abs() < self._largest_id
+        return ~column.is_null()
 
     def _whole(self, condition: nw.Expr) -> nw.Expr:
         """Return 1 where a condition holds; where it is unknown, of a missing value, pandas makes no number of it."""
@@ -382,6 +389,9 @@ class _First:
                 )
             if role == "uncertainty":
                 yield (role, "negative"), column < 0
+            if role == "cluster" and kind.is_float():
+                what = f"{kind} too large to be told from the next whole number; give integers or text"
+                yield (role, what), (column - column == 0.0) & (column.abs() >= self._largest_id)
             if role == "cluster" and kind in _texts():
                 yield (
                     (role, "text that means a missing value; give each an id of its own"),
@@ -393,6 +403,11 @@ class _First:
             what = "outside [0, 1]; give probabilities, not logits or percentages"
             yield ("y_score", what), (score < -rounding) | (score > 1.0 + rounding)
             yield ("y_score", ""), (score < 0.0) | (score > 1.0)
+
+    @property
+    def _largest_id(self) -> float:
+        """The whole number from which on floats of the type of the clusters leave some out."""
+        return 2.0 ** {"Float16": 11, "Float32": 24}.get(str(self.types["cluster"]), 53)
 
     @property
     def _precision(self) -> type[np.floating[Any]]:

@@ -29,8 +29,12 @@ __all__ = ["is_table", "read_table_source"]
 def is_table(source: Source, folder: Path) -> bool:
     """Say whether a source is no single file."""
     path = folder / source.file
-    large = path.suffix.lower() in (".parquet", ".pq") and path.is_file() and path.stat().st_size > MOST
-    return source.python is not None or large or is_many(path)
+    if source.python is not None or is_many(path):
+        return True
+    try:
+        return path.suffix.lower() in (".parquet", ".pq") and path.is_file() and path.stat().st_size > MOST
+    except OSError:  # said where it is read
+        return False
 
 
 def read_table_source(source: Source, folder: Path, features: Sequence[str], *, tells_digest: bool) -> Predictions:
@@ -56,7 +60,7 @@ def read_table_source(source: Source, folder: Path, features: Sequence[str], *, 
     files = open_parquet(folder / source.file, [*roles.values(), *features])
     columns = _there(source, roles, files.frame)
     name = Path(source.file).name if Path(source.file).is_absolute() else source.file
-    about = {"files": name} | ({"files_sha256": files.digest} if tells_digest else {})
+    about = {"files": name} | (files.digest() if tells_digest else {})
     positive = _positive(source, files.frame, columns)
     found = Predictions.from_parquet(folder / source.file, **columns, **given, positive=positive, about=about)
     files.check()  # `about` says what they were

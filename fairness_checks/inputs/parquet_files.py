@@ -5,9 +5,12 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import shutil
 import tempfile
+import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,9 @@ FILE = "fairness_checks_file"
 """The column that says which file a row is of, unless a file has one of that name."""
 
 _INTEGERS = frozenset({"INT32", "INT64"})
-_FOOTER = 1 << 16  # bytes; the last ones of a file say what it holds and where
+_WHOLE = 1 << 30  # bytes of all files that are read a second time for their sha256: some seconds
+_END = 1 << 16  # bytes; the last ones of a file say what it holds and where
+_SMALLEST = 12  # bytes
 _SHOWN = 3
 
 
@@ -36,18 +41,36 @@ class ParquetFiles:
     frame: Any  # a relation of DuckDB
     source: str  # what messages call them
     check: Callable[[], None]  # raises InvalidPredictions where a file is not what it was
-    digest: str  # sha256 of the names, sizes and last bytes of all
+    found: FoundFiles
     file: str = FILE  # the column that says which file a row is of
 
     def located(self, message: str) -> str:
         """Return a message that names the files."""
-        said = message.removeprefix("frame: ")
-        return said if said.startswith(self.source) else f"{self.source}: {said}"
+        said = _of_file(message.removeprefix("frame: "), self.files)
+        known = said.startswith(self.source) or any(said.startswith(f"{display_path(path)}:") for path in self.files)
+        return said if known else f"{self.source}: {said}"
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """Where they are."""
+        return self.found.files
 
     @property
     def as_engine(self) -> dict[str, Any]:
         """Arguments of `engine.open_engine`."""
         return {"source": self.source, "check": self.check, "file": self.file}
+
+    def digest(self) -> dict[str, str]:
+        """Return the sha256 of names and contents; of more than 1 GiB that of names, sizes and ends, so called."""
+        sizes = [path.stat().st_size for path in self.found.files]
+        is_whole = sum(sizes) <= _WHOLE
+        total = hashlib.sha256()
+        for path, size in zip(self.found.files, sizes, strict=True):
+            with path.open("rb") as file:
+                file.seek(0 if is_whole else max(size - _END, 0))
+                held = hashlib.file_digest(file, "sha256").hexdigest()
+            total.update(f"{self.found.below(path).as_posix()} {size} {held}\n".encode())
+        return {"files_sha256" if is_whole else "files_sizes_and_ends_sha256": total.hexdigest()}
 
 
 def open_parquet(paths: Paths, wanted: Collection[Any]) -> ParquetFiles:
@@ -62,11 +85,12 @@ def open_parquet(paths: Paths, wanted: Collection[Any]) -> ParquetFiles:
     wanted = [name for name in wanted if isinstance(name, str)]  # what is no name is refused with the roles
     files = found.files
     source = _called(paths, files)
-    scratch = str(Path(tempfile.gettempdir()) / "duckdb")
-    connection = duckdb.connect(config={"temp_directory": scratch})
-    connection.execute("set enable_progress_bar = false")  # which would stand among the lines of pytest
     names = [glob.escape(str(path)) for path in files]  # DuckDB, too, reads patterns
-    with answering(source):
+    _refuse_broken(files)
+    with _naming(files), answering(source):
+        scratch = _Scratch()
+        connection = duckdb.connect(config={"temp_directory": scratch.path})
+        connection.execute("set enable_progress_bar = false")  # which would stand among the lines of pytest
         kinds = _columns(connection, files, names)
         partitions = _partitions(found, kinds, wanted)
         _refuse_twins(kinds, wanted)
@@ -81,7 +105,7 @@ def open_parquet(paths: Paths, wanted: Collection[Any]) -> ParquetFiles:
         frame = connection.sql(told, params=[names])
     seen = _stamps(files)
 
-    def check() -> None:
+    def check(_: _Scratch = scratch) -> None:  # which is there as long as the rows are asked for
         for path, (before, now) in zip(files, zip(seen, _stamps(files), strict=True), strict=True):
             if before != now:
                 what = "is gone" if now is None else "was replaced"
@@ -89,7 +113,50 @@ def open_parquet(paths: Paths, wanted: Collection[Any]) -> ParquetFiles:
                     f"{display_path(path)}: {what} while it was read; write the files first, and run again"
                 )
 
-    return ParquetFiles(frame, source, check, _digest(found), file)
+    return ParquetFiles(frame, source, check, found, file)
+
+
+def _refuse_broken(files: Sequence[Path]) -> None:
+    """Refuse a file that does not begin and end as Parquet does."""
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                begin, size = file.read(4), file.seek(0, os.SEEK_END)
+                file.seek(max(size - 4, 0))
+                end = file.read()
+        except OSError as error:
+            raise InvalidPredictions(f"{display_path(path)}: cannot be read: {error.strerror or error}") from None
+        if problem := _broken(begin, end, size):
+            raise InvalidPredictions(f"{display_path(path)}: {problem}")
+
+
+def _broken(begin: bytes, end: bytes, size: int) -> str | None:
+    if not size:
+        return "the file is empty; write it again"
+    if begin == b"PARE":
+        return "is encrypted Parquet, which is not read; give the frame that its own reader returns"
+    if begin != b"PAR1":
+        return "this is no Parquet; write it again, or name it by what it holds"
+    return None if end == begin and size >= _SMALLEST else "is cut off: it does not end as Parquet does; write it again"
+
+
+@contextmanager
+def _naming(files: Sequence[Path]) -> Iterator[None]:
+    """Name the file that an error is of."""
+    try:
+        yield
+    except InvalidPredictions as error:
+        raise InvalidPredictions(_of_file(str(error), files)) from error
+
+
+def _of_file(message: str, files: Sequence[Path]) -> str:
+    """Return a message of DuckDB's about one file as that of the file."""
+    if " failed while it was collected: " not in message:
+        return message
+    for path in files:
+        if f"'{path}'" in message or f'"{path}"' in message:
+            return f"{display_path(path)}: cannot be read as Parquet: {message.rpartition(': ')[2]}; write it again"
+    return message
 
 
 def _called(paths: Paths, files: Sequence[Path]) -> str:
@@ -109,7 +176,7 @@ def _columns(connection: Any, files: Sequence[Path], names: Sequence[str]) -> di
     kinds: dict[Path, dict[str, list[str]]] = {path: {} for path in files}
     known = {str(path): path for path in files}
     left: dict[str, int] = {}  # of a file: fields that are yet to come of the column
-    for file, name, kind, logical, children in connection.execute(told, [list(names)]).fetchall():
+    for file, name, kind, logical, children in _answers(connection, told, files, names):
         if file not in known:
             raise InvalidPredictions(f"{file}: is read in the place of a file of another name; rename that")
         if file not in left:  # the first is the whole table
@@ -123,6 +190,18 @@ def _columns(connection: Any, files: Sequence[Path], names: Sequence[str]) -> di
                 "integer" if plain else f"{kind or 'nested'} {logical or ''}"
             )
     return kinds
+
+
+def _answers(connection: Any, query: str, files: Sequence[Path], names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Ask something of all files; where that fails, of each until the one is found that cannot be read."""
+    try:
+        rows: list[tuple[Any, ...]] = connection.execute(query, [list(names)]).fetchall()
+        return rows
+    except Exception:
+        for path, name in zip(files, names, strict=True):
+            with _naming([path]), answering(f"{display_path(path)}: '{path}'"):
+                connection.execute(query, [[name]]).fetchall()
+        raise
 
 
 def _partitions(
@@ -204,23 +283,26 @@ def _refuse_other_columns(
             )
 
 
-def _stamps(files: Sequence[Path]) -> list[tuple[int, int] | None]:
-    found: list[tuple[int, int] | None] = []
+class _Scratch:
+    """A folder of this process alone, for what DuckDB cannot hold in memory: it goes with whoever holds this."""
+
+    def __init__(self) -> None:
+        self.path = tempfile.mkdtemp(prefix="fairness-duckdb-")  # which nobody else may read
+        weakref.finalize(self, _remove, self.path, os.getpid())
+
+
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # and not a process that it forked
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stamps(files: Sequence[Path]) -> list[tuple[int, ...] | None]:
+    """Return what changes with a file's content; nobody can set the time of the last change of its entry."""
+    found: list[tuple[int, ...] | None] = []
     for path in files:
         try:
             state = path.stat()
-            found.append((state.st_size, state.st_mtime_ns))
+            found.append((state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino, state.st_dev))
         except OSError:
             found.append(None)
     return found
-
-
-def _digest(files: FoundFiles) -> str:
-    found = hashlib.sha256()
-    for path in files.files:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - _FOOTER, 0))
-            last = file.read()
-        found.update(f"{files.below(path).as_posix()} {size} {hashlib.sha256(last).hexdigest()}\n".encode())
-    return found.hexdigest()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.storage.files import display_path, no_such_file
+from fairness_checks.storage.files import display_path, no_such_file, open_regular
 
 __all__ = ["FoundFiles", "Paths", "find_files", "is_many"]
 
@@ -44,8 +45,9 @@ class FoundFiles:
 
 def is_many(path: str | os.PathLike[str]) -> bool:
     """Say whether a path is a pattern or a folder."""
-    there = Path(path)
-    return there.is_dir() or (not there.is_file() and bool(_GLOB.intersection(os.fspath(path))))
+    # These say no of what may not be looked at, where those of `Path` raise PermissionError.
+    is_dir, is_file = os.path.isdir(path), os.path.isfile(path)  # noqa: PTH112, PTH113
+    return is_dir or (not is_file and bool(_GLOB.intersection(os.fspath(path))))
 
 
 def find_files(paths: Paths) -> FoundFiles:
@@ -59,7 +61,11 @@ def find_files(paths: Paths) -> FoundFiles:
         text = os.fspath(each) if isinstance(each, str | os.PathLike) else ""
         if not text or isinstance(text, bytes):
             raise InvalidPredictions(f"path: {each!r} is no path; give a Parquet file, several, a pattern or a folder")
-        root, some = _files_of(text)
+        try:
+            root, some = _files_of(text)
+        except OSError as error:
+            where = display_path(Path(error.filename or text))
+            raise InvalidPredictions(f"{where}: cannot be read: {error.strerror or error}") from None
         if not some:
             raise InvalidPredictions(f"{display_path(Path(text))}: no Parquet file is there; looked in {Path.cwd()}")
         roots.append(os.fspath(_absolute(root)))
@@ -80,16 +86,21 @@ def _absolute(path: Path) -> Path:
 
 def _files_of(text: str) -> tuple[Path, list[Path]]:
     """Return the folder that a path, a pattern or a folder begins with, and the files that it means."""
-    there = Path(text)
-    if there.is_dir():
+    there, many = Path(text), is_many(text)
+    if many and os.path.isdir(text):  # noqa: PTH112
         return there, _files_below(there)
-    if not is_many(text):
+    if not many:
         if not there.is_file():
             raise InvalidPredictions(f"{display_path(there)}: {no_such_file(there)}")
         return there.parent, [there]
     at = next(at for at, part in enumerate(there.parts) if _GLOB.intersection(part))
     root = Path(*there.parts[:at])
     asked_for = any(part.startswith(("_", ".")) for part in there.parts[at:])
+    for end in range(at, len(there.parts)):  # the folders that `glob` reads, and without a word leaves out
+        for folder in map(Path, glob.glob(str(Path(*there.parts[:end])), recursive=True)):  # noqa: PTH207
+            hidden = not asked_for and _is_unfinished(folder.relative_to(root).parts)
+            if folder.is_dir() and not hidden and not os.access(folder, os.R_OK | os.X_OK):
+                _refuse_unread(PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder)))
     files: list[Path] = []
     for path in map(Path, glob.glob(text, recursive=True)):  # noqa: PTH207
         if not asked_for and _is_unfinished(path.relative_to(root).parts):
@@ -105,11 +116,39 @@ def _files_of(text: str) -> tuple[Path, list[Path]]:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """Return the files of a folder; as Spark and Arrow read one, without what begins with "_" or "."."""
-    _refuse_versioned(folder, folder.rglob)
+    """Return the files of a folder, behind links too; as Spark reads one, without what begins with "_" or "."."""
     _refuse_versions_above(folder)
-    files = ((path, path.relative_to(folder).parts) for path in folder.rglob("*.parquet") if path.is_file())
-    return [path for path, parts in files if not _is_unfinished(parts)]
+    files: list[Path] = []
+    for at, folders, names in os.walk(folder, followlinks=True, onerror=_refuse_unread):
+        place = Path(at)
+        _refuse_versioned(place, place.glob)
+        if place.is_symlink() and place.parent.resolve().is_relative_to(place.resolve()):
+            raise InvalidPredictions(f"{display_path(place)}: leads to a folder that it lies in; remove this link")
+        folders[:] = [name for name in folders if not _is_unfinished([name])]
+        there = [place / name for name in names if not _is_unfinished([name])]
+        files += [path for path in there if path.suffix.lower() in _ENDS and path.is_file()]
+        for path in there:
+            if path.suffix.lower() not in _ENDS and _begins_as_parquet(path):
+                raise InvalidPredictions(
+                    f"{display_path(path)}: holds Parquet, and would be left out by its name; let it end in .parquet, "
+                    "or begin with _ where it is not to be read"
+                )
+    return files
+
+
+def _begins_as_parquet(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            return file.read(4) == b"PAR1"
+    except OSError:  # whatever it is, nobody said that it is Parquet
+        return False
+
+
+def _refuse_unread(error: OSError) -> NoReturn:
+    raise InvalidPredictions(
+        f"{display_path(Path(error.filename))}: the folder cannot be read: {error.strerror}; let it be read, or name "
+        "the files"
+    )
 
 
 def _is_unfinished(parts: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions, did_y
 from fairness_checks.inputs.about import read_about
 from fairness_checks.inputs.alignment import RowLabels, naming_labels, require_aligned
 from fairness_checks.inputs.classes import read_classes
-from fairness_checks.inputs.engine import COLLECT, MOST_COLLECTED, Engine, open_engine
+from fairness_checks.inputs.engine import COLLECT, MOST_COLLECTED, TOTAL, Engine, open_engine
 from fairness_checks.inputs.frames import answering, is_lazy, read_columns, read_few, refuse_arrays
 from fairness_checks.inputs.parquet_files import ParquetFiles, open_parquet
 from fairness_checks.inputs.parquet_paths import Paths
@@ -359,11 +359,13 @@ class LazyPredictions(Predictions):
     themselves, such as a metric of your own, is an error that says so.
     """
 
-    __slots__ = ("cells", "engine", "kept")
+    __slots__ = ("cells", "engine", "kept", "totals")
 
     engine: Engine
     cells: Predictions
     """Labels, decisions and features of each combination that there is, one row each; its features have `counts`."""
+    totals: Mapping[str, npt.NDArray[np.float64]]
+    """Sums of scores, errors and uncertainties of each combination, by which it is seen that they have changed."""
     kept: dict[str, Any]
     """Answers, so that nothing is asked for twice."""
 
@@ -396,8 +398,9 @@ class LazyPredictions(Predictions):
             "threshold": limit,
             "scaling": None,
         }
-        cells = _cells(engine, said)
-        said |= {"sensitive_features": cells.sensitive_features, "cells": cells, "engine": engine, "kept": {}}
+        cells, totals = _cells(engine, said)
+        said |= {"sensitive_features": cells.sensitive_features, "cells": cells, "engine": engine}
+        said |= {"kept": {}, "totals": totals}
         for name, value in said.items():
             object.__setattr__(self, name, value)
 
@@ -438,8 +441,8 @@ def like(current: Predictions, **parts: Any) -> Predictions:
     return made
 
 
-def _cells(engine: Engine, said: Mapping[str, Any]) -> Predictions:
-    """Return the combinations of features, label and decision that there are, in an order of their own."""
+def _cells(engine: Engine, said: Mapping[str, Any]) -> tuple[Predictions, Mapping[str, npt.NDArray[np.float64]]]:
+    """Return the combinations of features, label and decision that there are, in an order of their own, and sums."""
     found = engine.counted
     counts = found.whole("n")
     features = found.coded()
@@ -457,7 +460,7 @@ def _cells(engine: Engine, said: Mapping[str, Any]) -> Predictions:
     cells = object.__new__(Predictions)
     for name, value in (dict(said) | arrays | {"sensitive_features": MappingProxyType(coded)}).items():
         object.__setattr__(cells, name, value)
-    return cells
+    return cells, {name: found.real(name)[order] for name in found.table.columns if name.startswith(TOTAL)}
 
 
 def _unpickled(parts: dict[str, Any]) -> Predictions:

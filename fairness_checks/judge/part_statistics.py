@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +29,7 @@ from fairness_checks.judge.part_precision import ScorePrecision
 from fairness_checks.judge.part_twins import IDS, Marks, look_alikes, marks_of, same_rows
 from fairness_checks.kinds import kind_of
 from fairness_checks.measure.measured_groups import Counts, MeasuredGroups
-from fairness_checks.plain import printable
+from fairness_checks.plain import counted, printable
 from fairness_checks.question.checks import Check, Missing
 from fairness_checks.question.metrics import METRICS, parts_of
 from fairness_checks.records.parts import InputRecord
@@ -37,6 +38,7 @@ from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 __all__ = [
     "PartStatistics",
     "PartTable",
+    "add_parts",
     "by_of",
     "merge_parts",
     "parts_from_json",
@@ -148,8 +150,8 @@ class PartStatistics:
 
     def differs(self, other: PartStatistics) -> str | None:
         """Say why the parts cannot be of one model's rows, each row in one of them; None where they can."""
-        for mine, theirs in itertools.product(self.rows, other.rows):
-            if (problem := same_rows(mine, theirs)) is not None:
+        for one_part, its in itertools.product(self.rows, other.rows):
+            if (problem := same_rows(one_part, its)) is not None:
                 return problem
         for name, said in (
             ("positive", "the positive class"),
@@ -174,7 +176,8 @@ class PartStatistics:
         if set(self.tables) != set(other.tables):
             by = min(set(self.tables) ^ set(other.tables))
             return f"only one has statistics by {', '.join(by)}"
-        if (problem := look_alikes(self._names(), other._names())) is not None:
+        mine, theirs = self._names(), other._names()
+        if mine != theirs and (problem := look_alikes(mine, theirs)) is not None:
             return problem
         for by, table in self.tables.items():
             if different := set(table.metrics) ^ set(other.tables[by].metrics):
@@ -407,11 +410,22 @@ def _turned(table: PartTable, places: Sequence[int]) -> PartTable:
 
 def merge_parts(parts: Sequence[PartStatistics]) -> PartStatistics:
     """Add up statistics of parts of one model's rows, each row in one of them; ConfigurationError where they differ."""
+    return add_parts({f"part {number}": part for number, part in enumerate(parts, start=1)})
+
+
+def add_parts(parts: Mapping[str, PartStatistics], of: str = "") -> PartStatistics:
+    """Add up parts by their names; ConfigurationError names the one that goes with the fewest others, and why."""
     if not parts:
         raise ConfigurationError("there are no parts to merge")
-    whole = parts[0]
-    for number, part in enumerate(parts[1:], start=2):
-        if (problem := whole.differs(part)) is not None:
-            raise ConfigurationError(f"part {number} cannot be merged with those before it: {problem}")
-        whole = whole + part
-    return whole
+    unlike: dict[str, list[str]] = {}
+    for (one, part), (other, its) in itertools.combinations(parts.items(), 2):
+        if part.differs(its) is not None:
+            unlike.setdefault(one, []).append(other)
+            unlike.setdefault(other, []).append(one)
+    if unlike:
+        worst = max(reversed(list(parts)), key=lambda name: len(unlike.get(name, ())))
+        first, *more = unlike[worst]
+        others = f" and {counted(len(more), 'other')}" if more else ""
+        problem = parts[worst].differs(parts[first])
+        raise ConfigurationError(f"{worst}{of}: cannot be merged with {first}{others}: {problem}")
+    return functools.reduce(operator.add, parts.values())

@@ -234,7 +234,7 @@ class Gate:
         if not any(model.sweep for model in self.limits.models):
             return []
         jobs = self._config.getoption("fairness_jobs")
-        most = "one a core" if jobs in (None, -1) else f"{jobs}"
+        most = {None: "one a core, 8", -1: "one a core"}.get(jobs, f"{jobs}")
         return [f"fairness: trainings at a time: {most} at most, where that is faster; it changes no number"]
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

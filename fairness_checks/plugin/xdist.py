@@ -343,8 +343,9 @@ class Ledger:
         read: dict[tuple[str, str], set[str]] = {}
         for node, records in self.records.items():
             for record in records if node.startswith(self._prefix) else ():
-                for key in ("file", "groups_file", "files"):
-                    if (digest := record.about.get(f"{key}_sha256")) is not None:
+                for name, digest in record.about.items():
+                    key = next((key for key in ("file", "groups_file", "files") if name.startswith(f"{key}_")), None)
+                    if key is not None and name.endswith("_sha256"):
                         read.setdefault((record.model, record.about.get(key, key)), set()).add(digest)
         return [
             f"{model}: {file}: was replaced during the run: its checks are of {len(digests)} contents (sha256 "

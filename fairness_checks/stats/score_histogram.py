@@ -257,7 +257,7 @@ def score_histogram(
     codes, labels, x = in_groups(codes, groups), np.asarray(labels, dtype=np.bool_), floats("scores", scores)
     same_length(codes=codes, labels=labels, scores=x)
     counted = codes >= 0
-    group, labels, x = codes[counted].astype(np.int64), labels[counted], x[counted]
+    group, labels, x = codes[counted].astype(np.int64), labels[counted], x[counted] + 0.0  # -0.0 is 0
     key = group * BINS + score_bins(x)
     order = np.lexsort((x, key))
     sorted_x, sorted_key = x[order], key[order]
@@ -303,6 +303,7 @@ def _joined(
     groups: int, group: Integers, low: Array, high: Array, positives: Integers, negatives: Integers
 ) -> ScoreHistogram:
     """Return cells in order, each once; those without samples are left out."""
+    low, high = low + 0.0, high + 0.0  # of an engine's or a site's -0.0 the number that it is
     there = positives + negatives > 0
     order = np.flatnonzero(there)[np.lexsort((high[there], low[there], group[there]))]
     group, low, high, positives, negatives = group[order], low[order], high[order], positives[order], negatives[order]

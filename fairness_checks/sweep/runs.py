@@ -182,6 +182,11 @@ def _run(
     )
 
 
+def _same(one: RepeatResult, other: RepeatResult) -> bool:
+    """Say whether two results are the same to the last bit: -0.0 is not 0.0, as it is where they are compared."""
+    return one.to_json() == other.to_json()
+
+
 def _in_parallel(sweep: Training, tasks: Sequence[Task], jobs: int | Workers | None) -> Iterator[RepeatResult]:
     """Yield results as they come, in any order."""
     from joblib import Parallel, delayed, effective_n_jobs  # what is kept is read without it
@@ -193,7 +198,7 @@ def _in_parallel(sweep: Training, tasks: Sequence[Task], jobs: int | Workers | N
         with contextlib.nullcontext(jobs) if isinstance(jobs, Workers) else Workers(jobs) as workers:
             # Only this process stores: it alone knows whether what another one did is to be believed.
             training = dataclasses.replace(sweep, store=None)
-            for _, result in workers.run(training, tasks, of=(sweep.model, *sweep.own)):
+            for _, result in workers.run(training, tasks, of=(sweep.model, *sweep.own), same=_same):
                 yield result
         return
     options = {} if jobs is None else {"n_jobs": jobs.jobs if isinstance(jobs, Workers) else jobs}

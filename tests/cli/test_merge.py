@@ -250,9 +250,9 @@ def test_broken_parts_are_one_error_and_leave_no_evidence(sites, run):
 @pytest.mark.parametrize(
     ("columns", "limits", "message"),
     [
-        ((), LIMITS, "cannot be merged with part-0.json: the threshold: 0.4 in one, 0.5 in"),
+        ((), LIMITS, "cannot be merged with part-0.json and 3 others: the threshold: 0.5 in one, 0.4"),
         ((*COLUMNS[4:], "--cluster", "patient"), LIMITS, "one has clusters, and the other has none"),
-        (COLUMNS[4:], LIMITS + AREA.replace("sex", "age"), "with part-0.json: only one has roc_auc by age"),
+        (COLUMNS[4:], LIMITS + AREA.replace("sex", "age"), "and 3 others: only one has roc_auc by age"),
         (COLUMNS[4:], LIMITS.rpartition("      - ")[0], "has no statistics of expected_calibration_error by sex"),
         (COLUMNS[4:], LIMITS.replace("models:", DEFAULTS), "handled otherwise than thresholds.yaml says"),
         (COLUMNS[4:], LIMITS.replace("sepsis_model", "sepsis_modle"), "holds the model 'sepsis_modle', which"),

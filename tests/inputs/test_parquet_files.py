@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import json
+import os
+import shutil
+import subprocess
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +21,7 @@ import pytest
 from fairness_checks import InvalidPredictions, Predictions, audit
 from fairness_checks.cli.main import main
 from fairness_checks.errors import ConfigurationError
-from fairness_checks.inputs import frame_sources
+from fairness_checks.inputs import frame_sources, parquet_files
 from fairness_checks.inputs.predictions import LazyPredictions
 from fairness_checks.inputs.source import Source
 from fairness_checks.inputs.source_reading import read_source
@@ -76,7 +83,7 @@ def test_files_that_another_program_has_not_finished_are_left_out(folder, name):
 def test_a_table_whose_files_hold_deleted_rows_is_refused(folder, name):
     (folder / name).parent.mkdir(parents=True)
     (folder / name).write_text("{}")
-    with pytest.raises(InvalidPredictions, match=r"^visits: holds a table of .*, whose files have deleted"):
+    with pytest.raises(InvalidPredictions, match=r"^visits(/one)?: holds a table of .*, whose files have deleted"):
         Predictions.from_parquet(folder, **ROLES)
 
 
@@ -244,6 +251,12 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def without_schema(path):
+    content = path.read_bytes()
+    begin = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    path.write_bytes(content[:begin] + bytes(40) + content[begin + 40 :])
+
+
 def changed(column, name=None, values=None):
     def change(path):
         table = pq.read_table(path, partitioning=None)
@@ -255,8 +268,27 @@ def changed(column, name=None, values=None):
 
 
 SPOILT = {
-    "truncated": (cut, r"part-2\.parquet'"),
-    "empty": (lambda path: path.write_bytes(b""), r"part-2\.parquet' too small"),
+    "truncated": (cut, r"^visits/site=a/part-2\.parquet: is cut off: it does not end as Parquet does; write it again$"),
+    "empty": (
+        lambda path: path.write_bytes(b""),
+        r"^visits/site=a/part-2\.parquet: the file is empty; write it again$",
+    ),
+    "a page that is not whole": (
+        lambda path: path.write_bytes(path.read_bytes()[:60] + bytes(200) + path.read_bytes()[260:]),
+        r"^visits/site=a/part-2\.parquet: cannot be read as Parquet: [^:]+; write it again$",
+    ),
+    "a footer that is none": (
+        without_schema,
+        r"^visits/site=a/part-2\.parquet: cannot be read as Parquet: [^:]+; write it again$",
+    ),
+    "no Parquet": (
+        lambda path: path.write_text("died,risk,sex\n1,0.5,f\n"),
+        r"^visits/site=a/part-2\.parquet: this is no Parquet; write it again, or name it by what it holds$",
+    ),
+    "encrypted": (
+        lambda path: path.write_bytes(b"PARE" + path.read_bytes()[4:-4] + b"PARE"),
+        r"^visits/site=a/part-2\.parquet: is encrypted Parquet, which is not read; ",
+    ),
     "renamed column": (
         changed("risk", "score"),
         r"^visits/site=a/part-2\.parquet: there is no column 'risk', which 3 of 4 files have; was it renamed\?$",
@@ -290,6 +322,80 @@ def test_one_bad_file_is_one_error_that_names_it(folder, case, collect):
     assert str(caught.value).startswith("visits")
 
 
+@pytest.mark.parametrize("collect", [None, False])
+@pytest.mark.parametrize("path", ["visits", "visits/**/*.parquet"])
+def test_files_and_folders_behind_links_are_read(folder, path, collect):
+    right = audit(Predictions.from_parquet(folder, **ROLES), **ASKED)
+    away = folder.parent / "away"
+    (folder / "site=b").rename(away)
+    (folder / "site=b").symlink_to(away)
+    (folder / "site=a" / "part-0.parquet").rename(away.parent / "part")
+    (folder / "site=a" / "part-0.parquet").symlink_to(away.parent / "part")
+    assert audit(Predictions.from_parquet(path, **ROLES, collect=collect), **ASKED).groups == right.groups
+
+
+def test_a_link_in_a_circle_is_named(folder):
+    (folder / "site=a" / "more").symlink_to(folder)
+    with pytest.raises(InvalidPredictions, match=r"^visits/site=a/more: leads to a folder that it lies in; remove"):
+        Predictions.from_parquet("visits", **ROLES)
+
+
+@pytest.mark.parametrize("name", ["part-2.parq", "part-2.parquet.partial", "part-2"])
+def test_parquet_that_a_folder_would_leave_out_by_its_name_is_named(folder, name):
+    path = folder / "site=a" / "part-2.parquet"
+    path = path.rename(path.with_name(name))
+    with pytest.raises(InvalidPredictions, match=rf"^visits/site=a/{name}: holds Parquet, and would be left out"):
+        Predictions.from_parquet("visits", **ROLES)
+    path = path.rename(path.with_name("part-2.PQ"))
+    (folder / "README.md").write_text("what these files are")
+    assert len(Predictions.from_parquet("visits", **ROLES)) == 2_000
+    path.rename(path.with_name(f"_{name}"))
+    assert len(Predictions.from_parquet("visits", **ROLES)) == 1_500
+
+
+LOCKED = """
+import json, os, sys
+from pathlib import Path
+from fairness_checks import InvalidPredictions, Predictions
+
+def read(path):
+    return Predictions.from_parquet(path, y_true="died", y_score="risk", by="sex")
+
+assert len(read("visits")) == 2_000
+for path, locked, _ in json.loads(sys.argv[1]):
+    Path(locked).chmod(0)
+    if is_root := os.getuid() == 0:  # who may read all
+        os.setresuid(65534, 65534, 0)
+    try:
+        print(read(path))
+    except InvalidPredictions as error:
+        print(error)
+    if is_root:
+        os.setresuid(0, 0, 0)
+    Path(locked).chmod(0o755)
+"""
+NOT_READ = [
+    ("visits", "visits/site=b", "visits/site=b: the folder cannot be read: Permission denied; let it be read, or name"),
+    ("visits/*/*.parquet", "visits/site=b", "visits/site=b: the folder cannot be read: Permission denied"),
+    ("visits/**/*.parquet", "visits/site=b", "visits/site=b: the folder cannot be read: Permission denied"),
+    ("visits/*/part-1.parquet", "visits", "visits: the folder cannot be read: Permission denied"),
+    ("visits", "visits/site=b/part-1.parquet", "visits/site=b/part-1.parquet: cannot be read: Permission denied"),
+    ("visits/site=b/part-1.parquet", "visits", "visits/site=b/part-1.parquet: cannot be read: Permission denied"),
+]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files are locked in other ways")
+def test_what_may_not_be_read_is_named_and_not_left_out(folder):
+    with tempfile.TemporaryDirectory() as open_to_all:
+        Path(open_to_all).chmod(0o755)
+        shutil.copytree(folder, Path(open_to_all) / "visits")
+        command = [sys.executable, "-c", LOCKED, json.dumps(NOT_READ)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=open_to_all)
+    assert done.returncode == 0, done.stderr
+    for line, (*_, message) in zip(done.stdout.splitlines(), NOT_READ, strict=True):
+        assert line.startswith(message)
+
+
 def test_text_in_the_place_of_scores(folder):
     for path in folder.rglob("*.parquet"):
         changed("risk", values=lambda old: [str(each) for each in old])(path)
@@ -308,15 +414,26 @@ def test_what_is_not_there_is_named(folder):
         Predictions.from_parquet("visits", **(ROLES | {"y_score": "rsk"}))
 
 
-@pytest.mark.parametrize("how", ["replaced", "gone"])
+def in_its_place(path):
+    """Other values in a file of the same size, which says that it is as old as the first."""
+    state, content = path.stat(), bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+LATER = {
+    "replaced": lambda path: pq.write_table(visits(1).slice(0, 400), path),
+    "replaced by as many bytes of the same time": in_its_place,
+    "gone": Path.unlink,
+}
+
+
+@pytest.mark.parametrize("how", LATER)
 def test_a_file_that_changes_in_between_fails_what_is_asked_next(folder, how):
     found = Predictions.from_parquet("visits", **ROLES, collect=False)
-    path = folder / "site=b" / "part-1.parquet"
-    if how == "gone":
-        path.unlink()
-    else:
-        pq.write_table(visits(1).slice(0, 400), path)
-    with pytest.raises(InvalidPredictions, match=rf"^visits/site=b/part-1\.parquet: .*{how}.*run again"):
+    LATER[how](folder / "site=b" / "part-1.parquet")
+    with pytest.raises(InvalidPredictions, match=rf"^visits/site=b/part-1\.parquet: .*{how.split()[0]}.*run again"):
         audit(found, metric="brier_score", by="sex", max_difference=0.1)
 
 
@@ -327,6 +444,51 @@ def test_a_source_whose_files_change_before_they_are_read_is_refused(folder, mon
     monkeypatch.setattr(frame_sources, "_positive", late)
     with pytest.raises(InvalidPredictions, match=r"part-0\.parquet: was replaced while it was read"):
         read_source(Source(file="visits", y_true="died", y_score="risk"), folder.parent, ["sex", "site"])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_digest_is_of_all_bytes_or_called_what_it_is_of(folder, monkeypatch, whole):
+    if not whole:
+        monkeypatch.setattr(parquet_files, "_WHOLE", 1)
+        monkeypatch.setattr(parquet_files, "_END", 500)
+    source = Source(file="visits", y_true="died", y_score="risk")
+    path = folder / "site=a" / "part-0.parquet"
+
+    def digest():
+        about = dict(read_source(source, folder.parent, ["site"]).about)
+        return about.pop("files"), *about.popitem(), *about
+
+    before = digest()
+    assert before[1] == ("files_sha256" if whole else "files_sizes_and_ends_sha256")
+    pages = path.read_bytes()
+    assert len(pages) > 2_000
+    column = pq.ParquetFile(path).metadata.row_group(0).column(3)  # one that nobody reads
+    at = column.dictionary_page_offset + 100
+    path.write_bytes(pages[:at] + bytes([pages[at] ^ 1]) + pages[at + 1 :])
+    assert (digest() != before) == whole
+
+
+def scratch_folders(tmp_path):
+    return [path for path in tmp_path.iterdir() if path.name.startswith("fairness-duckdb-")]
+
+
+@pytest.mark.parametrize("collect", [None, False])
+def test_duckdb_has_a_folder_of_its_own_that_goes_with_the_rows(folder, tmp_path, monkeypatch, collect):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    found = Predictions.from_parquet("visits", **ROLES, collect=collect)
+    audit(found, metric="brier_score", by="sex", max_difference=0.1)
+    if collect is False:
+        (scratch,) = scratch_folders(tmp_path)
+        assert scratch.stat().st_mode & 0o777 == 0o700
+        other = Predictions.from_parquet("visits", **ROLES, collect=False)
+        assert len(scratch_folders(tmp_path)) == 2, "each its own"
+        (scratch / "spilt").write_text("rows")
+        parquet_files._remove(str(scratch), os.getpid() + 1)  # what a forked process leaves is still the other's
+        assert len(scratch_folders(tmp_path)) == 2
+        del other
+    del found
+    gc.collect()
+    assert not scratch_folders(tmp_path)
 
 
 def test_a_source_is_a_pattern_a_folder_or_a_function(folder):

@@ -143,10 +143,12 @@ def test_trainings_beside_another_process_change_no_number(sweep, monkeypatch):
     assert "fairness: trainings at a time: 2 at most, where that is faster; it changes no number" in beside.outlines
 
 
-@pytest.mark.parametrize("options", [(), ("--fairness-jobs=-1",)])
-def test_the_header_says_how_many_trainings_are_done_at_a_time_where_there_are_any(sweep, options):
+@pytest.mark.parametrize(
+    ("options", "most"), [((), "one a core, 8"), (("--fairness-jobs=-1",), "one a core"), (("--fairness-jobs=3",), "3")]
+)
+def test_the_header_says_how_many_trainings_are_done_at_a_time_where_there_are_any(sweep, options, most):
     sweep.sweep(ACCURACY, more=SUBGROUPS)
-    line = "fairness: trainings at a time: one a core at most, where that is faster; it changes no number"
+    line = f"fairness: trainings at a time: {most} at most, where that is faster; it changes no number"
     assert line in sweep.gate(*options).outlines
     sweep.write("thresholds.yaml", f"version: 1\nmodels: {{swept: {{{SUBGROUPS}}}}}\n")
     assert "trainings at a time" not in sweep.gate(*options).stdout.str()

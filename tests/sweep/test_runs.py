@@ -22,11 +22,12 @@ from fairness_checks import Predictions
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.storage.entries import packed, unpacked
 from fairness_checks.storage.keyed import Log
+from fairness_checks.sweep import runs
 from fairness_checks.sweep import store as store_module
 from fairness_checks.sweep.dataset import DataSet
 from fairness_checks.sweep.mixes import Shares
 from fairness_checks.sweep.plan import SweepPlan
-from fairness_checks.sweep.results import SweepResults
+from fairness_checks.sweep.results import GroupResult, RepeatResult, SweepResults
 from fairness_checks.sweep.runs import run_sweep
 from fairness_checks.sweep.splits import blocks, counted_blocks
 from fairness_checks.sweep.trainable import TrainableModel
@@ -601,3 +602,13 @@ def test_a_column_that_no_feature_set_uses_may_say_where_a_row_is(patients, age_
     )
     features = {"all": [name for name in data.features.columns if name != "id"]}
     run_sweep("m", age_model(data, feature_sets=features), plan(mixes={"over": "oversample"}, repeats=1), None)
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.0, -0.0), (0.5, np.nextafter(0.5, 1.0).item()), (0.5, None)])
+def test_results_are_the_same_to_the_last_bit_or_not_the_same(one, other):
+    def result(value):
+        group = GroupResult(train=2, real=2, test=1, counts=None, values={"brier_score": value})
+        return RepeatResult(mix="as_is", feature_set="all", repeat=0, groups={"f": group})
+
+    assert runs._same(result(one), result(one))
+    assert not runs._same(result(one), result(other))

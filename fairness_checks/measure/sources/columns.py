@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.engine import Engine
@@ -19,6 +19,7 @@ class EngineColumns:
     """The columns of an engine's table by what they are; InvalidPredictions for those that were not given."""
 
     engine: Engine
+    read: set[str] = field(default_factory=set)  # columns that were asked for
 
     def labels(self) -> nw.Expr:
         """Return 0 or 1."""
@@ -58,4 +59,5 @@ class EngineColumns:
     def _given(self, role: str, column: str) -> nw.Expr:
         if role not in self.engine.given:
             raise InvalidPredictions(f"{role}: not given; the metric needs it")
+        self.read.add(column)
         return nw.col(column)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.inputs.engine import COLLECT, Answer
+from fairness_checks.inputs.engine import COLLECT, TOTAL, Answer
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.predictions import LazyPredictions, Predictions
 from fairness_checks.measure.rows import Counts, Rows
@@ -24,10 +24,10 @@ from fairness_checks.measure.sources.clusters import (
 )
 from fairness_checks.measure.sources.columns import EngineColumns
 from fairness_checks.measure.sources.scores import MOST_SCORES, scores_of
-from fairness_checks.measure.sources.sums import Sums, refuse_range, sums_by_cell, sums_of
+from fairness_checks.measure.sources.sums import Sums, refuse_range, residual_sums, sums_by_cell, sums_of
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import CELLS, Metric
-from fairness_checks.stats.calibration_bins import BINS, INNER, CalibrationStatistics
+from fairness_checks.stats.calibration_bins import BINS, CalibrationStatistics
 from fairness_checks.stats.cluster_sums import ClusterMoments
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 from fairness_checks.stats.moments import MeanStatistics, merged_by_group
@@ -35,7 +35,10 @@ from fairness_checks.stats.score_histogram import ScoreHistogram, score_bins
 
 __all__ = ["EngineRows", "rows_of"]
 
+Floats = npt.NDArray[np.float64]
+
 _FAR = 1e4  # squared standard deviations from where deviations are added up: a third moment keeps 10 digits
+_NINE_DIGITS = 1e-9  # in which sums of the same numbers in another order agree, but for very many
 _NEAR = 1e-10  # share of a mean, below which a distance is rounding
 _COARSE = 1e-5  # ambiguity of an area, up to which no bin is counted more finely: that costs more than the first count
 
@@ -116,25 +119,30 @@ class EngineRows(Rows):
 
     def cluster_moments(self, metric: Metric) -> ClusterMoments:
         """Return the moments of clusters' sums of a metric's values."""
-        groups, features, value = len(self.groups), self._columns, self._value(metric)
+        groups, features, (value, read) = len(self.groups), self._columns, self._value(metric)
         assert self.profiles is not None  # an error here if clusters cross groups
-        sums = self.predictions.asked(metric.name, partial(sums_of, value=value))
+        sums = self.predictions.asked(metric.name, partial(sums_of, value=value, read=read))
         pivot = float(np.average(sums.moments.mean, weights=sums.moments.n))
         query = partial(sums_of_clusters, features=features, value=value, pivot=pivot)
         answer = self.predictions.asked(f"clusters of {metric.name} by {features}", query)
         found = to_moments(answer, self._place(answer), groups, pivot)
         self._require_same(found.samples)
+        plain, _ = self._merged(sums)
+        size = np.sqrt(plain.n * (plain.m2 + plain.n * plain.mean**2))  # of sums of either sign
+        self._require_same_sums(found.first[:, 0] + pivot * plain.n, plain.n * plain.mean, size)
         return found
 
     @property
     def _columns(self) -> list[str]:
         return [self.predictions.engine.features[feature.name] for feature in self._features]
 
-    def _value(self, metric: Metric) -> nw.Expr:
+    def _value(self, metric: Metric) -> tuple[nw.Expr, frozenset[str]]:
+        """Return a metric's values, and the columns that they are made of."""
         if metric.in_engine is None:
             self.refuse(metric.name)
-        value: nw.Expr = metric.in_engine(EngineColumns(self.predictions.engine))
-        return value
+        columns = EngineColumns(self.predictions.engine)
+        value: nw.Expr = metric.in_engine(columns)
+        return value, frozenset(columns.read)
 
     def require(self, *roles: str) -> None:
         """Refuse a metric that reads what was not given."""
@@ -148,12 +156,12 @@ class EngineRows(Rows):
 
     def moments(self, metric: Metric) -> MeanStatistics:
         """Return the moments of a metric's values by group."""
-        value = self._value(metric)
-        sums = self.predictions.asked(metric.name, partial(sums_of, value=value))
+        value, read = self._value(metric)
+        sums = self.predictions.asked(metric.name, partial(sums_of, value=value, read=read))
         refuse_range(metric, sums.lowest, sums.highest)
         found, is_far = self._merged(sums)
         if is_far and not self.predictions.engine.frame.implementation.is_dask():  # which has no windows
-            sums = self.predictions.asked(f"{metric.name} by cell", partial(sums_by_cell, value=value))
+            sums = self.predictions.asked(f"{metric.name} by cell", partial(sums_by_cell, value=value, read=read))
             found, is_far = self._merged(sums)
         if is_far:
             self.refuse(f"{metric.name}: the third power of values that vary so little beside the distance of groups")
@@ -165,6 +173,9 @@ class EngineRows(Rows):
         found = merged_by_group(place, groups, sums.moments)
         self._require_same(found.n)
         self._require_same_outcomes(sums.answer, place)
+        for name in sums.answer.table.columns:
+            if name.startswith(TOTAL):
+                self._require_same_total(name, place, sums.answer.real(name))
         far = np.bincount(place, weights=sums.moments.n * sums.distance**2, minlength=groups)
         too_far = (far > _FAR * found.m2) & (far > found.n * (_NEAR * found.mean) ** 2)
         return found, bool(too_far.any())
@@ -175,13 +186,15 @@ class EngineRows(Rows):
             self.refuse("expected_calibration_error of clusters")
         columns = EngineColumns(self.predictions.engine)
         labels, scores = columns.labels(), columns.scores()
-        bins: nw.Expr = sum(((scores > edge).cast(nw.Int64) for edge in INNER.tolist()), nw.lit(0))
-        sums = self.predictions.asked("calibration", partial(sums_of, value=labels - scores, bins=bins))
-        place = self._place(sums.answer) * BINS + sums.answer.whole("bin")
+        query = partial(residual_sums, residual=labels - scores, score=scores)
+        sums = self.predictions.asked("calibration", query)
+        group, n = self._place(sums.answer), sums.moments.n
+        place = group * BINS + np.maximum(-sums.answer.whole("key"), 1) - 1
         found = merged_by_group(place, len(self.groups) * BINS, sums.moments)
         samples = np.asarray(found.n, dtype=np.int64).reshape(-1, BINS)
         self._require_same(samples.sum(axis=1))
-        self._require_same_outcomes(sums.answer, place // BINS)
+        self._require_same_outcomes(sums.answer, group)
+        self._require_same_total(f"{TOTAL}score", group, n * (sums.answer.whole("label") - sums.moments.mean))
         return CalibrationStatistics(samples, found)
 
     def histogram(self) -> ScoreHistogram:
@@ -191,9 +204,8 @@ class EngineRows(Rows):
         if self.in_clusters:
             self.refuse("roc_auc of clusters")
         exact = len(self.predictions) <= MOST_SCORES
-        found = self._histogram(0 if not exact else None)
-        positives, negatives = found.counts()
-        self._require_same(positives + negatives)
+        found = self._histogram(None if exact else 0)
+        positives, _ = found.counts()
         labels = self.predictions.cells.labels()
         self._require_same_counts(positives, np.bincount(self.codes[labels], self._weights[labels], len(self.groups)))
         for depth in (1, 2):
@@ -208,6 +220,9 @@ class EngineRows(Rows):
         answer = self.predictions.asked(f"scores by {features}, {depth}", query)
         low, high, n, positives = answer.real("low"), answer.real("high"), answer.whole("n"), answer.whole("positives")
         place = self._place(answer)
+        if bins is None:
+            self._require_same(np.bincount(place, n, len(self.groups)))
+            self._require_same_total(f"{TOTAL}score", place, answer.real(f"{TOTAL}score"))
         return ScoreHistogram.of_bins(len(self.groups), place, score_bins(low), positives, n - positives, low, high)
 
     def _require_same(self, samples: npt.NDArray[Any]) -> None:
@@ -222,6 +237,21 @@ class EngineRows(Rows):
             if values is not None:
                 now, first = now + weight * answer.whole(name), first + weight * values
         self._require_same_counts(np.bincount(now, answer.whole("n"), size), np.bincount(first, self._weights, size))
+
+    def _require_same_total(self, name: str, place: npt.NDArray[np.int64], now: npt.NDArray[np.float64]) -> None:
+        """Refuse numbers of the rows of an answer, in the groups `place`, whose sum is not that of the first answer."""
+        groups = len(self.groups)
+        first = np.bincount(self.codes, self.predictions.totals[name], groups).astype(np.float64)
+        self._require_same_sums(np.bincount(place, now, groups).astype(np.float64), first, first)
+
+    def _require_same_sums(self, now: Floats, first: Floats, size: Floats) -> None:
+        """Refuse sums by group, shape (G,), that differ by more than rounding of numbers which add up to `size`."""
+        rounding = self.samples * np.finfo(np.float64).eps  # and scores past an end were clipped by a few
+        if (np.abs(now - first) > (_NINE_DIGITS + rounding) * np.abs(size) + 8.0 * rounding).any():
+            raise InvalidPredictions(
+                f"{self.predictions.engine.source}: its rows changed while they were read (to other values); give a "
+                "table that nobody writes to, such as a snapshot"
+            )
 
     def _require_same_counts(self, now: npt.NDArray[Any], first: npt.NDArray[Any]) -> None:
         if now.shape != first.shape or (now != first).any():

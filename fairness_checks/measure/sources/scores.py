@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.inputs.engine import Answer, Engine
+from fairness_checks.inputs.engine import TOTAL, Answer, Engine
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.measure.sources.sums import refuse_lost
 from fairness_checks.stats.score_histogram import BINS
@@ -32,7 +32,9 @@ def scores_of(
     if bins is not None and depth is not None:
         frame = frame.filter(nw.col("bin").is_in(bins.tolist())).with_columns(bin=_bin(BINS * _FINER**depth))
     key = "score" if depth is None else "bin"
-    counted = frame.with_columns(low=nw.col("score"), high=nw.col("score")).group_by(*features, key)
+    total = TOTAL + "score"
+    columns = dict.fromkeys(("low", "high", total), nw.col("score"))
+    counted = frame.with_columns(**columns).group_by(*features, key)
     found = engine.ask(
         counted.agg(
             nw.len().alias("n"),
@@ -41,6 +43,7 @@ def scores_of(
             nw.col("label").sum().alias("positives"),
             nw.col("low").min(),
             nw.col("high").max(),
+            nw.col(total).sum(),
         ),
         most=BINS * _MOST_GROUPS,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.inputs.engine import Answer, Engine
+from fairness_checks.inputs.engine import TOTAL, Answer, Engine, weighed
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.question.metrics import Metric
-from fairness_checks.stats.calibration_bins import BINS
+from fairness_checks.stats.calibration_bins import BINS, INNER
 from fairness_checks.stats.moments import MeanStatistics, moments_of_sums
 
-__all__ = ["Sums", "refuse_lost", "refuse_range", "sums_by_cell", "sums_of"]
+__all__ = ["Sums", "refuse_lost", "refuse_range", "residual_sums", "sums_by_cell", "sums_of"]
 
 _PROBED = 4_096  # rows, whose mean is near enough to all others to add up deviations from it
 _LARGEST = 1e70  # as `kinds.measured` has them: third powers must be numbers, and must not vanish
 _SMALLEST_SPREAD = 1e-70
+_NUMBERS = ("score", "error", "uncertainty")
+_ROUNDED = tuple(edge for edge in INNER.tolist() if math.ceil(edge * BINS) > round(edge * BINS))
+"""Scores where bins meet whose product with the number of bins is rounded beyond a whole number: they alone are."""
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -36,51 +41,89 @@ class Sums:
     highest: float
 
 
-def sums_of(engine: Engine, value: nw.Expr, bins: nw.Expr | None = None) -> Sums:
-    """Add up a value by all features, label and decision, and by bins of [0, 1] where the value is label - score."""
-    # Within a bin a residual lies near that of the bin's middle; other values near the mean of some.
+def sums_of(engine: Engine, value: nw.Expr, read: Collection[str] = ()) -> Sums:
+    """Add up a value by all features, label and decision, beside what it is made of: the columns `read`."""
+    # Deviations are added up from a number near the mean of some values.
     frame = engine.frame.with_columns(value=value)
-    if bins is not None:
-        frame = frame.with_columns(bin=bins)
-        middle = (nw.col("bin").cast(nw.Float64) + 0.5) / BINS
-        return _added(engine, frame.with_columns(pivot=nw.col("label") - middle))
     some = engine.ask(frame.head(_PROBED).select(nw.col("value").mean().alias("mean")))
-    found = _added(engine, frame.with_columns(pivot=nw.lit(float(some.real("mean")[0]))))
+    found = _added(engine, frame, float(some.real("mean")[0]), read)
     whole = found.moments
     mean, spread = np.average(whole.mean, weights=whole.n), whole.m2.sum() / whole.n.sum()
     if np.isfinite(mean) and float(np.average(found.distance**2, weights=whole.n)) > 100.0 * spread:
-        return _added(engine, frame.with_columns(pivot=nw.lit(float(mean))))  # the first rows were others than the rest
+        return _added(engine, frame, float(mean), read)  # the first rows were others than the rest
     return found
 
 
-def sums_by_cell(engine: Engine, value: nw.Expr) -> Sums:
+def residual_sums(engine: Engine, residual: nw.Expr, score: nw.Expr) -> Sums:
+    """Add up label - score by all features, label, decision and `bin`, from 1 on, of a score; 0 of the score 0.
+
+    A score where two bins meet lies in the lower one.
+    """
+    frame = engine.frame.with_columns(value=residual)
+    # DuckDB takes half as long for one product as for nine comparisons, but the product of some scores is rounded.
+    found = _in_bins(engine, frame.with_columns(key=(score * -float(BINS)).floor()))
+    if not _may_hold(found, _ROUNDED):
+        return found
+    above = sum(((score > edge).cast(nw.Float64) for edge in INNER.tolist()), nw.lit(0.0))
+    return _in_bins(engine, frame.with_columns(key=-1.0 - above))
+
+
+def _in_bins(engine: Engine, frame: nw.LazyFrame[Any]) -> Sums:
+    """Add up residuals by bin: within one, they lie near that of its middle."""
+    pivot = nw.col("label") + (nw.col("key") + 0.5) / BINS
+    answer = _powers(engine, frame.with_columns(pivot=pivot), ("key",))
+    key = answer.real("key")
+    refuse_lost(engine, answer.whole("n"), np.where(np.isnan(key), 0, answer.whole("n")))
+    return _moments(answer, answer.whole("label") + (key + 0.5) / BINS)
+
+
+def _may_hold(found: Sums, scores: Sequence[float]) -> bool:
+    """Say whether some residual may be that of one of some scores."""
+    label, answer = found.answer.whole("label"), found.answer
+    low, high = answer.real("lowest"), answer.real("highest")
+    return any(bool(((low <= label - score) & (label - score <= high)).any()) for score in scores)
+
+
+def sums_by_cell(engine: Engine, value: nw.Expr, read: Collection[str] = ()) -> Sums:
     """Add up the powers of deviations from each cell's own mean: for cells that vary little beside their distance."""
     frame = engine.frame.with_columns(value=value)
+    return _added(engine, frame, None, read)
+
+
+def _added(engine: Engine, frame: nw.LazyFrame[Any], pivot: float | None, read: Collection[str]) -> Sums:
+    """Add up deviations from a number, or from the mean of each cell."""
     keys = [*engine.features.values(), *engine.outcomes]
-    return _added(engine, frame.with_columns(pivot=nw.col("value").mean().over(*keys)))
+    from_ = nw.col("value").mean().over(*keys) if pivot is None else nw.lit(pivot)
+    totals = {TOTAL + name: weighed(name, nw.col(name)) for name in read if name in _NUMBERS}
+    more = [nw.col("value").count().alias("there"), *(nw.col(name).sum() for name in totals)]
+    more += [nw.col("pivot").max().alias("pivot")] if pivot is None else []
+    answer = _powers(engine, frame.with_columns(pivot=from_, **totals), (), more)
+    refuse_lost(engine, answer.whole("n"), answer.whole("there"))
+    return _moments(answer, answer.real("pivot") if pivot is None else np.full(len(answer), pivot))
 
 
-def _added(engine: Engine, frame: nw.LazyFrame[Any]) -> Sums:
+def _powers(engine: Engine, frame: nw.LazyFrame[Any], by: Sequence[str], more: Sequence[nw.Expr] = ()) -> Answer:
+    """Add up the powers of value - pivot by all features, label and decision, and by some other columns."""
     away = frame.with_columns(away=nw.col("value") - nw.col("pivot")).with_columns(
         square=nw.col("away") * nw.col("away")
     )
-    keys = [*engine.features.values(), *engine.outcomes, *(["bin"] if "bin" in frame.columns else [])]
     powers = away.with_columns(cube=nw.col("square") * nw.col("away"))
-    answer = engine.ask(
-        powers.group_by(*keys).agg(
+    return engine.ask(
+        powers.group_by(*engine.features.values(), *engine.outcomes, *by).agg(
             nw.len().alias("n"),
-            nw.col("value").count().alias("there"),
             nw.col("away").sum().alias("first"),
             nw.col("square").sum().alias("second"),
             nw.col("cube").sum().alias("third"),
             nw.col("value").min().alias("lowest"),
             nw.col("value").max().alias("highest"),
-            nw.col("pivot").max().alias("pivot"),
+            *more,
         )
     )
-    lowest, highest, pivot = (answer.real(name) for name in ("lowest", "highest", "pivot"))
-    n = answer.whole("n")
-    refuse_lost(engine, n, answer.whole("there"))
+
+
+def _moments(answer: Answer, pivot: Floats) -> Sums:
+    """Return the moments of each row of an answer."""
+    n, lowest, highest = answer.whole("n"), answer.real("lowest"), answer.real("highest")
     moments = moments_of_sums(n, pivot, *(answer.real(name) for name in ("first", "second", "third")))
     same = lowest == highest  # of a constant no rounding is left
     moments = MeanStatistics(

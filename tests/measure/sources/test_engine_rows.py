@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pickle
+from functools import partial
 
 import dask.dataframe as dd
 import duckdb
@@ -287,6 +289,19 @@ def test_ids_of_clusters_that_memory_refuses_are_refused(engine, kind, case):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("kind", "largest"), [("float64", 2**53), ("float32", 2**24)])
+def test_ids_of_clusters_that_a_float_has_rounded_are_refused(engine, kind, largest):
+    for ids, is_refused in ((np.arange(600) + largest, True), (largest - 1 - np.arange(600), False)):
+        table = visits(600).append_column("patient", pa.array(ids.astype(kind)))
+        for make in (in_memory, partial(in_engine, engine)):
+            refused = pytest.raises(
+                InvalidPredictions, match=r"cluster: 600 of 600 .*too large to be told from the next"
+            )
+            with refused if is_refused else contextlib.nullcontext():
+                make(table, cluster="patient")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_ids_of_clusters_with_blanks_or_letters_of_any_script_are_kept(engine):
     ids = [f"{'äπ病'[row % 3]}{row // 3}{' ' * (row % 2)}" for row in range(600)]
     table = visits(600).append_column("patient", pa.array(ids))
@@ -530,3 +545,49 @@ def test_a_table_that_changes_while_it_is_read_is_an_error(change):
     for metric in ("false_negative_rate", "brier_score"):
         with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
             audit(clustered, metric=metric, **asked)
+
+
+VALUES = {  # every row, and none: counts, labels and decisions stay
+    "scores": "update visits set risk = risk * 0.999",
+    "one score": "update visits set risk = 0.2 where patient = (select min(patient) from visits where risk < 0.1)",
+    "scores that change places between groups": """
+        update visits set risk = case when sex = 'f' then least(risk + 0.001, 1.0) else greatest(risk - 0.001, 0.0) end
+        where risk < 0.49 or risk > 0.51
+    """,
+    "errors": "update visits set residual = residual + 0.001",
+    "signs of errors": "update visits set residual = -residual",
+}
+
+
+@pytest.mark.parametrize("change", VALUES)
+def test_a_table_whose_values_alone_change_is_an_error(change):
+    connection = duckdb.connect()
+    rows = visits().append_column("patient", pa.array(range(3_000)))
+    connection.from_arrow(rows).create("visits")
+    frame, roles = connection.table("visits"), ROLES | {"by": "sex"}
+    plain_, clustered = (
+        Predictions.from_frame(frame, **roles, **more, collect=False) for more in ({}, {"cluster": "patient"})
+    )
+    metrics = ("mean_error",) if "errors" in change else ("brier_score", "expected_calibration_error", "roc_auc")
+    connection.execute(VALUES[change])
+    for metric in metrics:
+        with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
+            audit(plain_, metric=metric, by="sex", max_difference=0.05)
+    with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
+        audit(clustered, metric=metrics[0], by="sex", max_difference=0.05)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("step", [0.05, 0.1, 0.2])
+def test_scores_where_bins_meet_lie_in_the_lower_one(engine, step):
+    edges = np.arange(0.0, 1.0 + step / 2, step).clip(0.0, 1.0)
+    scores = np.concatenate([edges, *(np.nextafter(edges, to) for to in (0.0, 1.0)), [sum([0.1] * 3), 1e-300, -0.0]])
+    rng = np.random.default_rng(0)
+    risk = rng.choice(scores, 3_000)
+    table = visits().set_column(1, "risk", pa.array(risk))
+    asked = {"metric": "expected_calibration_error", "by": "sex", "max_difference": 0.05}
+    found, expected = (
+        audit(make, **asked) for make in (in_engine(engine, table, by="sex"), in_memory(table, by="sex"))
+    )
+    assert [group.rate for group in found.groups] == pytest.approx([group.rate for group in expected.groups], rel=1e-9)
+    assert found.p_violation == pytest.approx(expected.p_violation, rel=1e-6)
