@@ -72,3 +72,14 @@ def test_what_is_called_slow_is_there():
     from tests.conftest import SLOW
 
     assert [name for name in SLOW if not (ROOT / "tests" / name).exists()] == []
+
+
+def test_ci_measures_lines_and_branches_in_every_process_and_prints_them():
+    measured = PROJECT["tool"]["coverage"]
+    assert measured["run"]["branch"]
+    assert measured["run"]["parallel"]
+    assert measured["run"]["patch"] == ["subprocess"]
+    assert measured["report"]["fail_under"] >= 95
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    started = script.index('COVERAGE_PROCESS_START=$PWD/pyproject.toml bash -euo pipefail -c "$test_command"')
+    assert started < script.index("coverage combine") < script.index("coverage report")

@@ -13,7 +13,6 @@ __all__ = [
     "FAINT",
     "SMALL",
     "WIDE",
-    "absent_notes",
     "axis_below",
     "axis_left",
     "colour_of",
@@ -166,11 +165,3 @@ def words_of(name: str) -> str:
 def sentence_case(text: str) -> str:
     """Return a text whose first letter is large; the others stay as names have them."""
     return text[:1].upper() + text[1:]
-
-
-def absent_notes(below: int | None, groups: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Say which groups are not shown, as they are small."""
-    if below is None:
-        return ()
-    names = "; ".join(printable(", ".join(name)) for name in groups)
-    return (f"Groups of fewer than {below} are withheld{f': {names}' if names else ''}.",)
