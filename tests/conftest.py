@@ -38,15 +38,17 @@ SLOW = (
     *("report/test_browser.py", "stats/test_disparity.py", "stats/test_exact.py", "stats/test_judge_estimates.py"),
     *("stats/test_multiplicity.py", "stats/test_stratified_rates.py", "sweep/test_workers.py"),
 )
-"""Rooms and files of tests that take two thirds of the time: the rest takes about two minutes on two cores."""
+"""Rooms, files and single tests (`file::name`) that take most of the time."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow, for `-m "not slow"`."""
     here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix().startswith(SLOW):
-            item.add_marker(pytest.mark.slow)
+        if item.path.is_relative_to(here):
+            name = f"{item.path.relative_to(here).as_posix()}::{getattr(item, 'originalname', item.name)}"
+            if name.startswith(SLOW):
+                item.add_marker(pytest.mark.slow)
 
 
 def pytest_report_header() -> list[str]:
