@@ -49,6 +49,15 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into build/docs without warnings, and look whether its links lead somewhere."""
+    session.install("-e", ".[docs,sweep]")
+    session.run("python", "docs/write_reference.py")
+    session.run("python", "-m", "sphinx", "-q", "-W", "--keep-going", "-n", "docs", "build/docs")
+    session.run("python", "docs/check_links.py", "build/docs")
+
+
+@nox.session
 def lowest(session: nox.Session) -> None:
     """Run the fast tests with the lowest versions that pyproject.toml declares."""
     session.run("bash", ".ci/lowest", external=True)

@@ -25,6 +25,7 @@ SLOW = (
     *(
         "benchmarks/",
         "cli/",
+        "docs/test_page_blocks.py",
         "models/",
         "plugin/",
         "studies/",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,12 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fairness_checks.cli.main import main
 from fairness_checks.report.formats import FORMATS
+from tests.docs.page_blocks import blocks
 
 PAGE = Path(__file__).parents[1] / "docs" / "ci.md"
-BLOCKS = re.findall(r"(?ms)^```(\w+)\n(.*?)^```", PAGE.read_text(encoding="utf-8"))
-TEXTS = {kind: [text for other, text in BLOCKS if other == kind] for kind in ("yaml", "groovy", "bash")}
+TEXTS = {kind: blocks(PAGE, kind) for kind in ("yaml", "groovy", "bash")}
 
 
 def named(name):
@@ -25,34 +23,8 @@ def named(name):
     return found
 
 
-def strings(value):
-    if isinstance(value, dict):
-        return [text for each in value.values() for text in strings(each)]
-    if isinstance(value, list):
-        return [text for each in value for text in strings(each)]
-    return [value] if isinstance(value, str) else []
-
-
-def shell_lines():
-    """Return each command line of the page that a shell runs."""
-    lines = [line for text in TEXTS["yaml"] for each in strings(yaml.safe_load(text)) for line in each.splitlines()]
-    jenkins = re.sub(r"' \+\s*'", "", named("Jenkinsfile"))  # a text in two parts
-    lines += re.findall(r"(?:sh|script:) '([^']*)'", jenkins)
-    lines += [line for text in TEXTS["bash"] for line in text.replace("\\\n", " ").splitlines()]
-    return [line for line in lines if re.search(r"(?:^|[/ ])(?:pytest|fairness-checks) ", line)]
-
-
-def commands(program):
-    for line in shell_lines():
-        words = shlex.split(line, comments=True)
-        for place, word in enumerate(words):
-            if Path(word).name == program:
-                yield words[place + 1 :]
-
-
 def test_there_is_a_workflow_for_each():
     assert len(TEXTS["yaml"]) == 5
-    assert len(shell_lines()) >= 9
 
 
 @pytest.mark.parametrize("text", TEXTS["yaml"], ids=range(len(TEXTS["yaml"])))
@@ -108,27 +80,6 @@ def test_the_jenkinsfile_is_balanced():
     for step in ("junit ", "archiveArtifacts ", "publishHTML("):
         assert step in text
     assert "reportFiles: 'report.html'" in named("Jenkinsfile")
-
-
-def test_options_of_pytest_are_those_of_the_plugin(pytestconfig):
-    known = {option for group in pytestconfig._parser._groups for each in group.options for option in each.names()}
-    seen = set()
-    for words in commands("pytest"):
-        own = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert own <= known, own - known
-        seen |= own
-    assert {"--fairness", "--fairness-report", "--fairness-unsettled-exit", "--junitxml"} <= seen
-    text = PAGE.read_text(encoding="utf-8")
-    assert set(re.findall(r"--fairness[\w-]*", text)) <= known
-
-
-def test_the_command_line_takes_what_the_page_asks(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)  # nothing is there: each command gets as far as to look for the evidence
-    found = list(commands("fairness-checks"))
-    assert {words[0] for words in found} == {"report", "verify"}
-    for words in found:
-        assert main(words) == 2
-        assert "there is no such file" in capsys.readouterr().err
 
 
 def test_the_files_named_are_those_that_the_folder_holds():

@@ -11,15 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+
+from tests.docs.page_blocks import blocks
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = ROOT / "README.md"
 LIGHT = 280_000_000  # bytes that the wheel and what it needs take
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
 class Newcomer:
@@ -70,10 +67,10 @@ def test_nothing_heavy_came_along(newcomer: Newcomer) -> None:
 
 
 def test_the_example_ends_red_for_the_reason_that_readme_shows(newcomer: Newcomer) -> None:
-    (example,) = (block for block in blocks("sh") if "cat > conftest.py" in block)
+    (example,) = (block for block in blocks(PAGE, "sh") if "cat > conftest.py" in block)
     done = newcomer.paste(example)
     assert done.returncode == 1, done.stdout + done.stderr
-    (shown,) = blocks("text")
+    (shown,) = blocks(PAGE, "text")
     for line in shown.splitlines():
         seconds = re.sub(r" in [0-9.]+s =+$", "", line)
         assert line == "..." or seconds in done.stdout, f"README shows {line!r}, the run printed:\n{done.stdout}"
@@ -86,7 +83,7 @@ def test_a_file_of_predictions_takes_one_command(newcomer: Newcomer) -> None:
         for died, found in zip(rng.random(600) < 0.4, rng.random(600) < seen, strict=True):
             rows.append(f"{int(died)},{0.9 if died and found else 0.1},{sex}")
     (newcomer.folder / "predictions.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    (command,) = (block for block in blocks("sh") if "fairness-checks audit" in block)
+    (command,) = (block for block in blocks(PAGE, "sh") if "fairness-checks audit" in block)
     done = newcomer.paste(command)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "sex=female" in done.stdout
@@ -115,11 +112,5 @@ def test_the_commands_that_readme_names_are_there(newcomer: Newcomer) -> None:
     assert "positives" in explained.stdout
 
 
-def test_every_yaml_block_is_yaml() -> None:
-    assert len([yaml.safe_load(block) for block in blocks("yaml")]) >= 2
-
-
-def test_readme_is_short_and_its_links_lead_somewhere() -> None:
-    assert len(README.splitlines()) <= 150
-    for target in re.findall(r"\]\(([^)#]+)", README):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+def test_readme_is_short() -> None:
+    assert len(PAGE.read_text(encoding="utf-8").splitlines()) <= 150

@@ -30,7 +30,7 @@ from fairness_checks.question.metric_meanings import MEANINGS
 from fairness_checks.question.metric_names import ALIASES, canonical, metric_hint
 from fairness_checks.question.metrics import METRICS, Metric
 
-__all__ = ["explain", "explanation", "plan"]
+__all__ = ["explain", "explanation", "limits_text", "plan"]
 
 _WIDTH, _HEAD = 88, 17
 _CASES = {0.0: "they are alike", 2.0: "they are twice the limit apart"}
@@ -120,7 +120,7 @@ def explanation(name: str, limit: float | None = None, prevalence: float | None 
     parts = [
         ours + (f", also called {', '.join(called)}" if called else ""),
         "",
-        *(_paragraph(f"{head}:", text) for head, text in (said | {"limits": _limits(metric)}).items()),
+        *(_paragraph(f"{head}:", text) for head, text in (said | {"limits": limits_text(metric)}).items()),
         "write:".ljust(_HEAD) + f"{'subgroups' if kind == 'max_difference' else 'uncertainty'}: [{check}]",  # to paste
         _paragraph("patients needed:", first),
         *(_paragraph("", line) for line in more),
@@ -146,7 +146,7 @@ def _paragraph(head: str, text: str) -> str:
     return textwrap.fill(text, _WIDTH, initial_indent=begin, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _limits(metric: Metric) -> str:
+def limits_text(metric: Metric) -> str:
     """Return the kinds of limit that a metric takes, by where they are written."""
     of_sweeps = dict.fromkeys(kind for gap in GAPS for kind in limits_of(metric, gap))
     places = [", ".join(limits_of(metric))]

@@ -26,7 +26,7 @@ from fairness_checks.cli.explain_texts import EXPLAIN, EXPLAIN_CODES
 from fairness_checks.cli.init_files import INIT, INIT_CODES
 from fairness_checks.errors import did_you_mean
 
-__all__ = ["main"]
+__all__ = ["command_line", "main"]
 
 _DIFF = """\
 Say what changed between two states of the models. Each of OLD and NEW is a baseline
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        parsed = _parser().parse_args(given)
+        parsed = command_line().parse_args(given)
     except SystemExit as end:
         if end.code and given[:1] in (["audit"], ["merge"]):
             _withdraw_evidence(given)
@@ -141,7 +141,8 @@ def _unsaid(error: OSError) -> int:
     return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return what reads the command line, with all commands and their options."""
     parser = _Parser(prog="fairness-checks", description="A fairness gate for clinical machine learning.")
     parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is, and end")
     parser.commands = commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from fairness_checks.config.key_meanings import meaning_of
 from fairness_checks.config.schema import CheckSpec, FileSpec, SweepCheckSpec, build_all
 from fairness_checks.config.yaml_document import Document, KeyPath
 from fairness_checks.question.limits import limits_in
@@ -34,7 +35,10 @@ def json_schema() -> dict[str, Any]:
         if "metric" in shape["properties"]:
             shape["properties"]["metric"]["examples"] = [*sorted(METRICS), *sorted(ALIASES)]
         shape["description"] = shape["description"].split(";")[0].split(": see ")[0]
-    found["properties"]["version"] = {"const": 1}
+    for name, shape in {**shapes, FileSpec.__name__: found}.items():
+        for key, value in shape["properties"].items():
+            value["description"] = meaning_of(name, key)
+    found["properties"]["version"] |= {"const": 1}
     found["required"] = ["version", "models"]
     about = {"title": "thresholds.yaml", "description": "The limits of pytest --fairness"}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, **about}

@@ -21,7 +21,6 @@ from fairness_checks.cli.main import main
 from fairness_checks.records.check_record import CheckRecord
 
 ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs" / "audit.md"
 PUBLISHED = {
     "false_positive_rate": {"African-American": 44.85, "Caucasian": 23.45},
     "false_negative_rate": {"African-American": 27.99, "Caucasian": 47.72},
@@ -365,38 +364,6 @@ def test_what_is_no_evidence_is_not_removed(run, tmp_path):
     (tmp_path / "summary.md").write_text("of somebody else")
     assert run(*BASIC, "--metric", "acuracy", "--report", ".")[0] == 2
     assert (tmp_path / "summary.md").read_text() == "of somebody else"
-
-
-def blocks(text):
-    """Return the blocks of a page: the language of each, and what it holds."""
-    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def test_what_the_page_shows_is_what_comes_out(run, tmp_path):
-    page = blocks(DOCS.read_text(encoding="utf-8"))
-    written = iter(page)
-    for language, block in written:
-        if language == "python":
-            exec(compile(block, "make_predictions.py", "exec"), {})
-        elif language == "yaml":
-            (tmp_path / "thresholds.yaml").write_text(block, encoding="utf-8")
-    table = pd.read_csv("predictions.csv")
-    meds = table.rename(columns={"died": "boolean_value", "risk": "predicted_boolean_probability"})
-    meds["subject_id"] = range(len(meds))
-    meds[["boolean_value", "predicted_boolean_probability", "subject_id"]].to_parquet("predictions.parquet")
-    meds[["subject_id", "sex"]].to_csv("people.csv", index=False)
-    shown = 0
-    for place, (language, block) in enumerate(page):
-        for line in block.replace("\\\n", " ").splitlines() if language == "sh" else ():
-            name, *arguments = shlex.split(line)
-            if name != "fairness-checks":
-                continue
-            code, out, err = run(*arguments[1:])
-            assert (code in (0, 1), err) == (True, ""), line
-            if page[min(place + 1, len(page) - 1)][0] == "text":
-                shown += 1
-                assert out == page[place + 1][1]
-    assert shown == 2
 
 
 @pytest.mark.parametrize("by_file", [False, True])

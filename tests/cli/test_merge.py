@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ import pytest
 from fairness_checks.cli.main import main
 from fairness_checks.question.metrics import METRICS
 
-DOCS = Path(__file__).parents[2] / "docs" / "sites.md"
 SITES = 5
 LIMITS = """\
 version: 1
@@ -135,27 +133,6 @@ def test_areas_of_few_scores_are_those_of_the_rows(sites, run):
     merged = run("merge", *parts, "--config", "thresholds.yaml", "--json")
     close(records(merged[1]), records(pooled[1]))
     assert "roc_auc" in merged[1]
-
-
-def test_the_documentation_is_as_it_runs(rows, run):
-    blocks = re.findall(r"```(yaml|sh|text)\n(.*?)```", DOCS.read_text(), re.S)
-    (_, limits), (_, statistics), (_, said), (_, merge), (_, by_options) = blocks[:5]
-    Path("thresholds.yaml").write_text(limits)
-    renamed = rows.rename(columns={"age": "age_band"})
-    for command in (statistics, by_options):
-        for site, some in renamed.groupby("site"):
-            some.to_csv("predictions.csv", index=False)
-            program, *arguments = shlex.split(command.replace("\\\n", " ").replace("part-1", f"part-{site + 1}"))
-            assert program == "fairness-checks"
-            code, out, err = run(*arguments)
-            assert (code, err) == (0, "")
-            if site == 0 and command == statistics:
-                assert out == said.replace("800", str(len(some)))
-        program, *arguments = shlex.split(merge.replace("\\\n", " "))
-        code, out, err = run(*arguments)
-        assert (code, err) == (1, "")
-        assert "false_negative_rate by sex: difference" in out
-        assert run("verify", "evidence")[0] == 0
 
 
 def test_the_evidence_of_merged_parts_is_verified_and_holds_no_scores(sites, run):

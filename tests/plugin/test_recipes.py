@@ -9,40 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.page_blocks import blocks
+
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".compat" / "bin" / "python"
 if not PYTHON.exists() and "FAIRNESS_COMPAT" not in os.environ:
     pytest.skip("no .compat: .ci/run says how it is made", allow_module_level=True)
 
-DATA = """
-import numpy as np
+PAGE = ROOT / "docs" / "recipes.md"
+ONNX = """
 import onnx
-import pandas as pd
 from onnx import helper, numpy_helper
-
-COLUMNS = ["age", "pressure", "creatinine"]
-
-
-def table(n, seed):  # risk is read off for men better than for women
-    rng = np.random.default_rng(seed)
-    sex = rng.choice(["female", "male"], n)
-    X = rng.normal(size=(n, 3))
-    weight = np.where(sex == "female", 0.2, 2.0)
-    died = rng.random(n) < 1 / (1 + np.exp(-weight * (X[:, 0] + X[:, 1] - 0.2)))
-    days = 5 + 2 * X[:, 0] + np.where(sex == "female", 3.0, 0.0) + rng.normal(size=n)
-    return pd.DataFrame(X, columns=COLUMNS).assign(sex=sex, died=died.astype(int), days=days)
-
-
-train, holdout = table(1500, 1), table(3000, 2)
-
-
-def masks():
-    rng = np.random.default_rng(3)
-    true = np.zeros((len(holdout), 1, 12, 12), np.float32)
-    true[:, :, 3:9, 3:9] = 1
-    lost = np.where(holdout["sex"] == "female", 0.5, 0.1)[:, None, None, None]
-    return true * (rng.random(true.shape) > lost).astype(np.float32), true
-
 
 weights = np.array([[1.0], [1.0], [0.0]], np.float32)
 graph = helper.make_graph(
@@ -69,17 +46,14 @@ RED = {
 }
 
 
-def blocks(language: str) -> str:
-    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
-    return "\n\n".join(re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
     folder = tmp_path_factory.mktemp("recipes")
-    (folder / "conftest_data.py").write_text(DATA, encoding="utf-8")
-    (folder / "conftest.py").write_text(blocks("python"), encoding="utf-8")
-    (folder / "thresholds.yaml").write_text(blocks("yaml"), encoding="utf-8")
+    data, *shown = blocks(PAGE, "python")
+    (limits,) = blocks(PAGE, "yaml")
+    files = {"conftest_data.py": data + ONNX, "conftest.py": "\n\n".join(shown), "thresholds.yaml": limits}
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
     env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
     env.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
     command = [PYTHON, "-m", "pytest", "--fairness", "-p", "no:randomly"]
