@@ -15,7 +15,7 @@ import fairness_checks.testing
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 100
-WIDE = ("cardiac", "dermatology", "scale", "sites", "statistics", "sweeps")
+WIDE = ("cardiac", "dermatology", "scale", "sites", "sweeps")
 TOO_WIDE = {"CHANGELOG.md", *(f"docs/{page}.md" for page in WIDE)}
 """Pages whose lines may still be longer: none may be added."""
 PAGES = sorted(
