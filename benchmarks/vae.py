@@ -21,7 +21,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.command_line import at_least
-from models.perceptual import Form, perceptual_loss
+from models.perceptual import Form, PerceptualWeightsError, perceptual_loss
 from models.phantom.skin_phantom import skin_phantom
 from models.train_vae import train_vae
 from models.vae import build_vae, loss_terms, scaled
@@ -41,7 +41,7 @@ from models.vae_device import DEVICES, one_thread, resolve_device, resolve_preci
 STRETCHES = 5
 
 
-def _seconds(call: Callable[[], object], device: torch.device) -> float:
+def seconds_of(call: Callable[[], object], device: torch.device) -> float:
     """Return the median time of a call, after one that is not timed."""
     times = []
     for _ in range(STRETCHES + 1):
@@ -99,12 +99,48 @@ def flop_an_image(pixels: Tensor, config: VAEConfig, device: torch.device, loss:
     return float(counter.get_total_flops() / len(x))
 
 
-def _peak(device: torch.device, precision: str) -> float:
-    """Return the operations a second of a product of large matrices."""
-    edge = 8192 if device.type == "cuda" else 2048
+def peak(device: torch.device, precision: str, edge: int | None = None) -> float:
+    """Return the operations a second of a product of large matrices, of as many rows as `edge`."""
+    edge = edge or (8192 if device.type == "cuda" else 2048)
     kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
     a, b = (torch.randn(edge, edge, device=device, dtype=kind) for _ in range(2))
-    return 2.0 * edge**3 / _seconds(lambda: a @ b, device)
+    return 2.0 * edge**3 / seconds_of(lambda: a @ b, device)
+
+
+@dataclass(frozen=True, slots=True)
+class Speeds:
+    """What `speeds` measured.
+
+    Attributes
+    ----------
+    images_per_second : dict of str to float
+        Of "ours" first, then of the plain loops.
+    flop_an_image : float
+        Operations of a step's convolutions for one image.
+    precision : str
+        In which ours computes.
+    """
+
+    images_per_second: dict[str, float]
+    flop_an_image: float
+    precision: str
+
+
+def speeds(
+    config: VAEConfig, loss: nn.Module | None, device: torch.device, *, steps: int, compiled: bool = False
+) -> Speeds:
+    """Measure the training of a configuration beside plain loops, on phantoms, in stretches of as many steps."""
+    half = -(-config.batch_size * steps // 2)
+    pixels = skin_phantom(half, half, size=config.image_size, seed=0).pixels[: config.batch_size * steps]
+    on_host = torch.from_numpy(pixels)
+    with one_thread(device.type):
+        found = {"ours": len(pixels) / _ours(pixels, config, device, loss, compiled)}
+        epoch = _plain(on_host, config, device, loss)
+        for tf32 in (False, True) if device.type == "cuda" else (False,):
+            with tf32_convolutions(tf32):
+                found["plain, TF32" if tf32 else "plain"] = len(pixels) / seconds_of(epoch, device)
+        flop = flop_an_image(on_host, config, device, loss)
+    return Speeds(found, flop, resolve_precision(config.precision, device))
 
 
 def main() -> None:
@@ -118,30 +154,23 @@ def main() -> None:
     arguments = parser.parse_args()
     config = VAEConfig.preset(arguments.preset)
     device = resolve_device(arguments.device)
-    precision = resolve_precision(config.precision, device)
-    half = -(-config.batch_size * arguments.steps // 2)
-    pixels = skin_phantom(half, half, size=config.image_size, seed=0).pixels[: config.batch_size * arguments.steps]
-    loss = perceptual_loss(arguments.perceptual or config.perceptual, device=device, form=cast(Form, config.loss))
-
-    on_host = torch.from_numpy(pixels)
+    try:
+        loss = perceptual_loss(arguments.perceptual or config.perceptual, device=device, form=cast(Form, config.loss))
+    except PerceptualWeightsError as error:
+        parser.error(f"{error}; as fast is --perceptual random")
+    found = speeds(config, loss, device, steps=arguments.steps, compiled=arguments.compiled)
+    ours, flop = found.images_per_second["ours"], found.flop_an_image
     with one_thread(device.type):
-        ours = len(pixels) / _ours(pixels, config, device, loss, arguments.compiled)
-        epoch = _plain(on_host, config, device, loss)
-        plain = {}
-        for tf32 in (False, True) if device.type == "cuda" else (False,):
-            with tf32_convolutions(tf32):
-                plain["plain, TF32" if tf32 else "plain"] = len(pixels) / _seconds(epoch, device)
-        flop = flop_an_image(on_host, config, device, loss)
-        peak = _peak(device, precision)
+        most = peak(device, found.precision)
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU, one thread"
     print(f"python -m benchmarks.vae; torch {torch.__version__}; {name}")
-    print(f"preset {arguments.preset}: {config.image_size} pixels, batches of {config.batch_size}, {precision}")
+    print(f"preset {arguments.preset}: {config.image_size} pixels, batches of {config.batch_size}, {found.precision}")
     print(f"perceptual loss: {getattr(loss, 'source', 'none')}{'; compiled' if arguments.compiled else ''}")
     print(f"{'':<14}{'images a second':>16} {'TFLOP a second':>16} {'ours / this':>12}")
-    for what, speed in {"ours": ours, **plain}.items():
+    for what, speed in found.images_per_second.items():
         print(f"{what:<14}{speed:>16,.0f} {speed * flop / 1e12:>16.3f} {ours / speed:>12.2f}")
-    print(f"share of the {peak / 1e12:.2f} TFLOP a second of a product of matrices: {ours * flop / peak:.2f}")
+    print(f"share of the {most / 1e12:.2f} TFLOP a second of a product of matrices: {ours * flop / most:.2f}")
     print(f"GFLOP an image: {flop / 1e9:.3f}")
 
 

@@ -167,6 +167,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=at_least(0), default=0, help="of all draws, 0 or more (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="2 repeats of 2 epochs on 64 images: for tests and CI")
     parser.add_argument(
+        "--no-report", action="store_true", help="train and measure alone; --report-only then writes the report"
+    )
+    parser.add_argument(
         "--report-only", action="store_true", help="write the report from what --out holds, and train nothing"
     )
     return parser
@@ -202,7 +205,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.out is not None and options.out.is_file():
             parser.error(f"--out {options.out} is a file: give a folder")
-        report(options.out if options.report_only else measure(options))
+        folder = options.out if options.report_only else measure(options)
+        if not options.no_report:
+            report(folder)
     except (FairnessError, RuntimeError) as error:
         # RuntimeError: weights that are missing, a training that diverged, a study that is not complete.
         if type(error).__module__.partition(".")[0] not in _OURS:  # an error of the program, not of what it was given
