@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-collect_ignore = [] if importlib.util.find_spec("torch") else ["models", "studies", "benchmarks/test_vae_speed.py"]
+_WITH_TORCH = ["models", "studies", "benchmarks/test_gpu.py", "benchmarks/test_vae_speed.py"]
+collect_ignore = [] if importlib.util.find_spec("torch") else _WITH_TORCH
 """Tests of this repository's own models, which need all of `.[dev]`."""
 
 settings.register_profile("dev", deadline=None)
