@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from fairness_checks.errors import RecordError
 from fairness_checks.findings.comparison import compare
 from fairness_checks.findings.statistics import Swept, find_by
-from fairness_checks.findings.statistics_json import statistics_from_json, statistics_to_json
+from fairness_checks.findings.statistics_json import groups_to_json, statistics_from_json, statistics_to_json
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.measurements import measure
@@ -110,6 +112,50 @@ def test_what_is_no_statistics_is_one_error(change):
     change(plain)
     with pytest.raises(RecordError, match=r"^statistics: "):
         statistics_from_json(plain)
+
+
+def _as_floats(held_out):
+    for name in ("counts", "samples"):
+        held_out[name] = {"float64": held_out[name].pop("int64")}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_as_floats, "counts: they are whole numbers"),
+        (lambda held_out: held_out.update(one_cluster_each=1), "clusters_cross_groups, one_cluster_each: true or"),
+        (lambda held_out: held_out["groups"].pop(), "counts: they are no counts of these groups"),
+        (lambda held_out: held_out["groups"][0].append("old"), "groups: each has a value of sex"),
+        (lambda held_out: held_out["samples"].update(int64=[1, 2]), "samples: they are not the sums of the counts"),
+        (lambda held_out: held_out["samples"].update(int64=["a"]), "int64: holds what is none"),
+        (lambda held_out: held_out.update(samples={}), "{} is none of the values that statistics hold"),
+    ],
+)
+def test_groups_that_contradict_themselves_are_named(change, said):
+    check = Check("accuracy", ("sex",), "max_difference", 0.05)
+    (known,) = measure(Evaluation(held_out(1, clustered=True)), [check], SETTINGS).statistics
+    plain = statistics_to_json(known)
+    change(plain["held_out"])
+    with pytest.raises(RecordError, match=rf"^statistics: ValueError: {re.escape(said)}"):
+        statistics_from_json(plain)
+
+
+@pytest.mark.parametrize("change", [{"more": 1}, {"groups": None}])
+def test_a_comparison_of_another_layout_is_refused(tmp_path, change):
+    old, new = (scored(seed, 300, worse, ids=True) for seed, worse in ((1, 0.0), (1, 0.1)))
+    check = Check("accuracy", ("sex",), "max_worsening", 0.02, of="disparity")
+    plain = statistics_to_json(compare(accepted(tmp_path, old, [check], ids=True), new, check, SETTINGS))
+    plain["comparison"].update(change)
+    with pytest.raises(RecordError, match=r"^statistics: "):
+        statistics_from_json(plain)
+
+
+def test_an_array_of_another_type_is_not_written():
+    check = Check("accuracy", ("sex",), "max_difference", 0.05)
+    (known,) = measure(Evaluation(held_out(1, clustered=False)), [check], SETTINGS).statistics
+    groups = dataclasses.replace(known, counts=known.counts.astype(np.float32))
+    with pytest.raises(RecordError, match="an array has dtype float32; known are "):
+        groups_to_json(groups)
 
 
 def test_a_covariance_is_the_same_on_both_sides_of_its_diagonal(tmp_path):

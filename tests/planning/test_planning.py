@@ -554,11 +554,28 @@ def test_perfect_groups_can_be_planned_and_no_plan_is_smaller_than_the_gate_judg
     assert auc_compliance(found, np.array([0]), np.array([1]), 0.2)[0] < 0.05
 
 
+def test_small_groups_are_shown_alike_as_among_groups_of_one_size():
+    """The pairs of two small groups are the hardest, however large the first one is."""
+    asked = {"first_value": 0.2, "second_value": 0.2, "max_difference": 0.1, "groups": 4}
+    even, uneven = plan_sample_size(**asked), plan_sample_size(**asked, allocation=0.5)
+    assert (uneven.first, uneven.second) == pytest.approx((2 * even.second, even.second), abs=1)
+
+
+def test_clusters_that_are_wholly_alike_count_as_one_sample_each():
+    asked = {"first_value": 0.2, "second_value": 0.2, "max_difference": 0.1}
+    alone = plan_sample_size(**asked).first
+    alike = plan_sample_size(**asked, cluster_size=100.0, intra_cluster_correlation=1.0).first
+    assert alike / 100.0 == pytest.approx(alone, rel=0.02)
+
+
 def test_too_few_samples_detect_nothing():
     assert plan_detectable(first=9, max_value=0.0, metric="false_negative_rate") is None  # the gate judges 10 or more
     assert plan_detectable(first=5, second_value=0.3, max_difference=0.25) is None
     assert plan_detectable(first=1_000, second_value=0.1, max_difference=0.2) is None  # no accuracy is that low
     assert plan_detectable(first=2, metric="roc_auc", min_value=0.05) is None
+    odds = {"metric": "equalized_odds", "second_value": (0.9, 0.1), "positives": 0.2, "max_difference": 0.05}
+    assert plan_detectable(first=60, **odds) is not None
+    assert plan_detectable(first=60, **(odds | {"max_difference": 0.89})) is None  # of no true positive rate
 
 
 @pytest.mark.parametrize(
@@ -587,6 +604,10 @@ def test_too_few_samples_detect_nothing():
             "expected_calibration_error cannot be planned: its estimate is biased",
         ),
         ({"first_value": 0.1, "max_value": 0.05, "metric": "acuracy"}, "did you mean 'accuracy'"),
+        (
+            {"first_value": 0.9, "second_value": 0.9, "metric": "roc_auc", "min_ratio": 0.8},
+            "min_ratio is not available for roc_auc; allowed: max_difference",
+        ),
         ({"first_value": 0.1, "max_value": 0.05, "metric": None}, "metric: None is no name"),
     ],
 )
