@@ -27,6 +27,8 @@ nitpick_ignore_regex = [(r"py:.*", r"(?!fairness_checks).*")]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "fairness_checks"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options: dict[str, Any] = {
