@@ -21,9 +21,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu import UNFINISHED, write_json
-from benchmarks.vae import peak, seconds_of, speeds
+from benchmarks.vae import peak, phantoms, seconds_of, speeds
 from models.perceptual import Form, PerceptualLoss, perceptual_loss
-from models.phantom.skin_phantom import skin_phantom
 from models.vae import build_vae, loss_terms, scaled
 from models.vae_config import VAEConfig
 from models.vae_device import fastest_convolutions, resolve_device, resolve_precision, tf32_convolutions
@@ -40,6 +39,9 @@ above what rounding does, and below what a wrong layout or a missing term would.
 
 LAST_SECONDS = 30.0
 """Of the study: after its last training the record of what is complete is written."""
+
+PUBLISHED = ["--preset", "published", "--data", "photographs", "--test-images", "100"]
+"""What is asked of the study; test sets as large as those of the reported one, of smaller images."""
 
 KERNELS = 25
 """Of a profile, the longest ones."""
@@ -119,7 +121,7 @@ def parity(record: Record, options: argparse.Namespace) -> None:
     for name in PRESETS_BY_SIZE:
         config = sized(name, options.toy)
         loss = loss_of(config, options.toy)
-        pixels = skin_phantom(2, 2, size=config.image_size, seed=0).pixels
+        pixels = phantoms(config, 4)
         reference, network = one_pass(config, loss, pixels, torch.device("cpu"), "float32")
         found: dict[str, Any] = {}
         for how, bounds in BOUNDS.items():
@@ -213,8 +215,7 @@ def profiled(config: VAEConfig, device: torch.device, steps: int, toy: bool) -> 
     loss = loss_of(config, toy)
     if loss is not None:
         loss = loss.to(device).to(memory_format=torch.channels_last)
-    half = -(-config.batch_size * steps // 2)
-    pixels = skin_phantom(half, half, size=config.image_size, seed=0).pixels[: config.batch_size * steps]
+    pixels = phantoms(config, config.batch_size * steps)
     run = Training(pixels, config, 0, device, resolve_precision(config.precision, device), loss, None, False)
     with fastest_convolutions(device):
         run.targets = run.target_maps()
@@ -242,7 +243,7 @@ def profiled(config: VAEConfig, device: torch.device, steps: int, toy: bool) -> 
 
 def study(record: Record, options: argparse.Namespace) -> None:
     """Train as many VAEs of the study as fit, and leave a record of the repeats that are complete."""
-    asked = ["--preset", "cpu", "--quick", "--data", "phantoms"] if options.toy else ["--preset", "published"]
+    asked = ["--preset", "cpu", "--quick", "--data", "phantoms"] if options.toy else PUBLISHED
     command = [sys.executable, "-m", "models.studies.dermatology", "--no-report", "--out", str(options.study), *asked]
     command += ["--device", options.device.type, "--jobs", "1"]  # one keeps a GPU busy at these sizes
     (options.study / "study.json").unlink(missing_ok=True)  # of fewer repeats

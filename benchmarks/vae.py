@@ -90,6 +90,12 @@ def _plain(pixels: Tensor, config: VAEConfig, device: torch.device, loss: nn.Mod
     return epoch
 
 
+def phantoms(config: VAEConfig, count: int) -> npt.NDArray[np.uint8]:
+    """Return as many images as are asked for, of which a few differ: to make large ones takes longer than to train."""
+    few = skin_phantom(8, 8, size=config.image_size, seed=0).pixels
+    return np.resize(few, (count, *few.shape[1:]))
+
+
 def flop_an_image(pixels: Tensor, config: VAEConfig, device: torch.device, loss: nn.Module | None) -> float:
     """Return the operations of a training step's convolutions, forwards and backwards, for one image."""
     vae, x = build_vae(config, 0).to(device).train(), scaled(pixels[: config.batch_size]).to(device)
@@ -130,8 +136,7 @@ def speeds(
     config: VAEConfig, loss: nn.Module | None, device: torch.device, *, steps: int, compiled: bool = False
 ) -> Speeds:
     """Measure the training of a configuration beside plain loops, on phantoms, in stretches of as many steps."""
-    half = -(-config.batch_size * steps // 2)
-    pixels = skin_phantom(half, half, size=config.image_size, seed=0).pixels[: config.batch_size * steps]
+    pixels = phantoms(config, config.batch_size * steps)
     on_host = torch.from_numpy(pixels)
     with one_thread(device.type):
         found = {"ours": len(pixels) / _ours(pixels, config, device, loss, compiled)}

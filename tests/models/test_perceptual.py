@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 vgg = pytest.importorskip("torchvision.models.vgg")
 safetensors_torch = pytest.importorskip("safetensors.torch")
 
+from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from models import vgg_weights  # noqa: E402  (needs torch)
@@ -244,6 +245,22 @@ def test_no_map_is_written_in_a_wider_precision_than_its_own(dtype):
     with Written(x.numel()) as written:
         _distance(x.requires_grad_(), y).sum().backward()
     assert written.seen == {dtype}
+
+
+def test_no_map_is_written_in_a_wider_precision_by_a_gpus_autocast():
+    """With tensors that are said to lie on a GPU, and hold nothing; there is no need of one."""
+    was = torch.get_autocast_dtype("cuda")
+    torch.set_autocast_enabled("cuda", True)
+    torch.set_autocast_dtype("cuda", torch.bfloat16)
+    try:
+        with FakeTensorMode():
+            x, y = (torch.empty(2, 64, 128, 128, dtype=torch.bfloat16, device="cuda") for _ in range(2))
+            with Written(x.numel() // 2) as written:
+                found = _distance(x.requires_grad_(), y)
+    finally:
+        torch.set_autocast_enabled("cuda", False)
+        torch.set_autocast_dtype("cuda", was)
+    assert (found.dtype, written.seen) == (torch.float32, {torch.bfloat16})
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
