@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from torch import nn
 
 from benchmarks import vae as benchmark
 from models import vae_steps
+from models.perceptual import perceptual_loss
 from models.vae import build_vae, loss_terms
 from models.vae_config import VAEConfig
 
@@ -64,6 +67,31 @@ def test_each_loop_has_the_layout_and_the_library_that_it_would_have_outside_of_
     run(monkeypatch, "--perceptual", "random")
     assert ours == {(True, True, True)}
     assert plain == {(False, True, True)}
+
+
+@pytest.mark.parametrize("preset", ["paper", "published"])
+def test_the_presets_of_the_paper_have_their_share_of_peak_and_their_ratio(preset, monkeypatch, capsys):
+    """At the size of a thumbnail: what is printed of a GPU, but for TF32."""
+    small = replace(VAEConfig.preset(preset), image_size=16, widths=(4, 8), latent_channels=2, batch_size=4)
+    monkeypatch.setattr(benchmark, "PRESETS", {preset: small})
+    monkeypatch.setattr(benchmark.VAEConfig, "preset", lambda name: small)
+    monkeypatch.setattr(benchmark, "peak", lambda *_: 1e12)
+    thin = perceptual_loss("random", width=0.05, form=small.loss)
+    monkeypatch.setattr(benchmark, "perceptual_loss", lambda *_, **__: thin)
+    run(monkeypatch, "--preset", preset, "--perceptual", "random")
+    said = capsys.readouterr().out
+    ours = float(re.search(r"^ours +([\d,]+)", said, re.MULTILINE)[1].replace(",", ""))
+    flop = float(re.search(r"GFLOP an image: ([\d.]+)", said)[1]) * 1e9
+    share = float(re.search(r"share of the 1.00 TFLOP a second of a product of matrices: ([\d.]+)", said)[1])
+    assert share == pytest.approx(ours * flop / 1e12, abs=0.006)
+
+
+def test_weights_that_are_not_at_hand_are_named(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("FAIRNESS_DATA", raising=False)
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--preset", "paper")
+    assert re.search(r"no weights for 'vgg19' were found.*as fast is --perceptual random", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("steps", ["0", "-1"])
