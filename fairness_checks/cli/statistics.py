@@ -10,7 +10,7 @@ from pathlib import Path
 from fairness_checks.cli.audit import chosen_models, standard_input
 from fairness_checks.cli.audit_options import as_options, asked_in_options, source_options
 from fairness_checks.config.loading import GateConfig, ModelChecks, check_names, load_config
-from fairness_checks.errors import ConfigurationError, FairnessError, did_you_mean
+from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions, did_you_mean
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.inputs.source import STDIN, Source
 from fairness_checks.inputs.source_reading import read_source
@@ -22,7 +22,7 @@ from fairness_checks.plain import printable
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metric_names import canonical
 from fairness_checks.question.metrics import METRICS, Metric
-from fairness_checks.storage.files import MOST, read_regular, write_atomically
+from fairness_checks.storage.files import MOST, display_path, read_regular, write_atomically
 
 __all__ = ["statistics"]
 
@@ -93,7 +93,7 @@ def _of_options(parsed: argparse.Namespace) -> dict[str, PartStatistics]:
     predictions = read_source(source, folder, features, stdin=standard_input([_named(parsed.model, source)]))
     text = tuple(parsed.missing_text) or None
     missing = Missing(parsed.missing_sensitive or "error", text)
-    return {parsed.model: _measured(predictions, asked, missing, parsed, parsed.suppress_below)}
+    return {parsed.model: _measured(source, predictions, asked, missing, parsed, parsed.suppress_below)}
 
 
 def _metric(name: str) -> Metric:
@@ -129,10 +129,12 @@ def _of_model(
     if not asked:
         raise ConfigurationError(f"{model.name}: has no checks of held-out samples, which statistics are of")
     predictions = predictions_of_file(limits, model, stdin)
-    return _measured(predictions, asked, limits.settings.missing, parsed, limits.suppress_below)
+    assert model.source is not None  # for the type checker: its predictions have just been read
+    return _measured(model.source, predictions, asked, limits.settings.missing, parsed, limits.suppress_below)
 
 
 def _measured(
+    source: Source,
     predictions: Predictions,
     asked: Mapping[tuple[str, ...], list[Metric]],
     missing: Missing,
@@ -140,7 +142,12 @@ def _measured(
     below: int | None,
 ) -> PartStatistics:
     inside = parsed.clusters_inside
-    part = measure_tables(predictions, asked, missing, clusters_inside=inside, suppress_below=below)
+    try:
+        part = measure_tables(predictions, asked, missing, clusters_inside=inside, suppress_below=below)
+    except InvalidPredictions as error:  # of the rows, such as those without a group
+        where = source.called if source.python is not None else display_path(Path(source.file))
+        where = "standard input" if source.file == STDIN else where
+        raise InvalidPredictions(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
     if all(set(table.refused) == set(table.metrics) for table in part.tables.values()):
         (by, table), *_ = part.tables.items()
         metric, why = next(iter(table.refused.items()))

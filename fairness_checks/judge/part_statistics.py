@@ -26,7 +26,7 @@ from fairness_checks.judge.part_consistency import (
 )
 from fairness_checks.judge.part_json import BROKEN, plain_table, read_models, read_table, seal_document
 from fairness_checks.judge.part_precision import ScorePrecision
-from fairness_checks.judge.part_twins import IDS, Marks, look_alikes, marks_of, same_rows
+from fairness_checks.judge.part_twins import IDS, Marks, look_alikes, marks_of, same_rows, union_of
 from fairness_checks.kinds import kind_of
 from fairness_checks.measure.measured_groups import Counts, MeasuredGroups
 from fairness_checks.plain import counted, printable
@@ -185,6 +185,11 @@ class PartStatistics:
             if (table.groups.unlabelled is None) != (other.tables[by].groups.unlabelled is None):
                 return "only one has labels"
         return None
+
+    @property
+    def groups(self) -> list[MeasuredGroups]:
+        """What is known of the groups of each table."""
+        return [table.groups for table in self.tables.values()]
 
     def _names(self) -> dict[str, set[str]]:
         """Return the names of groups, by sensitive feature."""
@@ -428,4 +433,9 @@ def add_parts(parts: Mapping[str, PartStatistics], of: str = "") -> PartStatisti
         others = f" and {counted(len(more), 'other')}" if more else ""
         problem = parts[worst].differs(parts[first])
         raise ConfigurationError(f"{worst}{of}: cannot be merged with {first}{others}: {problem}")
+    if (union := union_of({name: part.groups for name, part in parts.items()})) is not None:
+        raise ConfigurationError(
+            f"{union[0]}{of}: cannot be merged with {' and '.join(union[1])}: its counts are the sums of theirs, as of "
+            "rows that are given twice; leave it out, or them"
+        )
     return functools.reduce(operator.add, parts.values())

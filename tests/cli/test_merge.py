@@ -292,6 +292,23 @@ def test_commands_that_cannot_be_are_one_line(rows, run, arguments, message):
     assert not Path("part.json").exists()
 
 
+@pytest.mark.parametrize("config", [True, False], ids=["limits", "options"])
+@pytest.mark.parametrize("file", ["site.csv", "site.parquet", "site"])
+def test_rows_without_a_group_are_an_error_that_names_their_file(rows, run, file, config):
+    some = rows[rows["site"] == 0].head(200).assign(sex=["f", None] * 100)
+    if file == "site":
+        Path(file).mkdir()
+        some.to_parquet("site/part.parquet")
+    else:
+        (some.to_csv if file.endswith("csv") else some.to_parquet)(file, index=False)
+    Path("thresholds.yaml").write_text(LIMITS)
+    more = [*COLUMNS, "--config", "thresholds.yaml"] if config else FILE[1:]
+    code, out, err = run("statistics", file, *more, "-o", "part.json")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"fairness-checks statistics: {file}: sensitive_features['sex']: ")
+    assert not Path("part.json").exists()
+
+
 @pytest.mark.parametrize("how", ["itself", "symlink", "hardlink", "limits", "another file"])
 def test_nothing_but_a_part_is_overwritten(rows, run, how):
     rows[rows["site"] == 0].to_csv("site.csv", index=False)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import json
+import re
 from functools import partial, reduce
 from operator import add
 
@@ -132,7 +133,10 @@ def test_five_sites_give_the_verdict_of_their_rows(pooled, metric, by):
 def classifier(rows, only=None):
     some = {name: values if only is None else values[only] for name, values in rows.items()}
     features = {"sex": some["sex"], "ethnicity": some["ethnicity"]}
-    return Predictions(some["y_true"], y_score=some["y_score"], threshold=0.5, sensitive_features=features)
+    ids = some.get("sample_id")
+    return Predictions(
+        some["y_true"], y_score=some["y_score"], threshold=0.5, sample_id=ids, sensitive_features=features
+    )
 
 
 @pytest.mark.parametrize("by", ["sex", "ethnicity", ("sex", "ethnicity")], ids=str)
@@ -464,6 +468,41 @@ def test_sites_of_equal_counts_are_merged_where_ids_tell_them_apart():
             merge_parts([site(ids[0], **more), site(None, **more)])
         with pytest.raises(ConfigurationError, match=r"by their ids, are in both.*the site's name before them"):
             merge_parts([site(ids[0], **more), site(ids[0][::-1], **more)])
+
+
+@pytest.mark.parametrize("of", [(0, 1), (1, 3, 4), (0, 1, 2, 3, 4)], ids=str)
+def test_a_part_of_the_rows_of_several_others_is_refused(of):
+    rows = arrays(seed=1)
+
+    def part(some, **more):
+        found = classifier(rows | {"sample_id": np.arange(3_000)}, some)
+        return measure_part(found, by=["sex", ["sex", "ethnicity"]], **more)
+
+    sites = [part(rows["site"] == site) for site in range(SITES)]
+    assert merge_parts(sites).samples == 3_000
+    wanted = " and ".join(f"part {site + 1}" for site in sorted(of))
+    for union in (part(np.isin(rows["site"], of)), part(np.isin(rows["site"], of), suppress_below=2)):
+        with pytest.raises(ConfigurationError, match="its counts are the sums of theirs") as caught:
+            merge_parts([*sites, union])
+        assert str(caught.value).startswith("part 6: cannot be merged with ")
+        assert set(re.findall(r"part \d", str(caught.value))) == {"part 6", *wanted.split(" and ")}
+    with pytest.raises(ConfigurationError, match="the same samples, by their ids, are in both"):
+        merge_parts([*sites, merge_parts([sites[site] for site in of])])
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_small_sites_whose_counts_add_up_by_chance_are_merged(seed):
+    rng = np.random.default_rng(seed)
+
+    def site(name):
+        labels, decisions = rng.random(4) < 0.5, rng.random(4) < 0.5
+        ids = [f"{name}{i}" for i in range(4)]
+        return measure_part(
+            Predictions(labels, decisions, sensitive_features={"sex": ["f", "m"] * 2}, sample_id=ids), by="sex"
+        )
+
+    assert merge_parts([site(name) for name in range(12)]).samples == 48
 
 
 def test_ids_are_in_no_part_and_one_digest_is_of_all_of_them():
