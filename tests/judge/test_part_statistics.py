@@ -309,8 +309,8 @@ def site_of(groups, seed, **more):
         (["True", "False"], ["true", "false"], "the names 'False' and 'false' differ only in letter case"),
         (["a b", "c"], ["ab", "c"], "the names 'a b' and 'ab' differ only in blanks"),
         (["a-b", "c"], ["a\u2013b", "c"], "differ only in dashes"),
-        (["1.5"], ["1.50"], "'1.5' in one and '1.50' in the other are one number"),
-        (["1", "2"], ["01", "02"], "'1' in one and '01' in the other are one number"),
+        (["1.5"], ["1.50"], "'1.50' in one and '1.5' in the other are one number"),
+        (["1", "2"], ["01", "02"], "'01' in one and '1' in the other are one number"),
     ],
 )
 def test_one_group_under_two_names_is_refused_as_in_one_file(one, other, message):
