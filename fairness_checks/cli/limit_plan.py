@@ -60,7 +60,8 @@ def file_plan(config: GateConfig, given: Mapping[str, Any]) -> str:
         "Showing that a limit is kept takes the first two columns, that it is exceeded the last.\n"
         "Assumed: error rates of 0.2, values that are to be large of 0.8, in the better group.\n"
         f"burden_of_proof is {settings.burden_of_proof}: with fewer a check stays inconclusive, "
-        f"{'which is red' if settings.burden_of_proof == 'compliance' else 'counted apart'}.\n",
+        f"{'which is red' if settings.burden_of_proof == 'compliance' else 'counted apart'}.\n"
+        f"A group of fewer than {settings.min_group_size} is not judged, whatever is planned (min_group_size).\n",
     ]
     return "\n".join(parts)
 

@@ -64,7 +64,7 @@ def test_the_numbers_are_those_of_the_plan(capsys):
 
 FILE = """\
 version: 1
-defaults: {alpha: 0.01, burden_of_proof: compliance}
+defaults: {alpha: 0.01, burden_of_proof: compliance, min_group_size: 40}
 models:
   one:
     subgroups:
