@@ -22,6 +22,7 @@ from fairness_checks.plain import JSON, canonical_json
 __all__ = ["Pseudonyms", "data_fingerprint", "ids_fingerprint"]
 
 _LAYOUT = 1
+_LAST_OF_ASCII = 127
 _WORD, _MOST_WORDS = 8, 4  # characters that are compared at once, and how often before a sort of text is as fast
 
 
@@ -122,19 +123,25 @@ def ids_fingerprint(predictions: Predictions) -> str | None:
 
 def _encoded(names: npt.NDArray[np.str_]) -> list[bytes]:
     """Return each name in UTF-8."""
-    try:
-        plain: list[bytes] = names.astype(np.bytes_).tolist()  # ASCII alone, and then the same bytes
-        return plain
-    except UnicodeEncodeError:
+    characters = _characters(names)
+    if not characters.size or characters.max() > _LAST_OF_ASCII:
         return [name.encode("utf-8", "surrogatepass") for name in names.tolist()]
+    plain: list[bytes] = characters.astype(np.uint8).view(f"S{characters.shape[1]}")[:, 0].tolist()
+    return plain
+
+
+def _characters(names: npt.NDArray[np.str_]) -> npt.NDArray[np.uint32]:
+    """Return the code points of names, shape (n, width), 0 behind the last one of each."""
+    width = names.dtype.itemsize // 4
+    return np.ascontiguousarray(names, dtype=f"<U{width}").view("<u4").reshape(len(names), width)
 
 
 def _in_order(names: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
     """Return the order of different names by their characters, as NumPy sorts text."""
-    width = names.dtype.itemsize // 4
-    characters = np.ascontiguousarray(names, dtype=f"<U{width}").view("<u4").reshape(len(names), width)
+    characters = _characters(names)
+    width = characters.shape[1]
     words = -(-width // _WORD)
-    if words > _MOST_WORDS or characters.max(initial=0) > 127:
+    if words > _MOST_WORDS or characters.max(initial=0) > _LAST_OF_ASCII:
         return np.argsort(names, kind="stable")
     padded = np.zeros((len(names), words * _WORD), dtype=np.uint8)
     padded[:, :width] = characters

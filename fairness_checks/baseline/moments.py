@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fairness_checks.baseline.document import GroupEntry
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.influence import Influence
+from fairness_checks.stats.ranks import inner
 from fairness_checks.stats.roots import root
 
 __all__ = ["group_entries", "stored_influence"]
@@ -35,10 +36,10 @@ def group_entries(
                 n=group.n,
                 events=group.events,
                 value=group.rate,
-                variance=float(sums @ sums) if known else None,
+                variance=inner(sums, sums) if known else None,
                 df=float(influence.freedom) if known else None,
                 centre=float(influence.centre) if known else None,
-                third=float(np.sum(sums**3)) if known else None,
+                third=inner(sums * sums, sums) if known else None,
                 extra=tuple(influence.extra.tolist()) if known else (),
             )
         )

@@ -38,14 +38,11 @@ def group_influences(
     # `predictions` are those of `rows`, or what another model said about the same samples. Without `pseudo` the
     # variance is the plain one, without samples in which two models disagree; without `clustered` samples are
     # independent.
-    order = np.argsort(rows.codes, kind="stable")
-    ends = np.cumsum(np.bincount(rows.codes, minlength=len(rows.groups)))[:-1]
-    places = np.split(order, ends)
-    clusters = None if rows.clusters is None or not clustered else tuple(rows.clusters[at] for at in places)
+    clusters = None if rows.clusters is None or not clustered else tuple(rows.clusters[at] for at in rows.members)
     kind = kind_of(metric)
     arrays = kind.arrays(predictions, metric)
     found = []
-    for g, at in enumerate(places):
+    for g, at in enumerate(rows.members):
         own = None if clusters is None else clusters[g]
         found.append(kind.influence(tuple(array[at] for array in arrays), own, pseudo=pseudo))
     return GroupInfluences(tuple(found), clusters)

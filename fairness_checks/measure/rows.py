@@ -81,6 +81,14 @@ class Rows:
         """Position in `groups` of each sample's group, shape (n,)."""
         return self._placed(self._codes)
 
+    @cached_property
+    def members(self) -> list[npt.NDArray[np.intp]]:
+        """The samples of each group, in their order."""
+        groups = len(self.groups)
+        # Codes of 16 bits are sorted by radix, in linear time.
+        order = np.argsort(self.codes.astype(np.int16 if groups < 2**15 else np.int64), kind="stable")
+        return np.split(order, np.cumsum(np.bincount(self.codes, minlength=groups))[:-1])
+
     def _placed(self, codes: Sequence[np.ndarray]) -> npt.NDArray[np.int64]:
         place = np.empty(len(codes[0]), dtype=np.int64)
         place_intersections(place, codes, self._sizes)

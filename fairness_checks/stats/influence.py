@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from fairness_checks.stats.clusters import Integers, cluster_cells, cluster_evidence, distinct
 from fairness_checks.stats.ranking import placements
-from fairness_checks.stats.ranks import floats, same_length
+from fairness_checks.stats.ranks import floats, inner, same_length
 from fairness_checks.stats.satterthwaite import two_sample_freedom
 from fairness_checks.typing import Array
 
@@ -75,7 +75,7 @@ def hidden_factor(psi: Array, clusters: Integers | None, counted: Booleans) -> f
         return 1.0
     cells = cluster_cells(np.where(counted, 0, -1), 1, clusters)
     units, seen = len(cells.cluster), float(np.sum(cells.sums(psi) ** 2))
-    if units < 2 or seen <= _ROUNDING * float(psi @ psi):  # what cancels within clusters leaves rounding
+    if units < 2 or seen <= _ROUNDING * inner(psi, psi):  # what cancels within clusters leaves rounding
         return 1.0
     # Both count the units less one: influence comes scaled for them.
     return float(np.sqrt(max(1.0, cluster_evidence(cells, psi).variance[0] * (units - 1.0) / units / seen)))
@@ -89,9 +89,9 @@ def _two_class_freedom(of_positives: Array, of_negatives: Array, labels: Boolean
         codes = distinct(clusters)[1]
         first, second = (np.bincount(codes, psi).astype(np.float64) for psi in (of_positives, of_negatives))
         has, lacks = (np.bincount(codes, mine) > 0.0 for mine in (labels, ~labels))
-    common = 2.0 * (first @ second)
+    common = 2.0 * inner(first, second)
     m, n, shared = has.sum(), lacks.sum(), np.sum(has & lacks)
-    freedom = float(two_sample_freedom(first @ first, second @ second, common, m, n, shared))
+    freedom = float(two_sample_freedom(inner(first, first), inner(second, second), common, m, n, shared))
     return min(freedom, max(_freedom(np.ones(len(labels), dtype=np.bool_), clusters), 1.0))
 
 
@@ -141,7 +141,7 @@ def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, p
         return _nothing(value, len(values), 2)
     scale = np.sqrt(units / (units - 1.0)) / n
     psi = np.where(counted, values - value, 0.0) * scale
-    spread = 0.5 * float(np.sqrt(psi @ psi / n)) if pseudo else 0.0
+    spread = 0.5 * float(np.sqrt(inner(psi, psi) / n)) if pseudo else 0.0
     # A cluster of mean size, all of it half a standard deviation away.
     more = spread * (n / units)
     own, grown = np.where(counted, values, 0.0) * scale, psi * hidden_factor(psi, clusters, counted)

@@ -16,6 +16,7 @@ import numpy as np
 from fairness_checks.stats.clusters import Integers
 from fairness_checks.stats.influence import Influence
 from fairness_checks.stats.paired_changes import changed_pseudo_samples, changes, of_same_samples, unseen_changes
+from fairness_checks.stats.ranks import inner
 from fairness_checks.stats.skewness import WIDENING
 from fairness_checks.typing import Array
 
@@ -74,8 +75,8 @@ def joint_estimates(
         new_sums, old_sums = [n.psi for n in new], [o.psi for o in old]
         covariance, spanning = np.zeros((2 * count, 2 * count)), False
         for g, (x, y) in enumerate(zip(new_sums, old_sums, strict=True)):
-            covariance[g, g], covariance[count + g, count + g] = x @ x, y @ y
-            covariance[g, count + g] = covariance[count + g, g] = x @ y if paired else 0.0
+            covariance[g, g], covariance[count + g, count + g] = inner(x, x), inner(y, y)
+            covariance[g, count + g] = covariance[count + g, g] = inner(x, y) if paired else 0.0
     else:
         old_clusters = clusters if paired or old_clusters is None else old_clusters
         table = _by_cluster([*new, *old], [*clusters, *old_clusters])

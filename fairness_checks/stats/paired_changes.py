@@ -9,6 +9,7 @@ import numpy as np
 
 from fairness_checks.stats.clusters import Integers, distinct
 from fairness_checks.stats.influence import Influence, hidden_factor
+from fairness_checks.stats.ranks import inner
 from fairness_checks.typing import Array
 
 __all__ = ["Change", "changed_pseudo_samples", "changes", "of_same_samples", "unseen_changes"]
@@ -105,9 +106,9 @@ def _share(change: Change, full: float) -> float:
     moved = np.abs(rate) * size
     if not moved.max(initial=0.0) > _ROUNDING * size.mean():
         return 1.0
-    e = float(moved.sum() ** 2 / (moved @ moved))
-    typical = float((size @ rate**2) / moved.sum()) ** 2
-    uneven = max(1.0 - e * float(size @ size) / (_EVEN * size.sum() ** 2), 0.0)
+    e = float(moved.sum() ** 2 / inner(moved, moved))
+    typical = float(inner(size, rate**2) / moved.sum()) ** 2
+    uneven = max(1.0 - e * inner(size, size) / (_EVEN * size.sum() ** 2), 0.0)
     missed = np.exp(-_MISSED * e)
     return float(min(1.0, missed + (1.0 - missed) * uneven * typical))
 
@@ -124,7 +125,7 @@ def unseen_changes(of_groups: Sequence[Change | None]) -> tuple[Array, Array]:
         d = of_group.typical
         d = d - np.average(d, weights=of_group.size)
         found[:, g] = _LARGEST * np.array([d.max(), d.min()]) ** 2
-        count, total = len(d), float(d @ d)
+        count, total = len(d), inner(d, d)
         share = float(np.max(d**2)) / total if total > 0.0 else 0.0
         if share > _HEAVY * 2.0 * np.log(count) / count:  # the largest of normal changes has 2 log(K) / K
             largest[g] = share

@@ -14,13 +14,18 @@ Integers = npt.NDArray[np.int64]
 _AT_ONCE = 65_536  # counts
 _COUNTED = 8  # groups to a sample that is counted by itself: as many as a row of counts takes in one move
 
-__all__ = ["Ranks", "floats", "in_groups", "run_ends", "same_length"]
+__all__ = ["Ranks", "floats", "in_groups", "inner", "run_ends", "same_length"]
 
 
 def same_length(**arrays: npt.NDArray[Any]) -> None:
     """Raise ValueError unless all arrays, named in the message, have one dimension and one length."""
     if len({array.shape for array in arrays.values()}) > 1 or any(array.ndim != 1 for array in arrays.values()):
         raise ValueError(f"one value per sample: {', '.join(f'{k} has shape {v.shape}' for k, v in arrays.items())}")
+
+
+def inner(x: Array, y: Array) -> float:
+    """Return the sum of products: the same digits on any number of cores, on all of which ``x @ y`` runs and waits."""
+    return float(np.sum(x * y))
 
 
 def floats(name: str, values: npt.ArrayLike) -> Array:

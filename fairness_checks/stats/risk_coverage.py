@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.ranks import floats, in_groups, same_length
+from fairness_checks.stats.ranks import floats, in_groups, inner, same_length
 from fairness_checks.typing import Array
 
 __all__ = ["PARTS", "UncertaintyWarning", "part_sizes", "warning_by_group"]
@@ -149,5 +149,5 @@ def _mean(values: Array) -> float:
 def _correlation(x: Array, y: Array) -> float:
     """Pearson's correlation; nan where either is constant."""
     x, y = x - _mean(x), y - _mean(y)
-    scale = math.sqrt((x @ x) * (y @ y))
-    return min(max(float(x @ y) / scale, -1.0), 1.0) if scale > 0.0 else math.nan
+    scale = math.sqrt(inner(x, x) * inner(y, y))
+    return min(max(inner(x, y) / scale, -1.0), 1.0) if scale > 0.0 else math.nan

@@ -79,9 +79,8 @@ def _of_rows(
 ) -> list[list[Sketch]]:
     """Return the sketches of metrics row by row."""
     groups = len(rows.groups)
-    order = np.argsort(rows.codes.astype(np.int16 if groups < 2**15 else np.int64), kind="stable")
     sums, known = np.zeros((len(metrics), groups, 2 * WIDTH)), np.zeros((len(metrics), groups), dtype=np.bool_)
-    for g, at in enumerate(np.split(order, np.cumsum(rows.samples)[:-1])):
+    for g, at in enumerate(rows.members):
         psi = np.empty((len(at), len(metrics)))
         for m, metric in enumerate(metrics):
             own = tuple(array[at] for array in arrays[m])

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from fairness_checks.stats.ranks import Ranks
+from fairness_checks.stats.ranks import Ranks, inner
 
 
 @pytest.mark.parametrize("tied", [False, True], ids=["distinct", "tied"])
@@ -19,3 +21,13 @@ def test_every_group_is_counted(groups, samples, tied):
         others = values[codes == g]
         expected[:, g] = 2 * (mine > others).sum(axis=1) + (mine == others).sum(axis=1)
     assert (Ranks(values, codes, groups).placements(members) == expected).all()
+
+
+def test_sums_of_products_have_the_same_digits_on_any_number_of_cores():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    x, y = np.random.default_rng(0).normal(size=(2, 200_000))
+    with threadpoolctl.threadpool_limits(1):
+        one = inner(x, y)
+    with threadpoolctl.threadpool_limits(4):
+        assert inner(x, y) == one
+    assert one == pytest.approx(math.fsum((x * y).tolist()), rel=1e-12)
