@@ -10,10 +10,16 @@ import pandas as pd
 
 from models.studies.table_versions import QUOTED
 
-__all__ = ["RESULTS", "Frames", "differences", "one", "page_tables", "read_frames"]
+__all__ = ["ON_THE_PAGE", "RESULTS", "Frames", "differences", "one", "page_tables", "read_frames"]
 
 Frames = Mapping[str, pd.DataFrame]
 """The study's tables by the names of their CSV files."""
+
+ON_THE_PAGE = (
+    *("agreement", "builders", "builders_correlation", "complexity", "curves", "descriptives", "follow_up", "gaps"),
+    *("learners", "mitigation", "models", "noise_floor", "oversampled_first", "settings", "shap", "versions"),
+)
+"""The study's tables that the page says something of."""
 
 RESULTS = Path(__file__).parent / "results"
 """The tables that the page was written from."""
@@ -29,8 +35,8 @@ AS_IS = {"training_mix": "as_is", "feature_set": "with_sex"}
 
 
 def read_frames(folder: Path) -> dict[str, pd.DataFrame]:
-    """Return the tables that a study has written into a folder."""
-    return {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
+    """Return the tables `ON_THE_PAGE` that a study has written into a folder."""
+    return {name: pd.read_csv(folder / f"{name}.csv") for name in ON_THE_PAGE}
 
 
 def differences(page: str, tables: Iterable[str], claims: Iterable[str]) -> list[str]:

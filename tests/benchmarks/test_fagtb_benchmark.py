@@ -84,12 +84,12 @@ def test_the_recipe_prints_accuracy_and_p_rule(table, monkeypatch, capsys):
     fagtb.recipe(table, repeats=3, sizes=[100, 200])
     rows = [line for line in capsys.readouterr().out.splitlines() if " % and " in line]
     assert [line[:30].rstrip() for line in rows] == [
-        "public recipe, 80 rows train",
-        "public recipe, 160 rows train",
-        "... Newton steps as leaves, as",
-        "defaults, strength 0, as many",
-        "defaults, strength 0.15, as ma",
-        "defaults, strength 30, as many",
+        "public recipe, 100 rows train",
+        "public recipe, 200 rows train",
+        "... Newton steps as leaves, 20",
+        "defaults, strength 0, 100 rows",
+        "defaults, strength 0.15, 100 r",
+        "defaults, strength 30, 100 row",
     ]
     assert [line.count(" % and ") for line in rows] == [3, 3, 2, 3, 3, 3]
 
@@ -137,7 +137,7 @@ def test_a_table_that_cannot_be_had_is_left_out_and_said_to_be(monkeypatch, caps
         (["--recipe", "--rows", "10"], "10: must be 100 or more"),
         (["--rows", "1000"], "--rows goes with --recipe"),
         (["german", "--recipe"], "--recipe is of adult alone"),
-        (["--recipe", "--rows", "301"], "--rows 301: adult has 300"),
+        (["--recipe", "--rows", "100", "201"], "--rows 201: adult has 300, of which at least 100 test"),
     ],
 )
 def test_wrong_arguments_are_named(table, monkeypatch, capsys, arguments, message):
@@ -218,3 +218,11 @@ def test_the_page_has_what_is_learnt_by_heart():
         words = f"{strength}, stopped early" if number > 2 else f"{strength}{' (plain boosting)' * (strength == '0')}"
         told = here.replace("-0.0", "0.0")
         assert in_page([words, trees, trained, tested, f"{accuracy[:-1]} %", told, crossed])
+
+
+def test_the_page_has_the_recipe():
+    rows = [line for line in results_of("adult, demographic parity") if " % and " in line]
+    assert len(rows) == 7
+    for line in rows:
+        accuracy, rule = zip(*re.findall(r"(\d+\.\d) % and (\d+|nan)", line), strict=True)
+        assert f"| {', '.join(accuracy)} % | {', '.join(rule)} |" in PAGE

@@ -13,17 +13,13 @@ from models.data.sources import DataUnavailable
 from models.studies import cardiac
 from models.studies.cardiac_claims import page_claims
 from models.studies.cardiac_data import FEATURE_SETS, TABLES, WITHOUT_SEX, load_table
-from models.studies.cardiac_page import RESULTS, differences, page_tables, read_frames
+from models.studies.cardiac_page import ON_THE_PAGE, RESULTS, differences, page_tables, read_frames
 from models.studies.complexity import noise_floor
 from models.studies.descriptives import describe
 from models.studies.oversampled_first import oversampled_first
 from models.studies.table_versions import cholesterol_rows
 
 PAGE = Path(__file__).parents[2] / "docs" / "cardiac.md"
-ON_THE_PAGE = (
-    *("agreement", "builders", "builders_correlation", "complexity", "curves", "descriptives", "follow_up", "gaps"),
-    *("learners", "mitigation", "models", "noise_floor", "oversampled_first", "settings", "shap", "versions"),
-)
 
 
 @pytest.fixture(scope="module")
