@@ -30,12 +30,16 @@ from models.vae_measure import measure_images
 from models.vae_steps import Training
 from models.vgg_weights import find_weights
 
-PYTEST = (sys.executable, "-m", "pytest", "-v", "-W", "error", "-p", "no:cacheprovider")
+PYTEST = (
+    *(sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-W", "error"),
+    *("-W", "default::DeprecationWarning", "-W", "default::FutureWarning"),  # of that machine's libraries to each other
+)
 TESTS = ("tests/adapters/test_autoencoder_on_gpu.py", "tests/models/test_train_vae.py")
 PRESETS_BY_SIZE = ("published", "paper", "published_small", "small", "cpu")
-BOUNDS = {"float32": (1e-4, 1e-3), "TF32": (5e-3, 5e-2), "bfloat16": (5e-2, 5e-1)}
-"""How far reconstruction and gradient may be from the CPU's in float32, as parts of their length: an order of magnitude
-above what rounding does, and below what a wrong layout or a missing term would."""
+BOUNDS = {"float32": (1e-4, 1e-2), "TF32": (1e-2, 0.2), "bfloat16": (0.1, 0.5)}
+"""How far reconstruction and gradient may be from the CPU's in float32, as parts of their length. Rounding did this to
+`published_small` on a CPU: 2e-6 and 1e-3 (another library's sums), 2e-3 and 0.05 (10 bits, as TF32), 0.015 and 0.15;
+a wrong layout or a missing term does far more."""
 
 LAST_SECONDS = 30.0
 """Of the study: after its last training the record of what is complete is written."""
@@ -228,7 +232,8 @@ def profiled(config: VAEConfig, device: torch.device, steps: int, toy: bool) -> 
     rows = []
     for event in seen.key_averages():
         spent = event.self_device_time_total if on_gpu else event.self_cpu_time_total
-        if spent > 0 and str(event.device_type).endswith("CUDA") == on_gpu:
+        is_kernel = str(event.device_type).endswith("CUDA") == on_gpu and not event.is_user_annotation
+        if spent > 0 and is_kernel:
             rows.append({"kernel": event.key[:200], "calls": event.count / steps, "ms": spent / 1e3 / steps})
     rows.sort(key=lambda row: -row["ms"])
     return {
@@ -293,7 +298,7 @@ def summary(done: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[str, Any]
         found[mix] = {"light": light, "dark": dark, "of_each_repeat": errors}
     for name in ("seconds", "images_per_second"):
         if done:
-            found[name] = float(np.mean([each[name] for each in done.values()]))
+            found[f"{name}_of_a_training"] = float(np.mean([each[name] for each in done.values()]))
     return found
 
 

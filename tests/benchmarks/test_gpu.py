@@ -229,7 +229,7 @@ def test_study_keeps_what_was_trained_and_records_whole_repeats(options, tmp_pat
     found = ran("study", options, tmp_path)
     assert (found["trained"], found["complete"]) == (6, 2)
     assert set(found["A"]) == {"light", "dark", "of_each_repeat"}
-    assert found["images_per_second"] > 0
+    assert found["images_per_second_of_a_training"] > 0
     assert len(asked) == 1 + killed
     assert json.loads((options.study / "study.json").read_text())["config"]["repeats"] == 2
 
@@ -244,5 +244,5 @@ def test_a_training_of_another_study_does_not_count(tmp_path):
         os.utime(path, (number, number))
     done = gpu_parts.trainings(tmp_path)
     assert set(done) == {("A", 0), ("C", 0)}
-    assert gpu_parts.summary(done)["images_per_second"] == 2
+    assert gpu_parts.summary(done)["images_per_second_of_a_training"] == 2
     assert gpu_parts.trainings(tmp_path / "nothing") == gpu_parts.summary({}) == {}
