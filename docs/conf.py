@@ -25,6 +25,7 @@ numpydoc_show_class_members = False
 # What other projects document is not here to be linked to, offline.
 nitpick_ignore_regex = [(r"py:.*", r"(?!fairness_checks).*")]
 
+smartquotes = False  # -- begins an option
 html_theme = "pydata_sphinx_theme"
 html_title = "fairness_checks"
 html_static_path = ["_static"]

@@ -12,6 +12,7 @@ import pytest
 import fairness_checks
 import fairness_checks.sweep
 import fairness_checks.testing
+from fairness_checks.config.export import json_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 100
@@ -28,7 +29,8 @@ PAGES = sorted(
         check=True,
     ).stdout.split()
 )
-MADE = runpy.run_path(str(ROOT / "docs" / "write_reference.py"))["PAGES"]
+REFERENCE = runpy.run_path(str(ROOT / "docs" / "write_reference.py"))
+MADE = REFERENCE["PAGES"]
 
 
 def name(path):
@@ -97,6 +99,10 @@ def test_options_that_a_page_names_are_there(path, pytestconfig):
 def test_a_made_page_is_as_made(page):
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert text == MADE[page](), "run: python docs/write_reference.py"
+
+
+def test_every_shape_of_the_schema_has_its_table():
+    assert set(REFERENCE["SHAPES"]) == {"", *json_schema()["$defs"]} - {"ProfileSpec"}  # whose keys ModelSpec has
 
 
 def test_every_public_name_stands_in_the_reference():
