@@ -8,6 +8,7 @@
     ├── RecordError            a CheckRecord cannot be written to, or read from, JSON
     ├── EvidenceError          evidence of a run cannot be read or written
     ├── BaselineError          the committed baseline cannot be read, is not what was written, or cannot be written
+    ├── ClusterError           a cluster that was chosen cannot train, or has lost trainings
     ├── MissingExtra           something asked for needs a library that is not installed; an ImportError too
     └── CacheError             a cache key is not plain, or a result cannot be stored without pickling
 
@@ -23,6 +24,7 @@ from typing import TypeVar
 __all__ = [
     "BaselineError",
     "CacheError",
+    "ClusterError",
     "ConfigurationError",
     "EvidenceError",
     "FairnessError",
@@ -55,6 +57,10 @@ class BaselineError(FairnessError):
 
 class CacheError(FairnessError):
     """A cache key cannot be written as JSON, or a result cannot be stored without pickling."""
+
+
+class ClusterError(FairnessError):
+    """A cluster that was chosen cannot do what it is asked, or has lost what it was doing."""
 
 
 class EvidenceError(FairnessError):

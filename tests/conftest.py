@@ -35,7 +35,8 @@ SLOW = (
     ),
     *("records/test_decision.py", "report/test_browser.py", "stats/test_disparity.py", "stats/test_exact.py"),
     *("stats/test_judge_estimates.py", "stats/test_multiplicity.py", "stats/test_stratified_rates.py"),
-    *("sweep/test_plain_cross_validation.py", "sweep/test_runs.py", "sweep/test_workers.py"),
+    *("sweep/test_dask_cluster.py", "sweep/test_plain_cross_validation.py", "sweep/test_runs.py"),
+    "sweep/test_workers.py",
     # a second and more each
     "adapters/test_image_loaders.py::test_of_an_iterable_data_set_the_image_or_its_batch_is_named",
     "config/test_config.py::test_every_valid_file_is_read_as_it_was_written",

@@ -83,6 +83,7 @@ def evaluate(
         return Evaluation(produced, about=produced.about, no_sweep=_not_trainable() if swept else None)
     if not is_trainable(produced):
         raise ConfigurationError(_not_a_model(produced))
+    from fairness_checks.question.names import slug
     from fairness_checks.storage.cache import FittedCache
     from fairness_checks.sweep.runs import run_sweep
 
@@ -93,9 +94,11 @@ def evaluate(
     not_kept = None if measured is None else measured.reason()
     cache = cache if not_kept is None else None
     fitted = FittedCache(cache, code=False)  # the identity says what the code is
-    predictions = attempted(lambda: _out_of_fold(name, produced, seed, fitted, identity, jobs)) if held_out else None
-    no_predictions = predictions if isinstance(predictions, Exception) else None
+    entry = f"{slug(name)}.out_of_fold", _folds_key(produced, seed, identity)
     asked = plan if swept else None
+
+    def predicted() -> Predictions | None:
+        return _out_of_fold(entry, produced, seed, fitted, jobs) if held_out else None
 
     def trained() -> SweepResults | None:
         if asked is None:
@@ -103,7 +106,11 @@ def evaluate(
         _refuse_missing_text(produced.data, asked.by, missing)  # before hours of training, not after them
         return run_sweep(name, produced, asked, cache, jobs, progress, measured, tuple(own.values()))
 
-    results = attempted(trained)
+    # What another process is at is there when the rest is done: so two share the folds and the sweep of a model.
+    results = attempted(trained) if held_out and fitted.is_computed_elsewhere(*entry) else None
+    predictions = attempted(predicted)
+    results = attempted(trained) if results is None else results
+    no_predictions = predictions if isinstance(predictions, Exception) else None
     no_sweep = results if isinstance(results, Exception) else None
     swept_on = None if results is None or isinstance(results, Exception) else results.kept
     dates = {"out-of-fold predictions": next(iter(fitted.read.values()), None), "sweep": swept_on}
@@ -149,16 +156,21 @@ def _not_trainable() -> ConfigurationError:
     )
 
 
+def _folds_key(model: TrainableModel, seed: int, identity: Identity | None) -> dict[str, Any]:
+    """Return all that out-of-fold predictions depend on."""
+    features = {key: list(columns) for key, columns in model.feature_sets.items()}
+    known = {} if identity is None else identity.key
+    return {**known, "seed": seed, "folds": model.folds, "feature_sets": features}
+
+
 def _out_of_fold(
-    name: str,
+    entry: tuple[str, Mapping[str, Any]],
     model: TrainableModel,
     seed: int,
     cache: FittedCache,
-    identity: Identity | None,
     jobs: int | Workers | None,
 ) -> Predictions:
     """Return out-of-fold predictions, from the cache if nothing that they depend on has changed."""
-    from fairness_checks.question.names import slug
 
     def compute() -> dict[str, Any]:
         made = model.out_of_fold(seed, jobs)
@@ -170,14 +182,7 @@ def _out_of_fold(
         given = {key: getattr(made, key) for key in (*ARRAYS, *FACTS) if getattr(made, key) is not None}
         return {key: np.asarray(value) for key, value in given.items()}
 
-    features = {key: list(columns) for key, columns in model.feature_sets.items()}
-    depends_on = {
-        **({} if identity is None else identity.key),
-        "seed": seed,
-        "folds": model.folds,
-        "feature_sets": features,
-    }
-    arrays: dict[str, Any] = cache.arrays(f"{slug(name)}.out_of_fold", depends_on, compute)
+    arrays: dict[str, Any] = cache.arrays(*entry, compute)
     data = model.data
     same = data.fingerprint()[:16]  # a row is the same sample as long as all of the data are the same
     facts = {key: arrays.pop(key).item() if key in arrays else None for key in FACTS}

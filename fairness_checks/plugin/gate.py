@@ -38,6 +38,7 @@ from fairness_checks.plugin.refusals import (
     usage_error,
 )
 from fairness_checks.plugin.run_cache import RUN_CACHE, cache_directory
+from fairness_checks.plugin.scheduling import one_fit_a_model
 from fairness_checks.plugin.scratch import SCRATCH
 from fairness_checks.plugin.sealing import is_own, seal
 from fairness_checks.plugin.selection import is_fairness_test
@@ -80,7 +81,7 @@ class Gate:
 
     def __init__(self, config: pytest.Config, words: LastWords) -> None:
         from fairness_checks.config.loading import check_names, load_config
-        from fairness_checks.question.names import check_name
+        from fairness_checks.question.names import check_name, waiver_names
 
         refuse_options(config)
         given_arguments = list(config.args if words.arguments is None else words.arguments)
@@ -113,6 +114,12 @@ class Gate:
             for model in self.limits.models
             for entry in model.checks
         }
+        waivers = zip(self.limits.waivers, waiver_names(self.limits.waivers), strict=True)
+        models_of = {node: model for node, (model, _) in self._checks.items()}
+        models_of |= {f"{self.node_prefix}::{name}": waiver.model for waiver, name in waivers}
+        swept = {model.name for model in self.limits.models if model.sweep is not None}
+        #: By test, the model whose tests one worker of pytest-xdist runs; those of others go to all workers.
+        self.kept_together = {node: model for node, model in models_of.items() if model not in swept}
         self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
         self._answers: dict[str, dict[Question, Answer]] = {}
         self._incomplete: set[str] = set()  # models of which some check could not be made
@@ -209,6 +216,11 @@ class Gate:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker the day of the run, and which files it must read."""
         node.workerinput.update({_TODAY: self.today.isoformat(), _FILES: dict(self.files)})
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Deal tests out to workers so that a model is fitted once."""
+        return one_fit_a_model(config, log, self.kept_together)
 
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""
@@ -375,13 +387,14 @@ class Gate:
         checks = [entry.check for entry in configured.checks]
         of_file = configured.source is not None
         produced = self._of_file(configured) if of_file else request.getfixturevalue(model)
+        kept = cache_directory(self._config)
         evaluation = evaluate(
             model,
             produced,
             checks,
             configured.sweep,
             seed=self.limits.seed,
-            cache=cache_directory(self._config),
+            cache=kept if kept is not None else self._shared(),
             jobs=self._workers_beside() if is_trainable(produced) else None,
             progress=self._progress(model) if configured.sweep else None,
             missing=self.settings.missing,
@@ -389,7 +402,8 @@ class Gate:
         if evaluation.predictions is not None:
             for feature in self._models.get(model) or ():
                 evaluation.predictions.feature(feature)
-        self._config.stash[RUN_CACHE].of_model(model, evaluation.read, evaluation.not_kept, evaluation.reads)
+        if kept is not None:
+            self._config.stash[RUN_CACHE].of_model(model, evaluation.read, evaluation.not_kept, evaluation.reads)
         evaluation = dataclasses.replace(evaluation, accepted=self.baseline.accepted(model, checks))
         answers, shown = judge_shown(model, evaluation, checks, self.limits, self.settings, self.today)
         if leave := self._config.stash.get(EVIDENCE, None):
@@ -405,6 +419,15 @@ class Gate:
             )
             self._staged |= {} if folder is None else {model: folder}
         return {check.question: answer for check, answer in zip(checks, shown.answers, strict=True)}
+
+    def _shared(self) -> Path | None:
+        """Return where workers leave each other what they train, in a run that keeps nothing; None where nowhere."""
+        if not hasattr(self._config, "workerinput"):
+            return None
+        try:
+            return self._config.stash[SCRATCH].folder() / "trained"
+        except OSError:
+            return None
 
     def _of_file(self, model: ModelChecks) -> Predictions:
         """Read the predictions of a model that has no fixture."""

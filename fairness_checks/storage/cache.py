@@ -10,7 +10,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -51,6 +51,14 @@ class FittedCache:
         self.directory, self._code = directory, code
         self.read: dict[str, str] = {}
         self.heard: Callable[[str, str], None] | None = None  # is told of each entry that is read, with its date
+
+    def is_computed_elsewhere(self, name: str, key: Mapping[str, JSON]) -> bool:
+        """Say whether another process computes an entry now, whose key says all: `arrays` would wait for it."""
+        if self.directory is None:
+            return False
+        with suppress(OSError):
+            return KeyedStore(self.directory).is_locked(name, canonical_json(dict(key), "cache key", CacheError))
+        return False
 
     def arrays(
         self, name: str, key: Mapping[str, JSON], compute: Callable[[], Mapping[str, Array]]

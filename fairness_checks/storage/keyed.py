@@ -3,7 +3,8 @@
 # Layout 1, beside the one of `entries`:
 #   <folder>/<name>-<first 16 digits of the key>.entry        one entry, replaced whole
 #   <folder>/<name>-<first 16 digits of the key>.log          entries under keys of their own, a line each, appended
-#   <folder>/<either of them>.lock                            empty; held while the file is made, or appended to
+#   <folder>/<name>-<first 16 digits of the key>.run          who is at which line of a log: see `claims`
+#   <folder>/<any of them>.lock                               empty; held while the file is made, or appended to
 #   <folder>/.<either of them>.<16 digits>.tmp                left by a process that was killed; removed by the next
 # An entry is found by the name and the key, and verified: what is missing, damaged, of another key or of another
 # layout counts as not there. A line of a log stands for itself: one that is damaged loses no other. What a killed
@@ -28,7 +29,7 @@ from fairness_checks.storage.files import (
     require_regular,
     write_atomically,
 )
-from fairness_checks.storage.locks import locked
+from fairness_checks.storage.locks import is_held, locked
 
 __all__ = ["KeyedStore", "Log", "file_name"]
 
@@ -67,6 +68,11 @@ class KeyedStore:
         self.directory.mkdir(parents=True, exist_ok=True)
         with locked(path.with_name(f"{path.name}.lock")):
             yield
+
+    def is_locked(self, name: str, key: str, suffix: str = "entry") -> bool:
+        """Say whether a process holds the lock of an entry; raise OSError where that cannot be told."""
+        path = self.path(name, key, suffix)
+        return is_held(path.with_name(f"{path.name}.lock"))
 
     def read(self, name: str, key: str) -> Entry | None:
         """Return an entry; None where it is not there, or not readable, whole, and of this key. Needs no lock."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from fairness_checks.storage.files import require_regular
 
-__all__ = ["locked"]
+__all__ = ["is_held", "locked"]
 
 
 @contextmanager
@@ -29,3 +29,14 @@ def locked(path: Path, timeout: float = -1.0) -> Iterator[None]:
         raise OSError(errno.ENOLCK, str(error), str(path)) from error
     with held:
         yield
+
+
+def is_held(path: Path) -> bool:
+    """Say whether some process holds a lock."""
+    if not path.exists():
+        return False
+    try:
+        with locked(path, timeout=0.0):
+            return False
+    except Timeout:
+        return True

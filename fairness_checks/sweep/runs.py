@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import itertools
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,7 +25,7 @@ __all__ = ["Progress", "run_sweep"]
 Progress: TypeAlias = Callable[[int, int, float], None]
 """Takes how many trainings are there, of how many, and the seconds since the first began."""
 
-_PER_JOB = 4  # trainings that a worker gets between two signs of progress, where a backend returns nothing earlier
+_LOOK = 0.1  # seconds after which it is looked what others have done, where they are at all that is left
 
 
 def run_sweep(
@@ -109,17 +107,19 @@ def run_sweep(
     key = _plan_key(plan, columns)
     if (complete := store.read_all(key)) is not None:  # also from a folder that cannot be written
         return complete
-    with store.locked() as writable:
-        if not writable:
+    with store.shared() as claims:
+        if claims is None:
             return _run(name, model, plan, columns, None, jobs, progress, [], own)
         if (complete := store.read_all(key)) is not None:  # another run was first
             return complete
         problems: list[OSError] = []
-        kept = KeptTrainings(store)
+        kept = KeptTrainings(store, claims)
         results = _run(name, model, plan, columns, kept, jobs, progress, problems, own)
         texts = (kept.text(each, training_key(plan, columns, each.task)) for each in results.results)
         try:
-            store.write_all(results, key, texts)
+            with claims.locked():
+                if store.read_all(key) is None:  # of several runs that have done it, one writes
+                    store.write_all(results, key, texts)
         except OSError as error:
             problems.append(error)
         if problems:
@@ -150,24 +150,26 @@ def _run(
     """Train what is not stored; what kept results from being stored is added to `problems`."""
     from threadpoolctl import threadpool_limits
 
-    store = None if kept is None else kept.store
-    sweep = Training(name, model, plan, columns, Splitter(model.data, plan.by), store, tuple(own))
+    sweep = Training(name, model, plan, columns, Splitter(model.data, plan.by), tuple(own))
     tasks = list(plan.tasks(list(columns)))
     stored = {} if kept is None else {task: it for task in tasks if (it := kept.get(task, sweep.depends_on(task)))}
     found = {task: result for task, (result, _) in stored.items()}
-    todo = [task for task in tasks if task not in found]
-    start = time.monotonic()
-    if progress is not None and todo:
+    dates = [date for _, date in stored.values()]
+    start, trained = time.monotonic(), 0
+    if progress is not None and len(found) < len(tasks):
         progress(len(found), len(tasks), 0.0)
     # One thread a training, whatever runs at the same time: sums in another order have other last digits.
-    with threadpool_limits(1):
-        for result in _in_parallel(sweep, todo, jobs):
+    with contextlib.nullcontext(jobs) if isinstance(jobs, Workers) else Workers(jobs) as workers, threadpool_limits(1):
+        for result, date in _done(sweep, [task for task in tasks if task not in found], workers, kept):
             found[result.task] = result
-            if kept is not None:
+            if date is not None:
+                dates.append(date)
+            elif kept is not None:
                 try:
                     kept.ensure(result, sweep.depends_on(result.task))
                 except OSError as error:  # `run_sweep` says so, once
                     problems.append(error)
+            trained += date is None
             if progress is not None:
                 progress(len(found), len(tasks), time.monotonic() - start)
     return SweepResults(
@@ -177,8 +179,8 @@ def _run(
         repeated_rows=repeated_rows(model.data),
         clusters=counted_blocks(model.data, plan.by, sweep.splitter.block),
         results=tuple(found[task] for task in sorted(found)),
-        trained=len(todo),
-        kept=min((date for _, date in stored.values()), default=None),
+        trained=trained,
+        kept=min(dates, default=None),
     )
 
 
@@ -187,25 +189,28 @@ def _same(one: RepeatResult, other: RepeatResult) -> bool:
     return one.to_json() == other.to_json()
 
 
-def _in_parallel(sweep: Training, tasks: Sequence[Task], jobs: int | Workers | None) -> Iterator[RepeatResult]:
-    """Yield results as they come, in any order."""
-    from joblib import Parallel, delayed, effective_n_jobs  # what is kept is read without it
-    from joblib._parallel_backends import LokyBackend
-    from joblib.parallel import get_active_backend
+def _done(
+    sweep: Training, todo: Sequence[Task], workers: Workers, kept: KeptTrainings | None
+) -> Iterator[tuple[RepeatResult, str | None]]:
+    """Yield what comes of trainings, in any order; with its date what another run has done, which is at them too."""
+    if kept is None:
+        yield from ((result, None) for result in _side_by_side(sweep, todo, workers))
+        return
+    left = {kept.store.task_digest(task, sweep.depends_on(task)): task for task in todo}
+    while left:
+        mine = kept.claim(list(left), workers.portion(len(left)))
+        # Looked for behind the claim: what another one has done before it let go of it is there.
+        there = {key: it for key, task in left.items() if (it := kept.get(task, sweep.depends_on(task))) is not None}
+        yield from there.values()
+        left = {key: task for key, task in left.items() if key not in there}
+        todo = [task for key, task in left.items() if key in mine]
+        yield from ((result, None) for result in _side_by_side(sweep, todo, workers))
+        left = {key: task for key, task in left.items() if key not in mine}
+        if left and not todo:
+            time.sleep(_LOOK)
 
-    backend, _ = get_active_backend()
-    if type(backend) is LokyBackend and not backend.nesting_level:
-        with contextlib.nullcontext(jobs) if isinstance(jobs, Workers) else Workers(jobs) as workers:
-            # Only this process stores: it alone knows whether what another one did is to be believed.
-            training = dataclasses.replace(sweep, store=None)
-            for _, result in workers.run(training, tasks, of=(sweep.model, *sweep.own), same=_same):
-                yield result
-        return
-    options = {} if jobs is None else {"n_jobs": jobs.jobs if isinstance(jobs, Workers) else jobs}
-    calls: Iterable[Task] = iter(tasks)
-    if getattr(backend, "supports_return_generator", False):
-        yield from Parallel(return_as="generator_unordered", **options)(delayed(sweep)(task) for task in calls)
-        return
-    with Parallel(**options) as parallel:  # a backend that returns all at once is given a few at a time
-        while some := list(itertools.islice(calls, _PER_JOB * effective_n_jobs(parallel.n_jobs))):
-            yield from parallel(delayed(sweep)(task) for task in some)
+
+def _side_by_side(sweep: Training, tasks: Sequence[Task], workers: Workers) -> Iterator[RepeatResult]:
+    """Yield results as they come, in any order. Only this process stores: it alone knows what is to be believed."""
+    for _, result in workers.run(sweep, tasks, of=(sweep.model, *sweep.own), named=sweep.named, same=_same):
+        yield result

@@ -2,6 +2,7 @@
 
 # In a `KeyedStore`:
 #   <cache>/sweeps/<model>-<data, version, code, libraries>.log      a line a training
+#   <cache>/sweeps/<model>-<data, version, code, libraries>.run      who is at which, while several runs are at it
 #   <cache>/sweeps/<model>-<the same, and the plan>.entry            all of a plan, once they are complete
 # A training is kept under what it depends on itself, not under the plan that asked for it: more repeats, or one more
 # mix, train only what is new.
@@ -10,13 +11,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fairness_checks.errors import CacheError
 from fairness_checks.plain import JSON, canonical_json
+from fairness_checks.storage.claims import Claims
 from fairness_checks.storage.entries import Entry, key_digest
 from fairness_checks.storage.keyed import KeyedStore, Log, file_name
 from fairness_checks.storage.own_code import environment
@@ -48,17 +50,20 @@ class SweepStore:
         return self.store.log(self.name, self.key)
 
     @contextmanager
-    def locked(self) -> Iterator[bool]:
-        """Hold the store for one run; others wait, and then find its results. A killed process lets go."""
-        # Yields whether there is a store at all: False, with a RuntimeWarning, where the folder cannot be written.
+    def shared(self) -> Iterator[Claims | None]:
+        """Be one of the runs that do these trainings, each a part; None where nothing can be stored."""
+        # With a RuntimeWarning then: a folder that is read-only, a file system without locks, something in the way.
+        claims = Claims(self.store.path(self.name, self.key, "run"))
         with ExitStack() as held:
             try:
-                held.enter_context(self.store.locked(self.name, self.key, "run"))
-            except OSError as error:  # read-only, a file system without locks, or something in the way
+                self.store.directory.mkdir(parents=True, exist_ok=True)
+                held.enter_context(claims.held())
+                claims.take((), 0)
+            except OSError as error:
                 self.warn(error)
-                yield False
+                yield None
                 return
-            yield True
+            yield claims
 
     def warn(self, error: OSError) -> None:
         """Warn that results are not kept."""
@@ -100,8 +105,9 @@ class SweepStore:
 class KeptTrainings:
     """The trainings in the log of a store, followed while it grows."""
 
-    def __init__(self, store: SweepStore) -> None:
+    def __init__(self, store: SweepStore, claims: Claims) -> None:
         self.store = store
+        self._claims = claims
         self._entries: dict[str, Entry] = {}
         self._end = 0
         self._synced = time.monotonic()
@@ -116,6 +122,13 @@ class KeptTrainings:
         except ValueError:
             del self._entries[entry.key]  # the one that is written in its place counts
             return None
+
+    def claim(self, digests: Sequence[str], most: int) -> set[str]:
+        """Claim trainings that no other run is at; all of them where that cannot be told, as any may be done twice."""
+        try:
+            return set(self._claims.take(digests, most))
+        except OSError:
+            return set(digests)
 
     def text(self, result: RepeatResult, depends_on: Mapping[str, JSON]) -> str:
         """Return the JSON of a training, as it is stored where it is."""

@@ -176,7 +176,7 @@ class TrainableModel:
         features = data.select(next(iter(self.feature_sets.values())))
         training = _Fold(self, features, folds(data, self.folds, generator(seed, FOLDS, 0)), seed)
         with contextlib.nullcontext(jobs) if isinstance(jobs, Workers) else Workers(jobs) as workers:
-            parts = dict(workers.run(training, range(self.folds), of=(self,), same=_same))
+            parts = dict(workers.run(training, range(self.folds), of=(self,), same=_same, named="fold {}".format))
         unseen = [np.flatnonzero(training.fold == number) for number in range(self.folds)]
         return join_predictions([(rows, parts[number]) for number, rows in enumerate(unseen)], data)
 

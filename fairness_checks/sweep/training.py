@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,6 @@ from fairness_checks.sweep.randomness import FIT, MIX, SKETCH, SPLIT, generator
 from fairness_checks.sweep.results import RepeatResult
 from fairness_checks.sweep.sketches import root_exponents
 from fairness_checks.sweep.splits import Splitter
-from fairness_checks.sweep.store import SweepStore
 from fairness_checks.sweep.trainable import TrainableModel
 from fairness_checks.sweep.workers import one_thread
 
@@ -39,28 +37,24 @@ class Training:
     plan: SweepPlan
     columns: Mapping[str, Sequence[str]]  # of each feature set
     splitter: Splitter
-    store: SweepStore | None
     own: tuple[Metric, ...] = ()  # metrics of the user's own that are measured too
 
     def depends_on(self, task: Task) -> dict[str, JSON]:
         """Return what a training depends on besides its model."""
         return training_key(self.plan, self.columns, task)
 
+    def named(self, task: Task) -> str:
+        """Name a training for readers."""
+        return f"sweep of {self.name}: mix {task.mix!r}, feature set {task.feature_set!r}, repeat {task.repeat}"
+
     def __call__(self, task: Task) -> RepeatResult:
-        """Train, test, and store the result."""
-        # What a worker cannot store, for want of a shared folder or of space, is for the process that asked for it.
+        """Train and test."""
         try:
             with one_thread():
-                result = self._train(task)
+                return self._train(task)
         except Exception as error:
-            error.add_note(
-                f"sweep of {self.name}: mix {task.mix!r}, feature set {task.feature_set!r}, repeat {task.repeat}"
-            )
+            error.add_note(self.named(task))
             raise
-        if self.store is not None:
-            with contextlib.suppress(OSError):
-                self.store.write(result, self.depends_on(task))
-        return result
 
     def _train(self, task: Task) -> RepeatResult:
         plan, data, splitter = self.plan, self.model.data, self.splitter

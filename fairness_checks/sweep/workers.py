@@ -3,7 +3,7 @@
 What is trained where changes no number: each training has its own random numbers and one thread, and what another
 process cannot do as this one does is done here. A model may depend on what this process holds (a variable that a
 fixture set, an open connection); so the first training of a model is done in both, and another process whose result
-differs by a bit, that fails or that ends is not asked again.
+differs by a bit, that fails or that ends is not asked again. A backend of joblib's that was chosen has them all.
 """
 
 # Not joblib's processes: those of one pool are ended where a model's own `n_jobs` asks joblib for another, and their
@@ -30,10 +30,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Self, TypeVar
 
+from fairness_checks.sweep.backends import chosen_backend, is_dask, on_joblib
+
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-__all__ = ["Workers", "one_thread", "usual_jobs"]
+__all__ = ["Workers", "heard", "one_thread", "usual_jobs"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -68,10 +70,41 @@ def _threads(modules: int) -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def one_thread() -> contextlib.AbstractContextManager[object]:
-    """Limit libraries to one thread: sums in another order have other last digits."""
-    limited: contextlib.AbstractContextManager[object] = _threads(len(sys.modules)).limit(limits=1)
-    return limited
+class _OneThread:
+    """The thread pools of this process, limited as long as anybody trains here: they belong to all of its threads."""
+
+    def __init__(self) -> None:
+        self._lock, self._training = threading.Lock(), 0
+        self._before = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        with self._lock:
+            limited = _threads(len(sys.modules)).limit(limits=1)
+            if not self._training:
+                self._before.enter_context(limited)
+            self._training += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._training -= 1
+                if not self._training:
+                    self._before.close()
+
+
+@lru_cache(maxsize=1)
+def _one_thread() -> _OneThread:
+    return _OneThread()
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Limit libraries, and what a model itself asks of joblib, to one thread: sums in another order differ."""
+    from joblib import parallel_config
+
+    with _one_thread().held(), parallel_config(backend="sequential"):
+        yield
 
 
 class Workers:
@@ -119,6 +152,10 @@ class Workers:
         found: int | None = get_active_backend()[1] if self._given is None else self._given
         return found
 
+    def portion(self, left: int) -> int:
+        """Return how many of the tasks that are left this process takes at a time, where others may be at them too."""
+        return left if self._sharing == 1 else min(left, max(self.jobs, -(-left // (2 * self._sharing))))
+
     def __enter__(self) -> Self:
         return self
 
@@ -139,6 +176,7 @@ class Workers:
         *,
         of: Sequence[object] = (),
         same: Callable[[R, R], bool] = operator.eq,
+        named: Callable[[T], str] = str,
     ) -> Iterator[tuple[T, R]]:
         """Yield each task and its result as they come, in any order.
 
@@ -153,8 +191,18 @@ class Workers:
             believed without another.
         same : callable
             Says whether two results are the same bit by bit.
+        named : callable
+            Names a task for readers.
+
+        Raises
+        ------
+        ClusterError
+            If a Dask cluster was chosen and cannot do it.
         """
         left = deque(tasks)
+        if left and (backend := chosen_backend()) is not None:
+            yield from self._elsewhere(backend, call, left, of, same, named)
+            return
         first: tuple[T, R] | None = None
         fastest = math.inf
         alone = 0
@@ -169,7 +217,7 @@ class Workers:
             yield from ((task, call(task)) for task in left)
             return
         workers = self._workers(min(self.jobs - 1, len(left)), len(code))
-        believed = any(len(one) == len(of) and all(map(operator.is_, one, of)) for one in self._trusted if of)
+        believed = self._believes(of)
         shared = _Shared(call, code, left, fastest, workers, None if believed else first, same)
         try:
             yield from shared.results()
@@ -178,6 +226,33 @@ class Workers:
             self._idle = [worker for worker in self._idle if worker.alive]
         if of and shared.believed and not believed:
             self._trusted.append(tuple(of))
+
+    def _elsewhere(
+        self,
+        backend: Any,
+        call: Callable[[T], R],
+        tasks: deque[T],
+        of: Sequence[object],
+        same: Callable[[R, R], bool],
+        named: Callable[[T], str],
+    ) -> Iterator[tuple[T, R]]:
+        """Yield what comes of tasks on a backend that was chosen."""
+        if not is_dask(backend):
+            yield from on_joblib(backend, call, tasks, None if self._given is None else self.jobs)
+            return
+        from fairness_checks.sweep.dask_cluster import DaskCluster
+
+        believed = self._believes(of)
+        first = None if believed else tasks.popleft()
+        yield from DaskCluster(backend, call, named).results(
+            tasks, first, same, None if self._asked is None else self.jobs
+        )
+        if of and not believed:
+            self._trusted.append(tuple(of))
+
+    def _believes(self, of: Sequence[object]) -> bool:
+        """Say whether others have done a first task for the same objects as this process did."""
+        return any(len(one) == len(of) and all(map(operator.is_, one, of)) for one in self._trusted if of)
 
     def _pays(self, fastest: float, left: int, alone: int) -> bool:
         """Say whether others shorten what is left, by the fastest training of as many as this process did alone."""
@@ -384,13 +459,14 @@ def serve() -> None:
                 code, portion = _receive(given)
                 try:
                     call = pickle.loads(code) if code is not None else call
-                    answer = pickle.dumps(_done(call, portion))
+                    answer = pickle.dumps(heard(call, portion))
                 except BaseException:  # whatever it is, who asked will see it when it does the same
                     answer = pickle.dumps(None)
                 _write(back, answer)
 
 
-def _done(call: Any, portion: Sequence[object]) -> _Answer:
+def heard(call: Any, portion: Sequence[object]) -> _Answer:
+    """Return what comes of tasks, and their warnings as `warnings.warn_explicit` takes them."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")  # who asked decides which are shown, and which are errors
         results = [call(task) for task in portion]

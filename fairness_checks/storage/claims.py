@@ -1,0 +1,90 @@
+"""Work that several processes do together: each claims parts of it, and what a killed one had claimed is free again."""
+
+# Beside the results, in the layout of `keyed`:
+#   <results>.run                       a line a claim: whose, and of which part; gone when nobody is at work
+#   <results>.run.lock                  empty; held while that file is read and written
+#   <results>.run.<whose>.lock          empty; held by a process as long as it is at work, so that its end is seen
+# Without claims parts may be done twice, and are right all the same: nothing here decides what is believed.
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from fairness_checks.storage.files import read_regular, write_atomically
+from fairness_checks.storage.locks import is_held, locked
+
+__all__ = ["Claims"]
+
+_CLAIM = re.compile(r"(?P<whose>[0-9a-f]{16}) (?P<part>[0-9a-f]{64})")
+
+
+class Claims:
+    """What the processes at work have claimed, and this one's own.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file of claims, in a folder that is there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._own = path, secrets.token_hex(8)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be at work, and let go of all claims then; raise OSError where there can be none."""
+        with locked(self._alive(self._own)):
+            try:
+                yield
+            finally:
+                with suppress(OSError), self.locked():  # else the next one finds that nobody is there
+                    self._write(self._others())
+                    self._alive(self._own).unlink()
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold what the processes do one at a time."""
+        return locked(self._path.with_name(f"{self._path.name}.lock"))
+
+    def take(self, free: Sequence[str], most: int) -> list[str]:
+        """Claim, in place of earlier ones, the first parts that nobody else has claimed; raise OSError if impossible.
+
+        Parts are digests. What was done meanwhile may be among them: whoever claims looks again.
+        """
+        with self.locked():
+            others = self._others()
+            taken = {part for parts in others.values() for part in parts}
+            mine = [part for part in free if part not in taken][:most]
+            self._write(others | {self._own: mine})
+        return mine
+
+    def _others(self) -> dict[str, list[str]]:
+        """Return what others have claimed that are at work; remove what those have left that are not."""
+        found: dict[str, list[str]] = {}
+        for claim in map(_CLAIM.fullmatch, self._content().splitlines()):
+            if claim is not None and claim["whose"] != self._own:
+                found.setdefault(claim["whose"], []).append(claim["part"])
+        for whose in [whose for whose in found if not is_held(self._alive(whose))]:
+            del found[whose]
+            with suppress(OSError):
+                self._alive(whose).unlink()
+        return found
+
+    def _content(self) -> str:
+        try:
+            return read_regular(self._path).decode("ascii", "replace")
+        except FileNotFoundError:
+            return ""
+
+    def _write(self, claims: dict[str, list[str]]) -> None:
+        content = "".join(f"{whose} {part}\n" for whose, parts in claims.items() for part in parts)
+        if not content:
+            self._path.unlink(missing_ok=True)
+        elif content != self._content():
+            write_atomically(self._path, content.encode("ascii"), durable=False)
+
+    def _alive(self, whose: str) -> Path:
+        return self._path.with_name(f"{self._path.name}.{whose}.lock")

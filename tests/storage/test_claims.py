@@ -1,0 +1,71 @@
+"""Parts of work that several processes do together: each is claimed once, and a killed one's are free again."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from fairness_checks.storage.claims import Claims
+from fairness_checks.storage.entries import key_digest
+
+PARTS = [key_digest(str(number)) for number in range(8)]
+OTHER = """
+import sys, time
+from pathlib import Path
+from fairness_checks.storage.claims import Claims
+
+claims = Claims(Path(sys.argv[1]))
+with claims.held():
+    print(len(claims.take(sys.argv[2:], 3)), flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "results.run"
+
+
+def test_a_part_is_claimed_by_one_alone_and_free_when_that_one_has_ended(path):
+    one, two = Claims(path), Claims(path)
+    with one.held():
+        assert one.take(PARTS, 3) == PARTS[:3]
+        with two.held():
+            assert two.take(PARTS, 9) == PARTS[3:]
+            assert one.take(PARTS, 9) == PARTS[:3]
+            assert one.take(PARTS[1:], 1) == PARTS[1:2]  # in place of those
+            assert two.take(PARTS, 9) == [PARTS[0], *PARTS[2:]]
+        assert one.take(PARTS, 9) == PARTS
+    assert [each.name for each in path.parent.iterdir()] == ["results.run.lock"]
+
+
+def test_what_a_killed_process_had_claimed_is_free(path):
+    command = [sys.executable, "-c", OTHER, str(path), *PARTS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "3\n"
+        claims = Claims(path)
+        with claims.held():
+            assert claims.take(PARTS, 9) == PARTS[3:]
+            other.send_signal(signal.SIGKILL)
+            other.wait()
+            assert claims.take(PARTS, 9) == PARTS
+    assert [each.name for each in path.parent.iterdir()] == ["results.run.lock"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\n", b"../../x 1\n", b"0123456789abcdef " + b"0" * 64, b"a b c\n"])
+def test_what_is_no_claim_claims_nothing(path, content):
+    path.write_bytes(content)
+    claims = Claims(path)
+    with claims.held():
+        assert claims.take(PARTS, 9) == PARTS
+
+
+def test_what_stands_in_the_place_of_claims_is_an_error(path, odd_file):
+    odd_file.put(path)
+    claims = Claims(path)
+    with claims.held(), pytest.raises(OSError, match=odd_file.says):
+        claims.take(PARTS, 9)
