@@ -1,12 +1,17 @@
-"""Where trainings are done that a user has sent elsewhere, by `joblib.parallel_config`."""
+"""Where a user has trainings done, by `joblib.parallel_config`; what another process returns of some."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar
 
-__all__ = ["chosen_backend", "is_dask", "on_joblib"]
+__all__ = ["Answer", "chosen_backend", "heard", "is_dask", "on_joblib"]
+
+Answer: TypeAlias = tuple[list[Any], list[tuple[Any, ...]]]
+"""Results, and warnings as `warnings.warn_explicit` takes them."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,3 +49,19 @@ def on_joblib(backend: Any, call: Callable[[T], R], tasks: Iterable[T], jobs: in
 
 def _done(call: Callable[[T], R], task: T) -> tuple[T, R]:
     return task, call(task)
+
+
+def heard(call: Any, portion: Sequence[object]) -> Answer:
+    """Return what comes of tasks, and their warnings as `warnings.warn_explicit` takes them."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")  # who asked decides which are shown, and which are errors
+        results = [call(task) for task in portion]
+    said = {(str(one.message), one.category, one.filename, one.lineno): one.message for one in seen}
+    return results, [(message, *key[1:], _module_of(key[2])) for key, message in said.items()]
+
+
+def _module_of(file: str) -> str:
+    """Return the name of the module in a file, by which filters of warnings know it; else that of the file."""
+    modules = list(sys.modules.items())  # by what they hold: asking some of them imports others
+    found = (name for name, module in modules if getattr(module, "__dict__", {}).get("__file__") == file)
+    return next(found, file.removesuffix(".py"))

@@ -27,6 +27,7 @@ from fairness_checks.errors import ClusterError
 from fairness_checks.plain import JSON, counted
 from fairness_checks.storage.origin import OWN, origin_of
 from fairness_checks.storage.own_code import environment
+from fairness_checks.sweep.backends import heard
 
 __all__ = ["DaskCluster", "trained"]
 
@@ -257,8 +258,6 @@ def _asking() -> Callable[[bytes, bytes, int], Any]:
 
 def trained(content: bytes, asked: bytes, asking: int) -> tuple[Any, list[tuple[Any, ...]]]:
     """Do a task on a worker of the cluster; return its result, and its warnings."""
-    from fairness_checks.sweep.workers import heard
-
     call, task = _loaded(content), pickle.loads(asked)
     if asking == os.getpid() or _threads() > 1:  # warnings belong to a process, not to a thread
         return call(task), []

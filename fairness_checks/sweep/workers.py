@@ -30,12 +30,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Self, TypeVar
 
-from fairness_checks.sweep.backends import chosen_backend, is_dask, on_joblib
+from fairness_checks.sweep.backends import Answer, chosen_backend, heard, is_dask, on_joblib
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-__all__ = ["Workers", "heard", "one_thread", "usual_jobs"]
+__all__ = ["Workers", "one_thread", "usual_jobs"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -290,7 +290,7 @@ class _Shared(Generic[T, R]):
         self._lock = threading.Lock()
         self._again: deque[T] = deque()  # what another process could not do
         self._held: list[tuple[T, R]] = []  # until others are believed
-        self._answers: queue.SimpleQueue[tuple[_Worker, list[T], _Answer | None, bool]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[_Worker, list[T], Answer | None, bool]] = queue.SimpleQueue()
         self._feeding: dict[_Worker, threading.Thread] = {}
         self._sent: Counter[_Worker] = Counter()  # portions that each process has, or that wait to be read
         self._owed: dict[_Worker, tuple[list[T], bool]] = {}  # what each process is at, and whether that proves it
@@ -365,7 +365,7 @@ class _Shared(Generic[T, R]):
             yield from self._held
             self._held = []
 
-    def _next(self) -> tuple[_Worker, list[T], _Answer | None, bool]:
+    def _next(self) -> tuple[_Worker, list[T], Answer | None, bool]:
         """Wait for the next answer; that of a process which has ended is none."""
         # A program that a training started may hold the pipe of a process that was killed, so that it never closes.
         while True:
@@ -386,9 +386,6 @@ class _Shared(Generic[T, R]):
         if self._doubted:
             self._again += [task for task, _ in self._held]
             self._held = []
-
-
-_Answer = tuple[list[Any], list[tuple[Any, ...]]]  # results, and warnings as `warnings.warn_explicit` takes them
 
 
 class _Worker:
@@ -412,13 +409,13 @@ class _Worker:
         """Say whether the process can be sent something."""
         return self._process.poll() is None
 
-    def do(self, code: bytes, portion: Sequence[object]) -> _Answer | None:
+    def do(self, code: bytes, portion: Sequence[object]) -> Answer | None:
         """Return what became of tasks; None where the process, or something in it, failed."""
         try:
             with self._lock:
                 _send(self._given, (None if code is self._code else code, list(portion)))
                 self._code = code
-                answer: _Answer | None = _receive(self._back)
+                answer: Answer | None = _receive(self._back)
         except Exception:  # it has ended, or what it sent cannot be read here
             self.kill()
             answer = None
@@ -463,22 +460,6 @@ def serve() -> None:
                 except BaseException:  # whatever it is, who asked will see it when it does the same
                     answer = pickle.dumps(None)
                 _write(back, answer)
-
-
-def heard(call: Any, portion: Sequence[object]) -> _Answer:
-    """Return what comes of tasks, and their warnings as `warnings.warn_explicit` takes them."""
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")  # who asked decides which are shown, and which are errors
-        results = [call(task) for task in portion]
-    said = {(str(one.message), one.category, one.filename, one.lineno): one.message for one in seen}
-    return results, [(message, *key[1:], _module_of(key[2])) for key, message in said.items()]
-
-
-def _module_of(file: str) -> str:
-    """Return the name of the module in a file, by which filters of warnings know it; else that of the file."""
-    modules = list(sys.modules.items())  # by what they hold: asking some of them imports others
-    found = (name for name, module in modules if getattr(module, "__dict__", {}).get("__file__") == file)
-    return next(found, file.removesuffix(".py"))
 
 
 def _said_again(seen: Sequence[tuple[Any, ...]]) -> bool:

@@ -18,6 +18,7 @@ import pytest
 
 from fairness_checks import Predictions
 from fairness_checks.sweep import workers as module
+from fairness_checks.sweep.backends import heard
 from fairness_checks.sweep.mixes import Shares
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.runs import run_sweep
@@ -265,7 +266,7 @@ def test_a_warning_that_is_an_error_here_ends_a_training_of_any_process(beside, 
 
 
 def test_a_filter_of_warnings_by_module_holds_for_other_processes():
-    _, said = module._done(lambda task: warnings.warn("slow", RuntimeWarning, stacklevel=1), [0])
+    _, said = heard(lambda task: warnings.warn("slow", RuntimeWarning, stacklevel=1), [0])
     with warnings.catch_warnings():
         warnings.resetwarnings()
         warnings.filterwarnings("error", module=__name__)
