@@ -9,7 +9,8 @@ VGG16's weights. In this order:
 - parity: each preset's network, loss and gradient on the GPU in float32, TF32 and bfloat16 beside the CPU's
 - speed: images a second of each preset beside plain eager float32
 - profile: what the steps of a training spend their time on, kernel by kernel
-- study: as many trainings of the preset `published` as fit; ``--resume results.zip`` goes on with another run's
+- study: as many trainings of the preset `published` as fit. A second run goes on where the first stopped:
+  ``--parts study``, with ``--resume results.zip`` on another machine; ``--report-only`` of the study writes its report
 
 Each part has a process and a limit of its own: one that fails, crashes or hangs is recorded, and the next goes on.
 After each, ``FOLDER/PART.json`` is written, and ``FOLDER/results.zip`` with all of these and what the study measured.
@@ -61,9 +62,8 @@ def run_parts(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Run each part in a process of its own, and return its record by name."""
     end = time.monotonic() + 60 * options.minutes - LAST_SECONDS
     options.out.mkdir(parents=True, exist_ok=True)
-    study = options.out / "study" if options.study is None else options.study
     if options.resume is not None:
-        unpack(options.resume, study)
+        unpack(options.resume, options.study)
     records = {}
     for name in options.parts:
         (options.out / f"{name}.json").unlink(missing_ok=True)  # of an earlier run
@@ -72,19 +72,19 @@ def run_parts(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
         if limit < LEAST_SECONDS:
             record: dict[str, Any] = {"error": f"left out: {max(left, 0):.0f} s were left"}
         else:
-            record = run_part(name, limit, study, options)
+            record = run_part(name, limit, options)
         records[name] = record
         write_json(options.out / f"{name}.json", record)
-        pack(options.out, study)
+        pack(options.out, options.study)
         print(f"{name}: {record.get('error') or 'done'}, {record.get('seconds', 0):.0f} s", flush=True)
     return records
 
 
-def run_part(name: str, limit: float, study: Path, options: argparse.Namespace) -> dict[str, Any]:
+def run_part(name: str, limit: float, options: argparse.Namespace) -> dict[str, Any]:
     """Run one part, and return what it wrote, with its time and, where it did not come to its end, the reason."""
     start = time.monotonic()
     path, log = options.out / f"{name}.json", options.out / f".{name}.log"
-    command: list[object] = [*PROGRAM, name, "--out", path, "--study", study]
+    command: list[object] = [*PROGRAM, name, "--out", path, "--study", options.study]
     command += ["--seconds", str(limit), "--device", options.device, *(["--toy"] if options.toy else [])]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with log.open("wb") as output:
@@ -140,7 +140,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="where records and archive are written")
-    parser.add_argument("--study", type=Path, help="where the study is kept (default: study in --out)")
+    where = Path("build/gpu_study")  # not in --out: machines that are lent bring few files back
+    parser.add_argument("--study", type=Path, default=where, help="where the study is kept (default: %(default)s)")
     parser.add_argument(
         "--resume", type=Path, metavar="ZIP", help="results.zip of another run, with whose study to go on"
     )
@@ -151,8 +152,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.resume is not None and not zipfile.is_zipfile(options.resume):
         parser.error(f"--resume {options.resume}: not there, or no ZIP archive")
-    options.out = options.out.resolve()  # the parts run in the project's folder
-    options.study = options.study and options.study.resolve()
+    options.out, options.study = options.out.resolve(), options.study.resolve()  # the parts run in the project's folder
     options.parts = [name for name in LIMITS if name in options.parts]
     return options
 

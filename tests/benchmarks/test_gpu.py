@@ -59,9 +59,13 @@ def stand_ins(tmp_path, monkeypatch):
     return tmp_path / "out"
 
 
+def main(out, *more):
+    return gpu.main(["--out", str(out), "--study", str(out.with_name("study")), *more])
+
+
 def test_a_part_that_fails_crashes_or_hangs_is_recorded_and_the_next_goes_on(stand_ins, capsys):
     start = time.monotonic()
-    assert gpu.main(["--out", str(stand_ins)]) == 1
+    assert main(stand_ins) == 1
     assert time.monotonic() - start < 40
     records = {name: json.loads((stand_ins / f"{name}.json").read_text()) for name in gpu.LIMITS}
     assert {name: record["error"] for name, record in records.items()} == {
@@ -98,7 +102,7 @@ def _runs(pid):
 
 def test_the_time_is_for_all_parts_together(stand_ins, monkeypatch):
     monkeypatch.setattr(gpu, "LAST_SECONDS", 58.0)
-    assert gpu.main(["--out", str(stand_ins), "--minutes", "1", "--parts", "study", "speed", "profile"]) == 1
+    assert main(stand_ins, "--minutes", "1", "--parts", "study", "speed", "profile") == 1
     records = {name: json.loads((stand_ins / f"{name}.json").read_text()) for name in ("speed", "profile", "study")}
     assert records["speed"]["error"] == "stopped after 2 s"
     assert records["profile"]["error"].startswith(("left out: ", "it wrote nothing"))
@@ -114,7 +118,7 @@ def test_the_study_of_another_run_goes_on(stand_ins, tmp_path):
         archive.writestr("study/trainings/B-00-0.npz", "of before")
         archive.writestr("study/trainings/../../../outside.npz", "outside")
         archive.writestr("study/../outside.npz", "outside")
-    gpu.main(["--out", str(stand_ins), "--parts", "study", "--resume", str(other)])
+    main(stand_ins, "--parts", "study", "--resume", str(other))
     with zipfile.ZipFile(stand_ins / gpu.ARCHIVE) as archive:
         assert sorted(archive.namelist()) == [
             "study.json",
@@ -127,7 +131,7 @@ def test_the_study_of_another_run_goes_on(stand_ins, tmp_path):
 
 def test_an_archive_that_is_none_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
-        gpu.main(["--out", str(tmp_path), "--resume", str(tmp_path / "nothing.zip")])
+        main(tmp_path, "--resume", str(tmp_path / "nothing.zip"))
     assert "nothing.zip: not there, or no ZIP archive" in capsys.readouterr().err
 
 
