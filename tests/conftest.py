@@ -25,8 +25,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 SLOW = (
     *("benchmarks/", "cli/", "docs/test_page_blocks.py", "models/", "plugin/", "studies/", "measure/sources/"),
     *("test_newcomer.py", "test_doctests.py", "adapters/test_image_scaling.py", "baseline/test_secret_key.py"),
-    *("baseline/test_store.py", "findings/test_chance.py", "findings/test_regression.py"),
-    *("findings/test_sweep_chance.py", "judge/test_audited_means.py", "judge/test_part_statistics.py"),
+    *("baseline/test_store.py", "findings/test_chance.py", "findings/test_compared_groups.py"),
+    *(
+        "findings/test_regression.py",
+        "findings/test_sweep_chance.py",
+        "judge/test_audited_means.py",
+        "judge/test_part_statistics.py",
+    ),
     *(
         "kinds/test_new_kind.py",
         "kinds/test_properties.py",
@@ -34,7 +39,13 @@ SLOW = (
         "question/test_metric_names.py",
     ),
     *("records/test_decision.py", "report/test_browser.py", "stats/test_disparity.py", "stats/test_exact.py"),
-    *("stats/test_judge_estimates.py", "stats/test_multiplicity.py", "stats/test_stratified_rates.py"),
+    *("stats/test_judge_estimates.py", "stats/test_mismatch.py", "stats/test_multiplicity.py"),
+    *(
+        "stats/test_rao_scott.py",
+        "stats/test_stratified_rates.py",
+        "stats/test_worsening.py",
+        "stats/test_worst_mean.py",
+    ),
     *("sweep/test_dask_cluster.py", "sweep/test_plain_cross_validation.py", "sweep/test_runs.py"),
     "sweep/test_workers.py",
     # a second and more each
