@@ -71,7 +71,11 @@ class Page:
         """Run all blocks in order, and return their number."""
         number = 0
         for example in self.examples:
-            number += isinstance(example.parsed, str)  # a skip is a pair
+            if isinstance(example.parsed, tuple):
+                assert example.parsed[0] == "next", f"line {example.line}: a skip is of one block"
+                assert example.parsed[1], f"line {example.line}: a skip says why"
+            else:
+                number += 1
             try:
                 example.evaluate()
             except SkipTest as why:

@@ -116,6 +116,7 @@ BAD = {
     "key": "```yaml\nmodels: {m: {subgroups: [{metric: accuracy, by: sex, max_diference: 0.1}]}}\n```\n",
     "output": "```sh\nfairness-checks --version\n```\n```text\nfairness-checks none\n```\n",
     "nothing above": "```text\nsaid\n```\n",
+    "no reason": "<!-- skip: next -->\n```python\n1 / 1\n```\n",
     "skipped": '<!-- skip: next "why" -->\n```sh\npytest --fairnes\n```\n',
 }
 
