@@ -234,7 +234,7 @@ class EngineRows(Rows):
         cells, size = self.predictions.cells, len(CELLS) * len(self.groups)
         now, first = len(CELLS) * place, len(CELLS) * self.codes
         for weight, name, values in ((2, "label", cells.y_true), (1, "decided", cells.y_pred)):
-            if values is not None:
+            if values is not None and name in answer.table.columns:
                 now, first = now + weight * answer.whole(name), first + weight * values
         self._require_same_counts(np.bincount(now, answer.whole("n"), size), np.bincount(first, self._weights, size))
 

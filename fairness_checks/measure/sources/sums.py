@@ -55,7 +55,7 @@ def sums_of(engine: Engine, value: nw.Expr, read: Collection[str] = ()) -> Sums:
 
 
 def residual_sums(engine: Engine, residual: nw.Expr, score: nw.Expr) -> Sums:
-    """Add up label - score by all features, label, decision and `bin`, from 1 on, of a score; 0 of the score 0.
+    """Add up label - score by all features, label and `key`: minus the bin, from 1 on, of a score; 0 of the score 0.
 
     A score where two bins meet lies in the lower one.
     """
@@ -71,7 +71,7 @@ def residual_sums(engine: Engine, residual: nw.Expr, score: nw.Expr) -> Sums:
 def _in_bins(engine: Engine, frame: nw.LazyFrame[Any]) -> Sums:
     """Add up residuals by bin: within one, they lie near that of its middle."""
     pivot = nw.col("label") + (nw.col("key") + 0.5) / BINS
-    answer = _powers(engine, frame.with_columns(pivot=pivot), ("key",))
+    answer = _powers(engine, frame.with_columns(pivot=pivot), ["label", "key"])
     key = answer.real("key")
     refuse_lost(engine, answer.whole("n"), np.where(np.isnan(key), 0, answer.whole("n")))
     return _moments(answer, answer.whole("label") + (key + 0.5) / BINS)
@@ -97,19 +97,19 @@ def _added(engine: Engine, frame: nw.LazyFrame[Any], pivot: float | None, read: 
     totals = {TOTAL + name: weighed(name, nw.col(name)) for name in read if name in _NUMBERS}
     more = [nw.col("value").count().alias("there"), *(nw.col(name).sum() for name in totals)]
     more += [nw.col("pivot").max().alias("pivot")] if pivot is None else []
-    answer = _powers(engine, frame.with_columns(pivot=from_, **totals), (), more)
+    answer = _powers(engine, frame.with_columns(pivot=from_, **totals), engine.outcomes, more)
     refuse_lost(engine, answer.whole("n"), answer.whole("there"))
     return _moments(answer, answer.real("pivot") if pivot is None else np.full(len(answer), pivot))
 
 
 def _powers(engine: Engine, frame: nw.LazyFrame[Any], by: Sequence[str], more: Sequence[nw.Expr] = ()) -> Answer:
-    """Add up the powers of value - pivot by all features, label and decision, and by some other columns."""
+    """Add up the powers of value - pivot by all features and some other columns."""
     away = frame.with_columns(away=nw.col("value") - nw.col("pivot")).with_columns(
         square=nw.col("away") * nw.col("away")
     )
     powers = away.with_columns(cube=nw.col("square") * nw.col("away"))
     return engine.ask(
-        powers.group_by(*engine.features.values(), *engine.outcomes, *by).agg(
+        powers.group_by(*engine.features.values(), *by).agg(
             nw.len().alias("n"),
             nw.col("away").sum().alias("first"),
             nw.col("square").sum().alias("second"),

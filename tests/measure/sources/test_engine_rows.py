@@ -591,3 +591,34 @@ def test_scores_where_bins_meet_lie_in_the_lower_one(engine, step):
     )
     assert [group.rate for group in found.groups] == pytest.approx([group.rate for group in expected.groups], rel=1e-9)
     assert found.p_violation == pytest.approx(expected.p_violation, rel=1e-6)
+
+
+ODD_SCORES = {
+    "all equal": lambda sex, share: np.full(len(sex), 0.5),
+    "all 0": lambda sex, share: np.zeros(len(sex)),
+    "all 1": lambda sex, share: np.ones(len(sex)),
+    "one a group": lambda sex, share: np.where(sex == "f", 0.3, 0.7),
+    "almost all near 0": lambda sex, share: share**100.0,
+    "almost all near 1": lambda sex, share: 1.0 - share**100.0,
+    "1e-300": lambda sex, share: share * 1e-300,
+    "subnormal": lambda sex, share: np.where(share < 0.5, 5e-324, -0.0),
+    "beside 1": lambda sex, share: 1.0 - share * 1e-15,
+    "beside the threshold": lambda sex, share: 0.5 + (share - 0.5) * 1e-12,
+    "groups of one row": lambda sex, share: share,
+}
+
+
+@pytest.mark.parametrize("kind", ODD_SCORES)
+def test_odd_scores_are_judged_as_in_memory(kind):
+    rng, table = np.random.default_rng(5), visits(600)
+    sex, share = table["sex"].to_numpy(zero_copy_only=False).copy(), rng.random(600)
+    risk = ODD_SCORES[kind](sex, share)
+    if kind == "groups of one row":
+        sex[:8] = [f"row {row}" for row in range(8)]
+    table = table.set_column(1, "risk", pa.array(risk)).set_column(3, "sex", pa.array(sex.tolist()))
+    there = [make(table, by="sex") for make in (in_memory, partial(in_engine, "duckdb"))]
+    for metric in ("false_negative_rate", "brier_score", "log_loss", "expected_calibration_error", "roc_auc"):
+        expected, found = (audit(each, metric=metric, by="sex", max_difference=0.05) for each in there)
+        assert (found.verdict, found.reason, found.first) == (expected.verdict, expected.reason, expected.first)
+        ours, theirs = (numbers(plain(record))[0] for record in (found, expected))
+        assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-9, nan_ok=True)
