@@ -1,15 +1,15 @@
 """All that is asked of a GPU, within minutes: ``python -m benchmarks.gpu --out FOLDER [--minutes 8]``.
 
-For a machine with one GPU, torch, torchvision, NumPy, SciPy, Pillow and filelock (pytest for the tests), without
-internet and without the rest of this project's libraries. ``FAIRNESS_DATA`` names the folder of photographs and of
-VGG16's weights. In this order:
+For a machine with one GPU, torch, NumPy, SciPy, Pillow, and pytest for the tests, without internet and without the
+rest of this project's libraries. ``FAIRNESS_DATA`` names the folder of photographs and of VGG16's weights. In this
+order:
 
 - machine: versions; what products of matrices and a copy reach
 - tests: those that need a GPU
 - parity: each preset's network, loss and gradient on the GPU in float32, TF32 and bfloat16 beside the CPU's
 - speed: images a second of each preset beside plain eager float32
 - profile: what the steps of a training spend their time on, kernel by kernel
-- study: as many trainings of the preset `published` as fit. A second run goes on where the first stopped:
+- study: as many trainings of `published`, or ``--preset paper``, as fit. A second run goes on where the first stopped:
   ``--parts study``, with ``--resume results.zip`` on another machine; ``--report-only`` of the study writes its report
 
 Each part has a process and a limit of its own: one that fails, crashes or hangs is recorded, and the next goes on.
@@ -85,7 +85,15 @@ def run_part(name: str, limit: float, options: argparse.Namespace) -> dict[str, 
     start = time.monotonic()
     path, log = options.out / f"{name}.json", options.out / f".{name}.log"
     command: list[object] = [*PROGRAM, name, "--out", path, "--study", options.study]
-    command += ["--seconds", str(limit), "--device", options.device, *(["--toy"] if options.toy else [])]
+    command += [
+        "--seconds",
+        limit,
+        "--device",
+        options.device,
+        "--preset",
+        options.preset,
+        *(["--toy"] if options.toy else []),
+    ]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with log.open("wb") as output:
         part = subprocess.Popen(
@@ -148,6 +156,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=at_least(1), default=8, help="for all parts together (default: 8)")
     parser.add_argument("--parts", nargs="+", choices=LIMITS, default=list(LIMITS), help="which (default: all)")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="default: cuda")
+    parser.add_argument("--preset", choices=("published", "paper"), default="published", help="of the study")
     parser.add_argument("--toy", action="store_true", help="rehearse: tiny networks, phantoms")
     options = parser.parse_args(arguments)
     if options.resume is not None and not zipfile.is_zipfile(options.resume):

@@ -238,6 +238,24 @@ def test_study_keeps_what_was_trained_and_records_whole_repeats(options, tmp_pat
     assert json.loads((options.study / "study.json").read_text())["config"]["repeats"] == 2
 
 
+@pytest.mark.parametrize("preset", ["published", "paper"])
+def test_the_study_is_of_the_preset_that_is_asked_for(preset, options, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(gpu_parts.subprocess, "run", lambda command, **_: asked.append(command[3:]))
+    options.toy, options.preset = False, preset
+    with pytest.raises(RuntimeError, match="no training came to its end"):
+        ran("study", options, tmp_path)
+    (command,) = asked
+    config = dermatology_config(command)
+    assert config.perceptual == "vgg"
+    assert (config.test_images, config.repeats, config.epochs, config.image_size) == (100, 10, 15, 128)
+
+
+def dermatology_config(command):
+    """What the study makes of a command line."""
+    return dermatology._config(dermatology._parser().parse_args(command))
+
+
 def test_a_training_of_another_study_does_not_count(tmp_path):
     (tmp_path / "trainings").mkdir()
     values = {"mse": np.ones((2, 3)), "latent_sd": np.ones((2, 3)), "seconds": np.array(1.0)}
