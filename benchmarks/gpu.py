@@ -84,20 +84,13 @@ def run_part(name: str, limit: float, options: argparse.Namespace) -> dict[str, 
     """Run one part, and return what it wrote, with its time and, where it did not come to its end, the reason."""
     start = time.monotonic()
     path, log = options.out / f"{name}.json", options.out / f".{name}.log"
-    command: list[object] = [*PROGRAM, name, "--out", path, "--study", options.study]
-    command += [
-        "--seconds",
-        limit,
-        "--device",
-        options.device,
-        "--preset",
-        options.preset,
-        *(["--toy"] if options.toy else []),
-    ]
+    given = {"out": path, "study": options.study, "device": options.device, "preset": options.preset, "seconds": limit}
+    command = [*PROGRAM, name, *(f"--{key}={value}" for key, value in given.items())]
+    command += ["--toy"] if options.toy else []
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with log.open("wb") as output:
         part = subprocess.Popen(
-            list(map(str, command)), cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
         )
         try:
             problem = {0: None}.get(part.wait(limit), f"exit code {part.returncode}")

@@ -21,7 +21,7 @@ from models.studies.dermatology_store import write_arrays
 STAND_IN = """
 import json, os, signal, subprocess, sys, time
 part, arguments = sys.argv[1], sys.argv[2:]
-value = dict(zip(arguments[::2], arguments[1::2], strict=False))
+value = dict(each.split("=", 1) for each in arguments if "=" in each)
 def write(**record):
     with open(value["--out"], "w") as file:
         json.dump(record, file)
