@@ -23,7 +23,7 @@ _DIGITS = {"mse": 4, "mse_less_colour": 4, "feature_error": 2}
 
 
 class StudyTables(NamedTuple):
-    """Tables of the report, of `models.studies.dermatology_results` and `models.studies.dermatology_conditions`."""
+    """Tables of the report, of the modules of results, conditions and standardised gaps."""
 
     means: pd.DataFrame
     gaps: pd.DataFrame
@@ -33,6 +33,7 @@ class StudyTables(NamedTuple):
     prevalence: pd.DataFrame
     distances: pd.DataFrame
     conditions: pd.DataFrame
+    standardised: pd.DataFrame
 
 
 class Finding(NamedTuple):

@@ -22,6 +22,7 @@ from models.studies.dermatology_results import (
     tone_rows,
     verdicts,
 )
+from models.studies.dermatology_standardised import standardised_rows
 from models.studies.dermatology_store import Measurements, load_study
 from models.studies.dermatology_text import has_grid, kind_of_images, render
 
@@ -69,6 +70,7 @@ def study_tables(found: Measurements) -> StudyTables:
         prevalence=prevalence,
         distances=distance_rows(prevalence),
         conditions=condition_rows(found),
+        standardised=standardised_rows(found),
     )
 
 
@@ -98,6 +100,7 @@ def _frames(tables: StudyTables, records: Sequence[CheckRecord]) -> dict[str, pd
         "prevalence": tables.prevalence,
         "prevalence_distances": tables.distances,
         "conditions": tables.conditions,
+        "within_conditions": tables.standardised,
         "verdicts": pd.DataFrame(judged),
     }
 

@@ -34,6 +34,7 @@ __all__ = [
     "errors_of",
     "gap_rows",
     "mean_rows",
+    "over_repeats",
     "overlap",
     "slope_rows",
     "sweep_plan",
@@ -183,7 +184,7 @@ def gap_rows(found: Measurements) -> pd.DataFrame:
             dark, light = means[found.mixes.index(dark_mix), :, 1], means[found.mixes.index(light_mix), :, 0]
             test = published_test(dark, light)
             row = {"value": value, "case": name, "dark": float(dark.mean()), "light": float(light.mean())}
-            row |= _over_repeats(dark - light, overlap(found))
+            row |= over_repeats(dark - light, overlap(found))
             rows.append(row | {"p_published": test.p, "test": test.name})
     return pd.DataFrame(rows)
 
@@ -200,7 +201,7 @@ def slope_rows(found: Measurements) -> pd.DataFrame:
         means = getattr(found, value)[:, :, g].mean(axis=2)[np.argsort(share)]  # (M, J), from no share to all
         share = np.sort(share)
         slope = (share - share.mean()) @ means / ((share - share.mean()) ** 2).sum()
-        row = {"value": value, "skin_tone": tone, **_over_repeats(slope, overlap(found))}
+        row = {"value": value, "skin_tone": tone, **over_repeats(slope, overlap(found))}
         row |= {"falls_in": int((np.diff(means, axis=0) < 0).all(axis=0).sum())}
         rows.append(row | {"lower_in": int((means[-1] < means[0]).sum()), "repeats": found.repeats})
     return pd.DataFrame(rows).rename(columns={"gap": "slope"})
@@ -216,7 +217,7 @@ def tone_rows(found: Measurements) -> pd.DataFrame:
     for g, tone in enumerate(TONES):
         of_a, of_c = (found.tone_shift[found.mixes.index(mix), :, g].mean(axis=1) for mix in "AC")  # (J,) each
         row = {"skin_tone": tone, "of_a": float(of_a.mean()), "of_c": float(of_c.mean())}
-        row |= _over_repeats(of_a - of_c, overlap(found))
+        row |= over_repeats(of_a - of_c, overlap(found))
         rows.append(row | {"lighter_in": int((of_a > of_c).sum()), "repeats": found.repeats})
     return pd.DataFrame(rows).rename(columns={"gap": "shift"})
 
@@ -235,19 +236,32 @@ def area_rows(found: Measurements) -> pd.DataFrame:
             areas = np.array([(pair.error_auc, pair.uncertainty_auc) for pair in pairs])
             means = {"error_auc": float(areas[:, 0].mean()), "uncertainty_auc": float(areas[:, 1].mean())}
             row = {"value": value, "mix": mix, **means}
-            rows.append(row | _over_repeats(areas[:, 0] - areas[:, 1], overlap(found)))
+            rows.append(row | over_repeats(areas[:, 0] - areas[:, 1], overlap(found)))
     return pd.DataFrame(rows)
 
 
-def _over_repeats(values: Floats, assumed: Overlap) -> dict[str, float]:
-    """Return the mean over repeats with the corrected 95 % interval and p-value of "it is 0"."""
+def over_repeats(values: Floats, assumed: Overlap) -> dict[str, float]:
+    """Return the mean over repeats with its corrected 95 % interval and the p-value of "it is 0".
+
+    Parameters
+    ----------
+    values : ndarray, shape (J,)
+        One of each repeat; NaN where it has none.
+    assumed : Overlap
+        `overlap`.
+
+    Returns
+    -------
+    dict of str to float
+        gap (the mean), sd, low, high and p_corrected; NaN where over a tenth of the repeats have no value.
+    """
     found = repeat_estimates(values, assumed.n_train, assumed.n_test)
     half = float(np.sqrt(found.variance[0]) * special.stdtrit(found.freedom[0], 0.975))
     mean = float(found.value[0])
     p = float(repeats_violation(found, 0.0)[0]) if found.variance[0] > 0.0 else float("nan")
     return {
         "gap": mean,
-        "sd": float(values.std(ddof=1)),
+        "sd": float(values[np.isfinite(values)].std(ddof=1)) if mean == mean else float("nan"),
         "low": mean - half,
         "high": mean + half,
         "p_corrected": p,

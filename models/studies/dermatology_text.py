@@ -42,6 +42,7 @@ def render(found: Measurements, tables: StudyTables, records: Sequence[CheckReco
         *_verdicts(found, records),
         *_means(found, tables),
         *_conditions(tables),
+        *_within(tables),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -259,4 +260,23 @@ def _conditions(tables: StudyTables) -> list[str]:
         f"MSE of each condition with {FEWEST} tested images or more in both groups (`conditions.csv`):",
         "![MSE by condition, the mixes in one](scatter.png)",
         "![MSE by condition](conditions.png)",
+    ]
+
+
+def _within(tables: StudyTables) -> list[str]:
+    return [
+        "## Skin tone or condition?",
+        "Dark minus light within conditions, as if both groups showed them alike (direct standardisation, by the "
+        "gate's `control_features` with `strata: combined`, in each repeat). A condition is compared where each group "
+        "has two of its test images or more; `same images` is the gap of those as they are, and `conditions make` what "
+        "is left of it when the gap within conditions is taken away. Labels know nothing of how far a condition has "
+        "gone, nor of camera and light:",
+        table(
+            _named(tables.standardised),
+            {"value": "of", "mix": "mix", "level": "level", "all": "all images", "compared": "share compared"}
+            | {"crude": "same images", "gap": "within conditions"}
+            | {"low": "95 % from", "high": "to"}
+            | {"explained": "conditions make", "explained_low": "95 % from", "explained_high": "to"},
+            digits=4,
+        ),
     ]

@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 from scipy import stats
 
+from fairness_checks import Predictions, audit
 from models import vgg_weights
 from models.data.fitzpatrick17k_files import UnusableData
 from models.data.images import LEVELS
@@ -39,6 +40,7 @@ from models.studies import (
     dermatology_record,
     dermatology_report,
     dermatology_results,
+    dermatology_standardised,
     dermatology_store,
     dermatology_training,
 )
@@ -48,6 +50,7 @@ from models.studies.dermatology_protocol import fit_seed, images_per_test_set, s
 from models.studies.dermatology_record import StudyIncomplete, changes_of, preset_in_words
 from models.studies.dermatology_report import write_report
 from models.studies.dermatology_results import sweep_results
+from models.studies.dermatology_standardised import standardised_rows
 from models.studies.dermatology_store import load_study, save_study
 from models.studies.dermatology_training import run_trainings
 from models.train_vae import load_vae
@@ -136,6 +139,7 @@ def reported(study):
         dermatology_protocol,
         dermatology_record,
         dermatology_results,
+        dermatology_standardised,
         dermatology_store,
     ],
 )
@@ -752,6 +756,72 @@ def test_weights_that_are_named_give_loss_and_feature_error(tmp_path, monkeypatc
     np.testing.assert_allclose(found.mse_less_colour[1, 1].ravel(), plain.square().mean((1, 2, 3)), atol=1e-5)
     (tmp_path / "study" / "networks" / f"{file.stem}.safetensors").unlink()
     assert keep(tmp_path / "study", phantoms(), config, vgg=path, keep_networks=True).trained == 1
+
+
+def test_the_gap_within_conditions_is_the_gates_own_and_that_of_plain_sums(study):
+    found, images = load_study(study), phantoms()
+    rows = standardised_rows(found)
+    assert len(rows) == 2 * len(MIXES) * len(LEVELS)  # no feature error here
+    level = LEVELS[0]
+    row = rows[(rows["value"] == "mse") & (rows["mix"] == "B") & (rows["level"] == "three classes")].iloc[0]
+    plain, within, crude = plain_measurements(study), [], []
+    for repeat in range(3):
+        arrays = plain["B", repeat]
+        tested = arrays["test"].ravel()
+        labels, tones = images.conditions[level][tested], images.skin_tone[tested]
+        errors = arrays["mse"].astype(float)
+        features = {"skin_tone": tones, "class": labels}
+        record = audit(
+            Predictions(error=np.sqrt(errors), sensitive_features=features),
+            metric="mean_squared_error",
+            by="skin_tone",
+            control_features="class",
+            strata="combined",
+            max_difference=1.0,
+            min_group_size=1,
+        )
+        told = {group.name: group.rate for group in record.groups}
+        cells = {
+            (name, tone): errors[(labels == name) & (tones == tone)]
+            for name, tone in itertools.product(set(labels), ("light", "dark"))
+        }
+        used = [name for name in set(labels) if min(len(cells[name, tone]) for tone in ("light", "dark")) >= 2]
+        count = {name: sum(len(cells[name, tone]) for tone in ("light", "dark")) for name in used}
+        gap = math.fsum(count[name] * (cells[name, "dark"].mean() - cells[name, "light"].mean()) for name in used)
+        within.append(gap / sum(count.values()))
+        assert told["dark",] - told["light",] == pytest.approx(within[-1], rel=1e-9)
+        same = np.isin(labels, used)
+        crude.append(errors[same & (tones == "dark")].mean() - errors[same & (tones == "light")].mean())
+    explained = np.subtract(crude, within)
+    assert (row["gap"], row["crude"]) == pytest.approx((mean_of(within), mean_of(crude)), rel=1e-9)
+    assert (row["low"], row["high"]) == pytest.approx(corrected(within, 40, 12), rel=1e-6)
+    assert row["explained"] == pytest.approx(mean_of(explained), rel=1e-6, abs=1e-12)
+    assert (row["explained_low"], row["explained_high"]) == pytest.approx(corrected(explained, 40, 12), rel=1e-6)
+
+
+@pytest.mark.parametrize("of_tone", [0.0, 0.01])
+def test_a_gap_that_is_the_conditions_goes_and_one_that_is_the_tones_stays(of_tone):
+    rng = np.random.default_rng(4)
+    found = planted()
+    hard = rng.random(len(found.tones)) < np.where(found.tones == "dark", 0.8, 0.3)
+    fine = np.where(hard, "hard", "easy")
+    test = np.stack([np.stack([rng.permutation(300)[:100], 300 + rng.permutation(150)[:100]]) for _ in range(6)])
+    errors = 0.02 + 0.03 * hard[test] + of_tone * np.array([0.0, 1.0])[:, None] + rng.normal(0, 0.002, test.shape)
+    measures = dict.fromkeys(("mse", "mse_less_colour"), np.stack([errors] * 3))
+    measures["feature_error"] = np.full((3, 6, 2, 100), np.nan)
+    conditions = {LEVELS[0]: np.array(["x"] * 450), LEVELS[1]: fine, LEVELS[2]: np.arange(450).astype(str)}
+    rows = standardised_rows(dataclasses.replace(found, test=test, conditions=conditions, **measures))
+    rows = rows[(rows["value"] == "mse") & (rows["mix"] == "B")].set_index("level")
+    one, nine, alone = (rows.loc[name] for name in ("three classes", "nine classes", "conditions"))
+    assert one["gap"] == pytest.approx(one["all"], rel=1e-9)  # of one class there is nothing to set right
+    assert abs(one["explained"]) < 1e-12
+    assert nine["all"] > 0.012 + of_tone
+    assert nine["low"] < of_tone < nine["high"]
+    assert nine["high"] - nine["low"] < 0.004
+    assert nine["explained"] == pytest.approx(0.015, abs=0.004)
+    assert nine["compared"] == 1.0
+    assert alone["compared"] == 0.0  # each image has a condition of its own
+    assert np.isnan(alone[["gap", "low", "crude", "explained"]].astype(float)).all()
 
 
 def test_what_was_changed_in_a_preset_is_said():
