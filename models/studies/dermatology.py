@@ -140,7 +140,12 @@ def _parser() -> argparse.ArgumentParser:
         help="which images (default: photographs if FAIRNESS_DATA holds them, else phantoms)",
     )
     parser.add_argument("--photographs", type=Path, metavar="PATH", help="folder or archive (default: FAIRNESS_DATA)")
-    parser.add_argument("--dark-types", choices=list(DARK_TYPES), help="skin types of dark skin (default: 5,6)")
+    parser.add_argument(
+        "--dark-types",
+        choices=list(DARK_TYPES),
+        metavar="|".join(DARK_TYPES),
+        help="skin types of dark skin (default: 5,6)",
+    )
     parser.add_argument("--label", choices=SKIN_TYPE_LABELS, help="whose skin types (default: fitzpatrick_scale)")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="weights of VGG19 or VGG16 (default: those at hand)")
     parser.add_argument("--out", type=Path, help="where to write (default: build/dermatology/DATA-PRESET)")
