@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 
 import pytest
 
@@ -18,6 +17,7 @@ import numpy as np
 from fairness_checks import Predictions, fairness_model
 from fairness_checks.sweep import DataSet, TrainableModel
 
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 LOG, DEADLY = Path(__file__).with_name("log"), Path(__file__).with_name("deadly")
 
 
@@ -25,10 +25,12 @@ def fit(train, rng):
     state = rng.bit_generator.state["state"]["state"]
     with LOG.open("a") as log:
         log.write(f"{os.getpid()} {state}\\n")
-    if DEADLY.exists() and len(LOG.read_text().splitlines()) > 12:
+    if DEADLY.exists() and len(train) < 90:  # in the sweep, not in a fold, which is kept with the others
         DEADLY.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.1)
+    end = time.monotonic() + 100
+    while time.monotonic() < end and len({line.split()[0] for line in LOG.read_text().splitlines()}) < WORKERS:
+        time.sleep(0.01)  # until every worker has begun
     return train.features["age"].mean() + rng.normal()
 
 
@@ -42,7 +44,8 @@ def swept():
     rng = np.random.default_rng(0)
     sex, age = np.repeat(["female", "male"], 60), rng.normal(60, 10, 120)
     data = DataSet({"age": age}, (age + rng.normal(0, 10, 120) > 60).astype(int), {"sex": sex})
-    return TrainableModel(data, fit, predict, folds=5, depends_on={"LOG": "a log", "DEADLY": "for the test"})
+    beside = dict.fromkeys(["LOG", "DEADLY", "WORKERS"], "for the test")
+    return TrainableModel(data, fit, predict, folds=5, depends_on=beside)
 """
 LIMITS = """
 version: 1
@@ -80,7 +83,7 @@ def trainings(project):
 
 
 def judged(project, *arguments):
-    result = project.gate_in_subprocess("--fairness-report=out", "--fairness-jobs=1", *arguments, timeout=120)
+    result = project.gate_in_subprocess("--fairness-report=out", "--fairness-jobs=1", *arguments, timeout=300)
     return result, json.loads((project.path / "out/evidence.json").read_text(encoding="utf-8"))["models"]
 
 
@@ -96,9 +99,7 @@ def test_two_workers_share_the_trainings_of_a_model_and_do_each_once(swept, kept
     assert found == right
     assert shared.keys() == done.keys()
     assert sorted(map(len, shared.values())) == [1] * 25
-    by = Counter(worker for workers in shared.values() for worker in workers)
-    assert len(by) == 2
-    assert min(by.values()) >= 7
+    assert len({worker for workers in shared.values() for worker in workers}) == 2
     if kept:
         assert not list((swept.path / ".pytest_cache").rglob("*.entry"))
 
