@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import joblib  # noqa: F401 - with what stands below
-import narwhals._pandas_like.series  # noqa: F401 - with what stands below
+import narwhals._pandas_like.series
+import narwhals.exceptions
+import narwhals.stable.v2  # noqa: F401
 import pandas  # noqa: F401
 import pytest
 import scipy.sparse.csgraph
