@@ -42,7 +42,7 @@ def test_a_sweep_without_its_extra_says_so() -> None:
         "try:\n    from fairness_checks.sweep import TrainableModel\n"
         "except ImportError as error:\n    print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert "fairness_checks.sweep.TrainableModel: pandas is not installed." in done.stdout, done.stderr
     assert f"pip install '{DISTRIBUTION}[sweep]'" in done.stdout
 

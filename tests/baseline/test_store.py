@@ -231,7 +231,7 @@ def test_two_first_runs_at_a_time_both_survive(path, tmp_path):
     """
     running = [python(code, path, tmp_path / f"staged_{prefix}", prefix) for prefix in "ab"]
     for process in running:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == 0, out + err
     seeds = {f"{prefix}{turn}": turn for prefix in "ab" for turn in range(8)}
     whole(path, {**seeds, "a_last": 7, "b_last": 7})

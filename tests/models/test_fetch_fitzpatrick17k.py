@@ -560,7 +560,7 @@ def test_a_run_that_was_stopped_leaves_whole_files_and_goes_on(site, job, how):
             time.sleep(0.01)
         time.sleep(0.2)
         process.send_signal(how)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL), errors

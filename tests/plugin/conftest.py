@@ -143,7 +143,7 @@ class Project:
         with self.the_rest_unchecked():
             return self.pytest("--fairness", *arguments)
 
-    def gate_in_subprocess(self, *arguments: str, timeout: float = 60) -> pytest.RunResult:
+    def gate_in_subprocess(self, *arguments: str, timeout: float = 300) -> pytest.RunResult:
         """Run the gate with this plugin and pytest-xdist alone: other plugins take most of a short run's time."""
         command = (sys.executable, "-m", "pytest", "-p", "xdist", "-p", "fairness_checks.plugin", "--fairness")
         with pytest.MonkeyPatch.context() as patch, self.the_rest_unchecked():

@@ -740,7 +740,7 @@ def test_the_folder_holds_what_report_writes_of_its_evidence(evident):
     for name, form in formats.FORMATS.items():
         if form.in_folder:
             command = [sys.executable, "-m", "fairness_checks", "report", "--format", name, folder]
-            assert subprocess.check_output(command, timeout=60) == (folder / form.file).read_bytes(), name
+            assert subprocess.check_output(command, timeout=300) == (folder / form.file).read_bytes(), name
 
 
 RECIDIVISM = """

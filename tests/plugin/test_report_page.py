@@ -46,5 +46,5 @@ def test_no_page_no_template_engine(project):
         "import sys, pytest\npytest.main(sys.argv[1:])\nprint('loaded:', sorted({'jinja2'} & set(sys.modules)))\n",
     )
     for arguments, loaded in ((["--fairness"], "[]"), (["--fairness", "--fairness-report=out"], "['jinja2']")):
-        result = project.pytester.run(sys.executable, str(project.path / "run.py"), *arguments, timeout=60)
+        result = project.pytester.run(sys.executable, str(project.path / "run.py"), *arguments, timeout=300)
         assert result.outlines[-1] == f"loaded: {loaded}"

@@ -36,7 +36,7 @@ def plain_run(pytester, monkeypatch):
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
 
     def run(*arguments):
-        return pytester.run(sys.executable, str(script), *arguments, timeout=60)
+        return pytester.run(sys.executable, str(script), *arguments, timeout=300)
 
     return run
 

@@ -314,8 +314,8 @@ def test_two_processes_fit_once(tmp_path):
     first = start(tmp_path, "first")
     wait_for(tmp_path / "computing-first")
     second = start(tmp_path, "second")
-    assert first.wait(timeout=30) == 0
-    assert second.wait(timeout=30) == 0
+    assert first.wait(timeout=300) == 0
+    assert second.wait(timeout=300) == 0
     assert not (tmp_path / "computing-second").exists()
 
 
@@ -324,7 +324,7 @@ def test_a_killed_process_leaves_no_half_file_and_no_lock(tmp_path, role):
     child = start(tmp_path, role)
     wait_for(tmp_path / f"computing-{role}")
     child.kill()
-    assert child.wait(timeout=30) == -signal.SIGKILL
+    assert child.wait(timeout=300) == -signal.SIGKILL
     assert list((tmp_path / "cache").glob("*.entry")) == []
     compute = Counted()
     kept(tmp_path / "cache").arrays("model", {"data": 1}, compute)

@@ -164,7 +164,7 @@ def test_many_processes_append_and_kills_lose_no_whole_line(tmp_path):
     finished = [start(f"f{n}", 10) for n in range(4)]
     said = [0] * 4
     for process in finished:
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     for turn, process in enumerate(killed):
         for line in process.stdout:
             said[turn] = int(line)

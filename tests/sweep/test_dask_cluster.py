@@ -36,7 +36,7 @@ def client():
 
 @pytest.fixture
 def on_dask(client):
-    with joblib.parallel_config("dask", client=client, wait_for_workers_timeout=20):
+    with joblib.parallel_config("dask", client=client, wait_for_workers_timeout=300):
         yield client
 
 

@@ -292,7 +292,7 @@ def test_a_program_that_a_training_starts_reads_nothing_of_what_is_asked(beside,
         if os.getpid() == HERE:
             return task
         program = [sys.executable, "-c", "import sys; print(len(sys.stdin.read()))"]
-        return task + int(subprocess.run(program, stdout=subprocess.PIPE, timeout=30, check=True).stdout)
+        return task + int(subprocess.run(program, stdout=subprocess.PIPE, timeout=300, check=True).stdout)
 
     done = list(beside.run(lambda task: (call(task), os.getpid()), range(6), same=square))
     assert sorted((task, found) for task, (found, _) in done) == [(n, n) for n in range(6)]
