@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,9 @@ from models.studies.dermatology_store import MEASURES, load_study, save_study, w
 from models.studies.dermatology_tones import near_duplicates, typology_angles
 from models.vae_config import MIXES, VAEConfig
 
+PROJECT = Path(__file__).parents[2]
+KEPT = PROJECT / "models/studies/results/dermatology"
+ENDS = ("low", "high")
 CONFIG = VAEConfig.preset("cpu", image_size=16, train_images=20, test_images=8, repeats=3)
 SKIN = {1: (235, 200, 180), 2: (225, 180, 155), 5: (110, 75, 55), 6: (80, 52, 40)}
 
@@ -175,3 +179,30 @@ def test_the_command_writes_the_page_and_refuses_what_it_cannot_read(photographs
         assert message in capsys.readouterr().err
     assert main(["--out", str(tmp_path / "nothing"), "--photographs", str(photographs)]) == 2
     assert "not there" in capsys.readouterr().err
+
+
+def page_rows():
+    """Rows of the tables in docs/dermatology.md, made of the tables that are kept."""
+    names = {"mse": "pixel error", "mse_less_colour": "less colour", "feature_error": "features"}
+    digits = {"mse": 4, "mse_less_colour": 4, "feature_error": 2}
+
+    def interval(row):
+        return " [".join(
+            [f"{row['gap']:.{digits[row['value']]}f}", ", ".join(f"{row[e]:.{digits[row['value']]}f}" for e in ENDS)]
+        )
+
+    within = pd.read_csv(KEPT / "within_conditions.csv").query("level == 'conditions'")
+    for row in within.to_dict("records"):
+        crude = " | ".join(f"{row[name]:.{digits[row['value']]}f}" for name in ("all", "crude"))
+        yield f"| {names[row['value']]}, {row['mix']} | {crude} | {interval(row)}] |"
+    for source, part in pd.read_csv(KEPT / "labels_gaps.csv").query("of == 'B'").groupby("source"):
+        rows = part.set_index("value", drop=False).to_dict("index")
+        sizes = f"{rows['mse']['light']:.0f} + {rows['mse']['dark']:.0f}"
+        yield f"| {source} | {sizes} | " + " | ".join(f"{interval(rows[value])}]" for value in names) + " |"
+
+
+def test_the_page_has_the_rows_of_the_kept_tables():
+    page = (PROJECT / "docs/dermatology.md").read_text(encoding="utf-8")
+    expected = list(page_rows())
+    assert len(expected) == 14
+    assert [row for row in expected if row not in page] == []
