@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import doctest
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,8 @@ from models.vae import build_vae
 from models.vae_config import VAEConfig
 from models.vae_uncertainty import Disagreement, decoder_variance, feature_distance, noise_sensitivity, reconstructed
 
+PROJECT = Path(__file__).parents[2]
+KEPT = PROJECT / "models/studies/results/dermatology"
 TINY = VAEConfig.preset(
     "cpu",
     image_size=16,
@@ -156,3 +159,16 @@ def test_the_command_writes_its_page_and_says_what_is_missing(study, tmp_path, c
     assert "not there; run the study again with --keep-networks" in capsys.readouterr().err
     assert main(["--out", str(tmp_path)]) == 2
     assert "not there; the study was not measured to its end" in capsys.readouterr().err
+
+
+def test_the_page_has_the_rows_of_the_kept_tables():
+    page = (PROJECT / "docs/dermatology.md").read_text(encoding="utf-8")
+    studied = pd.read_csv(KEPT / "uncertainties.csv").query("value == 'mse'")
+    assert set(studied["uncertainty"]) == set(COSTS)
+    for row in studied.to_dict("records"):
+        mismatch = f"{row['mismatch']:.2f} [{row['low']:.2f}, {row['high']:.2f}] | {row['verdict']}"
+        told = f"| {row['uncertainty']} | {row['uncertainty_auc']:.2f} | {mismatch} "
+        assert f"{told}| {row['light']:.2f}, {row['dark']:.2f} |" in page
+    for row in pd.read_csv(KEPT / "planted.csv").to_dict("records"):
+        mismatch = f"{row['mismatch']:.2f} [{row['low']:.2f}, {row['high']:.2f}] | {row['verdict']}"
+        assert f"| {row['uncertainty']} | {mismatch} |" in page
