@@ -84,7 +84,8 @@ def run_part(name: str, limit: float, options: argparse.Namespace) -> dict[str, 
     """Run one part, and return what it wrote, with its time and, where it did not come to its end, the reason."""
     start = time.monotonic()
     path, log = options.out / f"{name}.json", options.out / f".{name}.log"
-    given = {"out": path, "study": options.study, "device": options.device, "preset": options.preset, "seconds": limit}
+    given = {"out": path, "study": options.study, "device": options.device, "preset": options.preset}
+    given |= {"began": start, "seconds": limit}
     command = [*PROGRAM, name, *(f"--{key}={value}" for key, value in given.items())]
     command += ["--toy"] if options.toy else []
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}

@@ -23,6 +23,7 @@ from torch import Tensor
 from benchmarks.gpu import UNFINISHED, write_json
 from benchmarks.vae import peak, phantoms, seconds_of, speeds
 from models.perceptual import Form, PerceptualLoss, perceptual_loss
+from models.studies.dermatology import QUICK
 from models.vae import build_vae, loss_terms, scaled
 from models.vae_config import VAEConfig
 from models.vae_device import fastest_convolutions, resolve_device, resolve_precision, tf32_convolutions
@@ -261,7 +262,8 @@ def study(record: Record, options: argparse.Namespace) -> None:
         pass  # what was trained is kept, as of any study that is killed
     except subprocess.CalledProcessError as error:
         problem = f"exit code {error.returncode}"
-    done = trainings(options.study)
+    config = VAEConfig.preset("cpu", **QUICK) if options.toy else VAEConfig.preset(options.preset, perceptual="vgg")
+    done = trainings(options.study, config)
     complete = sum(all((mix, repeat) in done for mix in "ABC") for repeat in range(len(done)))
     record.add(
         f"{len(done)} VAEs trained, {complete} repeats complete", **summary(done), trained=len(done), complete=complete
@@ -274,14 +276,19 @@ def study(record: Record, options: argparse.Namespace) -> None:
         raise RuntimeError("no training came to its end in the time")
 
 
-def trainings(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """Return the trainings of the study that wrote last, by mix and repeat; other studies' may lie beside them."""
+def trainings(folder: Path, config: VAEConfig) -> dict[tuple[str, int], dict[str, Any]]:
+    """Return the trainings of a configuration, by mix and repeat; of several studies that have it, the last to write.
+
+    Other studies' may lie beside them.
+    """
     paths = sorted((folder / "trainings").glob("*.npz"), key=lambda path: path.stat().st_mtime)
     found: dict[str, dict[tuple[str, int], dict[str, Any]]] = {}
     of_the_last = ""
     for path in paths:
         with np.load(path, allow_pickle=False) as arrays:
             key = json.loads(str(arrays["key"]))
+            if key["config"] != config.describe_training():
+                continue
             place = (key.pop("mix")[0], key.pop("repeat"))
             of_the_last = json.dumps(key, sort_keys=True)
             kept = {name: arrays[name] for name in ("mse", "latent_sd", "seconds", "images_per_second")}
@@ -333,11 +340,13 @@ def main() -> int:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--study", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--began", type=float, required=True, help="when, by a clock that all processes share")
+    parser.add_argument("--seconds", type=float, required=True, help="from then on")
     parser.add_argument("--device", required=True)
     parser.add_argument("--preset", required=True)
     parser.add_argument("--toy", action="store_true")
     options = parser.parse_args()
+    options.seconds -= time.monotonic() - options.began  # imports alone take seconds
     record = Record(options.out)
     try:
         options.device = resolve_device(options.device)

@@ -133,7 +133,11 @@ class Fitzpatrick17k:
         used = [at for at in range(len(rows)) if at not in reasons]
         for tone in ("light", "dark"):
             if not any(rows[at].tone == tone for at in used):
-                raise UnusableData(f"{store.name}: no image of {tone} skin is left; {_counted(reasons.values())}")
+                types = ", ".join(str(kind) for kind, its_tone in sorted(tones.items()) if its_tone == tone)
+                raise UnusableData(
+                    f"{store.name}: no image of {tone} skin (types {types} of {self.label}) is left; "
+                    f"left out: {_counted(reasons.values())}; give other skin types or another label"
+                )
         for new, old in enumerate(used):  # in place: a second array of this size would double the memory
             pixels[new] = pixels[old]
         notes = [f"{count:,} rows {why}" for why, count in unused.items()]

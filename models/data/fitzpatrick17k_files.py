@@ -93,9 +93,10 @@ def opened(root: str | os.PathLike[str] | None, archives: Sequence[str] = tuple(
             yield _archive_store(archive, unpacked)
     else:
         looked = given if root is not None else f"FAIRNESS_DATA={given}" if given else "FAIRNESS_DATA, which is not set"
+        remedy = "Set FAIRNESS_DATA to the folder" if root is None else "Give the folder"
         raise DataUnavailable(
             f"Fitzpatrick17k: neither {TABLE} nor {' nor '.join(archives)} in {looked}\n"
-            f"Set FAIRNESS_DATA to the folder that holds one of them. The table is at https://github.com/mattgroh/"
+            f"{remedy} that holds one of them. The table is at https://github.com/mattgroh/"
             f"fitzpatrick17k; python -m models.data.fetch_fitzpatrick17k fetches the images that it lists.\n"
             f"Source: {SOURCE}. Licence: {LICENCE}."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,15 +43,24 @@ def read_frames(folder: Path) -> dict[str, pd.DataFrame]:
 def differences(page: str, tables: Iterable[str], claims: Iterable[str]) -> list[str]:
     r"""Return the tables and the parts of sentences that a page does not hold.
 
-    Tables are looked for as they are, sentences whatever their line breaks and emphasis.
+    Tables are looked for as they are and whole, sentences whatever their line breaks and emphasis. A number at
+    either end of a part is a whole one on the page: 5 is not held by 35, nor by 5.1.
 
     Examples
     --------
-    >>> differences("FNR of\n**women**: 35 %.", ["| a |"], ["FNR of women: 35 %", "FNR of men"])
-    ['| a |', 'FNR of men']
+    >>> differences("FNR of\n**women**: 35 %.", ["| a |"], ["FNR of women: 35 %", "5 %", "FNR of men"])
+    ['| a |', '5 %', 'FNR of men']
     """
-    prose = _plain(page)
-    return [table for table in tables if table not in page] + [claim for claim in claims if _plain(claim) not in prose]
+    prose, blocks = _plain(page), f"\n\n{page}\n\n"
+    lost = [table for table in tables if f"\n\n{table}\n\n" not in blocks]
+    return lost + [claim for claim in claims if not _whole(_plain(claim)).search(prose)]
+
+
+def _whole(claim: str) -> re.Pattern[str]:
+    """Return what finds a text whose numbers at its ends are no parts of others."""
+    before = r"(?<![\d-])(?<!\d[.,])" if claim[:1].isdigit() else ""
+    after = r"(?![.,]?\d)" if claim[-1:].isdigit() else ""
+    return re.compile(f"{before}{re.escape(claim)}{after}")
 
 
 def _plain(text: str) -> str:

@@ -174,6 +174,8 @@ def _tasks(setup: Setup, fingerprint: str, networks: Vgg, folder: Path) -> list[
         "device": setup.device,
         "compiled": setup.compiled,
     }
+    if setup.device == "cuda":  # one GPU computes in bfloat16 what another, on which the study goes on, does not
+        depends_on["precision"] = vae_device.resolve_precision(setup.config.precision, torch.device("cuda"))
     tasks = []
     for repeat in range(setup.config.repeats):
         for mix, shares in MIXES.items():

@@ -17,6 +17,7 @@ import torch
 from benchmarks import gpu, gpu_parts
 from models.studies import dermatology
 from models.studies.dermatology_store import write_arrays
+from models.vae_config import VAEConfig
 
 STAND_IN = """
 import json, os, signal, subprocess, sys, time
@@ -259,12 +260,26 @@ def dermatology_config(command):
 def test_a_training_of_another_study_does_not_count(tmp_path):
     (tmp_path / "trainings").mkdir()
     values = {"mse": np.ones((2, 3)), "latent_sd": np.ones((2, 3)), "seconds": np.array(1.0)}
-    for number, (mix, code) in enumerate([("A", "old"), ("B", "old"), ("A", "new"), ("C", "new")]):
-        path = tmp_path / "trainings" / f"{mix}-00-{code}.npz"
-        key = json.dumps({"code": code, "mix": [mix, {}], "repeat": 0})
+    asked = VAEConfig.preset("published")
+    kept = [("A", "old", asked), ("B", "old", asked), ("A", "new", asked), ("C", "new", asked)]
+    kept += [("B", "new", VAEConfig.preset("paper"))]  # written last
+    for number, (mix, code, config) in enumerate(kept):
+        path = tmp_path / "trainings" / f"{mix}-00-{code}-{number}.npz"
+        key = json.dumps({"code": code, "config": config.describe_training(), "mix": [mix, {}], "repeat": 0})
         write_arrays(path, key, {**values, "images_per_second": np.array(2.0)})
         os.utime(path, (number, number))
-    done = gpu_parts.trainings(tmp_path)
+    done = gpu_parts.trainings(tmp_path, asked)
     assert set(done) == {("A", 0), ("C", 0)}
     assert gpu_parts.summary(done)["images_per_second_of_a_training"] == 2
-    assert gpu_parts.trainings(tmp_path / "nothing") == gpu_parts.summary({}) == {}
+    assert gpu_parts.trainings(tmp_path, VAEConfig.preset("small")) == {}
+    assert gpu_parts.trainings(tmp_path / "nothing", asked) == gpu_parts.summary({}) == {}
+
+
+def test_the_time_of_a_part_runs_from_when_it_was_started(tmp_path, monkeypatch):
+    left = []
+    monkeypatch.setitem(gpu_parts.PARTS, "machine", lambda record, options: left.append(options.seconds))
+    given = {"out": tmp_path / "machine.json", "study": tmp_path, "device": "cpu", "preset": "published"}
+    given |= {"began": time.monotonic() - 20, "seconds": 60}
+    monkeypatch.setattr(sys, "argv", ["parts", "machine", *(f"--{name}={value}" for name, value in given.items())])
+    assert gpu_parts.main() == 0
+    assert left[0] <= 40

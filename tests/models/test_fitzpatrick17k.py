@@ -212,7 +212,8 @@ def test_more_than_half_unreadable_is_an_error_with_counts_and_remedy(published)
 
 def test_a_group_without_images_is_an_error(published):
     published.fill("11126")
-    with pytest.raises(UnusableData, match="no image of dark skin is left"):
+    message = r"no image of dark skin \(types 5 of fitzpatrick_scale\) is left; left out: none; give other skin types"
+    with pytest.raises(UnusableData, match=message):
         Fitzpatrick17k(published.write(), dark_types=[5]).images(24)
 
 
@@ -442,7 +443,7 @@ def test_nothing_there_is_one_error_with_the_remedy(tmp_path, monkeypatch):
     with pytest.raises(DataUnavailable, match=re.escape(f"in FAIRNESS_DATA={tmp_path}\n")):
         Fitzpatrick17k().images(24)
     with pytest.raises(
-        DataUnavailable, match=r"nor fitzpatrick17k_128px\.zip nor fitzpatrick17k_64px\.zip in .*gone\n"
+        DataUnavailable, match=r"nor fitzpatrick17k_128px\.zip nor fitzpatrick17k_64px\.zip in .*gone\nGive the folder"
     ):
         Fitzpatrick17k(tmp_path / "gone").images(24)
 

@@ -57,6 +57,19 @@ def test_the_page_is_held_to_every_table_of_the_study(found, name):
     assert lost(found | {name: changed}) != []
 
 
+@pytest.mark.parametrize("said", ["135", "35.2", "-35", "0.35", "1,35", "35,000"])
+def test_a_number_is_not_held_by_another_that_has_its_digits(said):
+    assert differences(f"They miss {said}, we know.", [], ["35", "They miss 35", "35, we know"]) != []
+    assert differences(f"They miss {said}, we know.", [], [said, f"They miss {said}", f"{said}, we know"]) == []
+
+
+@pytest.mark.parametrize("change", ["{table}\n| d | 9 % |", "| a | b |\n{table}", "> {table}"])
+def test_a_table_with_more_than_the_study_found_is_another(change):
+    table = "| a | b |\n|---|---|\n| c | 1 % |"
+    assert differences(f"# Page\n\n{table}\n\nText", [table], []) == differences(table, [table], []) == []
+    assert differences(f"# Page\n\n{change.format(table=table)}\n\nText", [table], []) == [table]
+
+
 def test_a_claim_that_no_longer_holds_is_no_sentence_of_the_page(found):
     gaps = found["gaps"].copy()
     gaps["p_corrected"] = 0.5  # nothing is shown any more

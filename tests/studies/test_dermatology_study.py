@@ -314,6 +314,24 @@ def test_what_a_training_depends_on_names_its_file(study, tmp_path):
     assert not names(train_images=21) & stored
 
 
+def test_a_study_of_one_precision_does_not_go_on_in_another(tmp_path, monkeypatch):
+    """GPUs that lack bfloat16 take float32 where the configuration says auto."""
+
+    def dependence(device, *, native, **changes):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
+        config = dataclasses.replace(TINY, repeats=1, **changes)
+        setup = dermatology_training.Setup(None, None, True, config, 12, 0, device)
+        first, *_ = dermatology_training._tasks(setup, "images", dermatology_one.Vgg(None, None), tmp_path)
+        known = json.loads(first.key)
+        del known["code"]  # of which the function put in place here is a part
+        return known
+
+    assert dependence("cuda", native=True) != dependence("cuda", native=False)
+    assert dependence("cpu", native=True) == dependence("cpu", native=False)
+    asked = [dependence("cuda", native=native, precision="float32") for native in (True, False)]
+    assert asked[0] == asked[1]
+
+
 def rows_of(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
