@@ -172,8 +172,9 @@ def metrics_page() -> str:
     parts = [
         "# Metrics\n",
         MADE.format(source="METRICS, MEANINGS and ALIASES in fairness_checks/question"),
-        "The same in YAML, in `audit`, in waivers and on the command line. `fairness-checks explain NAME`\n"
-        "also says how many patients settle a limit. How each is tested: [statistics](statistics.md).\n"
+        "These names are the same in YAML, in `audit`, in waivers and on the command line.\n"
+        "`fairness-checks explain NAME` also says how many patients settle a limit. How each is\n"
+        "tested: [statistics](statistics.md).\n"
         "One that is not here: [a metric of your own](configuration.md#a-metric-of-your-own).\n",
         table(["metric", "for patients", "a model gives"], meanings),
     ]

@@ -81,13 +81,14 @@ def test_values_alone_and_components_are_those_of_groups_and_of_samples(data):
 
 def test_kinds_say_what_does_not_add_up():
     single = [metric for metric in METRICS.values() if not metric.components]
-    assert {metric.name for metric in single if not kind_of(metric).adds_up} == {"roc_auc", "uncertainty_mismatch"}
+    apart = {metric.name for metric in single if not kind_of(metric).adds_up}
+    assert apart == {"roc_auc", "uncertainty_mismatch"}, "a new kind that does not add up is named here"
     assert {metric.name for metric in single if kind_of(metric).of_pairs} == {"uncertainty_mismatch"}
 
 
 def test_values_are_standardised_of_rates_means_and_areas():
     kinds = {metric.kind for metric in METRICS.values() if metric.standardisable}
-    assert kinds == {"proportion", "mean", "ranking"}
+    assert kinds == {"proportion", "mean", "ranking"}, "a new row says standardisable=False, or its kind is named here"
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "brier_score"])

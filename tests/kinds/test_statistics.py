@@ -124,7 +124,7 @@ def test_the_table_of_all_cells_gives_the_proportions():
         "true_positive_rate": ([4, 80], [7, 150]),
     }
     rates = {name: metric for name, metric in METRICS.items() if metric.kind == "proportion"}
-    assert set(rates) == set(expected)
+    assert set(rates) == set(expected), "a new rate has its counts here, added up by hand"
     for name, metric in rates.items():
         events, samples = statistics.proportion(metric)
         assert (events.tolist(), samples.tolist()) == expected[name]
