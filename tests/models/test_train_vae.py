@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import doctest
+import importlib.util
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from models import train_vae as module
 from models import vae_files, vae_steps
-from models.perceptual import perceptual_loss
+from models.perceptual import PerceptualLoss, perceptual_loss
 from models.train_vae import (
     TrainingDiverged,
     load_vae,
@@ -474,14 +475,15 @@ def test_translating_a_step_is_not_time_of_training(images, monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_gpu_trains_in_bfloat16_and_resumes(images, tmp_path, compiled):
-    path = tmp_path / "vae.safetensors"
+    # Without safetensors, as on a machine that is lent, a training that was stopped begins anew.
+    kept = {"checkpoint": tmp_path / "vae.safetensors"} if importlib.util.find_spec("safetensors") else {}
     options = {"seed": 0, "device": "cuda", "compiled": compiled}
     with warnings.catch_warnings(record=True) as told:  # the compiler has advice, on TF32 and on itself
         warnings.simplefilter("always")
         undisturbed = train_vae(images, SMALL, **options)
         with pytest.raises(Stopped):
-            train_vae(images, SMALL, **options, checkpoint=path, progress=StopsAfter(7))
-        resumed = train_vae(images, SMALL, **options, checkpoint=path)
+            train_vae(images, SMALL, **options, **kept, progress=StopsAfter(7))
+        resumed = train_vae(images, SMALL, **options, **kept)
     assert not [each for each in told if "checkpoint" in str(each.message)]
     native = torch.cuda.is_bf16_supported(including_emulation=False)
     assert undisturbed.precision == resumed.precision == ("bfloat16" if native else "float32")
@@ -676,10 +678,19 @@ def test_a_gradient_that_is_too_long_is_shortened(longest, monkeypatch):
 @pytest.mark.parametrize("flips", [True, False])
 def test_target_maps_are_computed_once_and_change_nothing(flips, monkeypatch):
     loss = perceptual_loss("random", blocks=2, width=0.1, form="means")
-    config = replace(PUBLISHED, flips=flips)
+    config, computed = replace(PUBLISHED, flips=flips), []
+    of_images = PerceptualLoss.forward
+
+    def looked_at(self, reconstruction, target):
+        computed.append(isinstance(target, torch.Tensor))
+        return of_images(self, reconstruction, target)
+
+    monkeypatch.setattr(PerceptualLoss, "forward", looked_at)
     once = train(discs(27), config, perceptual=loss)
+    assert computed == [False] * once.steps
     monkeypatch.setattr(vae_steps, "MOST_KEPT", 0)
     again = train(discs(27), config, perceptual=loss)
+    assert computed[once.steps :] == [True] * once.steps
     for name, value in weights(once).items():
         torch.testing.assert_close(again.vae.state_dict()[name], value, rtol=1e-3, atol=1e-4)
 
