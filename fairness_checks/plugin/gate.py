@@ -425,9 +425,10 @@ class Gate:
         if not hasattr(self._config, "workerinput"):
             return None
         try:
-            return self._config.stash[SCRATCH].folder() / "trained"
+            folder = self._config.stash[SCRATCH].folder()
         except OSError:
             return None
+        return folder / "trained" if folder.is_dir() else None  # else of another machine, where nobody removes it
 
     def _of_file(self, model: ModelChecks) -> Predictions:
         """Read the predictions of a model that has no fixture."""

@@ -19,13 +19,14 @@ import sys
 import time
 import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Generic, TypeGuard, TypeVar
 
 from fairness_checks.errors import ClusterError
 from fairness_checks.plain import JSON, counted
-from fairness_checks.storage.origin import OWN, origin_of
+from fairness_checks.storage.code_digest import digest_of
+from fairness_checks.storage.origin import OWN, library_identities, origin_of
 from fairness_checks.storage.own_code import environment
 from fairness_checks.sweep.backends import heard
 
@@ -50,13 +51,17 @@ class DaskCluster(Generic[T, R]):
         What is done with each task.
     named : callable
         Names a task for readers.
+    of : sequence of objects
+        Whose code runs in `call`: the libraries that it uses must be the same on every worker.
     """
 
-    def __init__(self, backend: Any, call: Callable[[T], R], named: Callable[[T], str]) -> None:
+    def __init__(
+        self, backend: Any, call: Callable[[T], R], named: Callable[[T], str], of: Sequence[object] = ()
+    ) -> None:
         self._client, self._options = backend.client, dict(backend.submit_kwargs)
         self._patience = float(backend.wait_for_workers_timeout or math.inf)
         self._waits = backend.retrieval_context  # a worker that asks its own cluster leaves its place meanwhile
-        self._call, self._named = call, named
+        self._call, self._named, self._of = call, named, of
         self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._asked: dict[Any, T] = {}  # by future
         self._proving: Any = None  # the future of what this process does too
@@ -115,7 +120,7 @@ class DaskCluster(Generic[T, R]):
 
     def _sent(self) -> Any:
         """Send code and data to the cluster, once; a task of its own, so that Dask has it again where it was lost."""
-        content = pickle.dumps((environment(), _by_value(self._call)))
+        content = pickle.dumps((_beside(digest_of(self._of).libraries), _by_value(self._call)))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph", UserWarning)  # all trainings need it
             return self._client.submit(bytes, content, pure=False)
@@ -275,7 +280,7 @@ def _threads() -> int:
 def _loaded(content: bytes) -> Callable[[Any], Any]:
     """Return what is done with each task, the same for all tasks of a model."""
     there, code = pickle.loads(content)
-    _require_libraries(there, environment())
+    _require_libraries(there, _beside(library_identities(there["libraries"]), there["libraries"]))
     try:
         call: Callable[[Any], Any] = pickle.loads(code)
     except ImportError as error:
@@ -283,6 +288,16 @@ def _loaded(content: bytes) -> Callable[[Any], Any]:
             f"a worker of the Dask cluster cannot import what trains: {error}; install it there, {_HERE}"
         ) from None
     return call
+
+
+def _beside(found: Mapping[str, str], asked: Container[str] | None = None) -> dict[str, Any]:
+    """Return the environment of this process, with the libraries that were found and asked for."""
+    # Not those that no installer recorded: the times of their files are others on every machine.
+    own: dict[str, Any] = environment()
+    more = {
+        name: one for name, one in found.items() if not one.startswith("files ") and (asked is None or name in asked)
+    }
+    return {**own, "libraries": {**more, **own["libraries"]}}
 
 
 def _require_libraries(there: dict[str, JSON], here: dict[str, JSON]) -> None:

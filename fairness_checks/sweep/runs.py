@@ -152,15 +152,18 @@ def _run(
 
     sweep = Training(name, model, plan, columns, Splitter(model.data, plan.by), tuple(own))
     tasks = list(plan.tasks(list(columns)))
-    stored = {} if kept is None else {task: it for task in tasks if (it := kept.get(task, sweep.depends_on(task)))}
-    found = {task: result for task, (result, _) in stored.items()}
+    digests = {} if kept is None else {kept.store.task_digest(task, sweep.depends_on(task)): task for task in tasks}
+    stored = {} if kept is None else kept.among(digests)
+    found = {digests[digest]: result for digest, (result, _) in stored.items()}
     dates = [date for _, date in stored.values()]
     start, trained = time.monotonic(), 0
     if progress is not None and len(found) < len(tasks):
         progress(len(found), len(tasks), 0.0)
     # One thread a training, whatever runs at the same time: sums in another order have other last digits.
     with contextlib.nullcontext(jobs) if isinstance(jobs, Workers) else Workers(jobs) as workers, threadpool_limits(1):
-        for result, date in _done(sweep, [task for task in tasks if task not in found], workers, kept):
+        left = {digest: task for digest, task in digests.items() if digest not in stored}
+        done = _side_by_side(sweep, tasks, workers) if kept is None else _shared(sweep, left, workers, kept)
+        for result, date in done:
             found[result.task] = result
             if date is not None:
                 dates.append(date)
@@ -189,28 +192,23 @@ def _same(one: RepeatResult, other: RepeatResult) -> bool:
     return one.to_json() == other.to_json()
 
 
-def _done(
-    sweep: Training, todo: Sequence[Task], workers: Workers, kept: KeptTrainings | None
+def _shared(
+    sweep: Training, left: Mapping[str, Task], workers: Workers, kept: KeptTrainings
 ) -> Iterator[tuple[RepeatResult, str | None]]:
-    """Yield what comes of trainings, in any order; with its date what another run has done, which is at them too."""
-    if kept is None:
-        yield from ((result, None) for result in _side_by_side(sweep, todo, workers))
-        return
-    left = {kept.store.task_digest(task, sweep.depends_on(task)): task for task in todo}
+    """Yield what comes of trainings, by digest, in any order; with its date what another run has done meanwhile."""
     while left:
         mine = kept.claim(list(left), workers.portion(len(left)))
-        # Looked for behind the claim: what another one has done before it let go of it is there.
-        there = {key: it for key, task in left.items() if (it := kept.get(task, sweep.depends_on(task))) is not None}
+        there = kept.among(left)  # behind the claim: what another one has done before it let go of it is there
         yield from there.values()
-        left = {key: task for key, task in left.items() if key not in there}
-        todo = [task for key, task in left.items() if key in mine]
-        yield from ((result, None) for result in _side_by_side(sweep, todo, workers))
-        left = {key: task for key, task in left.items() if key not in mine}
+        left = {digest: task for digest, task in left.items() if digest not in there}
+        todo = [task for digest, task in left.items() if digest in mine]
+        yield from _side_by_side(sweep, todo, workers)
+        left = {digest: task for digest, task in left.items() if digest not in mine}
         if left and not todo:
             time.sleep(_LOOK)
 
 
-def _side_by_side(sweep: Training, tasks: Sequence[Task], workers: Workers) -> Iterator[RepeatResult]:
+def _side_by_side(sweep: Training, tasks: Sequence[Task], workers: Workers) -> Iterator[tuple[RepeatResult, None]]:
     """Yield results as they come, in any order. Only this process stores: it alone knows what is to be believed."""
     for _, result in workers.run(sweep, tasks, of=(sweep.model, *sweep.own), named=sweep.named, same=_same):
-        yield result
+        yield result, None

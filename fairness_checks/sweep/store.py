@@ -112,16 +112,17 @@ class KeptTrainings:
         self._end = 0
         self._synced = time.monotonic()
 
-    def get(self, task: Task, depends_on: Mapping[str, JSON]) -> tuple[RepeatResult, str] | None:
-        """Return a training and its date; None where it is missing, damaged, foreign or depends on something else."""
-        entry = self._entry(task, depends_on)
-        if entry is None:
-            return None
-        try:
-            return RepeatResult.from_json(entry.body.decode()), entry.date
-        except ValueError:
-            del self._entries[entry.key]  # the one that is written in its place counts
-            return None
+    def among(self, digests: Iterable[str]) -> dict[str, tuple[RepeatResult, str]]:
+        """Return those of some trainings that are there, with their dates: not what is missing, damaged or foreign."""
+        self._follow()  # once for all of them: whoever waits for others asks ten times a second
+        found: dict[str, tuple[RepeatResult, str]] = {}
+        for digest in digests:
+            if (entry := self._entries.get(digest)) is not None:
+                try:
+                    found[digest] = RepeatResult.from_json(entry.body.decode()), entry.date
+                except ValueError:
+                    del self._entries[digest]  # the one that is written in its place counts
+        return found
 
     def claim(self, digests: Sequence[str], most: int) -> set[str]:
         """Claim trainings that no other run is at; all of them where that cannot be told, as any may be done twice."""
@@ -136,7 +137,7 @@ class KeptTrainings:
         return result.to_json() if entry is None else entry.body.decode("ascii")
 
     def ensure(self, result: RepeatResult, depends_on: Mapping[str, JSON]) -> None:
-        """Store a training unless the worker did, which may have had no shared folder; raise OSError if impossible."""
+        """Store a training unless another run has, where claims could not be told; raise OSError if impossible."""
         if self._entry(result.task, depends_on) is None:
             self.store.write(result, depends_on)
         if time.monotonic() - self._synced > _SYNC_SECONDS:
@@ -146,6 +147,10 @@ class KeptTrainings:
     def _entry(self, task: Task, depends_on: Mapping[str, JSON]) -> Entry | None:
         key = self.store.task_digest(task, depends_on)
         if key not in self._entries:
-            new, self._end = self.store.log.read(self._end)
-            self._entries |= new
+            self._follow()
         return self._entries.get(key)
+
+    def _follow(self) -> None:
+        """Read what was written since."""
+        new, self._end = self.store.log.read(self._end)
+        self._entries |= new

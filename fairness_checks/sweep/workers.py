@@ -244,7 +244,7 @@ class Workers:
 
         believed = self._believes(of)
         first = None if believed else tasks.popleft()
-        yield from DaskCluster(backend, call, named).results(
+        yield from DaskCluster(backend, call, named, of).results(
             tasks, first, same, None if self._asked is None else self.jobs
         )
         if of and not believed:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
+
+from fairness_checks.plugin.gate import Gate
+from fairness_checks.plugin.scratch import SCRATCH
 
 SWEPT = """
 import os
@@ -114,6 +118,15 @@ def test_a_worker_that_is_killed_while_it_trains_is_red_and_right_at_the_next_ru
     assert sorted(map(len, first.values())) == [1] * 24 + [2]  # the other worker did what the killed one was at
     again, found = judged(swept, "-n", "2")
     assert (again.ret, len(found), (swept.path / "log").exists()) == (0, 1, False)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_worker_leaves_nothing_on_a_machine_that_has_not_the_folder_of_the_run(tmp_path, there):
+    folder = tmp_path / "of_the_run"
+    if there:
+        folder.mkdir()
+    config = SimpleNamespace(workerinput={}, stash={SCRATCH: SimpleNamespace(folder=lambda: folder)})
+    assert Gate._shared(SimpleNamespace(_config=config)) == (folder / "trained" if there else None)
 
 
 CHECKS = "{metric: %s, by: sex, max_difference: 0.9}"

@@ -14,6 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from fairness_checks import Predictions
 from fairness_checks.errors import ClusterError
+from fairness_checks.storage import code_digest
 from fairness_checks.sweep import dask_cluster as module
 from fairness_checks.sweep.mixes import Shares
 from fairness_checks.sweep.plan import SweepPlan
@@ -203,6 +204,29 @@ def test_other_libraries_than_here_are_one_error(patients, age_model, on_dask, m
         ClusterError, match=r"has other libraries than .*: numpy is .*, not 1\.0; scipy is .*, not 2\.0"
     ):
         run_sweep("m", age_model(patients()), PLAN, None, None)
+
+
+def test_another_version_of_what_the_model_alone_uses_is_one_error(patients, age_model, on_dask, monkeypatch, tmp_path):
+    """The first training would not tell: of several workers one does it."""
+    plain = age_model(patients())
+
+    def fit(train, rng):
+        import yaml
+
+        assert yaml.safe_load("1") == 1
+        return plain.fit(train, rng)
+
+    model = TrainableModel(plain.data, fit, plain.predict)
+    found = run_sweep("m", model, PLAN, None, None)
+    assert found.results == run_sweep("m", plain, PLAN, None, None).results
+    real = code_digest.library_identities
+    monkeypatch.setattr(
+        code_digest,
+        "library_identities",
+        lambda libraries: {name: "1.0" if name == "pyyaml" else one for name, one in real(libraries).items()},
+    )
+    with pytest.raises(ClusterError, match=r"has other libraries than .*: pyyaml is \d.*, not 1\.0; install the same"):
+        run_sweep("m", model, PLAN, tmp_path, None)
 
 
 def test_another_result_than_that_of_this_process_is_one_error(patients, age_model, on_dask, tmp_path):

@@ -31,6 +31,7 @@ from fairness_checks.sweep.results import GroupResult, RepeatResult, SweepResult
 from fairness_checks.sweep.runs import run_sweep
 from fairness_checks.sweep.splits import blocks, counted_blocks
 from fairness_checks.sweep.trainable import TrainableModel
+from fairness_checks.sweep.training import training_key
 
 MIXES = {
     "as_is": "as_is",
@@ -612,3 +613,24 @@ def test_results_are_the_same_to_the_last_bit_or_not_the_same(one, other):
 
     assert runs._same(result(one), result(one))
     assert not runs._same(result(one), result(other))
+
+
+def test_whoever_waits_for_another_run_reads_the_log_once_a_look(patients, age_model, tmp_path, monkeypatch):
+    """Not once a training: there may be a thousand, and ten looks a second."""
+    model, asked = age_model(patients()), plan()
+    columns, store = asked.chosen(model.feature_sets), store_module.SweepStore.of(tmp_path, "m", model.identity().key)
+    looks, reads, read = [], [], Log.read
+    monkeypatch.setattr(Log, "read", lambda log, *start: reads.append(log) or read(log, *start))
+
+    def look(seconds):
+        looks.append(len(reads))
+        if len(looks) == 4:
+            other.take((), 0)  # lets go of all
+
+    monkeypatch.setattr(runs.time, "sleep", look)
+    with store.shared() as other:
+        digests = [store.task_digest(task, training_key(asked, columns, task)) for task in asked.tasks(["all"])]
+        assert len(other.take(digests, 99)) == 15
+        found = run_sweep("m", model, asked, tmp_path)
+    assert found.trained == 15
+    assert np.diff(looks).tolist() == [1, 1, 1]
