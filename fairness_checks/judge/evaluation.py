@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,8 +97,7 @@ def evaluate(
     entry = f"{slug(name)}.out_of_fold", _folds_key(produced, seed, identity)
     asked = plan if swept else None
 
-    def predicted() -> Predictions | None:
-        return _out_of_fold(entry, produced, seed, fitted, jobs) if held_out else None
+    swept_meanwhile: list[SweepResults | Exception | None] = []
 
     def trained() -> SweepResults | None:
         if asked is None:
@@ -106,10 +105,14 @@ def evaluate(
         _refuse_missing_text(produced.data, asked.by, missing)  # before hours of training, not after them
         return run_sweep(name, produced, asked, cache, jobs, progress, measured, tuple(own.values()))
 
-    # What another process is at is there when the rest is done: so two share the folds and the sweep of a model.
-    results = attempted(trained) if held_out and fitted.is_computed_elsewhere(*entry) else None
+    def meanwhile() -> None:  # while another process is at the folds: so two share the folds and the sweep of a model
+        swept_meanwhile.append(attempted(trained))
+
+    def predicted() -> Predictions | None:
+        return _out_of_fold(entry, produced, seed, fitted, jobs, meanwhile) if held_out else None
+
     predictions = attempted(predicted)
-    results = attempted(trained) if results is None else results
+    results = swept_meanwhile[0] if swept_meanwhile else attempted(trained)
     no_predictions = predictions if isinstance(predictions, Exception) else None
     no_sweep = results if isinstance(results, Exception) else None
     swept_on = None if results is None or isinstance(results, Exception) else results.kept
@@ -169,6 +172,7 @@ def _out_of_fold(
     seed: int,
     cache: FittedCache,
     jobs: int | Workers | None,
+    meanwhile: Callable[[], object],
 ) -> Predictions:
     """Return out-of-fold predictions, from the cache if nothing that they depend on has changed."""
 
@@ -182,7 +186,7 @@ def _out_of_fold(
         given = {key: getattr(made, key) for key in (*ARRAYS, *FACTS) if getattr(made, key) is not None}
         return {key: np.asarray(value) for key, value in given.items()}
 
-    arrays: dict[str, Any] = cache.arrays(*entry, compute)
+    arrays: dict[str, Any] = cache.arrays(*entry, compute, meanwhile=meanwhile)
     data = model.data
     same = data.fingerprint()[:16]  # a row is the same sample as long as all of the data are the same
     facts = {key: arrays.pop(key).item() if key in arrays else None for key in FACTS}

@@ -10,12 +10,13 @@ import io
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from filelock import Timeout
 
 from fairness_checks.errors import CacheError
 from fairness_checks.plain import JSON, canonical_json
@@ -52,16 +53,13 @@ class FittedCache:
         self.read: dict[str, str] = {}
         self.heard: Callable[[str, str], None] | None = None  # is told of each entry that is read, with its date
 
-    def is_computed_elsewhere(self, name: str, key: Mapping[str, JSON]) -> bool:
-        """Say whether another process computes an entry now, whose key says all: `arrays` would wait for it."""
-        if self.directory is None:
-            return False
-        with suppress(OSError):
-            return KeyedStore(self.directory).is_locked(name, canonical_json(dict(key), "cache key", CacheError))
-        return False
-
     def arrays(
-        self, name: str, key: Mapping[str, JSON], compute: Callable[[], Mapping[str, Array]]
+        self,
+        name: str,
+        key: Mapping[str, JSON],
+        compute: Callable[[], Mapping[str, Array]],
+        *,
+        meanwhile: Callable[[], object] | None = None,
     ) -> dict[str, Array]:
         """Return the arrays stored under `key`, or compute and store them.
 
@@ -78,6 +76,8 @@ class FittedCache:
         compute : callable
             Called without arguments when there is no usable entry; returns arrays by name (identifiers).
             What it raises is passed on, and nothing is stored.
+        meanwhile : callable, optional
+            Called once, without arguments, where another process computes the entry: before it is waited for.
 
         Returns
         -------
@@ -117,10 +117,20 @@ class FittedCache:
         if (stored := self._stored(store, name, text)) is not None:
             return stored
         with ExitStack() as held:
-            try:
-                held.enter_context(store.locked(name, text))
-            except OSError as error:  # read-only, a file system without locks, or something in the way
-                _warn_not_kept(store.path(name, text), error)
+
+            def problem(timeout: float) -> OSError | None:
+                try:
+                    held.enter_context(store.locked(name, text, timeout=timeout))
+                except OSError as error:  # busy, read-only, a file system without locks, or something in the way
+                    return error
+                return None
+
+            unlocked = problem(-1.0 if meanwhile is None else 0.0)
+            if meanwhile is not None and isinstance(unlocked, Timeout):
+                meanwhile()
+                unlocked = problem(-1.0)
+            if unlocked is not None:
+                _warn_not_kept(store.path(name, text), unlocked)
                 return _plain_arrays(name, compute())
             if (stored := self._stored(store, name, text)) is not None:  # another process was first
                 return stored

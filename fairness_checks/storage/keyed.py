@@ -29,7 +29,7 @@ from fairness_checks.storage.files import (
     require_regular,
     write_atomically,
 )
-from fairness_checks.storage.locks import is_held, locked
+from fairness_checks.storage.locks import locked
 
 __all__ = ["KeyedStore", "Log", "file_name"]
 
@@ -61,18 +61,13 @@ class KeyedStore:
         return self.directory / f"{name}-{key_digest(key)[:16]}.{suffix}"
 
     @contextmanager
-    def locked(self, name: str, key: str, suffix: str = "entry") -> Iterator[None]:
+    def locked(self, name: str, key: str, suffix: str = "entry", timeout: float = -1.0) -> Iterator[None]:
         """Hold the lock of an entry, as of several processes one computes it and the others wait."""
         # OSError: the folder cannot be made or written, has no locks, or something stands in the lock's place.
         path = self.path(name, key, suffix)
         self.directory.mkdir(parents=True, exist_ok=True)
-        with locked(path.with_name(f"{path.name}.lock")):
+        with locked(path.with_name(f"{path.name}.lock"), timeout):
             yield
-
-    def is_locked(self, name: str, key: str, suffix: str = "entry") -> bool:
-        """Say whether a process holds the lock of an entry; raise OSError where that cannot be told."""
-        path = self.path(name, key, suffix)
-        return is_held(path.with_name(f"{path.name}.lock"))
 
     def read(self, name: str, key: str) -> Entry | None:
         """Return an entry; None where it is not there, or not readable, whole, and of this key. Needs no lock."""

@@ -319,6 +319,37 @@ def test_two_processes_fit_once(tmp_path):
     assert not (tmp_path / "computing-second").exists()
 
 
+@pytest.mark.parametrize("problem", [None, OSError("of what was done meanwhile")])
+def test_whoever_would_wait_may_do_something_else_meanwhile(tmp_path, problem):
+    begun, may_end, done = threading.Event(), threading.Event(), []
+
+    def compute():
+        begun.set()
+        may_end.wait(60)
+        return {"x": np.ones(2)}
+
+    def meanwhile():
+        done.append(begun.is_set())
+        may_end.set()
+        if problem is not None:
+            raise problem
+
+    other = threading.Thread(target=kept(tmp_path).arrays, args=("m", KEY, compute))
+    other.start()
+    begun.wait(60)
+    mine, own = kept(tmp_path), Counted()
+    if problem is None:
+        assert mine.arrays("m", KEY, own, meanwhile=meanwhile)["x"].tolist() == [1, 1]
+    else:
+        with pytest.raises(OSError, match="of what was done meanwhile"):
+            mine.arrays("m", KEY, own, meanwhile=meanwhile)
+    other.join()
+    assert (done, own.calls) == ([True], 0)
+    mine.arrays("m", KEY, own, meanwhile=meanwhile)  # is there
+    mine.arrays("n", KEY, own, meanwhile=meanwhile)  # nobody computes it
+    assert (done, own.calls) == ([True], 1)
+
+
 @pytest.mark.parametrize("role", ["stuck in compute", "stuck in write"])
 def test_a_killed_process_leaves_no_half_file_and_no_lock(tmp_path, role):
     child = start(tmp_path, role)
