@@ -1,14 +1,43 @@
-"""Arguments of this project's commands.
+"""Arguments and errors of this project's commands.
 
-Needs the standard library alone.
+Needs the standard library alone, and the errors of fairness_checks.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 
-__all__ = ["at_least"]
+from fairness_checks.errors import FairnessError
+
+__all__ = ["at_least", "in_a_sentence"]
+
+_OURS = ("fairness_checks", "models")
+
+
+def in_a_sentence(command: Callable[[], object]) -> int:
+    """Run a command; return 0, or 2 where what it was given cannot be used, which is said on standard error.
+
+    Errors of the program itself pass.
+
+    Examples
+    --------
+    >>> in_a_sentence(lambda: None)
+    0
+    """
+    try:
+        command()
+    except (FairnessError, RuntimeError) as error:
+        if type(error).__module__.partition(".")[0] not in _OURS:
+            raise
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except OSError as error:  # a full disk names no file
+        place = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"{place}{error.strerror or error}; mend this and run it again\n")
+        return 2
+    return 0
 
 
 def at_least(least: int, why: str | None = None) -> Callable[[str], int]:

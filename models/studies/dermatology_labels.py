@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fairness_checks.errors import FairnessError
 from fairness_checks.storage.files import write_atomically
+from models.command_line import in_a_sentence
 from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.fitzpatrick17k_files import TABLE, opened, read_table
 from models.data.fitzpatrick17k_rows import SKIN_TYPE_LABELS
@@ -159,7 +159,12 @@ def photographs_of(folder: Path, found: Measurements, photographs: Path | None =
         )
     types = record["data"]["skin_types"]
     kept = Fitzpatrick17k(photographs, light_types=types["light"], dark_types=types["dark"], label=record["label"])
-    images = kept.images(record["data"]["image_size"])
+    try:
+        images = kept.images(record["data"]["image_size"])
+    except ValueError as error:  # most are smaller than that
+        raise StudyIncomplete(
+            f"{folder}: measured on larger photographs: {error}, or name those by --photographs"
+        ) from None
     if images.fingerprint() != record["data"]["fingerprint"]:
         raise StudyIncomplete(f"{folder}: measured on other photographs than those at hand: name them by --photographs")
     return images
@@ -258,12 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of a finished study of photographs")
     parser.add_argument("--photographs", type=Path, metavar="PATH", help="folder or archive (default: FAIRNESS_DATA)")
     options = parser.parse_args(arguments)
-    try:
-        sys.stdout.write(f"{write_labels(options.out, options.photographs)}\n")
-    except (FairnessError, StudyIncomplete) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+    return in_a_sentence(lambda: sys.stdout.write(f"{write_labels(options.out, options.photographs)}\n"))
 
 
 if __name__ == "__main__":

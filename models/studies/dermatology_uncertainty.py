@@ -20,9 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairness_checks import Predictions, audit_uncertainty
-from fairness_checks.errors import FairnessError
 from fairness_checks.storage.files import write_atomically
-from models.command_line import at_least
+from models.command_line import at_least, in_a_sentence
 from models.data.images import ImageSet
 from models.perceptual import PerceptualLoss
 from models.phantom.skin_phantom import skin_phantom
@@ -154,7 +153,7 @@ def study_rows(
     networks, each, seconds = _network_files(folder, found, mix), [], dict.fromkeys(COSTS, 0.0)
     apart = Disagreement((len(tested), *images.pixels.shape[1:]))
     for repeat, path in enumerate(networks):
-        vae, test = load_vae(path), found.test[repeat]
+        vae, test = _network(path), found.test[repeat]
         pools = tuple(
             np.setdiff1d(np.flatnonzero(found.tones == tone), test[g]) for g, tone in enumerate(("light", "dark"))
         )
@@ -241,6 +240,13 @@ def _network_files(folder: Path, found: Measurements, mix: str) -> list[Path]:
     return paths
 
 
+def _network(path: Path) -> GaussianVAE:
+    try:
+        return load_vae(path)
+    except ValueError as error:
+        raise StudyIncomplete(f"{error}: remove it, and run the study again with --keep-networks") from None
+
+
 def _page(title: str, rows: pd.DataFrame) -> str:
     shown = rows.assign(
         value=rows["value"].map(ERRORS),
@@ -307,12 +313,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="weights of VGG19 or VGG16 (default: those at hand)")
     parser.add_argument("--seed", type=at_least(0), default=0, help="of the phantoms (default: 0)")
     options = parser.parse_args(arguments)
-    try:
-        sys.stdout.write(f"{_of_phantoms(options) if options.planted else _of_study(options)}\n")
-    except (FairnessError, StudyIncomplete) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+    run = _of_phantoms if options.planted else _of_study
+    return in_a_sentence(lambda: sys.stdout.write(f"{run(options)}\n"))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import math
 from pathlib import Path
 
@@ -179,6 +180,13 @@ def test_the_command_writes_the_page_and_refuses_what_it_cannot_read(photographs
         assert message in capsys.readouterr().err
     assert main(["--out", str(tmp_path / "nothing"), "--photographs", str(photographs)]) == 2
     assert "not there" in capsys.readouterr().err
+    record = json.loads((tmp_path / "study.json").read_text())
+    record["data"]["image_size"] = 1024
+    (tmp_path / "study.json").write_text(json.dumps(record))
+    assert main(["--out", str(tmp_path), "--photographs", str(photographs)]) == 2
+    told = capsys.readouterr().err
+    assert "measured on larger photographs: image_size=1024: 60 of the 60 images" in told
+    assert told.count("\n") == 1
 
 
 def page_rows():

@@ -159,6 +159,17 @@ def test_the_command_writes_its_page_and_says_what_is_missing(study, tmp_path, c
     assert "not there; run the study again with --keep-networks" in capsys.readouterr().err
     assert main(["--out", str(tmp_path)]) == 2
     assert "not there; the study was not measured to its end" in capsys.readouterr().err
+    (tmp_path / "file").write_text("no folder")
+    assert main(["--out", str(tmp_path / "file")]) == 2
+    assert "Not a directory" in capsys.readouterr().err
+    assert main(["--planted", "--out", str(tmp_path), "--vgg", str(tmp_path / "gone.npz")]) == 2
+    assert "gone.npz cannot be read" in capsys.readouterr().err
+    (path,) = (study / "networks").glob("A-01-*")
+    path.write_bytes(b"damaged")
+    assert main(["--out", str(study), "--mix", "A"]) == 2
+    told = capsys.readouterr().err
+    assert f"{path}: not a network that save_vae wrote" in told
+    assert told.count("\n") == 1
 
 
 def test_the_page_has_the_rows_of_the_kept_tables():
