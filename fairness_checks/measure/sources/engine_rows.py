@@ -211,7 +211,14 @@ class EngineRows(Rows):
         for depth in (1, 2):
             if exact or not (cells := found.too_coarse()).any() or _ambiguity(found) <= _COARSE:
                 break
-            found = found.refined(cells, self._histogram(depth, np.unique(found.bins[cells])))
+            finer = self._histogram(depth, np.unique(found.bins[cells]))
+            try:
+                found = found.refined(cells, finer)
+            except ValueError as error:
+                raise InvalidPredictions(
+                    f"{self.predictions.engine.source}: its rows changed while they were read ({error}); give a table "
+                    "that nobody writes to, such as a snapshot"
+                ) from None
         return found
 
     def _histogram(self, depth: int | None, bins: npt.NDArray[np.int64] | None = None) -> ScoreHistogram:

@@ -547,6 +547,24 @@ def test_a_table_that_changes_while_it_is_read_is_an_error(change):
             audit(clustered, metric=metric, **asked)
 
 
+def test_scores_that_change_before_they_are_counted_more_finely_are_an_error(monkeypatch):
+    connection = duckdb.connect()
+    connection.from_arrow(visits()).create("visits")
+    connection.execute("update visits set risk = 0.5 + risk * 1e-6")  # all in one bin
+    there = Predictions.from_frame(connection.table("visits"), **(ROLES | {"by": "sex"}), collect=False)
+    counted = engine_rows.EngineRows._histogram
+
+    def histogram(rows, depth, bins=None):
+        if bins is not None:
+            connection.execute("update visits set risk = 0.9 where risk > 0.5000005")
+        return counted(rows, depth, bins)
+
+    monkeypatch.setattr(engine_rows, "MOST_SCORES", 0)
+    monkeypatch.setattr(engine_rows.EngineRows, "_histogram", histogram)
+    with pytest.raises(InvalidPredictions, match=r"its rows changed while they were read \((posi|nega)tives: bin"):
+        audit(there, metric="roc_auc", by="sex", max_difference=0.05)
+
+
 VALUES = {  # every row, and none: counts, labels and decisions stay
     "scores": "update visits set risk = risk * 0.999",
     "one score": "update visits set risk = 0.2 where patient = (select min(patient) from visits where risk < 0.1)",
