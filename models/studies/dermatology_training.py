@@ -128,17 +128,18 @@ def run_trainings(
         images.pixels, images.skin_tone, images.synthetic, config, each, seed, on, compiled, vgg, keep_networks
     )
     tasks = _tasks(setup, images.fingerprint(), networks, folder / "trainings")
-    missing = [
-        task
-        for task in tasks
-        if read_arrays(task.path, task.key) is None or (keep_networks and not network_file(task).is_file())
-    ]
-    for task in missing:
-        task.path.unlink(missing_ok=True)  # damaged; its absence tells that it is not done
+    damaged = [task for task in tasks if read_arrays(task.path, task.key) is None]
+    for task in damaged:
+        task.path.unlink(missing_ok=True)  # its absence tells that it is not done
+
+    def is_missing(task: Task) -> bool:
+        return not task.path.exists() or (keep_networks and not network_file(task).is_file())
+
+    missing = [task for task in tasks if is_missing(task)]
 
     def report() -> None:
         if progress is not None:
-            done = len(tasks) - sum(not task.path.exists() for task in missing)
+            done = len(tasks) - sum(map(is_missing, missing))
             progress(done, len(tasks), time.monotonic() - start)
 
     report()

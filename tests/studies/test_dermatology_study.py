@@ -262,6 +262,23 @@ def test_a_killed_study_goes_on_and_a_whole_one_trains_nothing(study, tmp_path, 
     assert keep(tmp_path, images).trained == 0
 
 
+def test_networks_that_are_asked_for_later_cost_no_measurement(study, tmp_path, monkeypatch):
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    before = {path.name: path.read_bytes() for path in (folder / "trainings").iterdir()}
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dermatology_training, "measured", killed)
+    steps = []
+    with pytest.raises(KeyboardInterrupt):
+        keep(folder, phantoms(), keep_networks=True, progress=lambda *told: steps.append(told[:2]))
+    assert steps == [(0, 9)]
+    assert {path.name: path.read_bytes() for path in (folder / "trainings").glob("*.npz")} == before
+    assert load_study(folder).repeats == 3
+
+
 class Deadly:
     """Ends the process that reads it from a pipe."""
 
