@@ -76,7 +76,7 @@ def heart_disease_fair_boosting() -> TrainableModel:
     return cardiac_model(load_heart_disease(), fair_boosting)
 
 
-@fairness_model(sensitive_features=["skin_tone", "skin_type"])
+@fairness_model(sensitive_features=["skin_tone", "skin_type", "condition_of_3", "condition_of_9", "condition"])
 def skin_vae(fairness_device: str) -> TrainableModel:
     """Images of skin through a variational autoencoder: photographs from FAIRNESS_DATA, else generated phantoms."""
     from models.skin import skin_images, skin_model

@@ -14,7 +14,7 @@ from fairness_checks import Predictions, predictions_from_autoencoder
 from fairness_checks.sweep import DataSet, TrainableModel
 from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.fitzpatrick17k_files import ARCHIVES
-from models.data.images import ImageSet
+from models.data.images import LEVELS, ImageSet
 from models.data.sources import DataUnavailable
 from models.phantom.skin_phantom import skin_phantom
 from models.vae_config import VAEConfig
@@ -47,7 +47,10 @@ def skin_images(image_size: int, phantoms: int = PHANTOMS) -> ImageSet:
 def skin_data(images: ImageSet) -> DataSet:
     """Return images as rows to train on and to test with: the one feature is where an image stands in the set."""
     groups = {"skin_tone": images.skin_tone, "skin_type": [f"FST {number}" for number in images.skin_type.tolist()]}
-    return DataSet({"image": np.arange(len(images))}, None, groups)
+    conditions = dict(
+        zip(("condition_of_3", "condition_of_9", "condition"), map(images.conditions.get, LEVELS), strict=True)
+    )
+    return DataSet({"image": np.arange(len(images))}, None, groups | conditions)
 
 
 def skin_model(
