@@ -324,7 +324,7 @@ def test_a_bill_of_materials_with_such_names_is_valid(name):
     assert _STRICT.validate_str(written("cyclonedx", renamed(mixed(), name))) is None
 
 
-@pytest.mark.parametrize("name", ["markdown", "in-toto", "cyclonedx", "chai", "gitlab"])
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("json", "html")])
 def test_no_form_shows_what_is_suppressed(name):
     group = record().groups[0]
     hidden = dataclasses.replace(
