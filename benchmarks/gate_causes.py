@@ -25,7 +25,7 @@ WATCHED = {
     "fairness_checks.sweep.store": {
         "KeptTrainings.__init__": "store",
         "KeptTrainings.ensure": "store",
-        "KeptTrainings.get": "store",
+        "KeptTrainings.among": "store",
         "SweepStore.read_all": "store",
         "SweepStore.write": "store",
         "SweepStore.write_all": "store",
