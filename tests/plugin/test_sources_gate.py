@@ -85,7 +85,7 @@ if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":  # what it finds once another
 def test_a_file_that_is_replaced_while_workers_read_it_is_not_green(scratch, other):
     scratch.write("conftest.py", other)
     scratch.write("data/p.csv", csv(dict.fromkeys("fm", (40, 400))))
-    result = scratch.gate_in_subprocess("-n2", "--junitxml=junit.xml", "--fairness-report=out")
+    result = scratch.gate_in_subprocess("-n2", "--dist=worksteal", "--junitxml=junit.xml", "--fairness-report=out")
     assert result.ret == bool(other)
     assert result.parseoutcomes() == {"passed": 2} | ({"failed": 1} if other else {})
     message = "readmission: data/p.csv: was replaced during the run: its checks are of 2 contents (sha256 "
