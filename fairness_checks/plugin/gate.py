@@ -81,7 +81,7 @@ class Gate:
 
     def __init__(self, config: pytest.Config, words: LastWords) -> None:
         from fairness_checks.config.loading import check_names, load_config
-        from fairness_checks.question.names import check_name, waiver_names
+        from fairness_checks.question.names import check_name
 
         refuse_options(config)
         given_arguments = list(config.args if words.arguments is None else words.arguments)
@@ -114,12 +114,6 @@ class Gate:
             for model in self.limits.models
             for entry in model.checks
         }
-        waivers = zip(self.limits.waivers, waiver_names(self.limits.waivers), strict=True)
-        models_of = {node: model for node, (model, _) in self._checks.items()}
-        models_of |= {f"{self.node_prefix}::{name}": waiver.model for waiver, name in waivers}
-        swept = {model.name for model in self.limits.models if model.sweep is not None}
-        #: By test, the model whose tests one worker of pytest-xdist runs; those of others go to all workers.
-        self.kept_together = {node: model for node, model in models_of.items() if model not in swept}
         self._staged: dict[str, Path] = {}  # by model, what its evaluation left for the next baseline
         self._answers: dict[str, dict[Question, Answer]] = {}
         self._incomplete: set[str] = set()  # models of which some check could not be made
@@ -220,7 +214,17 @@ class Gate:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """Deal tests out to workers so that a model is fitted once."""
-        return one_fit_a_model(config, log, self.kept_together)
+        return one_fit_a_model(config, log, self._kept_together)
+
+    def _kept_together(self) -> dict[str, str]:
+        """Return, by test, the model whose tests one worker runs; those of swept models go to all workers."""
+        from fairness_checks.question.names import waiver_names
+
+        waivers = zip(self.limits.waivers, waiver_names(self.limits.waivers), strict=True)
+        models = {node: model for node, (model, _) in self._checks.items()}
+        models |= {f"{self.node_prefix}::{name}": waiver.model for waiver, name in waivers}
+        swept = {model.name for model in self.limits.models if model.sweep is not None}
+        return {node: model for node, model in models.items() if model not in swept}
 
     def pytest_report_header(self) -> list[str]:
         """Say seed, configuration, burden of proof and the models found."""

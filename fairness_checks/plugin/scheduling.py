@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,20 +17,24 @@ if TYPE_CHECKING:
 __all__ = ["one_fit_a_model"]
 
 
-def one_fit_a_model(config: pytest.Config, log: Any, kept_together: Mapping[str, str]) -> LoadScheduling | None:
+def one_fit_a_model(
+    config: pytest.Config, log: Any, kept_together: Callable[[], Mapping[str, str]]
+) -> LoadScheduling | None:
     """Return the scheduler of a run whose tests pytest-xdist deals out by load, as it does where nobody says how.
 
-    `kept_together` are models by the node ids of their tests.
+    `kept_together` returns models by the node ids of their tests.
     """
     if config.getoption("dist", "no") != "load":
         return None
     from xdist.scheduler.load import LoadScheduling
 
+    model_of = kept_together()
+
     class ModelScheduling(LoadScheduling):  # type: ignore[misc]  # pytest-xdist has no types
         """Deals tests out by load, but those of one model together."""
 
         def _send_tests(self, node: Any, num: int) -> None:
-            models = [kept_together.get(name) for name in self.collection or ()]
+            models = [model_of.get(name) for name in self.collection or ()]
             chosen = _first(self.pending, num, models)
             rest = set(self.pending) - set(chosen)
             self.pending[:] = [*chosen, *(test for test in self.pending if test in rest)]
