@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from models.vae import GaussianVAE, VAEConfig, kl_to_prior, scaled
 from models.vae_device import resolve_device, tf32_convolutions
 
-__all__ = ["ImageMeasurements", "evaluation_mode", "measure_images", "reconstructions", "require_pixels"]
+__all__ = ["ImageMeasurements", "evaluation_mode", "in_batches", "measure_images", "reconstructions", "require_pixels"]
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -95,7 +95,7 @@ def measure_images(
     with _evaluation(vae, device):
         if perceptual is not None:
             perceptual.to(resolve_device(device))
-        for x in _batches(vae, pixels, batch_size):
+        for x in in_batches(vae, pixels, batch_size):
             reconstruction, mean, log_variance = vae(x)
             error = reconstruction - x
             mse = error.square().flatten(1).mean(1)  # (B,)
@@ -124,7 +124,7 @@ def reconstructions(vae: GaussianVAE, pixels: Pixels, *, device: str = "auto", b
     images: Pixels = np.empty_like(pixels)
     done = 0
     with _evaluation(vae, device):
-        for x in _batches(vae, pixels, batch_size):
+        for x in in_batches(vae, pixels, batch_size):
             levels = vae(x)[0].add(1).mul(127.5).round().clamp(0, 255)  # (B, 3, S, S)
             images[done : done + len(x)] = levels.to(torch.uint8).cpu().numpy()
             done += len(x)
@@ -180,11 +180,12 @@ def _evaluation(vae: GaussianVAE, device: str) -> Iterator[None]:
         yield
 
 
-def _batches(vae: GaussianVAE, pixels: Pixels, batch_size: int) -> Iterator[Tensor]:
+def in_batches(vae: GaussianVAE, pixels: Pixels, batch_size: int) -> Iterator[Tensor]:
+    """Yield images on a network's device, (B, 3, S, S) of -1 to 1 each."""
     require_pixels(pixels, vae.config)
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: give at least 1")
     device = next(vae.parameters()).device
     for start in range(0, len(pixels), batch_size):
         batch = np.ascontiguousarray(pixels[start : start + batch_size])
-        yield scaled(torch.tensor(batch, device=device))  # (B, 3, S, S)
+        yield scaled(torch.tensor(batch, device=device))

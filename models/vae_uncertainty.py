@@ -5,7 +5,7 @@ Needs torch and NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from models.perceptual import PerceptualLoss
 from models.vae import GaussianVAE, scaled
-from models.vae_measure import evaluation_mode, require_pixels
+from models.vae_measure import evaluation_mode, in_batches
 
 __all__ = ["Disagreement", "decoder_variance", "feature_distance", "noise_sensitivity", "reconstructed"]
 
@@ -79,7 +79,7 @@ def noise_sensitivity(
 def reconstructed(vae: GaussianVAE, pixels: Pixels) -> npt.NDArray[np.float32]:
     """Return the reconstructions of images from the means of their codes, (n, 3, S, S), from -1 to 1."""
     with evaluation_mode(vae), torch.no_grad():
-        return np.concatenate([vae(x)[0].numpy() for x in _batches(vae, pixels)])
+        return np.concatenate([vae(x)[0].numpy() for x in in_batches(vae, pixels, _BATCH)])
 
 
 class Disagreement:
@@ -149,12 +149,6 @@ def _variance(images: Tensor) -> Tensor:
     return images.var(0).flatten(1).mean(1)
 
 
-def _batches(vae: GaussianVAE, pixels: Pixels) -> Iterator[Tensor]:
-    require_pixels(pixels, vae.config)
-    for start in range(0, len(pixels), _BATCH):
-        yield scaled(torch.tensor(np.ascontiguousarray(pixels[start : start + _BATCH])))
-
-
 def _by_batch(vae: GaussianVAE, pixels: Pixels, spread: Callable[[Tensor], Tensor]) -> Floats:
     with evaluation_mode(vae), torch.no_grad():
-        return torch.cat([spread(x) for x in _batches(vae, pixels)]).numpy().astype(np.float64)
+        return torch.cat([spread(x) for x in in_batches(vae, pixels, _BATCH)]).numpy().astype(np.float64)

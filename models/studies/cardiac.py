@@ -41,6 +41,7 @@ from models.studies.descriptives import describe
 from models.studies.forests import trainable_forest
 from models.studies.gaps import gap_rows, model_rows
 from models.studies.learners import trainable
+from models.studies.markdown import csv_text
 from models.studies.oversampled_first import oversampled_first
 from models.studies.plots import draw_violins
 from models.studies.reference import published_disparities, published_mitigation, published_models
@@ -307,7 +308,7 @@ class Study:
         for item in fields(found):
             value = getattr(found, item.name)
             if isinstance(value, pd.DataFrame):
-                value.to_csv(self.out / f"{item.name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+                (self.out / f"{item.name}.csv").write_bytes(csv_text(value).encode())
         (self.out / "report.md").write_text(render(found), encoding="utf-8")
         for name in TABLES:
             draw_violins(

@@ -29,8 +29,14 @@ from models.studies.dermatology_protocol import TONES
 from models.studies.dermatology_record import StudyIncomplete
 from models.studies.dermatology_results import ERRORS, errors_of, over_repeats, overlap
 from models.studies.dermatology_store import Measurements, load_study
-from models.studies.dermatology_tones import DARKEST_LIGHT, LIGHTEST_DARK, near_duplicates, typology_angles
-from models.studies.markdown import table
+from models.studies.dermatology_tones import (
+    DARKEST_LIGHT,
+    LIGHTEST_DARK,
+    NearDuplicates,
+    near_duplicates,
+    typology_angles,
+)
+from models.studies.markdown import csv_text, table
 from models.vae_config import MIXES
 
 __all__ = ["agreement_rows", "groups_by_source", "main", "photographs_of", "regrouped_rows", "write_labels"]
@@ -69,7 +75,11 @@ def agreement_rows(one: npt.ArrayLike, other: npt.ArrayLike) -> pd.DataFrame:
 
 
 def groups_by_source(
-    images: ImageSet, second_types: npt.NDArray[np.int8], dark_types: Sequence[int] = (5, 6)
+    images: ImageSet,
+    second_types: npt.NDArray[np.int8],
+    angles: npt.NDArray[np.float64],
+    near: NearDuplicates,
+    dark_types: Sequence[int] = (5, 6),
 ) -> dict[str, Groups]:
     """Return the group of each image by each source.
 
@@ -79,6 +89,10 @@ def groups_by_source(
         Of the study; their tones are those of its own label.
     second_types : ndarray of int
         Skin type of each by the other label; 0 where it has none.
+    angles : ndarray of float
+        Their `typology_angles`.
+    near : NearDuplicates
+        Among them.
     dark_types : sequence of int
         The study's.
 
@@ -90,9 +104,8 @@ def groups_by_source(
     """
     own = images.skin_tone
     other = np.where(np.isin(second_types, dark_types), "dark", np.where(np.isin(second_types, (1, 2)), "light", ""))
-    angles = typology_angles(images.pixels)
     measured = np.where(angles > DARKEST_LIGHT, "light", np.where(angles <= LIGHTEST_DARK, "dark", ""))
-    alone = np.where(near_duplicates(images.pixels).any_of(len(images)), "", own)
+    alone = np.where(near.any_of(len(images)), "", own)
     groups = {"study's label": own, "other label": other, "both labels": np.where(own == other, own, "")}
     groups |= {"measured tone": measured, "study's label, no near-duplicate": alone}
     return {name: np.where(np.isin(tone, TONES), tone, _NEITHER) for name, tone in groups.items()}
@@ -171,7 +184,12 @@ def photographs_of(folder: Path, found: Measurements, photographs: Path | None =
 
 
 def _render(
-    found: Measurements, images: ImageSet, types: npt.NDArray[np.int8], frames: Mapping[str, pd.DataFrame]
+    found: Measurements,
+    images: ImageSet,
+    types: npt.NDArray[np.int8],
+    angles: npt.NDArray[np.float64],
+    near: NearDuplicates,
+    frames: Mapping[str, pd.DataFrame],
 ) -> str:
     known = types > 0
     off = np.abs(images.skin_type[known].astype(int) - types[known])
@@ -187,8 +205,8 @@ def _render(
             | {_NEITHER: "neither"},
             3,
         ),
-        _of_tones(images),
-        _of_near_duplicates(found, images),
+        _of_tones(images, angles),
+        _of_near_duplicates(found, images, near),
         "## The findings by each source",
         "Post hoc: the VAEs were trained by the study's label, and its test images are put into groups anew.",
         table(
@@ -201,8 +219,7 @@ def _render(
     return "\n\n".join(parts) + "\n"
 
 
-def _of_tones(images: ImageSet) -> str:
-    angles = typology_angles(images.pixels)
+def _of_tones(images: ImageSet, angles: npt.NDArray[np.float64]) -> str:
     medians = ", ".join(f"{tone} {np.nanmedian(angles[images.skin_tone == tone]):.0f}" for tone in TONES)
     return (
         "Measured tone: the individual typology angle of the median lightness and yellowness of those pixels that a "
@@ -212,8 +229,8 @@ def _of_tones(images: ImageSet) -> str:
     )
 
 
-def _of_near_duplicates(found: Measurements, images: ImageSet) -> str:
-    tones, near = images.skin_tone, near_duplicates(images.pixels)
+def _of_near_duplicates(found: Measurements, images: ImageSet, near: NearDuplicates) -> str:
+    tones = images.skin_tone
     having = near.any_of(len(images))
     each = ", ".join(f"{int(having[tones == tone].sum())} {tone}" for tone in TONES)
     mixed = int((tones[near.pairs[:, 0]] != tones[near.pairs[:, 1]]).sum())
@@ -243,15 +260,15 @@ def write_labels(folder: Path, photographs: Path | None = None) -> Path:
     images = photographs_of(folder, found, photographs)
     (other,) = (name for name in SKIN_TYPE_LABELS if name != found.record["label"])
     types = _second_types(images, photographs, other)
-    groups = groups_by_source(images, types, found.record["data"]["skin_types"]["dark"])
+    angles, near = typology_angles(images.pixels), near_duplicates(images.pixels)
+    groups = groups_by_source(images, types, angles, near, found.record["data"]["skin_types"]["dark"])
     agreement = [
         agreement_rows(images.skin_tone, groups[name]).assign(source=name) for name in ("other label", "measured tone")
     ]
     frames = {"labels_agreement": pd.concat(agreement), "labels_gaps": regrouped_rows(found, groups)}
     for name, frame in frames.items():
-        text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        write_atomically(folder / f"{name}.csv", text.encode(), durable=False)
-    write_atomically(folder / "labels.md", _render(found, images, types, frames).encode(), durable=False)
+        write_atomically(folder / f"{name}.csv", csv_text(frame).encode(), durable=False)
+    write_atomically(folder / "labels.md", _render(found, images, types, angles, near, frames).encode(), durable=False)
     return folder / "labels.md"
 
 

@@ -25,6 +25,7 @@ from models.studies.dermatology_results import (
 from models.studies.dermatology_standardised import standardised_rows
 from models.studies.dermatology_store import Measurements, load_study
 from models.studies.dermatology_text import has_grid, kind_of_images, render
+from models.studies.markdown import csv_text
 
 __all__ = ["study_tables", "write_report"]
 
@@ -47,7 +48,7 @@ def write_report(folder: Path) -> list[str]:
     with TemporaryDirectory(prefix=".report.", suffix=".tmp", dir=folder) as apart:
         new = Path(apart)
         for name, frame in (_frames(tables, records) | {"findings": pd.DataFrame(shown)}).items():
-            frame.to_csv(new / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+            (new / f"{name}.csv").write_bytes(csv_text(frame).encode())
         _draw(new, found, tables)
         (new / "report.md").write_text(render(found, tables, records, shown), encoding="utf-8")
         for path in new.iterdir():

@@ -32,7 +32,7 @@ from models.studies.dermatology_protocol import Split, training_rows
 from models.studies.dermatology_record import StudyIncomplete
 from models.studies.dermatology_results import ERRORS, errors_of
 from models.studies.dermatology_store import Measurements, load_study
-from models.studies.markdown import table
+from models.studies.markdown import csv_text, table
 from models.train_vae import load_vae, train_vae
 from models.vae import GaussianVAE
 from models.vae_config import MIXES, VAEConfig
@@ -272,8 +272,7 @@ def _page(title: str, rows: pd.DataFrame) -> str:
 
 def _write(folder: Path, name: str, title: str, rows: pd.DataFrame) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    text = rows.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    write_atomically(folder / f"{name}.csv", text.encode(), durable=False)
+    write_atomically(folder / f"{name}.csv", csv_text(rows).encode(), durable=False)
     write_atomically(folder / f"{name}.md", _page(title, rows).encode(), durable=False)
     return folder / f"{name}.md"
 

@@ -1,4 +1,4 @@
-"""Frames as Markdown tables."""
+"""Frames as text: Markdown tables, and CSV."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["p_text", "records", "table"]
+__all__ = ["csv_text", "p_text", "records", "table"]
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    r"""Return a frame as CSV with numbers of six digits.
+
+    Examples
+    --------
+    >>> csv_text(pd.DataFrame({"mix": ["A"], "mse": [2 / 3]}))
+    'mix,mse\nA,0.666667\n'
+    """
+    text: str = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return text
 
 
 def p_text(p: float) -> str:

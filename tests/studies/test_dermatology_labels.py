@@ -90,7 +90,7 @@ def test_each_source_groups_the_pictures_by_its_own_word(photographs):
     images = Fitzpatrick17k(photographs, check_md5=False).images(16)
     types = images.skin_type.copy()
     types[[7, 10, 11]] = 0, 3, 1
-    groups = groups_by_source(images, types)
+    groups = groups_by_source(images, types, typology_angles(images.pixels), near_duplicates(images.pixels))
     own = images.skin_tone.tolist()
     assert groups["study's label"].tolist() == own
     changed = own.copy()

@@ -51,37 +51,19 @@ from models.studies.dermatology_record import StudyIncomplete, changes_of, prese
 from models.studies.dermatology_report import write_report
 from models.studies.dermatology_results import sweep_results
 from models.studies.dermatology_standardised import standardised_rows
-from models.studies.dermatology_store import load_study, save_study
+from models.studies.dermatology_store import load_study
 from models.studies.dermatology_training import run_trainings
 from models.train_vae import load_vae
 from models.vae_config import MIXES, VAEConfig
+from tests.studies.finished_study import TINY, keep
 
-TINY = VAEConfig.preset(
-    "cpu",
-    image_size=16,
-    widths=(4, 8),
-    latent_channels=4,
-    epochs=1,
-    batch_size=8,
-    train_images=20,
-    test_images=12,
-    repeats=3,
-)
+pytestmark = pytest.mark.usefixtures("no_photographs_and_no_weights")
 TIMES = ("seconds", "cpu_seconds", "images_per_second")
 TONES = np.array(["dark"] * 40 + ["light"] * 100)
 
 
 def phantoms():
     return skin_phantom(44, 40, size=16, seed=3)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_photographs_and_no_weights(tmp_path_factory):
-    """Take the images and weights of this machine away: what is measured must not hang on them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("FAIRNESS_DATA", raising=False)
-        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
-        yield
 
 
 def arrays_of(path):
@@ -94,27 +76,6 @@ def same_numbers(path, other):
     return one.keys() == two.keys() and all(
         np.array_equal(one[name], two[name], equal_nan=one[name].dtype.kind == "f") for name in one if name not in TIMES
     )
-
-
-def keep(folder, images, config=TINY, **options):
-    """Measure, and write what the report reads; the trainings of this call."""
-    folder.mkdir(exist_ok=True)
-    done = run_trainings(images, config, folder, device="cpu", **options)
-    record = {
-        "preset": "cpu",
-        "changed": changes_of("cpu", config.describe()),
-        "config": config.describe(),
-        "test_images": done.test_images,
-        "seed": 0,
-        "data": data_record(images),
-        "label": "fitzpatrick_scale",
-        "perceptual": done.perceptual,
-        "features": done.features,
-        "device": done.device,
-        "torch": done.torch,
-    }
-    save_study(folder, record, images, done.files)
-    return done
 
 
 @pytest.fixture(scope="module")

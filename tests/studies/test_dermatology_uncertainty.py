@@ -15,57 +15,25 @@ from models import vae_uncertainty
 from models.perceptual import perceptual_loss
 from models.phantom.skin_phantom import skin_phantom
 from models.studies import dermatology_uncertainty
-from models.studies.dermatology_data import data_record, study_images
+from models.studies.dermatology_data import study_images
 from models.studies.dermatology_protocol import split, training_rows
-from models.studies.dermatology_record import changes_of
-from models.studies.dermatology_store import load_study, save_study
-from models.studies.dermatology_training import run_trainings
+from models.studies.dermatology_store import load_study
 from models.studies.dermatology_uncertainty import COSTS, judged, main, planted_rows, study_rows
 from models.train_vae import load_vae
 from models.vae import build_vae
-from models.vae_config import VAEConfig
 from models.vae_uncertainty import Disagreement, decoder_variance, feature_distance, noise_sensitivity, reconstructed
+from tests.studies import finished_study
 
 PROJECT = Path(__file__).parents[2]
 KEPT = PROJECT / "models/studies/results/dermatology"
-TINY = VAEConfig.preset(
-    "cpu",
-    image_size=16,
-    widths=(4, 8),
-    latent_channels=4,
-    epochs=1,
-    batch_size=8,
-    train_images=24,
-    test_images=12,
-    repeats=3,
-)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_photographs_and_no_weights(tmp_path_factory):
-    """Take the images and weights of this machine away: what is measured must not hang on them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("FAIRNESS_DATA", raising=False)
-        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
-        yield
+TINY = dataclasses.replace(finished_study.TINY, train_images=24)
+pytestmark = pytest.mark.usefixtures("no_photographs_and_no_weights")
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    images = study_images("phantoms", TINY)
-    done = run_trainings(images, TINY, folder, device="cpu", keep_networks=True)
-    record = {
-        "preset": "cpu",
-        "changed": changes_of("cpu", TINY.describe()),
-        "config": TINY.describe(),
-        "test_images": done.test_images,
-        "seed": 0,
-        "data": data_record(images),
-        "label": "fitzpatrick_scale",
-        **{name: getattr(done, name) for name in ("perceptual", "features", "device", "torch")},
-    }
-    save_study(folder, record, images, done.files)
+    finished_study.keep(folder, study_images("phantoms", TINY), TINY, keep_networks=True)
     return folder
 
 

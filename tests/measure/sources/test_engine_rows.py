@@ -528,15 +528,20 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_table_that_changes_while_it_is_read_is_an_error(change):
+def table_of_patients():
+    """A table that can be changed, and predictions of its rows, alone and in clusters."""
     connection = duckdb.connect()
-    rows = visits().append_column("patient", pa.array(range(3_000)))
-    connection.from_arrow(rows).create("visits")
-    plain_, clustered = (
+    connection.from_arrow(visits().append_column("patient", pa.array(range(3_000)))).create("visits")
+    alone, clustered = (
         Predictions.from_frame(connection.table("visits"), **(ROLES | {"by": "sex"}), **more, collect=False)
         for more in ({}, {"cluster": "patient"})
     )
+    return connection, alone, clustered
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_table_that_changes_while_it_is_read_is_an_error(change):
+    connection, plain_, clustered = table_of_patients()
     connection.execute(CHANGES[change])
     asked = {"by": "sex", "max_difference": 0.05}
     for metric in ("brier_score", "expected_calibration_error", "roc_auc"):
@@ -579,13 +584,7 @@ VALUES = {  # every row, and none: counts, labels and decisions stay
 
 @pytest.mark.parametrize("change", VALUES)
 def test_a_table_whose_values_alone_change_is_an_error(change):
-    connection = duckdb.connect()
-    rows = visits().append_column("patient", pa.array(range(3_000)))
-    connection.from_arrow(rows).create("visits")
-    frame, roles = connection.table("visits"), ROLES | {"by": "sex"}
-    plain_, clustered = (
-        Predictions.from_frame(frame, **roles, **more, collect=False) for more in ({}, {"cluster": "patient"})
-    )
+    connection, plain_, clustered = table_of_patients()
     metrics = ("mean_error",) if "errors" in change else ("brier_score", "expected_calibration_error", "roc_auc")
     connection.execute(VALUES[change])
     for metric in metrics:
