@@ -17,7 +17,7 @@ from fairness_checks.inputs.source_reading import read_source
 from fairness_checks.judge.file_auditing import predictions_of_file
 from fairness_checks.judge.part_json import is_part
 from fairness_checks.judge.part_measuring import measure_tables
-from fairness_checks.judge.part_statistics import PartStatistics, by_of, parts_to_json
+from fairness_checks.judge.part_statistics import PartStatistics, parts_to_json
 from fairness_checks.plain import printable
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metric_names import canonical
@@ -125,7 +125,7 @@ def _of_model(
     for entry in model.checks:
         check = entry.check
         if check.gap is None and check.of is None:
-            asked.setdefault(by_of(check), []).append(check.definition)
+            asked.setdefault(check.features, []).append(check.definition)
     if not asked:
         raise ConfigurationError(f"{model.name}: has no checks of held-out samples, which statistics are of")
     predictions = predictions_of_file(limits, model, stdin)

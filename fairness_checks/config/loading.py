@@ -83,8 +83,7 @@ class ModelChecks:
     @property
     def features(self) -> tuple[str, ...]:
         """All features that its checks name, once each."""
-        named = ((*entry.check.control_features, *entry.check.by) for entry in self.checks)
-        return tuple(dict.fromkeys(name for names in named for name in names))
+        return tuple(dict.fromkeys(name for entry in self.checks for name in entry.check.features))
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,10 +80,10 @@ def measure(asked: Evaluation, checks: Sequence[Check], settings: Settings) -> M
     measured: dict[tuple[str, ...], dict[str, GroupStatistics | Exception]] = {}
     if asked.predictions is not None:
         held_out = [check for check in checks if check.gap is None and check.of is None]
-        by = list(dict.fromkeys(_features(check) for check in held_out))
+        by = list(dict.fromkeys(check.features for check in held_out))
         shared = Sorted(asked.predictions) if len(by) > 1 else None  # of one alone, a group at a time sorts faster
         for features in by:
-            metrics = [check.definition for check in held_out if _features(check) == features]
+            metrics = [check.definition for check in held_out if check.features == features]
             measured[features] = measure_each(asked.predictions, features, settings.missing, metrics, shared)
     swept = None if asked.sweep is None or asked.plan is None else Swept(asked.sweep, asked.plan)
     found = tuple(_statistics(asked, check, settings, measured, swept) for check in checks)
@@ -111,8 +111,4 @@ def _statistics(
             where = asked.predictions.engine.source
             return InvalidPredictions(f"{check.metric}: no engine compares rows with a baseline ({where}); {COLLECT}")
         return attempted(partial(compare, asked.accepted, asked.predictions, check, settings))
-    return measured[_features(check)][check.metric]
-
-
-def _features(check: Check) -> tuple[str, ...]:
-    return (*check.control_features, *check.by)
+    return measured[check.features][check.metric]

@@ -16,7 +16,7 @@ from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.question.checks import Missing
 from fairness_checks.records.parts import InputRecord
 
-__all__ = ["require_inputs", "require_marks", "require_names", "require_one_population"]
+__all__ = ["require_each_once", "require_inputs", "require_names", "require_one_population"]
 
 
 def require_inputs(inputs: InputRecord, precision: ScorePrecision | None, *, labelled: bool) -> None:
@@ -32,7 +32,7 @@ def require_inputs(inputs: InputRecord, precision: ScorePrecision | None, *, lab
         raise ValueError(f"precision: {precision.bits} bits, rounded {precision.rounded}")
 
 
-def require_marks(rows: Sequence[Marks]) -> None:
+def require_each_once(rows: Sequence[Marks]) -> None:
     """Raise ValueError where a part was added twice."""
     if any(same_rows(one, other) is not None for one, other in itertools.combinations(rows, 2)):
         raise ValueError("rows: the same are there twice")

@@ -19,8 +19,8 @@ from fairness_checks.errors import ConfigurationError, InvalidPredictions, Recor
 from fairness_checks.inputs.sensitive import MISSING
 from fairness_checks.judge.measurements import Measurements, Said
 from fairness_checks.judge.part_consistency import (
+    require_each_once,
     require_inputs,
-    require_marks,
     require_names,
     require_one_population,
 )
@@ -39,7 +39,6 @@ __all__ = [
     "PartStatistics",
     "PartTable",
     "add_parts",
-    "by_of",
     "merge_parts",
     "parts_from_json",
     "parts_to_json",
@@ -94,11 +93,6 @@ def without(groups: MeasuredGroups, refused: Iterable[str]) -> MeasuredGroups:
 def _as_counts(clusters: Counts | None) -> Counts:
     assert clusters is not None  # for the type checker: the caller has looked
     return np.column_stack([clusters, *[np.zeros_like(clusters)] * 3])
-
-
-def by_of(check: Check) -> tuple[str, ...]:
-    """Return the features by whose groups a check is measured."""
-    return (*check.control_features, *check.by)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,7 +195,7 @@ class PartStatistics:
 
     def table(self, check: Check) -> PartTable | None:
         """Return the table of a check's features, in their order; None where there is none."""
-        by = by_of(check)
+        by = check.features
         for features, table in self.tables.items():
             if features == by:
                 return table
@@ -212,7 +206,7 @@ class PartStatistics:
     def statistics(self, check: Check) -> MeasuredGroups:
         """Return what a check is decided by; ConfigurationError says why there is nothing."""
         table, names = self.table(check), [part.name for part in parts_of(check.definition)]
-        by = ", ".join(by_of(check))
+        by = ", ".join(check.features)
         if check.of is not None:
             raise ConfigurationError("statistics of parts are not compared with the baseline; judge all rows together")
         if check.gap is not None:
@@ -242,17 +236,14 @@ class PartStatistics:
         """
         if missing is not None:
             for check in checks:
-                self._require_handled(by_of(check), missing)
-        kept: dict[tuple[tuple[str, ...], str], MeasuredGroups | Exception] = {}
+                self._require_handled(check.features, missing)
+        known: dict[tuple[object, ...], MeasuredGroups | Exception] = {}
+        found = []
         for check in checks:
-            if (key := (by_of(check), check.metric)) not in kept:
-                kept[key] = attempted(functools.partial(self.statistics, check))
-        found = [
-            attempted(functools.partial(self.statistics, check))
-            if check.gap is not None or check.of is not None
-            else kept[by_of(check), check.metric]
-            for check in checks
-        ]
+            key = (check.features, check.metric, check.gap, check.of)
+            if key not in known:
+                known[key] = attempted(functools.partial(self.statistics, check))
+            found.append(known[key])
         return Measurements(tuple(found), Said(about, self.inputs, (), (), ()))
 
     def _require_handled(self, by: Sequence[str], asked: Missing) -> None:
@@ -274,7 +265,7 @@ class PartStatistics:
         """Say what was not measured that a check of held-out samples needs; None where all is there, or refused."""
         table, names = self.table(check), [part.name for part in parts_of(check.definition)]
         lacking = [name for name in names if table is None or name not in table.metrics]
-        return f"has no statistics of {' and '.join(lacking)} by {', '.join(by_of(check))}" if lacking else None
+        return f"has no statistics of {' and '.join(lacking)} by {', '.join(check.features)}" if lacking else None
 
     def missing_by_feature(self) -> dict[str, int]:
         """Return, by sensitive feature, how many rows have no value of it."""
@@ -348,7 +339,7 @@ def _read(content: Any, where: str) -> PartStatistics:
         inputs = TypeAdapter(InputRecord).validate_json(json.dumps(content["inputs"]), strict=True)
         precision = TypeAdapter(ScorePrecision | None).validate_json(json.dumps(content["precision"]), strict=True)
         _require_consistent(tables, missing, inputs, precision, samples)
-        require_marks(rows)
+        require_each_once(rows)
         if samples is not None and any(int(table.groups.samples.sum()) != samples for table in tables):
             raise ValueError(f"samples: are not {samples:,} in every table")
         shown = marks_of(table.groups for table in tables)

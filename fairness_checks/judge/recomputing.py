@@ -146,7 +146,7 @@ def _of_model(
         return []
     yield from impossible_statistics(where, model, statistics, day, config.suppress_below)
     for entry, check in zip(model.checks, checks, strict=True):
-        features, by = (*check.control_features, *check.by), _features(statistics.get(entry.statistics or ""))
+        features, by = check.features, _features(statistics.get(entry.statistics or ""))
         if by is not None and by != features:
             yield Difference(f"{where}: {entry.question}: statistics by", ", ".join(by), ", ".join(features))
     found = [_known(entry, statistics) for entry in model.checks]
@@ -176,7 +176,7 @@ def _of_attested(
 ) -> Iterator[Difference]:
     """Yield what of an attested check contradicts what was asked, or groups of features that are shown."""
     withheld = record.suppressed is not None and record.suppressed.groups
-    if withheld and frozenset((*check.control_features, *check.by)) in shown:
+    if withheld and frozenset(check.features) in shown:
         yield Difference(f"{place}: groups", "withheld", "shown: statistics of the same features hold them")
     for name, found, follows in contradictions(entry, record, check, asked):
         yield Difference(f"{place}: {name}", found, follows)

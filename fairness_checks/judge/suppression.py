@@ -208,12 +208,11 @@ def _attested(
     below: int,
 ) -> CheckRecord:
     """Return a record of which the verdict is left, and the groups that may be shown."""
-    by = (*check.control_features, *check.by)
     gone: tuple[tuple[str, ...], ...] = ()
     groups: tuple[GroupRecord, ...] = ()
     if isinstance(known, MeasuredGroups | Comparison):
         names = (known.statistics if isinstance(known, Comparison) else known).groups
-        gone = tuple(sorted(name for name in names if hidden.holds(by, name)))
+        gone = tuple(sorted(name for name in names if hidden.holds(check.features, name)))
         if check.strata == "each":  # of standardised values each is of all strata
             alone = not any(kind_of(part).of_pairs for part in parts_of(check.definition))
             groups = tuple(_alone(group, with_value=alone) for group in record.groups if group.name not in gone)

@@ -10,7 +10,7 @@ from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.plain import counted
 from fairness_checks.question.arguments import count, number
 from fairness_checks.question.gaps import GAPS, Gap
-from fairness_checks.question.limits import LIMIT_KINDS, LimitKind, Section, limit_problem
+from fairness_checks.question.limits import LIMIT_KINDS, OF_VALUES, LimitKind, Section, limit_problem
 from fairness_checks.question.metric_names import alias_limit_problem, canonical, metric_hint
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.question.own_metrics import own_in_sweeps
@@ -125,6 +125,11 @@ class Check:
         return self.custom or METRICS[self.metric]
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """Features whose values name a group: those of its stratum first."""
+        return (*self.control_features, *self.by)
+
+    @property
     def question(self) -> Question:
         """Identity of the check within its model."""
         section: Section = "uncertainty" if "max_mismatch" in self.definition.limits else "subgroups"
@@ -142,7 +147,7 @@ def _problem_of_features(check: Check) -> str | None:
         return f"metric {check.metric!r} does not exist; {metric_hint(check.metric, METRICS)}"
     if not check.by or len(set(check.by)) != len(check.by):
         return f"by: {list(check.by)!r} must name one or more different sensitive features"
-    features = (*check.control_features, *check.by)
+    features = check.features
     if len(set(features)) != len(features):
         return f"control_features: {list(check.control_features)!r} repeats a feature"
     if problem := absent_problem(check.absent, features):
@@ -199,12 +204,9 @@ def absent_problem(cells: Sequence[Sequence[object]], features: Sequence[str]) -
 
 def combination_problem(metric: Metric, limit_kind: str) -> str | None:
     """Say why a metric cannot be standardised over strata; None where it can."""
-    if not metric.standardisable or limit_kind not in ("max_difference", *_VALUES):
+    if not metric.standardisable or limit_kind not in OF_VALUES:
         return f"combined is available for differences and values of rates, means and areas, not for {metric.name}"
     return None
-
-
-_VALUES = ("max_value", "min_value")
 
 
 def _texts(name: str, value: object) -> tuple[str, ...] | None:

@@ -13,6 +13,7 @@ from fairness_checks.question.arguments import as_float
 __all__ = [
     "LIMITS",
     "LIMIT_KINDS",
+    "OF_ONE_GROUP",
     "OF_RATES",
     "OF_VALUES",
     "PAIRWISE",
@@ -41,6 +42,8 @@ OF_VALUES: tuple[LimitKind, ...] = ("max_difference", "max_value", "min_value")
 """Limits under `subgroups:` that there is inference for whatever the values of groups are estimates of."""
 OF_RATES: tuple[LimitKind, ...] = ("max_difference", "min_ratio", "max_value", "min_value")
 """And of rates."""
+OF_ONE_GROUP: tuple[LimitKind, ...] = ("max_value", "min_value")
+"""Limits on the value that one group has."""
 
 
 class Ranged(Protocol):

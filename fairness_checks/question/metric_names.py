@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from fairness_checks.errors import listed
-from fairness_checks.question.limits import LimitKind
+from fairness_checks.question.limits import OF_ONE_GROUP, LimitKind
 
 __all__ = ["ALIASES", "alias_limit_problem", "canonical", "metric_hint", "plain_name"]
 
@@ -185,15 +185,12 @@ def alias_limit_problem(name: str, known: Collection[str], kind: str, of: str | 
     """Say why a name that compares groups has no limit of one group's value; None where it has."""
     if name in known or plain_name(name) not in _PARITIES:
         return None
-    if of in (None, "disparity") and kind not in _OF_ONE_GROUP:
+    if of in (None, "disparity") and kind not in OF_ONE_GROUP:
         return None
     what = kind if of is None else f"of: {of}"
     return (
         f"{name} says that groups are alike, and {what} is of one group; write {canonical(name, known)} for its value"
     )
-
-
-_OF_ONE_GROUP = ("max_value", "min_value")
 
 
 def metric_hint(name: str, known: Iterable[str]) -> str:

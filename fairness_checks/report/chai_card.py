@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from fairness_checks.errors import EvidenceError
-from fairness_checks.question.limits import LIMITS
+from fairness_checks.question.limits import LIMITS, OF_ONE_GROUP
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.evidence import Evidence, ModelEvidence
 from fairness_checks.report.formats import FILENAME, Source
@@ -117,7 +117,7 @@ def _results(record: CheckRecord) -> Iterator[tuple[str, str]]:
         if group.rate is not None:
             label = f"{subject}: {escaped(who(record, group.name))}"
             yield label, _value(group.rate, interval_of(record, group), level)
-    if record.estimate is not None and record.limit_kind not in ("max_value", "min_value"):
+    if record.estimate is not None and record.limit_kind not in OF_ONE_GROUP:
         interval = None if record.low is None or record.high is None else (record.low, record.high)
         names = " against ".join(escaped(who(record, group.name)) for group in deciding(record))
         word = LIMITS[record.limit_kind].word

@@ -11,7 +11,7 @@ from typing import Any
 
 from fairness_checks.distribution import DISTRIBUTION
 from fairness_checks.plain import printable
-from fairness_checks.question.limits import LIMITS
+from fairness_checks.question.limits import LIMITS, OF_ONE_GROUP
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.report.evidence import CheckEvidence, Evidence, ModelEvidence
@@ -113,7 +113,7 @@ def _of_groups(record: CheckRecord) -> Iterator[dict[str, Any]]:
 
 
 def _of_check(record: CheckRecord) -> Iterator[dict[str, Any]]:
-    if record.estimate is None or record.limit_kind in ("max_value", "min_value"):
+    if record.estimate is None or record.limit_kind in OF_ONE_GROUP:
         return
     interval = None if record.low is None or record.high is None else (record.low, record.high)
     names = " against ".join(_names(record, deciding(record))) or ", ".join(record.by)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fairness_checks.question.limits import LIMITS
+from fairness_checks.question.limits import LIMITS, OF_ONE_GROUP
 from fairness_checks.question.metrics import METRICS, WHOSE
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import GroupRecord, RegressionRecord
@@ -92,7 +92,7 @@ def breaking(record: CheckRecord) -> list[GroupRecord]:
 
 def _limited(record: CheckRecord, group: GroupRecord) -> float | None:
     """Return what of one group is limited; None where that is not of one group."""
-    if record.limit_kind in ("max_value", "min_value"):
+    if record.limit_kind in OF_ONE_GROUP:
         return group.rate
     before = group.also.get("baseline")
     if record.of != "each_group" or before is None or group.rate is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from fairness_checks.plain import inert, printable
-from fairness_checks.question.limits import LIMITS
+from fairness_checks.question.limits import LIMITS, OF_ONE_GROUP
 from fairness_checks.question.waivers import waiver_yaml
 from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.parts import GroupRecord, InputRecord, SuppressionRecord
@@ -272,7 +272,7 @@ def _sweep_power(record: CheckRecord) -> str:
 
 def is_limited(record: CheckRecord, group: GroupRecord) -> bool:
     """Say whether the value of a group is what the check limits, so that the check's interval is that of it."""
-    return record.first == group.name and record.limit_kind in ("max_value", "min_value")
+    return record.first == group.name and record.limit_kind in OF_ONE_GROUP
 
 
 def interval_of(record: CheckRecord, group: GroupRecord) -> tuple[float, float] | None:
