@@ -16,7 +16,7 @@ from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.metrics import Metric
-from fairness_checks.stats.calibration_bins import calibration_of_parts, calibration_part
+from fairness_checks.stats.calibration_bins import calibration_of_parts, calibration_of_signed, calibration_part
 from fairness_checks.stats.calibration_error import (
     CalibrationStatistics,
     calibration_by_cluster,
@@ -66,8 +66,13 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
         return Measured(found, rows.samples, cells.by_group().astype(np.int64), cells.effective())
 
     def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[CalibrationStatistics]:
-        """Have the same sums added up."""
-        return Measured(rows.calibration(), rows.samples)
+        """Have the same sums added up, and those of clusters once the signs of all bins are known."""
+        plain = rows.calibration()
+        if not rows.in_clusters:
+            return Measured(plain, rows.samples)
+        signed, of_bins = rows.calibration_of_clusters(plain)
+        found = calibration_of_signed(plain, signed, of_bins)
+        return Measured(found, rows.samples, signed.clusters, signed.effective)
 
     def part(self, rows: Rows, metric: Metric) -> Any:
         """Sum the powers of y_true - y_score in ten bins of the score, and the moments of their clusters."""

@@ -19,15 +19,18 @@ __all__ = [
     "INNER",
     "CalibrationStatistics",
     "bin_shares",
+    "bin_signs",
     "calibration_by_cluster",
     "calibration_by_group",
     "calibration_of_parts",
+    "calibration_of_signed",
     "calibration_part",
     "calibration_values",
 ]
 
 BINS = 10
 
+_ZERO = 1e-9  # of a mean residual: no sum of rows in another order moves it by more
 INNER = np.linspace(0.0, 1.0, BINS + 1)[1:-1]
 """Where bins meet; a score there belongs to the bin below, as in scikit-learn."""
 
@@ -96,8 +99,7 @@ def calibration_by_cluster(
     # 10 G x 10 G, are not asked for.
     parts = cluster_cells(where, groups * BINS, clusters)
     bins = moments_by_cluster(replace(parts, cluster=np.arange(len(parts.cluster))), residuals)
-    # A bin whose mean is 0 varies as much as the others: a sign of 0 would leave it out.
-    error, sign = calibration_values(plain), np.append(np.where(bins.mean < 0.0, -1.0, 1.0), 0.0)
+    error, sign = calibration_values(plain), np.append(bin_signs(bins), 0.0)
     n = np.append(np.maximum(plain.samples.sum(axis=1), 1), 1)[codes]
     influence = np.where(where >= 0, sign[where] * residuals - np.append(error, 0.0)[codes], 0.0) / n
     return CalibrationStatistics(plain.samples, bins, cluster_evidence(cells, influence))
@@ -120,13 +122,33 @@ def calibration_of_parts(
     plain: CalibrationStatistics, clusters: ClusterMoments, of_bins: ClusterMoments
 ) -> CalibrationStatistics:
     """Return what `calibration_by_cluster` would of all rows."""
+    sign, error = bin_signs(plain.bins).reshape(plain.samples.shape), np.nan_to_num(calibration_values(plain))
+    return _of_clusters(plain, clusters, of_bins, np.column_stack([sign, -error]))
+
+
+def calibration_of_signed(
+    plain: CalibrationStatistics, signed: ClusterMoments, of_bins: ClusterMoments
+) -> CalibrationStatistics:
+    """Return what `calibration_by_cluster` would, of clusters' sums of residuals that have the signs of their bins."""
+    away = signed.centre[:, 0] - np.nan_to_num(calibration_values(plain))
+    return _of_clusters(plain, signed, of_bins, np.column_stack([np.ones(len(away)), away]))
+
+
+def _of_clusters(
+    plain: CalibrationStatistics, clusters: ClusterMoments, of_bins: ClusterMoments, influence: Array
+) -> CalibrationStatistics:
+    """Return statistics of clusters, of which n times the influence on their group's error is linear in their sums."""
     scale = 1.0 / np.maximum(plain.bins.n, 1)
     shift = scale * (of_bins.centre[:, 0] - np.nan_to_num(plain.bins.mean))
     bins = moments_of_evidence(plain.bins, of_bins.evidence(np.column_stack([scale, shift])))
-    error, n = calibration_values(plain), np.maximum(plain.samples.sum(axis=1), 1)
-    sign = np.where(bins.mean < 0.0, -1.0, 1.0).reshape(plain.samples.shape)
-    coefficients = np.column_stack([sign, -np.nan_to_num(error)]) / n[:, None]
-    return CalibrationStatistics(plain.samples, bins, clusters.evidence(coefficients))
+    n = np.maximum(plain.samples.sum(axis=1), 1)
+    return CalibrationStatistics(plain.samples, bins, clusters.evidence(influence / n[:, None]))
+
+
+def bin_signs(bins: MeanStatistics) -> Array:
+    """Return the sign of each bin's mean, shape (10 G,): 1 of a mean that is 0 but for rounding, or empty."""
+    # Such a bin varies as much as the others: a sign of 0 would leave it out, and rounding must not choose it.
+    return np.where(bins.mean < -_ZERO, -1.0, 1.0)
 
 
 def bin_shares(statistics: CalibrationStatistics) -> tuple[Array, Array]:

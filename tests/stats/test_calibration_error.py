@@ -137,6 +137,21 @@ def test_clusters_of_one_sample_and_samples_written_twice(rows):
     assert_array_equal(one.take([1, -1]).clusters.effective, [one.clusters.effective[1], 0.0])
 
 
+def test_clusters_do_not_depend_on_the_order_of_rows_where_a_bin_is_calibrated_but_for_rounding():
+    """The mean of y - score is 0 in the first bin, of which only rounding says a sign."""
+    rng = np.random.default_rng(3)
+    scores = np.concatenate([np.full(300, 0.1), np.full(100, 0.7)])
+    labels = np.concatenate([np.repeat([True, False], [30, 270]), rng.random(100) < 0.4])
+    patient, codes = rng.integers(0, 60, 400), np.zeros(400, dtype=np.int64)
+    found = []
+    for _ in range(20):
+        order = rng.permutation(400)
+        mixed = patient[order]
+        one = calibration_by_cluster(cluster_cells(codes, 1, mixed), mixed, labels[order], scores[order])
+        found.append(float(one.clusters.variance[0]))
+    assert_allclose(found, found[0], rtol=1e-9)
+
+
 def test_pairs_do_not_depend_on_their_order_and_empty_groups_show_nothing(rows):
     statistics = calibration_by_group(rows[0], 4, *rows[1:])
     for test in (ece_violation, ece_compliance):

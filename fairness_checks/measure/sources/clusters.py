@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,32 +49,42 @@ def distinct_clusters(engine: Engine) -> Answer:
     return engine.ask(engine.frame.select("cluster").unique().select(nw.len().alias("clusters")))
 
 
-_FEATURES = ("z", "m")  # of a cluster: the sum of its deviations, and its samples
+def sums_of_clusters(
+    engine: Engine, keys: Sequence[str], deviations: Sequence[nw.Expr], columns: Mapping[str, nw.Expr] | None = None
+) -> Answer:
+    """Sum, by keys, products of clusters' sums of deviations and of their sizes, up to the third.
 
-
-def sums_of_clusters(engine: Engine, features: Sequence[str], value: nw.Expr, pivot: float) -> Answer:
-    """Sum, by features, products of clusters' sums of deviations from a number and of their sizes, up to the third."""
-    away = engine.frame.with_columns(away=value - pivot).with_columns(square=nw.col("away") * nw.col("away"))
-    of_cluster = away.group_by(*features, "cluster").agg(
-        nw.col("away").sum().alias("z"), nw.col("square").sum().alias("within"), nw.len().alias("m")
+    Keys are features or names among `columns`, of which the deviations may be made, too.
+    """
+    away = {f"z{at}": deviation for at, deviation in enumerate(deviations)}
+    frame = (engine.frame.with_columns(**columns) if columns else engine.frame).with_columns(**away)
+    frame = frame.with_columns(**{f"{z}_within": nw.col(z) * nw.col(z) for z in away})
+    of_cluster = frame.group_by(*keys, "cluster").agg(
+        *(nw.col(name).sum() for z in away for name in (z, f"{z}_within")), nw.len().alias("m")
     )
-    floats = of_cluster.with_columns(m=nw.col("m").cast(nw.Float64))
     products = {}
-    for power in (2, 3):
-        for some in itertools.combinations_with_replacement(_FEATURES, power):
+    for z in away:
+        for some in _products((z, "m")):
             first, *others = (nw.col(name) for name in some)
             for other in others:
                 first = first * other
             products["".join(some)] = first
-    summed = floats.with_columns(**products, by_size=nw.col("z") * nw.col("z") / nw.col("m"))
-    columns = [*_FEATURES, *products, "by_size", "within"]
-    return engine.ask(
-        summed.group_by(*features).agg(nw.len().alias("clusters"), *(nw.col(name).sum() for name in columns))
-    )
+        products[f"{z}_by_size"] = nw.col(z) * nw.col(z) / nw.col("m")
+    summed = of_cluster.with_columns(m=nw.col("m").cast(nw.Float64)).with_columns(**products)
+    names = [*away, "m", *(f"{z}_within" for z in away), *products]
+    return engine.ask(summed.group_by(*keys).agg(nw.len().alias("clusters"), *(nw.col(name).sum() for name in names)))
 
 
-def to_moments(answer: Answer, place: Counts, groups: int, pivot: float) -> ClusterMoments:
-    """Return the sums of an answer whose rows are of the groups `place`, each of one."""
+def _products(features: Sequence[str]) -> list[tuple[str, ...]]:
+    return [some for power in (2, 3) for some in itertools.combinations_with_replacement(features, power)]
+
+
+def to_moments(answer: Answer, place: Counts, groups: int, pivot: npt.ArrayLike, at: int = 0) -> ClusterMoments:
+    """Return the sums of one deviation, from `pivot` in each group, of an answer whose rows are of the groups `place`.
+
+    Shapes: place (rows,), pivot () or (G,).
+    """
+    features = (f"z{at}", "m")
 
     def of(name: str) -> npt.NDArray[np.float64]:
         found = np.zeros(groups)
@@ -83,17 +93,17 @@ def to_moments(answer: Answer, place: Counts, groups: int, pivot: float) -> Clus
 
     clusters = np.zeros(groups, dtype=np.int64)
     np.add.at(clusters, place, answer.whole("clusters"))
-    z, m = of("z"), of("m")
+    z, m = (of(name) for name in features)
 
     def table(power: int) -> npt.NDArray[np.float64]:
-        found = np.zeros((groups, *(len(_FEATURES),) * power))
-        for at in np.ndindex(found.shape[1:]):
-            found[(slice(None), *at)] = of("".join(sorted((_FEATURES[i] for i in at), key=_FEATURES.index)))
+        found = np.zeros((groups, *(len(features),) * power))
+        for entry in np.ndindex(found.shape[1:]):
+            found[(slice(None), *entry)] = of("".join(features[i] for i in sorted(entry)))
         return found
 
     def square(corner: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.stack([np.stack([corner, z], axis=1), np.stack([z, m], axis=1)], axis=1)
 
-    centre = np.column_stack([np.full(groups, pivot), np.zeros(groups)])
-    first = np.column_stack([z, m])
-    return ClusterMoments(clusters, first, table(2), table(3), square(of("by_size")), square(of("within")), centre)
+    centre = np.column_stack([np.broadcast_to(pivot, groups), np.zeros(groups)])
+    first, by_size, within = np.column_stack([z, m]), square(of(f"z{at}_by_size")), square(of(f"z{at}_within"))
+    return ClusterMoments(clusters, first, table(2), table(3), by_size, within, centre)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,6 +15,7 @@ from fairness_checks.inputs.engine import COLLECT, TOTAL, Answer
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.predictions import LazyPredictions, Predictions
 from fairness_checks.measure.rows import Counts, Rows
+from fairness_checks.measure.sources.calibration_clusters import SIGNS_AT_ONCE, sums_by_bin, sums_by_sign
 from fairness_checks.measure.sources.clusters import (
     SORTS,
     Profiles,
@@ -27,7 +29,7 @@ from fairness_checks.measure.sources.scores import MOST_SCORES, scores_of
 from fairness_checks.measure.sources.sums import Sums, refuse_range, residual_sums, sums_by_cell, sums_of
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import CELLS, Metric
-from fairness_checks.stats.calibration_bins import BINS, CalibrationStatistics
+from fairness_checks.stats.calibration_bins import BINS, CalibrationStatistics, bin_signs, calibration_values
 from fairness_checks.stats.cluster_sums import ClusterMoments
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 from fairness_checks.stats.moments import MeanStatistics, merged_by_group
@@ -120,17 +122,19 @@ class EngineRows(Rows):
     def cluster_moments(self, metric: Metric) -> ClusterMoments:
         """Return the moments of clusters' sums of a metric's values."""
         groups, features, (value, read) = len(self.groups), self._columns, self._value(metric)
-        assert self.profiles is not None  # an error here if clusters cross groups
+        self._require_clusters_in_groups()
         sums = self.predictions.asked(metric.name, partial(sums_of, value=value, read=read))
         pivot = float(np.average(sums.moments.mean, weights=sums.moments.n))
-        query = partial(sums_of_clusters, features=features, value=value, pivot=pivot)
+        query = partial(sums_of_clusters, keys=features, deviations=[value - pivot])
         answer = self.predictions.asked(f"clusters of {metric.name} by {features}", query)
         found = to_moments(answer, self._place(answer), groups, pivot)
-        self._require_same(found.samples)
         plain, _ = self._merged(sums)
-        size = np.sqrt(plain.n * (plain.m2 + plain.n * plain.mean**2))  # of sums of either sign
-        self._require_same_sums(found.first[:, 0] + pivot * plain.n, plain.n * plain.mean, size)
+        self._require_same_moments(found, plain.n, plain.mean, plain.m2)
         return found
+
+    def _require_clusters_in_groups(self) -> None:
+        """Refuse clusters that lie in several groups."""
+        assert self.profiles is not None
 
     @property
     def _columns(self) -> list[str]:
@@ -182,8 +186,6 @@ class EngineRows(Rows):
 
     def calibration(self) -> CalibrationStatistics:
         """Return the moments of y_true - y_score by group and bin of the score."""
-        if self.in_clusters:
-            self.refuse("expected_calibration_error of clusters")
         columns = EngineColumns(self.predictions.engine)
         labels, scores = columns.labels(), columns.scores()
         query = partial(residual_sums, residual=labels - scores, score=scores)
@@ -196,6 +198,39 @@ class EngineRows(Rows):
         self._require_same_outcomes(sums.answer, group)
         self._require_same_total(f"{TOTAL}score", group, n * (sums.answer.whole("label") - sums.moments.mean))
         return CalibrationStatistics(samples, found)
+
+    def calibration_of_clusters(self, plain: CalibrationStatistics) -> tuple[ClusterMoments, ClusterMoments]:
+        """Return the moments of clusters' sums of y_true - y_score: with the signs of bins by group, and by bin."""
+        self._require_clusters_in_groups()
+        groups, features, asked = len(self.groups), self._columns, self.predictions.asked
+        mean = np.nan_to_num(plain.bins.mean).reshape(-1, BINS)
+        pivots = (plain.samples * mean).sum(axis=0) / np.maximum(plain.samples.sum(axis=0), 1)
+        answer = asked(
+            f"clusters of bins by {features}", partial(sums_by_bin, features=features, pivots=pivots.tolist())
+        )
+        place = self._place(answer) * BINS + answer.whole("bin")
+        of_bins = to_moments(answer, place, groups * BINS, np.tile(pivots, groups))
+        self._require_same_moments(of_bins, plain.bins.n, plain.bins.mean, plain.bins.m2)
+
+        error = np.nan_to_num(calibration_values(plain))
+        pivot, squares = (
+            float(np.average(error, weights=self.samples)),
+            plain.bins.m2 + plain.bins.n * mean.ravel() ** 2,
+        )
+        signs, of_group = np.unique(bin_signs(plain.bins).reshape(-1, BINS), axis=0, return_inverse=True)
+        found: list[ClusterMoments] = []
+        for start in range(0, len(signs), SIGNS_AT_ONCE):  # of all clusters with each, whose groups have one of them
+            some = signs[start : start + SIGNS_AT_ONCE]
+            query = partial(sums_by_sign, features=features, signs=some, pivot=pivot)
+            answer = asked(f"clusters of calibration by {features}, {start}", query)
+            place = self._place(answer)
+            for at in range(len(some)):
+                mine = np.where(of_group.ravel() == start + at, np.arange(groups), -1)
+                found.append(to_moments(answer, place, groups, pivot, at).take(mine.tolist()))
+        signed = reduce(operator.add, found)
+        squares = (plain.bins.m2 + plain.bins.n * mean.ravel() ** 2).reshape(-1, BINS).sum(axis=1)
+        self._require_same_moments(signed, self.samples, error, squares - self.samples * error**2)
+        return signed, of_bins
 
     def histogram(self) -> ScoreHistogram:
         """Return the scores of each group, counted in bins; single scores where there are few."""
@@ -249,16 +284,23 @@ class EngineRows(Rows):
         """Refuse numbers of the rows of an answer, in the groups `place`, whose sum is not that of the first answer."""
         groups = len(self.groups)
         first = np.bincount(self.codes, self.predictions.totals[name], groups).astype(np.float64)
-        self._require_same_sums(np.bincount(place, now, groups).astype(np.float64), first, first)
+        self._require_same_sums(np.bincount(place, now, groups).astype(np.float64), first, first, self.samples)
 
-    def _require_same_sums(self, now: Floats, first: Floats, size: Floats) -> None:
-        """Refuse sums by group, shape (G,), that differ by more than rounding of numbers which add up to `size`."""
-        rounding = self.samples * np.finfo(np.float64).eps  # and scores past an end were clipped by a few
+    def _require_same_sums(self, now: Floats, first: Floats, size: Floats, n: Counts) -> None:
+        """Refuse sums of n numbers, shapes (G,), that differ by more than rounding of such as add up to `size`."""
+        rounding = n * np.finfo(np.float64).eps  # and scores past an end were clipped by a few
         if (np.abs(now - first) > (_NINE_DIGITS + rounding) * np.abs(size) + 8.0 * rounding).any():
             raise InvalidPredictions(
                 f"{self.predictions.engine.source}: its rows changed while they were read (to other values); give a "
                 "table that nobody writes to, such as a snapshot"
             )
+
+    def _require_same_moments(self, found: ClusterMoments, n: Counts, mean: Floats, m2: Floats) -> None:
+        """Refuse clusters of other samples than those whose moments are known, shapes (G,)."""
+        mean = np.nan_to_num(mean)
+        self._require_same_counts(found.samples, n)
+        size = np.sqrt(n * (m2 + n * mean**2))  # of sums of either sign
+        self._require_same_sums(found.first[:, 0] + found.centre[:, 0] * n, n * mean, size, n)
 
     def _require_same_counts(self, now: npt.NDArray[Any], first: npt.NDArray[Any]) -> None:
         if now.shape != first.shape or (now != first).any():

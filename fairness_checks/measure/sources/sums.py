@@ -17,7 +17,7 @@ from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.calibration_bins import BINS, INNER
 from fairness_checks.stats.moments import MeanStatistics, moments_of_sums
 
-__all__ = ["Sums", "refuse_lost", "refuse_range", "residual_sums", "sums_by_cell", "sums_of"]
+__all__ = ["Sums", "bin_of", "refuse_lost", "refuse_range", "residual_sums", "sums_by_cell", "sums_of"]
 
 _PROBED = 4_096  # rows, whose mean is near enough to all others to add up deviations from it
 _LARGEST = 1e70  # as `kinds.measured` has them: third powers must be numbers, and must not vanish
@@ -64,8 +64,12 @@ def residual_sums(engine: Engine, residual: nw.Expr, score: nw.Expr) -> Sums:
     found = _in_bins(engine, frame.with_columns(key=(score * -float(BINS)).floor()))
     if not _may_hold(found, _ROUNDED):
         return found
-    above = sum(((score > edge).cast(nw.Float64) for edge in INNER.tolist()), nw.lit(0.0))
-    return _in_bins(engine, frame.with_columns(key=-1.0 - above))
+    return _in_bins(engine, frame.with_columns(key=-1.0 - bin_of(score)))
+
+
+def bin_of(score: nw.Expr) -> nw.Expr:
+    """Return the bin of a score, from 0.0 on, by nine comparisons."""
+    return sum(((score > edge).cast(nw.Float64) for edge in INNER.tolist()), nw.lit(0.0))
 
 
 def _in_bins(engine: Engine, frame: nw.LazyFrame[Any]) -> Sums:

@@ -219,9 +219,17 @@ CLUSTERED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "metric", ["false_negative_rate", "precision", "balanced_accuracy", "brier_score", "mean_error"]
-)
+IN_CLUSTERS = [
+    "false_negative_rate",
+    "precision",
+    "balanced_accuracy",
+    "brier_score",
+    "mean_error",
+    "expected_calibration_error",
+]
+
+
+@pytest.mark.parametrize("metric", IN_CLUSTERS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_clusters_weigh_the_same(engine, metric):
     table = stays()
@@ -233,18 +241,51 @@ def test_clusters_weigh_the_same(engine, metric):
         np.testing.assert_allclose(right, left, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_bins_of_groups_have_signs_of_their_own(at_once, monkeypatch):
+    """Groups that over- and underestimate in bins of their own, one of them missing, and a bin whose mean is 0."""
+    rng, table = np.random.default_rng(8), stays()
+    of = table["patient"].to_numpy()
+    shift = rng.choice([-0.15, 0.15], (5, 10))[of % 5, np.minimum(table["risk"].to_numpy() * 10, 9).astype(int)]
+    died = (rng.random(len(of)) < np.clip(table["risk"].to_numpy() + shift, 0, 1)).astype(int)
+    risk = table["risk"].to_numpy().copy()
+    risk[-40:], died[-40:] = 0.95, [1] * 38 + [0] * 2
+    wards = np.array(["a", "b", "c", "d", None])[of % 5]
+    columns = {"patient": of, "ward": wards.tolist(), "risk": risk, "died": died}
+    given = {"y_true": "died", "y_score": "risk", "cluster": "patient", "by": "ward"}
+    asked = {"metric": "expected_calibration_error", "max_difference": 0.05, "missing_sensitive": "group"}
+    here = audit(Predictions.from_frame(pa.table(columns), **given), **asked)
+    monkeypatch.setattr(engine_rows, "SIGNS_AT_ONCE", at_once)
+    there = audit(in_engine("duckdb", pa.table(columns), **given, error=None), **asked)
+    (left, words), (right, as_words) = (numbers(plain(each)) for each in (here, there))
+    assert words == as_words
+    np.testing.assert_allclose(right, left, rtol=1e-9, atol=1e-9)
+
+
+def test_residuals_of_clusters_that_change_between_two_queries_are_an_error(monkeypatch):
+    connection, _, clustered = table_of_patients()
+    asked_for = engine_rows.sums_by_sign
+
+    def sums_by_sign(*given, **named):
+        connection.execute("update visits set risk = 0.2 where patient = (select min(patient) from visits)")
+        return asked_for(*given, **named)
+
+    monkeypatch.setattr(engine_rows, "sums_by_sign", sums_by_sign)
+    with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
+        audit(clustered, metric="expected_calibration_error", by="sex", max_difference=0.05)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_clusters_that_lie_in_several_groups_are_counted_and_refused(engine):
     table = stays()
     both = table.to_pandas().groupby("patient")["day"].nunique()
     crossing, total = int((both > 1).sum()), len(both)
     there = in_engine(engine, table, **CLUSTERED)
-    for metric in ("accuracy", "brier_score", "balanced_accuracy"):
+    for metric in ("accuracy", "brier_score", "balanced_accuracy", "expected_calibration_error"):
         with pytest.raises(InvalidPredictions, match=f"cluster: {crossing} of {total} clusters lie in several groups"):
             audit(there, metric=metric, by="day", max_difference=0.1)
-    for metric in ("roc_auc", "expected_calibration_error"):
-        with pytest.raises(InvalidPredictions, match=f"{metric} of clusters: is not computed in an engine"):
-            audit(there, metric=metric, by="sex", max_difference=0.1)
+    with pytest.raises(InvalidPredictions, match="roc_auc of clusters: is not computed in an engine"):
+        audit(there, metric="roc_auc", by="sex", max_difference=0.1)
 
 
 def test_one_cluster_a_group_is_the_error_that_it_is_in_memory():
@@ -547,7 +588,7 @@ def test_a_table_that_changes_while_it_is_read_is_an_error(change):
     for metric in ("brier_score", "expected_calibration_error", "roc_auc"):
         with pytest.raises(InvalidPredictions, match=r"its rows changed while they were read \(3,000 at first"):
             audit(plain_, metric=metric, **asked)
-    for metric in ("false_negative_rate", "brier_score"):
+    for metric in ("false_negative_rate", "brier_score", "expected_calibration_error"):
         with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
             audit(clustered, metric=metric, **asked)
 
@@ -608,6 +649,11 @@ def test_scores_where_bins_meet_lie_in_the_lower_one(engine, step):
     )
     assert [group.rate for group in found.groups] == pytest.approx([group.rate for group in expected.groups], rel=1e-9)
     assert found.p_violation == pytest.approx(expected.p_violation, rel=1e-6)
+    table = table.append_column("patient", pa.array(np.arange(3_000) // 5))
+    table = table.set_column(3, "sex", pa.array(np.where(np.arange(3_000) % 10 < 5, "f", "m")))
+    given = {"by": "sex", "cluster": "patient"}
+    found, expected = (audit(each, **asked) for each in (in_engine(engine, table, **given), in_memory(table, **given)))
+    assert found.p_violation == pytest.approx(expected.p_violation, rel=1e-9)
 
 
 ODD_SCORES = {
