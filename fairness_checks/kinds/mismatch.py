@@ -19,9 +19,11 @@ from fairness_checks.kinds.plan import Floats, Plan, inside
 from fairness_checks.kinds.power_analysis import PowerAnalysis, power_of_difference
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import Metric
 from fairness_checks.records.parts import GroupRecord
+from fairness_checks.stats.counted_ordering import mismatch_of_counts, warning_of_counts
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence
@@ -133,17 +135,27 @@ class UncertaintyMismatch(Kind):
         )
         return Measured(ordering, rows.samples, None if cells is None else ordering.pairs.units)
 
+    def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[Ordering]:
+        """Have different errors and uncertainties counted, and order these."""
+        codes, errors, uncertainties, counts = rows.distinct_orders(metric)
+        some = codes, len(rows.groups), errors, uncertainties, counts
+        return Measured(Ordering(mismatch_of_counts(*some), warning_of_counts(*some)), rows.samples)
+
     def part(self, rows: Rows, metric: Metric) -> Measured[ScoreHistogram]:
         """Count the scores of each label: of a classifier they say its errors, and how uncertain it is."""
         given = rows.predictions
         if rows.clusters is not None:
             super().part(rows, metric)
-        if given.error is not None or given.uncertainty is not None:
-            raise ConfigurationError(
-                f"{metric.name}: of errors or uncertainties that are given, unlike the scores of a classifier, nothing "
-                "that is small adds up over parts of the rows; judge all rows together"
-            )
+        _refuse_given(metric, error=given.error is not None, uncertainty=given.uncertainty is not None)
         found = score_histogram(rows.codes, len(rows.groups), given.labels(), given.scores(), BINS)
+        _refuse_bins(found, metric)
+        return Measured(found, rows.samples)
+
+    def part_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[ScoreHistogram]:
+        """Have the scores of each label counted."""
+        given = rows.predictions.engine.given
+        _refuse_given(metric, error="error" in given, uncertainty="uncertainty" in given)
+        found = rows.histogram()
         _refuse_bins(found, metric)
         return Measured(found, rows.samples)
 
@@ -152,12 +164,11 @@ class UncertaintyMismatch(Kind):
         cells = part.statistics
         _refuse_bins(cells, metric)
         counts = np.concatenate([cells.positives, cells.negatives])
-        codes, scores = np.repeat(np.tile(cells.group, 2), counts), np.repeat(np.tile(cells.low, 2), counts)
-        labels = np.arange(len(scores)) < cells.positives.sum()
-        errors = np.abs(labels - scores)
-        uncertainties = np.asarray(special.entr(scores) + special.entr(1.0 - scores))
-        pairs = mismatch_by_group(codes, cells.groups, errors, uncertainties)
-        return Measured(Ordering(pairs, warning_by_group(codes, cells.groups, errors, uncertainties)), part.samples)
+        some = counts > 0
+        labels, scores = np.repeat([True, False], len(cells.low)), np.tile(cells.low, 2)
+        errors, uncertainties = np.abs(labels - scores), special.entr(scores) + special.entr(1.0 - scores)
+        rows = np.tile(cells.group, 2)[some], cells.groups, errors[some], uncertainties[some], counts[some]
+        return Measured(Ordering(mismatch_of_counts(*rows), warning_of_counts(*rows)), part.samples)
 
     def groups(self, statistics: MeasuredGroups, metric: Metric, settings: Settings) -> tuple[GroupRecord, ...]:
         """Return every group with what its uncertainty says of its errors; a mismatch is of two groups only."""
@@ -236,6 +247,15 @@ def areas_of(rows: Rows) -> tuple[Floats, Floats]:
 
 
 KIND: Kind = UncertaintyMismatch()
+
+
+def _refuse_given(metric: Metric, *, error: bool, uncertainty: bool) -> None:
+    """Refuse parts of what is no classifier's."""
+    if error or uncertainty:
+        raise ConfigurationError(
+            f"{metric.name}: of errors or uncertainties that are given, unlike the scores of a classifier, nothing "
+            "that is small adds up over parts of the rows; judge all rows together"
+        )
 
 
 def _refuse_bins(cells: ScoreHistogram, metric: Metric) -> None:

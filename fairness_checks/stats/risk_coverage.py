@@ -14,13 +14,13 @@ import numpy.typing as npt
 from fairness_checks.stats.ranks import floats, in_groups, inner, same_length
 from fairness_checks.typing import Array
 
-__all__ = ["PARTS", "UncertaintyWarning", "part_sizes", "warning_by_group"]
+__all__ = ["FEWEST_OF_PART", "PARTS", "UncertaintyWarning", "part_sizes", "warning_by_group"]
 
 Integers = npt.NDArray[np.int64]
 
 PARTS = 10
 """Equal parts of a group, from its most certain samples on."""
-_FEWEST = 10  # samples, or clusters, of a part, so that its means are nobody's own
+FEWEST_OF_PART = 10  # samples, or clusters, of a part, so that its means are nobody's own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +112,7 @@ def warning_by_group(
         firsts = np.cumsum(part) - part
         own = None if clusters is None else clusters[by_uncertainty[mine]]
         held = part if own is None else [len(np.unique(own[at : at + n])) for at, n in zip(firsts, part, strict=True)]
-        if min(held) >= _FEWEST:
+        if min(held) >= FEWEST_OF_PART:
             units[group] = held
             parts[:, group] = [np.add.reduceat(values[mine], firsts) / part for values in (shared, certain)]
     (spearman, area_of, excess_of, mean_of), (error_of, uncertainty_of) = result, parts

@@ -141,9 +141,16 @@ def classifier(rows, only=None):
 
 @pytest.mark.parametrize("by", ["sex", "ethnicity", ("sex", "ethnicity")], ids=str)
 @pytest.mark.parametrize("limit", [0.0, 0.05, 0.2])
-def test_mismatches_of_a_classifier_are_those_of_the_rows(by, limit):
+@pytest.mark.parametrize("lazy", [False, True])
+def test_mismatches_of_a_classifier_are_those_of_the_rows(by, limit, lazy):
     rows = arrays()
-    parts = [measure_part(classifier(rows, rows["site"] == site), by=BY) for site in range(SITES)]
+    if lazy:
+        table = pl.DataFrame({name: rows[name] for name in ("y_true", "y_score", *BY[:2], "site")})
+        roles = {"y_true": "y_true", "y_score": "y_score", "by": BY[:2], "threshold": 0.5, "collect": False}
+        of_sites = [table.filter(pl.col("site") == site).lazy() for site in range(SITES)]
+        parts = [measure_part(Predictions.from_frame(some, **roles), by=BY) for some in of_sites]
+    else:
+        parts = [measure_part(classifier(rows, rows["site"] == site), by=BY) for site in range(SITES)]
     whole = PartStatistics.from_json(merge_parts(parts).to_json())
     found, expected = (audit_uncertainty(each, by=by, max_mismatch=limit) for each in (whole, classifier(rows)))
     assert (found.verdict, found.first, found.second) == (expected.verdict, expected.first, expected.second)

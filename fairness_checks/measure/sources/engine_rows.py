@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.engine import COLLECT, TOTAL, Answer
 from fairness_checks.inputs.narwhals_later import nw
-from fairness_checks.inputs.predictions import LazyPredictions, Predictions
+from fairness_checks.inputs.predictions import ARRAYS, LazyPredictions, Predictions, like
 from fairness_checks.measure.rows import Counts, Rows
 from fairness_checks.measure.sources.calibration_clusters import SIGNS_AT_ONCE, sums_by_bin, sums_by_sign
 from fairness_checks.measure.sources.clusters import (
@@ -25,8 +25,8 @@ from fairness_checks.measure.sources.clusters import (
     to_moments,
 )
 from fairness_checks.measure.sources.columns import EngineColumns
-from fairness_checks.measure.sources.scores import MOST_SCORES, scores_of
-from fairness_checks.measure.sources.sums import Sums, refuse_range, residual_sums, sums_by_cell, sums_of
+from fairness_checks.measure.sources.scores import MOST_SCORES, distinct_of, scores_of
+from fairness_checks.measure.sources.sums import Sums, refuse_lost, refuse_range, residual_sums, sums_by_cell, sums_of
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.calibration_bins import BINS, CalibrationStatistics, bin_signs, calibration_values
@@ -39,6 +39,7 @@ __all__ = ["EngineRows", "rows_of"]
 
 Floats = npt.NDArray[np.float64]
 
+_ROLES = {"label": "y_true", "decided": "y_pred", "score": "y_score"}
 _FAR = 1e4  # squared standard deviations from where deviations are added up: a third moment keeps 10 digits
 _NINE_DIGITS = 1e-9  # in which sums of the same numbers in another order agree, but for very many
 _NEAR = 1e-10  # share of a mean, below which a distance is rounding
@@ -255,6 +256,29 @@ class EngineRows(Rows):
                     "that nobody writes to, such as a snapshot"
                 ) from None
         return found
+
+    def distinct_orders(self, metric: Metric) -> tuple[Counts, Floats, Floats, Counts]:
+        """Return the different errors and uncertainties of each group: its position, both, and how many samples."""
+        if self.in_clusters:
+            self.refuse(f"{metric.name} of clusters")
+        columns, features = EngineColumns(self.predictions.engine), self._columns
+        columns.ranked_errors(), columns.uncertainties()
+        read, what = sorted(columns.read), "errors and uncertainties"
+        query = partial(distinct_of, features=features, columns=read, what=what)
+        answer = self.predictions.asked(f"{what} by {features}", query)
+        place, n = self._place(answer), answer.whole("n")
+        self._require_same(np.bincount(place, n, len(self.groups)))
+        self._require_same_outcomes(answer, place)
+        given: dict[str, Any] = {}
+        for name in read:
+            values = answer.real(name)
+            refuse_lost(self.predictions.engine, n, np.where(np.isnan(values), 0, n))
+            given[_ROLES.get(name, name)] = values.astype(np.bool_) if name in ("label", "decided") else values
+            if (total := f"{TOTAL}{name}") in answer.table.columns:
+                self._require_same_total(total, place, answer.real(total))
+        # What is ranked is made of them here, so that it has the ties that it has in memory.
+        some = like(self.predictions.cells, **(dict.fromkeys(ARRAYS) | given))
+        return place, some.ranked_errors(), some.uncertainties(), n
 
     def _histogram(self, depth: int | None, bins: npt.NDArray[np.int64] | None = None) -> ScoreHistogram:
         features = self._columns

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.inputs.engine import TOTAL, Answer, Engine
 from fairness_checks.inputs.narwhals_later import nw
-from fairness_checks.measure.sources.sums import refuse_lost
+from fairness_checks.measure.sources.sums import refuse_lost, totals_of
 from fairness_checks.stats.score_histogram import BINS
 
-__all__ = ["MOST_SCORES", "precision_of", "scores_of"]
+__all__ = ["MOST_SCORES", "distinct_of", "precision_of", "scores_of"]
 
 MOST_SCORES = 1_000_000
 """Rows up to which each different score is counted by itself."""
 
+_PROBED = 2 * MOST_SCORES
 _FINER = 256  # parts of a bin, and parts of these
 _MOST_GROUPS = 200  # with scores in all bins
 
@@ -50,6 +52,20 @@ def scores_of(
     for name in ("there", "labels"):
         refuse_lost(engine, found.whole("n"), found.whole(name))
     return found
+
+
+def distinct_of(engine: Engine, features: Sequence[str], columns: Sequence[str], what: str) -> Answer:
+    """Count samples (`n`) by features and the values of some columns: up to `MOST_SCORES` different ones."""
+    totals = totals_of(columns)
+
+    def counted(frame: nw.LazyFrame[Any]) -> Answer:
+        by_value = (frame.with_columns(**totals) if totals else frame).group_by(*features, *columns)
+        numbers = by_value.agg(nw.len().alias("n"), *(nw.col(name).sum() for name in totals))
+        return engine.ask(numbers, most=MOST_SCORES, what=what)
+
+    if engine.rows > _PROBED:  # whether they are too many need not take a table of all
+        counted(engine.frame.head(_PROBED))
+    return counted(engine.frame)
 
 
 def precision_of(engine: Engine, threshold: float) -> Answer:

@@ -17,7 +17,7 @@ from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.calibration_bins import BINS, INNER
 from fairness_checks.stats.moments import MeanStatistics, moments_of_sums
 
-__all__ = ["Sums", "bin_of", "refuse_lost", "refuse_range", "residual_sums", "sums_by_cell", "sums_of"]
+__all__ = ["Sums", "bin_of", "refuse_lost", "refuse_range", "residual_sums", "sums_by_cell", "sums_of", "totals_of"]
 
 _PROBED = 4_096  # rows, whose mean is near enough to all others to add up deviations from it
 _LARGEST = 1e70  # as `kinds.measured` has them: third powers must be numbers, and must not vanish
@@ -98,12 +98,17 @@ def _added(engine: Engine, frame: nw.LazyFrame[Any], pivot: float | None, read: 
     """Add up deviations from a number, or from the mean of each cell."""
     keys = [*engine.features.values(), *engine.outcomes]
     from_ = nw.col("value").mean().over(*keys) if pivot is None else nw.lit(pivot)
-    totals = {TOTAL + name: weighed(name, nw.col(name)) for name in read if name in _NUMBERS}
+    totals = totals_of(read)
     more = [nw.col("value").count().alias("there"), *(nw.col(name).sum() for name in totals)]
     more += [nw.col("pivot").max().alias("pivot")] if pivot is None else []
     answer = _powers(engine, frame.with_columns(pivot=from_, **totals), engine.outcomes, more)
     refuse_lost(engine, answer.whole("n"), answer.whole("there"))
     return _moments(answer, answer.real("pivot") if pivot is None else np.full(len(answer), pivot))
+
+
+def totals_of(read: Collection[str]) -> dict[str, nw.Expr]:
+    """Return what is added up of the numbers among some columns to see whether they change."""
+    return {TOTAL + name: weighed(name, nw.col(name)) for name in read if name in _NUMBERS}
 
 
 def _powers(engine: Engine, frame: nw.LazyFrame[Any], by: Sequence[str], more: Sequence[nw.Expr] = ()) -> Answer:

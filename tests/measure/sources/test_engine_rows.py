@@ -19,6 +19,7 @@ from fairness_checks import InvalidPredictions, Predictions, audit, audit_uncert
 from fairness_checks.inputs import predictions as module
 from fairness_checks.inputs.predictions import LazyPredictions
 from fairness_checks.measure.sources import engine_rows
+from fairness_checks.measure.sources import scores as score_queries
 from fairness_checks.question.metrics import METRICS
 
 CONNECTION = duckdb.connect()
@@ -193,6 +194,55 @@ def test_areas_of_bins_allow_for_what_is_not_ordered_in_them(engine, monkeypatch
     assert here.low - 0.1 * width <= there.low <= here.low + 1e-12
     assert here.high - 1e-12 <= there.high <= here.high + 0.1 * width
     assert len([key for key in lazy.kept if key.startswith("scores")]) > 1
+
+
+def unsure(rows=3_000):
+    """Visits whose errors and uncertainties are rounded, so that they are equal again and again."""
+    rng, table = np.random.default_rng(6), visits(rows)
+    residual = rng.normal(0.0, 1.0, rows).round(1)
+    doubt = np.abs(residual + rng.normal(0.0, 1.0, rows)).round(1)
+    table = table.set_column(2, "residual", pa.array(residual)).append_column("doubt", pa.array(doubt))
+    return table.append_column("says", pa.array((np.array(table["risk"]) > 0.4).astype(int)))
+
+
+ORDERED = {
+    "a classifier's": {"error": None},
+    "given": {"uncertainty": "doubt"},
+    "of scores": {"error": None, "uncertainty": "doubt"},
+    "of decisions": {"error": None, "y_score": None, "y_pred": "says", "uncertainty": "doubt"},
+    "no labels": {"y_true": None, "y_score": None, "uncertainty": "doubt"},
+}
+
+
+@pytest.mark.parametrize("given", ORDERED)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_errors_and_uncertainties_are_ordered_as_in_memory(engine, given):
+    table = unsure()
+    here, there = in_memory(table, **ORDERED[given]), in_engine(engine, table, **ORDERED[given])
+    for by in ("sex", ["age", "site"]):
+        asked = {"by": by, "max_mismatch": 0.05, "missing_sensitive": "group"}
+        (left, words), (right, as_words) = (numbers(plain(audit_uncertainty(each, **asked))) for each in (here, there))
+        assert words == as_words
+        np.testing.assert_allclose(right, left, rtol=1e-9, atol=1e-9)
+
+
+def test_more_different_errors_and_uncertainties_than_are_counted_are_refused(monkeypatch):
+    there = in_engine("duckdb", unsure(), error=None)
+    monkeypatch.setattr(score_queries, "MOST_SCORES", 10)
+    for probed in (20, 10_000):
+        monkeypatch.setattr(score_queries, "_PROBED", probed)
+        with pytest.raises(InvalidPredictions, match="more than 10 combinations of errors and uncertainties of sex"):
+            audit_uncertainty(there, by="sex", max_mismatch=0.1)
+
+
+@pytest.mark.parametrize("changes", ["LOST", "VALUES", "CHANGES"])
+def test_orders_of_values_that_change_are_an_error(changes):
+    for change, statement in globals()[changes].items():
+        if "errors" not in change:
+            connection, alone, _ = table_of_patients(error=None)
+            connection.execute(statement)
+            with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
+                audit_uncertainty(alone, by="sex", max_mismatch=0.05)
 
 
 def stays(patients=400, rows=3_000):
@@ -501,8 +551,9 @@ def test_what_no_engine_computes_is_named_with_what_to_do():
     there = in_engine("polars", visits())
     with pytest.raises(InvalidPredictions, match="its rows stay in their engine"):
         audit(there, metric=own, by="sex", max_difference=0.1)
-    with pytest.raises(InvalidPredictions, match=r"uncertainty_mismatch: is not computed in an engine .*collect=True"):
-        audit_uncertainty(there, by="sex", max_mismatch=0.1)
+    clustered = in_engine("polars", stays(), **CLUSTERED)
+    with pytest.raises(InvalidPredictions, match=r"mismatch of clusters: is not computed in an engine .*collect=True"):
+        audit_uncertainty(clustered, by="sex", max_mismatch=0.1)
     only = Predictions.from_frame(ENGINES["polars"](visits()), error="residual", by="sex", collect=False)
     with pytest.raises(InvalidPredictions, match="y_true: not given"):
         audit(only, metric="accuracy", max_difference=0.1)
@@ -569,12 +620,12 @@ CHANGES = {
 }
 
 
-def table_of_patients():
+def table_of_patients(**given):
     """A table that can be changed, and predictions of its rows, alone and in clusters."""
     connection = duckdb.connect()
     connection.from_arrow(visits().append_column("patient", pa.array(range(3_000)))).create("visits")
     alone, clustered = (
-        Predictions.from_frame(connection.table("visits"), **(ROLES | {"by": "sex"}), **more, collect=False)
+        Predictions.from_frame(connection.table("visits"), **(ROLES | {"by": "sex"} | given), **more, collect=False)
         for more in ({}, {"cluster": "patient"})
     )
     return connection, alone, clustered
