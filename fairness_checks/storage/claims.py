@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from fairness_checks.storage.files import read_regular, write_atomically
@@ -37,13 +37,17 @@ class Claims:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Be at work, and let go of all claims then; raise OSError where there can be none."""
-        with locked(self._alive(self._own)):
+        with ExitStack() as alive:
+            with self.locked():  # so that nobody who clears away sees its lock before it is held
+                self._clear()
+                alive.enter_context(locked(self._alive(self._own)))
             try:
                 yield
             finally:
                 with suppress(OSError), self.locked():  # else the next one finds that nobody is there
                     self._write(self._others())
                     self._alive(self._own).unlink()
+                    self._clear()
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold what the processes do one at a time."""
@@ -62,16 +66,20 @@ class Claims:
         return mine
 
     def _others(self) -> dict[str, list[str]]:
-        """Return what others have claimed that are at work; remove what those have left that are not."""
+        """Return what others have claimed that are at work."""
         found: dict[str, list[str]] = {}
         for claim in map(_CLAIM.fullmatch, self._content().splitlines()):
             if claim is not None and claim["whose"] != self._own:
                 found.setdefault(claim["whose"], []).append(claim["part"])
-        for whose in [whose for whose in found if not is_held(self._alive(whose))]:
-            del found[whose]
-            with suppress(OSError):
-                self._alive(whose).unlink()
-        return found
+        return {whose: parts for whose, parts in found.items() if is_held(self._alive(whose))}
+
+    def _clear(self) -> None:
+        """Remove the locks of processes that were killed, had they claimed anything or not."""
+        ours = re.compile(rf"{re.escape(self._path.name)}\.[0-9a-f]{{16}}\.lock")
+        with suppress(OSError):  # a lock that cannot be removed is in nobody's way
+            for file in list(self._path.parent.iterdir()):
+                if ours.fullmatch(file.name) and not is_held(file):
+                    file.unlink()
 
     def _content(self) -> str:
         try:

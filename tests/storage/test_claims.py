@@ -56,6 +56,20 @@ def test_what_a_killed_process_had_claimed_is_free(path):
     assert [each.name for each in path.parent.iterdir()] == ["results.run.lock"]
 
 
+@pytest.mark.parametrize("ended", ["while another is at work", "after all others"])
+def test_one_that_was_killed_while_it_waited_leaves_no_lock(path, ended):
+    with subprocess.Popen([sys.executable, "-c", OTHER, str(path)], stdout=subprocess.PIPE, text=True) as waiter:
+        assert waiter.stdout is not None
+        assert waiter.stdout.readline() == "0\n"
+        if ended == "after all others":
+            waiter.kill()
+            waiter.wait()
+        with Claims(path).held():
+            waiter.kill()
+            waiter.wait()
+    assert [each.name for each in path.parent.iterdir()] == ["results.run.lock"]
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\n", b"../../x 1\n", b"0123456789abcdef " + b"0" * 64, b"a b c\n"])
 def test_what_is_no_claim_claims_nothing(path, content):
     path.write_bytes(content)
