@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fairness_checks.sweep.dataset import DataSet
     from fairness_checks.sweep.plan import SweepPlan
     from fairness_checks.sweep.results import SweepResults
-    from fairness_checks.sweep.runs import Progress
+    from fairness_checks.sweep.runs import Progress, Waiting
     from fairness_checks.sweep.trainable import TrainableModel
     from fairness_checks.sweep.workers import Workers
 
@@ -73,6 +73,7 @@ def evaluate(
     cache: Path | None,
     jobs: int | Workers | None = None,
     progress: Progress | None = None,
+    waiting: Waiting | None = None,
     missing: Missing = MISSING_IS_ERROR,
 ) -> Evaluation:
     """Evaluate what a model fixture returned, as far as the checks need it, and as far as that is possible."""
@@ -103,7 +104,7 @@ def evaluate(
         if asked is None:
             return None
         _refuse_missing_text(produced.data, asked.by, missing)  # before hours of training, not after them
-        return run_sweep(name, produced, asked, cache, jobs, progress, measured, tuple(own.values()))
+        return run_sweep(name, produced, asked, cache, jobs, progress, measured, tuple(own.values()), waiting)
 
     def meanwhile() -> None:  # while another process is at the folds: so two share the folds and the sweep of a model
         swept_meanwhile.append(attempted(trained))

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -64,7 +64,8 @@ if TYPE_CHECKING:
     from fairness_checks.question.metrics import Metric
     from fairness_checks.question.question import Question
     from fairness_checks.question.waivers import Waiver
-    from fairness_checks.sweep.runs import Progress
+    from fairness_checks.storage.claims import Claimant
+    from fairness_checks.sweep.runs import Progress, Waiting
     from fairness_checks.sweep.workers import Workers
 
 __all__ = ["Gate"]
@@ -73,6 +74,8 @@ _OWN_FIXTURES = ("fairness", "fairness_record", "fairness_waiver")
 _OWN_MODULE = "fairness_checks.plugin"
 _APART = ("inconclusive", "waived")
 _FILES = "fairness_files"  # in the input of a worker
+_PATIENCE = 10.0  # seconds that a sweep waits for other runs before it says so
+_WORKERS_PATIENCE = 60.0  # which wait for each other in any run
 _TODAY = "fairness_today"  # key in the input of a pytest-xdist worker
 
 
@@ -401,6 +404,7 @@ class Gate:
             cache=kept if kept is not None else self._shared(),
             jobs=self._workers_beside() if is_trainable(produced) else None,
             progress=self._progress(model) if configured.sweep else None,
+            waiting=self._waiting(model) if configured.sweep else None,
             missing=self.settings.missing,
         )
         if evaluation.predictions is not None:
@@ -471,6 +475,21 @@ class Gate:
                 line(done, total, seconds)
 
         return progress
+
+    def _waiting(self, model: str) -> Waiting | None:
+        """Return what says whom a sweep waits for: also in CI logs, as what hangs says nothing else."""
+        from fairness_checks.sweep.progress import WaitingLine
+
+        if (stream := sys.__stderr__) is None:
+            return None
+        patience = _WORKERS_PATIENCE if hasattr(self._config, "workerinput") else _PATIENCE
+        line = WaitingLine(stream, f"sweep {model}", patience, "; --fairness-no-cache waits for nobody")
+
+        def waiting(seconds: float, claimed: Callable[[], Mapping[Claimant, int]]) -> None:
+            with self._uncaptured():
+                line(seconds, claimed)
+
+        return waiting
 
     def _uncaptured(self) -> contextlib.AbstractContextManager[None]:
         capture = self._config.pluginmanager.getplugin("capturemanager")

@@ -1,25 +1,42 @@
 """Work that several processes do together: each claims parts of it, and what a killed one had claimed is free again."""
 
 # Beside the results, in the layout of `keyed`:
-#   <results>.run                       a line a claim: whose, and of which part; gone when nobody is at work
+#   <results>.run                       a line a claim: whose, and of which part; gone when nobody has claimed any
 #   <results>.run.lock                  empty; held while that file is read and written
 #   <results>.run.<whose>.lock          empty; held by a process as long as it is at work, so that its end is seen
 # Without claims parts may be done twice, and are right all the same: nothing here decides what is believed.
 
 from __future__ import annotations
 
+import os
+import platform
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fairness_checks.storage.files import read_regular, write_atomically
 from fairness_checks.storage.locks import is_held, locked
 
-__all__ = ["Claims"]
+__all__ = ["Claimant", "Claims"]
 
-_CLAIM = re.compile(r"(?P<whose>[0-9a-f]{16}) (?P<part>[0-9a-f]{64})")
+_CLAIM = re.compile(
+    r"(?P<whose>[0-9a-f]{16}) (?P<process>[0-9]{1,10}) (?P<host>[A-Za-z0-9._-]{1,64}) "
+    r"(?P<since>[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) (?P<part>[0-9a-f]{64})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """A process at work, as its claims tell it to people."""
+
+    whose: str
+    process: str  # its id, on
+    host: str
+    since: str  # in UTC, when it claimed what it has
 
 
 class Claims:
@@ -32,7 +49,8 @@ class Claims:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._own = path, secrets.token_hex(8)
+        host = re.sub(r"[^A-Za-z0-9.-]", "_", platform.node())[:64] or "unknown"
+        self._path, self._own = path, Claimant(secrets.token_hex(8), str(os.getpid()), host, "")
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -40,13 +58,13 @@ class Claims:
         with ExitStack() as alive:
             with self.locked():  # so that nobody who clears away sees its lock before it is held
                 self._clear()
-                alive.enter_context(locked(self._alive(self._own)))
+                alive.enter_context(locked(self._alive(self._own.whose)))
             try:
                 yield
             finally:
                 with suppress(OSError), self.locked():  # else the next one finds that nobody is there
                     self._write(self._others())
-                    self._alive(self._own).unlink()
+                    self._alive(self._own.whose).unlink()
                     self._clear()
 
     def locked(self) -> AbstractContextManager[None]:
@@ -62,16 +80,23 @@ class Claims:
             others = self._others()
             taken = {part for parts in others.values() for part in parts}
             mine = [part for part in free if part not in taken][:most]
+            self._own = replace(self._own, since=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
             self._write(others | {self._own: mine})
         return mine
 
-    def _others(self) -> dict[str, list[str]]:
+    def others(self) -> dict[Claimant, list[str]]:
+        """Return who else is at work, and at which parts; raise OSError if that cannot be told."""
+        with self.locked():
+            return self._others()
+
+    def _others(self) -> dict[Claimant, list[str]]:
         """Return what others have claimed that are at work."""
-        found: dict[str, list[str]] = {}
+        found: dict[Claimant, list[str]] = {}
         for claim in map(_CLAIM.fullmatch, self._content().splitlines()):
-            if claim is not None and claim["whose"] != self._own:
-                found.setdefault(claim["whose"], []).append(claim["part"])
-        return {whose: parts for whose, parts in found.items() if is_held(self._alive(whose))}
+            if claim is not None and claim["whose"] != self._own.whose:
+                whose = Claimant(claim["whose"], claim["process"], claim["host"], claim["since"])
+                found.setdefault(whose, []).append(claim["part"])
+        return {one: parts for one, parts in found.items() if is_held(self._alive(one.whose))}
 
     def _clear(self) -> None:
         """Remove the locks of processes that were killed, had they claimed anything or not."""
@@ -87,8 +112,12 @@ class Claims:
         except FileNotFoundError:
             return ""
 
-    def _write(self, claims: dict[str, list[str]]) -> None:
-        content = "".join(f"{whose} {part}\n" for whose, parts in claims.items() for part in parts)
+    def _write(self, claims: Mapping[Claimant, Sequence[str]]) -> None:
+        content = "".join(
+            f"{one.whose} {one.process} {one.host} {one.since} {part}\n"
+            for one, parts in claims.items()
+            for part in parts
+        )
         if not content:
             self._path.unlink(missing_ok=True)
         elif content != self._content():

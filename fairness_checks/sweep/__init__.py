@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fairness_checks.sweep.dataset import DataSet
     from fairness_checks.sweep.mixes import Shares, parse_mix
     from fairness_checks.sweep.plan import SweepPlan
-    from fairness_checks.sweep.progress import ProgressLine
+    from fairness_checks.sweep.progress import ProgressLine, WaitingLine
     from fairness_checks.sweep.results import SweepResults
     from fairness_checks.sweep.runs import run_sweep
     from fairness_checks.sweep.trainable import TrainableModel
@@ -25,6 +25,7 @@ _HOMES = {
     "SweepPlan": "plan",
     "SweepResults": "results",
     "TrainableModel": "trainable",
+    "WaitingLine": "progress",
     "parse_mix": "mixes",
     "run_sweep": "runs",
 }
@@ -36,6 +37,7 @@ __all__ = [
     "SweepPlan",
     "SweepResults",
     "TrainableModel",
+    "WaitingLine",
     "parse_mix",
     "run_sweep",
 ]

@@ -1,10 +1,16 @@
-"""How far a sweep is, as one line of text."""
+"""How far a sweep is, and whom it waits for, as lines of text."""
 
 from __future__ import annotations
 
-from typing import TextIO
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TextIO
 
-__all__ = ["ProgressLine"]
+from fairness_checks.plain import counted
+
+if TYPE_CHECKING:
+    from fairness_checks.storage.claims import Claimant
+
+__all__ = ["ProgressLine", "WaitingLine"]
 
 _WIDTH = 79
 _TTY_SECONDS = 0.2
@@ -70,3 +76,46 @@ class ProgressLine:
 def _rate(per_second: float) -> str:
     value, unit = (per_second, "s") if per_second >= 1.0 else (60.0 * per_second, "min")
     return f"{value:.{0 if value >= 10.0 else 1}f}/{unit}"
+
+
+class WaitingLine:
+    """A callable for `run_sweep` that says, once, who is at the trainings that a sweep has waited for.
+
+    Parameters
+    ----------
+    stream : text file
+        Where to write; never closed.
+    label : str
+        What is waiting.
+    seconds : float
+        Without a training before it is said.
+    instead : str
+        What else can be done, as the end of the line.
+
+    Examples
+    --------
+    >>> import sys
+    >>> from fairness_checks.storage.claims import Claimant
+    >>> first = Claimant("0" * 16, process="4711", host="ward-3", since="2026-11-29 11:32:05")
+    >>> line = WaitingLine(sys.stdout, "sweep sepsis_model")
+    >>> line(5.0, lambda: {first: 12})
+    >>> line(10.0, lambda: {first: 12})  # doctest: +NORMALIZE_WHITESPACE
+    <BLANKLINE>
+    sweep sepsis_model waits for 12 trainings claimed by process 4711 on ward-3 (since 2026-11-29 11:32:05 UTC);
+    a process that hangs can be ended: this run then trains what it has claimed
+    """
+
+    def __init__(self, stream: TextIO, label: str, seconds: float = 10.0, instead: str = "") -> None:
+        self._stream, self._label, self._seconds, self._instead = stream, label, seconds, instead
+
+    def __call__(self, seconds: float, claimed: Callable[[], Mapping[Claimant, int]]) -> None:
+        """Take note that nothing came for some seconds."""
+        if seconds < self._seconds or not (found := claimed()):
+            return
+        self._seconds = float("inf")
+        whose = " and ".join(f"process {one.process} on {one.host} (since {one.since} UTC)" for one in found)
+        self._stream.write(
+            f"\n{self._label} waits for {counted(sum(found.values()), 'training')} claimed by {whose}; a process that "
+            f"hangs can be ended: this run then trains what it has claimed{self._instead}\n"
+        )
+        self._stream.flush()

@@ -6,11 +6,13 @@ import contextlib
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from fairness_checks.plain import JSON
 from fairness_checks.question.metrics import Metric
+from fairness_checks.storage.claims import Claimant
 from fairness_checks.storage.identity import Identity
 from fairness_checks.sweep.plan import SweepPlan, Task
 from fairness_checks.sweep.results import RepeatResult, SweepResults
@@ -20,10 +22,12 @@ from fairness_checks.sweep.trainable import TrainableModel
 from fairness_checks.sweep.training import Training, training_key
 from fairness_checks.sweep.workers import Workers
 
-__all__ = ["Progress", "run_sweep"]
+__all__ = ["Progress", "Waiting", "run_sweep"]
 
 Progress: TypeAlias = Callable[[int, int, float], None]
 """Takes how many trainings are there, of how many, and the seconds since the first began."""
+Waiting: TypeAlias = Callable[[float, Callable[[], Mapping[Claimant, int]]], None]
+"""Takes the seconds without a training while others are at all that is left, and what says who is at how many."""
 
 _LOOK = 0.1  # seconds after which it is looked what others have done, where they are at all that is left
 
@@ -37,6 +41,7 @@ def run_sweep(
     progress: Progress | None = None,
     identity: Identity | None = None,
     own: Sequence[Metric] = (),
+    waiting: Waiting | None = None,
 ) -> SweepResults:
     """Train a model with every mix and feature set of a plan, as often as it says.
 
@@ -64,6 +69,9 @@ def run_sweep(
         What the results depend on, `own` too, where it was asked for before.
     own : sequence of Metric
         Metrics of the user's own that are measured besides those of the table.
+    waiting : callable, optional
+        Called again and again while other processes are at all that is left, with the seconds since the last training
+        came and a function that says who they are; see `WaitingLine`.
 
     Returns
     -------
@@ -114,7 +122,7 @@ def run_sweep(
             return complete
         problems: list[OSError] = []
         kept = KeptTrainings(store, claims)
-        results = _run(name, model, plan, columns, kept, jobs, progress, problems, own)
+        results = _run(name, model, plan, columns, kept, jobs, progress, problems, own, waiting)
         texts = (kept.text(each, training_key(plan, columns, each.task)) for each in results.results)
         try:
             with claims.locked():
@@ -146,6 +154,7 @@ def _run(
     progress: Progress | None,
     problems: list[OSError],
     own: Sequence[Metric],
+    waiting: Waiting | None = None,
 ) -> SweepResults:
     """Train what is not stored; what kept results from being stored is added to `problems`."""
     from threadpoolctl import threadpool_limits
@@ -162,7 +171,7 @@ def _run(
     # One thread a training, whatever runs at the same time: sums in another order have other last digits.
     with contextlib.nullcontext(jobs) if isinstance(jobs, Workers) else Workers(jobs) as workers, threadpool_limits(1):
         left = {digest: task for digest, task in digests.items() if digest not in stored}
-        done = _side_by_side(sweep, tasks, workers) if kept is None else _shared(sweep, left, workers, kept)
+        done = _side_by_side(sweep, tasks, workers) if kept is None else _shared(sweep, left, workers, kept, waiting)
         for result, date in done:
             found[result.task] = result
             if date is not None:
@@ -193,9 +202,10 @@ def _same(one: RepeatResult, other: RepeatResult) -> bool:
 
 
 def _shared(
-    sweep: Training, left: Mapping[str, Task], workers: Workers, kept: KeptTrainings
+    sweep: Training, left: Mapping[str, Task], workers: Workers, kept: KeptTrainings, waiting: Waiting | None
 ) -> Iterator[tuple[RepeatResult, str | None]]:
     """Yield what comes of trainings, by digest, in any order; with its date what another run has done meanwhile."""
+    last = time.monotonic()
     while left:
         mine = kept.claim(list(left), workers.portion(len(left)))
         there = kept.among(left)  # behind the claim: what another one has done before it let go of it is there
@@ -204,7 +214,11 @@ def _shared(
         todo = [task for digest, task in left.items() if digest in mine]
         yield from _side_by_side(sweep, todo, workers)
         left = {digest: task for digest, task in left.items() if digest not in mine}
+        if there or todo:
+            last = time.monotonic()
         if left and not todo:
+            if waiting is not None:
+                waiting(time.monotonic() - last, partial(kept.claimed, left))
             time.sleep(_LOOK)
 
 

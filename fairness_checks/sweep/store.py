@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fairness_checks.errors import CacheError
 from fairness_checks.plain import JSON, canonical_json
-from fairness_checks.storage.claims import Claims
+from fairness_checks.storage.claims import Claimant, Claims
 from fairness_checks.storage.entries import Entry, key_digest
 from fairness_checks.storage.keyed import KeyedStore, Log, file_name
 from fairness_checks.storage.own_code import environment
@@ -130,6 +130,15 @@ class KeptTrainings:
             return set(self._claims.take(digests, most))
         except OSError:
             return set(digests)
+
+    def claimed(self, digests: Iterable[str]) -> dict[Claimant, int]:
+        """Return who has claimed how many of some trainings; nobody where that cannot be told."""
+        wanted = set(digests)
+        try:
+            others = self._claims.others()
+        except OSError:
+            return {}
+        return {one: found for one, parts in others.items() if (found := len(wanted.intersection(parts)))}
 
     def text(self, result: RepeatResult, depends_on: Mapping[str, JSON]) -> str:
         """Return the JSON of a training, as it is stored where it is."""

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from datetime import date
 
 import pytest
@@ -271,6 +272,50 @@ def test_a_terminal_sees_how_far_it_is_and_a_log_does_not(sweep):
     assert b"fitting" not in run.stdout.partition(b"Captured stdout")[0]
     sweep.sweep(ACCURACY, repeats=6)
     assert "trained," not in sweep.gate().stderr.str()
+
+
+HANGING = """def fit(train, rng):
+    import time
+    Path(__file__).with_name("begun").touch()
+    while Path(__file__).with_name("hangs").exists():
+        time.sleep(0.02)
+"""
+
+
+def test_a_run_that_waits_for_one_that_hangs_says_which_and_goes_on_once_that_is_ended(sweep):
+    sweep.sweep(ACCURACY, models=MODEL.replace(FIT, HANGING + FIT.partition("\n")[2]))
+    sweep.write("hangs", "")
+    sweep.write("impatient.py", "from fairness_checks.plugin import gate\ngate._PATIENCE = 0.2\n")
+
+    def gate(*options):
+        command = [sys.executable, "-m", "pytest", "-p", "fairness_checks.plugin", "--fairness", *options]
+        alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=sweep.path, env=alone, **piped)
+
+    runs = [gate()]
+    try:
+        while not sweep.path.joinpath("begun").exists():
+            assert runs[0].poll() is None
+            time.sleep(0.02)
+        runs.append(gate("-p", "impatient"))
+        told = runs[1].stderr.readline() + runs[1].stderr.readline()
+        runs[0].kill()
+        runs[0].wait()
+        sweep.path.joinpath("hangs").unlink()
+        output, more = runs[1].communicate()
+    finally:
+        for run in runs:
+            run.kill()
+            run.communicate()
+    whose = rf"process {runs[0].pid} on \S+ \(since [-:\d ]+ UTC\)"
+    assert re.fullmatch(
+        rf"\nsweep swept waits for 15 trainings claimed by {whose}; a process that hangs can be ended: this run "
+        r"then trains what it has claimed; --fairness-no-cache waits for nobody\n",
+        told,
+    )
+    assert (more, runs[1].returncode) == ("", 1), output
+    assert "1 failed" in output
 
 
 def test_a_plain_run_trains_nothing(sweep):

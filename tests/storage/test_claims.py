@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import platform
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fairness_checks.storage.claims import Claims
 from fairness_checks.storage.entries import key_digest
+from fairness_checks.storage.locks import locked
 
 PARTS = [key_digest(str(number)) for number in range(8)]
 OTHER = """
@@ -50,6 +53,9 @@ def test_what_a_killed_process_had_claimed_is_free(path):
         claims = Claims(path)
         with claims.held():
             assert claims.take(PARTS, 9) == PARTS[3:]
+            ((claimant, parts),) = claims.others().items()
+            assert (claimant.process, parts) == (str(other.pid), PARTS[:3])
+            assert abs(datetime.now(UTC) - datetime.fromisoformat(f"{claimant.since}+00:00")) < timedelta(minutes=5)
             other.send_signal(signal.SIGKILL)
             other.wait()
             assert claims.take(PARTS, 9) == PARTS
@@ -76,6 +82,23 @@ def test_what_is_no_claim_claims_nothing(path, content):
     claims = Claims(path)
     with claims.held():
         assert claims.take(PARTS, 9) == PARTS
+
+
+@pytest.mark.parametrize("host", ["ward\x1b[31m", "ward 3", "h" * 65, ""])
+def test_a_host_that_would_not_be_text_for_a_terminal_claims_nothing(path, host):
+    with locked(path.with_name(f"{path.name}.{'0' * 16}.lock")):
+        for each, found in ((host, []), ("ward", ["ward"])):
+            path.write_text(f"{'0' * 16} 1 {each} 2026-11-29 11:00:00 {PARTS[0]}\n")
+            assert [one.host for one in Claims(path).others()] == found
+
+
+@pytest.mark.parametrize("name", ["Zoë's Mac", "h" * 300, ""])
+def test_any_name_of_a_machine_is_one_that_is_read(path, name, monkeypatch):
+    monkeypatch.setattr(platform, "node", lambda: name)
+    one, two = Claims(path), Claims(path)
+    with one.held():
+        one.take(PARTS, 1)
+        assert list(two.others().values()) == [PARTS[:1]]
 
 
 def test_what_stands_in_the_place_of_claims_is_an_error(path, odd_file):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 
-from fairness_checks.sweep.progress import ProgressLine
+from fairness_checks.storage.claims import Claimant
+from fairness_checks.sweep.progress import ProgressLine, WaitingLine
 
 
 class Terminal(io.StringIO):
@@ -50,3 +51,18 @@ def test_hours_and_long_labels():
     lines = run(io.StringIO(), 20, 1000.0, label="m" * 200).splitlines()
     assert lines[1].endswith("m: 2/20 trained, 0.1/min, 5:00:00 left")
     assert all(len(line) == 79 for line in lines)
+
+
+def test_who_is_waited_for_is_said_once_and_only_where_it_is_known():
+    line = WaitingLine(stream := io.StringIO(), "sweep sepsis", 10.0, "; or wait")
+    one, two = (Claimant(str(i) * 16, f"471{i}", "ward", "2026-11-29 11:32:05") for i in range(2))
+    line(9.9, lambda: {one: 1})
+    line(10.0, dict)
+    assert stream.getvalue() == ""
+    for seconds in (10.1, 10.2, 700.0):
+        line(seconds, lambda: {one: 1, two: 2})
+    assert stream.getvalue() == (
+        "\nsweep sepsis waits for 3 trainings claimed by process 4710 on ward (since 2026-11-29 11:32:05 UTC) and "
+        "process 4711 on ward (since 2026-11-29 11:32:05 UTC); a process that hangs can be ended: this run then trains "
+        "what it has claimed; or wait\n"
+    )
