@@ -135,18 +135,25 @@ def names(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
 
 
 def parts(metric: Metric, rng: np.random.Generator, draw: Draw) -> None:
-    """Hold that statistics of parts add up to those of the whole; areas, and parts with clusters, say they cannot."""
+    """Hold that statistics of parts add up to those of the whole, or say that they cannot, as those of clusters do."""
     arrays, check = draw(rng), _check(metric, rng)
     n = len(arrays["sex"])
     cuts = np.sort(rng.choice(np.arange(1, n), size=int(rng.integers(1, 4)), replace=False))
     pieces = [np.arange(n)[piece] for piece in np.split(rng.permutation(n), cuts)]
     if "cluster" in arrays:
-        _require_refusal(_measured(metric, _predictions(arrays, clustered=True)), "a cluster may have samples in both")
+        clustered = _measured(metric, _predictions(arrays, clustered=True))
+        counted = [found.clusters is not None for found in clustered.measured.values()]
+        _require(
+            bool(counted) and all(counted),
+            "`measure` of its kind ignores rows.cells(), so that samples in clusters are judged as if independent; "
+            "return Measured with their clusters",
+        )
+        _require_refusal(clustered, "a cluster may have samples in both")
     measured = [_measured(metric, _predictions(_rows(arrays, piece))) for piece in pieces]
     try:
         merged = reduce(GroupStatistics.__add__, measured)
     except ConfigurationError as error:
-        _require(not kind_of(metric).adds_up and "areas of parts cannot be added" in str(error), str(error))
+        _require(not kind_of(metric).adds_up and "statistics of this kind have no sum" in str(error), str(error))
         return
     one, two = (find(some, check, Settings()) for some in (merged, _measured(metric, _predictions(arrays))))
     _require(one.reason == two.reason, f"{one.reason!r}, whole {two.reason!r}")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fairness_checks import ConfigurationError, Metric, fairness_metric
+from fairness_checks.measure.rows import Rows
 from fairness_checks.testing import check_metric
 
 
@@ -48,6 +49,15 @@ def test_a_metric_that_breaks_a_law_is_told_which_and_where(function, law):
     metric = Metric(name="mine", formula="", kind="mean", per_sample=function, lowest=-np.inf, highest=np.inf)
     with pytest.raises(AssertionError, match=rf"^mine: {law}: .* \(seed 0, example \d+\)$"):
         check_metric(metric)
+
+
+@pytest.mark.parametrize("metric", ["mean_error", "roc_auc", "expected_calibration_error"])
+def test_a_kind_that_forgets_clusters_is_told_so(metric, monkeypatch):
+    monkeypatch.setattr(Rows, "cells", lambda rows, counted=None: None)
+    with pytest.raises(
+        AssertionError, match=rf"^{metric}: parts add up: `measure` of its kind ignores rows\.cells\(\)"
+    ):
+        check_metric(metric, examples=1)
 
 
 def test_a_draw_of_ones_own_gives_what_the_metric_reads():

@@ -61,7 +61,7 @@ class Measured(Generic[S]):
                 "cluster: statistics of parts cannot be added, a cluster may have samples in both; evaluate the whole"
             )
         if not hasattr(self.statistics, "__add__"):
-            raise ConfigurationError("areas of parts cannot be added, only counts and moments; evaluate the whole")
+            raise ConfigurationError("parts cannot be added: statistics of this kind have no sum; evaluate the whole")
         return Measured(self.statistics + other.statistics, self.samples + other.samples)
 
 

@@ -196,7 +196,7 @@ def test_areas_do_not_add_up_silently():
     predictions = scored(np.random.default_rng(7), male=(90, 3), female=(70, 0.2))
     for name in ("roc_auc", "uncertainty_mismatch"):
         part = GroupStatistics.from_predictions(predictions, ["sex"], metrics=[METRICS[name]])
-        with pytest.raises(ConfigurationError, match="areas of parts cannot be added"):
+        with pytest.raises(ConfigurationError, match="parts cannot be added: statistics of this kind have no sum"):
             part + part
 
 
