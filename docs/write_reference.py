@@ -173,8 +173,8 @@ def metrics_page() -> str:
         "# Metrics\n",
         MADE.format(source="METRICS, MEANINGS and ALIASES in fairness_checks/question"),
         "These names are the same in YAML, in `audit`, in waivers and on the command line.\n"
-        "`fairness-checks explain NAME` also says how many patients settle a limit. How each is\n"
-        "tested: [statistics](statistics.md).\n"
+        '`fairness-checks explain NAME` also says how many patients settle a limit. "Inference as" names the\n'
+        "kind of metric, which decides how its limits are [tested](statistics.md).\n"
         "One that is not here: [a metric of your own](configuration.md#a-metric-of-your-own).\n",
         table(["metric", "for patients", "a model gives"], meanings),
     ]

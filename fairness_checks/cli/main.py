@@ -82,8 +82,8 @@ exit codes:
 """
 
 _REPORT = """\
-Write the evidence of a run (pytest --fairness --fairness-report DIR) in another form. Nothing is decided: each form
-says what the evidence says.
+Write the evidence of a run (pytest --fairness --fairness-report DIR) in another form. Nothing is
+decided: each form says what the evidence says.
 
 formats:
 """

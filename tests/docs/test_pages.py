@@ -15,6 +15,7 @@ from fairness_checks.config.export import json_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 100
+BLOCK_WIDTH = 110  # of a line of code or output
 FOLDERS = (".github", "benchmarks", "docs", "models", "tests")
 PAGES = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))])
 REFERENCE = runpy.run_path(str(ROOT / "docs" / "write_reference.py"))
@@ -65,6 +66,13 @@ def test_headings_of_a_page_have_different_anchors(path):
 def test_lines_are_short(path):
     found = too_wide(path.read_text(encoding="utf-8"))
     assert not found, found[:3]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name)
+def test_blocks_are_seen_without_scrolling(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = [line for line in lines if len(line) > BLOCK_WIDTH and not line.lstrip().startswith("|")]
+    assert not [line for line in found if max(map(len, line.split())) < WIDTH // 2], found
 
 
 @pytest.mark.parametrize(
