@@ -118,6 +118,45 @@ TASKS: dict[str, Callable[..., None]] = {
 }
 
 
+def _beside(metrics: Sequence[str]) -> Callable[..., None]:
+    """Compare with the table that a baseline was written from, joined by the ids of samples."""
+
+    def run(path: str) -> None:
+        from fairness_checks import Predictions
+        from fairness_checks.kinds import kind_of
+        from fairness_checks.measure.sources.pairs import PairedRows, why_unpaired
+        from fairness_checks.question.checks import Settings
+        from fairness_checks.question.metrics import METRICS
+
+        connection = _connection(Path(path).parent)
+        now, before = (connection.read_parquet(str(file)) for file in _pair(Path(path)))
+        found: Any = Predictions.from_frame(now, **_roles(None), sample_id="visit", accepted=before)
+        assert why_unpaired(found, found.accepted) is None
+        for name in metrics:
+            for features in (["sex"], FEATURES):
+                rows = PairedRows(found, features, Settings().missing)
+                kind_of(METRICS[name]).paired_in_engine(rows, METRICS[name])
+
+    return run
+
+
+BESIDE = {"4 rates, paired": _beside(RATES), "Brier score, paired": _beside(("brier_score",))}
+
+
+def _pair(path: Path) -> tuple[Path, Path]:
+    """Write the rows with ids in no order, and once more as another model scored them, in the order of their ids."""
+    files = path.with_name(f"now-{path.name}"), path.with_name(f"before-{path.name}")
+    if not all(file.is_file() for file in files):
+        connection = _connection(path.parent)
+        connection.execute("set preserve_insertion_order = true")
+        # An odd factor leaves numbers below a power of two different.
+        visit = "(row_number() over () * 2654435761) % (1::bigint << 40) as visit"
+        connection.execute(f"copy (select {visit}, * exclude (patient) from '{path}') to '{files[0]}' (format parquet)")
+        moved = "* replace (greatest(0, least(1, risk + (hash(visit) % 1000 / 1000.0 - 0.5) / 10)) as risk)"
+        connection.execute(f"copy (select {moved} from '{files[0]}' order by visit) to '{files[1]}' (format parquet)")
+    return files
+
+
 def _scan(path: str) -> None:
     _relation(path).aggregate("max(died), sum(risk), max(sex), max(age_band)").fetchall()
 
@@ -144,6 +183,8 @@ def measured(way: str, task: str, path: str) -> dict[str, float]:
     """Run one cell in this process, and return seconds and GiB; imports are not counted."""
     if way == "duckdb" and task == "scan":
         run: Callable[[], None] = lambda: _scan(path)  # noqa: E731
+    elif task in BESIDE:
+        run = lambda: BESIDE[task](path)  # noqa: E731
     elif way == "fairlearn":
         run = lambda: _fairlearn(path)  # noqa: E731
     else:
@@ -193,6 +234,9 @@ def _table(folder: Path, sizes: Sequence[float], ways: Sequence[str]) -> None:
                 continue
             for task in ["4 rates, 2 and 12 groups"] if way == "fairlearn" else TASKS:
                 _row(size, way, task, _cell(way, task, path), scan)
+        for task in BESIDE if "duckdb" in ways else ():
+            _pair(path)
+            _row(size, "duckdb", task, _cell("duckdb", task, path), scan)
 
 
 def _row(size: float, way: str, what: str, found: dict[str, float] | None, scan: dict[str, float]) -> None:

@@ -21,7 +21,7 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
 from fairness_checks.kinds.influences import group_influences
-from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import rows_of
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.records.parts import Strict
 from fairness_checks.storage.files import read_regular
@@ -84,7 +84,7 @@ def read_staged(folder: Path) -> Staged:
 
 def _groups(predictions: Predictions, check: Check, settings: Settings) -> tuple[GroupEntry, ...]:
     metric = check.definition
-    rows = Rows(predictions, check.by, settings.missing)
+    rows = rows_of(predictions, check.by, settings.missing)
     statistics = GroupStatistics.from_rows(rows, check.by, [metric])
     records = kind_of(metric).groups(statistics, metric, settings)
     found = group_influences(predictions, rows, metric)

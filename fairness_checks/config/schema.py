@@ -305,6 +305,7 @@ class SourceSpec(_Spec):
     uncertainty: Column = None
     cluster: Column = None
     sample_id: Column = None
+    accepted: Column = None
     by: Features = []
     positive: Annotated[Any, _CLASS, _WRITTEN] = None
     threshold: Annotated[float | None, Field(allow_inf_nan=False), _WRITTEN] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,19 +14,23 @@ from fairness_checks.baseline.moments import stored_influence
 from fairness_checks.baseline.reading import REWRITE
 from fairness_checks.errors import BaselineError, InvalidPredictions
 from fairness_checks.findings.compared_groups import compared
-from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.predictions import LazyPredictions, Predictions
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
-from fairness_checks.kinds.influences import group_influences
+from fairness_checks.kinds.influences import GroupInfluences, group_influences, require_comparable
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows
+from fairness_checks.measure.sources.pairs import PairedRows, why_unpaired
 from fairness_checks.plain import printable
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.records.parts import GroupRecord
-from fairness_checks.stats.joint_estimates import JointEstimates, joint_estimates
+from fairness_checks.stats.joint_estimates import JointEstimates, joint_estimates, joint_of_sums
 from fairness_checks.typing import ImageScaling
 
 __all__ = ["Comparison", "Pairing", "Standing", "compare", "standing"]
+
+_DIGITS = 1e-9  # in which sums of the same numbers in another order agree
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ def compare(accepted: Accepted, predictions: Predictions, check: Check, settings
     """Look for the samples in the baseline, and estimate both models' values."""
     # Paired where the samples are the same, by `Pseudonyms.fingerprint`; else the two models' samples count as
     # independent, which is safe: samples that they share make the difference better known than that.
+    if isinstance(predictions, LazyPredictions):  # or else only the second run would say so
+        require_comparable(EngineRows(predictions, check.by, settings.missing), check.definition)
     measured = GroupStatistics.from_predictions(predictions, check.by, settings.missing, [check.definition])
     found = Comparison(
         compared(measured, check),
@@ -152,6 +159,8 @@ def _estimated(
     accepted: Accepted, predictions: Predictions, check: Check, settings: Settings, old: list[GroupEntry]
 ) -> tuple[Pairing, JointEstimates | None]:
     """Return whether the samples are the same, and the estimates of both models in the groups of `old`."""
+    if isinstance(predictions, LazyPredictions):
+        return _in_engine(accepted, predictions, check, settings, old)
     rows = Rows(predictions, check.by, settings.missing)
     some = [rows.groups.index(group.name) for group in old]
     why = accepted.cannot_pair(predictions)
@@ -171,6 +180,11 @@ def _estimated(
     if not some:
         return pairing, None
     now = group_influences(predictions, rows, check.definition).take(some)
+    return pairing, _unpaired(accepted, now, check, old)
+
+
+def _unpaired(accepted: Accepted, now: GroupInfluences, check: Check, old: list[GroupEntry]) -> JointEstimates:
+    """Return the estimates of both models, of which the baseline keeps those of the groups `old`."""
     stored = [stored_influence(group) for group in old]
     for group, ours, theirs in zip(old, now.influences, stored, strict=True):
         if ours.extra.shape != theirs.extra.shape:
@@ -180,4 +194,56 @@ def _estimated(
                 f"write it anew: {REWRITE}"
             )
     apart = None if now.clusters is None else [-1 - np.arange(2 * g, 2 * g + 2) for g in range(len(stored))]
-    return pairing, joint_estimates(now.influences, stored, paired=False, clusters=now.clusters, old_clusters=apart)
+    return joint_estimates(now.influences, stored, paired=False, clusters=now.clusters, old_clusters=apart)
+
+
+def _in_engine(
+    accepted: Accepted, predictions: LazyPredictions, check: Check, settings: Settings, old: list[GroupEntry]
+) -> tuple[Pairing, JointEstimates | None]:
+    """Return the same of rows that stay in their engine, where the samples are joined with the accepted table."""
+    before = predictions.accepted
+    if before is None:
+        why: str | None = "the predictions have no table of the accepted model, with which samples could be paired"
+    else:
+        why = why_unpaired(predictions, before)
+    pairing = Pairing(why is None, why or f"the same {len(predictions):,} samples as in the accepted model's table")
+    if not old:
+        return pairing, None
+    if before is None or why is not None:
+        rows = EngineRows(predictions, check.by, settings.missing)
+        now = group_influences(predictions, rows, check.definition)
+        return pairing, _unpaired(accepted, now.take([rows.groups.index(group.name) for group in old]), check, old)
+    _refuse_other_table(accepted, before, check, settings)
+    paired = PairedRows(predictions, check.by, settings.missing)
+    sums = kind_of(check.definition).paired_in_engine(paired, check.definition)
+    return pairing, joint_of_sums([sums[paired.groups.index(group.name)] for group in old], paired=True)
+
+
+def _refuse_other_table(accepted: Accepted, before: LazyPredictions, check: Check, settings: Settings) -> None:
+    """Refuse a table that is not the one from which the baseline was written: it has other numbers."""
+    measured = GroupStatistics.from_predictions(before, check.by, settings.missing, [check.definition])
+    found = {group.name: group for group in kind_of(check.definition).groups(measured, check.definition, settings)}
+    assert accepted.model is not None  # for the type checker: there is an entry to compare with
+    for entry in accepted.model.checks[check.question.line].groups:
+        group = found.get(entry.name)
+        if group is None or not _agree(group, entry):
+            has = "has no such group" if group is None else f"has {_told(group.n, group.rate)}"
+            raise BaselineError(
+                f"accepted: {before.engine.source}: is not the table from which {accepted.path.name} was written: of "
+                f"{check.metric} of {', '.join(entry.name)} it {has}, the baseline {_told(entry.n, entry.value)}; give "
+                f"that table, or write the baseline anew: {REWRITE}"
+            )
+
+
+def _told(samples: int, value: float | None) -> str:
+    return f"{samples:,} samples{'' if value is None else f' and {value:.9g}'}"
+
+
+def _agree(group: GroupRecord, entry: GroupEntry) -> bool:
+    """Say whether counts are equal, and values to nine digits."""
+    if group.n != entry.n or group.events != entry.events or (group.rate is None) != (entry.value is None):
+        return False
+    if group.rate is None or entry.value is None:
+        return True
+    deviation = math.sqrt((entry.variance or 0.0) * entry.n)  # of a sample: a mean near 0 is a sum that cancels
+    return math.isclose(group.rate, entry.value, rel_tol=_DIGITS, abs_tol=_DIGITS * deviation)

@@ -44,6 +44,7 @@ COLLECT = "collect the frame: Predictions.from_frame(..., collect=True), if its 
 _MOST_CELLS = 1_000_000
 _MOST_CLASSES = 7
 _NUMBERS = ("y_score", "error", "uncertainty")
+_IDS = ("cluster", "sample_id")
 _ROUNDINGS = 4.0  # as `vectors.read_scores` has them
 _NEAR = 1e-5
 _FILE = "file_of_row"
@@ -101,7 +102,7 @@ class Engine:
     ----------
     frame : narwhals.LazyFrame
         A row a sample, with as many of the columns as there are: `label` and `decided` (0 or 1), `score`, `error` and
-        `uncertainty` (floats), `cluster` (as it is), and the features' own.
+        `uncertainty` (floats), `cluster` (as it is), `sample` (an id, as it is or as text), and the features' own.
     source : str
         What messages call it.
     features : mapping of str to str
@@ -109,7 +110,7 @@ class Engine:
     rows : int
         How many there are.
     given : frozenset of str
-        Which arrays of Predictions there are.
+        Which arrays of Predictions there are; ids of samples are none.
     positive : str
         Name of the positive class.
     check : callable
@@ -199,7 +200,7 @@ def open_engine(
         schema = raw.collect_schema()
     first = _First(raw, roles, {role: schema[at] for role, at in columns.items()}, called, threshold)
     first.refuse_types()
-    given = frozenset({*roles, *(() if threshold is None else ("y_pred",))})
+    given = frozenset({*roles, *(() if threshold is None else ("y_pred",))} - {"sample_id"})
     # Classes in words are looked at before they are coded; 0 and 1 are checked while they are counted.
     clipped = first.look(plain=False) if first.in_words(positive) else False
     classes, name = first.classes(positive)
@@ -250,6 +251,10 @@ class _First:
             if (kind := self.types.get(role)) is not None
             and not (kind.is_numeric() or kind in (nw.Boolean, nw.String, nw.Categorical, nw.Enum))
         ]
+        if (kind := self.types.get("sample_id")) is not None and not (kind.is_integer() or kind in _texts()):
+            wrong.append(
+                f"sample_id: column {self.roles['sample_id']!r} holds {kind}; whole numbers or text are needed"
+            )
         if (kind := self.types.get("cluster")) is not None and kind in (nw.Binary, nw.List, nw.Array, nw.Struct):
             wrong.append(f"cluster: column {self.roles['cluster']!r} holds {kind}; text or numbers are needed")
         if wrong:
@@ -279,7 +284,7 @@ class _First:
             return (score >= 0.0) & (score <= 1.0)
         if role == "uncertainty":
             return column >= 0
-        if role == "cluster" and kind in _texts():
+        if role in _IDS and kind in _texts():
             text = column.cast(nw.String)
             odd = text.is_in(_NO_ID) | (text.str.replace_all(_AROUND, "") != text) | text.str.contains(_NOT_ASCII)
             return ~column.is_null() & ~odd
@@ -317,41 +322,42 @@ class _First:
         ]
         if told:
             raise InvalidPredictions(f"{self.source}: {'; '.join(told)}")
-        if self.types.get("cluster") in _texts():
-            self._refuse_namesakes()
+        for role in _IDS:
+            if self.types.get(role) in _texts():
+                self._refuse_namesakes(role)
         return bool(there.get(("y_score", ""), 0))
 
-    def _refuse_namesakes(self) -> None:
-        """Refuse ids of clusters that no reader could tell apart, as `vectors` does."""
-        ids = self.raw.select(id=nw.col("given_cluster").cast(nw.String)).unique()
+    def _refuse_namesakes(self, role: str) -> None:
+        """Refuse ids that no reader could tell apart, as `vectors` does."""
+        ids = self.raw.select(id=nw.col(f"given_{role}").cast(nw.String)).unique()
         bare = ids.select(id=nw.col("id").str.replace_all(_AROUND, ""))
         with answering(self.source):
             counts = [int(each.select(nw.len().alias("n")).collect().item()) for each in (ids, bare.unique())]
             others = bare.filter(nw.col("id").str.contains(_NOT_ASCII)).head(_MOST_CELLS + 1).collect()
         if counts[0] != counts[1]:
             raise InvalidPredictions(
-                f"{self.source}: cluster: {counts[0] - counts[1]:,} of {counts[0]:,} ids differ from another only in "
+                f"{self.source}: {role}: {counts[0] - counts[1]:,} of {counts[0]:,} ids differ from another only in "
                 "the blanks around them; strip them"
             )
         met: dict[str, str] = {}
         for text in others.get_column("id").to_list():
-            self._refuse_pair(met.setdefault(seen(text), text), text)
+            self._refuse_pair(role, met.setdefault(seen(text), text), text)
         changed = {kept: text for kept, text in met.items() if kept != text}
         if len(others) > _MOST_CELLS or len(changed) > _MOST_ODD:
             raise InvalidPredictions(
-                f"{self.source}: cluster: too many ids hold characters beyond ASCII to tell that no two look the same; "
+                f"{self.source}: {role}: too many ids hold characters beyond ASCII to tell that no two look the same; "
                 f"write them as numbers, or {COLLECT}"
             )
         if changed:
             with answering(self.source):
                 same = bare.filter(nw.col("id").is_in(list(changed))).head(1).collect()
             for text in same.get_column("id").to_list():
-                self._refuse_pair(changed[text], text)
+                self._refuse_pair(role, changed[text], text)
 
-    def _refuse_pair(self, one: str, other: str) -> None:
+    def _refuse_pair(self, role: str, one: str, other: str) -> None:
         if one != other:
             raise InvalidPredictions(
-                f"{self.source}: cluster: the ids {one!a} and {other!a} differ only in characters that are not seen, "
+                f"{self.source}: {role}: the ids {one!a} and {other!a} differ only in characters that are not seen, "
                 "or in how Unicode writes them; write both the same"
             )
 
@@ -377,7 +383,7 @@ class _First:
         """Yield role, what is wrong ("" for what is mended), and where."""
         for role, kind in self.types.items():
             column = nw.col(f"given_{role}")
-            remedy = "; give each an id of its own" if role == "cluster" else "; fill them in, or leave these rows out"
+            remedy = "; give each an id of its own" if role in _IDS else "; fill them in, or leave these rows out"
             yield (role, f"missing (null){remedy}"), column.is_null()
             if kind.is_float():
                 # DuckDB concludes from the statistics of a Parquet file, which leave NaN out, that nothing is NaN.
@@ -392,7 +398,7 @@ class _First:
             if role == "cluster" and kind.is_float():
                 what = f"{kind} too large to be told from the next whole number; give integers or text"
                 yield (role, what), (column - column == 0.0) & (column.abs() >= self._largest_id)
-            if role == "cluster" and kind in _texts():
+            if role in _IDS and kind in _texts():
                 yield (
                     (role, "text that means a missing value; give each an id of its own"),
                     column.cast(nw.String).is_in(_NO_ID) | (column.cast(nw.String).str.replace_all(_AROUND, "") == ""),
@@ -447,6 +453,9 @@ class _First:
             made.append((score.clip(0.0, 1.0) if clipped else score).alias("score"))
         made += [nw.col(f"given_{role}").cast(nw.Float64).alias(role) for role in _NUMBERS[1:] if role in self.types]
         made += [nw.col("given_cluster").alias("cluster")] if "cluster" in self.types else []
+        if (kind := self.types.get("sample_id")) is not None:
+            ident = nw.col("given_sample_id")
+            made.append((ident if kind.is_integer() else ident.cast(nw.String)).alias("sample"))
         return made
 
     def _is_positive(self, role: str, values: list[Any] | None) -> nw.Expr:

@@ -29,7 +29,7 @@ __all__ = ["is_table", "read_table_source"]
 def is_table(source: Source, folder: Path) -> bool:
     """Say whether a source is no single file."""
     path = folder / source.file
-    if source.python is not None or is_many(path):
+    if source.python is not None or source.accepted is not None or is_many(path):
         return True
     try:
         return path.suffix.lower() in (".parquet", ".pq") and path.is_file() and path.stat().st_size > MOST
@@ -49,22 +49,30 @@ def read_table_source(source: Source, folder: Path, features: Sequence[str], *, 
     given: dict[str, Any] = {"by": list(features), "threshold": source.threshold}
     if source.python is not None:
         frame = _called(source.python, folder)
-        about = {"python": source.python}
+        before = None if source.accepted is None else _called(source.accepted, folder)
+        about = {"python": source.python} | ({} if source.accepted is None else {"accepted": source.accepted})
         try:
             with answering(f"frame: {library_name(frame)}"):
                 columns = _there(source, roles, frame)
             positive = _positive(source, frame, columns)
-            return Predictions.from_frame(frame, **columns, **given, positive=positive, about=about)
+            return Predictions.from_frame(frame, **columns, **given, positive=positive, about=about, accepted=before)
         except InvalidPredictions as error:
             raise InvalidPredictions(f"python: {source.python}: {error}") from error
     files = open_parquet(folder / source.file, [*roles.values(), *features])
     columns = _there(source, roles, files.frame)
-    name = Path(source.file).name if Path(source.file).is_absolute() else source.file
-    about = {"files": name} | (files.digest() if tells_digest else {})
+    about = {"files": _named(source.file)} | (files.digest() if tells_digest else {})
+    before = None if source.accepted is None else folder / source.accepted
+    about |= {} if source.accepted is None else {"accepted": _named(source.accepted)}
     positive = _positive(source, files.frame, columns)
-    found = Predictions.from_parquet(folder / source.file, **columns, **given, positive=positive, about=about)
+    found = Predictions.from_parquet(
+        folder / source.file, **columns, **given, positive=positive, about=about, accepted=before
+    )
     files.check()  # `about` says what they were
     return found
+
+
+def _named(file: str) -> str:
+    return Path(file).name if Path(file).is_absolute() else file
 
 
 def _there(source: Source, roles: Mapping[str, str], frame: Any) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class ParquetFiles:
     source: str  # what messages call them
     check: Callable[[], None]  # raises InvalidPredictions where a file is not what it was
     found: FoundFiles
+    connection: Any  # of DuckDB
     file: str = FILE  # the column that says which file a row is of
 
     def located(self, message: str) -> str:
@@ -73,8 +74,10 @@ class ParquetFiles:
         return {"files_sha256" if is_whole else "files_sizes_and_ends_sha256": total.hexdigest()}
 
 
-def open_parquet(paths: Paths, wanted: Collection[Any]) -> ParquetFiles:
+def open_parquet(paths: Paths, wanted: Collection[Any], connection: Any = None) -> ParquetFiles:
     """Open files as one table whose columns are joined by name, with those that `key=value` folders say.
+
+    Tables of one `connection` can be joined; default: a new one.
 
     InvalidPredictions names the file and the column of those that are wanted where it is not in all of them, or of
     another type in one.
@@ -88,9 +91,10 @@ def open_parquet(paths: Paths, wanted: Collection[Any]) -> ParquetFiles:
     names = [glob.escape(str(path)) for path in files]  # DuckDB, too, reads patterns
     _refuse_broken(files)
     with _naming(files), answering(source):
-        scratch = _Scratch()
-        connection = duckdb.connect(config={"temp_directory": scratch.path})
-        connection.execute("set enable_progress_bar = false")  # which would stand among the lines of pytest
+        scratch = _Scratch() if connection is None else None
+        if scratch is not None:
+            connection = duckdb.connect(config={"temp_directory": scratch.path})
+            connection.execute("set enable_progress_bar = false")  # which would stand among the lines of pytest
         kinds = _columns(connection, files, names)
         partitions = _partitions(found, kinds, wanted)
         _refuse_twins(kinds, wanted)
@@ -105,7 +109,7 @@ def open_parquet(paths: Paths, wanted: Collection[Any]) -> ParquetFiles:
         frame = connection.sql(told, params=[names])
     seen = _stamps(files)
 
-    def check(_: _Scratch = scratch) -> None:  # which is there as long as the rows are asked for
+    def check(_: _Scratch | None = scratch) -> None:  # which is there as long as the rows are asked for
         for path, (before, now) in zip(files, zip(seen, _stamps(files), strict=True), strict=True):
             if before != now:
                 what = "is gone" if now is None else "was replaced"
@@ -113,7 +117,7 @@ def open_parquet(paths: Paths, wanted: Collection[Any]) -> ParquetFiles:
                     f"{display_path(path)}: {what} while it was read; write the files first, and run again"
                 )
 
-    return ParquetFiles(frame, source, check, found, file)
+    return ParquetFiles(frame, source, check, found, connection, file)
 
 
 def _refuse_broken(files: Sequence[Path]) -> None:

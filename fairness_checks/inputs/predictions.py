@@ -164,6 +164,7 @@ class Predictions:
         threshold: float | None = None,
         about: Mapping[str, str] | None = None,
         collect: bool | None = None,
+        accepted: Any = None,
     ) -> Predictions:
         """Take everything from one table, which may be lazy: only the columns that are named are read.
 
@@ -182,7 +183,12 @@ class Predictions:
         positive, threshold, about
             As above.
         collect : bool, optional
-            Whether the rows of a lazy frame are to be in memory. Default: where there are at most 1,000,000.
+            Whether the rows of a lazy frame are to be in memory. Default: where there are at most 1,000,000, and
+            `accepted` is not given.
+        accepted : frame, optional
+            The table, with the same columns, from which the baseline was written, in the same engine: what the
+            accepted model said of the samples, which are found in it by their `sample_id`. In memory that is not
+            needed: the baseline keeps it.
 
         Raises
         ------
@@ -198,7 +204,7 @@ class Predictions:
         """
         given = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
         facts = {"positive": positive, "threshold": threshold, "about": about}
-        return cls._from_table(frame, given, by, facts, collect)
+        return cls._from_table(frame, given, by, facts, collect, accepted=accepted)
 
     @classmethod
     def from_parquet(
@@ -217,6 +223,7 @@ class Predictions:
         threshold: float | None = None,
         about: Mapping[str, str] | None = None,
         collect: bool | None = None,
+        accepted: Paths | None = None,
     ) -> Predictions:
         """Take everything from Parquet files, which DuckDB reads (extra `scale`) as one lazy table.
 
@@ -228,6 +235,8 @@ class Predictions:
             below must be in every file, of one type. Patterns and folders leave out what begins with "_" or ".".
         y_true, y_pred, y_score, error, uncertainty, by, cluster, sample_id, positive, threshold, about, collect
             As for `from_frame`.
+        accepted : path, or sequence of paths, optional
+            The files from which the baseline was written; see `from_frame`.
 
         Raises
         ------
@@ -239,12 +248,15 @@ class Predictions:
         """
         given = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
         features = [by] if isinstance(by, str) else list(by)
-        files = open_parquet(path, [*(name for name in given.values() if name is not None), *features])
+        wanted = [*(name for name in given.values() if name is not None), *features]
+        files = open_parquet(path, wanted)
+        before = None if accepted is None else open_parquet(accepted, wanted, files.connection)
         facts = {"positive": positive, "threshold": threshold, "about": about}
         try:
-            found = cls._from_table(files.frame, given, by, facts, collect, files)
+            found = cls._from_table(files.frame, given, by, facts, collect, files, accepted=before)
         except InvalidPredictions as problem:
-            raise InvalidPredictions(files.located(str(problem))) from problem
+            said = str(problem)
+            raise InvalidPredictions(said if said.startswith("accepted:") else files.located(said)) from problem
         files.check()
         return found
 
@@ -257,6 +269,8 @@ class Predictions:
         facts: Mapping[str, Any],
         collect: bool | None,
         files: ParquetFiles | None = None,
+        *,
+        accepted: Any = None,
     ) -> Predictions:
         features = [by] if isinstance(by, str | int) else by
         several = isinstance(features, list | tuple)
@@ -269,7 +283,12 @@ class Predictions:
                 f"by: {shown} must be the name of a column, or a list of one or more different names"
             )
         _refuse_one_column(roles)
-        if collect is not False or not is_lazy(frame):
+        if accepted is not None and (collect or not is_lazy(frame)):
+            raise InvalidPredictions(
+                "accepted: is for rows that stay in their engine; of rows in memory the baseline keeps what was said "
+                "of each sample_id: leave it out, or give a lazy frame, without collect=True"
+            )
+        if accepted is None and (collect is not False or not is_lazy(frame)):
             try:
                 columns = (
                     read_few(frame, roles | places, MOST_COLLECTED)
@@ -284,7 +303,30 @@ class Predictions:
                     own = {role: name for role, name in roles.items() if role != "sample_id"}
                     LazyPredictions(frame, own, tuple(features), **facts, files=files)
                 raise
-        return LazyPredictions(frame, roles, tuple(features), **facts, files=files)
+        if ("sample_id" in roles) != (accepted is not None):
+            raise InvalidPredictions(
+                "sample_id: finds samples in the table from which the baseline was written, which is not given; give "
+                f"it by accepted=, leave sample_id out, or {COLLECT}"
+                if accepted is None
+                else "accepted: its samples are found by their ids, which are not given; name the column: sample_id="
+            )
+        before = None
+        if accepted is not None:
+            others = accepted if isinstance(accepted, ParquetFiles) else None
+            try:
+                table = accepted if others is None else others.frame
+                before = LazyPredictions(table, roles, tuple(features), **facts, files=others)
+            except InvalidPredictions as error:
+                said = str(error) if others is None else others.located(str(error))
+                raise InvalidPredictions(f"accepted: {said}") from error
+        found = LazyPredictions(frame, roles, tuple(features), **facts, files=files, accepted=before)
+        engines = [each.engine.frame.implementation for each in (found, before) if each is not None]
+        if before is not None and len(set(engines)) > 1:
+            raise InvalidPredictions(
+                f"accepted: {before.engine.source}: cannot be joined with {found.engine.source}; give both of "
+                "one engine"
+            )
+        return found
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Predictions is immutable; make a new one to change {name}")
@@ -359,9 +401,11 @@ class LazyPredictions(Predictions):
     themselves, such as a metric of your own, is an error that says so.
     """
 
-    __slots__ = ("cells", "engine", "kept", "totals")
+    __slots__ = ("accepted", "cells", "engine", "kept", "totals")
 
     engine: Engine
+    accepted: LazyPredictions | None
+    """The table from which the baseline was written."""
     cells: Predictions
     """Labels, decisions and features of each combination that there is, one row each; its features have `counts`."""
     totals: Mapping[str, npt.NDArray[np.float64]]
@@ -379,14 +423,10 @@ class LazyPredictions(Predictions):
         threshold: float | None = None,
         about: Mapping[str, str] | None = None,
         files: ParquetFiles | None = None,
+        accepted: LazyPredictions | None = None,
     ) -> None:
         there: dict[str, Any] = dict.fromkeys(_ORDER) | dict(roles)
         _refuse_halves(there["y_true"], there["y_pred"], there["y_score"], there["error"], positive)
-        if there["sample_id"] is not None:
-            raise InvalidPredictions(
-                "sample_id: rows in an engine are not compared one by one with those of a baseline; leave it out, or "
-                f"{COLLECT}"
-            )
         limit = _threshold(threshold, there["y_pred"], there["y_score"])
         engine = open_engine(frame, roles, features, positive, limit, **({} if files is None else files.as_engine))
         decided: Decisions | None = None if limit is None else "threshold"
@@ -400,7 +440,7 @@ class LazyPredictions(Predictions):
         }
         cells, totals = _cells(engine, said)
         said |= {"sensitive_features": cells.sensitive_features, "cells": cells, "engine": engine}
-        said |= {"kept": {}, "totals": totals}
+        said |= {"kept": {}, "totals": totals, "accepted": accepted}
         for name, value in said.items():
             object.__setattr__(self, name, value)
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from fairness_checks.errors import InvalidPredictions, attempted
+from fairness_checks.errors import attempted
 from fairness_checks.findings.chance import chance_notes
 from fairness_checks.findings.doubts import doubts
 from fairness_checks.findings.statistics import Statistics, Swept
-from fairness_checks.inputs.engine import COLLECT
-from fairness_checks.inputs.predictions import LazyPredictions
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.kinds.group_statistics import GroupStatistics, measure_each
 from fairness_checks.measure.rows import Sorted
@@ -107,8 +105,5 @@ def _statistics(
 
         assert asked.accepted is not None
         assert asked.predictions is not None
-        if isinstance(asked.predictions, LazyPredictions):
-            where = asked.predictions.engine.source
-            return InvalidPredictions(f"{check.metric}: no engine compares rows with a baseline ({where}); {COLLECT}")
         return attempted(partial(compare, asked.accepted, asked.predictions, check, settings))
     return measured[check.features][check.metric]

@@ -130,6 +130,7 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
     """The kind "balanced_accuracy" as `fairness_checks.kinds.kind.Kind`."""
 
     of_counts = True
+    compared_in_engine = True
     statistics = (EffectiveCells,)
     parts = (ClusteredPart, ClusterMoments)
     method = "Welch test of balanced accuracies, rates drawn towards 1/2 (Agresti and Caffo 2000)"
@@ -143,6 +144,11 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         """Return each sample's part in the rate of its class."""
         labels, decisions = arrays
         return balanced_accuracy_influence(labels, decisions, clusters, pseudo=pseudo)
+
+    def influence_of_counts(self, arrays: Arrays, times: Blocks) -> Influence:
+        """Return the part in the rate of its class of samples that are alike."""
+        labels, decisions = arrays
+        return balanced_accuracy_influence(labels, decisions, times=times)
 
     def components(self, counts: Blocks, metric: Metric) -> Floats:
         """Return half of the deviation from the rate of its class of a sample of each cell."""

@@ -10,10 +10,11 @@ import numpy.typing as npt
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds import kind_of
 from fairness_checks.measure.rows import Rows
+from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.influence import Influence
 
-__all__ = ["GroupInfluences", "group_influences"]
+__all__ = ["GroupInfluences", "group_influences", "require_comparable"]
 
 Integers = npt.NDArray[np.int64]
 
@@ -31,13 +32,25 @@ class GroupInfluences:
         return GroupInfluences(tuple(self.influences[g] for g in groups), clusters)
 
 
+def require_comparable(rows: EngineRows, metric: Metric) -> None:
+    """Refuse what no engine compares with a baseline."""
+    if rows.in_clusters:
+        rows.refuse(f"{metric.name} of clusters beside a baseline")
+    if not kind_of(metric).compared_in_engine:
+        rows.refuse(f"{metric.name} beside a baseline")
+
+
 def group_influences(
     predictions: Predictions, rows: Rows, metric: Metric, *, pseudo: bool = True, clustered: bool = True
 ) -> GroupInfluences:
     """Return the influence of each sample on its group's value of a metric."""
+    # Of rows in an engine it is as much as a comparison of other samples reads, with pseudo-samples.
     # `predictions` are those of `rows`, or what another model said about the same samples. Without `pseudo` the
     # variance is the plain one, without samples in which two models disagree; without `clustered` samples are
     # independent.
+    if isinstance(rows, EngineRows):
+        require_comparable(rows, metric)
+        return GroupInfluences(tuple(kind_of(metric).influence_in_engine(rows, metric)), None)
     clusters = None if rows.clusters is None or not clustered else tuple(rows.clusters[at] for at in rows.members)
     kind = kind_of(metric)
     arrays = kind.arrays(predictions, metric)

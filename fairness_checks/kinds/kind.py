@@ -16,12 +16,14 @@ from fairness_checks.kinds.power_analysis import PowerAnalysis
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
+from fairness_checks.measure.sources.pairs import PairedRows
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import Metric
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence
+from fairness_checks.stats.joint_estimates import PairedSums
 from fairness_checks.stats.moments import MeanStatistics
 
 __all__ = ["Arrays", "Blocks", "Clusters", "Kind"]
@@ -38,6 +40,8 @@ class Kind(ABC):
     """Whether statistics of parts of the rows add up to those of the whole."""
     of_counts: bool = False
     """Whether the confusion counts of independent samples say all of it, so that `measure` returns None."""
+    compared_in_engine: bool = False
+    """Whether rows that stay in their engine are compared with a baseline."""
     of_pairs: bool = False
     """Whether two groups have a value, and one group none."""
     plan: Plan | str = "no formula says how many samples its inference needs"
@@ -60,6 +64,11 @@ class Kind(ABC):
         """Return what each of a group's samples contributes to its value, from the group's part of `arrays`."""
         # `pseudo` adds samples in which two models disagree. ConfigurationError where two models cannot be compared.
 
+    def influence_of_counts(self, arrays: Arrays, times: Blocks) -> Influence:
+        """Return the same, with pseudo-samples, of independent samples each of which stands for `times`."""
+        # Where `of_counts`: many samples are alike.
+        raise NotImplementedError
+
     @abstractmethod
     def measure(self, rows: Rows, metric: Metric) -> Any:
         """Return what inference needs beyond the confusion counts, small whatever the number of rows, or None."""
@@ -69,6 +78,24 @@ class Kind(ABC):
     def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Any:
         """Return the same of rows that stay in their engine; InvalidPredictions where it does not compute it."""
         rows.refuse(metric.name)
+
+    def influence_in_engine(self, rows: EngineRows, metric: Metric) -> list[Influence]:
+        """Return as much of each group's influence as a comparison of other samples reads."""
+        # Where `compared_in_engine`, of independent samples; as here, where `of_counts`.
+        arrays, times = self.arrays(rows.predictions.cells, metric), rows.times
+        return [self.influence_of_counts(tuple(each[at] for each in arrays), times[at]) for at in rows.members]
+
+    def paired_in_engine(self, rows: PairedRows, metric: Metric) -> list[PairedSums]:
+        """Return what of each group a comparison of the same samples reads."""
+        cells = rows.paired
+        models, found = [self.arrays(model, metric) for model in (cells.now, cells.before)], []
+        for g in range(len(rows.groups)):
+            at = cells.group == g
+            now, before = (
+                self.influence_of_counts(tuple(each[at] for each in arrays), cells.times[at]) for arrays in models
+            )
+            found.append(PairedSums.of(now, before, paired=True))
+        return found
 
     def part(self, rows: Rows, metric: Metric) -> Any:
         """Return what `measure` needs of some of the rows: it has `take(order)`, and `+` for other rows."""

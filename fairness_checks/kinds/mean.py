@@ -16,11 +16,13 @@ from fairness_checks.kinds.plan import ErrorPlan
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
+from fairness_checks.measure.sources.pairs import PairedRows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.cluster_sums import ClusterMoments, moments_of_clusters
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
-from fairness_checks.stats.influence import Influence, mean_influence
+from fairness_checks.stats.influence import Influence, mean_influence, mean_influence_of_moments
+from fairness_checks.stats.joint_estimates import PairedSums
 from fairness_checks.stats.means import mean_estimates, means_compliance, means_violation
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group, moments_of_evidence
 from fairness_checks.stats.skewness import can_be_judged
@@ -40,6 +42,7 @@ class _MeanPlan(ErrorPlan):
 class Mean(EstimatedKind[MeanStatistics]):
     """The kind "mean" as `fairness_checks.kinds.kind.Kind`."""
 
+    compared_in_engine = True
     statistics = (MeanStatistics,)
     parts = (ClusteredPart, ClusterMoments)
     method = "Welch test, widened against skewness"
@@ -74,6 +77,15 @@ class Mean(EstimatedKind[MeanStatistics]):
         if not rows.in_clusters:
             return Measured(moments, moments.n)
         return _whole(moments, rows.cluster_moments(metric), moments.n)
+
+    def influence_in_engine(self, rows: EngineRows, metric: Metric) -> list[Influence]:
+        """Return influence with the moments of the values."""
+        some = rows.moments(metric)
+        return [mean_influence_of_moments(*each) for each in zip(some.n, some.mean, some.m2, some.m3, strict=True)]
+
+    def paired_in_engine(self, rows: PairedRows, metric: Metric) -> list[PairedSums]:
+        """Have the products of both models' values added up."""
+        return rows.paired_means(metric)
 
     def part(self, rows: Rows, metric: Metric) -> Measured[MeanStatistics] | Measured[ClusteredPart[MeanStatistics]]:
         """Sum the powers of the values' deviations, and the moments of their clusters."""

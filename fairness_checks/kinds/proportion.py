@@ -96,6 +96,7 @@ class Proportion(Kind):
     """The kind "proportion" as `fairness_checks.kinds.kind.Kind`."""
 
     of_counts = True
+    compared_in_engine = True
     statistics = (Rates, EffectiveCounts)
     parts = (ClusteredPart, ClusterMoments)
     plan = _RatePlan()
@@ -108,6 +109,11 @@ class Proportion(Kind):
         """Return each sample's deviation from the rate."""
         event, counted = arrays
         return rate_influence(event & counted, counted, clusters, pseudo=pseudo)
+
+    def influence_of_counts(self, arrays: Arrays, times: Blocks) -> Influence:
+        """Return the deviation from the rate of samples that are alike."""
+        event, counted = arrays
+        return rate_influence(event & counted, counted, times=times)
 
     def measure(self, rows: Rows, metric: Metric) -> Measured[Rates] | None:
         """Count events where the confusion counts do not say them."""

@@ -15,7 +15,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ import numpy.typing as npt
 from fairness_checks.stats.clusters import Integers, cluster_cells, cluster_evidence, distinct
 from fairness_checks.stats.ranking import placements
 from fairness_checks.stats.ranks import floats, inner, same_length
+from fairness_checks.stats.roots import root
 from fairness_checks.stats.satterthwaite import two_sample_freedom
 from fairness_checks.typing import Array
 
@@ -31,7 +33,9 @@ __all__ = [
     "auc_influence",
     "balanced_accuracy_influence",
     "hidden_factor",
+    "influence_of_moments",
     "mean_influence",
+    "mean_influence_of_moments",
     "rate_components",
     "rate_influence",
 ]
@@ -54,17 +58,29 @@ class Influence:
     own: Array | None = None  # (n,), by itself, not as a deviation: equal where two models agree in a sample
     kept: float = 1.0  # share of a difference between two models that pseudo-samples leave of it
     bounded: bool = True  # whether no sample can move the estimate further than a pseudo-sample does
+    times: Integers | None = None  # (n,), samples that each of n stands for, which are independent; None: one each
+
+    def total(self, *factors: Array) -> float:
+        """Return the sum, over all samples, of a product of two or three numbers of each."""
+        first, second, *third = factors
+        if self.times is not None:
+            first = first * self.times
+        return float(np.sum(first * second * third[0])) if third else inner(first, second)
 
 
-def _units(counted: Booleans, clusters: Integers | None) -> int:
+def _samples(of: Booleans, times: Integers | None) -> int:
+    return int(of.sum() if times is None else times[of].sum())
+
+
+def _units(counted: Booleans, clusters: Integers | None, times: Integers | None = None) -> int:
     """Count the independent units: samples, or clusters that hold a sample that counts."""
-    return int(counted.sum()) if clusters is None else len(distinct(clusters[counted])[0])
+    return _samples(counted, times) if clusters is None else len(distinct(clusters[counted])[0])
 
 
-def _freedom(counted: Booleans, clusters: Integers | None) -> float:
+def _freedom(counted: Booleans, clusters: Integers | None, times: Integers | None = None) -> float:
     """Return the effective number of units less one."""
     if clusters is None:
-        return float(counted.sum()) - 1.0
+        return float(_samples(counted, times)) - 1.0
     return float(cluster_cells(np.where(counted, 0, -1), 1, clusters).effective()[0]) - 1.0
 
 
@@ -81,8 +97,20 @@ def hidden_factor(psi: Array, clusters: Integers | None, counted: Booleans) -> f
     return float(np.sqrt(max(1.0, cluster_evidence(cells, psi).variance[0] * (units - 1.0) / units / seen)))
 
 
-def _two_class_freedom(of_positives: Array, of_negatives: Array, labels: Booleans, clusters: Integers | None) -> float:
+def _two_class_freedom(
+    of_positives: Array,
+    of_negatives: Array,
+    labels: Booleans,
+    clusters: Integers | None,
+    times: Integers | None = None,
+) -> float:
     """Satterthwaite's degrees of freedom of an estimate from positives and negatives."""
+    if times is not None:  # no sample is of both classes
+        (p, m), (q, n) = (
+            (inner(psi * times, psi), _samples(mine, times))
+            for psi, mine in ((of_positives, labels), (of_negatives, ~labels))
+        )
+        return min(float(two_sample_freedom(p, q, 0.0, m, n, 0)), max(m + n - 1.0, 1.0))
     if clusters is None:
         first, second, has, lacks = of_positives, of_negatives, labels, ~labels
     else:
@@ -100,16 +128,22 @@ def _nothing(value: float, n: int, extras: int) -> Influence:
 
 
 def rate_influence(
-    events: Booleans, counted: Booleans, clusters: Integers | None = None, *, pseudo: bool = True
+    events: Booleans,
+    counted: Booleans,
+    clusters: Integers | None = None,
+    *,
+    pseudo: bool = True,
+    times: Integers | None = None,
 ) -> Influence:
     """Return the influence on a rate, p = (samples that count with an event) / (that count); nan where none counts."""
     # events, counted, clusters: (n,). Pseudo-samples weigh as much as a mean cluster; without them (`pseudo`) the
-    # variance is the plain one, sum of (x - p)^2 / (n (n - 1)), for reports.
+    # variance is the plain one, sum of (x - p)^2 / (n (n - 1)), for reports. times: as in `Influence`, without
+    # clusters.
     same_length(events=events, counted=counted)
-    n, units = int(counted.sum()), _units(counted, clusters)
-    value = float(events[counted].mean()) if n else np.nan
+    n, units = _samples(counted, times), _units(counted, clusters, times)
+    value = _samples(events & counted, times) / n if n else np.nan
     if units < 2:
-        return _nothing(value, len(events), 2)
+        return replace(_nothing(value, len(events), 2), times=times)
     weight = n / units if pseudo else 0.0
     total = n + 2.0 * weight
     centre = (n * value + weight) / total
@@ -118,7 +152,8 @@ def rate_influence(
     psi = np.where(counted, events - centre, 0.0) * scale
     extra = np.array([1.0 - centre, -centre]) * (weight * scale)
     own, grown = (events & counted) * scale, psi * hidden_factor(psi, clusters, counted)
-    return Influence(value, centre, grown, extra, _freedom(counted, clusters), psi, own, n / total)
+    freedom = _freedom(counted, clusters, times)
+    return Influence(value, centre, grown, extra, freedom, psi, own, n / total, times=times)
 
 
 def rate_components(counts: Integers, event: Booleans, counted: Booleans) -> Array:
@@ -149,6 +184,29 @@ def mean_influence(values: npt.ArrayLike, clusters: Integers | None = None, *, p
     return Influence(value, value, grown, extra, freedom, psi, own, bounded=not pseudo)
 
 
+def influence_of_moments(
+    value: float, centre: float, variance: float, third: float, extra: Array, freedom: float
+) -> Influence:
+    """Return an influence of which the sums of squares and of cubes are `variance` and `third`."""
+    # Two numbers stand for all samples: a > 0 and -b < 0 with a^2 + b^2 the variance and a^3 - b^3 the third moment.
+    # That is all that a test of samples which are not paired reads of them.
+    size = math.sqrt(variance)
+    cubes = min(max(third / size**3, -1.0), 1.0) if size**3 > 0.0 else 0.0
+    # cos^3 - sin^3 falls from 1 to -1 between 0 and a right angle.
+    angle = root(lambda t: math.cos(t) ** 3 - math.sin(t) ** 3 - cubes, 0.0, math.pi / 2.0)
+    return Influence(value, centre, size * np.array([math.cos(angle), -math.sin(angle)]), extra, freedom)
+
+
+def mean_influence_of_moments(n: int, mean: float, m2: float, m3: float) -> Influence:
+    """Return that on a mean of n independent values, of whose deviations the squares and cubes add up to m2 and m3."""
+    if n < 2:
+        return _nothing(mean, 2, 2)
+    scale = math.sqrt(n / (n - 1.0)) / n
+    variance, more = m2 * scale**2, 0.5 * math.sqrt(m2 / n) * scale
+    found = influence_of_moments(mean, mean, variance, m3 * scale**3, np.array([more, -more]), n - 1.0)
+    return replace(found, bounded=False)
+
+
 def auc_influence(
     labels: Booleans, scores: npt.ArrayLike, clusters: Integers | None = None, *, pseudo: bool = True
 ) -> Influence:
@@ -176,12 +234,17 @@ def auc_influence(
 
 
 def balanced_accuracy_influence(
-    labels: Booleans, predicted: Booleans, clusters: Integers | None = None, *, pseudo: bool = True
+    labels: Booleans,
+    predicted: Booleans,
+    clusters: Integers | None = None,
+    *,
+    pseudo: bool = True,
+    times: Integers | None = None,
 ) -> Influence:
     """Return the influence on the balanced accuracy, (TPR + TNR) / 2; nan without positives or negatives."""
-    hits = rate_influence(predicted, labels, clusters, pseudo=pseudo)
-    rejections = rate_influence(~predicted, ~labels, clusters, pseudo=pseudo)
-    freedom = _two_class_freedom(hits.psi, rejections.psi, labels, clusters)
+    hits = rate_influence(predicted, labels, clusters, pseudo=pseudo, times=times)
+    rejections = rate_influence(~predicted, ~labels, clusters, pseudo=pseudo, times=times)
+    freedom = _two_class_freedom(hits.psi, rejections.psi, labels, clusters, times)
     first, last = zip(hits.extra, rejections.extra, strict=True)
     return Influence(
         (hits.value + rejections.value) / 2.0,
@@ -193,6 +256,7 @@ def balanced_accuracy_influence(
         _half(hits.plain, rejections.plain),
         _half(hits.own, rejections.own),
         max(hits.kept, rejections.kept),
+        times=times,
     )
 
 

@@ -15,15 +15,21 @@ import numpy as np
 
 from fairness_checks.stats.clusters import Integers
 from fairness_checks.stats.influence import Influence
-from fairness_checks.stats.paired_changes import changed_pseudo_samples, changes, of_same_samples, unseen_changes
-from fairness_checks.stats.ranks import inner
+from fairness_checks.stats.paired_changes import (
+    Change,
+    Changes,
+    changed_pseudo_samples,
+    changes,
+    of_same_samples,
+    unseen_changes,
+)
 from fairness_checks.stats.skewness import WIDENING
 from fairness_checks.typing import Array
 
 if TYPE_CHECKING:
     from scipy import sparse
 
-__all__ = ["Contrasts", "JointEstimates", "contrasts", "joint_estimates"]
+__all__ = ["Contrasts", "JointEstimates", "PairedSums", "contrasts", "joint_estimates", "joint_of_sums"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +58,50 @@ class JointEstimates:
         return replace(self, value=value, centre=centre, third=third, pseudo=pseudo, unseen=self.unseen[::-1])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedSums:
+    """What is read of one group of independent samples, of which two models' influence is x and y."""
+
+    new: Influence  # psi and what follows it are not read
+    old: Influence
+    second: Array  # (3,), sums of x^2, x y, y^2
+    third: Array  # (4,), of x^3, x^2 y, x y^2, y^3
+    changes: Changes | None  # None where the samples are not the same
+
+    @classmethod
+    def of(cls, new: Influence, old: Influence, *, paired: bool) -> PairedSums:
+        """Add up influence; where paired, psi is of the same samples in the same order."""
+        changed = None
+        if paired:
+            new, old = of_same_samples(new, old, None)
+            (changed,) = _total(changes([new], [old], None))
+        x, y = new.psi, old.psi
+        mixed = (new.total(x, y), new.total(x**2, y), new.total(x, y**2)) if paired else (0.0, 0.0, 0.0)
+        return cls(
+            new,
+            old,
+            np.array([new.total(x, x), mixed[0], old.total(y, y)]),
+            np.array([new.total(x, x, x), mixed[1], mixed[2], old.total(y, y, y)]),
+            changed,
+        )
+
+
+def _total(each: Sequence[Change | None]) -> list[Changes | None]:
+    return [None if change is None else change.total() for change in each]
+
+
+def joint_of_sums(groups: Sequence[PairedSums], *, paired: bool) -> JointEstimates:
+    """Join the estimates of G groups of independent samples, of which `PairedSums` are known."""
+    count = len(groups)
+    covariance, third = np.zeros((2 * count, 2 * count)), np.zeros((4, count))
+    for g, of_group in enumerate(groups):
+        covariance[g, g], covariance[g, count + g], covariance[count + g, count + g] = of_group.second
+        covariance[count + g, g] = covariance[g, count + g]
+        third[:, g] = of_group.third
+    new, old, changed = ([getattr(one, name) for one in groups] for name in ("new", "old", "changes"))
+    return _joined(new, old, covariance, third, changed, paired=paired, spanning=False)
+
+
 def joint_estimates(
     new: Sequence[Influence],
     old: Sequence[Influence],
@@ -68,32 +118,42 @@ def joint_estimates(
         raise ValueError(f"{count} groups of the new model, {len(old)} of the old one")
     if paired and any(n.psi.shape != o.psi.shape for n, o in zip(new, old, strict=True)):
         raise ValueError("paired estimates come from the same samples; the groups' numbers of samples differ")
-    if paired:
-        pairs = zip(new, old, [None] * count if clusters is None else clusters, strict=True)
-        new, old = zip(*(of_same_samples(*pair) for pair in pairs), strict=True)
     if clusters is None:
-        new_sums, old_sums = [n.psi for n in new], [o.psi for o in old]
-        covariance, spanning = np.zeros((2 * count, 2 * count)), False
-        for g, (x, y) in enumerate(zip(new_sums, old_sums, strict=True)):
-            covariance[g, g], covariance[count + g, count + g] = inner(x, x), inner(y, y)
-            covariance[g, count + g] = covariance[count + g, g] = inner(x, y) if paired else 0.0
-    else:
-        old_clusters = clusters if paired or old_clusters is None else old_clusters
-        table = _by_cluster([*new, *old], [*clusters, *old_clusters])
-        covariance = (table.T @ table).toarray()
-        new_sums, old_sums = ([table[:, [g]].toarray()[:, 0] for g in at] for at in np.split(np.arange(2 * count), 2))
-        spanning = _spans([*clusters] if paired else [*clusters, *old_clusters])
-    pseudo = np.array([one.extra for one in new] + [one.extra[::-1] for one in old])
-    changed = changes(new, old, clusters) if paired else [None] * count
+        return joint_of_sums(
+            [PairedSums.of(*pair, paired=paired) for pair in zip(new, old, strict=True)], paired=paired
+        )
     if paired:
-        pseudo = changed_pseudo_samples(pseudo, changed)
-    common = np.kron(np.ones((2, 2)) if paired else np.eye(2), np.eye(count))
-    covariance += common * (pseudo @ pseudo.T)
+        new, old = zip(*map(of_same_samples, new, old, clusters), strict=True)
+    changed = _total(changes(new, old, clusters)) if paired else [None] * count
+    old_clusters = clusters if paired or old_clusters is None else old_clusters
+    table = _by_cluster([*new, *old], [*clusters, *old_clusters])
+    covariance = (table.T @ table).toarray()
+    new_sums, old_sums = ([table[:, [g]].toarray()[:, 0] for g in at] for at in np.split(np.arange(2 * count), 2))
+    spanning = _spans([*clusters] if paired else [*clusters, *old_clusters])
     third = np.zeros((4, count))
     for g, (x, y) in enumerate(zip(new_sums, old_sums, strict=True)):
         third[[0, 3], g] = np.sum(x * x * x), np.sum(y * y * y)  # `x**3` takes ten times as long
         if paired:
             third[[1, 2], g] = np.sum(x**2 * y), np.sum(x * y**2)
+    return _joined(new, old, covariance, third, changed, paired=paired, spanning=spanning)
+
+
+def _joined(
+    new: Sequence[Influence],
+    old: Sequence[Influence],
+    covariance: Array,
+    third: Array,
+    changed: Sequence[Changes | None],
+    *,
+    paired: bool,
+    spanning: bool,
+) -> JointEstimates:
+    """Add pseudo-samples to the covariance, (2 G, 2 G), of the samples."""
+    pseudo = np.array([one.extra for one in new] + [one.extra[::-1] for one in old])
+    if paired:
+        pseudo = changed_pseudo_samples(pseudo, changed)
+    common = np.kron(np.ones((2, 2)) if paired else np.eye(2), np.eye(len(new)))
+    covariance = covariance + common * (pseudo @ pseudo.T)
     both = [*new, *old]
     value, centre, freedom = (np.array([getattr(one, name) for one in both]) for name in ("value", "centre", "freedom"))
     return JointEstimates(value, centre, covariance, freedom, third, pseudo, paired, spanning, *unseen_changes(changed))

@@ -12,7 +12,7 @@ from fairness_checks.stats.influence import Influence, hidden_factor
 from fairness_checks.stats.ranks import inner
 from fairness_checks.typing import Array
 
-__all__ = ["Change", "changed_pseudo_samples", "changes", "of_same_samples", "unseen_changes"]
+__all__ = ["Change", "Changes", "changed_pseudo_samples", "changes", "of_same_samples", "unseen_changes"]
 
 _ROUNDING = 1e-6  # of a full change, below which two models agree
 # Found by simulation, see docs/statistics.md. With exp(-e) in place of exp(-2 e) a third less is found in 10 clusters;
@@ -54,11 +54,42 @@ class Change:
     value: Array  # (K,), summed over a cluster
     size: Array  # (K,), samples that count
     bounded: bool  # whether none can change further than pseudo-samples do
+    times: Integers | None = None  # (K,), samples that each of K stands for, of which each is one; None: one each
 
-    @property
-    def typical(self) -> Array:
-        """What a cluster of mean size changes by whose samples change as those of each cluster do, shape (K,)."""
-        return np.asarray(self.value / self.size * self.size.mean())
+    def total(self) -> Changes:
+        """Add them up."""
+        size = self.size
+        if not len(size):
+            return Changes(0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, self.bounded)
+        # What a cluster of mean size changes by whose samples change as those of each cluster do.
+        typical = self.value / size * size.mean()
+        times = np.ones(len(size)) if self.times is None else self.times.astype(np.float64)
+        away = typical - _weighted_median(typical, size * times)
+        moved, units = np.abs(away) * size, float(times.sum())
+        uneven = inner(size * times, size) / inner(size, times) ** 2
+        sums = (inner(moved, times), inner(moved * times, moved), inner(size * times, away**2))
+        found = Changes(units, float(size.mean()), uneven, float(moved.max()), *sums, self.bounded)
+        if self.bounded:
+            return found
+        d = typical - np.average(typical, weights=size * times)
+        return replace(found, highest=float(d.max()), lowest=float(d.min()), spread=inner(d * times, d))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is read of all changes of a group: c is what a cluster of mean size changes by, beside their median."""
+
+    units: float  # K, samples or clusters
+    mean_size: float
+    uneven: float  # sum of squared sizes over the squared sum of sizes
+    largest: float  # |c| times size, as in the next two
+    moved: float  # sum
+    squares: float  # sum of squares
+    weighted: float  # sum of sizes times c^2
+    bounded: bool  # as in `Change`; where it is not, beside their mean:
+    highest: float = 0.0
+    lowest: float = 0.0
+    spread: float = 0.0  # sum of squares
 
 
 def changes(
@@ -72,7 +103,8 @@ def changes(
             continue
         change, counted = n.own - o.own, (n.psi != 0.0) | (o.psi != 0.0)
         if clusters is None:
-            found.append(Change(change[counted], np.ones(int(counted.sum())), n.bounded))
+            times = None if n.times is None else n.times[counted]
+            found.append(Change(change[counted], np.ones(int(counted.sum())), n.bounded, times))
         else:
             codes = distinct(clusters[g])[1]
             sums, size = (np.bincount(codes, weights=x).astype(np.float64) for x in (change, counted))
@@ -80,7 +112,7 @@ def changes(
     return found
 
 
-def changed_pseudo_samples(pseudo: Array, of_groups: Sequence[Change | None]) -> Array:
+def changed_pseudo_samples(pseudo: Array, of_groups: Sequence[Changes | None]) -> Array:
     """Let paired pseudo-samples change between the models as much as the samples, or clusters, that did change."""
     # (2 G, k) to (2 G, 2 k). At most, and where changes are None, they change in full: a cluster of mean size from no
     # event to events alone. The variance that they add to either model's own estimate stays.
@@ -95,38 +127,33 @@ def changed_pseudo_samples(pseudo: Array, of_groups: Sequence[Change | None]) ->
     return np.block([[agreed + parts, rest], [agreed - parts, rest]])
 
 
-def _share(change: Change, full: float) -> float:
+def _share(change: Changes, full: float) -> float:
     """Return the share of a full change's variance that a pair of pseudo-samples has."""
     # Beside their median the changes d count as e = (sum |d|)^2 / sum d^2, of rates of single samples their number.
     # Changes as common as those seen are missed altogether with probability exp(-e): with the weight exp(-2 e)
     # pseudo-samples change in full. Otherwise they change as much as a cluster of mean size does, and the less the more
     # of all clusters changed: Student's t knows how badly a variance is known once changes are spread evenly.
-    size, rate = change.size, change.typical / full
-    rate = rate - _weighted_median(rate, size)
-    moved = np.abs(rate) * size
-    if not moved.max(initial=0.0) > _ROUNDING * size.mean():
+    if not change.largest > _ROUNDING * change.mean_size * full:
         return 1.0
-    e = float(moved.sum() ** 2 / inner(moved, moved))
-    typical = float(inner(size, rate**2) / moved.sum()) ** 2
-    uneven = max(1.0 - e * inner(size, size) / (_EVEN * size.sum() ** 2), 0.0)
+    e = change.moved**2 / change.squares
+    typical = (change.weighted / (full * change.moved)) ** 2
+    uneven = max(1.0 - e * change.uneven / _EVEN, 0.0)
     missed = np.exp(-_MISSED * e)
     return float(min(1.0, missed + (1.0 - missed) * uneven * typical))
 
 
-def unseen_changes(of_groups: Sequence[Change | None]) -> tuple[Array, Array]:
+def unseen_changes(of_groups: Sequence[Changes | None]) -> tuple[Array, Array]:
     """Return the variances of rises and falls that no sample shows, (2, G), and the largest change's share, (G,)."""
     # The share is of the sum of squares, and 0 where it is no larger than among changes without heavy tails.
     # A mean of few large changes is too low, and seems to be known too well, where none of the largest was drawn: one
     # and a half times the square of the largest one seen is added.
     found, largest = np.zeros((2, len(of_groups))), np.zeros(len(of_groups))
     for g, of_group in enumerate(of_groups):
-        if of_group is None or of_group.bounded or not len(of_group.value):
+        if of_group is None or of_group.bounded or not of_group.units:
             continue
-        d = of_group.typical
-        d = d - np.average(d, weights=of_group.size)
-        found[:, g] = _LARGEST * np.array([d.max(), d.min()]) ** 2
-        count, total = len(d), inner(d, d)
-        share = float(np.max(d**2)) / total if total > 0.0 else 0.0
+        ends, count, total = np.array([of_group.highest, of_group.lowest]), of_group.units, of_group.spread
+        found[:, g] = _LARGEST * ends**2
+        share = float(np.max(ends**2)) / total if total > 0.0 else 0.0
         if share > _HEAVY * 2.0 * np.log(count) / count:  # the largest of normal changes has 2 log(K) / K
             largest[g] = share
     return found, largest

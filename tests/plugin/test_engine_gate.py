@@ -7,7 +7,8 @@ import json
 import duckdb  # noqa: F401 - pytester forgets what a run in this process imported first; twice, it aborts
 import narwhals._polars.dataframe
 import narwhals._polars.series  # noqa: F401
-import polars  # noqa: F401
+import numpy as np
+import polars
 import pytest
 
 from fairness_checks.cli.main import main
@@ -83,11 +84,130 @@ def test_the_gate_finds_the_same_and_its_evidence_is_verified(project, more, cap
 
 
 def test_what_an_engine_does_not_compute_is_a_failed_check_beside_the_others(project):
-    limits = LIMITS + "    regression:\n      - {metric: accuracy, by: sex, max_worsening: 0.02}\n"
+    limits = LIMITS + "    regression:\n      - {metric: roc_auc, by: sex, max_worsening: 0.02}\n"
     (project.path / "thresholds.yaml").write_text(limits)
-    result = project.runpytest("--fairness")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["*accuracy: no engine compares rows with a baseline (frame: polars.LazyFrame)*"])
+    for update in ((), ("--fairness-update-baseline",)):  # of which the first has nothing to compare with
+        result = project.runpytest("--fairness", *update)
+        assert result.parseoutcomes()["errors"] == 1
+        result.stdout.fnmatch_lines(["*roc_auc beside a baseline: is not computed in an engine (frame: polars.LazyFr*"])
+
+
+ACCEPTED = """
+from pathlib import Path
+import polars as pl
+from fairness_checks import Predictions, fairness_model
+
+AGAIN = VISITS.with_columns(visit=pl.int_range(pl.len()))
+
+
+def risen(by):
+    return AGAIN.with_columns(risk=(pl.col("risk") * (1 - by * (pl.col("sex") == "f"))))
+
+
+@fairness_model
+def paired():
+    said = [float(Path(__file__).with_name(name).read_text()) for name in ("now", "before")]
+    now, before = map(risen, said)
+    return Predictions.from_frame(now, **ROLES, sample_id="visit", accepted=before)
+"""
+
+
+def test_a_model_is_accepted_and_the_next_one_is_compared_with_its_table(project, capsys):
+    (project.path / "conftest.py").write_text(MODELS + ACCEPTED)
+    (project.path / "thresholds.yaml").write_text(
+        "version: 1\nunchecked: {here: elsewhere, there: elsewhere}\nmodels:\n  paired:\n    regression:\n"
+        "      - {metric: false_negative_rate, by: sex, max_worsening: 0.03}\n"
+        "      - {metric: brier_score, by: sex, max_worsening: 0.03, of: each_group}\n"
+    )
+
+    def run(now, before, *options):
+        for name, value in (("now", now), ("before", before)):
+            (project.path / name).write_text(str(value))
+        return project.runpytest("--fairness", *options)
+
+    run(0.0, 0.0, "--fairness-update-baseline")
+    assert (project.path / "fairness-baseline.json").exists()
+    assert not (project.path / ".fairness-baseline.key").exists()  # no id is kept
+    assert not list((project.path / "fairness-baseline").glob("*"))
+    assert run(0.0, 0.0).ret == 0
+    red = run(0.3, 0.0, "--fairness-report=out")
+    assert red.parseoutcomes() == {"failed": 1, "passed": 1}
+    assert main(["verify", str(project.path / "out" / "evidence.json")]) == 0
+    records = {check["record"]["metric"]: check["record"] for check in told(project.path / "out")["paired"]["checks"]}
+    assert all(record["regression"]["paired"] for record in records.values())
+    other = run(0.3, 0.3)
+    assert other.parseoutcomes() == {"errors": 2}
+    other.stdout.fnmatch_lines(["*is not the table from which fairness-baseline.json was written*"])
+
+
+TABLES = """
+from pathlib import Path
+import duckdb
+
+CONNECTION = duckdb.connect()
+
+
+def table(name):
+    return CONNECTION.read_parquet(str(Path(__file__).with_name(name)))
+
+
+def scored_visits():
+    return table("now.parquet")
+
+
+def accepted_visits():
+    return table("before.parquet")
+"""
+SOURCES = """
+version: 1
+models:
+  of_files:
+    source: {file: now.parquet, accepted: before.parquet, y_true: died, y_score: risk, sample_id: visit}
+    regression: [{metric: accuracy, by: sex, max_worsening: 0.2}]
+  of_frames:
+    source: {python: "tables:scored_visits", accepted: "tables:accepted_visits", y_true: died, y_score: risk,
+      sample_id: visit}
+    regression: [{metric: accuracy, by: sex, max_worsening: 0.2}]
+"""
+
+
+def test_sources_name_the_accepted_table(pytester, capsys):
+    rng = np.random.default_rng(2)
+    columns = {"visit": np.arange(2_000), "died": rng.permutation(2_000) % 2, "sex": rng.permutation(2_000) % 2}
+    risk = rng.random(2_000)
+    limits, now = pytester.path / "thresholds.yaml", pytester.path / "now.parquet"
+    (pytester.path / "tables.py").write_text(TABLES)
+    limits.write_text(SOURCES)
+
+    def write(path, shift):
+        polars.DataFrame(columns | {"risk": np.clip(risk + shift, 0.0, 1.0)}).write_parquet(path)
+
+    write(pytester.path / "before.parquet", 0.0)
+    write(now, 0.0)
+    pytester.runpytest("--fairness", "--fairness-update-baseline")
+    write(now, 0.05)
+    result = pytester.runpytest("--fairness", "--fairness-report=out")
+    assert result.parseoutcomes() == {"passed": 2}
+    for model, said in told(pytester.path / "out").items():
+        record = said["checks"][0]["record"]
+        assert record["regression"]["pairing"] == "the same 2,000 samples as in the accepted model's table"
+        assert record["regression"]["before"] != record["regression"]["after"]
+        assert record["about"]["accepted"] == {"of_files": "before.parquet"}.get(model, "tables:accepted_visits")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (", sample_id: visit", "", "accepted: has the same samples, found by their ids; name the column of these"),
+        ("now.parquet", "now.csv", "accepted: is for Parquet and `python:`"),
+        ("tables:accepted_visits", "accepted_visits", "accepted: is 'accepted_visits'; write module:function"),
+    ],
+)
+def test_a_source_that_cannot_have_an_accepted_table_is_an_error(pytester, old, new, message):
+    (pytester.path / "thresholds.yaml").write_text(SOURCES.replace(old, new))
+    result = pytester.runpytest("--fairness")
+    assert result.ret != 0
+    assert message in result.stderr.str() + result.stdout.str()
 
 
 KILLED = """

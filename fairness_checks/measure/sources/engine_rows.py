@@ -59,18 +59,19 @@ class EngineRows(Rows):
         cells = self.predictions.cells
         found = np.zeros((len(self.groups), len(CELLS)), dtype=np.int64)
         cell = 2 * cells.labels().astype(np.int64) + cells.decisions()
-        np.add.at(found, (self.codes, cell), self._weights)
+        np.add.at(found, (self.codes, cell), self.times)
         return found
 
     @cached_property
     def samples(self) -> Counts:
         """Samples of each group, shape (G,)."""
         found = np.zeros(len(self.groups), dtype=np.int64)
-        np.add.at(found, self.codes, self._weights)
+        np.add.at(found, self.codes, self.times)
         return found
 
     @property
-    def _weights(self) -> Counts:
+    def times(self) -> Counts:
+        """Samples of each combination of features, label and decision, of which `codes` are the groups."""
         counts = next(iter(self.predictions.sensitive_features.values())).counts
         assert counts is not None  # for the type checker: those of an engine have them
         return counts
@@ -243,7 +244,7 @@ class EngineRows(Rows):
         found = self._histogram(None if exact else 0)
         positives, _ = found.counts()
         labels = self.predictions.cells.labels()
-        self._require_same_counts(positives, np.bincount(self.codes[labels], self._weights[labels], len(self.groups)))
+        self._require_same_counts(positives, np.bincount(self.codes[labels], self.times[labels], len(self.groups)))
         for depth in (1, 2):
             if exact or not (cells := found.too_coarse()).any() or _ambiguity(found) <= _COARSE:
                 break
@@ -302,7 +303,7 @@ class EngineRows(Rows):
         for weight, name, values in ((2, "label", cells.y_true), (1, "decided", cells.y_pred)):
             if values is not None and name in answer.table.columns:
                 now, first = now + weight * answer.whole(name), first + weight * values
-        self._require_same_counts(np.bincount(now, answer.whole("n"), size), np.bincount(first, self._weights, size))
+        self._require_same_counts(np.bincount(now, answer.whole("n"), size), np.bincount(first, self.times, size))
 
     def _require_same_total(self, name: str, place: npt.NDArray[np.int64], now: npt.NDArray[np.float64]) -> None:
         """Refuse numbers of the rows of an answer, in the groups `place`, whose sum is not that of the first answer."""
