@@ -67,7 +67,7 @@ def test_the_features_of_a_model_are_those_of_its_checks():
         ("p.csv", ": expected a mapping of keys to values; found the text 'p.csv'"),
         ("{y_true: a, y_pred: b}", ".file: is missing; write for example `file: predictions.csv`"),
         ("{file: 1, layout: meds}", '.file: expected text; found the number 1; if that is a name, write "1"'),
-        ("{file: p.csv, y_tru: a, error: b}", ".y_tru: unknown key; did you mean 'y_true'? (allowed: accepted, bins, by, "),
+        ("{file: p.csv, y_tru: a, error: b}", ".y_tru: unknown key; did you mean 'y_true'? (allowed: accepted, bins, "),
         ("{file: p.csv, layout: med}", ".layout: 'med' is not known; did you mean 'meds'? (allowed: meds)"),
         ("{file: p.csv, error: e, by: []}", ".by: names no sensitive feature; write one, or a list of them"),
         ("{file: p.csv, y_true: a}", ".y_true: is compared with nothing; name the column of y_pred, y_score or error"),

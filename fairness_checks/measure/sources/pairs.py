@@ -166,7 +166,7 @@ class PairedRows(EngineRows):
         total = {name: np.bincount(place, answer.real(name), groups).astype(np.float64) for name in _SUMS}
         for some, mean, name in zip((now, before), means, "uw", strict=True):
             size = np.sqrt(some.n * (some.m2 + some.n * mean**2))
-            self._require_same_sums(total[name] + pivot * some.n, some.n * mean, size)
+            self._require_same_sums(total[name] + pivot * some.n, some.n * mean, size, some.n)
         u, w, d = (total[name] / n for name in "uwd")
         for some, away in ((now, u), (before, w)):
             if ((n * away**2 > _FAR * some.m2) & (some.m2 > 0.0)).any():
