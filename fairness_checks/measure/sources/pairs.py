@@ -97,7 +97,9 @@ def _ids(engine: Engine) -> Answer:
 def _cells(engine: Engine, before: Engine, mine: Mapping[str, nw.Expr], theirs: Mapping[str, nw.Expr]) -> Answer:
     """Count samples by what both tables say of them."""
     both = _beside(engine, before, mine, theirs)
-    return engine.ask(both.group_by(*mine, *theirs).agg(nw.len().alias("n")))
+    found = engine.ask(both.group_by(*mine, *theirs).agg(nw.len().alias("n")))
+    before.check()
+    return found
 
 
 def _beside(
@@ -217,4 +219,6 @@ def _sums(engine: Engine, before: Engine, values: Sequence[nw.Expr], least: floa
     made = both.with_columns(key=key, dd=d * d, ddd=d * d * d, uuw=u * u * w, uww=u * w * w, low=d, high=d)
     counted = made.group_by(*features, "key")
     sums = [nw.col(name).sum() for name in _SUMS]
-    return engine.ask(counted.agg(nw.len().alias("n"), *sums, nw.col("low").min(), nw.col("high").max()), most=_MOST)
+    found = engine.ask(counted.agg(nw.len().alias("n"), *sums, nw.col("low").min(), nw.col("high").max()), most=_MOST)
+    before.check()
+    return found
