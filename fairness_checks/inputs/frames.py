@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from fairness_checks.errors import InvalidPredictions, did_you_mean
@@ -23,6 +24,7 @@ __all__ = [
     "refuse_patterns",
 ]
 
+_NO_REASON = re.compile(r"An error occurred while calling \S+\.|.*:|at .*")  # of py4j, and Java's stack
 _LAZY_LIBRARIES = frozenset({"dask", "dask_expr", "duckdb", "ibis", "pyspark", "sqlframe"})
 """Libraries of which not only whole frames are lazy: a column of Dask or Ibis is computed by itself, too."""
 
@@ -157,4 +159,9 @@ def _nearest(name: Any, columns: Iterable[Any]) -> str:
 
 def _cause(error: BaseException) -> str:
     """Return the first line of an error's text that says something."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "it gave no reason")
+    text = ""
+    with suppress(Exception):  # an error of Java asks it for its text, and it may have ended
+        text = str(error)
+    lines = [line.strip().removeprefix(": ") for line in text.splitlines() if line.strip()]
+    said = (line.removeprefix("Caused by: ") for line in lines if not _NO_REASON.fullmatch(line))
+    return next(said, lines[0] if lines else "it gave no reason")

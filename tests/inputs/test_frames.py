@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from fairness_checks import GroupStatistics, InvalidPredictions, Predictions
-from fairness_checks.inputs.frames import read_columns
+from fairness_checks.inputs.frames import answering, read_columns
 
 COLUMNS = {
     "label": [1, 0, 1, 1, 0, 0],
@@ -111,6 +111,32 @@ def test_a_query_is_run_once_for_the_columns_that_are_named():
         Predictions.from_frame(
             pl.LazyFrame(COLUMNS).map_batches(lambda frame: 1 / 0), y_true="label", y_pred="p", by="sex"
         )
+
+
+class OfJava(Exception):
+    """As py4j's: its text is asked of Java."""
+
+    def __str__(self):
+        if self.args[0] is None:
+            raise ConnectionRefusedError
+        return (
+            f"An error occurred while calling o793.getResult.\n: {self.args[0]}\n\tat org.apache.spark.Scheduler.run\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("SparkException: worker lost", "SparkException: worker lost"),
+        ("SparkException: in awaitResult: \n\tat Await.ready\nCaused by: Lost: it is\n\tat End\n", "Lost: it is"),
+        ("SparkException:", "An error occurred while calling o793.getResult."),
+        (None, "it gave no reason"),
+    ],
+)
+def test_an_error_of_java_is_told_by_its_reason_even_where_java_has_ended(why, told):
+    with pytest.raises(InvalidPredictions) as raised, answering("frame: pyspark.DataFrame"):
+        raise OfJava(why)
+    assert str(raised.value) == f"frame: pyspark.DataFrame failed while it was collected: OfJava: {told}"
 
 
 def test_columns_named_by_whole_numbers():
