@@ -17,7 +17,7 @@ from fairness_checks.findings.compared_groups import compared
 from fairness_checks.inputs.predictions import LazyPredictions, Predictions
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
-from fairness_checks.kinds.influences import GroupInfluences, group_influences, require_comparable
+from fairness_checks.kinds.influences import GroupInfluences, group_influences
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
@@ -76,8 +76,8 @@ def compare(accepted: Accepted, predictions: Predictions, check: Check, settings
     """Look for the samples in the baseline, and estimate both models' values."""
     # Paired where the samples are the same, by `Pseudonyms.fingerprint`; else the two models' samples count as
     # independent, which is safe: samples that they share make the difference better known than that.
-    if isinstance(predictions, LazyPredictions):  # or else only the second run would say so
-        require_comparable(EngineRows(predictions, check.by, settings.missing), check.definition)
+    if isinstance(predictions, LazyPredictions):  # what is not known is an error before a baseline is written, too
+        group_influences(predictions, EngineRows(predictions, check.by, settings.missing), check.definition)
     measured = GroupStatistics.from_predictions(predictions, check.by, settings.missing, [check.definition])
     found = Comparison(
         compared(measured, check),

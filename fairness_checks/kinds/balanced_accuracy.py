@@ -130,7 +130,6 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
     """The kind "balanced_accuracy" as `fairness_checks.kinds.kind.Kind`."""
 
     of_counts = True
-    compared_in_engine = True
     statistics = (EffectiveCells,)
     parts = (ClusteredPart, ClusterMoments)
     method = "Welch test of balanced accuracies, rates drawn towards 1/2 (Agresti and Caffo 2000)"

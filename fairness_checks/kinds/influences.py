@@ -14,7 +14,7 @@ from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.influence import Influence
 
-__all__ = ["GroupInfluences", "group_influences", "require_comparable"]
+__all__ = ["GroupInfluences", "group_influences"]
 
 Integers = npt.NDArray[np.int64]
 
@@ -32,14 +32,6 @@ class GroupInfluences:
         return GroupInfluences(tuple(self.influences[g] for g in groups), clusters)
 
 
-def require_comparable(rows: EngineRows, metric: Metric) -> None:
-    """Refuse what no engine compares with a baseline."""
-    if rows.in_clusters:
-        rows.refuse(f"{metric.name} of clusters beside a baseline")
-    if not kind_of(metric).compared_in_engine:
-        rows.refuse(f"{metric.name} beside a baseline")
-
-
 def group_influences(
     predictions: Predictions, rows: Rows, metric: Metric, *, pseudo: bool = True, clustered: bool = True
 ) -> GroupInfluences:
@@ -49,7 +41,8 @@ def group_influences(
     # variance is the plain one, without samples in which two models disagree; without `clustered` samples are
     # independent.
     if isinstance(rows, EngineRows):
-        require_comparable(rows, metric)
+        if rows.in_clusters:
+            rows.refuse(f"{metric.name} of clusters beside a baseline")
         return GroupInfluences(tuple(kind_of(metric).influence_in_engine(rows, metric)), None)
     clusters = None if rows.clusters is None or not clustered else tuple(rows.clusters[at] for at in rows.members)
     kind = kind_of(metric)

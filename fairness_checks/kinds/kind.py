@@ -40,8 +40,6 @@ class Kind(ABC):
     """Whether statistics of parts of the rows add up to those of the whole."""
     of_counts: bool = False
     """Whether the confusion counts of independent samples say all of it, so that `measure` returns None."""
-    compared_in_engine: bool = False
-    """Whether rows that stay in their engine are compared with a baseline."""
     of_pairs: bool = False
     """Whether two groups have a value, and one group none."""
     plan: Plan | str = "no formula says how many samples its inference needs"
@@ -81,7 +79,9 @@ class Kind(ABC):
 
     def influence_in_engine(self, rows: EngineRows, metric: Metric) -> list[Influence]:
         """Return as much of each group's influence as a comparison of other samples reads."""
-        # Where `compared_in_engine`, of independent samples; as here, where `of_counts`.
+        # Of independent samples; InvalidPredictions where it is not known.
+        if not self.of_counts:
+            rows.refuse(f"{metric.name} beside a baseline")
         arrays, times = self.arrays(rows.predictions.cells, metric), rows.times
         return [self.influence_of_counts(tuple(each[at] for each in arrays), times[at]) for at in rows.members]
 

@@ -42,7 +42,6 @@ class _MeanPlan(ErrorPlan):
 class Mean(EstimatedKind[MeanStatistics]):
     """The kind "mean" as `fairness_checks.kinds.kind.Kind`."""
 
-    compared_in_engine = True
     statistics = (MeanStatistics,)
     parts = (ClusteredPart, ClusterMoments)
     method = "Welch test, widened against skewness"

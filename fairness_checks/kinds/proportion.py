@@ -96,7 +96,6 @@ class Proportion(Kind):
     """The kind "proportion" as `fairness_checks.kinds.kind.Kind`."""
 
     of_counts = True
-    compared_in_engine = True
     statistics = (Rates, EffectiveCounts)
     parts = (ClusteredPart, ClusterMoments)
     plan = _RatePlan()

@@ -13,11 +13,13 @@ from fairness_checks.kinds.plan import ErrorPlan, inside
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
+from fairness_checks.measure.sources.pairs import PairedRows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.clusters import ClusterEvidence
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, auc_influence
+from fairness_checks.stats.joint_estimates import PairedSums
 from fairness_checks.stats.normal_areas import auc_variance
 from fairness_checks.stats.ranking import FEWEST, RankingStatistics, auc_by_group, auc_estimates, too_small
 from fairness_checks.stats.ranking_clusters import auc_by_cluster
@@ -88,6 +90,26 @@ class Ranking(EstimatedKind[RankingStatistics]):
     def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[RankingStatistics]:
         """Have the scores counted in bins."""
         return Measured(rows.histogram().statistics(), rows.samples)
+
+    def influence_in_engine(self, rows: EngineRows, metric: Metric) -> list[Influence]:
+        """Rank the scores that are counted."""
+        found = rows.histogram()
+        if ((found.low < found.high) & (found.positives + found.negatives > 0)).any():
+            rows.refuse(f"{metric.name} beside a baseline, of more rows than 1,000,000 with scores of many digits")
+        labels, scores = np.repeat([True, False], len(found.low)), np.tile(found.low, 2)
+        group, times = np.tile(found.group, 2), np.concatenate([found.positives, found.negatives])
+        at = [(group == g) & (times > 0) for g in range(found.groups)]
+        return [auc_influence(labels[each], scores[each], times=times[each]) for each in at]
+
+    def paired_in_engine(self, rows: PairedRows, metric: Metric) -> list[PairedSums]:
+        """Rank both models' scores, of which each pair is counted."""
+        group, labels, now, before, times = rows.paired_scores
+        found = []
+        for g in range(len(rows.groups)):
+            at = group == g
+            models = [auc_influence(labels[at], scores[at], times=times[at]) for scores in (now, before)]
+            found.append(PairedSums.of(*models, paired=True))
+        return found
 
     def value(self, some: RankingStatistics) -> Estimates:
         """Return the areas."""

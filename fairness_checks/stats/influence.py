@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from fairness_checks.stats.clusters import Integers, cluster_cells, cluster_evidence, distinct
 from fairness_checks.stats.ranking import placements
-from fairness_checks.stats.ranks import floats, inner, same_length
+from fairness_checks.stats.ranks import floats, inner, run_ends, same_length
 from fairness_checks.stats.roots import root
 from fairness_checks.stats.satterthwaite import two_sample_freedom
 from fairness_checks.typing import Array
@@ -208,29 +208,35 @@ def mean_influence_of_moments(n: int, mean: float, m2: float, m3: float) -> Infl
 
 
 def auc_influence(
-    labels: Booleans, scores: npt.ArrayLike, clusters: Integers | None = None, *, pseudo: bool = True
+    labels: Booleans,
+    scores: npt.ArrayLike,
+    clusters: Integers | None = None,
+    *,
+    pseudo: bool = True,
+    times: Integers | None = None,
 ) -> Influence:
     """Return the influence on the area under the ROC curve: DeLong's structural components, ties counted half."""
     labels, scores = np.asarray(labels, dtype=np.bool_), floats("scores", scores)
     same_length(labels=labels, scores=scores)
     order = np.argsort(scores)
     psi = np.zeros(len(scores))
-    m, n = int(labels.sum()), int((~labels).sum())
+    m, n = _samples(labels, times), _samples(~labels, times)
     if not m or not n:
-        return _nothing(np.nan, len(scores), 4)
-    p, q, lower, higher = placements(labels[order], scores[order])
+        return replace(_nothing(np.nan, len(scores), 4), times=times)
+    p, q, lower, higher = placements(labels[order], scores[order], None if times is None else times[order])
     area = int(p @ lower) / (2 * m * n)
-    units = np.array([_units(labels, clusters), _units(~labels, clusters)], dtype=np.float64)
+    units = np.array([_units(labels, clusters, times), _units(~labels, clusters, times)], dtype=np.float64)
     if units.min() < 2:
-        return _nothing(area, len(scores), 4)
+        return replace(_nothing(area, len(scores), 4), times=times)
     scale = np.sqrt(units / (units - 1.0)) / (m, n)
-    above, below = np.repeat(lower / (2.0 * n), p + q) - area, np.repeat(higher / (2.0 * m), p + q) - area
+    run = p + q if times is None else np.diff(run_ends(scores[order]), prepend=-1)
+    above, below = np.repeat(lower / (2.0 * n), run) - area, np.repeat(higher / (2.0 * m), run) - area
     psi[order] = np.where(labels[order], above * scale[0], below * scale[1])
     chance = (0.5 - area) / units if pseudo else np.zeros(2)
     own = psi + area * np.where(labels, scale[0], scale[1])
     grown = psi * hidden_factor(psi, clusters, np.full(len(labels), True))
-    freedom = _two_class_freedom(grown * labels, grown * ~labels, labels, clusters)
-    return Influence(area, area, grown, np.append(chance, [0.0, 0.0]), freedom, psi, own)
+    freedom = _two_class_freedom(grown * labels, grown * ~labels, labels, clusters, times)
+    return Influence(area, area, grown, np.append(chance, [0.0, 0.0]), freedom, psi, own, times=times)
 
 
 def balanced_accuracy_influence(

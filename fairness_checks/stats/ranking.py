@@ -93,13 +93,19 @@ class Ranked(NamedTuple):
         return cls(rows, labels[rows], values[rows])
 
 
-def placements(labels: npt.NDArray[np.bool_], scores: Array) -> tuple[npt.NDArray[np.int64], ...]:
+def placements(
+    labels: npt.NDArray[np.bool_], scores: Array, times: npt.NDArray[np.integer[Any]] | None = None
+) -> tuple[npt.NDArray[np.int64], ...]:
     """Count, for each run of equal scores, its classes and the other class's samples that these exceed."""
     # Returns positives and negatives of each run; twice the number of negatives that its positives exceed; twice the
-    # number of positives that exceed its negatives. Scores are sorted, at least one; shapes (runs,).
+    # number of positives that exceed its negatives. Scores are sorted, at least one; shapes (runs,). Each stands for
+    # `times` samples.
     ends = run_ends(scores)
-    above = np.cumsum(labels, dtype=np.int32 if len(labels) < 2**31 else np.int64)[ends].astype(np.int64)
-    below = ends + 1 - above
+    if times is None:
+        above = np.cumsum(labels, dtype=np.int32 if len(labels) < 2**31 else np.int64)[ends].astype(np.int64)
+        below = ends + 1 - above
+    else:
+        above, below = (np.cumsum(times * mine, dtype=np.int64)[ends] for mine in (labels, ~labels))
     positives, negatives = np.diff(above, prepend=0), np.diff(below, prepend=0)
     return positives, negatives, 2 * below - negatives, 2 * (above[-1] - above) + positives
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.inputs.engine import Answer, Engine
+from fairness_checks.inputs.engine import TOTAL, Answer, Engine
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.predictions import LazyPredictions, Predictions, like
 from fairness_checks.inputs.sensitive import SensitiveFeature
@@ -37,6 +37,7 @@ _LARGEST = 1e300
 _FAR = 1e4  # squared standard deviations of a group from where its values are added up
 _SUMS = ("u", "w", "d", "dd", "ddd", "uuw", "uww")
 _MOST = 10_000_000  # different changes of all groups
+_MOST_PAIRS = 1_000_000  # different pairs of scores of all groups
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,6 +152,22 @@ class PairedRows(EngineRows):
 
         return PairedCells(said(answer), said(old), place, answer.whole("n"))
 
+    @cached_property
+    def paired_scores(self) -> tuple[Counts, npt.NDArray[np.bool_], Floats, Floats, Counts]:
+        """Group, label and both scores of samples that have all of these alike, and how many there are; each (C,)."""
+        assert self.paired is not None  # an error here if the samples are others
+        for rows in (self, self._old):
+            rows.require("y_true", "y_score")
+        answer = self.predictions.asked(
+            f"pairs of scores by {self._columns}", partial(_scores, before=self._other.engine, features=self._columns)
+        )
+        place, times = self._place(answer), answer.whole("n")
+        self._require_same(np.bincount(place, times, len(self.groups)))
+        scores = [answer.real(name) for name in ("score", f"score{_BEFORE}")]
+        self._require_same_total(f"{TOTAL}score", place, times * scores[0])
+        self._old._require_same_total(f"{TOTAL}score", self._old._place(answer), times * scores[1])
+        return place, answer.whole("label").astype(bool), scores[0], scores[1], times
+
     def paired_means(self, metric: Metric) -> list[PairedSums]:
         """Add up a metric's values, u now and w before, and by how much they changed, d, in each group."""
         assert self.paired is not None  # an error here if the samples are others
@@ -204,6 +221,16 @@ def _with_ends(changes: Changes, scale: float, exact: tuple[float, float, float]
     """Return changes that were counted in bins with the ends and the squares of single ones."""
     low, high, squares = exact
     return dataclasses.replace(changes, lowest=low * scale, highest=high * scale, spread=max(squares, 0.0) * scale**2)
+
+
+def _scores(engine: Engine, before: Engine, features: Sequence[str]) -> Answer:
+    """Count samples by features, label and both scores."""
+    mine = {name: nw.col(name) for name in (*features, "label", "score")}
+    both = _beside(engine, before, mine, {f"score{_BEFORE}": nw.col("score")})
+    counted = both.group_by(*mine, f"score{_BEFORE}").agg(nw.len().alias("n"))
+    found = engine.ask(counted, _MOST_PAIRS, what="labels and both scores (round these, where there are more)")
+    before.check()
+    return found
 
 
 def _sums(engine: Engine, before: Engine, values: Sequence[nw.Expr], least: float | None) -> Answer:

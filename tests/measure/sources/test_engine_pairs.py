@@ -27,10 +27,10 @@ from fairness_checks.findings.comparison import Pairing, compare
 from fairness_checks.findings.regression import find_in_comparison
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.verdict import audit_model
-from fairness_checks.measure.sources import pairs
+from fairness_checks.measure.sources import engine_rows, pairs
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS
-from fairness_checks.stats.influence import balanced_accuracy_influence, rate_influence
+from fairness_checks.stats.influence import auc_influence, balanced_accuracy_influence, rate_influence
 from fairness_checks.stats.joint_estimates import joint_estimates
 from tests.measure.sources.test_engines import ENGINES
 
@@ -38,6 +38,7 @@ ROLES = {"y_true": "died", "y_score": "risk", "error": "error", "by": ["sex", "a
 SETTINGS = Settings()
 KEY = SecretKey(bytes(32), "a test")
 COUNTED = [name for name, metric in METRICS.items() if metric.kind in ("proportion", "balanced_accuracy")]
+RANKED = ["roc_auc"]
 SUMMED = [name for name, metric in METRICS.items() if metric.kind == "mean"]
 CHECKS = [
     Check("false_negative_rate", ("sex",), "max_worsening", 0.02, of="disparity"),
@@ -52,6 +53,7 @@ CHECKS = [
         of="each_group" if METRICS["mean_error"].lower_is_better else "disparity",
     ),
     Check("log_loss", ("sex",), "max_worsening", 0.02, of="disparity"),
+    Check("roc_auc", ("sex", "age"), "max_worsening", 0.02, of="each_group"),
 ]
 
 
@@ -171,7 +173,7 @@ def there(new, old, **changed):
 
 
 @pytest.mark.parametrize("of", ["disparity", "each_group", "worst_group"])
-@pytest.mark.parametrize("metric", [*COUNTED, *SUMMED])
+@pytest.mark.parametrize("metric", [*COUNTED, *RANKED, *SUMMED])
 def test_every_metric_is_compared_as_in_memory(metric, of, files, tmp_path):
     _, old, new = files
     if of != "disparity" and METRICS[metric].lower_is_better is None:
@@ -357,17 +359,27 @@ def test_what_an_update_keeps_is_what_it_keeps_in_memory(files, tmp_path):
                 assert getattr(left, name) == pytest.approx(getattr(right, name), rel=1e-9, abs=1e-15), name
 
 
-def test_what_is_not_compared_in_an_engine_says_so(files, accepted):
+def test_what_is_not_compared_in_an_engine_says_so(files, accepted, monkeypatch):
     _, old, new = files
-    check = Check("roc_auc", ("sex",), "max_worsening", 0.02, of="disparity")
-    entry = dataclasses.replace(accepted.model.checks[CHECKS[0].question.line], metric="roc_auc")
-    model = ModelBaseline(checks={check.question.line: entry, CHECKS[0].question.line: entry})
-    lazy = Predictions.from_frame(polars(new)[0], **unnamed(), collect=False)
-    with pytest.raises(InvalidPredictions, match=r"^roc_auc beside a baseline: is not computed in an engine"):
-        compare(Accepted(accepted.path, model), lazy, check, SETTINGS)
-    clusters = there(new, old, cluster="error")
-    with pytest.raises(InvalidPredictions, match=r"cluster: .* lie in several groups|of clusters beside a baseline"):
-        compare(accepted, clusters, CHECKS[0], SETTINGS)
+    with pytest.raises(
+        InvalidPredictions, match=r"^false_negative_rate of clusters beside a baseline: is not computed"
+    ):
+        compare(accepted, there(new, old, cluster="error"), CHECKS[0], SETTINGS)
+    monkeypatch.setattr(engine_rows, "MOST_SCORES", 0)
+    require_alike(found(accepted, there(new, old), CHECKS[-1]), found(accepted, here(new), CHECKS[-1]), CHECKS[-1])
+    rng = np.random.default_rng(1)
+    finer = column(new, "risk", np.clip(np.array(new["risk"]) + rng.random(len(new)) * 1e-7, 0.0, 1.0))
+    with pytest.raises(
+        InvalidPredictions, match=r"^roc_auc beside a baseline, of more rows than 1,000,000 with scores"
+    ):
+        compare(accepted, there(finer, old), CHECKS[-1], SETTINGS)
+
+
+def test_areas_of_more_pairs_of_scores_than_are_counted_are_an_error(files, accepted, monkeypatch):
+    _, old, new = files
+    monkeypatch.setattr(pairs, "_MOST_PAIRS", 100)
+    with pytest.raises(InvalidPredictions, match=r"more than 100 combinations of labels and both scores \(round these"):
+        compare(accepted, there(new, old), CHECKS[-1], SETTINGS)
 
 
 def test_arguments_that_do_not_go_together_are_refused(files):
@@ -427,6 +439,7 @@ def test_samples_that_are_alike_count_as_often_as_there_are(rows):
     for influence in (
         lambda decided, at, **more: rate_influence((labels & decided)[at], labels[at], **more),
         lambda decided, at, **more: balanced_accuracy_influence(labels[at], decided[at], **more),
+        lambda decided, at, **more: auc_influence(labels[at], (decided + np.arange(len(rows)) % 3)[at], **more),
     ):
         single = [influence(decided, spread) for decided in (now, before)]
         counted = [influence(decided, slice(None), times=times) for decided in (now, before)]
