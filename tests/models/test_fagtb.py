@@ -323,8 +323,9 @@ def test_what_is_learnt_by_heart_is_seen_in_the_cross_fitted_loss_alone():
     X_new, y_new, group_new = hidden_group(20_000, seed=2)
     score = model.predict_proba(X_new)[:, 1]
     truth = np.log(2) - cross_fitted_loss(Seen(score, y_new, group_new), np.arange(20_000) % 5, 2)
-    assert told < 0.002 < 0.01 < truth
-    assert told_anew == pytest.approx(truth, abs=0.02)
+    assert told < 0.002 < 0.01 < min(told_anew, truth)
+    error = np.sqrt(2 * truth / 400)  # standard error of a mean loss of 400: what is learnt differs between processors
+    assert told_anew == pytest.approx(truth, abs=3 * error)
 
 
 def test_cross_fitted_scores_are_those_of_trees_that_did_not_see_the_sample():
