@@ -18,6 +18,7 @@ __all__ = [
     "FEWEST_EFFECTIVE",
     "ClusterCells",
     "ClusterEvidence",
+    "Integers",
     "cells_of_profiles",
     "cluster_cells",
     "cluster_evidence",

@@ -22,7 +22,15 @@ from fairness_checks.stats.rate_pairs import Pairs
 from fairness_checks.stats.simultaneous import large_groups
 from fairness_checks.typing import Array, Numbers
 
-__all__ = ["judge_disparity", "score_compliance", "score_violation"]
+__all__ = [
+    "RatePairs",
+    "judge_disparity",
+    "margins",
+    "rates_compliance",
+    "rates_violation",
+    "score_compliance",
+    "score_violation",
+]
 
 _LARGEST_TOLERANCE = 1.0 - 1e-9
 _MOST_EXACT = 500  # pairs, different ones; 32 groups have 496
@@ -442,9 +450,8 @@ def judge_disparity(
 ) -> Inference:
     """Judge the largest difference or the smallest ratio of the rates ``events / samples`` against a limit."""
     # events, samples, blocks (strata): (G,), counts or effective counts; `freedom` for the claims that a rate is lower,
-    # and higher, (G,) each; shared: (G, G). `level` is that of
-    # the test of a violation. The pair named has the smallest violation p-value where that proves one, else the
-    # largest disparity.
+    # and higher, (G,) each; shared: (G, G). `level` is that of the test of a violation. The pair named has the largest
+    # disparity; where a violation is shown, the largest one that is proved.
     is_ratio = contrast == "ratio"
     counts = np.asarray(events, dtype=np.float64), np.asarray(samples, dtype=np.float64)
     if shared is None and freedom is None and len(events) <= _MOST_KEPT:

@@ -12,7 +12,7 @@ from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
 from fairness_checks.typing import Array
 
-__all__ = ["PairTest", "judge_difference"]
+__all__ = ["EstimatePairs", "PairTest", "judge_difference"]
 
 _FEW = 500  # pairs, whose p-values are all exact
 

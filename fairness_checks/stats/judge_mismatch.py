@@ -17,6 +17,7 @@ from fairness_checks.stats.estimates import ROUNDED, both_tails, farthest, norma
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.mismatch import MismatchStatistics, comes_first
 from fairness_checks.stats.pairs import block_pairs, judge_pairs
+from fairness_checks.stats.ranking import variance_shape
 from fairness_checks.stats.satterthwaite import two_sample_freedom
 from fairness_checks.stats.simultaneous import Family
 from fairness_checks.typing import Array
@@ -106,7 +107,7 @@ class MismatchPairs:
         # No variance at any margin is wider than at two areas of 1/2, or than there and at an end.
         inwards = self._inwards = 0.5 / (np.minimum(self._m, self._n) + 1.0)
         areas = self.error_auc, self._uncertainty_auc
-        shape_a, shape_b = (_shape(np.minimum(np.maximum(x, inwards), 1.0 - inwards)) for x in areas)
+        shape_a, shape_b = (variance_shape(np.minimum(np.maximum(x, inwards), 1.0 - inwards)) for x in areas)
         self._of_error, self._of_uncertainty = self._of_error / shape_a, self._of_uncertainty / shape_b
         self._of_both = self._of_both / np.sqrt(shape_a * shape_b)
         error, uncertainty, both = (x.sum(axis=0) for x in (self._of_error, self._of_uncertainty, self._of_both))
@@ -136,7 +137,7 @@ class MismatchPairs:
         def shapes(share: Array) -> tuple[Array, Array]:
             """Return what both variances are proportional to where the errors' area takes a share of the excess."""
             moved = np.minimum(np.maximum(a - excess * share, lowest), highest)
-            return _shape(moved), _shape(moved - reach)
+            return variance_shape(moved), variance_shape(moved - reach)
 
         share, half = np.full(excess.shape, 0.5), 0.25
         for _ in range(_HALVINGS):
@@ -262,14 +263,9 @@ class MismatchPairs:
         return np.asarray(-special.stdtrit(self.freedom[index], level))
 
 
-def _shape(area: Array) -> Array:
-    """Return what the variance of an area is taken to be proportional to."""
-    return area * (1.0 - area)
-
-
 def _shape_between(one: Array, other: Array) -> tuple[Array, Array]:
-    """Return the least and the most that `_shape` is between two areas."""
-    ends = _shape(one), _shape(other)
+    """Return the least and the most that `variance_shape` is between two areas."""
+    ends = variance_shape(one), variance_shape(other)
     return np.minimum(*ends), np.where((one - 0.5) * (other - 0.5) < 0.0, 0.25, np.maximum(*ends))
 
 

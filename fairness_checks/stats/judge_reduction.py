@@ -22,7 +22,7 @@ from fairness_checks.typing import Array
 
 __all__ = ["Claims", "Reduction", "judge_reductions"]
 
-METHOD = "resampled t of the paired change, test and training rows apart (after Nadeau and Bengio 2003)"
+_METHOD = "resampled t of the paired change, test and training rows apart (after Nadeau and Bengio 2003)"
 _BY_SIGN = 0.01  # share of the level that may show which difference is the largest
 
 
@@ -130,7 +130,7 @@ def judge_reductions(found: Sequence[Reduction], limit: float, alpha: float) -> 
         second=-1,
         comparisons=count,
         level=alpha / count,
-        method=METHOD if count == 1 else f"{METHOD}, Bonferroni over {count} mixes",
+        method=_METHOD if count == 1 else f"{_METHOD}, Bonferroni over {count} mixes",
         standard_error=found[shown].error,
     )
     return inference, shown

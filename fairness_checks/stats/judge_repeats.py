@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from fairness_checks.stats.estimates import Estimates, upper_tail
+from fairness_checks.stats.estimates import Estimates, both_tails, upper_tail
 from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
 from fairness_checks.stats.roots import root
@@ -54,7 +54,7 @@ def repeats_violation(gaps: Estimates, margin: float) -> Array:
     """p-values of H0 |gap| <= margin, both directions counted, shape (K,)."""
     error, size = np.sqrt(gaps.variance), np.abs(gaps.value)
     near, far = (size - margin) / error, (size + margin) / error
-    return np.minimum(upper_tail(near, gaps.freedom) + upper_tail(far, gaps.freedom), 1.0)
+    return both_tails(near, far, gaps.freedom, gaps.freedom)
 
 
 def repeats_compliance(gaps: Estimates, margin: float) -> Array:

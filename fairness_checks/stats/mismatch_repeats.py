@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fairness_checks.stats.estimates import Estimates, upper_quantile, upper_tail
+from fairness_checks.stats.estimates import Estimates, both_tails, upper_quantile, upper_tail
 from fairness_checks.stats.inference import Inference, deciding
 from fairness_checks.stats.judge_mismatch import BY_ERRORS
 from fairness_checks.stats.judge_repeats import JudgedGaps
@@ -19,7 +19,7 @@ from fairness_checks.typing import Array
 
 __all__ = ["judge_mismatches"]
 
-METHOD = "Nadeau-Bengio corrected resampled t"
+_METHOD = "Nadeau-Bengio corrected resampled t"
 
 
 def judge_mismatches(
@@ -45,8 +45,7 @@ def judge_mismatches(
 
     def violation(margin: float) -> Array:
         near, far = ((found.value - m) / error for m in (margin, -margin))
-        both = upper_tail(near, found.freedom) + upper_tail(far, found.freedom)
-        return np.asarray(np.maximum(np.minimum(both, 1.0), not_worse))
+        return np.asarray(np.maximum(both_tails(near, far, found.freedom, found.freedom), not_worse))
 
     def p_violation(margin: float) -> float:
         return min(1.0, count * float(violation(margin).min()))
@@ -69,7 +68,7 @@ def judge_mismatches(
         second=int(np.asarray(second)[shown]),
         comparisons=count,
         level=alpha / count,
-        method=METHOD if count == 1 else f"{METHOD}, Bonferroni over {count} mismatches",
+        method=_METHOD if count == 1 else f"{_METHOD}, Bonferroni over {count} mismatches",
         standard_error=float(error[shown]),
     )
     left_out, freedom = int(np.isnan(values[shown]).sum()), float(found.freedom[shown])

@@ -100,9 +100,7 @@ def needed_factor(
     return _factor_of_both(sides, alpha, power, groups)
 
 
-def _factor_of_both(
-    sides: list[tuple[float, float, float]], alpha: float, power: float, groups: int = 2
-) -> float | None:
+def _factor_of_both(sides: list[tuple[float, float, float]], alpha: float, power: float, groups: int) -> float | None:
     """Factor with which two one-sided tests of (gap, deviation under H0, under the alternative) succeed together."""
     # Among several groups they succeed for all pairs. The values of all groups lie within the difference of the two;
     # the chance of a miss is largest where half of the groups lie at either end, see `simultaneous`.

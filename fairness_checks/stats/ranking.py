@@ -29,7 +29,10 @@ __all__ = [
     "RankingStatistics",
     "auc_by_group",
     "auc_estimates",
+    "placements",
+    "sorted_groups",
     "too_small",
+    "variance_shape",
 ]
 
 FEWEST = 5  # positives, and negatives (or clusters with them), from which on a test at a margin keeps its level
@@ -119,8 +122,8 @@ def auc_by_group(
 ) -> RankingStatistics:
     """Return the area under the ROC curve and the variances of its structural components, by group, from one sort."""
     # codes, labels, scores: (n,); code -1 leaves a sample out, a score of nan is a ValueError. `ranked` are the
-    # same samples by rising score, where that is known. A = sum over positives
-    # i and negatives j of [x_i > x_j] + [x_i = x_j] / 2, divided by m n.
+    # same samples by rising score, where that is known. A = sum over positives i and negatives j of [x_i > x_j] +
+    # [x_i = x_j] / 2, divided by m n.
     values = np.full((3, groups), np.nan)
     counts = np.zeros((2, groups), dtype=np.int64)
     for group, _, mine, x in sorted_groups(codes, groups, labels, scores, ranked):
@@ -194,3 +197,8 @@ def auc_estimates(statistics: RankingStatistics) -> Estimates:
     most = np.maximum(statistics.clusters.effective - 1.0, 1.0)
     freedom, shared = np.minimum(freedom, most), statistics.clusters.shared
     return Estimates(statistics.auc, variance, freedom, shared, statistics.ambiguity)
+
+
+def variance_shape(area: Array) -> Array:
+    """Return what the variance of an area is taken to be proportional to."""
+    return area * (1.0 - area)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fairness_checks.stats.estimates import both_tails, larger_tail
-from fairness_checks.stats.ranking import RankingStatistics, auc_estimates
+from fairness_checks.stats.ranking import RankingStatistics, auc_estimates, variance_shape
 from fairness_checks.typing import Array
 
 __all__ = ["auc_compliance", "auc_violation"]
@@ -67,19 +67,14 @@ def _standardised(
     # A perfect area is moved inwards by half a unit of its smaller class, so that its variance can be moved too.
     step = 0.5 / (np.minimum(statistics.positives, statistics.negatives) + 1.0)
     step1, step2 = step[first], step[second]
-    g1, g2 = _shape(a1 + (1.0 - 2.0 * a1) * step1), _shape(a2 + (1.0 - 2.0 * a2) * step2)
+    g1, g2 = variance_shape(a1 + (1.0 - 2.0 * a1) * step1), variance_shape(a2 + (1.0 - 2.0 * a2) * step2)
     excess = a1 - a2 + moved - difference
     w1, w2 = v1, v2
     for _ in range(steps):
         move = excess / (w1 + w2)
         w1, w2 = (
-            v1 * _shape(np.clip(a1 - move * w1, step1, 1.0 - step1)) / g1,
-            v2 * _shape(np.clip(a2 + move * w2, step2, 1.0 - step2)) / g2,
+            v1 * variance_shape(np.clip(a1 - move * w1, step1, 1.0 - step1)) / g1,
+            v2 * variance_shape(np.clip(a2 + move * w2, step2, 1.0 - step2)) / g2,
         )
     freedom = (w1 + w2) ** 2 / (w1**2 / one.freedom + w2**2 / other.freedom)
     return excess / np.sqrt(w1 + w2), freedom
-
-
-def _shape(area: Array) -> Array:
-    """Return what the variance of an area is taken to be proportional to."""
-    return area * (1.0 - area)

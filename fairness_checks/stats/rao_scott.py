@@ -28,6 +28,7 @@ from fairness_checks.typing import Array, Numbers
 __all__ = [
     "ClusterSums",
     "EffectiveCounts",
+    "correlation",
     "counts_of_sums",
     "effective_counts",
     "effective_samples",

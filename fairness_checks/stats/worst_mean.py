@@ -13,7 +13,7 @@ from fairness_checks.typing import Array
 
 __all__ = ["judge_worst_mean", "mean_ends"]
 
-METHOD = "t test, widened against skewness"
+_METHOD = "t test, widened against skewness"
 
 
 def judge_worst_mean(statistics: MeanStatistics, limit: float, alpha: float, *, ceiling: bool) -> Inference:
@@ -28,7 +28,7 @@ def judge_worst_mean(statistics: MeanStatistics, limit: float, alpha: float, *, 
     proven, possible = (below, above) if ceiling else (above, below)
     steepness = unseen_steepness(statistics)[0 if ceiling else 1]
     mean = statistics.mean
-    return judge_worst(mean, proven, possible, limit, alpha, ceiling=ceiling, method=METHOD, steepness=steepness)
+    return judge_worst(mean, proven, possible, limit, alpha, ceiling=ceiling, method=_METHOD, steepness=steepness)
 
 
 def mean_ends(statistics: MeanStatistics, alpha: float) -> tuple[Array, Array]:
