@@ -408,10 +408,8 @@ class Project:
         """Run the gate; return how many trainings it did, and its numbers."""
         trace = self.folder / "fits.txt"
         trace.unlink(missing_ok=True)
-        for cached in self.folder.rglob(
-            "__pycache__"
-        ):  # a change within a second leaves the times of files as they are
-            shutil.rmtree(cached)
+        for cached in self.folder.rglob("__pycache__"):
+            shutil.rmtree(cached)  # a change within a second leaves the times of files as they are
         package = Path(__file__).resolve().parents[1]
         environment = {
             **os.environ,

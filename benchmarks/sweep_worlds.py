@@ -101,9 +101,8 @@ class Neighbours:
     def misses(self, x: Array, cells: Cells, train: np.ndarray) -> np.ndarray:
         """Say which positives the model of each repeat calls negative, shape (J, n); negatives are not asked."""
         rows = np.flatnonzero(cells % 2 == 1)
-        near = np.asarray(cKDTree(x).query(x[rows], k=8 * NEIGHBOURS + 1)[1])[
-            :, 1:
-        ]  # enough to hold five that were trained on
+        # Enough to hold five that were trained on.
+        near = np.asarray(cKDTree(x).query(x[rows], k=8 * NEIGHBOURS + 1)[1])[:, 1:]
         trained = train[:, near]  # (J, positives, 40)
         called = np.zeros(train.shape, dtype=bool)
         counted = trained & (trained.cumsum(axis=2, dtype=np.int8) <= NEIGHBOURS)

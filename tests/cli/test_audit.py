@@ -20,7 +20,6 @@ from fairness_checks import audit as audit_predictions
 from fairness_checks.cli.main import main
 from fairness_checks.records.check_record import CheckRecord
 
-ROOT = Path(__file__).parents[2]
 PUBLISHED = {
     "false_positive_rate": {"African-American": 44.85, "Caucasian": 23.45},
     "false_negative_rate": {"African-American": 27.99, "Caucasian": 47.72},

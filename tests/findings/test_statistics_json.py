@@ -16,6 +16,7 @@ from fairness_checks.findings.comparison import compare
 from fairness_checks.findings.statistics import Swept, find_by
 from fairness_checks.findings.statistics_json import groups_to_json, statistics_from_json, statistics_to_json
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.source import ARRAYS
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.measurements import measure
 from fairness_checks.question.checks import Check, Settings
@@ -29,7 +30,6 @@ from tests.sweep.test_changes import near, swept
 
 SETTINGS = Settings()
 LIMITS = {"max_difference": 0.05, "min_ratio": 0.8, "max_value": 0.3, "min_value": 0.3, "max_mismatch": 0.05}
-ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
 
 
 def there_and_back(statistics):

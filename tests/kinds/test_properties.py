@@ -10,6 +10,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.source import ARRAYS
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS
@@ -17,7 +18,6 @@ from fairness_checks.testing import LAWS, drawn
 
 LIMITS = {"max_difference": 0.05, "min_ratio": 0.8, "max_value": 0.3, "min_value": 0.3, "max_mismatch": 0.05}
 RATES = {metric.name for metric in METRICS.values() if metric.kind in ("proportion", "largest_of")}
-ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
 EXACT = {"rel": 1e-7, "abs": 1e-7}
 SEARCHED = {"rel": 1e-7, "abs": 5e-5}  # an end of an interval is searched for until it is known to 2e-5
 
