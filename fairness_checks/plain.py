@@ -7,11 +7,22 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from fairness_checks.errors import FairnessError
 
-__all__ = ["JSON", "canonical_json", "counted", "half_character", "inert", "now", "printable", "shorten"]
+__all__ = [
+    "JSON",
+    "RepeatedKey",
+    "canonical_json",
+    "counted",
+    "half_character",
+    "inert",
+    "now",
+    "printable",
+    "shorten",
+    "strict_json",
+]
 
 # GitHub takes ``::error::`` where it opens a line, behind blanks too, and ``##[error]`` anywhere; Azure ``##vso[...]``.
 _COMMAND = re.compile(r"^(\s*)::|##(vso|)\[")
@@ -27,6 +38,31 @@ def canonical_json(value: JSON, where: str, error: type[FairnessError]) -> str:
     if not _is_plain(value):
         _require_plain(value, where, error)
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+class RepeatedKey(ValueError):
+    """A key stands twice in one object: of two values one reader takes the first and another the last."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the key {key!r} stands twice in one object")
+        self.key = key
+
+
+def strict_json(text: str) -> Any:
+    """Read JSON; ValueError or RecursionError, also for what `json` takes without a word: NaN, a key of two values."""
+    return json.loads(text, object_pairs_hook=_without_twins, parse_constant=_no_constant)
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise RepeatedKey(next(name for name in names if names.count(name) > 1))
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def counted(number: int, thing: str) -> str:

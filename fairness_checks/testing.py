@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from fairness_checks.errors import ConfigurationError, did_you_mean
 from fairness_checks.findings.finding import find
-from fairness_checks.inputs.predictions import ARRAYS, Predictions
+from fairness_checks.inputs.predictions import Predictions
+from fairness_checks.inputs.source import ARRAYS
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.kinds import kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics

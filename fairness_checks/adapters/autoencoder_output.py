@@ -11,7 +11,7 @@ from fairness_checks.errors import InvalidPredictions, did_you_mean
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["NAMES", "SPREADS", "Output", "declared", "name_of", "read_output"]
+__all__ = ["NAMES", "SPREADS", "Declared", "Output", "declared", "name_of", "read_output"]
 
 NAMES = {
     "reconstruction": ("reconstruction", "reconstructions", "recon", "recons", "recon_x", "x_recon", "x_hat"),

@@ -22,11 +22,11 @@ def evaluating(module: torch.nn.Module, device: torch.device | str, seed: int) -
 
     homes = {tensor.device for tensor in (*module.parameters(), *module.buffers())}
     home = next(iter(homes), torch.device("cpu"))
-    # A frozen part of TorchScript has no mode.
     if any(place.type == "meta" for place in homes):
         raise InvalidPredictions(
             f"module: {name_of(module)} has parameters on the meta device; load their values first"
         )
+    # A frozen part of TorchScript has no mode.
     training = {part: part.training for part in module.modules() if hasattr(part, "training")}
     try:
         place = home if device == "auto" else torch.device(device)

@@ -20,15 +20,7 @@ from fairness_checks.records.decision import Verdict
 from fairness_checks.records.parts import Strict
 from fairness_checks.typing import ImageScaling
 
-__all__ = [
-    "SCHEMA",
-    "Baseline",
-    "Entry",
-    "GroupEntry",
-    "Look",
-    "ModelBaseline",
-    "OutcomesRef",
-]
+__all__ = ["SCHEMA", "Baseline", "Entry", "GroupEntry", "Look", "ModelBaseline", "OutcomesRef", "Salt", "Sha256"]
 
 SCHEMA = 2
 

@@ -7,15 +7,16 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from fairness_checks.baseline.document import SCHEMA, Baseline, Entry, GroupEntry, ModelBaseline, Salt, Sha256
 from fairness_checks.baseline.text import checksum, written_by
 from fairness_checks.errors import BaselineError
+from fairness_checks.plain import RepeatedKey, strict_json
 from fairness_checks.question.metrics import METRICS, Metric
-from fairness_checks.records.parts import Strict
+from fairness_checks.records.parts import Strict, first_problem
 from fairness_checks.storage.files import read_regular
 
 __all__ = ["REWRITE", "parse_baseline", "read_baseline"]
@@ -37,10 +38,6 @@ class _File(Strict):
     salt: Salt | None = None
     schema: int
     written_by: str
-
-
-class _RepeatedKey(ValueError):
-    """A key stands twice in one object."""
 
 
 def read_baseline(path: Path) -> Baseline | None:
@@ -69,11 +66,7 @@ def parse_baseline(text: str, source: str) -> Baseline:
     try:
         file = _adapter().validate_json(text, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "file"
-        raise BaselineError(
-            f"{source}: {where}: {first['msg']} ({error.error_count()} problems in all); {_REMEDY}"
-        ) from error
+        raise BaselineError(f"{source}: {first_problem(error, 'file')}; {_REMEDY}") from error
     baseline = Baseline(schema=file.schema, salt=file.salt, models=file.models)
     if file.checksum != checksum(document):
         raise BaselineError(
@@ -93,34 +86,21 @@ def _parsed(text: str, source: str) -> dict[str, Any]:
             f"{source}), then measure what the other side accepted: {REWRITE}"
         )
     try:
-        document = json.loads(text, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+        document = strict_json(text)
     except json.JSONDecodeError as error:
         cut = "; the file is cut short" if not text[error.pos :].strip() else ""
         raise BaselineError(
             f"{source}:{error.lineno}: not JSON at column {error.colno}: {error.msg}{cut}; {_REMEDY}"
         ) from error
-    except _RepeatedKey as error:
-        key = str(error)
-        lines = [number for number, line in enumerate(text.splitlines(), 1) if json.dumps(key) in line]
+    except RepeatedKey as error:
+        lines = [number for number, line in enumerate(text.splitlines(), 1) if json.dumps(error.key) in line]
         where = f" (found on lines {', '.join(map(str, lines[:6]))})" if lines else ""
-        raise BaselineError(f"{source}: the key {key!r} stands twice in one object{where}; {_REMEDY}") from error
+        raise BaselineError(f"{source}: {error}{where}; {_REMEDY}") from error
     except (ValueError, RecursionError) as error:  # NaN, an integer of 5,000 digits, 100,000 brackets
         raise BaselineError(f"{source}: not readable as JSON: {error!s:.200}; {_REMEDY}") from error
     if not isinstance(document, dict):
         raise BaselineError(f"{source}: holds no JSON object; {_REMEDY}")
     return document
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        names = [key for key, _ in pairs]
-        raise _RepeatedKey(next(key for key in names if names.count(key) > 1))
-    return result
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _questions(baseline: Baseline, source: str) -> None:

@@ -128,10 +128,10 @@ def chosen_models(parsed: argparse.Namespace, limits: GateConfig) -> list[ModelC
             f"--model is missing: {where} has {', '.join(names) or 'none'}; say whose predictions these are"
         )
     (model,) = chosen
-    return [replace(model, source=_source(parsed, model, limits, options))]
+    return [replace(model, source=_source(parsed, model, options))]
 
 
-def _source(parsed: argparse.Namespace, model: ModelChecks, limits: GateConfig, options: dict[str, object]) -> Source:
+def _source(parsed: argparse.Namespace, model: ModelChecks, options: dict[str, object]) -> Source:
     """Return a model's source with what the options say instead; a file that they name is where the shell says."""
     if model.source is None and parsed.file is None:
         raise ValueError(f"FILE is missing: the model {model.name} has no `source:`")

@@ -28,6 +28,7 @@ __all__ = [
     "as_options",
     "asked_in_options",
     "limits_data",
+    "option",
     "remedy_in_options",
     "source_options",
 ]
@@ -107,7 +108,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="which model of --config; else what reports call this one")
     columns = parser.add_argument_group("columns of the file")
     for role in ROLES:
-        columns.add_argument(_option(role), metavar="COLUMN", help=_ROLES[role])
+        columns.add_argument(option(role), metavar="COLUMN", help=_ROLES[role])
     columns.add_argument("--threshold", type=float, metavar="X", help="decide at scores of X or more (default: 0.5)")
     columns.add_argument("--positive", metavar="CLASS", help="the positive class, where labels are not 0/1")
     columns.add_argument(
@@ -149,14 +150,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _many(asked, "--metric", "METRIC", "such as false_negative_rate; may be repeated")
     _many(asked, "--by", "FEATURE", "groups; several with commas for their intersection; may be repeated")
     for kind in _limits():
-        asked.add_argument(_option(kind), type=float, metavar="X", help=f"limit of the {LIMITS[kind].word}")
+        asked.add_argument(option(kind), type=float, metavar="X", help=f"limit of the {LIMITS[kind].word}")
     asked.add_argument("--control-features", metavar="FEATURE", help="compare within the strata of these, with commas")
     asked.add_argument("--strata", choices=get_args(Strata), help="each stratum (default), or combined")
     _many(asked, "--absent", "GROUP", "a group that cannot exist, its values with commas; may be repeated")
     settings = parser.add_argument_group("how it is judged")
     for name, (kind_of, choices, said) in _SETTINGS.items():
         metavar = None if choices else "X"
-        settings.add_argument(_option(name), type=kind_of, choices=choices, metavar=metavar, help=said)
+        settings.add_argument(option(name), type=kind_of, choices=choices, metavar=metavar, help=said)
     _many(settings, "--missing-text", "TEXT", "a text that means a missing value, such as NA; may be repeated")
     settings.add_argument("--suppress-below", type=int, metavar="N", help="show no group of fewer samples")
     _add_judging(settings)
@@ -171,7 +172,9 @@ def _add_judging(group: Any) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
-    output.add_argument("--report", metavar="DIR", type=Path, help="write evidence.json, which `verify` recomputes")
+    output.add_argument(
+        "--report", metavar="DIR", type=Path, help="write evidence.json, which `verify` recomputes, and report.html"
+    )
     output.add_argument("--json", action="store_true", help="print records as JSON")
     output.add_argument("-v", "--verbose", action="store_true", help="list what passed, too")
 
@@ -180,7 +183,8 @@ def _many(group: Any, option: str, metavar: str, said: str) -> None:
     group.add_argument(option, metavar=metavar, action="append", default=[], help=said)
 
 
-def _option(name: str) -> str:
+def option(name: str) -> str:
+    """Return an argument as the command line writes it."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -192,7 +196,7 @@ def asked_in_options(parsed: argparse.Namespace) -> list[str]:
     """Return the options that say what is asked, or how it is judged, which a file of limits says."""
     names = ["metric", "by", *_limits(), "control_features", "strata", "absent"]
     names += [*_SETTINGS, "missing_text", "suppress_below"]
-    return [_option(name) for name in names if getattr(parsed, name, None) not in (None, [])]
+    return [option(name) for name in names if getattr(parsed, name, None) not in (None, [])]
 
 
 def source_options(parsed: argparse.Namespace) -> dict[str, Any]:
@@ -228,7 +232,7 @@ def limits_data(parsed: argparse.Namespace) -> dict[str, Any]:
     if not features:
         raise ValueError("--by is missing: name the column of groups, such as --by sex")
     if parsed.metric and not kinds:
-        options = ", ".join(map(_option, limits_in("subgroups")))
+        options = ", ".join(map(option, limits_in("subgroups")))
         raise ValueError(f"--metric {parsed.metric[0]} has no limit; give one of {options}")
     if not parsed.metric and (kinds or parsed.max_mismatch is None):
         raise ValueError("--metric is missing: name what is compared, such as --metric false_negative_rate")
@@ -292,7 +296,7 @@ def as_options(problem: str) -> str:
     problem = re.sub(r"\bpositive=(?=['\"\d-])", "--positive ", problem)
     problem = re.sub(r"\by_pred: (?=')", "--y-pred ", problem)
     problem = re.sub(r"\by_pred: (decile_score >= 5)", r"--y-pred '\1'", problem)
-    problem = _ARGUMENT.sub(lambda found: f"{found['file']}: {_option(found['name'])}{found['end']}", problem)
+    problem = _ARGUMENT.sub(lambda found: f"{found['file']}: {option(found['name'])}{found['end']}", problem)
     problem = problem.replace("in `by`, too", "by --by, too")
     found = _PLACE.fullmatch(problem)
     if found is None:
@@ -300,7 +304,7 @@ def as_options(problem: str) -> str:
     keys = re.findall(r"\.([\w-]+)", found["path"])
     key = "bins" if "bins" in keys else keys[-1] if keys else found["path"]
     key = "metric" if key == "subgroups" else key  # which --metric, the message says
-    return f"{'FILE' if key == 'file' else _option(key)}: {found['said']}"
+    return f"{'FILE' if key == 'file' else option(key)}: {found['said']}"
 
 
 def remedy_in_options(problem: str) -> str:

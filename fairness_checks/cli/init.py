@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fairness_checks.cli.audit_options import option
 from fairness_checks.cli.init_columns import guessed_source
 from fairness_checks.cli.init_files import (
     GITIGNORE,
@@ -62,7 +63,7 @@ def _files(place: Path | None, *, example: bool, roles: Mapping[str, str | None]
         folder, limits = Path(), _of_file(place, roles)
         return folder, _with_the_rest(folder, {_LIMITS: limits})
     if given := [name for name, value in roles.items() if value]:
-        raise FairnessError(f"--{given[0].replace('_', '-')} names a column; give the file that has it, too")
+        raise FairnessError(f"{option(given[0])} names a column; give the file that has it, too")
     folder = place or Path(_EXAMPLE if example else ".")
     if example:
         files = {"conftest.py": conftest(_MODEL, example=True), _LIMITS: example_limits(_MODEL)}

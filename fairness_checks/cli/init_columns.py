@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fairness_checks.cli.audit_options import option
 from fairness_checks.errors import FairnessError, did_you_mean
 from fairness_checks.inputs.source import decision_rule
 from fairness_checks.inputs.table_files import read_table
@@ -37,7 +38,7 @@ def guessed_source(file: Path, roles: Mapping[str, str | None]) -> tuple[dict[st
     for role, column in taken.items():
         if column not in columns:
             near = did_you_mean(column, names)
-            raise FairnessError(f"{file}: {_option(role)}: there is no column {column!r}; {near}")
+            raise FairnessError(f"{file}: {option(role)}: there is no column {column!r}; {near}")
     free = [name for name in columns if name not in taken.values()]
     for role, known in (("y_true", _LABELS), ("y_score", _SCORES), ("y_pred", _DECISIONS), ("cluster", _CLUSTERS)):
         if role in found or (role == "y_pred" and "y_score" in found):
@@ -48,7 +49,7 @@ def guessed_source(file: Path, roles: Mapping[str, str | None]) -> tuple[dict[st
     for role in ("y_true", "y_score"):
         if role not in found and not (role == "y_score" and "y_pred" in found):
             raise FairnessError(
-                f"{file}: no column is known to be {role}; name it: {_option(role)} COLUMN"
+                f"{file}: no column is known to be {role}; name it: {option(role)} COLUMN"
                 f"{_other_scores(free, columns) if role == 'y_score' else ''} (columns: {', '.join(names)})"
             )
     by, bins = _features(free, columns, roles.get("by"))
@@ -64,10 +65,6 @@ def guessed_source(file: Path, roles: Mapping[str, str | None]) -> tuple[dict[st
         edges = ", ".join(f"{_quoted(name)}: {_edges(columns[name])}" for name in bins)
         source["bins"] = f"{{{edges}}}  # bands begin there"
     return source, [_quoted(name) for name in by], "y_score" in found
-
-
-def _option(role: str) -> str:
-    return f"--{role.replace('_', '-')}"
 
 
 def _other_scores(free: Sequence[str], columns: Mapping[str, list[str]]) -> str:

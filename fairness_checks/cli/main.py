@@ -21,6 +21,7 @@ from fairness_checks.cli.audit_options import (
     add_merge_options,
     add_options,
     add_statistics_options,
+    option,
 )
 from fairness_checks.cli.explain_texts import EXPLAIN, EXPLAIN_CODES
 from fairness_checks.cli.init_files import INIT, INIT_CODES
@@ -276,7 +277,7 @@ def _add_init(add: Callable[..., argparse.ArgumentParser]) -> None:
     made.add_argument("--example", action="store_true", help="a small project with generated patients, that ends red")
     columns = made.add_argument_group("columns of the file, where their names do not say what they are")
     for name in ("y_true", "y_score", "y_pred", "cluster"):
-        columns.add_argument(f"--{name.replace('_', '-')}", metavar="COLUMN")
+        columns.add_argument(option(name), metavar="COLUMN")
     columns.add_argument("--by", metavar="COLUMN[,COLUMN]", help="whose predictions they are")
     made.set_defaults(run=_init)
 
@@ -319,12 +320,12 @@ def _report(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
     from fairness_checks.cli.report import report  # here, as below
     from fairness_checks.report.formats import FORMATS
 
-    for option, given, takes in (
-        ("--subject", parsed.subject, [name for name, form in FORMATS.items() if form.takes_subjects]),
-        ("--model", parsed.model, [name for name, form in FORMATS.items() if form.one_model]),
+    for name, given, takes in (
+        ("--subject", parsed.subject, [each for each, form in FORMATS.items() if form.takes_subjects]),
+        ("--model", parsed.model, [each for each, form in FORMATS.items() if form.one_model]),
     ):
         if given and parsed.format not in takes:
-            parser.error(f"{option} goes with --format {' or '.join(takes)}")
+            parser.error(f"{name} goes with --format {' or '.join(takes)}")
     return report(parsed.path, parsed.format, parsed.output, subjects=parsed.subject, model=parsed.model)
 
 

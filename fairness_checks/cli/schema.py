@@ -18,14 +18,14 @@ from fairness_checks.report.evidence import evidence_schema
 __all__ = ["check_file", "expand_file", "limits_read", "print_schema"]
 
 
-def print_schema(*, evidence: bool = False) -> int:
+def print_schema(*, evidence: bool) -> int:
     """Print the JSON Schema of thresholds.yaml, or of the evidence of a run."""
     schema = evidence_schema() if evidence else json_schema()
     sys.stdout.write(json.dumps(schema, indent=2, allow_nan=False) + "\n")
     return 0
 
 
-def check_file(path: Path, own: Sequence[str] = ()) -> int:
+def check_file(path: Path, own: Sequence[str]) -> int:
     """Check a file as far as that needs no model, and return the exit code."""
     config, code = limits_read(path, own)
     if config is not None:
@@ -39,7 +39,7 @@ def check_file(path: Path, own: Sequence[str] = ()) -> int:
     return code
 
 
-def expand_file(path: Path, own: Sequence[str] = ()) -> int:
+def expand_file(path: Path, own: Sequence[str]) -> int:
     """Print a file with its profiles filled in, and return the exit code."""
     config, code = limits_read(path, own)
     if config is not None:

@@ -13,7 +13,7 @@ from fairness_checks.cli.snapshot import JUnitCase, junit_cases
 from fairness_checks.distribution import DISTRIBUTION
 from fairness_checks.errors import FairnessError, RecordError
 from fairness_checks.judge.differing import Difference, compare_records
-from fairness_checks.judge.evidencing import totals
+from fairness_checks.judge.evidencing import DESELECTED, totals
 from fairness_checks.judge.recomputing import configuration_of, differences
 from fairness_checks.plain import counted, printable
 from fairness_checks.records.check_record import CheckRecord
@@ -146,7 +146,7 @@ def _against_suite(evidence: Evidence, suite: JUnitCase, file: str) -> Iterator[
         commit=None if git is None else f"{git.commit}{'' if git.clean else '+dirty'}",
         versions=evidence.run.versions,
         unchecked=config.unchecked,
-        deselected=[node for node, why in evidence.not_judged.items() if why == "deselected"],
+        deselected=[node for node, why in evidence.not_judged.items() if why == DESELECTED],
     )
     ours = {name for name, _ in follows} | {"fairness.git_commit", "fairness.unchecked", "fairness.deselected"}
     there, expected = (_by_name([pair for pair in some if pair[0] in ours]) for some in (suite.properties, follows))

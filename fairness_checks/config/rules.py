@@ -34,7 +34,7 @@ from fairness_checks.question.checks import (
 from fairness_checks.question.gaps import GAPS
 from fairness_checks.question.limits import LimitKind, limit_problem, limits_in
 from fairness_checks.question.metric_names import alias_limit_problem, canonical
-from fairness_checks.question.metrics import METRICS, Metric
+from fairness_checks.question.metrics import Metric
 from fairness_checks.sweep.mixes import Mix, is_balanced, parse_mix, require_change
 
 __all__ = ["checks_of", "problems_between_keys"]
@@ -42,7 +42,7 @@ __all__ = ["checks_of", "problems_between_keys"]
 _ASKING = (*SECTIONS, "profile")
 
 
-def problems_between_keys(document: Document, metrics: Mapping[str, Metric] = METRICS) -> Iterator[Problem]:
+def problems_between_keys(document: Document, metrics: Mapping[str, Metric]) -> Iterator[Problem]:
     """Yield what no single key shows: models and checks that ask nothing, impossible limits, questions asked twice."""
     models, unchecked = (mapping_at(document.data, key) for key in ("models", "unchecked"))
     for name, model in models.items():

@@ -1,4 +1,4 @@
-"""The shape of thresholds.yaml as pydantic models; `config.load_config` reads a file through them."""
+"""The shape of thresholds.yaml as pydantic models; `config.loading` reads a file through them."""
 
 # Nothing is converted: "0.05" is no number, true is no 1, and a key that no model below names is an error. A default
 # stands in one place only, `question.checks.Settings`.
@@ -161,9 +161,7 @@ def _version(version: int) -> int:
 
 
 _LISTED = BeforeValidator(_list_of_one, json_schema_input_type=str | list[str])
-Limit = Annotated[
-    float, Field(allow_inf_nan=False)
-]  # whether it is possible depends on the metric: see `config.messages`
+Limit = Annotated[float, Field(allow_inf_nan=False)]  # whether it is possible for the metric `config.rules` says
 Features = Annotated[list[str], _LISTED, AfterValidator(_features)]
 MetricName = Annotated[str, AfterValidator(_metric)]
 Cells = list[list[Any]]  # of values that name groups: `config` takes them as they are written, 1 as "1", yes as "yes"
@@ -172,9 +170,8 @@ Reason = Annotated[Text, AfterValidator(_for_an_auditor)]
 _WRITTEN = AfterValidator(_not_null("a value, or remove the key"))
 _GIVEN = AfterValidator(_not_null("a value, or remove the key to waive whatever stands there"))
 _FEWEST_REPEATS = 5  # a variance over fewer says next to nothing
-_NOT_GIVEN = (
-    math.nan
-)  # never read: `model_fields_set` says which limit a file gives; None would allow `min_ratio: null`
+# Never read: `model_fields_set` says which limit a file gives. None would allow `min_ratio: null`.
+_NOT_GIVEN = math.nan
 
 
 class _Spec(BaseModel):

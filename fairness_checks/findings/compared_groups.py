@@ -13,7 +13,7 @@ from fairness_checks.plain import printable
 from fairness_checks.question.checks import Check
 from fairness_checks.question.limits import PAIRWISE
 
-__all__ = ["compared", "empty_cells"]
+__all__ = ["cells_text", "compared", "empty_cells"]
 
 _MOST_CELLS = 20  # that a message lists to be pasted
 _FEW_VALUES = 10  # of a feature, which may be groups however small the pilot

@@ -9,10 +9,10 @@ import numpy as np
 
 from fairness_checks.inputs.predictions import LazyPredictions, Predictions
 from fairness_checks.inputs.sensitive import SensitiveFeature, how_to_cut, is_number
+from fairness_checks.inputs.source import ARRAYS
 
 __all__ = ["doubts"]
 
-_OUTCOMES = ("y_true", "y_pred", "y_score", "error", "uncertainty")
 _FEWEST = 30  # different rows, each of them as often as the others by accident
 _PROBED = 8  # rows
 _MANY = 20  # numbers: fewer may be stages, sites or years
@@ -65,8 +65,8 @@ def _uncut(feature: SensitiveFeature) -> str | None:
 
 def _sides(names: Collection[str]) -> tuple[list[str], list[str]]:
     """Part names of inputs into outcomes, and what says whose they are."""
-    outcomes = [name for name in names if name in _OUTCOMES]
-    return outcomes, [name for name in names if name not in _OUTCOMES]
+    outcomes = [name for name in names if name in ARRAYS]
+    return outcomes, [name for name in names if name not in ARRAYS]
 
 
 def _one_decision(predictions: Predictions) -> str | None:

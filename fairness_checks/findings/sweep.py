@@ -32,7 +32,6 @@ from fairness_checks.sweep.tables import Table, read_table, training_rows
 
 __all__ = ["find_in_sweep"]
 
-Floats = npt.NDArray[np.float64]
 _ROUNDING = 1e-10  # of the largest value; repeats that differ by less agree, and a gap's variance is then unknown
 
 

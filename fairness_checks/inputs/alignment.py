@@ -83,7 +83,7 @@ def without_label(message: str) -> str:
     return _SAID_LABEL.sub("", message)
 
 
-def _refuse_lazy(name: str, values: Any, *, whole: str = _WHOLE) -> None:
+def _refuse_lazy(name: str, values: Any, *, whole: str) -> None:
     """Refuse a frame, or a column of one, whose rows are yet to be computed."""
     if is_lazy(values):
         remedy = "collect the whole table once, and take every array from the result"

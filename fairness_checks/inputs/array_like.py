@@ -58,9 +58,8 @@ def as_array(name: str, values: Any) -> np.ndarray:
             f"{name}.astype('float32') of another array"
         )
     try:
-        if hasattr(values, "detach") and hasattr(
-            values, "cpu"
-        ):  # a torch tensor, which may have a gradient or a device
+        # A torch tensor may have a gradient, or be on a device.
+        if hasattr(values, "detach") and hasattr(values, "cpu"):
             values = values.detach().cpu()
         array = np.asarray(values)
         if isinstance(values, Sequence) and _other_than_given(values, array):

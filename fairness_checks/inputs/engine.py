@@ -46,7 +46,6 @@ _MOST_CLASSES = 7
 _NUMBERS = ("y_score", "error", "uncertainty")
 _IDS = ("cluster", "sample_id")
 _ROUNDINGS = 4.0  # as `vectors.read_scores` has them
-_NEAR = 1e-5
 _FILE = "file_of_row"
 _FINE = "fine"
 TOTAL = "total_"

@@ -21,13 +21,12 @@ from fairness_checks.inputs.frames import answering, is_lazy, read_columns, read
 from fairness_checks.inputs.parquet_files import ParquetFiles, open_parquet
 from fairness_checks.inputs.parquet_paths import Paths
 from fairness_checks.inputs.sensitive import UNNAMED, SensitiveFeature, encode_features
+from fairness_checks.inputs.source import ARRAYS, ROLES
 from fairness_checks.inputs.vectors import decide, frozen, read_clusters, read_ids, read_measures, read_scores
 from fairness_checks.typing import Decisions, ImageScaling
 
-__all__ = ["ARRAYS", "FACTS", "LazyPredictions", "Predictions", "like"]
+__all__ = ["FACTS", "LazyPredictions", "Predictions", "like"]
 
-ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
-"""The arrays of `Predictions`, but for its clusters and groups."""
 
 FACTS = ("positive", "decided_by", "threshold", "scaling")
 """What the arrays of `Predictions` mean."""
@@ -127,7 +126,7 @@ class Predictions:
     ) -> None:
         _refuse_halves(y_true, y_pred, y_score, error, positive)
         limit = _threshold(threshold, y_pred, y_score)
-        given = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
+        given = dict(zip(ROLES, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
         rows = require_aligned(given | {"sensitive_features": sensitive_features})
         there = {name: values for name, values in given.items() if values is not None}
         with naming_labels(rows):
@@ -144,7 +143,7 @@ class Predictions:
             "threshold": limit,
             "scaling": None,  # an adapter of images knows it
         }
-        for name, value in (dict.fromkeys(_ORDER) | arrays | said).items():
+        for name, value in (dict.fromkeys(ROLES) | arrays | said).items():
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -202,7 +201,7 @@ class Predictions:
         >>> Predictions.from_frame(visits, y_true="died", y_score="p", by=["sex"])
         Predictions(4 samples, sensitive features: sex (f, m))
         """
-        given = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
+        given = dict(zip(ROLES, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
         facts = {"positive": positive, "threshold": threshold, "about": about}
         return cls._from_table(frame, given, by, facts, collect, accepted=accepted)
 
@@ -246,7 +245,7 @@ class Predictions:
         MissingExtra
             If DuckDB is not installed.
         """
-        given = dict(zip(_ORDER, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
+        given = dict(zip(ROLES, (y_true, y_pred, y_score, error, uncertainty, cluster, sample_id), strict=True))
         features = [by] if isinstance(by, str) else list(by)
         wanted = [*(name for name in given.values() if name is not None), *features]
         files = open_parquet(path, wanted)
@@ -425,7 +424,7 @@ class LazyPredictions(Predictions):
         files: ParquetFiles | None = None,
         accepted: LazyPredictions | None = None,
     ) -> None:
-        there: dict[str, Any] = dict.fromkeys(_ORDER) | dict(roles)
+        there: dict[str, Any] = dict.fromkeys(ROLES) | dict(roles)
         _refuse_halves(there["y_true"], there["y_pred"], there["y_score"], there["error"], positive)
         limit = _threshold(threshold, there["y_pred"], there["y_score"])
         engine = open_engine(frame, roles, features, positive, limit, **({} if files is None else files.as_engine))
@@ -445,7 +444,7 @@ class LazyPredictions(Predictions):
             object.__setattr__(self, name, value)
 
     def __getattribute__(self, name: str) -> Any:
-        if name in _ORDER:
+        if name in ROLES:
             engine: Engine = object.__getattribute__(self, "engine")
             if name in engine.given:
                 raise InvalidPredictions(f"{name}: its rows stay in their engine ({engine.source}); {COLLECT}")
@@ -492,7 +491,7 @@ def _cells(engine: Engine, said: Mapping[str, Any]) -> tuple[Predictions, Mappin
         name: SensitiveFeature(name, frozen(feature.codes[order]), feature.groups, frozen(counts[order]))
         for name, feature in features.items()
     }
-    arrays: dict[str, Any] = dict.fromkeys(_ORDER) | {
+    arrays: dict[str, Any] = dict.fromkeys(ROLES) | {
         role: frozen(outcomes[name][order].astype(bool))
         for role, name in (("y_true", "label"), ("y_pred", "decided"))
         if name in outcomes
@@ -513,9 +512,6 @@ def _unpickled(parts: dict[str, Any]) -> Predictions:
             part.flags.writeable = False
         object.__setattr__(made, name, MappingProxyType(part) if isinstance(part, dict) else part)
     return made
-
-
-_ORDER = (*ARRAYS, "cluster", "sample_id")
 
 
 def _read_arrays(
@@ -542,7 +538,7 @@ def _read_arrays(
 
 def _refuse_other_lengths(arrays: Mapping[str, npt.NDArray[Any]], features: Mapping[str, SensitiveFeature]) -> None:
     """Refuse arrays and features that have not one number of rows, or none."""
-    lengths = {name: len(arrays[name]) for name in _ORDER if name in arrays}
+    lengths = {name: len(arrays[name]) for name in ROLES if name in arrays}
     lengths |= {f"sensitive_features[{name!r}]": len(feature.codes) for name, feature in features.items()}
     if len(set(lengths.values())) > 1:
         hint = "; sensitive_features holds values, not names of columns" if UNNAMED in features else ""

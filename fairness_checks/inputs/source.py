@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-__all__ = ["LAYOUTS", "ROLES", "STDIN", "Layout", "Source", "decision_rule", "source_problems"]
+__all__ = ["ARRAYS", "LAYOUTS", "ROLES", "STDIN", "Layout", "Source", "decision_rule", "source_problems"]
 
 Layout: TypeAlias = Literal["meds"]
 
-ROLES = ("y_true", "y_pred", "y_score", "error", "uncertainty", "cluster", "sample_id")
+ARRAYS = ("y_true", "y_pred", "y_score", "error", "uncertainty")
+"""What is said of each sample: the arrays of `Predictions`, but for its clusters, ids and groups."""
+ROLES = (*ARRAYS, "cluster", "sample_id")
 """What a column can be, but for the features of its groups."""
 
 LAYOUTS: Mapping[Layout, Mapping[str, str]] = MappingProxyType(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairness_checks.errors import ConfigurationError, InvalidPredictions, attempted
-from fairness_checks.inputs.predictions import ARRAYS, FACTS, Predictions, like
+from fairness_checks.inputs.predictions import FACTS, Predictions, like
 from fairness_checks.inputs.sensitive import encode_features
+from fairness_checks.inputs.source import ARRAYS
 from fairness_checks.measure.rows import without_missing_text
 from fairness_checks.question.checks import MISSING_IS_ERROR, Check, Missing
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from fairness_checks.sweep.trainable import TrainableModel
     from fairness_checks.sweep.workers import Workers
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "evaluate", "is_trainable"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,7 @@ from fairness_checks.findings.statistics import Statistics
 from fairness_checks.findings.statistics_json import statistics_to_json
 from fairness_checks.inputs.alignment import without_label
 from fairness_checks.inputs.predictions import LazyPredictions, Predictions
+from fairness_checks.inputs.source import ARRAYS
 from fairness_checks.judge.shown import Shown
 from fairness_checks.plain import canonical_json, now, printable
 from fairness_checks.question.checks import Burden, Check, Settings
@@ -113,7 +114,7 @@ def _plain(statistics: Statistics, check: Check) -> dict[str, object]:
 def _data(predictions: Predictions) -> DataEvidence:
     features = dict(sorted(predictions.sensitive_features.items()))
     rows = predictions.cells if isinstance(predictions, LazyPredictions) else predictions
-    arrays = {name: getattr(rows, name) for name in ("y_true", "y_pred", "y_score", "error", "uncertainty")}
+    arrays = {name: getattr(rows, name) for name in ARRAYS}
     arrays |= {f"feature {name}": each.codes for name, each in features.items()} | {"cluster": rows.cluster}
     arrays |= {"counts": next(iter(features.values())).counts}
     digests = {name: array_digest(values) for name, values in arrays.items() if values is not None}
@@ -192,7 +193,7 @@ def run_evidence(
     commit: str | None,
     *,
     whole: bool,
-    unsettled_exit: int | None = None,
+    unsettled_exit: int | None,
 ) -> RunEvidence:
     """Return what the evidence says of how a run came about, which ends now."""
     known, _, dirty = (commit or "").partition("+")

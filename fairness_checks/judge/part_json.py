@@ -18,8 +18,8 @@ from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.rates import Rates
 from fairness_checks.measure.measured_groups import Counts, MeasuredGroups
-from fairness_checks.plain import printable
-from fairness_checks.question.metrics import METRICS
+from fairness_checks.plain import printable, strict_json
+from fairness_checks.question.metrics import LEAST_PROBABILITY, METRICS
 from fairness_checks.stats.calibration_bins import BINS, CalibrationStatistics
 from fairness_checks.stats.cluster_sums import ClusterMoments
 from fairness_checks.stats.moments import MeanStatistics
@@ -29,7 +29,6 @@ __all__ = ["BROKEN", "SCHEMA", "is_part", "plain_table", "read_models", "read_ta
 
 SCHEMA = 1
 _WHAT = "statistics of a part of the rows"
-_LEAST = 2.220446049250313e-16  # as `metrics.log_loss` has it
 _TABLE = {"groups", "metrics", "refused", "clusters"}
 _GROUPS = {"by", "groups", "counts", "samples", "measured", "clusters_cross_groups", "one_cluster_each"}
 _WHOLE = frozenset({"n", "samples", "group", "positives", "negatives", "events", "clusters"})
@@ -75,7 +74,7 @@ def is_part(content: bytes) -> bool:
 def read_models(text: str, where: str) -> dict[str, dict[str, Any]]:
     """Return what a document says of each model, plain builtins; RecordError names the place and what is wrong."""
     try:
-        plain = json.loads(text, object_pairs_hook=_without_twins, parse_constant=_no_constant)
+        plain = strict_json(text)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{where}: not JSON: {printable(str(error))}") from error
     if not isinstance(plain, dict) or plain.get("what") != _WHAT:
@@ -93,17 +92,6 @@ def read_models(text: str, where: str) -> dict[str, dict[str, Any]]:
     if not isinstance(models, dict) or not models:
         raise RecordError(f"{where}: models: holds none")
     return models
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
 
 
 def read_table(
@@ -251,7 +239,11 @@ def _require_scores(groups: MeasuredGroups) -> None:
         return
     for name, of_positive, of_negative in (
         ("brier_score", (1.0 - found.low) ** 2, found.low**2),
-        ("log_loss", -np.log(np.maximum(found.low, _LEAST)), -np.log(np.maximum(1.0 - found.low, _LEAST))),
+        (
+            "log_loss",
+            -np.log(np.maximum(found.low, LEAST_PROBABILITY)),
+            -np.log(np.maximum(1.0 - found.low, LEAST_PROBABILITY)),
+        ),
     ):
         if name not in groups.measured or not isinstance(said := groups.measured[name].statistics, MeanStatistics):
             continue

@@ -95,8 +95,8 @@ def measure_tables(
     asked: Mapping[tuple[str, ...], Sequence[Metric]],
     missing: Missing,
     *,
-    clusters_inside: bool = False,
-    suppress_below: int | None = None,
+    clusters_inside: bool,
+    suppress_below: int | None,
 ) -> PartStatistics:
     """Measure some metrics by some features each; see `measure_part`."""
     clustered = predictions.cluster is not None

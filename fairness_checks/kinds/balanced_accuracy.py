@@ -42,7 +42,7 @@ from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, balanced_accuracy_influence, rate_components
 
-__all__ = ["KIND", "BalancedAccuracy"]
+__all__ = ["KIND", "BalancedAccuracy", "EffectiveCells"]
 
 _POSITIVE, _DECIDED = ("fn", "tp"), ("fp", "tp")
 _ROUNDING = 1e-9  # relative, of a count that was found by way of a design effect

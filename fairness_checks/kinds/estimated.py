@@ -22,7 +22,7 @@ from fairness_checks.stats.estimates import Estimates, upper_quantile
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import judge_difference
 
-__all__ = ["EstimatedKind", "estimate_records"]
+__all__ = ["EstimatedKind", "Floats", "estimate_records"]
 
 Integers = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]

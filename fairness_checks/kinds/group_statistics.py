@@ -80,7 +80,7 @@ def measure_each(
     by: Sequence[str],
     missing: Missing,
     metrics: Iterable[Metric],
-    shared: Sorted | None = None,
+    shared: Sorted | None,
 ) -> dict[str, GroupStatistics | Exception]:
     """Return the statistics of each metric by its name, or why there are none: those of the others are there."""
     # The samples are placed in their groups once. `shared` are orders that other features have a use for, too.

@@ -32,23 +32,19 @@ class GroupInfluences:
         return GroupInfluences(tuple(self.influences[g] for g in groups), clusters)
 
 
-def group_influences(
-    predictions: Predictions, rows: Rows, metric: Metric, *, pseudo: bool = True, clustered: bool = True
-) -> GroupInfluences:
-    """Return the influence of each sample on its group's value of a metric."""
-    # Of rows in an engine it is as much as a comparison of other samples reads, with pseudo-samples.
-    # `predictions` are those of `rows`, or what another model said about the same samples. Without `pseudo` the
-    # variance is the plain one, without samples in which two models disagree; without `clustered` samples are
-    # independent.
+def group_influences(predictions: Predictions, rows: Rows, metric: Metric) -> GroupInfluences:
+    """Return the influence of each sample on its group's value of a metric, with samples in which models disagree."""
+    # Of rows in an engine it is as much as a comparison of other samples reads.
+    # `predictions` are those of `rows`, or what another model said about the same samples.
     if isinstance(rows, EngineRows):
         if rows.in_clusters:
             rows.refuse(f"{metric.name} of clusters beside a baseline")
         return GroupInfluences(tuple(kind_of(metric).influence_in_engine(rows, metric)), None)
-    clusters = None if rows.clusters is None or not clustered else tuple(rows.clusters[at] for at in rows.members)
+    clusters = None if rows.clusters is None else tuple(rows.clusters[at] for at in rows.members)
     kind = kind_of(metric)
     arrays = kind.arrays(predictions, metric)
     found = []
     for g, at in enumerate(rows.members):
         own = None if clusters is None else clusters[g]
-        found.append(kind.influence(tuple(array[at] for array in arrays), own, pseudo=pseudo))
+        found.append(kind.influence(tuple(array[at] for array in arrays), own, pseudo=True))
     return GroupInfluences(tuple(found), clusters)

@@ -15,7 +15,7 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS, FEWEST_EFFECTIVE
 
-__all__ = ["Measured", "few_clusters", "values_of"]
+__all__ = ["Measured", "Takeable", "few_clusters", "values_of"]
 
 Counts = npt.NDArray[np.int64]
 _LARGEST = 1e70  # the third powers of values, and what is made of them, must be numbers

@@ -34,7 +34,7 @@ from fairness_checks.stats.power import smallest_factor
 from fairness_checks.stats.risk_coverage import UncertaintyWarning, warning_by_group
 from fairness_checks.stats.score_histogram import BINS, ScoreHistogram, score_histogram
 
-__all__ = ["KIND", "UncertaintyMismatch", "areas_of"]
+__all__ = ["KIND", "Ordering", "UncertaintyMismatch", "areas_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

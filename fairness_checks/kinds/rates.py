@@ -29,7 +29,16 @@ from fairness_checks.stats.rao_scott import (
     pairs_within,
 )
 
-__all__ = ["Rates", "cells_of", "events_of", "measure_rates", "rates_of", "rates_of_part", "rates_of_whole"]
+__all__ = [
+    "Rates",
+    "cells_of",
+    "events_of",
+    "measure_rates",
+    "rates_in_engine",
+    "rates_of",
+    "rates_of_part",
+    "rates_of_whole",
+]
 
 Counts = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

@@ -65,8 +65,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group.addoption(
         "--fairness-report",
         metavar="DIR",
-        help="write evidence.json to this folder: all that `fairness-checks verify` needs to judge the run again, "
-        "without its models and its patients (also as the ini key fairness_report)",
+        help="write report.html and evidence.json to this folder: with the latter `fairness-checks verify` judges the "
+        "run again, without its models and its patients (also as the ini key fairness_report)",
     )
     parser.addini("fairness_report", "folder for the evidence of a run, as --fairness-report", default="")
     _add_unsettled_exit(parser, group)

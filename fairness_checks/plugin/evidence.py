@@ -99,9 +99,10 @@ class EvidenceOfRun:
         from fairness_checks.judge.evidencing import part_from_json, with_looks, with_reasons, with_records
         from fairness_checks.storage.files import read_regular
 
-        prefix, records = f"{self._config.stash[GATE].node_prefix}::", self._ledger.records
+        gate, records = self._config.stash[GATE], self._ledger.records
+        prefix = f"{gate.node_prefix}::"
         configured = [record for node in records if node.startswith(prefix) for record in records[node]]
-        of_file = {model.name: model.checks for model in self._config.stash[GATE].limits.models}
+        of_file = {model.name: model.checks for model in gate.limits.models}
         found: dict[tuple[str, str, int], ModelEvidence] = {}
         read: dict[str, ModelEvidence] = {}
         for node, paths in self._parts.items():
@@ -115,7 +116,6 @@ class EvidenceOfRun:
                 key = (part.model, node, place) if own else (part.model, "", 0)
                 found[key] = with_records(part, there, node if own else None)
                 if not own:
-                    gate = self._config.stash[GATE]
                     reasons = with_reasons(found[key], of_file[part.model], gate.node_prefix)
                     found[key] = with_looks(reasons, gate.baseline.look)
         for path in read:

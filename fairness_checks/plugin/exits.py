@@ -30,6 +30,7 @@ __all__ = [
     "LAST_WORDS",
     "RUNS_NOTHING",
     "Artefacts",
+    "EvidenceFiles",
     "LastWords",
     "end_unread",
     "report_folder",

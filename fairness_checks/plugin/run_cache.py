@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fairness_checks.plain import now
 from fairness_checks.plugin.keys import SAID
 from fairness_checks.plugin.suite import CheckTest
 
@@ -52,7 +53,7 @@ class RunCache:
         self._config = config
         given: Mapping[str, str] = getattr(config, "workerinput", {}).get(_INPUT, {})
         self._is_worker = hasattr(config, "workerinput")
-        self._begun = given.get("begun", datetime.now(UTC).strftime(_DATE))
+        self._begun = given.get("begun", now())
         self._folder = given.get("folder", "")
         self._fixtures: dict[str, _Fixture] = {}
         self._setting_up: list[str] = []  # from the outermost on
@@ -153,7 +154,7 @@ class RunCache:
             met.add(name)
         return read
 
-    def of_model(self, model: str, read: Mapping[str, str], not_kept: str | None, reads: Sequence[str] = ()) -> None:
+    def of_model(self, model: str, read: Mapping[str, str], not_kept: str | None, reads: Sequence[str]) -> None:
         """Remember what the evaluation of a model has read (names of results, with dates), or why nothing is kept."""
         # `reads` are names in its code of what reads files or the environment, undeclared.
         words = self._in_words({**self._read_by([model]), **self._by_test, **read})
@@ -168,8 +169,8 @@ class RunCache:
 
     def _in_words(self, read: Mapping[str, str]) -> str | None:
         """Return what was read of earlier runs; None where that is nothing."""
-        now = datetime.now(UTC).strftime(_DATE)  # what is later was written by another clock, not by this run
-        older = {} if self._updating else {n: date for n, date in read.items() if date <= self._begun or date > now}
+        known = now()  # what is later was written by another clock, not by this run
+        older = {} if self._updating else {n: date for n, date in read.items() if date <= self._begun or date > known}
         if not older:
             return None
         return f"from the cache of {_readable(min(older.values()))}: {', '.join(sorted(older))}"

@@ -39,6 +39,7 @@ __all__ = [
     "failure",
     "keep",
     "outcome_of",
+    "record_of",
     "say",
     "waiver_problem_of",
 ]

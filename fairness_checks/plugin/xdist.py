@@ -97,7 +97,9 @@ class Ledger:
     @property
     def not_judged(self) -> dict[str, str]:
         """Tests, files and models without a verdict, and why."""
-        deselected = dict.fromkeys(self._deselected, "deselected")
+        from fairness_checks.judge.evidencing import DESELECTED
+
+        deselected = dict.fromkeys(self._deselected, DESELECTED)
         return {**self._unjudged, **self._skipped_files, **self._config.stash[GATE].limits.unchecked, **deselected}
 
     @property

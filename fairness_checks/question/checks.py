@@ -19,6 +19,7 @@ from fairness_checks.question.question import Question
 __all__ = [
     "MISMATCH",
     "MISSING_IS_ERROR",
+    "RATCHET",
     "Burden",
     "Check",
     "Correction",
@@ -30,6 +31,7 @@ __all__ = [
     "Strata",
     "Worsening",
     "absent_problem",
+    "combination_problem",
     "limits_of",
     "unfit_limit",
 ]

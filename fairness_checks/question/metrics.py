@@ -17,11 +17,13 @@ from fairness_checks.question.limits import OF_RATES, OF_VALUES
 if TYPE_CHECKING:
     from fairness_checks.inputs.predictions import Predictions
 
-__all__ = ["CELLS", "METRICS", "WHOSE", "Metric", "parts_of"]
+__all__ = ["CELLS", "LEAST_PROBABILITY", "METRICS", "WHOSE", "Metric", "parts_of"]
 
 CELLS = ("tn", "fp", "fn", "tp")
 """Order of the cells of a confusion table; the index of a cell is 2 * y_true + y_pred."""
 
+LEAST_PROBABILITY = 2.0**-52
+"""Of a label, in its log loss, as scikit-learn has it: a score of 0 costs 36 nats, not infinity."""
 Cell = Literal["tn", "fp", "fn", "tp"]
 
 
@@ -136,8 +138,7 @@ def _log_loss(predictions: Predictions) -> Any:
     import numpy as np
 
     right = np.where(predictions.labels(), predictions.scores(), 1.0 - predictions.scores())
-    least = float(np.finfo(np.float64).eps)  # as scikit-learn: a score of 0 costs 36 nats, not infinity
-    return -np.log(np.clip(right, least, 1.0 - least))
+    return -np.log(np.clip(right, LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY))
 
 
 _ROWS = (

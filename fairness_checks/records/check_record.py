@@ -24,6 +24,7 @@ from fairness_checks.records.parts import (
     Strict,
     SuppressionRecord,
     WaiverRecord,
+    first_problem,
 )
 from fairness_checks.records.sweep_record import SweepRecord
 
@@ -236,9 +237,7 @@ class CheckRecord(Strict):
         try:
             record = _adapter().validate_json(text, strict=True)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "record"
-            raise RecordError(f"{where}: {first['msg']} ({error.error_count()} problems in all)") from error
+            raise RecordError(first_problem(error, "record")) from error
         if record.schema != SCHEMA:
             raise RecordError(f"schema: {record.schema}; this version reads schema {SCHEMA}")
         for problem in _contradictions(record):

@@ -5,13 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
 
 from fairness_checks.plain import printable
 from fairness_checks.question.checks import IdenticalRows, Worsening
 from fairness_checks.typing import Decisions, ImageScaling
 
-__all__ = ["GroupRecord", "InputRecord", "RegressionRecord", "Strict", "SuppressionRecord", "WaiverRecord"]
+__all__ = [
+    "GroupRecord",
+    "InputRecord",
+    "RegressionRecord",
+    "Strict",
+    "SuppressionRecord",
+    "WaiverRecord",
+    "first_problem",
+]
 
 
 class Strict:
@@ -19,6 +27,13 @@ class Strict:
 
     __slots__ = ()
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def first_problem(error: ValidationError, whole: str) -> str:
+    """Say where what was read is wrong first, and how; `whole` stands for the place where it is all of it."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or whole
+    return f"{where}: {first['msg']} ({error.error_count()} problems in all)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

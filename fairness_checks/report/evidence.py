@@ -16,11 +16,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fairness_checks.errors import EvidenceError
-from fairness_checks.plain import canonical_json
+from fairness_checks.plain import RepeatedKey, canonical_json, strict_json
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS, Metric
 from fairness_checks.records.check_record import CheckRecord
-from fairness_checks.records.parts import InputRecord, Strict
+from fairness_checks.records.parts import InputRecord, Strict, first_problem
 from fairness_checks.typing import TestData
 
 __all__ = [
@@ -382,7 +382,9 @@ def seal(plain: dict[str, Any]) -> dict[str, Any]:
 def read_evidence(text: str) -> tuple[Evidence, bool]:
     """Read a document, and say whether its checksum is that of its content."""
     try:
-        plain = json.loads(text, object_pairs_hook=_without_twins)
+        plain = strict_json(text)
+    except RepeatedKey as error:
+        raise EvidenceError(f"{error}; no run writes that") from error
     except (ValueError, RecursionError) as error:
         raise EvidenceError(f"not JSON: {error}; evidence is what {_WRITES} writes") from error
     if not isinstance(plain, dict) or "schema" not in plain or "models" not in plain:
@@ -392,19 +394,8 @@ def read_evidence(text: str) -> tuple[Evidence, bool]:
     try:
         evidence = _adapter().validate_json(text, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise EvidenceError(f"{where}: {first['msg']} ({error.error_count()} problems in all)") from error
+        raise EvidenceError(first_problem(error, "evidence")) from error
     return evidence, evidence.sha256 == _checksum(plain)
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of which no key stands twice: of two, one reader takes the first and another the last."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
-        raise EvidenceError(f"the key {twice!r} stands twice in one object; no run writes that")
-    return found
 
 
 def evidence_schema() -> dict[str, Any]:

@@ -59,9 +59,8 @@ def escaped(text: str) -> str:
     shown = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     shown = re.sub(r"[\\`*\[\]|~$]", r"\\\g<0>", shown)
     shown = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", shown)
-    shown = re.sub(
-        r"^(\d{1,9}(?=[.)])|)([-+=#]|[.)](?=\s|$))", r"\1\\\2", shown
-    )  # a heading or a list, where it opens an item
+    # A heading or a list, where it opens an item.
+    shown = re.sub(r"^(\d{1,9}(?=[.)])|)([-+=#]|[.)](?=\s|$))", r"\1\\\2", shown)
     # Markup that some hosts find in the text behind Markdown's own: it does not go across a comment.
     shown = _REFERENCE.sub(r"\g<0><!-- -->", shown)
     shown = re.sub(r"^ | $", "&#32;", shown)  # code, where it opens an item

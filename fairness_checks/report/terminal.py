@@ -11,7 +11,7 @@ from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.records.decision import turns_red
 from fairness_checks.records.parts import GroupRecord
 from fairness_checks.report.columns import columns, padded, together, wrap
-from fairness_checks.report.numbers import HIDDEN, LEGEND, value_text
+from fairness_checks.report.numbers import HIDDEN, LEGEND, p_text, value_text
 from fairness_checks.report.sentence import breaking, deciding
 from fairness_checks.report.sweep_text import answer_words, setting_words, table_lines
 from fairness_checks.report.text import (
@@ -153,7 +153,7 @@ def _p(record: CheckRecord) -> str:
     p = record.p_compliance if record.verdict == "pass" else record.p_adjusted
     if p is None or record.verdict == "inconclusive":
         return ""
-    return f", {together('p < 0.001' if p < 0.001 else f'p = {p:.3f}')}"
+    return f", {together(p_text(p))}"
 
 
 def _groups(record: CheckRecord, width: int, *, told: bool) -> Iterator[str]:

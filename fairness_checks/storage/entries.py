@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+
+from fairness_checks.plain import now
 
 __all__ = ["LAYOUT", "Entry", "key_digest", "packed", "unpacked"]
 
@@ -39,7 +40,7 @@ def key_digest(text: str) -> str:
 
 def packed(key: str, body: bytes, date: str | None = None) -> bytes:
     """Return the bytes of an entry; its date is now unless one is given."""
-    when = date or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    when = date or now()
     facts = f"{LAYOUT} {when} {key} {len(body)} ".encode("ascii")
     return b"".join((b"fairness-checks-entry ", facts, _digest(facts, body), b" ", body, b"\n"))
 

@@ -109,9 +109,9 @@ class Log:
         entries = [entry for line in lines if (entry := unpacked(line + b"\n")) is not None]
         return {entry.key: entry for entry in entries}, start + len(content) - torn
 
-    def append(self, key: str, body: bytes, date: str | None = None) -> None:
+    def append(self, key: str, body: bytes) -> None:
         """Add an entry without line feeds; raise OSError where that is impossible: then the file is as it was."""
-        line = packed(key_digest(key), body, date)
+        line = packed(key_digest(key), body)
         if b"\n" in body:
             raise ValueError("an entry of a log holds no line feed")
         with locked(self.path.with_name(f"{self.path.name}.lock")):

@@ -97,9 +97,8 @@ class ObjectWalk:
         elif isinstance(value, (*WEAK, *_UNREADABLE)):
             self._cannot(value)
         elif kind.__qualname__ == "Decorator" and module_of(kind) == "pydantic._internal._decorators":
-            self._items(
-                "decorator", (value.cls_var_name, value.info, value.func)
-            )  # beside them an address of its class
+            # It also holds an address of its class.
+            self._items("decorator", (value.cls_var_name, value.info, value.func))
         elif module_of(kind).partition(".")[0] == "numba" and hasattr(value, "py_func"):
             self._put("compiled", kind.__qualname__)  # such functions name themselves anew in each process
             self._refer("py_func", "compiled function", value.py_func)

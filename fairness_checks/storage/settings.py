@@ -68,7 +68,7 @@ def _polars(library: Any) -> _Settings:
     return Config.state(if_set=True, env_only=True), {}
 
 
-def _sklearn(library: Any) -> _Settings:
+def _configured(library: Any) -> _Settings:
     return library.get_config(), _in_new_thread(library.get_config)
 
 
@@ -99,10 +99,6 @@ def _warnings(library: Any) -> _Settings:
     return ({"error": errors} if errors else {}), {}
 
 
-def _xgboost(library: Any) -> _Settings:
-    return library.get_config(), _in_new_thread(library.get_config)
-
-
 def _in_new_thread(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return the settings of a thread that nobody has set any in: those that the library starts with."""
     found: dict[str, Any] = {}
@@ -118,8 +114,8 @@ _SETTINGS: dict[str, Callable[[Any], _Settings]] = {
     "numpy": _numpy,
     "pandas": _pandas,
     "polars": _polars,
-    "sklearn": _sklearn,
+    "sklearn": _configured,
     "torch": _torch,
     "warnings": _warnings,
-    "xgboost": _xgboost,
+    "xgboost": _configured,
 }

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fairness_checks.errors import InvalidPredictions
-from fairness_checks.inputs.predictions import ARRAYS, FACTS, Predictions, like
+from fairness_checks.inputs.predictions import FACTS, Predictions, like
+from fairness_checks.inputs.source import ARRAYS
 from fairness_checks.sweep.dataset import DataSet
 
 __all__ = ["join_predictions"]

@@ -87,7 +87,7 @@ class SweepPlan:
                 )
         return {name: feature_sets[name] for name in self.feature_sets or feature_sets}
 
-    def require_data(self, data: DataSet, columns: Iterable[str] = ()) -> None:
+    def require_data(self, data: DataSet, columns: Iterable[str]) -> None:
         """Raise ConfigurationError where the data do not suit the plan."""
         groups = data.groups(self.by).names
         if len(groups) == 1:

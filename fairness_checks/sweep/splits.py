@@ -201,12 +201,12 @@ def _fill(sizes: Codes, target: int) -> Codes:
     return np.concatenate(taken)
 
 
-def folds(data: DataSet, number: int, rng: np.random.Generator, block: Codes | None = None) -> Codes:
+def folds(data: DataSet, number: int, rng: np.random.Generator) -> Codes:
     """Return the fold of each row, shape (n,): blocks dealt out stratum by stratum, the larger ones first."""
     # Strata are those of outcome and all sensitive features together: every fold has about the same share of each.
     # Folds of unequal shares would bias what is put together from them, as the more positives test, the fewer train
-    # (docs/statistics.md). `block` are the blocks, where they are known already.
-    block = blocks(data) if block is None else block
+    # (docs/statistics.md).
+    block = blocks(data)
     drawn = _shuffled(_arranged(block, _strata(data)), rng)
     _require_blocks(data, number, drawn.size)
     turn = np.lexsort((-drawn.size, drawn.home))  # stable: what is equal stays shuffled

@@ -87,7 +87,7 @@ class SweepStore:
         except ValueError:
             return None
 
-    def write_all(self, results: SweepResults, plan: JSON, texts: Iterable[str] | None = None) -> None:
+    def write_all(self, results: SweepResults, plan: JSON, texts: Iterable[str]) -> None:
         """Store the results of a plan, dated as the oldest of them; raise OSError if that is impossible."""
         self.store.write(self.name, self._plan_key(plan), results.to_json(texts).encode("ascii"), results.kept)
 

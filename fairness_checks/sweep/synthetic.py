@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def synthetic_rows(
-    train: DataSet, groups: Groups, rng: np.random.Generator, wanted: Mapping[str, int] | None = None
+    train: DataSet, groups: Groups, rng: np.random.Generator, wanted: Mapping[str, int] | None
 ) -> DataSet | None:
     """Return the rows that make every group as large as the largest, or as is wanted; None if they are."""
     # Whole numbers are rounded, categories are ones that occur. Each row is a cluster of its own, with a negative

@@ -23,7 +23,7 @@ from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import RepeatResult, SweepResults
 from fairness_checks.sweep.sketches import WIDTH
 
-__all__ = ["Floats", "Overlap", "Table", "read_table", "training_rows"]
+__all__ = ["Floats", "Moments", "Overlap", "Table", "read_table", "training_rows"]
 
 Floats = npt.NDArray[np.float64]
 

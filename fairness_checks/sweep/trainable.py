@@ -13,8 +13,9 @@ import numpy.typing as npt
 from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.inputs.about import read_about
 from fairness_checks.inputs.alignment import require_aligned
-from fairness_checks.inputs.predictions import ARRAYS, FACTS, Predictions
+from fairness_checks.inputs.predictions import FACTS, Predictions
 from fairness_checks.inputs.sensitive import SensitiveFeature
+from fairness_checks.inputs.source import ARRAYS
 from fairness_checks.plain import JSON
 from fairness_checks.question.metrics import Metric
 from fairness_checks.storage.identity import Declared, Identity, identity_of, read_declared

@@ -15,7 +15,6 @@ from fairness_checks.judge.auditing import audit
 from fairness_checks.judge.verdict import audit_model
 from fairness_checks.kinds import Kind, kind_of
 from fairness_checks.kinds.group_statistics import GroupStatistics
-from fairness_checks.kinds.influences import group_influences
 from fairness_checks.measure.rows import Rows
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import METRICS
@@ -72,7 +71,9 @@ def test_values_alone_and_components_are_those_of_groups_and_of_samples(data):
         if components is None:
             continue
         cell = 2 * predictions.y_true + predictions.y_pred
-        for g, own in enumerate(group_influences(predictions, rows, metric, pseudo=False, clustered=False).influences):
+        arrays = kind.arrays(predictions, metric)
+        for g, at in enumerate(rows.members):
+            own = kind.influence(tuple(array[at] for array in arrays), None, pseudo=False)
             known = np.isfinite(own.value) and np.isfinite(own.freedom)
             assert known == np.isfinite(components[g]).all()
             if known:

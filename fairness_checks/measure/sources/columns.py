@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.engine import Engine
 from fairness_checks.inputs.narwhals_later import nw
+from fairness_checks.question.metrics import LEAST_PROBABILITY
 
 __all__ = ["EngineColumns"]
 
-_LEAST = 2.220446049250313e-16  # as `metrics.log_loss` has it: 36 nats
 _TINY = 1e-300
 
 
@@ -54,7 +54,7 @@ class EngineColumns:
     def losses(self) -> nw.Expr:
         """Return the log loss of each sample."""
         right = nw.when(self.labels() == 1).then(self.scores()).otherwise(1.0 - self.scores())
-        return -1.0 * right.clip(_LEAST, 1.0 - _LEAST).log()
+        return -1.0 * right.clip(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY).log()
 
     def _given(self, role: str, column: str) -> nw.Expr:
         if role not in self.engine.given:

@@ -16,10 +16,10 @@ from fairness_checks.report.figures.marks import (
     axis_below,
     axis_left,
     colour_of,
+    features_words,
     left_margin,
     level_words,
     marker,
-    words_of,
 )
 from fairness_checks.report.figures.svg import Canvas, Figure, FigureTable, Scale, text_width
 from fairness_checks.report.numbers import interval_text, interval_words, value_text
@@ -68,7 +68,7 @@ def calibration(record: CheckRecord, statistics: Statistics | None, key: str) ->
     groups = _groups(record, statistics)
     if not any(group.bins for group in groups):
         return None
-    by = words_of(", ".join((*record.control_features, *record.by)))
+    by = features_words(record)
     title = f"Calibration: observed less predicted, by the score and {by}"
     every = [(group, each) for group in groups for each in group.bins]
     told = [found for found in every if found[1].samples >= _FEW] or every

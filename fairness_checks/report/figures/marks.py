@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from fairness_checks.plain import printable
+from fairness_checks.records.check_record import CheckRecord
 from fairness_checks.report.figures.svg import Canvas, Point, Scale, text_width
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "axis_left",
     "colour_of",
     "error_bar",
+    "features_words",
     "left_margin",
     "level_words",
     "marker",
@@ -87,14 +89,14 @@ def error_bar(canvas: Canvas, at: float, low: float, high: float, colour: str, *
     canvas.rules(lines, colour=colour, width=1.5)
 
 
-def left_margin(scale: Scale, most: int = 5) -> float:
+def left_margin(scale: Scale) -> float:
     """Return what the numbers at an upright axis need."""
-    return max(text_width(text, SMALL) for _, text in scale.ticks(most)) + 8.0
+    return max(text_width(text, SMALL) for _, text in scale.ticks()) + 8.0
 
 
-def axis_left(canvas: Canvas, scale: Scale, x: float, end: float, *, most: int = 5, numbers: bool = True) -> None:
+def axis_left(canvas: Canvas, scale: Scale, x: float, end: float, *, numbers: bool = True) -> None:
     """Draw an upright axis at `x`, its numbers left of it, and faint lines to `end`."""
-    ticks = scale.ticks(most)
+    ticks = scale.ticks()
     canvas.rules([((x, scale(value)), (end, scale(value))) for value, _ in ticks], opacity=FAINT)
     for value, text in ticks if numbers else ():
         canvas.text(x - 5.0, scale(value) + 4.0, text, anchor="end", size=SMALL)
@@ -160,6 +162,11 @@ def without_empty(
 def words_of(name: str) -> str:
     """Return the name of a metric or of a key as words."""
     return printable(name.replace("_", " "))
+
+
+def features_words(record: CheckRecord) -> str:
+    """Return the features whose values name a record's groups, as words."""
+    return words_of(", ".join((*record.control_features, *record.by)))
 
 
 def sentence_case(text: str) -> str:

@@ -15,7 +15,19 @@ from typing import Literal
 
 from fairness_checks.plain import printable
 
-__all__ = ["TEXT", "WIDTH", "Canvas", "Figure", "FigureTable", "Scale", "Svg", "fitted", "nice_ticks", "text_width"]
+__all__ = [
+    "TEXT",
+    "WIDTH",
+    "Canvas",
+    "Figure",
+    "FigureTable",
+    "Point",
+    "Scale",
+    "Svg",
+    "fitted",
+    "nice_ticks",
+    "text_width",
+]
 
 WIDTH = 368
 """Of every picture: fits a screen of 400 without being scaled, so that text stays as large as it is written."""
@@ -145,25 +157,14 @@ class Canvas:
         """Draw a rectangle."""
         self._add("rect", "", x=x, y=y, width=width, height=height, **_filled(fill, opacity, stroke))
 
-    def circle(
-        self,
-        x: float,
-        y: float,
-        radius: float,
-        *,
-        fill: str = "currentColor",
-        opacity: float = 1.0,
-        stroke: str = "none",
-    ) -> None:
+    def circle(self, x: float, y: float, radius: float, *, fill: str = "currentColor", stroke: str = "none") -> None:
         """Draw a disc, or with fill "none" a ring."""
-        self._add("circle", "", cx=x, cy=y, r=radius, **_filled(fill, opacity, stroke))
+        self._add("circle", "", cx=x, cy=y, r=radius, **_filled(fill, 1.0, stroke))
 
-    def polygon(
-        self, points: Iterable[Point], *, fill: str = "currentColor", opacity: float = 1.0, stroke: str = "none"
-    ) -> None:
+    def polygon(self, points: Iterable[Point], *, fill: str = "currentColor", stroke: str = "none") -> None:
         """Draw a closed shape."""
         at = " ".join(f"{_number(x)},{_number(y)}" for x, y in points)
-        self._add("polygon", "", points=at, **_filled(fill, opacity, stroke))
+        self._add("polygon", "", points=at, **_filled(fill, 1.0, stroke))
 
     def path(
         self,

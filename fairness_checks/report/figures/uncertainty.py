@@ -16,12 +16,12 @@ from fairness_checks.report.figures.marks import (
     axis_below,
     axis_left,
     colour_of,
+    features_words,
     left_margin,
     level_words,
     marker,
     spread,
     without_empty,
-    words_of,
 )
 from fairness_checks.report.figures.svg import Canvas, Figure, FigureTable, Point, Scale, fitted, text_width
 from fairness_checks.report.numbers import interval_text, interval_words, limit_text, value_text
@@ -50,10 +50,6 @@ def _ordering(record: CheckRecord, statistics: Statistics | None) -> tuple[Measu
     return statistics, measured.statistics  # type: ignore[union-attr]
 
 
-def _by(record: CheckRecord) -> str:
-    return words_of(", ".join((*record.control_features, *record.by)))
-
-
 @dataclass(frozen=True, slots=True)
 class _Pair:
     """How often the first group has more than the second, of all pairs of a sample of each."""
@@ -78,7 +74,7 @@ def mismatch(record: CheckRecord, statistics: Statistics | None, key: str) -> Fi
     pairs = _pairs(record, statistics) if record.sweep is None else []
     if not pairs:
         return None
-    title = f"Errors against uncertainties of two groups, by {_by(record)}"
+    title = f"Errors against uncertainties of two groups, by {features_words(record)}"
     most = pairs[0]
     description = (
         f"Of 100 pairs of a sample of each group, {shorten(most.first)} has the larger error in "
@@ -255,7 +251,7 @@ def risk_coverage(record: CheckRecord, statistics: Statistics | None, key: str) 
     parts, without = _parts(record, statistics)
     if not parts:
         return None
-    title = f"Mean error of the samples that the model is most certain of, by {_by(record)}"
+    title = f"Mean error of the samples that the model is most certain of, by {features_words(record)}"
     all_of, tenth = (sorted(parts, key=lambda each, at=at: each.risks[at]) for at in (-1, 0))  # type: ignore[misc]
 
     def told(group: _Parts, at: int) -> str:
@@ -272,10 +268,10 @@ def risk_coverage(record: CheckRecord, statistics: Statistics | None, key: str) 
     coverage = tuple((k + 1) / 10 for k in range(10))
     lines = [tuple(zip(coverage, each.risks, strict=True)) for each in drawn]
     canvas = _drawn_curves(
-        drawn, lines, Scale(0.0, 1.0, 0.0, 1.0), _SHARES, "mean error", "share of the group, the most certain first"
+        drawn, lines, Scale(0.0, 1.0, 0.0, 1.0), _SHARES, "share of the group, the most certain first"
     )
     rows = [(each.name, f"{each.samples:,}", *map(value_text, each.risks)) for each in parts]
-    header = (_by(record), "samples", *(f"{share:.0%}" for share in coverage))
+    header = (features_words(record), "samples", *(f"{share:.0%}" for share in coverage))
     table = FigureTable(caption=f"{title}: of so many of each group", header=header, rows=tuple(rows))
     notes = ["A curve that rises shows an uncertainty that warns: leaving out the uncertain samples leaves out errors."]
     svg = canvas.svg(key, title, description)
@@ -289,7 +285,7 @@ def error_by_uncertainty(record: CheckRecord, statistics: Statistics | None, key
     parts, without = _parts(record, statistics)
     if not parts:
         return None
-    title = f"Error against uncertainty, by {_by(record)}"
+    title = f"Error against uncertainty, by {features_words(record)}"
     least, most = (pick(parts, key=lambda each: each.error[-1]) for pick in (min, max))
     description = (
         f"Mean error of ten parts of each group along their mean uncertainty. In the most uncertain tenth it is "
@@ -308,13 +304,13 @@ def error_by_uncertainty(record: CheckRecord, statistics: Statistics | None, key
     across = Scale.over([x for line in lines for x, _ in line], 0.0, 1.0)
     ticks = _powers(across) if logarithmic else across.ticks()
     below = "mean uncertainty, on a logarithmic axis" if logarithmic else "mean uncertainty"
-    canvas = _drawn_curves(drawn, lines, across, ticks, "mean error", below)
+    canvas = _drawn_curves(drawn, lines, across, ticks, below)
     rows = [
         (each.name, f"{k + 1}", f"{each.sizes[k]:,}", value_text(each.uncertainty[k]), value_text(each.error[k]))
         for each in parts
         for k in range(len(each.sizes))
     ]
-    header = (_by(record), "tenth, the most certain first", "samples", "mean uncertainty", "mean error")
+    header = (features_words(record), "tenth, the most certain first", "samples", "mean uncertainty", "mean error")
     notes = ["A group whose curve lies above that of another errs more where both are equally uncertain."]
     return Figure(
         title=title,
@@ -341,13 +337,12 @@ def _drawn_curves(
     lines: Sequence[tuple[Point, ...]],
     across: Scale,
     ticks: Sequence[tuple[float, str]],
-    beside: str,
     below: str,
 ) -> Canvas:
     """Draw a line a group, with its marker at each point and its name at the end."""
     top, bottom, labels = 24.0, 214.0, 96.0
     canvas = Canvas(bottom + 40.0, width=WIDE)
-    canvas.text(0.0, 12.0, beside, size=SMALL)
+    canvas.text(0.0, 12.0, "mean error", size=SMALL)
     heights = [y for line in lines for _, y in line]
     upright = Scale.over(heights, bottom - 6.0, top + 6.0, lowest=0.0 if min(heights) >= 0.0 else -math.inf)
     left, right = left_margin(upright), WIDE - labels

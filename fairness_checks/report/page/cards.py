@@ -124,7 +124,7 @@ def cards_of(evidence: Evidence) -> list[Card]:
     """Return a card for each check: what turns the run red first, then by verdict, then in the order of the file."""
     today = date.fromisoformat(evidence.run.day)
     found = [
-        _card(model, check, f"check-{m + 1}-{c + 1}", m, today, evidence.not_judged)
+        _card(model, check, f"check-{m + 1}-{c + 1}", m, today)
         for m, model in enumerate(evidence.models)
         for c, check in enumerate(model.checks)
     ]
@@ -151,9 +151,7 @@ def _beside(card: Card, waived: Sequence[Card]) -> str:
     return f"Waived is another check alone, not this one: {'; '.join(same)}." if same else ""
 
 
-def _card(
-    model: ModelEvidence, check: CheckEvidence, key: str, place: int, today: date, not_judged: Mapping[str, str]
-) -> Card:
+def _card(model: ModelEvidence, check: CheckEvidence, key: str, place: int, today: date) -> Card:
     if check.record is not None:
         return _of_record(check.record, key, today, model.test, check, place)
     error = check.error
