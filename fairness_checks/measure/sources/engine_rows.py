@@ -13,7 +13,8 @@ import numpy.typing as npt
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.engine import COLLECT, TOTAL, Answer
 from fairness_checks.inputs.narwhals_later import nw
-from fairness_checks.inputs.predictions import ARRAYS, LazyPredictions, Predictions, like
+from fairness_checks.inputs.predictions import LazyPredictions, Predictions, like
+from fairness_checks.inputs.source import ARRAYS
 from fairness_checks.measure.rows import Counts, Rows
 from fairness_checks.measure.sources.calibration_clusters import SIGNS_AT_ONCE, sums_by_bin, sums_by_sign
 from fairness_checks.measure.sources.clusters import (
