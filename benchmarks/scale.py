@@ -115,6 +115,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "AUC, 12 groups": _audits(("roc_auc",), (FEATURES,)),
     "rate in clusters of 10": _audits(("false_negative_rate",), (["sex"],), "patient"),
     "calibration in clusters": _audits(("expected_calibration_error",), (["sex"],), "patient"),
+    "AUC in clusters": _audits(("roc_auc",), (["sex"],), "patient"),
 }
 
 

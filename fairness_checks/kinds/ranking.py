@@ -88,8 +88,11 @@ class Ranking(EstimatedKind[RankingStatistics]):
         return Measured(part.statistics.statistics(), part.samples)
 
     def measure_in_engine(self, rows: EngineRows, metric: Metric) -> Measured[RankingStatistics]:
-        """Have the scores counted in bins."""
-        return Measured(rows.histogram().statistics(), rows.samples)
+        """Have the scores counted in bins, and what clusters hold of each summed."""
+        if not rows.in_clusters:
+            return Measured(rows.histogram().statistics(), rows.samples)
+        found = rows.areas_of_clusters()
+        return Measured(found.statistics(), rows.samples, found.clusters.astype(np.int64), found.effective())
 
     def influence_in_engine(self, rows: EngineRows, metric: Metric) -> list[Influence]:
         """Rank the scores that are counted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import cached_property, partial, reduce
 from typing import Any, NoReturn
 
@@ -26,6 +27,7 @@ from fairness_checks.measure.sources.clusters import (
     to_moments,
 )
 from fairness_checks.measure.sources.columns import EngineColumns
+from fairness_checks.measure.sources.score_clusters import components_of_clusters
 from fairness_checks.measure.sources.scores import MOST_SCORES, distinct_of, scores_of
 from fairness_checks.measure.sources.sums import Sums, refuse_lost, refuse_range, residual_sums, sums_by_cell, sums_of
 from fairness_checks.question.checks import Missing
@@ -34,6 +36,7 @@ from fairness_checks.stats.calibration_bins import BINS, CalibrationStatistics, 
 from fairness_checks.stats.cluster_sums import ClusterMoments
 from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 from fairness_checks.stats.moments import MeanStatistics, merged_by_group
+from fairness_checks.stats.ranking_clusters import ClusterAreas
 from fairness_checks.stats.score_histogram import ScoreHistogram, score_bins
 
 __all__ = ["EngineRows", "rows_of"]
@@ -237,19 +240,45 @@ class EngineRows(Rows):
 
     def histogram(self) -> ScoreHistogram:
         """Return the scores of each group, counted in bins; single scores where there are few."""
+        return self._counted_scores()[0]
+
+    def areas_of_clusters(self) -> ClusterAreas:
+        """Return the areas of samples in clusters, and what these hold of their components."""
+        self._require_clusters_in_groups()
+        histogram, depth, bins = self._counted_scores()
+        features, groups = self._columns, len(self.groups)
+        query = partial(components_of_clusters, features=features, depth=depth, bins=bins)
+        answer = self.predictions.asked(f"clusters of scores by {features}", query)
+        place = self._place(answer)
+        if len(np.unique(place)) < len(place):
+            names = ", ".join(feature.name for feature in self._features)
+            self.refuse(f"roc_auc of clusters by {names}, where one group has several names,")
+        self._require_same(np.bincount(place, answer.real("p") + answer.real("q"), groups))
+        self._require_same_total(f"{TOTAL}score", place, answer.real(f"{TOTAL}score"))
+
+        def of(name: str) -> Floats:
+            found = np.zeros(groups)
+            found[place] = answer.real(name)
+            return found
+
+        return ClusterAreas(histogram.statistics(), *(of(each.name) for each in fields(ClusterAreas)[1:]))
+
+    def _counted_scores(self) -> tuple[ScoreHistogram, int | None, npt.NDArray[np.int64] | None]:
+        """Return counts of scores, at which depth they were counted (None: one by one), and the bins that were cut."""
         columns = EngineColumns(self.predictions.engine)
         columns.labels(), columns.scores()  # an error here if they are missing
-        if self.in_clusters:
-            self.refuse("roc_auc of clusters")
         exact = len(self.predictions) <= MOST_SCORES
         found = self._histogram(None if exact else 0)
         positives, _ = found.counts()
         labels = self.predictions.cells.labels()
         self._require_same_counts(positives, np.bincount(self.codes[labels], self.times[labels], len(self.groups)))
+        at, cut = None if exact else 0, None
         for depth in (1, 2):
             if exact or not (cells := found.too_coarse()).any() or _ambiguity(found) <= _COARSE:
                 break
-            finer = self._histogram(depth, np.unique(found.bins[cells]))
+            some = np.unique(found.bins[cells])
+            at, cut = depth, some if cut is None else np.union1d(cut, some)
+            finer = self._histogram(depth, some)
             try:
                 found = found.refined(cells, finer)
             except ValueError as error:
@@ -257,7 +286,7 @@ class EngineRows(Rows):
                     f"{self.predictions.engine.source}: its rows changed while they were read ({error}); give a table "
                     "that nobody writes to, such as a snapshot"
                 ) from None
-        return found
+        return found, at, cut
 
     def distinct_orders(self, metric: Metric) -> tuple[Counts, Floats, Floats, Counts]:
         """Return the different errors and uncertainties of each group: its position, both, and how many samples."""

@@ -13,7 +13,7 @@ from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.measure.sources.sums import refuse_lost, totals_of
 from fairness_checks.stats.score_histogram import BINS
 
-__all__ = ["MOST_SCORES", "distinct_of", "precision_of", "scores_of"]
+__all__ = ["MOST_SCORES", "distinct_of", "precision_of", "score_key", "scores_of"]
 
 MOST_SCORES = 1_000_000
 """Rows up to which each different score is counted by itself."""
@@ -75,6 +75,18 @@ def precision_of(engine: Engine, threshold: float) -> Answer:
     rounded = (score >= threshold).cast(nw.Int64) != nw.col("decided")
     found = engine.frame.select(wide=wide.cast(nw.Int64), rounded=rounded.cast(nw.Int64))
     return engine.ask(found.select(nw.col("wide").sum(), nw.col("rounded").sum()))
+
+
+def score_key(depth: int | None, bins: npt.NDArray[np.int64] | None) -> nw.Expr:
+    """Return what tells scores apart, in their order: the score, or its bin, of which some are cut into parts."""
+    if depth is None:
+        return nw.col("score")
+    finer = float(_FINER**depth)
+    whole = _bin(BINS).cast(nw.Float64) * finer
+    if bins is None or not len(bins):
+        return whole
+    some = _bin(BINS).is_in(bins.tolist())
+    return nw.when(some).then(_bin(BINS * _FINER**depth).cast(nw.Float64)).otherwise(whole)
 
 
 def _bin(bins: int) -> nw.Expr:

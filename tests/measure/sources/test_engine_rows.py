@@ -20,7 +20,10 @@ from fairness_checks.inputs import predictions as module
 from fairness_checks.inputs.predictions import LazyPredictions
 from fairness_checks.measure.sources import engine_rows
 from fairness_checks.measure.sources import scores as score_queries
+from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import METRICS
+from fairness_checks.stats.ranking import auc_estimates
+from fairness_checks.stats.ranking_clusters import auc_by_cluster
 
 CONNECTION = duckdb.connect()
 ENGINES = {
@@ -276,6 +279,7 @@ IN_CLUSTERS = [
     "brier_score",
     "mean_error",
     "expected_calibration_error",
+    "roc_auc",
 ]
 
 
@@ -312,17 +316,89 @@ def test_bins_of_groups_have_signs_of_their_own(at_once, monkeypatch):
     np.testing.assert_allclose(right, left, rtol=1e-9, atol=1e-9)
 
 
-def test_residuals_of_clusters_that_change_between_two_queries_are_an_error(monkeypatch):
-    connection, _, clustered = table_of_patients()
-    asked_for = engine_rows.sums_by_sign
+LATER = [("expected_calibration_error", "sums_by_sign"), ("roc_auc", "components_of_clusters")]
 
-    def sums_by_sign(*given, **named):
-        connection.execute("update visits set risk = 0.2 where patient = (select min(patient) from visits)")
+
+@pytest.mark.parametrize("change", ["a score", "a row"])
+@pytest.mark.parametrize(("metric", "query"), LATER)
+def test_rows_of_clusters_that_change_between_two_queries_are_an_error(metric, query, change, monkeypatch):
+    connection, _, clustered = table_of_patients()
+    asked_for, first = getattr(engine_rows, query), "where patient = (select min(patient) from visits)"
+
+    def later(*given, **named):
+        connection.execute(("update visits set risk = 0.2 " if change == "a score" else "delete from visits ") + first)
         return asked_for(*given, **named)
 
-    monkeypatch.setattr(engine_rows, "sums_by_sign", sums_by_sign)
+    monkeypatch.setattr(engine_rows, query, later)
     with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
-        audit(clustered, metric="expected_calibration_error", by="sex", max_difference=0.05)
+        audit(clustered, metric=metric, by="sex", max_difference=0.05)
+
+
+def crowded(seed, rows=3_000, patients=200, bins=12):
+    """Scores in a few of 65,536 bins, of patients that are alike and unequal; every fourth has no ward."""
+    rng = np.random.default_rng(seed)
+    of = np.sort(rng.choice(patients, rows, p=rng.dirichlet(np.full(patients, 1.0))))
+    share = rng.beta(2, 3, patients)[of] * 0.5 + rng.beta(2, 3, rows) * 0.5
+    died = (rng.random(rows) < share).astype(int)
+    wards = np.array(["a", "b", "c", None])[of % 4]
+    return pa.table({"patient": of, "ward": wards.tolist(), "died": died, "risk": 0.5 + share * bins / 65_536})
+
+
+GROUPED = {"y_true": "died", "y_score": "risk", "cluster": "patient", "by": "ward"}
+
+
+@pytest.mark.parametrize("bins", [12, 300, 3_000])
+@pytest.mark.parametrize("seed", range(4))
+def test_variances_of_clusters_in_bins_are_those_of_the_rows_at_least(seed, bins, monkeypatch):
+    table = crowded(seed, bins=bins)
+    there = Predictions.from_frame(pl.from_arrow(table).lazy(), **GROUPED, collect=False)
+    place = np.array([None, "a", "b", "c"])  # as groups are sorted: (missing) is the first
+    codes = np.array([np.flatnonzero(place == ward)[0] for ward in table["ward"].to_pylist()])
+    rows = (np.array(table[name]) for name in ("died", "risk", "patient"))
+    died, risk, patient = rows
+    expected = auc_by_cluster(codes, 4, died == 1, risk, patient)
+    missing = Missing(sensitive="group", text=None)
+    exact = engine_rows.EngineRows(there, ["ward"], missing).areas_of_clusters()
+    monkeypatch.setattr(engine_rows, "MOST_SCORES", 0)
+    monkeypatch.setattr(engine_rows, "_COARSE", 1.0)
+    there.kept.clear()
+    coarse = engine_rows.EngineRows(there, ["ward"], missing).areas_of_clusters()
+    for name in ("auc", "s10", "s01", "s11", "positives", "negatives", "shared"):
+        found = getattr(exact.statistics(), name)
+        np.testing.assert_allclose(found, getattr(expected, name), rtol=1e-9, atol=1e-15, err_msg=name)
+    np.testing.assert_allclose(exact.effective(), expected.clusters.effective, rtol=1e-9)
+    known, bounded = (auc_estimates(each) for each in (expected, coarse.statistics()))
+    assert (bounded.variance >= known.variance).all()
+    assert (bounded.variance <= {12: 40.0, 300: 1.5, 3_000: 1.05}[bins] * known.variance).all()
+    assert (np.abs(bounded.value - known.value) <= bounded.ambiguity).all()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_areas_of_clusters_allow_for_what_is_not_ordered_in_bins(engine, monkeypatch):
+    table, asked = crowded(1), {"metric": "roc_auc", "max_difference": 0.1, "missing_sensitive": "group"}
+    here = audit(Predictions.from_frame(table, **GROUPED), **asked)
+    exact = audit(in_engine(engine, table, **GROUPED, error=None), **asked)
+    monkeypatch.setattr(engine_rows, "MOST_SCORES", 0)
+    lazy = in_engine(engine, table, **GROUPED, error=None)
+    there, width = audit(lazy, **asked), here.high - here.low
+    assert len([key for key in lazy.kept if key.startswith("scores")]) > 1  # cut more finely
+    (left, words), (right, as_words) = (numbers(plain(each)) for each in (here, exact))
+    assert words == as_words
+    np.testing.assert_allclose(right, left, rtol=1e-9, atol=1e-9)
+    assert (there.verdict, there.first, there.second) == (here.verdict, here.first, here.second)
+    assert here.low - 0.05 * width <= there.low <= here.low + 1e-9
+    assert here.high - 1e-9 <= there.high <= here.high + 0.05 * width
+
+
+def test_a_group_that_an_engine_has_by_two_names_has_no_area_of_clusters():
+    table = crowded(2)
+    wards = [["NA", None][row % 2] if ward is None else ward for row, ward in enumerate(table["ward"].to_pylist())]
+    table = table.set_column(1, "ward", pa.array(wards)).set_column(0, "patient", pa.array(range(len(wards))))
+    there = in_engine("duckdb", table, **GROUPED, error=None)
+    asked = {"max_difference": 0.1, "missing_sensitive": "group", "missing_text": ["NA"]}
+    assert audit(there, metric="expected_calibration_error", **asked).groups
+    with pytest.raises(InvalidPredictions, match="roc_auc of clusters by ward, where one group has several names"):
+        audit(there, metric="roc_auc", **asked)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -331,11 +407,9 @@ def test_clusters_that_lie_in_several_groups_are_counted_and_refused(engine):
     both = table.to_pandas().groupby("patient")["day"].nunique()
     crossing, total = int((both > 1).sum()), len(both)
     there = in_engine(engine, table, **CLUSTERED)
-    for metric in ("accuracy", "brier_score", "balanced_accuracy", "expected_calibration_error"):
+    for metric in ("accuracy", "brier_score", "balanced_accuracy", "expected_calibration_error", "roc_auc"):
         with pytest.raises(InvalidPredictions, match=f"cluster: {crossing} of {total} clusters lie in several groups"):
             audit(there, metric=metric, by="day", max_difference=0.1)
-    with pytest.raises(InvalidPredictions, match="roc_auc of clusters: is not computed in an engine"):
-        audit(there, metric="roc_auc", by="sex", max_difference=0.1)
 
 
 def test_one_cluster_a_group_is_the_error_that_it_is_in_memory():
@@ -639,7 +713,7 @@ def test_a_table_that_changes_while_it_is_read_is_an_error(change):
     for metric in ("brier_score", "expected_calibration_error", "roc_auc"):
         with pytest.raises(InvalidPredictions, match=r"its rows changed while they were read \(3,000 at first"):
             audit(plain_, metric=metric, **asked)
-    for metric in ("false_negative_rate", "brier_score", "expected_calibration_error"):
+    for metric in ("false_negative_rate", "brier_score", "expected_calibration_error", "roc_auc"):
         with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
             audit(clustered, metric=metric, **asked)
 
@@ -682,8 +756,9 @@ def test_a_table_whose_values_alone_change_is_an_error(change):
     for metric in metrics:
         with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
             audit(plain_, metric=metric, by="sex", max_difference=0.05)
-    with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
-        audit(clustered, metric=metrics[0], by="sex", max_difference=0.05)
+    for metric in metrics:
+        with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
+            audit(clustered, metric=metric, by="sex", max_difference=0.05)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
