@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from fairness_checks.stats.clusters import (
     ClusterEvidence,
     cells_of_profiles,
     cluster_evidence,
+    correlation_of_pairs,
     take_shared,
 )
 from fairness_checks.stats.estimates import Estimates
@@ -189,8 +191,12 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
             return None
         profiles = rows.profiles
         cells, _ = cells_of_profiles(len(rows.groups), profiles.group, profiles.held, profiles.times)
-        labels, decisions = (np.tile([c in some for c in CELLS], len(cells.group)) for some in (_POSITIVE, _DECIDED))
-        return _found(cells, rows.counts, labels, decisions, rows.samples)
+        labels, decisions = (np.array([c in some for c in CELLS]) for some in (_POSITIVE, _DECIDED))
+        each = np.repeat(np.arange(len(rows.groups)), len(CELLS))
+        influence = _influence(rows.counts, each, *(np.tile(some, len(rows.groups)) for some in (labels, decisions)))
+        shared = correlation_of_pairs(rows.pairs_of_sorts(), influence.reshape(-1, len(CELLS)))
+        labels, decisions = (np.tile(some, len(cells.group)) for some in (labels, decisions))
+        return _found(cells, rows.counts, labels, decisions, rows.samples, shared)
 
     def measured(self, statistics: MeasuredGroups, metric: Metric) -> Measured[EffectiveCells]:
         """Return the confusion counts, or what they are worth where samples come in clusters."""
@@ -237,13 +243,26 @@ def _found(
     labels: npt.NDArray[np.bool_],
     decisions: npt.NDArray[np.bool_],
     samples: npt.NDArray[np.int64],
+    shared: Floats | None = None,
 ) -> Measured[EffectiveCells]:
     """Find what clusters are worth; labels and decisions are those of the rows of `cells`."""
-    of_class, rate = _right_by_class(counts)
-    codes, right = cells.group[cells.of_row], labels == decisions
-    weight = np.where(labels, 0.5 / of_class[True][codes], 0.5 / of_class[False][codes])
-    found = cluster_evidence(cells, weight * (right - np.where(labels, rate[True][codes], rate[False][codes])))
+    # shared: correlations, (G, G), where the cells do not say them.
+    found = cluster_evidence(cells, _influence(counts, cells.group[cells.of_row], labels, decisions))
+    found = found if shared is None else dataclasses.replace(found, shared=shared)
     return _worth(counts, found, samples, cells.by_group().astype(np.int64))
+
+
+def _influence(
+    counts: npt.NDArray[np.int64],
+    codes: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.bool_],
+    decisions: npt.NDArray[np.bool_],
+) -> Floats:
+    """Return the influence of samples, shape (n,), on the balanced accuracy of their groups."""
+    of_class, rate = _right_by_class(counts)
+    weight = np.where(labels, 0.5 / of_class[True][codes], 0.5 / of_class[False][codes])
+    right = labels == decisions
+    return np.asarray(weight * (right - np.where(labels, rate[True][codes], rate[False][codes])))
 
 
 def _right_by_class(counts: npt.NDArray[np.int64]) -> tuple[dict[bool, Floats], dict[bool, Floats]]:

@@ -18,7 +18,7 @@ from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
 from fairness_checks.question.metrics import CELLS, Metric
 from fairness_checks.stats.cluster_sums import moments_of_clusters
-from fairness_checks.stats.clusters import cells_of_profiles, take_shared
+from fairness_checks.stats.clusters import cells_of_profiles, correlation_of_pairs, take_shared
 from fairness_checks.stats.few_clusters import freedom_of_samples, narrowed, worth
 from fairness_checks.stats.proportions import clopper_pearson
 from fairness_checks.stats.rao_scott import (
@@ -144,10 +144,12 @@ def rates_in_engine(rows: EngineRows, metric: Metric) -> Measured[Rates] | None:
     event, counted = cells_of(metric.numerator), cells_of(metric.denominator)
     profiles, groups = rows.profiles, len(rows.groups)
     cells, _ = cells_of_profiles(groups, profiles.group, profiles.held * counted, profiles.times)
-    effective = effective_counts(cells, np.tile(event, len(cells.group)))
     counts = rows.counts
     assert counts is not None  # for the type checker: there are labels and decisions
     events, samples = counts[:, event].sum(axis=1), counts[:, counted].sum(axis=1)
+    n = np.maximum(samples, 1.0)[:, None]
+    shared = correlation_of_pairs(rows.pairs_of_sorts(), (event - counted * events[:, None] / n) / n)
+    effective = effective_counts(cells, np.tile(event, len(cells.group)), shared)
     return Measured(Rates(events, samples, effective), samples, effective.clusters, cells.effective())
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "cells_of_profiles",
     "cluster_cells",
     "cluster_evidence",
+    "correlation_of_pairs",
     "correlation_of_sums",
     "distinct",
     "effective_clusters",
@@ -171,6 +172,13 @@ def shared_correlation(cells: ClusterCells, influence: Array) -> Array | None:
     shape = (int(cells.cluster.max()) + 1, cells.groups)
     table = sparse.csr_array((influence, (cells.cluster, cells.group)), shape=shape)
     return correlation_of_sums((table.T @ table).toarray())
+
+
+def correlation_of_pairs(pairs: Array | None, coefficients: Array) -> Array | None:
+    """Return correlations of combinations of sums, (G, F), of whose products by two groups, (G, G, F, F), is known."""
+    if pairs is None:
+        return None
+    return correlation_of_sums(np.einsum("ghab,ga,hb->gh", pairs, coefficients, coefficients, optimize=True))
 
 
 def correlation_of_sums(covariance: Array) -> Array:

@@ -136,10 +136,10 @@ def _whole(counts: Array) -> Array:
     return np.where(np.abs(counts - nearest) <= _WHOLE * np.maximum(nearest, 1.0), nearest, counts)
 
 
-def effective_counts(cells: ClusterCells, event: npt.NDArray[Any]) -> EffectiveCounts:
+def effective_counts(cells: ClusterCells, event: npt.NDArray[Any], shared: Array | None = None) -> EffectiveCounts:
     """Return the effective events and samples of each group; `cells` hold the samples in the rate's denominator."""
-    # event: (n,). A group where no sample or every sample is an event says nothing of its clustering; it counts as if
-    # its clusters' samples were all alike.
+    # event: (n,); shared: correlations of the rates, (G, G), where the cells do not say them. A group where no sample
+    # or every sample is an event says nothing of its clustering; it counts as if its clusters' samples were all alike.
     m, y = cells.sums(), cells.sums(event)
     n, x = cells.by_group(m), cells.by_group(y)
     rate = np.divide(x, n, out=np.zeros_like(n), where=n > 0.0)
@@ -153,7 +153,7 @@ def effective_counts(cells: ClusterCells, event: npt.NDArray[Any]) -> EffectiveC
         other_squares=cells.by_group((m - y) ** 2),
         **pairs_within(cells, event),
     )
-    shared = shared_correlation(cells, residual / n[cells.group])
+    shared = shared_correlation(cells, residual / n[cells.group]) if shared is None else shared
     return counts_of_sums(sums, cells.by_group().astype(np.int64), shared)
 
 

@@ -12,11 +12,24 @@ import numpy.typing as npt
 from fairness_checks.inputs.engine import Answer, Engine
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.stats.cluster_sums import ClusterMoments
+from fairness_checks.typing import Array
 
-__all__ = ["SORTS", "Profiles", "distinct_clusters", "profiles_of", "sums_of_clusters", "to_moments"]
+__all__ = [
+    "SORTS",
+    "Profiles",
+    "distinct_clusters",
+    "profiles_of",
+    "sorts_of_pairs",
+    "sums_of_clusters",
+    "sums_of_pairs",
+    "to_moments",
+    "to_pairs",
+]
 
 SORTS = ("tn", "fp", "fn", "tp")
 """What a cluster holds; the order is that of `metrics.CELLS`."""
+
+_OTHER = "other"
 
 Counts = npt.NDArray[np.int64]
 
@@ -34,14 +47,47 @@ def profiles_of(engine: Engine, features: Sequence[str]) -> Answer:
     """Count clusters (`times`) by features and by the samples that they hold of each sort, or of any (`m`)."""
     frame, cluster = engine.frame, [*features, "cluster"]
     if len(engine.outcomes) == 2:
-        label, decided = nw.col("label"), nw.col("decided")
-        sorts = {"tn": (1 - label) * (1 - decided), "fp": (1 - label) * decided, "fn": label * (1 - decided)}
-        sorted_ = frame.with_columns(**sorts, tp=label * decided)
-        held = sorted_.group_by(*cluster).agg(*(nw.col(sort).sum() for sort in SORTS))
+        held = frame.with_columns(**_sorts()).group_by(*cluster).agg(*(nw.col(sort).sum() for sort in SORTS))
         counted = held.group_by(*features, *SORTS)
     else:
         counted = frame.group_by(*cluster).agg(nw.len().alias("m")).group_by(*features, "m")
     return engine.ask(counted.agg(nw.len().alias("times")), what="sizes and contents of clusters")
+
+
+def _sorts() -> dict[str, nw.Expr]:
+    label, decided = nw.col("label"), nw.col("decided")
+    of_sorts = (1 - label) * (1 - decided), (1 - label) * decided, label * (1 - decided), label * decided
+    return dict(zip(SORTS, of_sorts, strict=True))
+
+
+def sorts_of_pairs(engine: Engine, features: Sequence[str]) -> tuple[Answer, Answer]:
+    """Sum products of what a cluster holds of each sort in one group and in another; see `_of_pairs`."""
+    return _of_pairs(engine, features, {name: sort.cast(nw.Float64) for name, sort in _sorts().items()})
+
+
+def sums_of_pairs(engine: Engine, features: Sequence[str], deviation: nw.Expr) -> tuple[Answer, Answer]:
+    """Sum products of clusters' sums of deviations, `z`, and of their sizes, `m`; see `_of_pairs`."""
+    return _of_pairs(engine, features, {"z": deviation, "m": nw.lit(1.0)})
+
+
+def _of_pairs(engine: Engine, features: Sequence[str], columns: Mapping[str, nw.Expr]) -> tuple[Answer, Answer]:
+    """Sum products of clusters' sums by pairs of groups; the two answers are one table, read by one group and other."""
+    frame = engine.frame.with_columns(**columns)
+    cells = frame.group_by(*features, "cluster").agg(*(nw.col(name).sum() for name in columns))
+    other = cells.select("cluster", *(nw.col(name).alias(f"{name}_{_OTHER}") for name in (*features, *columns)))
+    products = {f"{a}_{b}": nw.col(a) * nw.col(f"{b}_{_OTHER}") for a in columns for b in columns}
+    both = cells.join(other, on=["cluster"], how="inner").with_columns(**products)
+    keys = [*features, *(f"{name}_{_OTHER}" for name in features)]
+    found = engine.ask(both.group_by(*keys).agg(*(nw.col(name).sum() for name in products)), what="pairs of groups")
+    return found, Answer(found.table, {name: f"{at}_{_OTHER}" for name, at in found.features.items()})
+
+
+def to_pairs(answer: Answer, places: tuple[Counts, Counts], groups: int, names: Sequence[str]) -> Array:
+    """Return the sums of an answer by both groups and both of F names, shape (G, G, F, F)."""
+    found = np.zeros((groups, groups, len(names), len(names)))
+    for i, j in np.ndindex(found.shape[2:]):
+        np.add.at(found[:, :, i, j], places, answer.real(f"{names[i]}_{names[j]}"))
+    return found
 
 
 def distinct_clusters(engine: Engine) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cached_property, partial, reduce
 from typing import Any, NoReturn
 
@@ -23,8 +23,11 @@ from fairness_checks.measure.sources.clusters import (
     Profiles,
     distinct_clusters,
     profiles_of,
+    sorts_of_pairs,
     sums_of_clusters,
+    sums_of_pairs,
     to_moments,
+    to_pairs,
 )
 from fairness_checks.measure.sources.columns import EngineColumns
 from fairness_checks.measure.sources.score_clusters import components_of_clusters
@@ -94,8 +97,8 @@ class EngineRows(Rows):
 
     @property
     def clusters_cross_groups(self) -> bool:
-        """Whether some cluster has samples in more than one group: no engine says how these depend on each other."""
-        return False  # `profiles` refuses them
+        """Whether some cluster has samples in more than one group."""
+        return self.in_clusters and self._crossing > 0
 
     @property
     def one_cluster_each(self) -> bool:
@@ -109,26 +112,46 @@ class EngineRows(Rows):
     @cached_property
     def profiles(self) -> Profiles:
         """Clusters by what they hold."""
-        engine, features = self.predictions.engine, self._columns
+        features = self._columns
         answer = self.predictions.asked(f"clusters by {features}", partial(profiles_of, features=features))
         names = [name for name in SORTS if name in answer.table.columns] or ["m"]
         found = Profiles(
             self._place(answer), np.column_stack([answer.whole(name) for name in names]), answer.whole("times")
         )
         self._require_same(np.bincount(found.group, found.held.sum(axis=1) * found.times, len(self.groups)))
-        total = int(self.predictions.asked("clusters", distinct_clusters).whole("clusters")[0])
-        if (crossing := int(found.times.sum()) - total) > 0:
-            raise InvalidPredictions(
-                f"cluster: {crossing:,} of {total:,} clusters lie in several groups of "
-                f"{', '.join(feature.name for feature in self._features)}; how such groups depend on each other is not "
-                f"computed in an engine ({engine.source}); {COLLECT}"
-            )
         return found
+
+    @property
+    def _distinct(self) -> int:
+        return int(self.predictions.asked("clusters", distinct_clusters).whole("clusters")[0])
+
+    @property
+    def _crossing(self) -> int:
+        """How many more pairs of a group and a cluster there are than clusters."""
+        return int(self.profiles.times.sum()) - self._distinct
+
+    def pairs_of_sorts(self) -> Floats | None:
+        """Return products of what clusters hold in two groups, shape (G, G, 4, 4); None where none lies in two."""
+        if not self.clusters_cross_groups:
+            return None
+        features = self._columns
+        answers = self.predictions.asked(f"pairs by {features}", partial(sorts_of_pairs, features=features))
+        squares = self.profiles.held.sum(axis=1) ** 2.0 * self.profiles.times
+        found, first = self._pairs(answers, SORTS), np.bincount(self.profiles.group, squares, len(self.groups))
+        self._require_same_squares(found.sum(axis=(2, 3)), first.astype(np.float64))
+        return found
+
+    def _pairs(self, answers: tuple[Answer, Answer], names: Sequence[str]) -> Floats:
+        one, other = (self._place(answer) for answer in answers)
+        return to_pairs(answers[0], (one, other), len(self.groups), names)
+
+    def _require_same_squares(self, pairs: Floats, first: Floats) -> None:
+        """Refuse products of pairs of groups, (G, G), of which those with itself are not the squares of a group."""
+        self._require_same_sums(np.diagonal(pairs), first, first, self.samples)
 
     def cluster_moments(self, metric: Metric) -> ClusterMoments:
         """Return the moments of clusters' sums of a metric's values."""
         groups, features, (value, read) = len(self.groups), self._columns, self._value(metric)
-        self._require_clusters_in_groups()
         sums = self.predictions.asked(metric.name, partial(sums_of, value=value, read=read))
         pivot = float(np.average(sums.moments.mean, weights=sums.moments.n))
         query = partial(sums_of_clusters, keys=features, deviations=[value - pivot])
@@ -136,11 +159,22 @@ class EngineRows(Rows):
         found = to_moments(answer, self._place(answer), groups, pivot)
         plain, _ = self._merged(sums)
         self._require_same_moments(found, plain.n, plain.mean, plain.m2)
-        return found
+        if not self.clusters_cross_groups:
+            return found
+        pairs = partial(sums_of_pairs, features=features, deviation=value - pivot)
+        across = self._pairs(self.predictions.asked(f"pairs of {metric.name} by {features}", pairs), "zm")
+        self._require_same_squares(across[:, :, 0, 0], found.second[:, 0, 0])
+        self._require_same_squares(across[:, :, 1, 1], found.second[:, 1, 1])
+        return replace(found, across=across)
 
-    def _require_clusters_in_groups(self) -> None:
+    def _require_clusters_in_groups(self, metric: str) -> None:
         """Refuse clusters that lie in several groups."""
-        assert self.profiles is not None
+        if self.clusters_cross_groups:
+            raise InvalidPredictions(
+                f"cluster: {self._crossing:,} of {self._distinct:,} clusters lie in several groups of "
+                f"{', '.join(feature.name for feature in self._features)}; how {metric} of such groups depend on each "
+                f"other is not computed in an engine ({self.predictions.engine.source}); {COLLECT}"
+            )
 
     @property
     def _columns(self) -> list[str]:
@@ -207,7 +241,7 @@ class EngineRows(Rows):
 
     def calibration_of_clusters(self, plain: CalibrationStatistics) -> tuple[ClusterMoments, ClusterMoments]:
         """Return the moments of clusters' sums of y_true - y_score: with the signs of bins by group, and by bin."""
-        self._require_clusters_in_groups()
+        self._require_clusters_in_groups("calibration errors")
         groups, features, asked = len(self.groups), self._columns, self.predictions.asked
         mean = np.nan_to_num(plain.bins.mean).reshape(-1, BINS)
         pivots = (plain.samples * mean).sum(axis=0) / np.maximum(plain.samples.sum(axis=0), 1)
@@ -244,7 +278,7 @@ class EngineRows(Rows):
 
     def areas_of_clusters(self) -> ClusterAreas:
         """Return the areas of samples in clusters, and what these hold of their components."""
-        self._require_clusters_in_groups()
+        self._require_clusters_in_groups("areas")
         histogram, depth, bins = self._counted_scores()
         features, groups = self._columns, len(self.groups)
         query = partial(components_of_clusters, features=features, depth=depth, bins=bins)

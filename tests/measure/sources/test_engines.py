@@ -26,6 +26,8 @@ CHECKS = {
     "ordered": {"by": "sex", "max_mismatch": 0.05},
     "clustered": {"metric": "precision", "by": "sex", "max_difference": 0.05},
     "clustered mean": {"metric": "brier_score", "by": "sex", "max_difference": 0.05},
+    "clustered across groups": {"metric": "precision", "by": "age", "max_difference": 0.05},
+    "clustered mean across groups": {"metric": "brier_score", "by": "age", "max_difference": 0.05},
     "clustered areas": {"metric": "roc_auc", "by": "sex", "max_difference": 0.05},
     "clustered bins": {"metric": "expected_calibration_error", "by": "sex", "max_difference": 0.05},
 }
