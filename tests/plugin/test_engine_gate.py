@@ -83,6 +83,62 @@ def test_the_gate_finds_the_same_and_its_evidence_is_verified(project, more, cap
     assert main(["verify", str(project.path / "out" / "evidence.json")]) == 0
 
 
+PATIENTS = """
+import numpy as np
+import polars as pl
+from fairness_checks import Predictions, fairness_model
+
+rng = np.random.default_rng(4)
+PATIENT = np.arange(4_000) // 8
+RISK = (rng.beta(2, 5, 500)[PATIENT] + rng.beta(2, 5, 4_000)) / 2
+DIED = (rng.random(4_000) < RISK).astype(int)
+SEX, WARD = np.where(PATIENT % 3 == 0, "f", "m"), rng.choice(["a", "b"], 4_000)
+VISITS = pl.LazyFrame({"died": DIED, "risk": RISK, "sex": SEX, "ward": WARD, "patient": PATIENT})
+ROLES = {"y_true": "died", "y_score": "risk", "by": ["sex", "ward"], "cluster": "patient", "threshold": 0.3}
+
+
+@fairness_model
+def here():
+    return Predictions.from_frame(VISITS, **ROLES)
+
+
+@fairness_model
+def there():
+    return Predictions.from_frame(VISITS, **ROLES, collect=False)
+
+
+@fairness_model
+def alone():
+    return Predictions.from_frame(VISITS, **(ROLES | {"cluster": None}), collect=False)
+"""
+OF_PATIENTS = """
+      - {metric: expected_calibration_error, by: sex, max_difference: 0.1}
+      - {metric: roc_auc, by: sex, max_difference: 0.1}
+      - {metric: precision, by: ward, max_difference: 0.1}
+      - {metric: brier_score, by: [sex, ward], max_difference: 0.1}
+"""
+
+
+@pytest.mark.parametrize("binned", [False, True])
+def test_the_gate_finds_the_same_of_clusters_and_of_uncertainties(pytester, binned, monkeypatch):
+    pytester.makeconftest(PATIENTS)
+    limits = f"version: 1\nmodels:\n  here:\n    subgroups: {OF_PATIENTS}  there:\n    subgroups: {OF_PATIENTS}"
+    limits += "  alone:\n    uncertainty: [{by: sex, max_mismatch: 0.2}]\n"
+    (pytester.path / "thresholds.yaml").write_text(limits)
+    if binned:
+        monkeypatch.setattr(engine_rows, "MOST_SCORES", 0)
+        monkeypatch.setattr(engine_rows, "_COARSE", 1.0)
+    outcomes = pytester.runpytest("--fairness", "--fairness-report=out").parseoutcomes()
+    assert outcomes.get("errors", 0) == 0
+    assert sum(outcomes.values()) == 9
+    models = told(pytester.path / "out")
+    for left, right in zip(models["here"]["checks"], models["there"]["checks"], strict=True):
+        assert left["record"]["verdict"] == right["record"]["verdict"]
+        assert left["record"]["estimate"] == pytest.approx(right["record"]["estimate"], abs=1e-4 if binned else 1e-9)
+    assert models["alone"]["checks"][0]["record"]["verdict"] in ("pass", "fail", "inconclusive")
+    assert main(["verify", str(pytester.path / "out" / "evidence.json")]) == 0
+
+
 def test_what_an_engine_does_not_compute_is_a_failed_check_beside_the_others(project, monkeypatch):
     monkeypatch.setattr(engine_rows, "MOST_SCORES", 0)
     limits = LIMITS + "    regression:\n      - {metric: roc_auc, by: sex, max_worsening: 0.02}\n"
