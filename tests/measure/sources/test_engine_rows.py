@@ -328,6 +328,21 @@ def test_rows_of_clusters_that_change_between_two_queries_are_an_error(metric, q
         audit(clustered, metric=metric, by="sex", max_difference=0.05)
 
 
+@pytest.mark.parametrize(("metric", "query"), [("precision", "sorts_of_pairs"), ("brier_score", "sums_of_pairs")])
+def test_clusters_that_change_before_pairs_of_groups_are_counted_are_an_error(metric, query, monkeypatch):
+    connection, asked_for = duckdb.connect(), getattr(engine_rows, query)
+    connection.from_arrow(stays()).create("stays")
+    there = Predictions.from_frame(connection.table("stays"), **CLUSTERED, collect=False)
+
+    def later(*given, **named):
+        connection.execute("update stays set patient = -1 where patient < 50")
+        return asked_for(*given, **named)
+
+    monkeypatch.setattr(engine_rows, query, later)
+    with pytest.raises(InvalidPredictions, match="its rows changed while they were read"):
+        audit(there, metric=metric, by="day", max_difference=0.05)
+
+
 def crowded(seed, rows=3_000, patients=200, bins=12):
     """Scores in a few of 65,536 bins, of patients that are alike and unequal; every fourth has no ward."""
     rng = np.random.default_rng(seed)
