@@ -8,12 +8,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from fairness_checks.errors import FairnessError
 
-__all__ = ["at_least", "in_a_sentence"]
+__all__ = ["OneLineParser", "at_least", "in_a_sentence"]
 
 _OURS = ("fairness_checks", "models")
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it on standard error, and exit with 2."""
+        self.exit(2, f"{self.prog}: error: {message} (--help tells the options)\n")
 
 
 def in_a_sentence(command: Callable[[], object]) -> int:

@@ -9,6 +9,7 @@ photographs if ``FAIRNESS_DATA`` holds them, and generated phantoms else. See ``
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import Any
 
 from fairness_checks.errors import FairnessError
 from fairness_checks.sweep.progress import ProgressLine
-from models.command_line import at_least
+from models.command_line import OneLineParser, at_least
 from models.data.fitzpatrick17k_rows import SKIN_TYPE_LABELS
 from models.studies.dermatology_record import changes_of
 from models.studies.dermatology_store import save_study
@@ -34,6 +35,9 @@ DARK_TYPES = {"5,6": (5, 6), "4,5,6": (4, 5, 6)}
 
 TWICE_AS_MANY = ("published_small", "4,5,6")
 """Where the archive has enough dark photographs for test sets of twice the preset's size."""
+
+OF_A_GPU = ("published", "paper")
+"""Presets of 128 pixels, one training of which takes hours on a CPU."""
 
 _DARK = "5,6"
 
@@ -60,6 +64,8 @@ def measure(options: argparse.Namespace) -> Path:
     others = [f"dark-{options.dark_types.replace(',', '')}"] if options.dark_types not in (None, _DARK) else []
     others += [options.label] if options.label not in (None, SKIN_TYPE_LABELS[0]) else []
     folder: Path = options.out or Path("build/dermatology") / "-".join([kind, options.preset, *others])
+    if options.device == "auto" and not options.quick and options.preset in OF_A_GPU:
+        _warn_without_gpu(options.preset)
     line = ProgressLine(sys.stderr, f"dermatology {options.preset}, {kind}")
     done = run_trainings(
         images,
@@ -122,6 +128,16 @@ def report(folder: Path) -> None:
     sys.stdout.write("\n".join([*lines, str(folder / "report.md"), ""]))
 
 
+def _warn_without_gpu(preset: str) -> None:
+    from models.vae_device import resolve_device
+
+    if resolve_device("auto").type == "cpu":
+        sys.stderr.write(
+            f"No GPU is here, and on a CPU one training of --preset {preset} takes hours: --preset published_small is "
+            "for CPUs; --device cpu leaves this line out\n"
+        )
+
+
 def _config(options: argparse.Namespace) -> VAEConfig:
     config = VAEConfig.preset(options.preset, **(QUICK if options.quick else {}))
     if (options.preset, options.dark_types) == TWICE_AS_MANY and not options.quick:
@@ -131,7 +147,7 @@ def _config(options: argparse.Namespace) -> VAEConfig:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m models.studies.dermatology", description=__doc__.split("\n", 1)[0])
+    parser = OneLineParser(prog="python -m models.studies.dermatology", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--preset", choices=list(PRESETS), default="cpu", help="size of the study (default: cpu)")
     parser.add_argument(
         "--data",
@@ -206,7 +222,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             resolve_device("cuda")
         except ValueError as error:
-            parser.error(str(error))
+            parser.error(str(error).replace("--fairness-device", "--device"))
+    given_folder = os.environ.get("FAIRNESS_DATA")
+    if options.data == "auto" and not options.report_only and given_folder and not Path(given_folder).exists():
+        parser.error(f"FAIRNESS_DATA={given_folder} is no folder; correct it, or give --data phantoms")
     try:
         if options.out is not None and options.out.is_file():
             parser.error(f"--out {options.out} is a file: give a folder")

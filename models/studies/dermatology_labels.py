@@ -10,7 +10,6 @@ Writes ``labels.md`` and CSV tables into FOLDER. Needs no torch.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fairness_checks.storage.files import write_atomically
-from models.command_line import in_a_sentence
+from models.command_line import OneLineParser, in_a_sentence
 from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.fitzpatrick17k_files import TABLE, opened, read_table
 from models.data.fitzpatrick17k_rows import SKIN_TYPE_LABELS
@@ -274,7 +273,7 @@ def write_labels(folder: Path, photographs: Path | None = None) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page from the command line; return 0, or 2 where it could not be done."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m models.studies.dermatology_labels", description="What changes where others say who is dark."
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of a finished study of photographs")

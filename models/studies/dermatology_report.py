@@ -54,9 +54,7 @@ def write_report(folder: Path) -> list[str]:
         for path in new.iterdir():
             path.replace(folder / path.name)
     lines = [f"{record.verdict.upper()}: {headline(record)}" for record in records]
-    return lines + [
-        f"finding {item.name}, {item.measure}, {'met' if item.met else 'NOT met'}: {item.ours}" for item in shown
-    ]
+    return lines + [f"finding {item.name}, {item.measure}, {item.verdict}: {item.ours}" for item in shown]
 
 
 def study_tables(found: Measurements) -> StudyTables:

@@ -121,13 +121,14 @@ def _trainings(found: Measurements) -> str:
 
 
 def _findings(shown: Sequence[Finding]) -> list[str]:
-    frame = pd.DataFrame(shown).assign(met=["**met**" if item.met else "**not met**" for item in shown])
-    headings = {"name": "", "published": "published", "measure": "measured by", "ours": "ours", "met": "verdict"}
+    frame = pd.DataFrame(shown).assign(verdict=[f"**{item.verdict}**" for item in shown])
+    headings = {"name": "", "published": "published", "measure": "measured by", "ours": "ours", "verdict": "verdict"}
     rules = dict.fromkeys(f"- {item.name.partition(' ')[0]}: {item.rule}." for item in shown)
     return [
         "## What the study found, and what we see",
         f"{sum(item.met for item in shown)} of {len(shown)} rows are met. Intervals are corrected 95 % intervals over "
-        "the repeats. A finding counts as met when:",
+        "the repeats. What is not met is contradicted where an interval, a test or every mean says the opposite, and "
+        "not settled else. A finding counts as met when:",
         "\n".join(rules),
         table(frame, headings),
     ]

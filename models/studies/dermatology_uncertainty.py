@@ -21,7 +21,7 @@ import pandas as pd
 
 from fairness_checks import Predictions, audit_uncertainty
 from fairness_checks.storage.files import write_atomically
-from models.command_line import at_least, in_a_sentence
+from models.command_line import OneLineParser, at_least, in_a_sentence
 from models.data.images import ImageSet
 from models.perceptual import PerceptualLoss
 from models.phantom.skin_phantom import skin_phantom
@@ -302,7 +302,7 @@ def _of_phantoms(options: argparse.Namespace) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Judge uncertainties from the command line; return 0, or 2 where it could not be done."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m models.studies.dermatology_uncertainty", description="Which uncertainty warns for whom?"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of a finished study; of phantoms any folder")

@@ -486,10 +486,14 @@ def planted(dark_error=1.0, dark_latent=0.0, darker=0.01):
     )
 
 
-def met(found):
+def verdicts_of(found):
     from models.studies.dermatology_report import study_tables
 
-    return {(item.name, item.measure): item.met for item in dermatology_findings.findings(study_tables(found))}
+    return {(item.name, item.measure): item.verdict for item in dermatology_findings.findings(study_tables(found))}
+
+
+def met(found):
+    return {key: verdict == "met" for key, verdict in verdicts_of(found).items()}
 
 
 def test_findings_are_met_where_they_were_planted_and_not_elsewhere():
@@ -505,6 +509,12 @@ def test_findings_are_met_where_they_were_planted_and_not_elsewhere():
 
     easier = met(planted(dark_error=0.5))  # now dark skin is the easier one
     assert not any(easier[name, of] for name, of in easier if name in ("3a", "3b", "3c", "4c"))
+    verdicts = verdicts_of(planted(dark_error=0.5))
+    assert {verdicts[name, of] for name, of in verdicts if name in ("3a", "3b", "3c", "4c")} == {"contradicted"}
+    assert {verdicts_of(planted(darker=0.0))[f"6 {tone}", "shift of the tone"] for tone in ("light", "dark")} == {
+        "not settled"
+    }
+    assert verdicts_of(planted(dark_latent=0.2))["4b", "latent SD"] == "contradicted"
     assert not_met(planted(dark_latent=0.2)) == {"4b", "4c"}
     assert "1" in not_met(planted(dark_error=3.0))
     assert not_met(planted(darker=0.0)) == {"6 dark", "6 light"}
@@ -650,6 +660,40 @@ def test_the_command_refuses_what_cannot_be_done(tmp_path, capsys, monkeypatch):
     told = capsys.readouterr().err
     assert told.startswith(str(below))
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folder", "said"),
+    [
+        ([], "/nonexistent", "FAIRNESS_DATA=/nonexistent is no folder; correct it, or give --data phantoms"),
+        (["--device", "cuda"], "", "run with --device cpu (or auto)"),
+        (["--preset", "none"], "", "invalid choice: 'none'"),
+    ],
+)
+def test_options_that_cannot_be_used_are_told_in_a_line(arguments, folder, said, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setenv("FAIRNESS_DATA", folder)
+    with pytest.raises(SystemExit) as refused:
+        dermatology.main(arguments)
+    assert refused.value.code == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+    assert "--help" in told
+
+
+@pytest.mark.parametrize(
+    ("preset", "device", "warned"),
+    [("published", "auto", True), ("published", "cpu", False), ("published_small", "auto", False)],
+)
+def test_hours_on_a_cpu_are_told_before_the_first_training(preset, device, warned, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setenv("FAIRNESS_DATA", "")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(dermatology_data, "skin_phantom", lambda *_, **__: phantoms())
+    command = ["--data", "phantoms", "--preset", preset, "--device", device, "--out", str(tmp_path / "out")]
+    assert dermatology.main(command) == 2  # no weights are at hand
+    assert ("takes hours" in capsys.readouterr().err) is warned
 
 
 @pytest.mark.parametrize(
