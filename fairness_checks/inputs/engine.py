@@ -317,7 +317,9 @@ class _First:
             if role not in missing or what.startswith(("missing", "NaN"))
         ]
         told += [
-            f"{name.removeprefix('sum_')}: some value is NaN" for name in floats if _is_nan(found[name]) and not told
+            f"{name.removeprefix('sum_')}: some value is NaN, or values are too large to be added up"
+            for name in floats
+            if _is_nan(found[name]) and not told
         ]
         if told:
             raise InvalidPredictions(f"{self.source}: {'; '.join(told)}")

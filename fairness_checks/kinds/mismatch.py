@@ -197,7 +197,7 @@ class UncertaintyMismatch(Kind):
                     low=None,
                     high=None,
                     clusters=clusters,
-                    also={key: None if math.isnan(value) else float(value) for key, value in also.items()},
+                    also={key: float(value) if math.isfinite(value) else None for key, value in also.items()},
                     problem=problem,
                 )
             )

@@ -223,3 +223,13 @@ ARRAYS = {"error": [0.5, 1.0, 2.0], "uncertainty": [0.1, 0.2, 0.3], "cluster": [
 def test_bad_arrays_are_named_with_their_rows(name, values, message):
     with pytest.raises(InvalidPredictions, match=message):
         Predictions(**{**ARRAYS, name: values}, sensitive_features={"sex": list("ffm")})
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+def test_errors_too_large_to_be_averaged_leave_a_record_that_can_be_written():
+    rng = np.random.default_rng(0)
+    error, sex = rng.normal(size=600) * 1e307, rng.choice(["f", "m"], 600)
+    given = Predictions(error=error, uncertainty=rng.random(600), sensitive_features={"sex": sex})
+    record = audit_uncertainty(given, by="sex", max_mismatch=0.1)
+    assert {group.also["mean_absolute_error"] for group in record.groups} == {None}
+    assert CheckRecord.from_json(record.to_json()) == record
