@@ -13,11 +13,11 @@ from fairness_checks.cli.snapshot import JUnitCase, junit_cases
 from fairness_checks.distribution import DISTRIBUTION
 from fairness_checks.errors import FairnessError, RecordError
 from fairness_checks.judge.differing import Difference, compare_records
-from fairness_checks.judge.evidencing import DESELECTED, totals
+from fairness_checks.judge.evidencing import totals
 from fairness_checks.judge.recomputing import configuration_of, differences
 from fairness_checks.plain import counted, printable
 from fairness_checks.records.check_record import CheckRecord
-from fairness_checks.records.decision import turns_red
+from fairness_checks.records.decision import DESELECTED, turns_red
 from fairness_checks.report.evidence import Evidence
 from fairness_checks.report.junit import RECORD_PROPERTY, properties, run_properties
 from fairness_checks.report.terminal import WIDTH, summary_lines

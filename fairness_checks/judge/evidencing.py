@@ -26,6 +26,7 @@ from fairness_checks.question.checks import Burden, Check, Settings
 from fairness_checks.question.metrics import Metric
 from fairness_checks.question.names import check_name
 from fairness_checks.records.check_record import CheckRecord
+from fairness_checks.records.decision import DESELECTED
 from fairness_checks.report.evidence import (
     AskedEvidence,
     CheckEvidence,
@@ -40,7 +41,6 @@ from fairness_checks.report.evidence import (
 from fairness_checks.storage.cache_keys import array_digest
 
 __all__ = [
-    "DESELECTED",
     "asked_in",
     "configuration_evidence",
     "model_evidence",
@@ -157,10 +157,6 @@ def with_looks(part: ModelEvidence, look: Callable[[CheckRecord], int | None]) -
 def totals(records: Sequence[CheckRecord]) -> dict[str, int]:
     """Count records by verdict."""
     return dict(sorted(Counter(record.verdict for record in records).items()))
-
-
-DESELECTED = "deselected"
-"""Why what a run was not asked for has no verdict."""
 
 
 def unsettled(records: Sequence[CheckRecord], not_judged: Mapping[str, str], unchecked: Collection[str]) -> list[str]:

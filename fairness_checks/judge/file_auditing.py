@@ -14,7 +14,6 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.inputs.source_reading import read_source
 from fairness_checks.judge.evaluation import Evaluation
 from fairness_checks.judge.evidencing import (
-    DESELECTED,
     configuration_evidence,
     model_evidence,
     run_evidence,
@@ -34,7 +33,7 @@ from fairness_checks.question.checks import Burden, Settings
 from fairness_checks.question.names import check_name, waiver_names
 from fairness_checks.question.question import Question
 from fairness_checks.records.check_record import CheckRecord
-from fairness_checks.records.decision import turns_red
+from fairness_checks.records.decision import DESELECTED, turns_red
 from fairness_checks.report.evidence import BaselineEvidence, DataEvidence, Evidence, FailureEvidence, ModelEvidence
 from fairness_checks.storage.files import read_regular
 

@@ -97,7 +97,7 @@ class Ledger:
     @property
     def not_judged(self) -> dict[str, str]:
         """Tests, files and models without a verdict, and why."""
-        from fairness_checks.judge.evidencing import DESELECTED
+        from fairness_checks.records.decision import DESELECTED
 
         deselected = dict.fromkeys(self._deselected, DESELECTED)
         return {**self._unjudged, **self._skipped_files, **self._config.stash[GATE].limits.unchecked, **deselected}

@@ -6,9 +6,12 @@ from typing import Literal, TypeAlias
 
 from fairness_checks.question.checks import Burden
 
-__all__ = ["Verdict", "decide", "turns_red"]
+__all__ = ["DESELECTED", "Verdict", "decide", "turns_red"]
 
 Verdict: TypeAlias = Literal["pass", "fail", "inconclusive", "waived"]
+
+DESELECTED = "deselected"
+"""Why what a run was not asked for has no verdict."""
 
 
 def decide(
