@@ -587,7 +587,7 @@ BAD = {
     "misspelt": (visits, {"y_true": "dide"}, "y_true: column 'dide' is not in the frame; did you mean 'died'"),
     "no rows": (lambda: visits(100).slice(0, 0), {}, "y_true: 0 rows; there is nothing to evaluate"),
     "look-alikes": (spoilt("sex", ["F"]), {}, r"the names '[fF]' and '[fF]' differ only in letter case"),
-    "ids": (visits, {"sample_id": "residual"}, "sample_id: rows in an engine are not compared one by one"),
+    "ids": (visits, {"sample_id": "residual"}, "sample_id: finds samples in the table from which the baseline was"),
 }
 
 
