@@ -231,7 +231,7 @@ def _refuse_other_table(accepted: Accepted, before: LazyPredictions, check: Chec
             raise BaselineError(
                 f"accepted: {before.engine.source}: is not the table from which {accepted.path.name} was written: of "
                 f"{check.metric} of {', '.join(entry.name)} it {has}, the baseline {_told(entry.n, entry.value)}; give "
-                f"that table, or write the baseline anew: {REWRITE}"
+                f"that table; only if the new model is to be accepted, write the baseline anew: {REWRITE}"
             )
 
 

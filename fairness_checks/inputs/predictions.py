@@ -305,7 +305,7 @@ class Predictions:
         if ("sample_id" in roles) != (accepted is not None):
             raise InvalidPredictions(
                 "sample_id: finds samples in the table from which the baseline was written, which is not given; give "
-                f"it by accepted=, leave sample_id out, or {COLLECT}"
+                f"it by accepted= (for a first baseline the same table), leave sample_id out, or {COLLECT}"
                 if accepted is None
                 else "accepted: its samples are found by their ids, which are not given; name the column: sample_id="
             )

@@ -27,7 +27,7 @@ ROW = f"""_ROWS = (
     ),
 """
 KIND = """
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from fairness_checks.kinds.estimated import EstimatedKind
 from fairness_checks.kinds.measured import Measured, values_of
 from fairness_checks.kinds.plan import ErrorPlan
 from fairness_checks.stats.estimates import Estimates, estimates_compliance, estimates_violation
-from fairness_checks.stats.influence import Influence, mean_influence
+from fairness_checks.stats.influence import mean_influence
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 
@@ -58,10 +58,9 @@ class RootMean(EstimatedKind[MeanStatistics]):
     def influence(self, arrays, clusters, *, pseudo):
         of_mean = mean_influence(arrays[0], clusters, pseudo=pseudo)
         root = np.sqrt(of_mean.value)
-        slope = 0.5 / root
-        return Influence(
-            root, root, of_mean.psi * slope, of_mean.extra * slope, of_mean.freedom, of_mean.own * slope
-        )
+        slope = 0.5 / root  # of this model: what a sample has by itself is not the same for two models that agree
+        changed = {name: getattr(of_mean, name) * slope for name in ("psi", "extra", "plain")}
+        return replace(of_mean, value=root, centre=root, own=None, **changed)
 
     def measure(self, rows, metric):
         values, cells, groups = values_of(metric, rows.predictions), rows.cells(), len(rows.groups)
