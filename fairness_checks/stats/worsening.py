@@ -26,6 +26,8 @@ __all__ = [
     "worsening_of_worst_group",
 ]
 
+_ROUNDING = 1e-12  # of a value: less is the order in which it was added up
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedWorsening:
@@ -143,7 +145,8 @@ def levelling_down(joint: JointEstimates, *, lower_is_better: bool) -> Levelling
     new, old = np.split(joint.value, 2)
     better = int(np.argmin(old))
     worsening = float(new[better] - old[better])
-    if np.ptp(new) >= np.ptp(old) or worsening <= 0.0:
+    noise = _ROUNDING * float(np.abs(joint.value).max())  # an engine adds up the same values in any order
+    if np.ptp(new) >= np.ptp(old) or worsening <= max(0.0, noise):
         return None
     own = np.eye(joint.groups)[[better]]
     x = contrasts(joint, own, own)
