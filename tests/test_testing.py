@@ -10,6 +10,7 @@ from fairness_checks.measure.rows import Rows
 from fairness_checks.testing import check_metric
 
 
+@pytest.mark.slow
 def test_a_registered_metric_keeps_them_all():
     @fairness_metric(kind="proportion", unit="positives")
     def missed(predictions):

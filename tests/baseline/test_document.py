@@ -81,6 +81,7 @@ def test_a_changed_group_is_one_changed_line_and_the_checksum(make):
     assert "female" in changed[1]
 
 
+@pytest.mark.slow
 @given(
     model=NAMES,
     by=st.lists(NAMES, min_size=1, max_size=3).map(tuple),

@@ -85,6 +85,7 @@ def test_the_interval_of_normal_estimates_follows_from_the_critical_value(groups
     assert (found.p_violation < ALPHA) == (found.low > tolerance)
 
 
+@pytest.mark.slow
 @given(st.integers(2, 6), st.integers(0, 2**32 - 1), st.floats(0.0, 3.0), st.floats(0.01, 1.5))
 @settings(max_examples=25, deadline=None)
 def test_each_end_is_the_last_tolerance_of_a_scan(groups, seed, tolerance, spread):
