@@ -277,7 +277,7 @@ def test_a_column_that_is_there_twice(tmp_path, name, twin):
         ("p.feather", b"", "p.feather: the file is empty; write it again"),
         ("p.parquet", CSV.encode(), "p.parquet: this is no Parquet; write it again, or name it by what it holds"),
         ("p.csv", b"PAR1no", "p.csv: this is Parquet; let its name end in .parquet"),
-        ("p.csv", gzip.compress(CSV.encode()), "p.csv: this is gzip; let its name end in .csv.gz"),
+        ("p.csv", gzip.compress(CSV.encode(), mtime=0), "p.csv: this is gzip; let its name end in .csv.gz"),
         ("p.csv", CSV.encode("utf-16"), "p.csv: this is UTF-16; save it as CSV in UTF-8"),
     ],
 )
