@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ from fairness_checks.kinds.power_analysis import PowerAnalysis
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
-from fairness_checks.measure.sources.pairs import PairedRows
 from fairness_checks.question.checks import Check, Settings
 from fairness_checks.question.metrics import Metric
 from fairness_checks.records.parts import GroupRecord
@@ -25,6 +24,9 @@ from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence
 from fairness_checks.stats.joint_estimates import PairedSums
 from fairness_checks.stats.moments import MeanStatistics
+
+if TYPE_CHECKING:
+    from fairness_checks.measure.sources.pairs import PairedRows
 
 __all__ = ["Arrays", "Blocks", "Clusters", "Kind"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from fairness_checks.kinds.plan import ErrorPlan
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
-from fairness_checks.measure.sources.pairs import PairedRows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.cluster_sums import ClusterMoments, moments_of_clusters
 from fairness_checks.stats.estimates import Estimates
@@ -27,6 +26,9 @@ from fairness_checks.stats.means import mean_estimates, means_compliance, means_
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group, moments_of_evidence
 from fairness_checks.stats.skewness import can_be_judged
 from fairness_checks.stats.worst_mean import judge_worst_mean, mean_ends
+
+if TYPE_CHECKING:
+    from fairness_checks.measure.sources.pairs import PairedRows
 
 __all__ = ["KIND", "Mean"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fairness_checks.inputs.predictions import Predictions
@@ -13,7 +15,6 @@ from fairness_checks.kinds.plan import ErrorPlan, inside
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
 from fairness_checks.measure.sources.engine_rows import EngineRows
-from fairness_checks.measure.sources.pairs import PairedRows
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.clusters import ClusterEvidence
 from fairness_checks.stats.estimates import Estimates
@@ -26,6 +27,9 @@ from fairness_checks.stats.ranking_clusters import auc_by_cluster
 from fairness_checks.stats.ranking_pairs import auc_compliance, auc_violation
 from fairness_checks.stats.score_histogram import BINS, ScoreHistogram, score_histogram
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
+
+if TYPE_CHECKING:
+    from fairness_checks.measure.sources.pairs import PairedRows
 
 __all__ = ["KIND", "Ranking"]
 

@@ -14,7 +14,18 @@ import pytest
 from fairness_checks.cli.main import main
 from fairness_checks.measure.sources import engine_rows
 
-MODELS = """
+BOTH = """
+@fairness_model
+def here():
+    return Predictions.from_frame(VISITS, **ROLES)
+
+
+@fairness_model
+def there():
+    return Predictions.from_frame(VISITS, **ROLES, collect=False)
+"""
+MODELS = (
+    """
 import numpy as np
 import polars as pl
 from fairness_checks import Predictions, fairness_model
@@ -26,16 +37,9 @@ DIED = (rng.random(4_000) < np.where(SEX == "f", RISK**0.7, RISK)).astype(int)
 VISITS = pl.LazyFrame({"died": DIED, "risk": RISK, "sex": SEX, "ward": rng.choice(["a", "b", "c"], 4_000)})
 ROLES = {"y_true": "died", "y_score": "risk", "by": ["sex", "ward"], "threshold": 0.3}
 
-
-@fairness_model
-def here():
-    return Predictions.from_frame(VISITS, **ROLES)
-
-
-@fairness_model
-def there():
-    return Predictions.from_frame(VISITS, **ROLES, collect=False)
 """
+    + BOTH
+)
 CHECKS = """
       - {metric: false_negative_rate, by: sex, max_difference: 0.05}
       - {metric: selection_rate, by: [sex, ward], max_value: 0.9}
@@ -83,7 +87,8 @@ def test_the_gate_finds_the_same_and_its_evidence_is_verified(project, more, cap
     assert main(["verify", str(project.path / "out" / "evidence.json")]) == 0
 
 
-PATIENTS = """
+PATIENTS = (
+    """
 import numpy as np
 import polars as pl
 from fairness_checks import Predictions, fairness_model
@@ -98,19 +103,12 @@ ROLES = {"y_true": "died", "y_score": "risk", "by": ["sex", "ward"], "cluster": 
 
 
 @fairness_model
-def here():
-    return Predictions.from_frame(VISITS, **ROLES)
-
-
-@fairness_model
-def there():
-    return Predictions.from_frame(VISITS, **ROLES, collect=False)
-
-
-@fairness_model
 def alone():
     return Predictions.from_frame(VISITS, **(ROLES | {"cluster": None}), collect=False)
+
 """
+    + BOTH
+)
 OF_PATIENTS = """
       - {metric: expected_calibration_error, by: sex, max_difference: 0.1}
       - {metric: roc_auc, by: sex, max_difference: 0.1}

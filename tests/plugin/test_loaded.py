@@ -86,8 +86,8 @@ OWN = {
     for name in (
         *("baseline.document", "baseline.reading", "findings.comparison", "findings.regression", "findings.sweep"),
         *("findings.statistics_json", "inputs.source_reading", "judge.evidencing", "judge.file_auditing"),
-        *("judge.suppression", "kinds.standardised", "report.evidence", "report.page", "storage.identity"),
-        *("storage.keyed", "sweep.dataset", "sweep.runs"),
+        *("judge.suppression", "kinds.standardised", "measure.sources.pairs", "report.evidence", "report.page"),
+        *("storage.identity", "storage.keyed", "sweep.dataset", "sweep.runs"),
     )
 }
 FOR_TRAININGS = {"imblearn", "joblib", "sklearn", "threadpoolctl"}
