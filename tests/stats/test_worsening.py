@@ -184,6 +184,13 @@ def test_levelling_down_is_named():
     assert (other.group, other.worsening) == (0, pytest.approx(0.03))
 
 
+@pytest.mark.parametrize(("further", "named"), [(1e-16, False), (1e-9, True)])
+def test_what_rounding_moves_has_not_got_worse(further, named):
+    joint = known((0.2, 0.1 + further), (0.2, 0.1), np.full((2, 2), 0.01))
+    assert joint.value[1] > joint.value[3]
+    assert (levelling_down(joint, lower_is_better=True) is not None) == named
+
+
 def levels(new, old, errors, limit, correlation=0.0, draws=500, signed=True, seed=8):
     """Shares of normal data sets that fail and that pass the disparity, or the worst group, at the true limit."""
     truth = known(new, old, errors, correlation)
