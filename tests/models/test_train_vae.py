@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import astuple, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -461,7 +462,7 @@ def test_translating_a_step_is_not_time_of_training(images, monkeypatch):
         return translated
 
     monkeypatch.setattr(torch, "compile", translator)
-    monkeypatch.setattr(vae_steps.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(vae_steps, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     monkeypatch.setattr(vae_steps.Training, "report", lambda self, *_: clock.__setitem__(0, clock[0] + 1))
     step = vae_steps.Training.step
     monkeypatch.setattr(

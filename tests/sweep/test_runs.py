@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -250,6 +251,7 @@ def test_any_number_of_jobs_and_any_backend_give_the_same_bytes(patients, age_mo
 SCRIPT = """
 import sys, time
 from pathlib import Path
+from types import SimpleNamespace
 sys.path.insert(0, {tests!r})
 from conftest import age_model, patients
 from fairness_checks.sweep.mixes import Shares
@@ -627,7 +629,7 @@ def test_whoever_waits_for_another_run_reads_the_log_once_a_look(patients, age_m
         if len(looks) == 4:
             other.take((), 0)  # lets go of all
 
-    monkeypatch.setattr(runs.time, "sleep", look)
+    monkeypatch.setattr(runs, "time", SimpleNamespace(sleep=look, monotonic=time.monotonic))  # others sleep as before
     with store.shared() as other:
         digests = [store.task_digest(task, training_key(asked, columns, task)) for task in asked.tasks(["all"])]
         assert len(other.take(digests, 99)) == 15
