@@ -85,12 +85,15 @@ def opened(root: str | os.PathLike[str] | None, archives: Sequence[str] = tuple(
     if folder is not None:
         yield _folder_store(folder)
     elif archive is not None:
-        if archive != Path(given) and (digest := _sha256(archive)) != (expected := ARCHIVES[archive.name]):
-            raise UnusableData(f"{archive}: another content: sha256 {digest}, expected {expected}")
+        name = archive.name
+        if name in ARCHIVES and (digest := _sha256(archive)) != (expected := ARCHIVES[name]):
+            if archive != Path(given):
+                raise UnusableData(f"{archive}: another content: sha256 {digest}, expected {expected}")
+            name = f"{name} (of another content than the one of that name: sha256 {digest[:12]}...)"
         if not zipfile.is_zipfile(archive):
             raise UnusableData(f"{archive}: not a zip archive; give the folder that holds {TABLE}, or an archive")
         with _zip_file(archive) as unpacked:
-            yield _archive_store(archive, unpacked)
+            yield _archive_store(archive, unpacked)._replace(name=name)
     else:
         looked = given if root is not None else f"FAIRNESS_DATA={given}" if given else "FAIRNESS_DATA, which is not set"
         remedy = "Set FAIRNESS_DATA to the folder" if root is None else "Give the folder"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from models.data.fitzpatrick17k_files import TABLE, Store, UnusableData, read_table
 from models.data.images import LEVELS
 
-__all__ = ["SKIN_TYPE_LABELS", "Row", "repeated", "rows_of", "tones_of_types"]
+__all__ = ["SKIN_TYPE_LABELS", "Row", "repeated", "rows_of", "skin_type_of", "tones_of_types"]
 
 SKIN_TYPE_LABELS = ("fitzpatrick_scale", "fitzpatrick_centaur")
 """Columns that have the skin type: of one team of annotators, and of another."""
@@ -47,6 +47,19 @@ def tones_of_types(light_types: Collection[int], dark_types: Collection[int]) ->
     return dict.fromkeys(light_types, "light") | dict.fromkeys(dark_types, "dark")
 
 
+def skin_type_of(text: str, where: str) -> int:
+    """Return the skin type that a field of the table says, 0 for none.
+
+    Examples
+    --------
+    >>> skin_type_of("5", "here"), skin_type_of("-1", "here")
+    (5, 0)
+    """
+    if text.strip() not in _SKIN_TYPES:
+        raise UnusableData(f"{where}: skin type {text.strip()!r} is none of {', '.join(_SKIN_TYPES)}")
+    return _SKIN_TYPES[text.strip()]
+
+
 def rows_of(
     store: Store, tones: dict[int, str], keep_wrongly_labelled: bool, label: str = SKIN_TYPE_LABELS[0]
 ) -> tuple[list[Row], Counter[str]]:
@@ -57,10 +70,7 @@ def rows_of(
     rows: list[Row] = []
     unused: Counter[str] = Counter()
     for number, row in enumerate(read_table(store.table, where, columns), start=1):
-        text = row[label].strip()
-        if text not in _SKIN_TYPES:
-            raise UnusableData(f"{where}, row {number}: skin type {text!r} is none of {', '.join(_SKIN_TYPES)}")
-        skin_type = _SKIN_TYPES[text]
+        skin_type = skin_type_of(row[label], f"{where}, row {number}")
         if skin_type == 0:
             unused["without a skin type"] += 1
         elif skin_type not in tones:

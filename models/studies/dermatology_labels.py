@@ -22,7 +22,7 @@ from fairness_checks.storage.files import write_atomically
 from models.command_line import OneLineParser, in_a_sentence
 from models.data.fitzpatrick17k import Fitzpatrick17k
 from models.data.fitzpatrick17k_files import TABLE, opened, read_table
-from models.data.fitzpatrick17k_rows import SKIN_TYPE_LABELS
+from models.data.fitzpatrick17k_rows import SKIN_TYPE_LABELS, skin_type_of
 from models.data.images import ImageSet
 from models.studies.dermatology_protocol import TONES
 from models.studies.dermatology_record import StudyIncomplete
@@ -151,8 +151,12 @@ def regrouped_rows(found: Measurements, groups: Mapping[str, Groups]) -> pd.Data
 
 def _second_types(images: ImageSet, photographs: Path | None, label: str) -> npt.NDArray[np.int8]:
     with opened(photographs) as store:
-        rows = read_table(store.table, f"{store.name}, {TABLE}", [(label,)])
-    types = {row["md5hash"]: int(text) if (text := row[label].strip()).isdigit() else 0 for row in rows}
+        where = f"{store.name}, {TABLE}"
+        rows = read_table(store.table, where, [(label,)])
+    types = {
+        row["md5hash"]: skin_type_of(row[label], f"{where}, row {number}, {label}")
+        for number, row in enumerate(rows, start=1)
+    }
     return np.array([types[name] for name in images.ids.tolist()], dtype=np.int8)
 
 
@@ -190,13 +194,13 @@ def _render(
     near: NearDuplicates,
     frames: Mapping[str, pd.DataFrame],
 ) -> str:
-    known = types > 0
-    off = np.abs(images.skin_type[known].astype(int) - types[known])
+    off = np.abs(images.skin_type.astype(int) - types)[types > 0]
+    alike = f": the same one in {(off == 0).mean():.1%}, at most one off in {(off <= 1).mean():.1%}" if len(off) else ""
     gaps = frames["labels_gaps"].assign(value=frames["labels_gaps"]["value"].map(ERRORS))
     parts = [
         "# Who says who is dark?",
-        f"{len(images):,} photographs, groups by `{found.record['label']}`; {int(known.sum()):,} have a type by the "
-        f"other label: the same one in {(off == 0).mean():.1%}, at most one off in {(off <= 1).mean():.1%}.",
+        f"{len(images):,} photographs, groups by `{found.record['label']}`; {len(off):,} have a type by the other "
+        f"label{alike}.",
         "Groups by the study's label, and what other sources say of them (shares):",
         table(
             frames["labels_agreement"],
@@ -219,7 +223,8 @@ def _render(
 
 
 def _of_tones(images: ImageSet, angles: npt.NDArray[np.float64]) -> str:
-    medians = ", ".join(f"{tone} {np.nanmedian(angles[images.skin_tone == tone]):.0f}" for tone in TONES)
+    measured = {tone: angles[(images.skin_tone == tone) & np.isfinite(angles)] for tone in TONES}
+    medians = ", ".join(f"{tone} {np.median(of):.0f}" if len(of) else f"{tone} none" for tone, of in measured.items())
     return (
         "Measured tone: the individual typology angle of the median lightness and yellowness of those pixels that a "
         f"rule takes for skin. Light is above {DARKEST_LIGHT:g} degrees, dark at most {LIGHTEST_DARK:g}. Medians by "

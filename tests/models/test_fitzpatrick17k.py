@@ -386,7 +386,10 @@ def test_an_archive_of_the_project_must_be_the_one_of_that_name(tmp_path, monkey
     for root in (None, tmp_path):
         with pytest.raises(UnusableData, match=rf"another content: sha256 [0-9a-f]{{64}}, expected {ARCHIVES[name]}"):
             Fitzpatrick17k(root).images(24)
-    assert len(Fitzpatrick17k(path).images(24)) == 4, "a path that is named is taken as it is"
+    named = Fitzpatrick17k(path).images(24)
+    assert len(named) == 4, "a path that is named is taken as it is"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert f"{name} (of another content than the one of that name: sha256 {digest[:12]}...): 4 images" in named.source
     monkeypatch.setitem(ARCHIVES, name, hashlib.sha256(path.read_bytes()).hexdigest())
     assert len(Fitzpatrick17k().images(24)) == 4
 

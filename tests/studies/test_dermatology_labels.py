@@ -14,6 +14,7 @@ from PIL import Image
 from scipy import stats
 
 from models.data.fitzpatrick17k import Fitzpatrick17k
+from models.data.fitzpatrick17k_files import UnusableData
 from models.data.images import LEVELS
 from models.phantom.skin_phantom import skin_phantom
 from models.studies import dermatology_labels, dermatology_tones
@@ -187,6 +188,43 @@ def test_the_command_writes_the_page_and_refuses_what_it_cannot_read(photographs
     told = capsys.readouterr().err
     assert "measured on larger photographs: image_size=1024: 60 of the 60 images" in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("word", ["5.0", "V", "7", "\u00b2"])
+def test_a_second_label_that_cannot_be_read_is_told_and_not_taken_for_none(photographs, tmp_path, word):
+    for path in photographs.glob("*.jpg"):
+        (tmp_path / path.name).symlink_to(path)
+    lines = (photographs / "fitzpatrick17k.csv").read_text().splitlines()
+    cells = lines[3].split(",")
+    lines[3] = ",".join([*cells[:2], word, *cells[3:]])
+    (tmp_path / "fitzpatrick17k.csv").write_text("\n".join(lines))
+    images = Fitzpatrick17k(tmp_path, check_md5=False).images(16)
+    with pytest.raises(UnusableData, match=rf"row 3, fitzpatrick_centaur: skin type '{word}' is none of -1, , 1, 2"):
+        dermatology_labels._second_types(images, tmp_path, "fitzpatrick_centaur")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_second_label_that_nobody_gave_is_told(photographs, tmp_path):
+    images = Fitzpatrick17k(photographs, check_md5=False).images(16)
+    kept(tmp_path, images)
+    found, types = load_study(tmp_path), np.zeros(len(images), dtype=np.int8)
+    angles, near = np.full(len(images), np.nan), near_duplicates(images.pixels)
+    groups = groups_by_source(images, types, angles, near)
+    agreement = agreement_rows(images.skin_tone, groups["other label"]).assign(source="other label")
+    frames = {"labels_agreement": agreement, "labels_gaps": regrouped_rows(found, groups)}
+    page = dermatology_labels._render(found, images, types, angles, near, frames)
+    assert "; 0 have a type by the other label.\n" in page
+    assert "nan" not in page
+
+
+@pytest.mark.filterwarnings("error")
+def test_pictures_of_no_skin_have_no_tone_and_are_counted():
+    images = skin_phantom(3, 3, size=16)
+    grey = np.broadcast_to(images.pixels[:, :1], images.pixels.shape)
+    angles = typology_angles(grey)
+    assert np.isnan(angles).all()
+    said = dermatology_labels._of_tones(images, angles)
+    assert "light none, dark none. 6 pictures have too few such pixels" in said
 
 
 def page_rows():
