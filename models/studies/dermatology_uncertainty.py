@@ -28,7 +28,7 @@ from models.phantom.skin_phantom import skin_phantom
 from models.studies.dermatology_data import study_images
 from models.studies.dermatology_labels import photographs_of
 from models.studies.dermatology_one import vgg_of
-from models.studies.dermatology_protocol import Split, training_rows
+from models.studies.dermatology_protocol import TONES, Split, training_rows
 from models.studies.dermatology_record import StudyIncomplete
 from models.studies.dermatology_results import ERRORS, errors_of
 from models.studies.dermatology_store import Measurements, load_study
@@ -57,6 +57,7 @@ LIMIT = 0.10
 _OF_PHOTOGRAPHS, _OF_PHANTOMS = "uncertainties", "planted"
 _NOISE = 0.10  # standard deviation of the logarithm of what the uncertainty that warns is multiplied by
 _MEMBERS = 4
+_SAME = 0.02  # relative; how far an image's error may lie from what another device measured
 Floats = npt.NDArray[np.float64]
 Timed = dict[str, float]
 
@@ -69,7 +70,7 @@ def judged(
     Parameters
     ----------
     errors, uncertainty : array_like of float, shape (n,)
-        Rows without an uncertainty (NaN) are left out.
+        Rows without an uncertainty (NaN) are left out; with none left in a group nothing is judged.
     tones : array_like of str
         Group of each row.
     images : array_like
@@ -81,7 +82,10 @@ def judged(
         rows; worse, the group with the higher errors; error_auc and uncertainty_auc, P(higher in it); mismatch, low,
         high and verdict at a limit of 0.10; light and dark, the rank correlation with the errors within each group.
     """
-    known = np.isfinite(np.asarray(uncertainty, dtype=np.float64))
+    known = ~np.isnan(np.asarray(uncertainty, dtype=np.float64))
+    if lacking := sorted(set(TONES) - set(np.asarray(tones)[known].tolist())):
+        none = dict.fromkeys(("error_auc", "uncertainty_auc", "mismatch", "low", "high", *TONES), np.nan)
+        return {"rows": int(known.sum()), "worse": "", **none, "verdict": f"unknown for {' and '.join(lacking)}"}
     names = np.asarray(images)[known].astype(str)
     predictions = Predictions(
         error=np.asarray(errors, dtype=np.float64)[known],
@@ -164,9 +168,15 @@ def study_rows(
         own |= {"latent SD": found.latent_sd[at, repeat].ravel(), "divergence": found.kl[at, repeat].ravel()}
         each.append(own)
         start = time.process_time()
-        apart.add(reconstructed(vae, images.pixels[tested]), ~np.isin(tested, rows))
+        again = reconstructed(vae, images.pixels[tested])
+        apart.add(again, ~np.isin(tested, rows))
         took["disagreement"] = (time.process_time() - start) * test.size / len(tested) * len(networks)
         seconds = {name: seconds[name] + took.get(name, 0.0) for name in seconds}
+        off = again[place[repeat]] - (images.pixels[test.ravel()] / np.float32(127.5) - 1)
+        if not np.allclose(np.square(off).mean((1, 2, 3)), found.mse[at, repeat].ravel(), rtol=_SAME):
+            raise StudyIncomplete(
+                f"{path}: not the network that was measured: remove it, and run the study again with --keep-networks"
+            )
     values = {name: np.concatenate([own[name] for own in each]) for name in COSTS if name in each[0]}
     values["disagreement"] = apart.variance()[place].ravel()
     tones, names = found.tones[found.test.ravel()], images.ids[found.test.ravel()]

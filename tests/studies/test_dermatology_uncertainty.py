@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import doctest
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import pandas as pd
 import pytest
 import torch
 
+from fairness_checks.errors import InvalidPredictions
 from models import vae_uncertainty
 from models.perceptual import perceptual_loss
 from models.phantom.skin_phantom import skin_phantom
 from models.studies import dermatology_uncertainty
 from models.studies.dermatology_data import study_images
 from models.studies.dermatology_protocol import split, training_rows
+from models.studies.dermatology_record import StudyIncomplete
 from models.studies.dermatology_store import load_study
 from models.studies.dermatology_uncertainty import COSTS, judged, main, planted_rows, study_rows
 from models.train_vae import load_vae
@@ -112,6 +115,26 @@ def test_a_planted_gap_is_warned_of_by_the_error_itself_and_not_by_its_shuffle()
     assert rows.loc["(the same, in another order)", "verdict"] == "fail"
     assert rows.loc["(the error, with noise)", ["light", "dark"]].astype(float).min() > 0.5
     assert set(COSTS) - {"feature distance"} < set(rows.index)
+
+
+def test_another_network_in_the_place_of_one_that_was_measured_is_told(study, tmp_path):
+    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
+    paths = sorted((tmp_path / "networks").glob("B-*"))
+    paths[1].write_bytes(paths[0].read_bytes())
+    with pytest.raises(StudyIncomplete, match=rf"{paths[1].name}: not the network that was measured: remove it"):
+        study_rows(tmp_path, study_images("phantoms", TINY), load_study(tmp_path), "B", None)
+
+
+def test_an_uncertainty_that_no_image_of_a_group_has_is_not_judged_and_an_infinite_one_refused():
+    errors, tones = np.arange(1.0, 41.0), np.repeat(["light", "dark"], 20)
+    for lacking, said in (("light", "unknown for light"), (None, "unknown for dark and light")):
+        known = np.where(tones == lacking, np.nan, errors) if lacking else np.full(40, np.nan)
+        row = judged(errors, known, tones, np.arange(40))
+        assert (row["rows"], row["verdict"]) == (np.isfinite(known).sum(), said)
+        assert np.isnan([row[name] for name in ("mismatch", "low", "high", "light", "dark")]).all()
+    assert row.keys() == judged(errors, errors, tones, np.arange(40)).keys()
+    with pytest.raises(InvalidPredictions, match="uncertainty: 1 of 40 values is NaN or infinite"):
+        judged(errors, np.where(errors == 7, np.inf, errors), tones, np.arange(40))
 
 
 def test_the_command_writes_its_page_and_says_what_is_missing(study, tmp_path, capsys):
