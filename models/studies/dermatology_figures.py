@@ -17,6 +17,7 @@ from models.studies.dermatology_conditions import FEWEST, LEVEL_NAMES
 from models.studies.dermatology_protocol import TONES
 from models.studies.dermatology_results import ERRORS
 from models.studies.dermatology_store import Measurements
+from models.vae_config import MIXES
 
 __all__ = ["draw_boxes", "draw_conditions", "draw_prevalence", "draw_reconstructions", "draw_scatter"]
 
@@ -116,7 +117,7 @@ def draw_prevalence(path: Path, title: str, prevalence: pd.DataFrame) -> None:
                 edgecolor="white",
                 label=f"{tone} skin (n = {prevalence.loc[prevalence['level'] == name, tone].sum():,})",
             )
-        ax.set_yticks(rows, part["label"], fontsize=8)
+        ax.set_yticks(rows, part["label"], fontsize=8, parse_math=False)
         ax.invert_yaxis()
         ax.grid(axis="x", alpha=0.3)
         chosen = f", the {len(part)} whose shares differ most" if len(part) < all_labels and name == finest else ""
@@ -134,11 +135,11 @@ def draw_conditions(path: Path, title: str, conditions: pd.DataFrame) -> None:
     The dashed line is y = x. Numbers tell the conditions; the key below has their names and images.
     """
     shown = conditions[conditions["shown"]]
-    mixes = list(dict.fromkeys(conditions["mix"]))
-    names = shown[shown["mix"] == mixes[0]].sort_values("condition") if mixes else shown
+    mixes = list(dict.fromkeys(conditions["mix"])) or list(MIXES)  # where no condition is common to both groups
+    names = shown[shown["mix"] == mixes[0]].sort_values("condition")
     number = {name: place for place, name in enumerate(names["condition"], start=1)}
     lines = -(-len(names) // _KEY_COLUMNS)
-    figure = _figure(4.3 * max(len(mixes), 1), 5.3 + 0.17 * lines)
+    figure = _figure(4.3 * len(mixes), 5.3 + 0.17 * lines)
     grid = figure.add_gridspec(2, len(mixes), height_ratios=[5, 0.17 * lines + 0.1])
     values = shown[["mse_light", "mse_dark"]].to_numpy()
     low, high = (values.min() / 1.2, values.max() * 1.2) if len(values) else (0.01, 0.1)
@@ -195,7 +196,8 @@ def _write_key(ax: Any, names: pd.DataFrame, lines: int) -> None:
     for place, (name, light, dark) in enumerate(rows):
         column, line = divmod(place, lines)
         at = (column / _KEY_COLUMNS, 1 - (line + 0.5) / lines)
-        ax.text(*at, f"{place + 1}  {name} ({light} + {dark})", fontsize=8, va="center", transform=ax.transAxes)
+        text = f"{place + 1}  {name} ({light} + {dark})"
+        ax.text(*at, text, fontsize=8, va="center", transform=ax.transAxes, parse_math=False)
 
 
 def draw_reconstructions(path: Path, title: str, examples: Mapping[str, npt.NDArray[np.uint8]]) -> None:
