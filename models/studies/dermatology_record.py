@@ -14,10 +14,29 @@ from typing import Any
 
 from models.vae_config import MIXES, PRESETS
 
-__all__ = ["FORMAT", "RECORD", "REMEDY", "StudyIncomplete", "changes_of", "preset_in_words", "read_record"]
+__all__ = [
+    "FORMAT",
+    "PAGES",
+    "RECORD",
+    "REMEDY",
+    "StudyIncomplete",
+    "changes_of",
+    "preset_in_words",
+    "read_record",
+    "same_study",
+]
 
 RECORD = "study.json"
 FORMAT = 2
+
+PAGES = (
+    *(f"{name}.md" for name in ("report", "labels", "uncertainties", "uncertainties-[ABC]")),
+    *(f"{name}.png" for name in ("boxes", "conditions", "prevalence", "reconstructions", "scatter")),
+    *(f"{name}.csv" for name in ("mse_by_mix", "gaps", "slopes", "tones", "uncertainty", "verdicts", "findings")),
+    *(f"{name}.csv" for name in ("prevalence", "prevalence_distances", "conditions", "within_conditions")),
+    *(f"{name}.csv" for name in ("labels_agreement", "labels_gaps", "uncertainties", "uncertainties-[ABC]")),
+)
+"""Patterns of all files that are made of the measurements in a folder."""
 
 _KEYS = ("preset", "changed", "seed", "label", "perceptual", "features", "torch", "trainings")
 _KEYS_WITHIN: Mapping[str, tuple[str, ...]] = {
@@ -70,6 +89,22 @@ def _lacking_trainings(record: Mapping[str, Any]) -> list[str]:
     if unknown := there - set(expected):
         raise ValueError(f"trainings that are of no mix or repeat of this study: {min(map(str, unknown))}")
     return [f"the training of mix {mix} in repeat {repeat}" for mix, repeat in expected if (mix, repeat) not in there]
+
+
+def same_study(path: Path, record: Mapping[str, Any]) -> bool:
+    """Say whether a file is the record of the same study: the same in all but the bytes of its trainings.
+
+    Times are among those; what a training depends on is in its file's name.
+    """
+    try:
+        return _but_bytes(json.loads(path.read_text(encoding="utf-8"))) == _but_bytes(record)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _but_bytes(record: Mapping[str, Any]) -> dict[str, Any]:
+    files = sorted((item["mix"], item["repeat"], item["file"]) for item in record["trainings"])
+    return {**record, "trainings": files}
 
 
 def changes_of(preset: str, asked: Mapping[str, Any]) -> dict[str, Any]:

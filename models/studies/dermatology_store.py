@@ -19,7 +19,7 @@ import numpy.typing as npt
 from fairness_checks.storage.files import open_regular, write_atomically
 from models.data.images import LEVELS, ImageSet
 from models.studies.dermatology_protocol import TONES
-from models.studies.dermatology_record import FORMAT, RECORD, REMEDY, StudyIncomplete, read_record
+from models.studies.dermatology_record import FORMAT, PAGES, RECORD, REMEDY, StudyIncomplete, read_record, same_study
 
 __all__ = ["MEASURES", "Measurements", "load_study", "read_arrays", "save_study", "write_arrays"]
 
@@ -30,6 +30,8 @@ MEASURES = ("mse", "mse_less_colour", "tone_shift", "feature_error", "latent_sd"
 """What is kept of each test image; see `models.vae_measure.ImageMeasurements`."""
 
 _KEY = "key"
+_DIGEST = "sha256"
+_MAY_LACK = ("feature_error",)  # where no pre-trained network was at hand: NaN of all images
 _LABELS = "labels.npz"
 
 
@@ -107,15 +109,16 @@ class Measurements:
 
 
 def write_arrays(path: Path, key: str, arrays: Mapping[str, Array]) -> None:
-    """Write arrays with the text that says what they are; the same arrays give the same bytes."""
+    """Write arrays with the text that says what they are and their sha256; the same arrays give the same bytes."""
     content = io.BytesIO()
     members: dict[str, Any] = {_KEY: np.array(key), **arrays}
+    members[_DIGEST] = np.array(_digest(members))
     np.savez(content, **members)
     write_atomically(path, content.getvalue(), durable=False)
 
 
 def read_arrays(path: Path, key: str | None = None) -> dict[str, Array] | None:
-    """Return what `write_arrays` wrote; None if it is missing, damaged or, where a key is given, of another key.
+    """Return what `write_arrays` wrote; None if it is missing, damaged, edited or of another key than the one given.
 
     Examples
     --------
@@ -129,7 +132,10 @@ def read_arrays(path: Path, key: str | None = None) -> dict[str, Array] | None:
         with open_regular(path) as file, np.load(file, allow_pickle=False) as stored:
             if key is not None and str(stored[_KEY]) != key:
                 return None
-            return {name: stored[name] for name in stored.files if name != _KEY}
+            members = {name: stored[name] for name in stored.files}
+            if str(members.pop(_DIGEST)) != _digest(members):
+                return None
+            return {name: values for name, values in members.items() if name != _KEY}
     except Exception:  # damaged bytes raise nearly anything; all of it means: not there
         return None
 
@@ -138,6 +144,8 @@ def save_study(
     folder: Path, record: Mapping[str, Any], images: ImageSet, trainings: Mapping[tuple[str, int], Path]
 ) -> None:
     """Write what the report needs besides the measurements: labels, and which file is which training.
+
+    Where the folder held another study, the `PAGES` that were made of that one go: they would stand beside this one's.
 
     Parameters
     ----------
@@ -151,13 +159,17 @@ def save_study(
         File of each mix and repeat, within the folder.
     """
     labels = {"skin_tone": images.skin_tone, **{level: images.conditions[level] for level in LEVELS}}
-    write_arrays(folder / _LABELS, images.fingerprint(), labels)
+    path = folder / RECORD
     files = [
         {"mix": mix, "repeat": repeat, "file": path.relative_to(folder).as_posix(), "sha256": _sha256(path)}
         for (mix, repeat), path in trainings.items()
     ]
-    text = json.dumps({"format": FORMAT, **record, "trainings": files}, indent=1, sort_keys=True)
-    write_atomically(folder / RECORD, f"{text}\n".encode(), durable=False)
+    whole = {"format": FORMAT, **record, "trainings": files}
+    if path.exists() and not same_study(path, whole):
+        for name in (name for pattern in PAGES for name in folder.glob(pattern)):
+            name.unlink(missing_ok=True)
+    write_arrays(folder / _LABELS, images.fingerprint(), labels)
+    write_atomically(path, f"{json.dumps(whole, indent=1, sort_keys=True)}\n".encode(), durable=False)
 
 
 def load_study(folder: Path) -> Measurements:
@@ -183,6 +195,9 @@ def load_study(folder: Path) -> Measurements:
     def words(name: str) -> tuple[str, ...]:
         return tuple(sorted({str(arrays[name]) for arrays in found.values()}))
 
+    test = of("test", 2, -1)
+    if (test != test[0]).any() or (labels["skin_tone"][test[0]] != np.array(TONES)[:, None]).any():
+        raise StudyIncomplete(f"{folder / RECORD}: trainings of other test images than its own; {REMEDY}")
     firsts = {mix: found[mix, repeats[0]] for mix in mixes if "reconstructed" in found[mix, repeats[0]]}
     examples = {mix: arrays["reconstructed"] for mix, arrays in firsts.items()}
     return Measurements(
@@ -190,7 +205,7 @@ def load_study(folder: Path) -> Measurements:
         tones=labels["skin_tone"],
         conditions={level: labels[level] for level in LEVELS},
         mixes=mixes,
-        test=of("test", 2, -1)[0],
+        test=test[0],
         **{name: of(name, 2, -1).astype(np.float64) for name in MEASURES},
         trained=of("trained", 2),
         distinct=of("distinct", 2),
@@ -206,9 +221,25 @@ def load_study(folder: Path) -> Measurements:
 def _training(folder: Path, item: Mapping[str, Any]) -> dict[str, Array]:
     path = folder / item["file"]
     arrays = read_arrays(path)
-    if arrays is None or _sha256(path) != item["sha256"]:
+    if arrays is None or _sha256(path) != item["sha256"] or not {*MEASURES, "test"} <= set(arrays):
         raise StudyIncomplete(f"{path}: missing or damaged; run the study again, which trains this one anew")
+    for name in MEASURES:
+        known = np.isfinite(arrays[name])
+        if not (known.all() or (name in _MAY_LACK and np.isnan(arrays[name]).all())):
+            raise StudyIncomplete(
+                f"{path}: {name} is NaN or infinite of {known.size - known.sum()} of {known.size} images; remove the "
+                "file and run the study again, which trains this one anew"
+            )
     return arrays
+
+
+def _digest(members: Mapping[str, Array]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(members):
+        values = np.ascontiguousarray(members[name])
+        digest.update(repr((name, values.dtype.str, members[name].shape)).encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 import doctest
 import errno
 import hashlib
+import io
 import itertools
 import json
 import math
@@ -58,7 +59,7 @@ from models.vae_config import MIXES, VAEConfig
 from tests.studies.finished_study import TINY, keep
 
 pytestmark = pytest.mark.usefixtures("no_photographs_and_no_weights")
-TIMES = ("seconds", "cpu_seconds", "images_per_second")
+TIMES = ("seconds", "cpu_seconds", "images_per_second", "sha256")  # the last is of the others too
 TONES = np.array(["dark"] * 40 + ["light"] * 100)
 
 
@@ -253,19 +254,22 @@ def test_a_killed_process_is_told_with_the_remedy(tmp_path, monkeypatch):
         run_trainings(phantoms(), TINY, tmp_path, device="cpu", jobs=2)
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "of another training"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "of another training", "edited"])
 def test_a_damaged_file_is_trained_again(study, tmp_path, damage):
     config = dataclasses.replace(TINY, repeats=1)
     first = keep(tmp_path, phantoms(), config)
     path, other = first.files["A", 0], first.files["C", 0]
     content = path.read_bytes()
     middle = content.index(b"mse.npy") + 200
+    edited = io.BytesIO()  # a sound archive of other numbers
+    np.savez(edited, **{name: values / 2 if name == "mse" else values for name, values in arrays_of(path).items()})
     path.write_bytes(
         {
             "cut": content[:-100],
             "flipped": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
             "empty": b"",
             "of another training": other.read_bytes(),
+            "edited": edited.getvalue(),
         }[damage]
     )
     with pytest.raises(StudyIncomplete, match="missing or damaged"):
@@ -274,6 +278,66 @@ def test_a_damaged_file_is_trained_again(study, tmp_path, damage):
     assert keep(tmp_path, phantoms(), config).trained == 1
     assert same_numbers(path, study / "trainings" / path.name)
     assert other.read_bytes() == untouched
+
+
+def forged(folder, at, **changed):
+    """Put other arrays in the place of a training, as if they had been measured."""
+    record = json.loads((folder / "study.json").read_text())
+    path = folder / record["trainings"][at]["file"]
+    arrays = arrays_of(path) | changed
+    dermatology_store.write_arrays(path, str(arrays.pop("key")), {n: v for n, v in arrays.items() if n != "sha256"})
+    record["trainings"][at]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "study.json").write_text(json.dumps(record))
+    return path
+
+
+@pytest.mark.parametrize("name", ["mse", "latent_sd", "feature_error"])
+def test_a_measure_of_some_images_alone_is_told_and_drops_no_finding(study, tmp_path, name):
+    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
+    values = np.full(24, np.nan) if name == "feature_error" else np.full(24, 0.1)
+    assert forged(tmp_path, 4, **{name: values}).is_file()
+    assert load_study(tmp_path).repeats == 3
+    values[5] = 0.1 if name == "feature_error" else np.nan
+    path = forged(tmp_path, 4, **{name: values})
+    with pytest.raises(StudyIncomplete, match=rf"{path}: {name} is NaN or infinite of \d+ of 24 images; remove"):
+        load_study(tmp_path)
+    path.unlink()
+    assert keep(tmp_path, phantoms()).trained == 1
+    assert load_study(tmp_path).repeats == 3
+
+
+def test_a_record_whose_repeats_are_exchanged_is_told(study, tmp_path):
+    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
+    record = json.loads((study / "study.json").read_text())
+    one, other = (item for item in record["trainings"] if item["mix"] == "B" and item["repeat"] < 2)
+    one["repeat"], other["repeat"] = other["repeat"], one["repeat"]
+    (tmp_path / "study.json").write_text(json.dumps(record))
+    with pytest.raises(StudyIncomplete, match="trainings of other test images than its own"):
+        load_study(tmp_path)
+
+
+def test_pages_of_another_study_do_not_stay_beside_this_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(dermatology_report, "_draw", lambda *_: None)
+    config = dataclasses.replace(TINY, repeats=2)
+    keep(tmp_path, phantoms(), config)
+    write_report(tmp_path)
+    reported = {path.name for path in tmp_path.iterdir() if path.suffix in (".csv", ".md")}
+    drawn = {"boxes.png", "conditions.png", "prevalence.png", "reconstructions.png", "scatter.png"}
+    others = {"labels.md", "labels_agreement.csv", "labels_gaps.csv", "uncertainties.md", "uncertainties-A.csv"}
+    of_nobody = {"planted.csv", "notes.md", "mine.png"}
+    for name in drawn | others | of_nobody:
+        (tmp_path / name).write_text("")
+
+    def there():
+        return {path.name for path in tmp_path.iterdir()} - {"trainings", "study.json", "labels.npz"}
+
+    record = json.loads((tmp_path / "study.json").read_text())
+    (tmp_path / "study.json").write_text(json.dumps(record))
+    next((tmp_path / "trainings").glob("C-01-*")).unlink()
+    assert keep(tmp_path, phantoms(), config).trained == 1  # the same study, whatever the times
+    assert there() == reported | drawn | others | of_nobody
+    keep(tmp_path, phantoms(), TINY)
+    assert there() == of_nobody
 
 
 def test_what_a_training_depends_on_names_its_file(study, tmp_path):
@@ -556,6 +620,19 @@ def test_of_photographs_no_picture_is_kept(tmp_path):
     text = (tmp_path / "report.md").read_text()
     assert "No picture of a photograph" in text
     assert "reconstructions.png" not in text
+
+
+def test_groups_without_a_condition_in_common_are_reported(tmp_path):
+    pytest.importorskip("matplotlib")
+    images = phantoms()
+    labels = np.where(images.skin_tone == "light", "$x^$ of light", "$}")  # no formulas
+    images = dataclasses.replace(images, conditions=dict.fromkeys(LEVELS, labels))
+    keep(tmp_path, images, dataclasses.replace(TINY, repeats=2))
+    told = "\n".join(write_report(tmp_path))
+    assert "finding 5b, pixel error, not settled: 0 conditions: none to compare" in told
+    assert rows_of(tmp_path / "conditions.csv") == []
+    assert {row["gap"] for row in rows_of(tmp_path / "within_conditions.csv")} == {""}
+    assert (tmp_path / "scatter.png").stat().st_size > 1000
 
 
 def photographs_in(folder, size, count=14):
