@@ -110,8 +110,12 @@ def pytest_report_header() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the runs of tests write no summary of the job that runs them, nor take themselves for its workers."""
-    for name in ("GITHUB_ACTIONS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
+    """Let the runs of tests write no summary of the job that runs them, nor take themselves for its workers.
+
+    Their processes measure no coverage: it would cost them half their time.
+    """
+    workers = ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID")
+    for name in ("GITHUB_ACTIONS", *workers, "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
         monkeypatch.delenv(name, raising=False)
 
 

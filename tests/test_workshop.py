@@ -77,7 +77,7 @@ def test_what_is_called_slow_is_there():
         assert not test or f"def {test}" in (ROOT / "tests" / file).read_text(encoding="utf-8"), name
 
 
-def test_ci_measures_lines_and_branches_in_every_process_and_prints_them():
+def test_ci_measures_lines_and_branches_and_prints_them():
     measured = PROJECT["tool"]["coverage"]
     assert measured["run"]["branch"]
     assert measured["run"]["parallel"]

@@ -111,9 +111,7 @@ def gate(project):
         command = [PYTHON, "-m", "pytest", "--fairness", "--junitxml=junit.xml", "--alluredir=allure", "--timeout=120"]
         command += ["--html=report.html", "--json-report", "--json-report-file=report.json", "--ctrf=ctrf.json"]
         command += ["--cov=.", "--cov-report=json:cov.json", *arguments]
-        # pytest-cov measures here, whatever measures these tests
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-        env = {**kept, "PYTHONPATH": str(PYTHON.parents[2]), "COLUMNS": "120", **environment}
+        env = {**os.environ, "PYTHONPATH": str(PYTHON.parents[2]), "COLUMNS": "120", **environment}
         env.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
         return subprocess.run(command, cwd=project.path, env=env, capture_output=True, text=True, timeout=300)
 

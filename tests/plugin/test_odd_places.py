@@ -145,9 +145,7 @@ def test_files_that_cannot_grow_cost_no_number_and_leave_the_old_baseline(writte
     def limited():
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
-    measured = {name for name in os.environ if name.startswith("COVERAGE_")}  # whose file could not grow either
-    environment = {name: value for name, value in os.environ.items() if name not in measured}
-    environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pytest", "-p", "fairness_checks.plugin", "--fairness", "-W", "default"]
     done = subprocess.run(
         [*command, "--capture=no", UPDATE],

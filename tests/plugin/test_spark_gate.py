@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 
@@ -127,7 +128,8 @@ def test_a_killed_process_of_a_cluster_is_made_up_for_or_named_and_the_next_run_
         check = f"thresholds.yaml:{line}: {model}, subgroups: brier_score by sex, max_difference"
         assert f"{check}: frame: pyspark.DataFrame failed while it was collected: " in text
     assert "Job aborted due to stage failure" in text
-    assert "Traceback" not in text + result.stderr.str()
+    # PySpark's own thread may print what it met; nothing leads through the gate.
+    assert not re.search(r'File "[^"]*fairness_checks', text + result.stderr.str())
     for file in (project.path / "deadly", *project.path.glob("*.armed")):
         file.unlink()
     again = project.gate_in_subprocess("--fairness-report=out", timeout=550)
