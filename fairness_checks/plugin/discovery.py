@@ -67,7 +67,12 @@ def fairness_model(
     return _as_fixture(function, declared=None)
 
 
-def _as_fixture(function: Callable[..., Any], declared: tuple[str, ...] | None) -> Any:
+def _as_fixture(function: Any, declared: tuple[str, ...] | None) -> Any:
+    if not callable(function) or isinstance(function, type) or not hasattr(function, "__name__"):
+        raise pytest.UsageError(
+            f"@fairness_model: {function!r} is no function with a name, which is the model's; write @fairness_model "
+            'or @fairness_model(sensitive_features=["sex"]) above a def'
+        )
     if function.__name__ in _RESERVED:
         raise pytest.UsageError(
             f"@fairness_model {function.__name__}: the name is taken; not allowed: {', '.join(sorted(_RESERVED))}"

@@ -147,7 +147,10 @@ def _register(
     highest: float | None = None,
 ) -> Any:
     if not callable(function) or not hasattr(function, "__dict__"):
-        raise ConfigurationError(f"@fairness_metric: {function!r} is no function that a metric can be made of")
+        raise ConfigurationError(
+            f"@fairness_metric: {function!r} is no function that a metric can be made of; write @fairness_metric or "
+            "@fairness_metric(name=...) above a def"
+        )
     called = getattr(function, "__name__", None) if name is None else name
     if not isinstance(called, str) or not _NAME.fullmatch(called):
         raise ConfigurationError(

@@ -139,6 +139,26 @@ def test_a_stumble_of_a_model_is_a_short_message(project_under_ci, name):
     assert len(lines) <= MOST
 
 
+@pytest.mark.parametrize(
+    ("line", "given"),
+    [
+        ('@fairness_model("tiny")', "'tiny'"),
+        ("@fairness_model(0.5)", "0.5"),
+        ("fairness_model(functools.partial(print))\n", "functools.partial("),
+        ("@fairness_model\nclass Held:\n    pass\n\n", "<class "),
+    ],
+    ids=["name", "number", "partial", "class"],
+)
+def test_what_is_no_function_is_no_model_and_the_message_says_what_to_write(project_under_ci, line, given):
+    bare(f"import functools\n{line}")(project_under_ci)
+    result = project_under_ci.pytest("--fairness")
+    assert result.ret == 4
+    said = " is no function with a name, which is the model's; write @fairness_model or "
+    assert f"@fairness_model: {given}" in result.stderr.str()
+    assert result.stderr.str().rstrip().endswith(said + '@fairness_model(sensitive_features=["sex"]) above a def')
+    assert "INTERNALERROR" not in result.stdout.str()
+
+
 def test_a_model_that_is_made_a_fixture_twice_says_which_line_goes(project_under_ci):
     bare("@fairness_model\n@pytest.fixture")(project_under_ci)
     result = project_under_ci.pytest("--fairness")

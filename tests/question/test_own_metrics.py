@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -66,7 +67,12 @@ def test_a_mean_has_any_range_unless_one_is_given():
         (missed, {"lowest": 1, "highest": 1}, "no range of a mean"),
         (missed, {"lowest": "0"}, "lowest '0' and highest inf are no range"),
         (missed, {"lowest": math.nan}, "no range"),
-        ("missed", {}, "'missed' is no function"),
+        (
+            "missed",
+            {},
+            "'missed' is no function that a metric can be made of; write @fairness_metric or @fairness_metr",
+        ),
+        (0.5, {}, "0.5 is no function"),
         (len, {"name": "length"}, "is no function that a metric can be made of"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,  # no address: workers collect the same names
@@ -75,6 +81,9 @@ def test_what_cannot_be_registered(function, about, message):
     with pytest.raises(ConfigurationError) as caught:
         fairness_metric(**about)(function)
     assert message in str(caught.value)
+    if not about:
+        with pytest.raises(ConfigurationError, match=re.escape(str(caught.value))):
+            fairness_metric(function)
 
 
 def test_where_there_is_inference_for_ones_own():
