@@ -76,7 +76,7 @@ exit codes:
 """
 MERGE = """\
 Judge the rows of several parts together by their statistics: verdicts, texts and exit codes are those
-that `audit` has for the rows, except that areas under curves come with the bound of their bins.
+that `audit` has for the rows, except that AUCs come with the bound of their bins.
 
   fairness-checks merge part-1.json part-2.json part-3.json --config thresholds.yaml
 

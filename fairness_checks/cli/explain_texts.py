@@ -94,7 +94,7 @@ TEXTS: Mapping[str, Explanation] = MappingProxyType(
         ),
         "roc_auc": Explanation(
             "To compare scores before a threshold is chosen.",
-            "Everything about the threshold in use, and calibration: groups of equal areas can have very unequal "
+            "Everything about the threshold in use, and calibration: groups of equal AUC can have very unequal "
             "misses at one threshold.",
         ),
         "selection_rate": Explanation(

@@ -44,7 +44,7 @@ class GroupStatistics(MeasuredGroups):
         missing : Missing
             Which values are missing, and whether they are refused or a group called "(missing)".
         metrics : iterable of Metric
-            Metrics that are wanted. Areas cost one sort of the scores, clusters one sort of the clusters.
+            Metrics that are wanted. AUCs cost one sort of the scores, clusters one sort of the clusters.
 
         Raises
         ------

@@ -32,7 +32,7 @@ class MeasuredGroups:
     counts : ndarray of int64, shape (G, 4)
         Cells tn, fp, fn, tp of each group; zeros without labels.
     measured : mapping of str to object
-        By metric, what its kind needs beyond the counts: moments, areas, binned residuals, ...; each has
+        By metric, what its kind needs beyond the counts: moments, AUCs, binned residuals, ...; each has
         ``take(order)``, where -1 is an empty group, and most add up with ``+``.
     unlabelled : ndarray of int64, shape (G,), optional
         Samples of each group, where there are no labels to count.
@@ -43,7 +43,7 @@ class MeasuredGroups:
 
     Notes
     -----
-    Statistics of parts of the data add up with ``+``, in any order, to the statistics of the whole. Areas do not, and
+    Statistics of parts of the data add up with ``+``, in any order, to the statistics of the whole. AUCs do not, and
     nothing does that is robust to clusters: a cluster may have samples in both parts. What does in their place, where
     each cluster lies inside one part, `Kind.part` measures: see `fairness_checks.measure_part`.
     """

@@ -22,7 +22,7 @@ _AREA = 0.6  # by which errors tell two groups apart, and uncertainties
 
 
 class Assumed(NamedTuple):
-    """Values of two groups as `plan_sample_size` takes them, the worse group's first; of a mismatch its two areas."""
+    """Values of two groups as `plan_sample_size` takes them, the worse group's first; of a mismatch its two AUCs."""
 
     first: Value
     second: Value | None  # None where one group's value is limited
@@ -32,7 +32,7 @@ def assumed(metric: Metric, kind: LimitKind, limit: float, step: float, value: f
     """Return values that are so many limits apart; None where there are none, as 0 limits from a ceiling.
 
     `value` is that of the group that fares better; by default an error rate is 0.2, what is the better the larger it
-    is 0.8, and a mismatch lies about areas of 0.6.
+    is 0.8, and a mismatch lies about AUCs of 0.6.
     """
     if value is not None:
         if metric.components or kind not in PAIRWISE or kind == "max_mismatch":

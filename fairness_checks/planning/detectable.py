@@ -44,7 +44,7 @@ def plan_detectable(
         Samples of the first and of every further group that count for the metric, 1 or more, as in `SamplePlan`;
         `second` is as many as `first` by default, and is not asked for a ceiling or a floor.
     second_value : float, or (float, float) for ``equalized_odds``
-        The value that you expect of the second group; of a mismatch the area A_uncertainty. The first group is the one
+        The value that you expect of the second group; of a mismatch the AUC A_uncertainty. The first group is the one
         that fares worse: its error rate is higher, its accuracy lower. Where neither is worse the direction counts in
         which less is detectable. Not asked for a ceiling or a floor.
     metric, max_difference, min_ratio, max_value, min_value, max_mismatch, standard_deviation, positives, correlation, \

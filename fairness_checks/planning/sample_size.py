@@ -21,7 +21,7 @@ class SamplePlan:
     ----------
     first, second : int
         Samples of the first and of every further group that count for the metric: positives for a false negative rate,
-        samples for a mean, positives and negatives together for equalized odds, areas and balanced accuracy.
+        samples for a mean, positives and negatives together for equalized odds, AUCs and balanced accuracy.
     shows : {"violation", "compliance"}
         What these samples show with the planned power if the values are as assumed.
     unit : str
@@ -80,7 +80,7 @@ def plan_sample_size(
     first_value, second_value : float, or (float, float) for ``equalized_odds``
         The values that you expect, in the metric's unit, of the two groups that differ most. Equal ones ask for the
         samples that show a fair model to be fair. For ``equalized_odds`` each is (true positive rate, false positive
-        rate). For ``uncertainty_mismatch`` they are the areas A_error, 0.5 or more, and A_uncertainty of the pair whose
+        rate). For ``uncertainty_mismatch`` they are the AUCs A_error, 0.5 or more, and A_uncertainty of the pair whose
         first group has the higher error. A ceiling or a floor takes `first_value` alone, of the worst group.
     metric : str
         A name of `fairness_checks.METRICS`. All rates are planned alike.
@@ -125,14 +125,14 @@ def plan_sample_size(
     Notes
     -----
     Rates: normal approximation of the score test (Farrington and Manning, Stat. Med. 9 (1990) 1447-1454,
-    doi:10.1002/sim.4780091208). Areas: the variance of Hanley and McNeil (Radiology 143 (1982) 29-36,
-    doi:10.1148/radiology.143.1.7063747), for large samples. Mismatches: the covariance of two areas of normal errors
+    doi:10.1002/sim.4780091208). AUCs: the variance of Hanley and McNeil (Radiology 143 (1982) 29-36,
+    doi:10.1148/radiology.143.1.7063747), for large samples. Mismatches: the covariance of two AUCs of normal errors
     and uncertainties of equal variances in all groups. Balanced accuracies: two equal rates.
 
-    No plan is smaller than the groups that the gate judges: 10 samples, of areas and balanced accuracies 5 of each
+    No plan is smaller than the groups that the gate judges: 10 samples, of AUCs and balanced accuracies 5 of each
     class. Plans of fewer than about 50 samples a group fall short, and so do those for skewed errors and nearly perfect
-    areas: the tests are more careful there. The power of the exact test of a rate against a ceiling rises and falls in
-    steps, by 0.05 or so around the planned one. Plans for areas reach 0.70 to 0.97 where 0.80 is asked for, by the
+    AUCs: the tests are more careful there. The power of the exact test of a rate against a ceiling rises and falls in
+    steps, by 0.05 or so around the planned one. Plans for AUCs reach 0.70 to 0.97 where 0.80 is asked for, by the
     shape of the scores; those that the fewest samples set reach more. docs/statistics.md has a table.
 
     Several groups: a violation is that of the first group and one other, tested at the level of the strictest pair as

@@ -207,7 +207,7 @@ def absent_problem(cells: Sequence[Sequence[object]], features: Sequence[str]) -
 def combination_problem(metric: Metric, limit_kind: str) -> str | None:
     """Say why a metric cannot be standardised over strata; None where it can."""
     if not metric.standardisable or limit_kind not in OF_VALUES:
-        return f"combined is available for differences and values of rates, means and areas, not for {metric.name}"
+        return f"combined is available for differences and values of rates, means and AUCs, not for {metric.name}"
     return None
 
 

@@ -24,7 +24,7 @@ from fairness_checks.typing import Array
 
 __all__ = ["BY_ERRORS", "PSEUDO_SAMPLE", "MismatchPairs", "judge_mismatch"]
 
-_METHOD = "DeLong test of two correlated areas at the margin, half a pseudo-sample at chance per group (DeLong 1988)"
+_METHOD = "DeLong test of two correlated AUCs at the margin, half a pseudo-sample at chance per group (DeLong 1988)"
 BY_ERRORS = 0.01  # share of the level that may show which group is worse; the rest shows that -M is small
 # Share of a sample, or cluster, that is added to a group's variance; without, false alarms reach 0.17 of 0.05 (24
 # groups of 10 and 20 samples, areas 0.9 and 0.85); with a whole one, 24 groups of 100 and 200 detect 0.03 less.

@@ -176,7 +176,7 @@ def test_one_problem_of_the_defaults(problems, entry, expected):
         ),
         (
             "{subgroups: [{metric: accuracy, by: sex, control_features: [ward], strata: combined, min_ratio: 0.8}]}",
-            ".subgroups[0].strata: combined is available for differences and values of rates, means and areas",
+            ".subgroups[0].strata: combined is available for differences and values of rates, means and AUCs",
         ),
         (
             f"{{subgroups: [{A_CHECK}], regression: []}}",

@@ -42,10 +42,10 @@ from fairness_checks.stats.clusters import FEWEST_CLUSTERS
 from fairness_checks.stats.moments import MeanStatistics, merged_by_group
 from fairness_checks.stats.ranking_clusters import ClusterAreas
 from fairness_checks.stats.score_histogram import ScoreHistogram, score_bins
+from fairness_checks.typing import Array
 
 __all__ = ["EngineRows", "rows_of"]
 
-Floats = npt.NDArray[np.float64]
 
 _ROLES = {"label": "y_true", "decided": "y_pred", "score": "y_score"}
 _FAR = 1e4  # squared standard deviations from where deviations are added up: a third moment keeps 10 digits
@@ -91,7 +91,7 @@ class EngineRows(CountedRows):
         """How many more pairs of a group and a cluster there are than clusters."""
         return int(self.profiles.times.sum()) - self._distinct
 
-    def pairs_of_sorts(self) -> Floats | None:
+    def pairs_of_sorts(self) -> Array | None:
         """Return products of what clusters hold in two groups, shape (G, G, 4, 4); None where none lies in two."""
         if not self.clusters_cross_groups:
             return None
@@ -102,7 +102,7 @@ class EngineRows(CountedRows):
         self._require_same_squares(found.sum(axis=(2, 3)), first.astype(np.float64))
         return found
 
-    def _pairs(self, answers: tuple[Answer, Answer], names: Sequence[str]) -> Floats:
+    def _pairs(self, answers: tuple[Answer, Answer], names: Sequence[str]) -> Array:
         one, other = (self._place(answer) for answer in answers)
         return to_pairs(answers[0], (one, other), len(self.groups), names)
 
@@ -221,7 +221,7 @@ class EngineRows(CountedRows):
 
     def areas_of_clusters(self) -> ClusterAreas:
         """Return the areas of samples in clusters, and what these hold of their components."""
-        self._require_clusters_in_groups("areas")
+        self._require_clusters_in_groups("AUCs")
         histogram, depth, bins = self._counted_scores()
         features, groups = self._columns, len(self.groups)
         query = partial(components_of_clusters, features=features, depth=depth, bins=bins)
@@ -233,7 +233,7 @@ class EngineRows(CountedRows):
         self._require_same(np.bincount(place, answer.real("p") + answer.real("q"), groups))
         self._require_same_total(f"{TOTAL}score", place, answer.real(f"{TOTAL}score"))
 
-        def of(name: str) -> Floats:
+        def of(name: str) -> Array:
             found = np.zeros(groups)
             found[place] = answer.real(name)
             return found
@@ -265,7 +265,7 @@ class EngineRows(CountedRows):
                 ) from None
         return found, at, cut
 
-    def distinct_orders(self, metric: Metric) -> tuple[Counts, Floats, Floats, Counts]:
+    def distinct_orders(self, metric: Metric) -> tuple[Counts, Array, Array, Counts]:
         """Return the different errors and uncertainties of each group: its position, both, and how many samples."""
         if self.in_clusters:
             self.refuse(f"{metric.name} of clusters")
