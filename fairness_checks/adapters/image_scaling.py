@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from fairness_checks.adapters.last_operation import Ending
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.sensitive import first_rows
+from fairness_checks.typing import Array
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["GIVEN", "SCALINGS", "TRANSFORM", "Scaling", "ranges", "refuse_other_scale"]
 
 Scaling = Literal["[-1, 1]", "[0, 1]", "as given"]
-Floats = npt.NDArray[np.float64]
 
 GIVEN: Final = "as given"
 TRANSFORM: Final = "transform"
@@ -50,17 +49,17 @@ _MAPS = {  # from where, to where, slope and offset, and the way back
 class _Range(NamedTuple):
     """Of each image and its reconstruction, shape (n,): extremes, mean squares past [0, 1], and moments."""
 
-    image_low: Floats
-    image_high: Floats
-    image_past: Floats
-    low: Floats
-    high: Floats
-    below_zero: Floats
-    image: Floats
-    given: Floats
-    image_square: Floats
-    given_square: Floats
-    product: Floats
+    image_low: Array
+    image_high: Array
+    image_past: Array
+    low: Array
+    high: Array
+    below_zero: Array
+    image: Array
+    given: Array
+    image_square: Array
+    given_square: Array
+    product: Array
 
 
 def ranges(batch: torch.Tensor, reconstruction: torch.Tensor) -> Iterator[torch.Tensor]:
@@ -71,9 +70,7 @@ def ranges(batch: torch.Tensor, reconstruction: torch.Tensor) -> Iterator[torch.
     yield from (x.mean(1), y.mean(1), x.square().mean(1), y.square().mean(1), (x * y).mean(1))
 
 
-def refuse_other_scale(
-    columns: Floats, module: str, scaling: str, integers: bool, ending: Callable[[], Ending]
-) -> None:
+def refuse_other_scale(columns: Array, module: str, scaling: str, integers: bool, ending: Callable[[], Ending]) -> None:
     """Refuse images in another scale than the module's; warn where that is likely and not certain."""
     # columns: (11, n), what `ranges` gave. `ending`, what the module's last operation does to the range of its
     # values, is asked only where it matters.

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from fairness_checks.adapters.autoencoder_output import Declared, Output, name_of, read_output
 from fairness_checks.adapters.image_batches import as_input
@@ -15,13 +14,13 @@ from fairness_checks.adapters.image_scaling import GIVEN, TRANSFORM, ranges, ref
 from fairness_checks.adapters.last_operation import ending_of
 from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.sensitive import first_rows
+from fairness_checks.typing import Array
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["Reconstructions"]
 
-Floats = npt.NDArray[np.float64]
 
 _ORDER = ("highest of mean", "lowest of mean", "share of positive log variances")
 _LOG_VARIANCE_AT_MOST, _LOG_VARIANCE_GOES_BELOW, _MEANS_ABOVE_ZERO = 0.1, -0.5, 0.2
@@ -40,7 +39,7 @@ class Reconstructions:
     ) -> None:
         self._module, self._uncertainty, self._meanings = module, uncertainty, meanings
         self._scaling, self._transform = scaling, transform
-        self._kept: list[dict[str, Floats]] = []
+        self._kept: list[dict[str, Array]] = []
         self._done = 0
         self._batch: list[torch.Tensor] = []
         self._dtype: torch.dtype | None = None
@@ -67,7 +66,7 @@ class Reconstructions:
         self._batch = self._batch or [batch]
         self._done += len(batch)
 
-    def found(self) -> dict[str, Floats]:
+    def found(self) -> dict[str, Array]:
         """Return "error", the mean squared error of each image, and "uncertainty" unless there is none."""
         columns = {name: np.concatenate([part[name] for part in self._kept]) for name in self._kept[0]}
         module = name_of(self._module)
@@ -117,7 +116,7 @@ class Reconstructions:
     def _reconstruct(self, batch: torch.Tensor) -> torch.Tensor:
         return read_output(self._module(batch), self._module, batch, None, self._meanings).reconstruction
 
-    def _refuse_not_finite(self, columns: dict[str, Floats]) -> None:
+    def _refuse_not_finite(self, columns: dict[str, Array]) -> None:
         module = name_of(self._module)
         what = {"finite": "images", "error": f"{module}: reconstruction"}
         what["uncertainty"] = f"{module}: standard deviation of the code"
@@ -129,7 +128,7 @@ class Reconstructions:
                 raise InvalidPredictions(f"{words}: NaN, infinite or too large{more} in {counted}: {first_rows(bad)}")
 
 
-def _columns(batch: torch.Tensor, output: Output) -> dict[str, Floats]:
+def _columns(batch: torch.Tensor, output: Output) -> dict[str, Array]:
     """Return what is kept of each image, by name; "finite" is 0, and NaN of an image that is not."""
     import torch
 
@@ -151,7 +150,7 @@ def _columns(batch: torch.Tensor, output: Output) -> dict[str, Floats]:
     return dict(zip(columns, together, strict=True))
 
 
-def _refuse_other_order(module: str, highest: Floats, lowest: Floats, positive: Floats) -> None:
+def _refuse_other_order(module: str, highest: Array, lowest: Array, positive: Array) -> None:
     """Refuse a tuple whose second and third part look like log variance and mean, not like mean and log variance."""
     # A log variance hardly exceeds that of the prior, 0; means have both signs.
     swapped = highest.max() <= _LOG_VARIANCE_AT_MOST and lowest.min() < _LOG_VARIANCE_GOES_BELOW

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fairness_checks.typing import Array
+
 __all__ = ["Halves", "as_distances", "as_scores", "halved"]
 
-Floats = npt.NDArray[np.float64]
 
 _TOP = 15  # the largest value lies in [2^14, 2^15); float16 ends at 65,504
 _SMALLEST = 2.0**-24
@@ -29,14 +30,14 @@ class Halves:
     values: npt.NDArray[np.float16]  # (n,)
     exponent: int
 
-    def restored(self) -> Floats:
+    def restored(self) -> Array:
         """Return the numbers, shape (n,)."""
         with np.errstate(over="ignore"):  # rounded up, the largest float64 there is would be infinite
             numbers = np.ldexp(self.values.astype(np.float64), self.exponent)
         return np.clip(numbers, -_LARGEST, _LARGEST)
 
 
-def halved(numbers: Floats) -> Halves:
+def halved(numbers: Array) -> Halves:
     """Round finite numbers of any size."""
     largest = float(np.abs(numbers).max(initial=0.0))
     exponent = int(np.frexp(largest)[1]) - _TOP
@@ -45,11 +46,11 @@ def halved(numbers: Floats) -> Halves:
     return Halves(np.where(lost, np.copysign(_SMALLEST, numbers), scaled).astype(np.float16), exponent)
 
 
-def as_distances(scores: Floats) -> Floats:
+def as_distances(scores: Array) -> Array:
     """Return scores up to 0.5 as they are, others as minus their distance from 1; a score of 1 as -0.0."""
     return np.where(scores <= 0.5, np.abs(scores), -(1.0 - scores))  # abs: a score of -0.0 is 0
 
 
-def as_scores(distances: Floats) -> Floats:
+def as_scores(distances: Array) -> Array:
     """Return the scores; the inverse of `as_distances`."""
     return np.where(np.signbit(distances), 1.0 + distances, distances)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from fairness_checks.findings.chance import CHANCE, SKILLS, chance_note
 from fairness_checks.plain import printable
@@ -16,10 +15,10 @@ from fairness_checks.stats.ranking import FEWEST
 from fairness_checks.stats.repeats import repeat_estimates
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
 from fairness_checks.sweep.results import RepeatResult, SweepResults
+from fairness_checks.typing import Array
 
 __all__ = ["sweep_chance_notes"]
 
-Floats = npt.NDArray[np.float64]
 _MOST = 3  # mixes and feature sets that are named
 
 
@@ -66,7 +65,7 @@ def _below_chance(repeats: Sequence[RepeatResult], rows: Mapping[str, int], leve
     return {name: found for name, found in judged.items() if found is not None and found.high < CHANCE}
 
 
-def _judged(values: Floats, n_train: float, n_test: float, least: float, level: float) -> Inference | None:
+def _judged(values: Array, n_train: float, n_test: float, least: float, level: float) -> Inference | None:
     """Judge the mean over the repeats against chance; None where it is undefined."""
     found = repeat_estimates(values, n_train, n_test)
     if np.isnan(found.value[0]):

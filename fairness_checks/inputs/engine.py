@@ -32,6 +32,7 @@ from fairness_checks.inputs.group_names import MISSING_TEXT, seen
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.sensitive import SensitiveFeature, encode_features
 from fairness_checks.storage.files import display_path
+from fairness_checks.typing import Array
 
 __all__ = ["COLLECT", "MOST_COLLECTED", "TOTAL", "Answer", "Engine", "open_engine", "weighed"]
 
@@ -56,7 +57,6 @@ _AROUND = f"^[{_BLANK}]+|[{_BLANK}]+$"
 _NOT_ASCII = r"[^\x00-\x7F]"
 _MOST_ODD = 10_000
 
-Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 
@@ -77,7 +77,7 @@ class Answer:
             return np.asarray(column.to_numpy()).astype(np.int64)
         return np.array([int(value or 0) for value in column.to_list()], dtype=np.int64)
 
-    def real(self, name: str) -> Floats:
+    def real(self, name: str) -> Array:
         """Return a column of floats; NaN where there is none."""
         column = self.table.get_column(name)
         if column.dtype.is_float() and not column.null_count():

@@ -23,7 +23,7 @@ from fairness_checks.inputs.parquet_paths import Paths
 from fairness_checks.inputs.sensitive import UNNAMED, SensitiveFeature, encode_features
 from fairness_checks.inputs.source import ARRAYS, ROLES
 from fairness_checks.inputs.vectors import decide, frozen, read_clusters, read_ids, read_measures, read_scores
-from fairness_checks.typing import Decisions, ImageScaling
+from fairness_checks.typing import Array, Decisions, ImageScaling
 
 __all__ = ["FACTS", "LazyPredictions", "Predictions", "like"]
 
@@ -31,7 +31,6 @@ __all__ = ["FACTS", "LazyPredictions", "Predictions", "like"]
 FACTS = ("positive", "decided_by", "threshold", "scaling")
 """What the arrays of `Predictions` mean."""
 
-Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.bool_]
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 _Found = TypeVar("_Found")
@@ -96,9 +95,9 @@ class Predictions:
 
     y_true: Labels | None
     y_pred: Labels | None
-    y_score: Floats | None
-    error: Floats | None
-    uncertainty: Floats | None
+    y_score: Array | None
+    error: Array | None
+    uncertainty: Array | None
     cluster: npt.NDArray[np.int64] | None
     sample_id: npt.NDArray[np.str_] | None
     sensitive_features: Mapping[str, SensitiveFeature]
@@ -366,21 +365,21 @@ class Predictions:
         """Return `y_pred`, given or by the threshold."""
         return _given("y_pred", self.y_pred, "the metric needs decisions")
 
-    def scores(self) -> Floats:
+    def scores(self) -> Array:
         """Return `y_score`."""
         return _given("y_score", self.y_score, "the metric needs the probability of the positive class")
 
-    def errors(self) -> Floats:
+    def errors(self) -> Array:
         """Return `error`."""
         return _given("error", self.error, "the metric needs the error of each sample")
 
-    def uncertainties(self) -> Floats:
+    def uncertainties(self) -> Array:
         """Return `uncertainty`, or the entropy of the score in nats, shape (n,)."""
         if self.uncertainty is None and self.y_score is not None:
             return np.asarray(special.entr(self.y_score) + special.entr(1.0 - self.y_score))
         return _given("uncertainty", self.uncertainty, "give it, or y_score, whose entropy is then taken")
 
-    def ranked_errors(self) -> Floats:
+    def ranked_errors(self) -> Array:
         """Return what uncertainty should warn of, shape (n,), 0 or more.
 
         The absolute `error` where it was given; else ``|y_true - y_score|``, which ranks samples as their Brier score

@@ -15,7 +15,7 @@ from scipy import special
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.design import Design
-from fairness_checks.kinds.estimated import EstimatedKind, Floats
+from fairness_checks.kinds.estimated import EstimatedKind
 from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.plan import ErrorPlan, inside, made_up
@@ -43,6 +43,7 @@ from fairness_checks.stats.clusters import (
 from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence, balanced_accuracy_influence, rate_components
+from fairness_checks.typing import Array
 
 __all__ = ["KIND", "BalancedAccuracy", "EffectiveCells"]
 
@@ -151,7 +152,7 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
         labels, decisions = arrays
         return balanced_accuracy_influence(labels, decisions, times=times)
 
-    def components(self, counts: Blocks, metric: Metric) -> Floats:
+    def components(self, counts: Blocks, metric: Metric) -> Array:
         """Return half of the deviation from the rate of its class of a sample of each cell."""
         tn, fp, fn, tp = np.eye(len(CELLS), dtype=bool)
         return (rate_components(counts, tp, fn | tp) + rate_components(counts, tn, tn | fp)) / 2.0
@@ -210,13 +211,13 @@ class BalancedAccuracy(EstimatedKind[EffectiveCells]):
 
     def violation(
         self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
-    ) -> Floats:
+    ) -> Array:
         """p-values of "the pair keeps the margin"."""
         return balanced_accuracy_violation(some.counts, first, second, margin, some.estimates, level)
 
     def compliance(
         self, some: EffectiveCells, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
-    ) -> Floats:
+    ) -> Array:
         """p-values of "the pair exceeds or meets the margin"."""
         return balanced_accuracy_compliance(some.counts, first, second, margin, some.estimates, level)
 
@@ -243,7 +244,7 @@ def _found(
     labels: npt.NDArray[np.bool_],
     decisions: npt.NDArray[np.bool_],
     samples: npt.NDArray[np.int64],
-    shared: Floats | None = None,
+    shared: Array | None = None,
 ) -> Measured[EffectiveCells]:
     """Find what clusters are worth; labels and decisions are those of the rows of `cells`."""
     # shared: correlations, (G, G), where the cells do not say them.
@@ -257,7 +258,7 @@ def _influence(
     codes: npt.NDArray[np.int64],
     labels: npt.NDArray[np.bool_],
     decisions: npt.NDArray[np.bool_],
-) -> Floats:
+) -> Array:
     """Return the influence of samples, shape (n,), on the balanced accuracy of their groups."""
     of_class, rate = _right_by_class(counts)
     weight = np.where(labels, 0.5 / of_class[True][codes], 0.5 / of_class[False][codes])
@@ -265,7 +266,7 @@ def _influence(
     return np.asarray(weight * (right - np.where(labels, rate[True][codes], rate[False][codes])))
 
 
-def _right_by_class(counts: npt.NDArray[np.int64]) -> tuple[dict[bool, Floats], dict[bool, Floats]]:
+def _right_by_class(counts: npt.NDArray[np.int64]) -> tuple[dict[bool, Array], dict[bool, Array]]:
     """Return the samples of each class, 1 at least, and the share of them that is right; shapes (G,)."""
     tn, fp, fn, tp = (counts[:, i].astype(np.float64) for i in range(len(CELLS)))
     samples = {False: np.maximum(tn + fp, 1.0), True: np.maximum(tp + fn, 1.0)}

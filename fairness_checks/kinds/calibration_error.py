@@ -9,7 +9,7 @@ import numpy as np
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.clustered_part import ClusteredPart
-from fairness_checks.kinds.estimated import EstimatedKind, Floats
+from fairness_checks.kinds.estimated import EstimatedKind
 from fairness_checks.kinds.kind import Arrays, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.measure.measured_groups import MeasuredGroups
@@ -33,6 +33,7 @@ from fairness_checks.stats.estimates import Estimates
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.influence import Influence
 from fairness_checks.stats.moments import MeanStatistics
+from fairness_checks.typing import Array
 
 __all__ = ["KIND", "CalibrationError"]
 
@@ -97,7 +98,7 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
         """Return the errors, biased upwards as they are."""
         return calibration_estimates(some)
 
-    def ends(self, some: CalibrationStatistics, alpha: float) -> tuple[Floats, Floats]:
+    def ends(self, some: CalibrationStatistics, alpha: float) -> tuple[Array, Array]:
         """Return where a violation and compliance of a ceiling are shown: without what may be bias, and with it."""
         return ece_ends(some, alpha)
 
@@ -108,7 +109,7 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
         second: np.ndarray,
         margin: float,
         level: float | None = None,
-    ) -> Floats:
+    ) -> Array:
         """p-values of "the pair keeps the margin"."""
         return ece_violation(some, first, second, margin, level)
 
@@ -119,7 +120,7 @@ class CalibrationError(EstimatedKind[CalibrationStatistics]):
         second: np.ndarray,
         margin: float,
         level: float | None = None,
-    ) -> Floats:
+    ) -> Array:
         """p-values of "the pair exceeds or meets the margin"."""
         return ece_compliance(some, first, second, margin, level)
 

@@ -21,11 +21,11 @@ from fairness_checks.records.parts import GroupRecord
 from fairness_checks.stats.estimates import Estimates, upper_quantile
 from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import judge_difference
+from fairness_checks.typing import Array
 
-__all__ = ["EstimatedKind", "Floats", "estimate_records"]
+__all__ = ["Array", "EstimatedKind", "estimate_records"]
 
 Integers = npt.NDArray[np.integer[Any]]
-Floats = npt.NDArray[np.float64]
 S = TypeVar("S", bound=Takeable)
 
 
@@ -42,13 +42,13 @@ class EstimatedKind(Kind, Generic[S]):
     @abstractmethod
     def violation(
         self, some: S, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
-    ) -> Floats:
+    ) -> Array:
         """p-values of H0 |difference| <= margin of pairs of groups; see `judge_estimates.PairTest`."""
 
     @abstractmethod
     def compliance(
         self, some: S, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
-    ) -> Floats:
+    ) -> Array:
         """p-values of H0 |difference| >= margin of pairs of groups; see `judge_estimates.PairTest`."""
 
     @abstractmethod
@@ -59,7 +59,7 @@ class EstimatedKind(Kind, Generic[S]):
     def problem(self, measured: Measured[S], group: int) -> str | None:
         """Say why one of the groups of enough samples and clusters, which are all that are given, cannot be judged."""
 
-    def ends(self, some: S, alpha: float) -> tuple[Floats, Floats] | None:
+    def ends(self, some: S, alpha: float) -> tuple[Array, Array] | None:
         """Return where the groups' intervals end, shapes (G,); None where standard errors say it."""
         # Of the groups of enough samples and clusters, which are all that are given.
         return None
@@ -159,8 +159,8 @@ def estimate_records(
     lowest: float,
     highest: float,
     clusters: Integers | None = None,
-    sides: tuple[Floats, Floats] | None = None,
-    ends: tuple[Floats, Floats] | None = None,
+    sides: tuple[Array, Array] | None = None,
+    ends: tuple[Array, Array] | None = None,
 ) -> tuple[GroupRecord, ...]:
     """Return the groups' records; a value that is nan is undefined, a group with a problem has no interval."""
     # samples, clusters, problems, and all of sides (variances of the upper and the lower end, where values are

@@ -9,7 +9,7 @@ import numpy as np
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.design import Design
-from fairness_checks.kinds.estimated import EstimatedKind, Floats
+from fairness_checks.kinds.estimated import EstimatedKind
 from fairness_checks.kinds.kind import Arrays, Clusters, Kind
 from fairness_checks.kinds.measured import Measured, values_of
 from fairness_checks.kinds.plan import ErrorPlan
@@ -26,6 +26,7 @@ from fairness_checks.stats.means import mean_estimates, means_compliance, means_
 from fairness_checks.stats.moments import MeanStatistics, moments_by_cluster, moments_by_group, moments_of_evidence
 from fairness_checks.stats.skewness import can_be_judged
 from fairness_checks.stats.worst_mean import judge_worst_mean, mean_ends
+from fairness_checks.typing import Array
 
 if TYPE_CHECKING:
     from fairness_checks.measure.sources.pairs import PairedRows
@@ -114,19 +115,19 @@ class Mean(EstimatedKind[MeanStatistics]):
         """Return the means."""
         return mean_estimates(some)
 
-    def ends(self, some: MeanStatistics, alpha: float) -> tuple[Floats, Floats]:
+    def ends(self, some: MeanStatistics, alpha: float) -> tuple[Array, Array]:
         """Return where compliance with a floor and with a ceiling is shown."""
         return mean_ends(some, alpha)
 
     def violation(
         self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
-    ) -> Floats:
+    ) -> Array:
         """p-values of "the pair keeps the margin"."""
         return means_violation(some, first, second, margin, level)
 
     def compliance(
         self, some: MeanStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
-    ) -> Floats:
+    ) -> Array:
         """p-values of "the pair exceeds or meets the margin"."""
         return means_compliance(some, first, second, margin, level)
 

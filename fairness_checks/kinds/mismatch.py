@@ -15,7 +15,7 @@ from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
-from fairness_checks.kinds.plan import Floats, Plan, inside
+from fairness_checks.kinds.plan import Plan, inside
 from fairness_checks.kinds.power_analysis import PowerAnalysis, power_of_difference
 from fairness_checks.measure.measured_groups import MeasuredGroups
 from fairness_checks.measure.rows import Rows
@@ -33,6 +33,7 @@ from fairness_checks.stats.normal_areas import auc_covariance, mismatch_variance
 from fairness_checks.stats.power import smallest_factor
 from fairness_checks.stats.risk_coverage import UncertaintyWarning, warning_by_group
 from fairness_checks.stats.score_histogram import BINS, ScoreHistogram, score_histogram
+from fairness_checks.typing import Array
 
 __all__ = ["KIND", "Ordering", "UncertaintyMismatch", "areas_of"]
 
@@ -63,7 +64,7 @@ class _MismatchPlan(Plan):
         own = mismatch_variance(error_auc, uncertainty_auc, design.correlation)
         return own if design.groups == 2 else max(own, mismatch_variance(0.5, 0.5, design.correlation))
 
-    def variances(self, design: Design, first: float, second: float, sizes: Floats) -> Floats:
+    def variances(self, design: Design, first: float, second: float, sizes: Array) -> Array:
         return np.full(len(sizes), self.variance(design, first, second))
 
     def needed_pair(self, design: Design, first: float, second: float, level: float) -> float | None:
@@ -239,7 +240,7 @@ class UncertaintyMismatch(Kind):
         raise ConfigurationError(f"strata: {metric.name} cannot be standardised")
 
 
-def areas_of(rows: Rows) -> tuple[Floats, Floats]:
+def areas_of(rows: Rows) -> tuple[Array, Array]:
     """Return how errors, and uncertainties, order all pairs of groups, shapes (G, G): areas without their variances."""
     errors, uncertainties = rows.predictions.ranked_errors(), rows.predictions.uncertainties()
     first, second = (pair_areas(rows.codes, len(rows.groups), values) for values in (errors, uncertainties))

@@ -9,15 +9,14 @@ import math
 from abc import ABC, abstractmethod
 
 import numpy as np
-import numpy.typing as npt
 from scipy import special
 
 from fairness_checks.kinds.design import Design
 from fairness_checks.stats.power import needed_factor_difference
+from fairness_checks.typing import Array
 
-__all__ = ["ErrorPlan", "Floats", "Plan", "inside", "made_up"]
+__all__ = ["Array", "ErrorPlan", "Plan", "inside", "made_up"]
 
-Floats = npt.NDArray[np.float64]
 _MOST_DEVIATIONS = 1e3  # the root of a million samples, past which `fairness_checks.stats.power` gives up too
 _BEST = 0.995  # a perfect value would have no variance; the tests know that it has
 
@@ -35,7 +34,7 @@ class Plan(ABC):
     """Whether the correlation of error and uncertainty matters."""
 
     @abstractmethod
-    def variances(self, design: Design, first: float, second: float, sizes: Floats) -> Floats:
+    def variances(self, design: Design, first: float, second: float, sizes: Array) -> Array:
         """Variances of the groups' estimates for one sample of each, shape (G,): the first group's, and the others'."""
         # By them the level is found at which one of several pairs is tested. `sizes` are the groups', shape (G,).
 
@@ -64,7 +63,7 @@ class ErrorPlan(Plan):
     def variance(self, design: Design, value: float) -> float:
         """Variance of a group's estimate for one sample of it, at a value."""
 
-    def variances(self, design: Design, first: float, second: float, sizes: Floats) -> Floats:
+    def variances(self, design: Design, first: float, second: float, sizes: Array) -> Array:
         """Return each group's own; see `Plan`."""
         return np.array([self.variance(design, value) for value in [first] + [second] * (len(sizes) - 1)])
 

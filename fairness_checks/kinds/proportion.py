@@ -14,7 +14,7 @@ from fairness_checks.kinds.clustered_part import ClusteredPart
 from fairness_checks.kinds.design import Design
 from fairness_checks.kinds.kind import Arrays, Blocks, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
-from fairness_checks.kinds.plan import Floats, Plan, made_up
+from fairness_checks.kinds.plan import Plan, made_up
 from fairness_checks.kinds.power_analysis import PowerAnalysis, grown
 from fairness_checks.kinds.rates import (
     Rates,
@@ -48,6 +48,7 @@ from fairness_checks.stats.power import (
 from fairness_checks.stats.proportions import Contrast
 from fairness_checks.stats.rao_scott import EffectiveCounts, held_freedom, safe_weight
 from fairness_checks.stats.worst_group import judge_worst_group
+from fairness_checks.typing import Array
 
 __all__ = ["KIND", "Proportion"]
 
@@ -57,7 +58,7 @@ _CONTRASTS: dict[str, Contrast] = {"max_difference": "difference", "min_ratio": 
 class _RatePlan(Plan):
     """By the score test."""
 
-    def variances(self, design: Design, first: float, second: float, sizes: Floats) -> Floats:
+    def variances(self, design: Design, first: float, second: float, sizes: Array) -> Array:
         """Return those at the common rate."""
         others = sizes[1:].sum() / sizes[0]
         rate = (first + second * others) / (1.0 + others)
@@ -166,7 +167,7 @@ class Proportion(Kind):
         rates = rates_of(statistics, metric).statistics
         return [x / n if n else None for x, n in zip(rates.events.tolist(), rates.samples.tolist(), strict=True)]
 
-    def components(self, counts: Blocks, metric: Metric) -> Floats | None:
+    def components(self, counts: Blocks, metric: Metric) -> Array | None:
         """Return the deviation from the rate of a sample of each cell; None for a metric that is not of cells."""
         if metric.per_sample is not None:
             return None

@@ -8,7 +8,7 @@ import numpy as np
 
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.kinds.design import Design
-from fairness_checks.kinds.estimated import EstimatedKind, Floats
+from fairness_checks.kinds.estimated import EstimatedKind
 from fairness_checks.kinds.kind import Arrays, Clusters, Kind
 from fairness_checks.kinds.measured import Measured
 from fairness_checks.kinds.plan import ErrorPlan, inside
@@ -27,6 +27,7 @@ from fairness_checks.stats.ranking_clusters import auc_by_cluster
 from fairness_checks.stats.ranking_pairs import auc_compliance, auc_violation
 from fairness_checks.stats.score_histogram import BINS, ScoreHistogram, score_histogram
 from fairness_checks.stats.worst_estimate import judge_worst_estimate
+from fairness_checks.typing import Array
 
 if TYPE_CHECKING:
     from fairness_checks.measure.sources.pairs import PairedRows
@@ -124,13 +125,13 @@ class Ranking(EstimatedKind[RankingStatistics]):
 
     def violation(
         self, some: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
-    ) -> Floats:
+    ) -> Array:
         """p-values of "the pair keeps the margin"."""
         return auc_violation(some, first, second, margin, level)
 
     def compliance(
         self, some: RankingStatistics, first: np.ndarray, second: np.ndarray, margin: float, level: float | None = None
-    ) -> Floats:
+    ) -> Array:
         """p-values of "the pair exceeds or meets the margin"."""
         return auc_compliance(some, first, second, margin, level)
 

@@ -21,7 +21,8 @@ from fairness_checks.stats.mismatch import comes_first
 from fairness_checks.sweep.mixes import is_balanced
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import SweepResults
-from fairness_checks.sweep.tables import Floats, Table, training_rows
+from fairness_checks.sweep.tables import Table, training_rows
+from fairness_checks.typing import Array
 
 __all__ = ["areas_of", "find_gaps", "slope_mixes"]
 
@@ -75,7 +76,7 @@ _FOUND: Mapping[Gap, Found] = MappingProxyType(
 )
 
 
-def _of_one_size(trained: Floats) -> np.ndarray:
+def _of_one_size(trained: Array) -> np.ndarray:
     """Return the positions of the mixes that train on one number of rows, the most that do; the first such set."""
     total = trained.sum(axis=1)
     alike = np.abs(total[:, None] - total) <= _SAME_SIZE * total[:, None]

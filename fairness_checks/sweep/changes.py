@@ -13,10 +13,10 @@ from fairness_checks.stats.moments import MeanStatistics
 from fairness_checks.stats.repeats import repeat_estimates, undefined_gaps
 from fairness_checks.stats.skewness import unseen_variances
 from fairness_checks.sweep.tables import Table
+from fairness_checks.typing import Array
 
 __all__ = ["Change", "change_between", "contrasts", "signed_pairs"]
 
-Floats = npt.NDArray[np.float64]
 _ROUNDING = 1e-10  # of the largest value; contrasts that differ by less between repeats are the same
 
 
@@ -25,8 +25,8 @@ class Contrasts:
     """N linear combinations of groups' values; shapes (N,)."""
 
     claims: Claims
-    tested: Floats  # of the groups' rows, how many test in one repeat; between the groups' shares
-    by_repeats: Floats  # share of the variance that more repeats of the same rows would take away
+    tested: Array  # of the groups' rows, how many test in one repeat; between the groups' shares
+    by_repeats: Array  # share of the variance that more repeats of the same rows would take away
     missing: npt.NDArray[np.intp]  # repeats that are left out, as the combination is undefined there
 
 
@@ -50,7 +50,7 @@ def signed_pairs(groups: int) -> npt.NDArray[np.intp]:
     return np.concatenate([np.column_stack([first, second]), np.column_stack([second, first])])
 
 
-def contrasts(table: Table, at: Sequence[int], weights: Floats) -> Contrasts | None:
+def contrasts(table: Table, at: Sequence[int], weights: Array) -> Contrasts | None:
     """Estimate N linear combinations of the groups' values under M configurations; None where one cannot be judged."""
     # weights: (N, M, G). Not judged is what is undefined in too many repeats, or the same in all of them.
     used = weights != 0.0
@@ -86,7 +86,7 @@ def contrasts(table: Table, at: Sequence[int], weights: Floats) -> Contrasts | N
     return Contrasts(claims, tested, by_repeats, missing)
 
 
-def _sums(table: Table, at: Sequence[int], weights: Floats) -> npt.NDArray[np.complex128] | None:
+def _sums(table: Table, at: Sequence[int], weights: Array) -> npt.NDArray[np.complex128] | None:
     """Return the sketches of the combinations, of each group apart, shape (N, G, J, WIDTH)."""
     if table.sketches is None:
         return None
@@ -97,15 +97,15 @@ def _sums(table: Table, at: Sequence[int], weights: Floats) -> npt.NDArray[np.co
     return np.asarray(found)
 
 
-def _mean(of: Floats) -> Floats:
+def _mean(of: Array) -> Array:
     """Return the means over the last two axes, repeats and sketches; 0 where no repeat has any."""
     known = ~np.isnan(of)
     return np.asarray(np.where(known, of, 0.0).sum(axis=(-2, -1)) / np.maximum(known.sum(axis=(-2, -1)), 1))
 
 
 def _sides(
-    table: Table, at: Sequence[int], weights: Floats, sums: npt.NDArray[np.complex128] | None
-) -> tuple[Floats, Floats]:
+    table: Table, at: Sequence[int], weights: Array, sums: npt.NDArray[np.complex128] | None
+) -> tuple[Array, Array]:
     """Return what skewed values add to the variances for "not above" and "not below", shapes (N,)."""
     # Only what test rows make of a variance is widened, which is square / size of each group: of the whole table.
     up, down = np.zeros((2, len(weights)))
@@ -150,7 +150,7 @@ def change_between(table: Table, before: int, after: int) -> Change | None:
     single[rows, pairs[:, 0]], single[rows, pairs[:, 1]] = 1.0, -1.0
     own, other = single[largest[0]], single[largest[1]]
 
-    def less(first: Floats, second: Floats) -> Contrasts | None:
+    def less(first: Array, second: Array) -> Contrasts | None:
         shape = (max(len(first), len(second)), *first.shape[1:])
         return contrasts(table, both, np.stack(np.broadcast_arrays(np.broadcast_to(first, shape), -second), axis=1))
 

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from fairness_checks.kinds.estimated import estimate_records
 from fairness_checks.question.checks import MixAnswer
@@ -22,13 +21,12 @@ from fairness_checks.sweep.changes import Change, change_between
 from fairness_checks.sweep.mixes import as_is_mix
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.tables import Table
+from fairness_checks.typing import Array
 
 __all__ = ["group_values", "mix_table"]
 
-Floats = npt.NDArray[np.float64]
 
-
-def mix_table(table: Table, trained: Floats, plan: SweepPlan, metric: Metric, alpha: float) -> tuple[MixRecord, ...]:
+def mix_table(table: Table, trained: Array, plan: SweepPlan, metric: Metric, alpha: float) -> tuple[MixRecord, ...]:
     """Return every configuration with its groups, gap and change."""
     # trained: (C, G), rows of each group that are trained on. A mismatch has no values by group.
     records = list(_groups(table, trained, metric, alpha))
@@ -81,7 +79,7 @@ def group_values(table: Table, at: Sequence[int], metric: Metric, alpha: float) 
     return tuple(dataclasses.replace(record, samples=own) for record, own in zip(records, rows, strict=True))
 
 
-def _sides(table: Table, at: Sequence[int], estimates: Estimates) -> tuple[Floats, Floats] | None:
+def _sides(table: Table, at: Sequence[int], estimates: Estimates) -> tuple[Array, Array] | None:
     """Return the variances that the ends of the groups' intervals have, where skewed means widen them."""
     if table.moments is None:
         return None
@@ -94,7 +92,7 @@ def _sides(table: Table, at: Sequence[int], estimates: Estimates) -> tuple[Float
     return above, below
 
 
-def _groups(table: Table, trained: Floats, metric: Metric, alpha: float) -> list[MixRecord]:
+def _groups(table: Table, trained: Array, metric: Metric, alpha: float) -> list[MixRecord]:
     records = []
     for c, (mix, feature_set) in enumerate(table.configurations):
         groups = tuple(

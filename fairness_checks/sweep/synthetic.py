@@ -23,6 +23,7 @@ from sklearn.preprocessing import OneHotEncoder
 from fairness_checks.errors import ConfigurationError
 from fairness_checks.storage.cache_keys import array_digest
 from fairness_checks.sweep.dataset import DataSet, Groups
+from fairness_checks.typing import Array
 
 __all__ = ["synthetic_rows"]
 
@@ -30,8 +31,6 @@ _DENSE = 2 * 10**7  # cells of a matrix that may be held in full
 _MOST_KEPT = 2**28  # bytes
 _NEIGHBOURS = 5  # imbalanced-learn's default, and the paper's
 _TREE_ROWS, _TREE_COLUMNS = 5_000, 5  # from which number of rows on, and up to which of columns, a tree is faster
-
-Floats = npt.NDArray[np.float64]
 
 
 def synthetic_rows(
@@ -62,8 +61,8 @@ def synthetic_rows(
 
 
 def _resampled(
-    matrix: Floats, codes: npt.NDArray[np.intp], categories: list[int], wants: dict[int, int], state: int, k: int
-) -> tuple[Floats, npt.NDArray[np.intp]]:
+    matrix: Array, codes: npt.NDArray[np.intp], categories: list[int], wants: dict[int, int], state: int, k: int
+) -> tuple[Array, npt.NDArray[np.intp]]:
     """Return synthetic rows and their groups; kept for the next model that is trained on the same rows."""
     kept, key = _kept(), (array_digest(matrix, codes), tuple(categories), tuple(wants.items()), state, k)
     if (found := kept.get(key)) is not None:
@@ -91,15 +90,15 @@ class _Kept:
     # The models of a table are swept one after the other, each over all repeats.
     def __init__(self, most: int) -> None:
         self._most, self._size = most, 0
-        self._rows: OrderedDict[object, tuple[Floats, npt.NDArray[np.intp]]] = OrderedDict()
+        self._rows: OrderedDict[object, tuple[Array, npt.NDArray[np.intp]]] = OrderedDict()
 
-    def get(self, key: object) -> tuple[Floats, npt.NDArray[np.intp]] | None:
+    def get(self, key: object) -> tuple[Array, npt.NDArray[np.intp]] | None:
         """Return the rows and groups under a key; None where they are not kept, or no longer."""
         if key in self._rows:
             self._rows.move_to_end(key)
         return self._rows.get(key)
 
-    def put(self, key: object, rows: tuple[Floats, npt.NDArray[np.intp]]) -> None:
+    def put(self, key: object, rows: tuple[Array, npt.NDArray[np.intp]]) -> None:
         """Keep rows, and let go of those that were not asked for the longest."""
         if _bytes(rows) > self._most:
             return
@@ -109,7 +108,7 @@ class _Kept:
             self._size -= _bytes(self._rows.popitem(last=False)[1])
 
 
-def _bytes(rows: tuple[Floats, npt.NDArray[np.intp]]) -> int:
+def _bytes(rows: tuple[Array, npt.NDArray[np.intp]]) -> int:
     return sum(part.nbytes for part in rows)
 
 

@@ -22,10 +22,9 @@ from fairness_checks.stats.skewness import unseen_variances, variances, violatio
 from fairness_checks.sweep.plan import SweepPlan
 from fairness_checks.sweep.results import RepeatResult, SweepResults
 from fairness_checks.sweep.sketches import WIDTH
+from fairness_checks.typing import Array
 
-__all__ = ["Floats", "Moments", "Overlap", "Table", "read_table", "training_rows"]
-
-Floats = npt.NDArray[np.float64]
+__all__ = ["Array", "Moments", "Overlap", "Table", "read_table", "training_rows"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,12 +33,12 @@ class Overlap:
 
     # A slope has the largest `tested` of all groups: every group's rows train for it.
 
-    tested: Floats  # that tests in one repeat
-    trained: Floats  # the largest of a group's that one training set holds, which no mix exceeds
-    freedom: Floats  # the most degrees of freedom that the groups' clusters allow
+    tested: Array  # that tests in one repeat
+    trained: Array  # the largest of a group's that one training set holds, which no mix exceeds
+    freedom: Array  # the most degrees of freedom that the groups' clusters allow
 
     @property
-    def options(self) -> dict[str, Floats]:
+    def options(self) -> dict[str, Array]:
         """Sizes of the two parts, of which the ratio counts, and degrees of freedom; as `repeat_estimates` has them."""
         return {"n_train": 1.0 - self.tested, "n_test": self.tested, "most_freedom": self.freedom}
 
@@ -48,10 +47,10 @@ class Overlap:
 class Moments:
     """Of means: observations in the whole table, means, variances and third cumulants of the values, shapes (C, G)."""
 
-    n: Floats
-    mean: Floats
-    variance: Floats
-    third: Floats
+    n: Array
+    mean: Array
+    variance: Array
+    third: Array
 
     def at(self, places: Sequence[tuple[int, int]]) -> MeanStatistics:
         """Return the moments of some groups under some configurations, as of one sample of the table's size."""
@@ -67,11 +66,11 @@ class Table:
 
     groups: tuple[str, ...]
     configurations: tuple[tuple[str, str], ...]  # (mix, feature set)
-    values: Floats  # (C, J, G)
-    tested: Floats  # (G,), rows that test in one repeat
-    samples: Floats | None  # (C, J, G), denominators of a rate
-    test_share: Floats  # (G,), of each group's rows, how many test in one repeat
-    freedom: Floats  # (G,), effective clusters less one; inf where rows are independent
+    values: Array  # (C, J, G)
+    tested: Array  # (G,), rows that test in one repeat
+    samples: Array | None  # (C, J, G), denominators of a rate
+    test_share: Array  # (G,), of each group's rows, how many test in one repeat
+    freedom: Array  # (G,), effective clusters less one; inf where rows are independent
     problems: tuple[str | None, ...]  # (G,), too few clusters to judge a group
     moments: Moments | None = None  # of means
     sketches: npt.NDArray[np.complex128] | None = None  # (C, J, G, WIDTH); None where some were not made
@@ -86,7 +85,7 @@ class Table:
         return list(dict.fromkeys(name for _, name in self.configurations))
 
     @property
-    def test_variance(self) -> Floats | None:
+    def test_variance(self) -> Array | None:
         """Variance of each rate in one test part, shape (C, G); None for other metrics."""
         if self.samples is None:
             return None
@@ -94,7 +93,7 @@ class Table:
         return rate_variance(rates, samples, 1.0 - self.test_share, self.test_share)
 
     @property
-    def least_variance(self) -> Floats:
+    def least_variance(self) -> Array:
         """Return the variance in one test part of two rows of the table in which two models disagree, shape (G,)."""
         # A rate changes by one row of its denominator, another metric as much as its rows differ from each other.
         if self.samples is not None:
@@ -208,7 +207,7 @@ def _moments(
     return Moments(np.maximum(n.mean(axis=1) * whole, 2.0), mean, np.nan_to_num(spread), np.nan_to_num(third))
 
 
-def _clusters(results: SweepResults, groups: Sequence[str]) -> tuple[Floats, tuple[str | None, ...]]:
+def _clusters(results: SweepResults, groups: Sequence[str]) -> tuple[Array, tuple[str | None, ...]]:
     """Return the degrees of freedom that each group's clusters allow, and which group has too few of them."""
     of = {group: results.clusters.get(group) for group in groups}
     apart = {group: counted is None or counted[0] == results.groups[group] for group, counted in of.items()}
@@ -220,7 +219,7 @@ def _clusters(results: SweepResults, groups: Sequence[str]) -> tuple[Floats, tup
     return np.array(freedom), tuple(problems)
 
 
-def training_rows(results: SweepResults, configurations: Sequence[tuple[str, str]], groups: Sequence[str]) -> Floats:
+def training_rows(results: SweepResults, configurations: Sequence[tuple[str, str]], groups: Sequence[str]) -> Array:
     """Return the rows of each group that are trained on, in the mean over the repeats, shape (C, G)."""
     return np.array(
         [np.mean([[r.groups[g].train for g in groups] for r in results.of(*each)], axis=0) for each in configurations]

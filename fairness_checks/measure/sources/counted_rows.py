@@ -14,10 +14,10 @@ from fairness_checks.inputs.predictions import LazyPredictions
 from fairness_checks.measure.rows import Counts, Rows
 from fairness_checks.question.metrics import CELLS
 from fairness_checks.stats.cluster_sums import ClusterMoments
+from fairness_checks.typing import Array
 
 __all__ = ["CountedRows"]
 
-Floats = npt.NDArray[np.float64]
 
 _NINE_DIGITS = 1e-9  # in which sums of the same numbers in another order agree, but for very many
 
@@ -97,7 +97,7 @@ class CountedRows(Rows):
         first = np.bincount(self.codes, self.predictions.totals[name], groups).astype(np.float64)
         self._require_same_sums(np.bincount(place, now, groups).astype(np.float64), first, first, self.samples)
 
-    def _require_same_sums(self, now: Floats, first: Floats, size: Floats, n: Counts) -> None:
+    def _require_same_sums(self, now: Array, first: Array, size: Array, n: Counts) -> None:
         """Refuse sums of n numbers, shapes (G,), that differ by more than rounding of such as add up to `size`."""
         rounding = n * np.finfo(np.float64).eps  # and scores past an end were clipped by a few
         if (np.abs(now - first) > (_NINE_DIGITS + rounding) * np.abs(size) + 8.0 * rounding).any():
@@ -106,7 +106,7 @@ class CountedRows(Rows):
                 "table that nobody writes to, such as a snapshot"
             )
 
-    def _require_same_moments(self, found: ClusterMoments, n: Counts, mean: Floats, m2: Floats) -> None:
+    def _require_same_moments(self, found: ClusterMoments, n: Counts, mean: Array, m2: Array) -> None:
         """Refuse clusters of other samples than those whose moments are known, shapes (G,)."""
         mean = np.nan_to_num(mean)
         self._require_same_counts(found.samples, n)
@@ -131,6 +131,6 @@ class CountedRows(Rows):
             codes.append(table[own.codes])
         return self._placed(codes)
 
-    def _require_same_squares(self, pairs: Floats, first: Floats) -> None:
+    def _require_same_squares(self, pairs: Array, first: Array) -> None:
         """Refuse products of pairs of groups, (G, G), of which those with itself are not the squares of a group."""
         self._require_same_sums(np.diagonal(pairs), first, first, self.samples)

@@ -25,10 +25,10 @@ from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.influence import mean_influence_of_moments
 from fairness_checks.stats.joint_estimates import PairedSums
 from fairness_checks.stats.paired_changes import Change, Changes
+from fairness_checks.typing import Array
 
 __all__ = ["PairedCells", "PairedRows", "why_unpaired"]
 
-Floats = npt.NDArray[np.float64]
 
 _BEFORE = "_before"  # ends the names of the accepted model's columns
 _BINS = 1024.0  # of changes that differ by a factor of e
@@ -153,7 +153,7 @@ class PairedRows(EngineRows):
         return PairedCells(said(answer), said(old), place, answer.whole("n"))
 
     @cached_property
-    def paired_scores(self) -> tuple[Counts, npt.NDArray[np.bool_], Floats, Floats, Counts]:
+    def paired_scores(self) -> tuple[Counts, npt.NDArray[np.bool_], Array, Array, Counts]:
         """Group, label and both scores of samples that have all of these alike, and how many there are; each (C,)."""
         assert self.paired is not None  # an error here if the samples are others
         for rows in (self, self._old):

@@ -16,6 +16,7 @@ from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.calibration_bins import BINS, INNER
 from fairness_checks.stats.moments import MeanStatistics, moments_of_sums
+from fairness_checks.typing import Array
 
 __all__ = ["Sums", "bin_of", "refuse_lost", "refuse_range", "residual_sums", "sums_by_cell", "sums_of", "totals_of"]
 
@@ -26,7 +27,6 @@ _NUMBERS = ("score", "error", "uncertainty")
 _ROUNDED = tuple(edge for edge in INNER.tolist() if math.ceil(edge * BINS) > round(edge * BINS))
 """Scores where bins meet whose product with the number of bins is rounded beyond a whole number: they alone are."""
 
-Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 
@@ -36,7 +36,7 @@ class Sums:
 
     answer: Answer
     moments: MeanStatistics  # of C groups
-    distance: Floats  # (C,), of a mean from where its deviations were added up; 0 where nothing varies
+    distance: Array  # (C,), of a mean from where its deviations were added up; 0 where nothing varies
     lowest: float
     highest: float
 
@@ -130,7 +130,7 @@ def _powers(engine: Engine, frame: nw.LazyFrame[Any], by: Sequence[str], more: S
     )
 
 
-def _moments(answer: Answer, pivot: Floats) -> Sums:
+def _moments(answer: Answer, pivot: Array) -> Sums:
     """Return the moments of each row of an answer."""
     n, lowest, highest = answer.whole("n"), answer.real("lowest"), answer.real("highest")
     moments = moments_of_sums(n, pivot, *(answer.real(name) for name in ("first", "second", "third")))
