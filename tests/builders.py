@@ -1,6 +1,8 @@
-"""What many tests are about, made in one place: predictions by their counts, and moments of a few samples."""
+"""What many tests are about, made in one place: predictions by their counts, moments of a few samples, a full disk."""
 
 from __future__ import annotations
+
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
@@ -21,6 +23,11 @@ def missing_positives(groups=(), /, *, feature="sex", negatives=0, **named):
         y_pred += [0] * missed + [1] * (positives - missed) + [0] * rest
         names += [group] * (positives + rest)
     return Predictions(y_true, y_pred, sensitive_features={feature: names})
+
+
+def instead(module: ModuleType, **others: object) -> SimpleNamespace:
+    """Return a module with other functions, for one module under test: whatever else runs here keeps the real ones."""
+    return SimpleNamespace(**vars(module) | others)
 
 
 def moments_of(*samples: np.ndarray) -> MeanStatistics:

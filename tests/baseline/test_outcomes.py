@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import time
 import zipfile
 from dataclasses import replace
 
@@ -265,10 +264,8 @@ def test_a_file_that_is_no_zip(stored):
 
 def test_a_huge_file_is_not_read(stored):
     with (stored[0] / "o.npz").open("ab") as file:
-        file.truncate(1_000_000_000)  # sparse
-    started = time.perf_counter()
+        file.truncate(1 << 40)  # all hole: more than any memory holds
     refused(stored, "holds more than .* bytes, which no such file does")
-    assert time.perf_counter() - started < 1.0
 
 
 def _npy(array):

@@ -50,7 +50,9 @@ def gate(folder, groups, limit):
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-m", "pytest", "-p", "fairness_checks.plugin", "--fairness"]
     command += ["--junitxml=junit.xml", "--fairness-report=evidence"]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=99, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert (folder / "junit.xml").exists(), done.stdout + done.stderr
     return folder / "junit.xml"
 

@@ -25,7 +25,7 @@ def gate(pytester, folder, *arguments):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         patch.chdir(folder)
-        return pytester.run(*command, *arguments, timeout=120)
+        return pytester.run(*command, *arguments, timeout=300)
 
 
 def table(path, *, labels=("no", "yes"), names=("patient_id", "died", "risk", "sex", "age", "race"), rows=1200):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 
 import pytest
@@ -14,6 +15,7 @@ from fairness_checks.question.checks import MISMATCH, Check, Settings
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.question.waivers import Waiver
 from fairness_checks.storage import files
+from tests.builders import instead
 
 VALID = """\
 version: 1
@@ -181,7 +183,7 @@ def test_a_file_that_cannot_be_read(write, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(files.os, "open", refuse)
+    monkeypatch.setattr(files, "os", instead(os, open=refuse))
     with pytest.raises(ConfigurationError, match=r"^thresholds\.yaml: cannot be read: Permission denied$"):
         load_config(path)
 

@@ -164,9 +164,11 @@ ALIAS_BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}, *
     ],
 )
 def test_bombs_are_refused_at_once(text):
-    start = time.perf_counter()
+    start = time.process_time()
     document = read_yaml(text, "t.yaml")
-    assert time.perf_counter() - start < 10  # seconds; milliseconds in truth, for ever where they go off
+    assert (
+        time.process_time() - start < 10
+    )  # seconds of processor time; milliseconds in truth, for ever where they go off
     assert document.problems
     assert all(len(problem.text("t.yaml")) < 400 for problem in document.problems)
 

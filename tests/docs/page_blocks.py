@@ -128,7 +128,7 @@ class Page:
             env=self._environment(),
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=300,
             check=False,
         )
         return done.returncode, done.stdout + done.stderr

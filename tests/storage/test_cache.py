@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from fairness_checks.storage import files
 from fairness_checks.storage.cache import FittedCache
 from fairness_checks.storage.cache_keys import array_digest
 from fairness_checks.storage.entries import packed, unpacked
+from tests.builders import instead
 
 KEY = {"data": "abc", "code": "123", "parameters": {"depth": 3, "seed": None}, "libraries": {"numpy": "2.0"}}
 
@@ -225,7 +227,7 @@ def test_a_full_disk_costs_the_entry_and_not_the_result(tmp_path, monkeypatch):
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(files, "os", instead(os, fsync=full))
     with pytest.warns(RuntimeWarning, match="No space left on device; results are right but not kept"):
         arrays = kept(tmp_path).arrays("model", KEY, Counted())
     np.testing.assert_array_equal(arrays["y_score"], [0.25, 0.75])
@@ -281,7 +283,7 @@ def wait_for(name):
 def compute():
     touch("computing-" + role)
     if role == "stuck in compute":
-        time.sleep(60)
+        time.sleep(600)
     if role == "first":
         wait_for("asked-second")
         time.sleep(0.3)  # long enough for the second to reach the lock
@@ -290,7 +292,7 @@ def compute():
 if role == "stuck in write":
     def fsync(descriptor):
         touch("computing-" + role)
-        time.sleep(60)
+        time.sleep(600)
     os.fsync = fsync
 touch("asked-" + role)
 values = FittedCache(folder / "cache", code=False).arrays("model", {"data": 1}, compute)["y"]
@@ -303,16 +305,15 @@ def start(folder: Path, role: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", CHILD, str(folder), role], cwd=root)
 
 
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 30
+def wait_for(path: Path, child: subprocess.Popen[bytes]) -> None:
     while not path.exists():
-        assert time.monotonic() < deadline, f"{path.name} did not appear"
+        assert child.poll() is None, f"{path.name} did not appear"
         time.sleep(0.01)
 
 
 def test_two_processes_fit_once(tmp_path):
     first = start(tmp_path, "first")
-    wait_for(tmp_path / "computing-first")
+    wait_for(tmp_path / "computing-first", first)
     second = start(tmp_path, "second")
     assert first.wait(timeout=300) == 0
     assert second.wait(timeout=300) == 0
@@ -325,7 +326,7 @@ def test_whoever_would_wait_may_do_something_else_meanwhile(tmp_path, problem):
 
     def compute():
         begun.set()
-        may_end.wait(60)
+        may_end.wait(600)
         return {"x": np.ones(2)}
 
     def meanwhile():
@@ -336,7 +337,7 @@ def test_whoever_would_wait_may_do_something_else_meanwhile(tmp_path, problem):
 
     other = threading.Thread(target=kept(tmp_path).arrays, args=("m", KEY, compute))
     other.start()
-    begun.wait(60)
+    begun.wait(600)
     mine, own = kept(tmp_path), Counted()
     if problem is None:
         assert mine.arrays("m", KEY, own, meanwhile=meanwhile)["x"].tolist() == [1, 1]
@@ -353,7 +354,7 @@ def test_whoever_would_wait_may_do_something_else_meanwhile(tmp_path, problem):
 @pytest.mark.parametrize("role", ["stuck in compute", "stuck in write"])
 def test_a_killed_process_leaves_no_half_file_and_no_lock(tmp_path, role):
     child = start(tmp_path, role)
-    wait_for(tmp_path / f"computing-{role}")
+    wait_for(tmp_path / f"computing-{role}", child)
     child.kill()
     assert child.wait(timeout=300) == -signal.SIGKILL
     assert list((tmp_path / "cache").glob("*.entry")) == []

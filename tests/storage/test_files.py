@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 import threading
 
@@ -13,6 +14,7 @@ from filelock import Timeout
 from fairness_checks.storage import files
 from fairness_checks.storage.files import open_regular, read_regular, remove_leftovers, write_atomically
 from fairness_checks.storage.locks import locked
+from tests.builders import instead
 
 
 def names(folder):
@@ -86,14 +88,13 @@ def test_sizes_are_bounded(tmp_path):
 def test_a_pipe_that_takes_the_place_while_it_is_opened_is_noticed(tmp_path, monkeypatch):
     path = tmp_path / "file"
     path.write_bytes(b"x")
-    real = os.open
 
     def swapped(name, *arguments, **options):
         path.unlink()
         os.mkfifo(path)
-        return real(name, *arguments, **options)
+        return os.open(name, *arguments, **options)
 
-    monkeypatch.setattr(files.os, "open", swapped)
+    monkeypatch.setattr(files, "os", instead(os, open=swapped))
     with pytest.raises(OSError, match="is a named pipe"):
         read_regular(path)
 
@@ -133,11 +134,11 @@ def test_a_failure_at_any_step_leaves_the_old_file_and_nothing_else(tmp_path, mo
         raise OSError(errno.ENOSPC, "No space left on device")
 
     if step == "write":
-        monkeypatch.setattr(files.os, "fdopen", lambda descriptor, mode: Full(descriptor))
+        monkeypatch.setattr(files, "os", instead(os, fdopen=lambda descriptor, mode: Full(descriptor)))
     elif step == "replace":
         monkeypatch.setattr(files.Path, "replace", full)
     else:
-        monkeypatch.setattr(files.os, step, full)
+        monkeypatch.setattr(files, "os", instead(os, **{step: full}))
     with pytest.raises(OSError, match="No space left on device"):
         write_atomically(path, b"new")
     monkeypatch.undo()
@@ -165,7 +166,7 @@ class Full:
 
 def test_a_planted_name_is_not_written_through(tmp_path, monkeypatch):
     (tmp_path / "mine").write_bytes(b"mine")
-    monkeypatch.setattr(files.secrets, "token_hex", lambda n: "0" * 16)
+    monkeypatch.setattr(files, "secrets", instead(secrets, token_hex=lambda n: "0" * 16))
     (tmp_path / f".file.{'0' * 16}.tmp").symlink_to("mine")
     with pytest.raises(FileExistsError):
         write_atomically(tmp_path / "file", b"new")

@@ -274,9 +274,10 @@ def test_whoever_stops_listening_leaves_nothing_behind(client):
         results = Workers().run(slow, range(20))
         next(results)
         results.close()
-    while client.processing() and any(client.processing().values()):
+    end = time.monotonic() + 600
+    while (left := [key for key in client.run_on_scheduler(_tasks) if "training" in key]) and time.monotonic() < end:
         time.sleep(0.05)
-    assert not any("training" in key for key in client.run_on_scheduler(_tasks))
+    assert not left
 
 
 def slow(task):
@@ -323,21 +324,25 @@ def test_a_cluster_without_workers_is_one_error(patients, age_model):
 
 @pytest.mark.parametrize("ended", ["cluster", "client", "workers"])
 def test_a_cluster_that_ends_meanwhile_names_what_was_not_done(patients, age_model, tmp_path, ended):
-    plain, here, log = age_model(patients()), os.getpid(), tmp_path / "log"
+    plain, here, log, begun = age_model(patients()), os.getpid(), tmp_path / "log", tmp_path / "begun"
+    over = threading.Event()
 
     def do():
-        if os.getpid() != here:
-            log.touch()
-            while log.exists():
-                time.sleep(0.1)
+        if os.getpid() == here:  # once the cluster was asked for all
+            begun.touch()
+            return
+        log.touch()
+        while log.exists():
+            time.sleep(0.1)
 
     def end():
-        while not log.exists():
-            time.sleep(0.02)
+        while not (log.exists() and begun.exists()):
+            if over.wait(0.02):
+                return
         {"cluster": cluster.close, "client": client.close, "workers": lambda: cluster.scale(0)}[ended]()
 
     cluster = distributed.LocalCluster(n_workers=1, silence_logs=50, **LOCAL)
-    client = distributed.Client(cluster, timeout=2)
+    client = distributed.Client(cluster)
     ending = threading.Thread(target=end)
     ending.start()
     try:
@@ -350,6 +355,7 @@ def test_a_cluster_that_ends_meanwhile_names_what_was_not_done(patients, age_mod
             run_sweep("m", logged(plain, do), PLAN, None, None)
     finally:
         log.unlink(missing_ok=True)
+        over.set()
         ending.join()
         client.close()
         cluster.close()
