@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,9 @@ def kinds_asked_for(source):
 
 def test_nobody_but_the_kinds_asks_a_metric_what_kind_it_is():
     files = [file for file in FILES if file.parts[len(ROOT.parts)] == "fairness_checks" and file.parent.name != "kinds"]
-    found = {str(file.relative_to(ROOT)): kinds_asked_for(file.read_text(encoding="utf-8")) for file in files}
+    texts = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
+    found = {file: kinds_asked_for(text) for file, text in texts.items() if re.search(r"\.\s*kind\b", text)}
+    assert len(found) > 10  # those that ask anything for its kind
     assert {file: lines for file, lines in found.items() if lines} == {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -75,6 +76,15 @@ def test_what_is_called_slow_is_there():
         file, _, test = name.partition("::")
         assert (ROOT / "tests" / file).exists(), name
         assert not test or f"def {test}" in (ROOT / "tests" / file).read_text(encoding="utf-8"), name
+
+
+@pytest.mark.parametrize(("asked", "left_out"), [("not slow", True), ("", None), ("slow", None)])
+def test_a_file_of_which_all_is_slow_is_not_imported_for_the_others(asked, left_out):
+    from tests.conftest import pytest_ignore_collect
+
+    config = SimpleNamespace(option=SimpleNamespace(markexpr=asked))
+    for name, expected in (("plugin", left_out), ("stats/test_exact.py", left_out), ("stats/test_means.py", None)):
+        assert pytest_ignore_collect(ROOT / "tests" / name, config) is expected
 
 
 def test_ci_measures_lines_and_branches_and_prints_them():

@@ -48,7 +48,8 @@ def test_p_values_and_interval_by_hand(kind, limit, groups, seed):
     shown = next(part for part in parts if part.metric == odds.component)
     for name in ("estimate", "first", "second", "unit", "groups"):
         assert getattr(odds, name) == getattr(shown, name)
-    halves = three(some, kind, limit, alpha=0.025)[1:]  # of the end that shows a violation, the level of one component
+    # Of the end that shows a violation, the level of one component.
+    halves = [audit(some, metric=name, **{kind: limit}, alpha=0.025) for name in COMPONENTS]
     if kind == "max_difference":
         assert odds.low == pytest.approx(max(half.low for half in halves), abs=5e-5)
         assert odds.high == pytest.approx(max(part.high for part in parts), abs=5e-5)

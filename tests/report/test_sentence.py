@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 
 import numpy as np
@@ -25,6 +26,7 @@ HELD_OUT = [(name, kind) for name, metric in METRICS.items() for kind in metric.
 TIGHT = {"max_difference": 0.001, "min_ratio": 0.999, "max_value": 0.3, "min_value": 0.3, "max_mismatch": 0.001}
 
 
+@functools.cache
 def predictions(worse):
     """Return labels, scores, errors and uncertainties that are worse for one sex in every way."""
     rng = np.random.default_rng(1)
