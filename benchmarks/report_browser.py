@@ -28,6 +28,7 @@ JENKINS = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';"
 """Content policy with which Jenkins serves what a build has archived (hudson.model.DirectoryBrowserSupport.CSP)."""
 ADDRESS = "http://report.invalid/report.html"
 SMALLEST_TEXT = 9  # px on the screen
+PATIENCE = 300_000.0  # milliseconds for a browser on a busy machine, which has 30,000 of its own accord
 
 # Text of a picture must lie in the viewBox as it stands on the screen, whatever moves or turns it, and be large enough.
 _TEXTS = """() => {
@@ -86,7 +87,7 @@ def chromium() -> str | None:
 def started(executable: str) -> Iterator[Browser]:
     """Start a browser."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"], timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -136,6 +137,7 @@ def _refused_style_element(message: str) -> bool:
 def opened(browser: Browser, html: str, mode: Mode) -> Iterator[Opened]:
     """Open a page as a server would give it, with nothing else in reach."""
     context = browser.new_context(viewport={"width": mode.width, "height": 900}, color_scheme=mode.scheme)
+    context.set_default_timeout(PATIENCE)
     shown = Opened(context.new_page(), mode)
     headers = {"Content-Type": "text/html; charset=utf-8"}
     if mode.policy:

@@ -370,7 +370,7 @@ CHECK = st.fixed_dictionaries(
 STATE = st.dictionaries(st.sampled_from("abc"), st.lists(CHECK, max_size=4), max_size=3)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(old=STATE, new=STATE)
 def test_the_counts_are_those_of_the_lines_and_the_exit_code_is_theirs(make, old, new):
     def snapshot(state):

@@ -17,6 +17,7 @@ from fairness_checks.question.waivers import Waiver
 from fairness_checks.storage import files
 from tests.builders import instead
 
+IN_A_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 VALID = """\
 version: 1
 seed: 7
@@ -213,7 +214,7 @@ def test_a_file_elsewhere_is_named_in_full(tmp_path, monkeypatch):
 EXPONENTS = st.tuples(st.from_regex(r"([0-9]{1,3}\.?[0-9]{0,2}|\.[0-9]{1,2})", fullmatch=True), st.integers(-8, 8))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=IN_A_FOLDER, deadline=None)
 @given(parts=EXPONENTS)
 def test_what_is_proposed_for_an_exponential_is_read_as_that_number(problems, parts):
     text = f"{parts[0]}e{parts[1]}"
@@ -251,7 +252,7 @@ def asked(entry):
 ENTRIES = st.lists(ENTRY, min_size=1, max_size=4, unique_by=asked)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=IN_A_FOLDER, deadline=None)
 @given(models=st.dictionaries(FEATURE, ENTRIES, max_size=3), seed=st.integers(0, 2**63))
 def test_every_valid_file_is_read_as_it_was_written(write, models, seed):
     data = {
@@ -319,7 +320,7 @@ def _mutilate(draw_from):
 MUTILATED = st.tuples(st.integers(0, len(VALID)), st.integers(0, 20), st.sampled_from(WORDS)).map(_mutilate)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(suppress_health_check=IN_A_FOLDER, max_examples=300, deadline=None)
 @given(content=st.one_of(st.binary(), st.one_of(st.text(), SCRIBBLE, MUTILATED).map(lambda s: s.encode("utf-8"))))
 def test_whatever_a_file_holds_the_only_error_is_a_configuration_error(write, content):
     path = write("")

@@ -113,7 +113,7 @@ def parsed(path, entries):
     return load_config(path).waivers
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(model=NAMES, keys=st.lists(KEYS, min_size=1, max_size=12, unique_by=question))
 def test_of_any_different_checks_each_is_waived_alone_by_the_entry_that_messages_print(tmp_path, model, keys):
     waivers = parsed(tmp_path / "thresholds.yaml", [waiver_entry(model, key) for key in keys])
