@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from models.vae_config import MIXES, PRESETS
+from models.vae_config import MIXES, PRESETS, VAEConfig
 
 __all__ = [
     "FORMAT",
@@ -38,10 +38,17 @@ PAGES = (
 )
 """Patterns of all files that are made of the measurements in a folder."""
 
-_KEYS = ("preset", "changed", "seed", "label", "perceptual", "features", "torch", "trainings")
-_KEYS_WITHIN: Mapping[str, tuple[str, ...]] = {
-    "data": ("fingerprint", "synthetic", "source", "licence", "image_size", "light", "dark", "skin_types", "left_out"),
-    "config": ("image_size", "test_images", "repeats"),
+_WORDS = ("preset", "label", "perceptual", "features", "torch")
+_KEYS: Mapping[str, type] = {**dict.fromkeys(_WORDS, str), "changed": dict, "seed": int, "trainings": list}
+_KEYS_WITHIN: Mapping[str, Mapping[str, type]] = {
+    "data": {
+        **dict.fromkeys(("fingerprint", "source", "licence"), str),
+        **dict.fromkeys(("image_size", "light", "dark"), int),
+        "synthetic": bool,
+        "skin_types": dict,
+        "left_out": dict,
+    },
+    "config": dict.fromkeys(("image_size", "test_images", "repeats"), int),
 }
 _KEYS_OF_A_TRAINING = ("mix", "repeat", "file", "sha256")
 _FINEST = 4096  # a weight that is a whole fraction down to this one is said as such
@@ -66,6 +73,9 @@ def read_record(folder: Path) -> dict[str, Any]:
         if record["format"] != FORMAT:
             raise StudyIncomplete(f"{path}: format {record['format']!r}, not {FORMAT}: run the study again")
         lacking = _lacking(record) or _lacking_trainings(record)
+        if not lacking:
+            _require_kinds(record)
+            VAEConfig.from_description(record["config"])
     except FileNotFoundError:
         raise StudyIncomplete(f"{path}: not there; the study was not measured to its end: run it again") from None
     except (ValueError, KeyError, TypeError) as error:
@@ -80,6 +90,17 @@ def _lacking(record: Mapping[str, Any]) -> list[str]:
     parts = {name: part if isinstance(part := record.get(name), dict) else {} for name in _KEYS_WITHIN}
     within = [f"{name}.{key}" for name, keys in _KEYS_WITHIN.items() for key in keys if key not in parts[name]]
     return [key for key in _KEYS if key not in record] + within
+
+
+def _require_kinds(record: Mapping[str, Any]) -> None:
+    """Raise ValueError where a value is of another kind than the report reads."""
+    for part, kinds in ((record, _KEYS), *((record[name], kinds) for name, kinds in _KEYS_WITHIN.items())):
+        for key, kind in kinds.items():
+            if type(part[key]) is not kind:
+                raise ValueError(f"{key} is {part[key]!r}, no {kind.__name__}")
+    types = record["data"]["skin_types"]
+    if set(types) != {"light", "dark"} or not all(isinstance(each, list) for each in types.values()):
+        raise ValueError(f"skin_types is {types!r}: types of light and of dark, a list each")
 
 
 def _lacking_trainings(record: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ from fairness_checks.storage.files import open_regular, write_atomically
 from models.data.images import LEVELS, ImageSet
 from models.studies.dermatology_protocol import TONES
 from models.studies.dermatology_record import FORMAT, PAGES, RECORD, REMEDY, StudyIncomplete, read_record, same_study
+from models.vae_config import MIXES
 
 __all__ = ["MEASURES", "Measurements", "load_study", "read_arrays", "save_study", "write_arrays"]
 
@@ -198,6 +199,10 @@ def load_study(folder: Path) -> Measurements:
     test = of("test", 2, -1)
     if (test != test[0]).any() or (labels["skin_tone"][test[0]] != np.array(TONES)[:, None]).any():
         raise StudyIncomplete(f"{folder / RECORD}: trainings of other test images than its own; {REMEDY}")
+    trained = of("trained", 2)
+    for own, mix in zip(trained, mixes, strict=True):
+        if any(own[:, g].any() for g, tone in enumerate(TONES) if not MIXES[mix].get(tone)):
+            raise StudyIncomplete(f"{folder / RECORD}: trainings of another mix called {mix}; {REMEDY}")
     firsts = {mix: found[mix, repeats[0]] for mix in mixes if "reconstructed" in found[mix, repeats[0]]}
     examples = {mix: arrays["reconstructed"] for mix, arrays in firsts.items()}
     return Measurements(
@@ -207,7 +212,7 @@ def load_study(folder: Path) -> Measurements:
         mixes=mixes,
         test=test[0],
         **{name: of(name, 2, -1).astype(np.float64) for name in MEASURES},
-        trained=of("trained", 2),
+        trained=trained,
         distinct=of("distinct", 2),
         seconds=of("seconds"),
         images_per_second=of("images_per_second"),

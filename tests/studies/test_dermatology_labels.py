@@ -20,7 +20,7 @@ from models.phantom.skin_phantom import skin_phantom
 from models.studies import dermatology_labels, dermatology_tones
 from models.studies.dermatology_data import data_record
 from models.studies.dermatology_labels import agreement_rows, groups_by_source, main, regrouped_rows
-from models.studies.dermatology_protocol import split
+from models.studies.dermatology_protocol import TONES, split
 from models.studies.dermatology_record import changes_of
 from models.studies.dermatology_store import MEASURES, load_study, save_study, write_arrays
 from models.studies.dermatology_tones import near_duplicates, typology_angles
@@ -50,7 +50,7 @@ def kept(folder, images):
         path = folder / "trainings" / f"{mix}-{repeat}.npz"
         path.parent.mkdir(exist_ok=True)
         one = {"seconds": 1.0, "cpu_seconds": 1.0, "images_per_second": 1.0, "device": "cpu", "precision": "float32"}
-        pair = dict.fromkeys(("trained", "distinct"), np.array([10, 10]))
+        pair = dict.fromkeys(("trained", "distinct"), np.array([10 * (tone in MIXES[mix]) for tone in TONES]))
         write_arrays(path, "key", {**arrays, **pair, "test": test, **{k: np.array(v) for k, v in one.items()}})
         files[mix, repeat] = path
     record = {

@@ -306,13 +306,21 @@ def test_a_measure_of_some_images_alone_is_told_and_drops_no_finding(study, tmp_
     assert load_study(tmp_path).repeats == 3
 
 
-def test_a_record_whose_repeats_are_exchanged_is_told(study, tmp_path):
+@pytest.mark.parametrize(
+    ("what", "pair", "message"),
+    [
+        ("repeat", (("B", 0), ("B", 1)), "trainings of other test images than its own"),
+        ("mix", (("A", 1), ("C", 1)), "trainings of another mix called A"),
+        ("mix", (("B", 2), ("C", 2)), "trainings of another mix called C"),
+    ],
+)
+def test_a_record_whose_trainings_are_exchanged_is_told(study, tmp_path, what, pair, message):
     shutil.copytree(study, tmp_path, dirs_exist_ok=True)
     record = json.loads((study / "study.json").read_text())
-    one, other = (item for item in record["trainings"] if item["mix"] == "B" and item["repeat"] < 2)
-    one["repeat"], other["repeat"] = other["repeat"], one["repeat"]
+    one, other = (item for item in record["trainings"] if (item["mix"], item["repeat"]) in pair)
+    one[what], other[what] = other[what], one[what]
     (tmp_path / "study.json").write_text(json.dumps(record))
-    with pytest.raises(StudyIncomplete, match="trainings of other test images than its own"):
+    with pytest.raises(StudyIncomplete, match=message):
         load_study(tmp_path)
 
 
@@ -971,8 +979,17 @@ def without(*keys):
         (without("trainings", 2, "sha256"), r"damaged \('sha256'\); run the study again"),
         (without("format"), r"damaged \('format'\); run the study again"),
         (lambda record: record.update(data=[]), r"it lacks data\.fingerprint, "),
+        (lambda record: record.update(seed="x"), r"damaged \(seed is 'x', no int\); run the study again"),
+        (lambda record: record["data"].update(left_out=None), r"damaged \(left_out is None, no dict\)"),
+        (
+            lambda record: record["data"].update(skin_types={"light": 1}),
+            r"damaged \(skin_types is \{'light': 1\}: types",
+        ),
+        (without("config", "widths"), r"damaged \('widths'\)"),
+        (lambda record: record["config"].update(epochs=0), r"damaged \(epochs is 0: give a whole number"),
+        (lambda record: record["config"].update(colour=1), r"damaged \(.*unexpected keyword argument 'colour'"),
         (lambda record: record["trainings"][0].update(mix="D"), r"damaged \(trainings that are of no mix.*'D', 0"),
-        (lambda record: [record.pop(key) for key in set(record) - {"format"}], "it lacks preset, changed, seed"),
+        (lambda record: [record.pop(key) for key in set(record) - {"format"}], "it lacks preset, label, perceptual"),
     ],
 )
 def test_a_record_that_lacks_something_is_told_and_no_report_begun(study, tmp_path, capsys, damage, message):
