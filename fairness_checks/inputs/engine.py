@@ -39,9 +39,13 @@ __all__ = ["COLLECT", "MOST_COLLECTED", "TOTAL", "Answer", "Engine", "open_engin
 MOST_COLLECTED = 1_000_000
 """Rows of a lazy frame that are collected; more stay where they are."""
 
-COLLECT = "collect the frame: Predictions.from_frame(..., collect=True), if its rows fit into memory"
+COLLECT = (
+    "collect the frame: Predictions.from_frame(..., collect=True), or `collect: true` of a source, if its rows fit "
+    "into memory"
+)
 """What is done about what no engine computes."""
 
+_FEW = 10_000  # rows of an answer that become lists: of pyarrow's a NumPy array loads pandas, which takes 0.3 s
 _MOST_CELLS = 1_000_000
 _MOST_CLASSES = 7
 _NUMBERS = ("y_score", "error", "uncertainty")
@@ -73,14 +77,14 @@ class Answer:
     def whole(self, name: str) -> Counts:
         """Return a column of whole numbers, of whatever type an engine has for sums."""
         column = self.table.get_column(name)
-        if column.dtype.is_integer() and not column.null_count():
+        if len(self) > _FEW and column.dtype.is_integer() and not column.null_count():
             return np.asarray(column.to_numpy()).astype(np.int64)
         return np.array([int(value or 0) for value in column.to_list()], dtype=np.int64)
 
     def real(self, name: str) -> Array:
         """Return a column of floats; NaN where there is none."""
         column = self.table.get_column(name)
-        if column.dtype.is_float() and not column.null_count():
+        if len(self) > _FEW and column.dtype.is_float() and not column.null_count():
             return np.asarray(column.to_numpy()).astype(np.float64)
         values = [np.nan if value is None else float(value) for value in column.to_list()]
         return np.array(values, dtype=np.float64)
@@ -88,9 +92,15 @@ class Answer:
     def coded(self) -> dict[str, SensitiveFeature]:
         """Code the features among the columns."""
         try:
-            return encode_features({name: self.table.get_column(at) for name, at in self.features.items()})
+            return encode_features({name: self._names(at) for name, at in self.features.items()})
         except InvalidPredictions as error:
             raise InvalidPredictions(_without_rows(str(error))) from None
+
+    def _names(self, at: str) -> Any:
+        column = self.table.get_column(at)
+        if len(self) > _FEW or column.dtype != nw.String:
+            return column
+        return np.array(column.to_list(), dtype=object)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

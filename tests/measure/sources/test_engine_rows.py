@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pickle
+import subprocess
+import sys
 from functools import partial
 
 import dask.dataframe as dd
@@ -16,6 +18,7 @@ import pyarrow as pa
 import pytest
 
 from fairness_checks import InvalidPredictions, Predictions, audit, audit_uncertainty
+from fairness_checks.inputs import engine as engines
 from fairness_checks.inputs import predictions as module
 from fairness_checks.inputs.predictions import LazyPredictions
 from fairness_checks.measure.sources import engine_rows
@@ -87,6 +90,40 @@ def test_whatever_is_counted_is_the_same_to_the_last_digit(engine, by):
     for metric in COUNTED:
         asked = {"metric": metric, "by": by, "max_difference": 0.05, "missing_sensitive": "group"}
         assert audit(there, **asked) == audit(here, **asked), metric
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_long_answers_are_read_as_short_ones(engine, monkeypatch):
+    answer = in_engine(engine, visits()).engine.counted
+
+    def read():
+        features = [(name, each.groups, each.codes.tolist()) for name, each in answer.coded().items()]
+        return features, answer.whole("n").tolist(), answer.real("total_score").tolist()
+
+    short = read()
+    monkeypatch.setattr(engines, "_FEW", 0)
+    assert read() == short
+
+
+AUDITED = """
+import sys
+import duckdb
+from fairness_checks import Predictions, audit
+
+rows = duckdb.sql(
+    "select (hash(i) % 10 < 3)::int as died, hash(-i) % 997 / 997.0 as risk, "
+    "case hash(i + 1) % 5 when 0 then 'f' when 1 then null else 'm' end as sex from range(5000) rows(i)"
+)
+found = Predictions.from_frame(rows, y_true="died", y_score="risk", by="sex", collect=False)
+for metric in ("false_negative_rate", "brier_score", "expected_calibration_error"):
+    audit(found, metric=metric, by="sex", max_difference=0.1, missing_sensitive="group")
+assert "pandas" not in sys.modules
+"""
+
+
+def test_short_answers_load_no_pandas():
+    done = subprocess.run([sys.executable, "-c", AUDITED], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("engine", ENGINES)
