@@ -65,7 +65,10 @@ def _read(paths: Sequence[Path]) -> tuple[Parts, dict[str, str]]:
             content = read_regular(path)
             read[name] = parts_from_json(content.decode("utf-8"), name)
         except OSError as error:
-            raise ValueError(f"{name}: cannot be read: {error.strerror or error}") from None
+            raise ValueError(
+                f"{name}: cannot be read: {error.strerror or error}; give the parts that `fairness-checks statistics "
+                "FILE -o PART` wrote"
+            ) from None
         except UnicodeDecodeError:
             raise ValueError(f"{name}: is no text in UTF-8: `fairness-checks statistics` writes parts") from None
         digests[name] = hashlib.sha256(content).hexdigest()

@@ -84,6 +84,7 @@ KEY_MEANINGS: Mapping[str, str] = MappingProxyType(
         "cluster": "column that says which rows belong together, as a patient's visits",
         "sample_id": "column that names each row, for comparisons with the baseline",
         "accepted": "what the baseline was written from, as `file` or `python`: rows that stay in their engine",
+        "collect": "whether rows of an engine come into memory; up to 1,000,000 do where nothing is written",
         "positive": "the class that is the condition, where labels are not 0/1 or true/false",
         "threshold": "from which score on the model decides for the positive class; 0.5 where none is given",
         "layout": "names of columns that a standard gives, in the place of `y_true` and the like",

@@ -55,6 +55,7 @@ INIT = (
 
 _EXPECTED = MappingProxyType(
     {
+        "bool_type": "true or false",
         "date_type": "a day such as 2027-06-30",
         "dict_type": "a mapping of keys to values",
         "finite_number": "a finite number",

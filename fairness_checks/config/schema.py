@@ -303,6 +303,7 @@ class SourceSpec(_Spec):
     cluster: Column = None
     sample_id: Column = None
     accepted: Column = None
+    collect: Annotated[bool | None, _WRITTEN] = None
     by: Features = []
     positive: Annotated[Any, _CLASS, _WRITTEN] = None
     threshold: Annotated[float | None, Field(allow_inf_nan=False), _WRITTEN] = None

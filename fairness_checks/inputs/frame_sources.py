@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions
+from fairness_checks.errors import ConfigurationError, FairnessError, InvalidPredictions, did_you_mean
 from fairness_checks.inputs.frames import answering, library_name, open_frame
 from fairness_checks.inputs.narwhals_later import nw
 from fairness_checks.inputs.parquet_files import open_parquet
@@ -29,7 +29,7 @@ __all__ = ["is_table", "read_table_source"]
 def is_table(source: Source, folder: Path) -> bool:
     """Say whether a source is no single file."""
     path = folder / source.file
-    if source.python is not None or source.accepted is not None or is_many(path):
+    if any(given is not None for given in (source.python, source.accepted, source.collect)) or is_many(path):
         return True
     try:
         return path.suffix.lower() in (".parquet", ".pq") and path.is_file() and path.stat().st_size > MOST
@@ -46,7 +46,7 @@ def read_table_source(source: Source, folder: Path, features: Sequence[str], *, 
                 f"module:function`"
             )
     roles = {role: name for role in ROLES if (name := source.column(role)) is not None}
-    given: dict[str, Any] = {"by": list(features), "threshold": source.threshold}
+    given: dict[str, Any] = {"by": list(features), "threshold": source.threshold, "collect": source.collect}
     if source.python is not None:
         frame = _called(source.python, folder)
         before = None if source.accepted is None else _called(source.accepted, folder)
@@ -54,7 +54,7 @@ def read_table_source(source: Source, folder: Path, features: Sequence[str], *, 
         try:
             with answering(f"frame: {library_name(frame)}"):
                 columns = _there(source, roles, frame)
-            positive = _positive(source, frame, columns)
+                positive = _positive(source, frame, columns)
             return Predictions.from_frame(frame, **columns, **given, positive=positive, about=about, accepted=before)
         except InvalidPredictions as error:
             raise InvalidPredictions(f"python: {source.python}: {error}") from error
@@ -103,10 +103,13 @@ def _called(place: str, folder: Path) -> Any:
     module, _, name = place.partition(":")
     try:
         with _importing_from(folder):
-            function = _loaded(module, folder)
+            function: Any = _loaded(module, folder)
             for part in name.split("."):
+                if not hasattr(function, part):
+                    known = [each for each in dir(function) if callable(getattr(function, each)) and each[0] != "_"]
+                    raise InvalidPredictions(f"python: {place}: there is no {part!r}; {did_you_mean(part, known)}")
                 function = getattr(function, part)
-            return function()  # type: ignore[operator]  # whatever is there
+            return function()
     except FairnessError:
         raise
     except (Exception, SystemExit) as error:  # an exit would end the command as if all had been judged
@@ -118,7 +121,16 @@ def _loaded(module: str, folder: Path) -> ModuleType:
     """Import a module; refuse one of another file than that beside the file of limits."""
     stem = folder.joinpath(*module.split("."))
     beside = next((path for path in (stem / "__init__.py", Path(f"{stem}.py")) if path.is_file()), None)
-    found = importlib.import_module(module)
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise  # one that it imports
+        known = [path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
+        raise InvalidPredictions(
+            f"python: {module}: there is no module {error.name!r} in {display_path(folder)}, beside the file of limits,"
+            f" and none installed; {did_you_mean(module, known)}"
+        ) from error
     file = getattr(found, "__file__", None)
     if beside is not None and (file is None or Path(file).resolve() != beside.resolve()):
         other = "Python itself" if file is None else display_path(Path(file))

@@ -50,6 +50,7 @@ class Source:
     cluster: str | None = None
     sample_id: str | None = None
     accepted: str | None = None  # as `file`, or as `python` where that is given: what the baseline was written from
+    collect: bool | None = None  # whether rows of an engine come into memory; None by how many there are
     by: tuple[str, ...] = ()  # sensitive features besides those that checks name
     positive: str | None = None  # as it is written; what it is there, the column says
     threshold: float | None = None
@@ -90,7 +91,7 @@ def source_problems(source: Source) -> Iterator[tuple[str, str]]:
     if source.column("y_true") is None and (source.y_pred or source.y_score or not source.error):
         yield "y_true", "is missing; name the column of what happened, or that of the error of each sample"
     yield from _compared_with_itself(source)
-    yield from _accepted_problems(source)
+    yield from _engine_problems(source)
     if source.threshold is not None and source.y_pred is not None:
         yield "threshold", "stands beside y_pred, which are the decisions; leave one of them out"
     elif source.threshold is not None and source.column("y_score") is None:
@@ -112,16 +113,24 @@ def source_problems(source: Source) -> Iterator[tuple[str, str]]:
             yield "bins", f"{name}: write rising numbers at which bands begin, such as 40, 65"
 
 
-def _accepted_problems(source: Source) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with where the rows are that the baseline was written from."""
+def _engine_problems(source: Source) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with where the rows are, and those that the baseline was written from."""
+    if source.collect is not None and source.python is None and _is_text(source.file):
+        yield "collect", "is for Parquet and `python:`; rows of other files come into memory"
     if source.accepted is None:
         return
+    if source.collect:
+        yield "collect", "stands beside accepted, which is for rows that stay in their engine; leave one of them out"
     if source.python is not None and not _FUNCTION.fullmatch(source.accepted):
         yield "accepted", f"is {source.accepted!r}; write module:function, such as warehouse:accepted_visits"
-    if source.python is None and source.file.lower().endswith((".csv", ".csv.gz", ".tsv")):
+    if source.python is None and _is_text(source.file):
         yield "accepted", "is for Parquet and `python:`; of other files the baseline keeps what was said of each sample"
     if source.sample_id is None:
         yield "accepted", "has the same samples, found by their ids; name the column of these: sample_id: visit"
+
+
+def _is_text(file: str) -> bool:
+    return file == STDIN or file.lower().endswith((".csv", ".csv.gz", ".tsv"))
 
 
 def _compared_with_itself(source: Source) -> Iterator[tuple[str, str]]:

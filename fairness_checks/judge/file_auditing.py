@@ -9,7 +9,7 @@ from datetime import date
 
 from fairness_checks.baseline.session import FILENAME, BaselineSession
 from fairness_checks.config.loading import GateConfig, ModelChecks
-from fairness_checks.errors import ConfigurationError
+from fairness_checks.errors import ConfigurationError, InvalidPredictions
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.inputs.source_reading import read_source
 from fairness_checks.judge.evaluation import Evaluation
@@ -95,11 +95,19 @@ class FileAudit:
 
     def judge(self, models: Sequence[ModelChecks], stdin: bytes | None = None) -> None:
         """Read each model's file, and judge it; raise FairnessError where a file cannot be read."""
-        read = [(model, predictions_of_file(self.limits, model, stdin)) for model in models]
+        read = [(model, self._read(model, stdin)) for model in models]
         for model, predictions in read:
             self.groups |= {name: feature.groups for name, feature in predictions.sensitive_features.items()}
             self._judge(model, predictions)
         self.complete = True
+
+    def _read(self, model: ModelChecks, stdin: bytes | None) -> Predictions:
+        try:
+            return predictions_of_file(self.limits, model, stdin)
+        except InvalidPredictions as error:
+            if model.source is None or model.source.python is None:
+                raise
+            raise InvalidPredictions(f"{model.name}: {error}") from error  # several may name one function
 
     def _judge(self, model: ModelChecks, predictions: Predictions) -> None:
         checks = [entry.check for entry in model.checks]

@@ -221,7 +221,7 @@ def test_broken_parts_are_one_error_and_leave_no_evidence(sites, run):
     Path("part-2.json").unlink()
     code, out, err = run("merge", *parts, "--config", "thresholds.yaml")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "part-2.json: cannot be read" in err
+    assert "part-2.json: cannot be read: No such file or directory; give the parts that `fairness-checks" in err
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,9 @@ def test_the_features_of_a_model_are_those_of_its_checks():
         ("{file: p.csv, y_true: a, y_score: b, threshold: 5}", ".threshold: 5 is outside [0, 1], where probabilities"),
         ("{file: p.csv, y_true: a, y_pred: b, positive: [1]}", ".positive: expected one class as the file has it"),
         ("{file: p.csv, error: e, bins: {age: [65, 40]}}", ".bins: age: write rising numbers at which bands begin"),
+        ("{file: p.csv, error: e, collect: true}", ".collect: is for Parquet and `python:`; rows of other files come"),
+        ("{file: p.parquet, error: e, collect: 1}", ".collect: expected true or false; found the number 1"),
+        ("{file: p.parquet, error: e, sample_id: i, accepted: o.parquet, collect: true}", ".collect: stands besid"),
         ("{file: p.csv, error: e, groups: g.csv}", ".groups: has a row for each cluster; name the column that both"),
     ],
 )  # fmt: skip

@@ -512,8 +512,11 @@ def test_a_source_is_a_pattern_a_folder_or_a_function(folder):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ("absent:scored", "python: absent:scored: ModuleNotFoundError: No module named 'absent'"),
-        ("broken_house:nothing", "python: broken_house:nothing: AttributeError"),
+        ("absent:scored", "python: absent: there is no module 'absent' in .*, beside the file of limits, and none"),
+        ("brokn_house:fails", "python: brokn_house: there is no module .*; did you mean 'broken_house'[?]"),
+        ("broken_house:number.of", "python: broken_house:number.of: there is no 'of'"),
+        ("broken_house:numbre", "python: broken_house:numbre: there is no 'numbre'; did you mean 'number'[?]"),
+        ("broken_house:imports", "python: broken_house:imports: ModuleNotFoundError: No module named 'absent'"),
         ("broken_house:fails", "python: broken_house:fails: RuntimeError: the warehouse is closed"),
         ("broken_house:number", "python: broken_house:number: frame: int is no frame that narwhals reads"),
     ],
@@ -521,7 +524,8 @@ def test_a_source_is_a_pattern_a_folder_or_a_function(folder):
 def test_a_function_that_gives_no_frame_is_named(folder, function, message, monkeypatch):
     monkeypatch.delitem(sys.modules, "broken_house", raising=False)  # of the folder of another test
     (folder.parent / "broken_house.py").write_text(
-        "def fails():\n    raise RuntimeError('the warehouse is closed')\n\ndef number():\n    return 3\n"
+        "def fails():\n    raise RuntimeError('the warehouse is closed')\n\ndef number():\n    return 3\n\n"
+        "def imports():\n    import absent\n"
     )
     with pytest.raises(InvalidPredictions, match=f"^{message}"):
         read_source(Source(python=function, y_true="died", y_score="risk"), folder.parent, ["sex"])
@@ -579,6 +583,35 @@ def test_a_module_of_that_name_which_is_another_file_is_refused(tmp_path, monkey
         read_source(source, tmp_path / "two", ["sex"])
     with pytest.raises(InvalidPredictions, match=r"time: is a module of Python itself already, so that two/time\.py"):
         read_source(dataclasses.replace(source, python="time:scored"), tmp_path / "two", ["sex"])
+
+
+@pytest.mark.parametrize("given", [{"file": "visits"}, {"file": "one.parquet"}, {"python": "small_house:scored"}])
+def test_a_source_says_whether_rows_stay_in_their_engine(folder, given, monkeypatch):
+    monkeypatch.delitem(sys.modules, "small_house", raising=False)
+    pq.write_table(together(), folder.parent / "one.parquet")
+    (folder.parent / "small_house.py").write_text(
+        "import duckdb\n\ndef scored():\n    return duckdb.read_parquet('one.parquet')\n"
+    )
+    source = Source(**given, y_true="died", y_score="risk")
+    right = audit(Predictions.from_frame(together(), **ROLES), **ASKED)
+    for collect in (None, True, False):
+        found = read_source(dataclasses.replace(source, collect=collect), folder.parent, ["sex", "site"])
+        assert isinstance(found, LazyPredictions) is (collect is False)
+        assert audit(found, **ASKED).groups == right.groups
+
+
+def test_a_file_that_a_function_cannot_read_is_named_with_the_model(folder, capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "torn_house", raising=False)
+    (folder.parent / "torn.parquet").write_bytes((folder / "site=b" / "part-1.parquet").read_bytes()[:-9])
+    (folder.parent / "torn_house.py").write_text(
+        "import polars\n\ndef scored():\n    return polars.scan_parquet('torn.parquet')\n"
+    )
+    path = folder.parent / "thresholds.yaml"
+    path.write_text(LIMITS.replace("warehouse_of_all", "torn_house"))
+    assert main(["audit", "--config", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("fairness-checks audit: pooled: python: torn_house:scored: frame: polars.LazyFrame failed")
+    assert "ComputeError" in line
 
 
 def test_what_is_for_single_files_is_refused(folder):
