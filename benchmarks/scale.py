@@ -7,10 +7,12 @@ process of its own. Time is that of the processor, in multiples of one scan of f
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -181,29 +183,21 @@ def _fairlearn(path: str) -> None:
 
 
 def measured(way: str, task: str, path: str) -> dict[str, float]:
-    """Run one cell in this process, and return seconds and GiB; imports are not counted."""
+    """Run one cell in this process, once of a few rows, as imports are not counted; return seconds and GiB."""
     if way == "duckdb" and task == "scan":
-        run: Callable[[], None] = lambda: _scan(path)  # noqa: E731
+        run: Callable[[str], None] = _scan
     elif task in BESIDE:
-        run = lambda: BESIDE[task](path)  # noqa: E731
+        run = BESIDE[task]
     elif way == "fairlearn":
-        run = lambda: _fairlearn(path)  # noqa: E731
+        run = _fairlearn
     else:
-        run = lambda: TASKS[task](WAYS[way], path)  # noqa: E731
-    _warm()
+        run = functools.partial(TASKS[task], WAYS[way])
+    with tempfile.TemporaryDirectory() as folder:
+        run(str(make(Path(folder), 10_000)))
     wall, cpu = time.perf_counter(), _cpu()
-    run()
+    run(path)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {"wall": time.perf_counter() - wall, "cpu": _cpu() - cpu, "gib": used}
-
-
-def _warm() -> None:
-    """Import what every cell imports."""
-    import duckdb  # noqa: F401
-    import pyarrow.parquet  # noqa: F401
-
-    import fairness_checks.judge.auditing
-    import fairness_checks.measure.sources.engine_rows  # noqa: F401
 
 
 def _cpu() -> float:
