@@ -106,7 +106,8 @@ def _called(place: str, folder: Path) -> Any:
             function: Any = _loaded(module, folder)
             for part in name.split("."):
                 if not hasattr(function, part):
-                    known = [each for each in dir(function) if callable(getattr(function, each)) and each[0] != "_"]
+                    there = getattr(function, "__dict__", {}).items()  # no lazy attribute is loaded to be named
+                    known = [each for each, value in there if callable(value) and each[0] != "_"]
                     raise InvalidPredictions(f"python: {place}: there is no {part!r}; {did_you_mean(part, known)}")
                 function = getattr(function, part)
             return function()

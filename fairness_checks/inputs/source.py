@@ -83,8 +83,9 @@ def source_problems(source: Source) -> Iterator[tuple[str, str]]:
         yield "file", "stands beside python, a function that returns the rows; leave one of them out"
     if source.python is not None and not _FUNCTION.fullmatch(source.python):
         yield "python", f"is {source.python!r}; write module:function, such as warehouse:scored_visits"
-    if source.python is not None and source.y_pred is not None and decision_rule(source.y_pred) is not None:
-        yield "y_pred", "is a rule, which is for a single file; decide in the query of the function"
+    of_engine = next((key for key in ("python", "accepted", "collect") if getattr(source, key) is not None), None)
+    if of_engine and source.y_pred is not None and decision_rule(source.y_pred) is not None:
+        yield "y_pred", f"is a rule, which is not read beside {of_engine}; decide in the query of a function: python"
     made = source.y_pred or source.y_score or source.error or source.layout
     if source.y_true is not None and not made:
         yield "y_true", "is compared with nothing; name the column of y_pred, y_score or error"
@@ -115,7 +116,7 @@ def source_problems(source: Source) -> Iterator[tuple[str, str]]:
 
 def _engine_problems(source: Source) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with where the rows are, and those that the baseline was written from."""
-    if source.collect is not None and source.python is None and _is_text(source.file):
+    if source.collect is not None and source.python is None and _in_memory(source.file):
         yield "collect", "is for Parquet and `python:`; rows of other files come into memory"
     if source.accepted is None:
         return
@@ -123,14 +124,14 @@ def _engine_problems(source: Source) -> Iterator[tuple[str, str]]:
         yield "collect", "stands beside accepted, which is for rows that stay in their engine; leave one of them out"
     if source.python is not None and not _FUNCTION.fullmatch(source.accepted):
         yield "accepted", f"is {source.accepted!r}; write module:function, such as warehouse:accepted_visits"
-    if source.python is None and _is_text(source.file):
+    if source.python is None and _in_memory(source.file):
         yield "accepted", "is for Parquet and `python:`; of other files the baseline keeps what was said of each sample"
     if source.sample_id is None:
         yield "accepted", "has the same samples, found by their ids; name the column of these: sample_id: visit"
 
 
-def _is_text(file: str) -> bool:
-    return file == STDIN or file.lower().endswith((".csv", ".csv.gz", ".tsv"))
+def _in_memory(file: str) -> bool:
+    return file == STDIN or file.lower().endswith((".csv", ".csv.gz", ".tsv", ".txt", ".arrow", ".feather", ".ipc"))
 
 
 def _compared_with_itself(source: Source) -> Iterator[tuple[str, str]]:

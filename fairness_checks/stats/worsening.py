@@ -146,7 +146,7 @@ def levelling_down(joint: JointEstimates, *, lower_is_better: bool) -> Levelling
     better = int(np.argmin(old))
     worsening = float(new[better] - old[better])
     noise = _ROUNDING * float(np.abs(joint.value).max())  # an engine adds up the same values in any order
-    if np.ptp(new) >= np.ptp(old) or worsening <= max(0.0, noise):
+    if np.ptp(old) - np.ptp(new) <= noise or worsening <= noise:
         return None
     own = np.eye(joint.groups)[[better]]
     x = contrasts(joint, own, own)

@@ -125,7 +125,7 @@ def same_study(path: Path, record: Mapping[str, Any]) -> bool:
 
 def _but_bytes(record: Mapping[str, Any]) -> dict[str, Any]:
     files = sorted((item["mix"], item["repeat"], item["file"]) for item in record["trainings"])
-    return {**record, "trainings": files}
+    return {**record, "data": {**record["data"], "source": None}, "trainings": files}  # its words may change
 
 
 def changes_of(preset: str, asked: Mapping[str, Any]) -> dict[str, Any]:

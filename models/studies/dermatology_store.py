@@ -201,7 +201,7 @@ def load_study(folder: Path) -> Measurements:
         raise StudyIncomplete(f"{folder / RECORD}: trainings of other test images than its own; {REMEDY}")
     trained = of("trained", 2)
     for own, mix in zip(trained, mixes, strict=True):
-        if any(own[:, g].any() for g, tone in enumerate(TONES) if not MIXES[mix].get(tone)):
+        if any(((own[:, g] > 0) != (MIXES[mix].get(tone, 0) > 0)).any() for g, tone in enumerate(TONES)):
             raise StudyIncomplete(f"{folder / RECORD}: trainings of another mix called {mix}; {REMEDY}")
     firsts = {mix: found[mix, repeats[0]] for mix in mixes if "reconstructed" in found[mix, repeats[0]]}
     examples = {mix: arrays["reconstructed"] for mix, arrays in firsts.items()}
@@ -233,7 +233,7 @@ def _training(folder: Path, item: Mapping[str, Any]) -> dict[str, Array]:
         if not (known.all() or (name in _MAY_LACK and np.isnan(arrays[name]).all())):
             raise StudyIncomplete(
                 f"{path}: {name} is NaN or infinite of {known.size - known.sum()} of {known.size} images; remove the "
-                "file and run the study again, which trains this one anew"
+                "file and run the study again, which trains this one anew; where it stays so, with another --seed"
             )
     return arrays
 

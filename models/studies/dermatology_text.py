@@ -193,7 +193,7 @@ def _means(found: Measurements, tables: StudyTables) -> list[str]:
             digits=4,
         ),
         "Dark minus light, with the corrected test, and the paper's own (Kolmogorov-Smirnov, then t or Mann-Whitney), "
-        "which takes repeats for independent and whose p-value is therefore too small:",
+        "which takes repeats for independent, which makes p too small, and images for unpaired, which makes it larger:",
         table(
             _named(tables.gaps),
             {"value": "of", "case": "mix", "dark": "dark", "light": "light", "gap": "difference"}

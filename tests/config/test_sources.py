@@ -77,6 +77,8 @@ def test_the_features_of_a_model_are_those_of_its_checks():
         ("{file: p.csv, y_true: a, y_pred: b, positive: [1]}", ".positive: expected one class as the file has it"),
         ("{file: p.csv, error: e, bins: {age: [65, 40]}}", ".bins: age: write rising numbers at which bands begin"),
         ("{file: p.csv, error: e, collect: true}", ".collect: is for Parquet and `python:`; rows of other files come"),
+        ("{file: p.arrow, error: e, collect: true}", ".collect: is for Parquet and `python:`; rows of other files"),
+        ("{file: p.parquet, y_true: y, y_pred: s >= 5, collect: true}", ".y_pred: is a rule, which is not read beside"),
         ("{file: p.parquet, error: e, collect: 1}", ".collect: expected true or false; found the number 1"),
         ("{file: p.parquet, error: e, sample_id: i, accepted: o.parquet, collect: true}", ".collect: stands besid"),
         ("{file: p.csv, error: e, groups: g.csv}", ".groups: has a row for each cluster; name the column that both"),

@@ -179,6 +179,8 @@ def test_levelling_down_is_named():
     assert levelling_down(rates([(130, 100), (200, 100)], 1_000), lower_is_better=True) is None
     # The better group got worse, and the gap grew.
     assert levelling_down(rates([(250, 120), (200, 100)], 1_000), lower_is_better=True) is None
+    # 0.5 - 0.2 and 0.4 - 0.1 differ in their last bit: the gap is as wide as before.
+    assert levelling_down(rates([(500, 200), (400, 100)], 1_000), lower_is_better=True) is None
     # The same where less is worse: the first group was better.
     other = levelling_down(rates([(170, 100), (200, 100)], 1_000), lower_is_better=False)
     assert (other.group, other.worsening) == (0, pytest.approx(0.03))

@@ -311,7 +311,7 @@ def test_a_measure_of_some_images_alone_is_told_and_drops_no_finding(study, tmp_
     [
         ("repeat", (("B", 0), ("B", 1)), "trainings of other test images than its own"),
         ("mix", (("A", 1), ("C", 1)), "trainings of another mix called A"),
-        ("mix", (("B", 2), ("C", 2)), "trainings of another mix called C"),
+        ("mix", (("B", 2), ("C", 2)), "trainings of another mix called B"),
     ],
 )
 def test_a_record_whose_trainings_are_exchanged_is_told(study, tmp_path, what, pair, message):
@@ -321,6 +321,17 @@ def test_a_record_whose_trainings_are_exchanged_is_told(study, tmp_path, what, p
     one[what], other[what] = other[what], one[what]
     (tmp_path / "study.json").write_text(json.dumps(record))
     with pytest.raises(StudyIncomplete, match=message):
+        load_study(tmp_path)
+
+
+def test_a_mix_that_stands_for_two_is_told(study, tmp_path):
+    shutil.copytree(study, tmp_path, dirs_exist_ok=True)
+    record = json.loads((study / "study.json").read_text())
+    of = {(item["mix"], item["repeat"]): item for item in record["trainings"]}
+    for repeat in range(3):
+        of["B", repeat] |= {name: of["A", repeat][name] for name in ("file", "sha256")}
+    (tmp_path / "study.json").write_text(json.dumps(record))
+    with pytest.raises(StudyIncomplete, match="trainings of another mix called B"):
         load_study(tmp_path)
 
 
@@ -340,6 +351,7 @@ def test_pages_of_another_study_do_not_stay_beside_this_one(tmp_path, monkeypatc
         return {path.name for path in tmp_path.iterdir()} - {"trainings", "study.json", "labels.npz"}
 
     record = json.loads((tmp_path / "study.json").read_text())
+    record["data"]["source"] += ", by another name"
     (tmp_path / "study.json").write_text(json.dumps(record))
     next((tmp_path / "trainings").glob("C-01-*")).unlink()
     assert keep(tmp_path, phantoms(), config).trained == 1  # the same study, whatever the times

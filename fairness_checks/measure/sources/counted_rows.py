@@ -12,6 +12,7 @@ from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.engine import COLLECT, Answer
 from fairness_checks.inputs.predictions import LazyPredictions
 from fairness_checks.measure.rows import Counts, Rows
+from fairness_checks.measure.sources.sums import refuse_lost
 from fairness_checks.question.metrics import CELLS
 from fairness_checks.stats.cluster_sums import ClusterMoments
 from fairness_checks.typing import Array
@@ -85,11 +86,12 @@ class CountedRows(Rows):
     def _require_same_outcomes(self, answer: Answer, place: npt.NDArray[np.int64]) -> None:
         """Refuse an answer whose groups hold other labels or decisions than those that were counted first."""
         cells, size = self.predictions.cells, len(CELLS) * len(self.groups)
-        now, first = len(CELLS) * place, len(CELLS) * self.codes
+        now, first, n = len(CELLS) * place, len(CELLS) * self.codes, answer.whole("n")
         for weight, name, values in ((2, "label", cells.y_true), (1, "decided", cells.y_pred)):
             if values is not None and name in answer.table.columns:
+                refuse_lost(self.predictions.engine, n, np.where(np.isnan(answer.real(name)), 0, n))
                 now, first = now + weight * answer.whole(name), first + weight * values
-        self._require_same_counts(np.bincount(now, answer.whole("n"), size), np.bincount(first, self.times, size))
+        self._require_same_counts(np.bincount(now, n, size), np.bincount(first, self.times, size))
 
     def _require_same_total(self, name: str, place: npt.NDArray[np.int64], now: npt.NDArray[np.float64]) -> None:
         """Refuse numbers of the rows of an answer, in the groups `place`, whose sum is not that of the first answer."""
@@ -100,7 +102,7 @@ class CountedRows(Rows):
     def _require_same_sums(self, now: Array, first: Array, size: Array, n: Counts) -> None:
         """Refuse sums of n numbers, shapes (G,), that differ by more than rounding of such as add up to `size`."""
         rounding = n * np.finfo(np.float64).eps  # and scores past an end were clipped by a few
-        if (np.abs(now - first) > (_NINE_DIGITS + rounding) * np.abs(size) + 8.0 * rounding).any():
+        if not (np.abs(now - first) <= (_NINE_DIGITS + rounding) * np.abs(size) + 8.0 * rounding).all():  # nor NaN
             raise InvalidPredictions(
                 f"{self.predictions.engine.source}: its rows changed while they were read (to other values); give a "
                 "table that nobody writes to, such as a snapshot"

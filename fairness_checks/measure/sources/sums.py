@@ -42,10 +42,7 @@ class Sums:
 
 
 def sums_of(engine: Engine, value: nw.Expr, read: Collection[str] = ()) -> Sums:
-    """Add up a value by all features, label and decision, beside what it is made of: the columns `read`.
-
-    A value of the score that is made of no decision is not added up by it: fewer keys cost less.
-    """
+    """Add up a value by all features, label and decision, beside what it is made of: the columns `read`."""
     # Deviations are added up from a number near the mean of some values.
     frame = engine.frame.with_columns(value=value)
     some = engine.ask(frame.head(_PROBED).select(nw.col("value").mean().alias("mean")))
@@ -64,10 +61,10 @@ def residual_sums(engine: Engine, residual: nw.Expr, score: nw.Expr) -> Sums:
     """
     frame = engine.frame.with_columns(value=residual)
     # DuckDB takes half as long for one product as for nine comparisons, but the product of some scores is rounded.
-    found = _in_bins(engine, frame.with_columns(key=(score * -float(BINS)).floor()), score)
+    found = _in_bins(engine, frame.with_columns(key=(score * -float(BINS)).floor()))
     if not _may_hold(found, _ROUNDED):
         return found
-    return _in_bins(engine, frame.with_columns(key=-1.0 - bin_of(score)), score)
+    return _in_bins(engine, frame.with_columns(key=-1.0 - bin_of(score)))
 
 
 def bin_of(score: nw.Expr) -> nw.Expr:
@@ -75,10 +72,10 @@ def bin_of(score: nw.Expr) -> nw.Expr:
     return sum(((score > edge).cast(nw.Float64) for edge in INNER.tolist()), nw.lit(0.0))
 
 
-def _in_bins(engine: Engine, frame: nw.LazyFrame[Any], score: nw.Expr) -> Sums:
-    """Add up residuals by bin: within one, they lie near that of its middle, whatever the label."""
-    away = -1.0 * score - (nw.col("key") + 0.5) / BINS
-    answer = _powers(engine, frame.with_columns(away=away), ["label", "key"])
+def _in_bins(engine: Engine, frame: nw.LazyFrame[Any]) -> Sums:
+    """Add up residuals by bin: within one, they lie near that of its middle."""
+    pivot = nw.col("label") + (nw.col("key") + 0.5) / BINS
+    answer = _powers(engine, frame.with_columns(pivot=pivot), ["label", "key"])
     key = answer.real("key")
     refuse_lost(engine, answer.whole("n"), np.where(np.isnan(key), 0, answer.whole("n")))
     return _moments(answer, answer.whole("label") + (key + 0.5) / BINS)
@@ -99,14 +96,12 @@ def sums_by_cell(engine: Engine, value: nw.Expr, read: Collection[str] = ()) -> 
 
 def _added(engine: Engine, frame: nw.LazyFrame[Any], pivot: float | None, read: Collection[str]) -> Sums:
     """Add up deviations from a number, or from the mean of each cell."""
-    by = [name for name in engine.outcomes if name != "decided" or name in read or "score" not in read]
-    keys = [*engine.features.values(), *by]
+    keys = [*engine.features.values(), *engine.outcomes]
     from_ = nw.col("value").mean().over(*keys) if pivot is None else nw.lit(pivot)
     totals = totals_of(read)
     more = [nw.col("value").count().alias("there"), *(nw.col(name).sum() for name in totals)]
     more += [nw.col("pivot").max().alias("pivot")] if pivot is None else []
-    deviations = frame.with_columns(pivot=from_, **totals).with_columns(away=nw.col("value") - nw.col("pivot"))
-    answer = _powers(engine, deviations, by, more)
+    answer = _powers(engine, frame.with_columns(pivot=from_, **totals), engine.outcomes, more)
     refuse_lost(engine, answer.whole("n"), answer.whole("there"))
     return _moments(answer, answer.real("pivot") if pivot is None else np.full(len(answer), pivot))
 
@@ -117,9 +112,11 @@ def totals_of(read: Collection[str]) -> dict[str, nw.Expr]:
 
 
 def _powers(engine: Engine, frame: nw.LazyFrame[Any], by: Sequence[str], more: Sequence[nw.Expr] = ()) -> Answer:
-    """Add up the powers of deviations, the column `away`, by all features and some other columns."""
-    squares = frame.with_columns(square=nw.col("away") * nw.col("away"))
-    powers = squares.with_columns(cube=nw.col("square") * nw.col("away"))
+    """Add up the powers of value - pivot by all features and some other columns."""
+    away = frame.with_columns(away=nw.col("value") - nw.col("pivot")).with_columns(
+        square=nw.col("away") * nw.col("away")
+    )
+    powers = away.with_columns(cube=nw.col("square") * nw.col("away"))
     return engine.ask(
         powers.group_by(*engine.features.values(), *by).agg(
             nw.len().alias("n"),
