@@ -23,7 +23,7 @@ from fairness_checks.stats.inference import Inference
 from fairness_checks.stats.judge_estimates import judge_difference
 from fairness_checks.typing import Array
 
-__all__ = ["Array", "EstimatedKind", "estimate_records"]
+__all__ = ["EstimatedKind", "estimate_records"]
 
 Integers = npt.NDArray[np.integer[Any]]
 S = TypeVar("S", bound=Takeable)

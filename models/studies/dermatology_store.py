@@ -160,17 +160,18 @@ def save_study(
         File of each mix and repeat, within the folder.
     """
     labels = {"skin_tone": images.skin_tone, **{level: images.conditions[level] for level in LEVELS}}
-    path = folder / RECORD
     files = [
         {"mix": mix, "repeat": repeat, "file": path.relative_to(folder).as_posix(), "sha256": _sha256(path)}
         for (mix, repeat), path in trainings.items()
     ]
     whole = {"format": FORMAT, **record, "trainings": files}
-    if path.exists() and not same_study(path, whole):
-        for name in (name for pattern in PAGES for name in folder.glob(pattern)):
-            name.unlink(missing_ok=True)
+    told = folder / RECORD
+    if told.exists() and not same_study(told, whole):
+        for pattern in PAGES:
+            for page in folder.glob(pattern):
+                page.unlink(missing_ok=True)
     write_arrays(folder / _LABELS, images.fingerprint(), labels)
-    write_atomically(path, f"{json.dumps(whole, indent=1, sort_keys=True)}\n".encode(), durable=False)
+    write_atomically(told, f"{json.dumps(whole, indent=1, sort_keys=True)}\n".encode(), durable=False)
 
 
 def load_study(folder: Path) -> Measurements:
