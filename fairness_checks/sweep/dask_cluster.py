@@ -10,6 +10,7 @@ raised here. The first training of a model is done in both places, and must give
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import os
@@ -20,6 +21,7 @@ import time
 import types
 import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from functools import lru_cache
 from typing import Any, Generic, TypeGuard, TypeVar
 
@@ -36,6 +38,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _LOOK = 1.0  # seconds after which it is looked whether the cluster is still there
+_FAILED = ("error", "cancelled")  # of a future
 _SHOWN = 3  # of the names of what differs, or was not done
 _HERE = "or train here, without joblib.parallel_config('dask')"
 
@@ -127,25 +130,33 @@ class DaskCluster(Generic[T, R]):
 
     def _next(self) -> tuple[Any, R]:
         """Return the next task that is done, and its result."""
+        future = self._waited(self._finished_one)
+        if future.status not in _FAILED:  # it takes as long as it takes, longer where its worker was lost with it
+            coming = asyncio.run_coroutine_threadsafe(
+                self._client.gather(future, asynchronous=True), self._client.loop.asyncio_loop
+            )
+            self._waited(lambda: wait([coming], _LOOK).done)
+        if future.status in _FAILED:
+            raise self._problem(future)
+        future.release()  # by name, as the traceback of an error may hold it
+        result, said = coming.result()
+        for one in said:
+            warnings.warn_explicit(*one)
+        found: R = result
+        return future, found
+
+    def _finished_one(self) -> Any:
+        with contextlib.suppress(queue.Empty):
+            return self._finished.get(timeout=_LOOK)
+
+    def _waited(self, look: Callable[[], Any]) -> Any:
+        """Look until there is something, as long as there is a cluster that can still bring it."""
         idle = time.monotonic()
-        while True:
-            with contextlib.suppress(queue.Empty):
-                future = self._finished.get(timeout=_LOOK)
-                if future.status in ("error", "cancelled"):
-                    raise self._problem(future)
-                with contextlib.suppress(TimeoutError):  # its worker was lost with it, and another one does it again
-                    return future, self._result(future)
-                self._finished.put(future)
+        while not (found := look()):
             if self._workers():
                 idle = time.monotonic()
             elif time.monotonic() - idle > self._patience:
                 raise ClusterError(f"{self._place} has had no worker for {self._patience:g} s, {self._lost()}")
-
-    def _result(self, future: Any) -> R:
-        result, said = future.result(timeout=_LOOK)
-        for one in said:
-            warnings.warn_explicit(*one)
-        found: R = result
         return found
 
     def _problem(self, future: Any) -> Exception:
