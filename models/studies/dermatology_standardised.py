@@ -98,10 +98,10 @@ def standardised_rows(found: Measurements) -> pd.DataFrame:
     for value, (i, mix), level in itertools.product(errors_of(found), enumerate(found.mixes), LEVELS):
         errors, labels = getattr(found, value)[i], found.conditions[level]
         each = np.array([standardised_gap(*errors[r], *labels[found.test[r]]) for r in range(found.repeats)])  # (J, 3)
-        explained = over_repeats(each[:, 1] - each[:, 0], overlap(found))
+        gap, crude, explained = (over_repeats(one, overlap(found)) for one in (*each.T[:2], each[:, 1] - each[:, 0]))
         everything = float((errors[:, 1] - errors[:, 0]).mean())
         row = {"value": value, "mix": mix, "level": LEVEL_NAMES[level], "all": everything}
-        row |= {"compared": float(each[:, 2].mean()), "crude": float(each[:, 1].mean())}
-        row |= over_repeats(each[:, 0], overlap(found)) | {"explained": explained["gap"]}
+        row |= {"compared": float(each[:, 2].mean()), "crude": crude["gap"]}
+        row |= gap | {"explained": explained["gap"]}
         rows.append(row | {f"explained_{end}": explained[end] for end in ("low", "high")})
     return pd.DataFrame(rows)

@@ -961,6 +961,23 @@ def test_a_gap_that_is_the_conditions_goes_and_one_that_is_the_tones_stays(of_to
     assert np.isnan(alone[["gap", "low", "crude", "explained"]].astype(float)).all()
 
 
+def test_a_repeat_whose_groups_share_no_condition_is_left_out_of_each_mean():
+    found = planted()
+    rng = np.random.default_rng(2)
+    test = np.stack([np.stack([rng.permutation(250)[:30], 300 + rng.permutation(150)[:30]]) for _ in range(10)])
+    test[0, 0] = 250 + np.arange(30)  # those light images alone show "y"
+    errors = rng.random((3, 10, 2, 30))
+    measures = dict.fromkeys(("mse", "mse_less_colour", "feature_error"), errors)
+    fine = np.where((np.arange(450) >= 250) & (np.arange(450) < 300), "y", "x")
+    conditions = dict.fromkeys(LEVELS, fine)
+    row = standardised_rows(dataclasses.replace(found, test=test, conditions=conditions, **measures)).iloc[0]
+    gaps = (errors[0, :, 1] - errors[0, :, 0]).mean(-1)
+    assert row["all"] == pytest.approx(gaps.mean())
+    assert (row["crude"], row["gap"]) == pytest.approx((gaps[1:].mean(),) * 2)
+    assert row["explained"] == pytest.approx(0.0, abs=1e-12)
+    assert row["compared"] == pytest.approx(0.9)
+
+
 def test_what_was_changed_in_a_preset_is_said():
     asked = VAEConfig.preset("cpu", kl_weight=1 / 256, repeats=2).describe()
     record = {"preset": "cpu", "changed": changes_of("cpu", asked)}
