@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -275,6 +276,11 @@ def test_a_filter_of_warnings_by_module_holds_for_other_processes():
         warnings.filterwarnings("error")
         warnings.filterwarnings("ignore", module=__name__)
         assert module._said_again(said)
+
+
+def test_garbage_that_another_process_collects_ends_no_training():
+    _, said = heard(lambda task: socket.socket() and task, [0])
+    assert said == []
 
 
 def test_what_a_training_prints_does_not_disturb(beside, meet):
