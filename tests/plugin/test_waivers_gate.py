@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-TODAY, EXPIRED = date.today(), date.today() - timedelta(days=1)
+SOON, EXPIRED = (date.today() + timedelta(days=days) for days in (30, -1))  # tests may go on beyond midnight
 SIGNED = "reason: CAPA 12, approved_by: A. Auditor"
 VALUE = "{metric: false_negative_rate, by: sex, max_value: 0.90}"
 
 
-def waiver(model="biased_model", metric="false_negative_rate", expires=TODAY, more=""):
+def waiver(model="biased_model", metric="false_negative_rate", expires=SOON, more=""):
     return f"{{model: {model}, metric: {metric}, by: sex, {SIGNED}, expires: {expires}{more}}}"
 
 
@@ -29,7 +29,7 @@ WRONG = {
         f"expired on {EXPIRED}; mend the model, or have it approved again",
     ),
     "for too long": (
-        waiver(expires=TODAY + timedelta(days=400), more=NARROW),
+        waiver(expires=SOON + timedelta(days=400), more=NARROW),
         "biased_model-sex-false_negative_rate-max_difference",
         "runs too long: it expires on",
     ),
@@ -45,7 +45,7 @@ WRONG = {
         "unused: what it names is not failing (pass); remove it",
     ),
     "of the same": (
-        f"{waiver(more=NARROW)}, {waiver(expires=TODAY + timedelta(days=1), more=NARROW)}",
+        f"{waiver(more=NARROW)}, {waiver(expires=SOON + timedelta(days=1), more=NARROW)}",
         "biased_model-sex-false_negative_rate-max_difference",
         "unused: another waiver of the same checks holds as long; remove one of them",
     ),
@@ -124,7 +124,7 @@ def pytest_configure(config):
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["serial", "parallel"])
 def test_a_waiver_holds_in_a_run_that_began_on_its_last_day(project, workers):
     project.write("conftest.py", MIDNIGHT + project.MODELS)
-    limits(project, waiver(more=NARROW))
+    limits(project, waiver(expires=date.today(), more=NARROW))
     result = project.gate_in_subprocess(*workers)
     assert (result.ret, result.parseoutcomes()) == (0, {"waived": 1, "passed": 4})
 
@@ -199,7 +199,7 @@ WITHIN = "metric: selection_rate, by: sex, control_features: ward"
 def test_checks_that_differ_in_strata_alone_are_waived_apart(project, strata):
     project.write("conftest.py", WARDS)
     checks = ", ".join(f"{{{WITHIN}, max_difference: 0.1, strata: {s}}}" for s in ("each", "combined"))
-    entry = f"{{model: admissions, {WITHIN}, strata: {strata}, reason: r, approved_by: a, expires: {TODAY}}}"
+    entry = f"{{model: admissions, {WITHIN}, strata: {strata}, reason: r, approved_by: a, expires: {SOON}}}"
     project.limits("admissions", checks=checks, waivers=f"[{entry}]")
     result = project.gate("--junitxml=junit.xml")
     assert (result.ret, result.parseoutcomes()) == (1, {"failed": 1, "waived": 1, "passed": 1})
