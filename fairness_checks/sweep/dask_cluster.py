@@ -88,9 +88,9 @@ class DaskCluster(Generic[T, R]):
         todo, held = iter(tasks), list[tuple[T, R]]()
         sent = self._sent()
         with self._waits():
-            self._await_worker()
-            self._proving = None if proof is None else self._submit(sent, proof)
             try:
+                self._await_worker()
+                self._proving = None if proof is None else self._submit(sent, proof)
                 while most is None or len(self._asked) < most:
                     if (task := next(todo, None)) is None:
                         break
@@ -112,7 +112,7 @@ class DaskCluster(Generic[T, R]):
                         yield from held
                         held.clear()
             finally:
-                self._let_go()
+                self._let_go(sent)
 
     def _submit(self, sent: Any, task: T) -> Any:
         # As bytes: a worker without this package that reads a task of it ends, and is started again, for ever.
@@ -138,7 +138,7 @@ class DaskCluster(Generic[T, R]):
             self._waited(lambda: wait([coming], _LOOK).done)
         if future.status in _FAILED:
             raise self._problem(future)
-        future.release()  # by name, as the traceback of an error may hold it
+        future.release()  # as in `_let_go`
         result, said = coming.result()
         for one in said:
             warnings.warn_explicit(*one)
@@ -220,10 +220,12 @@ class DaskCluster(Generic[T, R]):
         shown = "; ".join(names[:_SHOWN]) + ("; ..." if len(names) > _SHOWN else "")
         return f"and {counted(len(names), 'training')} not done: {shown}" if names else "and nothing was trained"
 
-    def _let_go(self) -> None:
+    def _let_go(self, sent: Any) -> None:
         """Let the cluster forget what nobody waits for."""
         with contextlib.suppress(Exception):  # of a client that is closed
             self._client.cancel(list(self._asked))
+        with contextlib.suppress(Exception):
+            sent.release()  # by name, as the traceback of an error may hold it
         self._asked.clear()
 
 

@@ -25,6 +25,7 @@ from fairness_checks.sweep.workers import Workers
 distributed = pytest.importorskip("distributed")
 
 PLAN = SweepPlan(by="sex", mixes={"as_is": "as_is", "men": Shares({"male": 1.0})}, repeats=4)
+KEYS = ("training", "bytes")  # of code and data
 LOCAL = {"threads_per_worker": 1, "dashboard_address": ":0", "protocol": "tcp"}
 
 
@@ -288,9 +289,9 @@ def test_whoever_stops_listening_leaves_nothing_behind(client):
 
 
 def _left(client):
-    """The trainings that the cluster still knows of, once it has had time to forget them."""
+    """What the cluster still knows of trainings, and of their code and data, once it has had time to forget them."""
     end = time.monotonic() + 60
-    while (left := [key for key in client.run_on_scheduler(_tasks) if "training" in key]) and time.monotonic() < end:
+    while (left := [key for key in client.run_on_scheduler(_tasks) if key.startswith(KEYS)]) and time.monotonic() < end:
         time.sleep(0.05)
     return left
 
