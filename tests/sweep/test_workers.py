@@ -315,7 +315,8 @@ def test_whoever_stops_listening_ends_what_is_at_work(meet):
 
     with Workers(2, start_seconds=0.0) as workers:
         results = workers.run(call, range(10), of=(call,))
-        assert [next(results)[0], next(results)[0]] == [0, 1]
+        assert next(results)[0] == 0
+        assert next(results)[0] in (1, 2)  # the other process has the other one
         (other,) = workers._idle
         results.close()
         assert other._process.returncode is not None
