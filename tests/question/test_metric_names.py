@@ -20,7 +20,7 @@ from fairness_checks.judge.verdict import judge_model
 from fairness_checks.planning.detectable import plan_detectable
 from fairness_checks.planning.sample_size import plan_sample_size
 from fairness_checks.question.checks import Check, Settings
-from fairness_checks.question.metric_names import ALIASES, alias_limit_problem, canonical, metric_hint
+from fairness_checks.question.metric_names import _NEAREST, ALIASES, alias_limit_problem, canonical, metric_hint
 from fairness_checks.question.metrics import METRICS
 from fairness_checks.question.own_metrics import registered
 from fairness_checks.question.waivers import Waiver
@@ -162,6 +162,10 @@ _NO_METRICS = re.compile(
     r"dcg|label_ranking|coverage|distances|calinski|davies|consensus|v_measure|thresholds|^cluster$|support|pairwise)|"
     r"make_derived|plot_model|cluster$"
 )
+
+
+def test_no_metric_is_told_to_be_another_quantity():
+    assert not _NEAREST.keys() & {*METRICS, *ALIASES}, "_NEAREST of metric_names.py: what is there needs no hint"
 
 
 @pytest.mark.parametrize("name", CLINIC)

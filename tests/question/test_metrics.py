@@ -10,7 +10,7 @@ from sklearn.calibration import calibration_curve
 from fairness_checks.inputs.predictions import Predictions
 from fairness_checks.judge.auditing import audit, audit_uncertainty
 from fairness_checks.kinds.group_statistics import GroupStatistics
-from fairness_checks.question.metrics import CELLS, METRICS
+from fairness_checks.question.metrics import CELLS, METRICS, WHOSE
 
 THEIRS = {
     "accuracy": sklearn_metrics.accuracy_score,
@@ -53,6 +53,10 @@ def random_data(seed, n=700):
     y_true = (rng.random(n) < rng.uniform(0.2, 0.8)).astype(int)
     y_pred = np.where(rng.random(n) < 0.7, y_true, 1 - y_true)
     return y_true, y_pred, group
+
+
+def test_whose_samples_each_unit_counts_is_said():
+    assert {metric.unit for metric in METRICS.values()} == set(WHOSE), "plans and sentences would speak of all patients"
 
 
 def test_every_metric_is_compared():

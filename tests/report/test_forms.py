@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -52,6 +53,11 @@ def predicate(run):
 
 
 # in-toto
+
+
+def test_each_form_is_described():
+    page = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text(encoding="utf-8")
+    assert set(FORMATS) <= set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)), "the table of docs/evidence.md"
 
 
 def test_a_statement_is_about_the_evidence_and_the_files_given():
