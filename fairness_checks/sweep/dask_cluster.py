@@ -138,6 +138,12 @@ class DaskCluster(Generic[T, R]):
             self._waited(lambda: wait([coming], _LOOK).done)
         if future.status in _FAILED:
             raise self._problem(future)
+        if coming.cancelled() or (error := coming.exception()) is not None:
+            why = "its connection ended" if coming.cancelled() else f"{type(error).__name__}: {error}"
+            raise ClusterError(
+                f"{self._named(self._asked[future])} is done, but its result did not come from {self._place} ({why}), "
+                f"{self._lost()}"
+            )
         future.release()  # as in `_let_go`
         result, said = coming.result()
         for one in said:

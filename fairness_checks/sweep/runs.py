@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -172,18 +172,19 @@ def _run(
     with contextlib.nullcontext(jobs) if isinstance(jobs, Workers) else Workers(jobs) as workers, threadpool_limits(1):
         left = {digest: task for digest, task in digests.items() if digest not in stored}
         done = _side_by_side(sweep, tasks, workers) if kept is None else _shared(sweep, left, workers, kept, waiting)
-        for result, date in done:
-            found[result.task] = result
-            if date is not None:
-                dates.append(date)
-            elif kept is not None:
-                try:
-                    kept.ensure(result, sweep.depends_on(result.task))
-                except OSError as error:  # `run_sweep` says so, once
-                    problems.append(error)
-            trained += date is None
-            if progress is not None:
-                progress(len(found), len(tasks), time.monotonic() - start)
+        with contextlib.closing(done):  # now: the traceback of an error here would keep trainings going
+            for result, date in done:
+                found[result.task] = result
+                if date is not None:
+                    dates.append(date)
+                elif kept is not None:
+                    try:
+                        kept.ensure(result, sweep.depends_on(result.task))
+                    except OSError as error:  # `run_sweep` says so, once
+                        problems.append(error)
+                trained += date is None
+                if progress is not None:
+                    progress(len(found), len(tasks), time.monotonic() - start)
     return SweepResults(
         model=name,
         by=plan.by,
@@ -203,7 +204,7 @@ def _same(one: RepeatResult, other: RepeatResult) -> bool:
 
 def _shared(
     sweep: Training, left: Mapping[str, Task], workers: Workers, kept: KeptTrainings, waiting: Waiting | None
-) -> Iterator[tuple[RepeatResult, str | None]]:
+) -> Generator[tuple[RepeatResult, str | None]]:
     """Yield what comes of trainings, by digest, in any order; with its date what another run has done meanwhile."""
     last = time.monotonic()
     while left:
@@ -222,7 +223,7 @@ def _shared(
             time.sleep(_LOOK)
 
 
-def _side_by_side(sweep: Training, tasks: Sequence[Task], workers: Workers) -> Iterator[tuple[RepeatResult, None]]:
+def _side_by_side(sweep: Training, tasks: Sequence[Task], workers: Workers) -> Generator[tuple[RepeatResult, None]]:
     """Yield results as they come, in any order. Only this process stores: it alone knows what is to be believed."""
     for _, result in workers.run(sweep, tasks, of=(sweep.model, *sweep.own), named=sweep.named, same=_same):
         yield result, None

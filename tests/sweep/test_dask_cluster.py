@@ -280,6 +280,39 @@ def test_warnings_are_heard_here(patients, age_model, on_dask):
         run_sweep("m", logged(age_model(patients()), lambda: os.getpid() == here or do()), PLAN, None, None)
 
 
+def test_a_result_that_cannot_be_read_here_is_one_error(client):
+    here = os.getpid()
+
+    class Result:
+        def __reduce__(self):
+            return read, ()
+
+    def read():
+        if os.getpid() == here:
+            raise ValueError("of another version")
+        return Result()
+
+    with (
+        joblib.parallel_config("dask", client=client),
+        pytest.raises(
+            ClusterError, match=r"^. is done, but its result did not come from .* \(ValueError: of an"
+        ),
+    ):
+        list(Workers().run(lambda task: Result(), range(3)))
+    assert not _left(client)
+
+
+def test_whoever_asks_and_fails_leaves_nothing_behind(patients, age_model, on_dask):
+    def progress(done, of, seconds):
+        if done == 2:
+            raise ZeroDivisionError("of whoever asks")
+
+    with pytest.raises(ZeroDivisionError) as seen:
+        run_sweep("m", age_model(patients()), PLAN, None, None, progress=progress)
+    assert not _left(on_dask)  # though the error is still at hand
+    del seen
+
+
 def test_whoever_stops_listening_leaves_nothing_behind(client):
     with joblib.parallel_config("dask", client=client):
         results = Workers().run(slow, range(20))
