@@ -55,7 +55,7 @@ def heard(call: Any, portion: Sequence[object]) -> Answer:
     """Return what comes of tasks, and their warnings as `warnings.warn_explicit` takes them."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")  # who asked decides which are shown, and which are errors
-        warnings.simplefilter("ignore", ResourceWarning)  # of garbage, whose ever: it would be no error here
+        warnings.simplefilter("ignore", ResourceWarning)  # of garbage, whoever left it; here it could raise nothing
         results = [call(task) for task in portion]
     said = {(str(one.message), one.category, one.filename, one.lineno): one.message for one in seen}
     return results, [(message, *key[1:], _module_of(key[2])) for key, message in said.items()]

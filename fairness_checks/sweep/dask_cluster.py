@@ -141,7 +141,7 @@ class DaskCluster(Generic[T, R]):
         if coming.cancelled() or (error := coming.exception()) is not None:
             why = "its connection ended" if coming.cancelled() else f"{type(error).__name__}: {error}"
             raise ClusterError(
-                f"{self._named(self._asked[future])} is done, but its result did not come from {self._place} ({why}), "
+                f"the result of {self._named(self._asked[future])} did not come from {self._place} ({why}), "
                 f"{self._lost()}"
             )
         future.release()  # as in `_let_go`
