@@ -266,7 +266,7 @@ def perceptual_loss(
     if kind != "auto":
         raise PerceptualWeightsError(
             f"no weights for {kind!r} were found ({places(kind)}); put the file there, give weights= (in the study "
-            '--vgg FILE), or ask for "random", a network that learned nothing'
+            '--vgg FILE), or ask for a network that learned nothing, "random" (in the study --perceptual random)'
         )
     warnings.warn(
         f"no pre-trained VGG was found ({places(kind)}): the perceptual loss measures distances in the features of "

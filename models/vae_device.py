@@ -46,7 +46,8 @@ def resolve_device(device: str) -> torch.device:
     if device == "cuda" and not present:
         raise ValueError(
             f"device is 'cuda', and torch {torch.__version__} finds no CUDA device here: "
-            "run with --fairness-device cpu (or auto), or on a machine with a GPU and torch built for it"
+            "run with --device cpu (in the gate --fairness-device cpu) or auto, or on a machine with a GPU and torch "
+            "built for it"
         )
     return torch.device("cuda" if present and device != "cpu" else "cpu")
 

@@ -142,7 +142,7 @@ class DaskCluster(Generic[T, R]):
             why = "its connection ended" if coming.cancelled() else f"{type(error).__name__}: {error}"
             raise ClusterError(
                 f"the result of {self._named(self._asked[future])} did not come from {self._place} ({why}), "
-                f"{self._lost()}"
+                f"{self._lost()}; run again, {_HERE}"
             )
         future.release()  # as in `_let_go`
         result, said = coming.result()

@@ -64,7 +64,8 @@ def opened(root: str | os.PathLike[str] | None, archives: Sequence[str] = tuple(
     DataUnavailable
         Nothing is there.
     UnusableData
-        The archive is damaged, has no table, or is not the one that its name promises.
+        The path that was given does not exist, or the archive is damaged, has no table, or is not the one that its
+        name promises.
 
     Examples
     --------
@@ -76,6 +77,9 @@ def opened(root: str | os.PathLike[str] | None, archives: Sequence[str] = tuple(
     ('folder of published files', True, b'md5hash')
     """
     given = os.environ.get("FAIRNESS_DATA", "") if root is None else os.fspath(root)
+    if given and not Path(given).exists():  # a slip of the pen: nothing else may take the place of what was meant
+        whole, remedy = (given, "correct it") if root is not None else (f"FAIRNESS_DATA={given}", "correct or unset it")
+        raise UnusableData(f"{whole}: there is no such file or folder; {remedy}")
     places = [Path(given)] if given else []
     if root is None:
         places += [place / "fitzpatrick17k" for place in places]

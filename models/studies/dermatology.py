@@ -9,7 +9,6 @@ photographs if ``FAIRNESS_DATA`` holds them, and generated phantoms else. See ``
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -212,6 +211,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.report_only and options.out is None:
         parser.error("--report-only needs --out, the folder that holds the measurements")
+    if options.report_only and options.no_report:
+        parser.error("--report-only and --no-report together leave nothing to do: give one of them")
     if given := [name for name in _OF_PHOTOGRAPHS if getattr(options, name) is not None]:
         if options.data == "phantoms":
             parser.error(f"--{given[0].replace('_', '-')} is for photographs, and --data asks for phantoms")
@@ -222,10 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             resolve_device("cuda")
         except ValueError as error:
-            parser.error(str(error).replace("--fairness-device", "--device"))
-    given_folder = os.environ.get("FAIRNESS_DATA")
-    if options.data == "auto" and not options.report_only and given_folder and not Path(given_folder).exists():
-        parser.error(f"FAIRNESS_DATA={given_folder} is no folder; correct it, or give --data phantoms")
+            parser.error(str(error))
     try:
         if options.out is not None and options.out.is_file():
             parser.error(f"--out {options.out} is a file: give a folder")

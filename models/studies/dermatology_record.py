@@ -77,7 +77,10 @@ def read_record(folder: Path) -> dict[str, Any]:
             _require_kinds(record)
             VAEConfig.from_description(record["config"])
     except FileNotFoundError:
-        raise StudyIncomplete(f"{path}: not there; the study was not measured to its end: run it again") from None
+        raise StudyIncomplete(
+            f"{path}: not there; the study was not measured to its end: python -m models.studies.dermatology --out "
+            f"{folder}, with the options that it had, trains what is missing"
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise StudyIncomplete(f"{path}: damaged ({error}); {REMEDY}") from None
     if lacking:

@@ -91,8 +91,8 @@ def standardised_rows(found: Measurements) -> pd.DataFrame:
     pandas.DataFrame
         value, mix, level; all (dark minus light of all images), compared (share of the images that are compared),
         crude (of those), gap (standardised) with its corrected interval, and explained with explained_low and
-        explained_high (crude less gap: what the conditions make of it). NaN where in more than a tenth of the repeats
-        no condition can be compared.
+        explained_high (crude less gap: what the conditions make of it). Repeats in which no condition can be compared
+        count in all and compared alone; where these are more than a tenth the others are NaN.
     """
     rows = []
     for value, (i, mix), level in itertools.product(errors_of(found), enumerate(found.mixes), LEVELS):

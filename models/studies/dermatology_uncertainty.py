@@ -296,7 +296,7 @@ def _of_study(options: argparse.Namespace) -> Path:
             raise StudyIncomplete(f"{options.out}: measured on other phantoms than this version generates")
     else:
         images = photographs_of(options.out, found, options.photographs)
-    features = vgg_of(config, options.vgg).features
+    features = _features(config, options.vgg)
     rows = study_rows(options.out, images, found, options.mix, features)
     title = f"Which uncertainty warns, under {options.mix}?"
     return _write(
@@ -306,8 +306,15 @@ def _of_study(options: argparse.Namespace) -> Path:
 
 def _of_phantoms(options: argparse.Namespace) -> Path:
     config = VAEConfig.preset("cpu", epochs=15, train_images=240, test_images=200)  # as in the default gate
-    rows = planted_rows(config, options.seed, features=vgg_of(config, options.vgg).features)
+    rows = planted_rows(config, options.seed, features=_features(config, options.vgg))
     return _write(options.out, _OF_PHANTOMS, "Which uncertainty warns of a planted gap?", rows)
+
+
+def _features(config: VAEConfig, given: Path | None) -> PerceptualLoss | None:
+    """Return the network whose features are compared; where there is none, say what is left out."""
+    if (found := vgg_of(config, given).features) is None:
+        sys.stderr.write("no weights of VGG19 or VGG16 at hand: without the feature distance; --vgg FILE names some\n")
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -446,8 +446,10 @@ def test_nothing_there_is_one_error_with_the_remedy(tmp_path, monkeypatch):
     with pytest.raises(DataUnavailable, match=re.escape(f"in FAIRNESS_DATA={tmp_path}\n")):
         Fitzpatrick17k().images(24)
     with pytest.raises(
-        DataUnavailable, match=r"nor fitzpatrick17k_128px\.zip nor fitzpatrick17k_64px\.zip in .*gone\nGive the folder"
+        DataUnavailable, match=r"nor fitzpatrick17k_128px\.zip nor fitzpatrick17k_64px\.zip in .*\nGive the folder"
     ):
+        Fitzpatrick17k(tmp_path).images(24)
+    with pytest.raises(UnusableData, match=r"gone: there is no such file or folder; correct it"):
         Fitzpatrick17k(tmp_path / "gone").images(24)
 
 

@@ -31,6 +31,7 @@ from models.data.images import LEVELS
 from models.data.sources import DataUnavailable
 from models.perceptual import perceptual_loss
 from models.phantom.skin_phantom import skin_phantom
+from models.skin import skin_images
 from models.studies import (
     dermatology,
     dermatology_conditions,
@@ -762,8 +763,8 @@ def test_the_command_refuses_what_cannot_be_done(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "folder", "said"),
     [
-        ([], "/nonexistent", "FAIRNESS_DATA=/nonexistent is no folder; correct it, or give --data phantoms"),
-        (["--device", "cuda"], "", "run with --device cpu (or auto)"),
+        (["--report-only", "--no-report", "--out", "x"], "", "leave nothing to do"),
+        (["--device", "cuda"], "", "run with --device cpu (in the gate --fairness-device cpu) or auto"),
         (["--preset", "none"], "", "invalid choice: 'none'"),
     ],
 )
@@ -777,6 +778,18 @@ def test_options_that_cannot_be_used_are_told_in_a_line(arguments, folder, said,
     assert said in told
     assert told.count("\n") == 1
     assert "--help" in told
+
+
+def test_a_misspelt_place_of_the_photographs_is_never_taken_for_none(tmp_path, monkeypatch, capsys):
+    missing = tmp_path / "dta"
+    monkeypatch.setenv("FAIRNESS_DATA", str(missing))
+    assert dermatology.main(["--out", str(tmp_path / "study")]) == 2
+    told = capsys.readouterr().err
+    assert f"FAIRNESS_DATA={missing}: there is no such file or folder; correct or unset it" in told
+    with pytest.raises(UnusableData, match="no such file or folder"):
+        skin_images(32, 5)  # of the gate
+    assert dermatology.main(["--photographs", str(missing), "--out", str(tmp_path / "study")]) == 2
+    assert f"{missing}: there is no such file or folder; correct it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,8 @@ def test_an_uncertainty_that_no_image_of_a_group_has_is_not_judged_and_an_infini
         judged(errors, np.where(errors == 7, np.inf, errors), tones, np.arange(40))
 
 
-def test_the_command_writes_its_page_and_says_what_is_missing(study, tmp_path, capsys):
+def test_the_command_writes_its_page_and_says_what_is_missing(study, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert main(["--out", str(study)]) == 0
     page = (study / "uncertainties.md").read_text()
     assert page.startswith("# Which uncertainty warns, under B?")
@@ -160,7 +161,10 @@ def test_the_command_writes_its_page_and_says_what_is_missing(study, tmp_path, c
     assert main(["--out", str(study), "--mix", "A"]) == 2
     told = capsys.readouterr().err
     assert f"{path}: not a network that save_vae wrote" in told
-    assert told.count("\n") == 1
+    assert told.count("\n") == 2
+    assert told.startswith(
+        "no weights of VGG19 or VGG16 at hand: without the feature distance; --vgg FILE names some\n"
+    )
 
 
 def test_the_page_has_the_rows_of_the_kept_tables():
