@@ -77,9 +77,10 @@ def opened(root: str | os.PathLike[str] | None, archives: Sequence[str] = tuple(
     ('folder of published files', True, b'md5hash')
     """
     given = os.environ.get("FAIRNESS_DATA", "") if root is None else os.fspath(root)
+    looked = given if root is not None else f"FAIRNESS_DATA={given}" if given else "FAIRNESS_DATA, which is not set"
     if given and not Path(given).exists():  # a slip of the pen: nothing else may take the place of what was meant
-        whole, remedy = (given, "correct it") if root is not None else (f"FAIRNESS_DATA={given}", "correct or unset it")
-        raise UnusableData(f"{whole}: there is no such file or folder; {remedy}")
+        remedy = "correct or unset it" if root is None else "correct it"
+        raise UnusableData(f"{looked}: there is no such file or folder; {remedy}")
     places = [Path(given)] if given else []
     if root is None:
         places += [place / "fitzpatrick17k" for place in places]
@@ -99,7 +100,6 @@ def opened(root: str | os.PathLike[str] | None, archives: Sequence[str] = tuple(
         with _zip_file(archive) as unpacked:
             yield _archive_store(archive, unpacked)._replace(name=name)
     else:
-        looked = given if root is not None else f"FAIRNESS_DATA={given}" if given else "FAIRNESS_DATA, which is not set"
         remedy = "Set FAIRNESS_DATA to the folder" if root is None else "Give the folder"
         raise DataUnavailable(
             f"Fitzpatrick17k: neither {TABLE} nor {' nor '.join(archives)} in {looked}\n"

@@ -78,8 +78,8 @@ def read_record(folder: Path) -> dict[str, Any]:
             VAEConfig.from_description(record["config"])
     except FileNotFoundError:
         raise StudyIncomplete(
-            f"{path}: not there; the study was not measured to its end: python -m models.studies.dermatology --out "
-            f"{folder}, with the options that it had, trains what is missing"
+            f"{path}: not there; the study was not measured to its end; {REMEDY}: python -m models.studies.dermatology "
+            f"--out {folder}, with the options that it had"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise StudyIncomplete(f"{path}: damaged ({error}); {REMEDY}") from None

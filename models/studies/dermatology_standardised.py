@@ -94,11 +94,11 @@ def standardised_rows(found: Measurements) -> pd.DataFrame:
         explained_high (crude less gap: what the conditions make of it). Repeats in which no condition can be compared
         count in all and compared alone; where these are more than a tenth the others are NaN.
     """
-    rows = []
+    rows, assumed = [], overlap(found)
     for value, (i, mix), level in itertools.product(errors_of(found), enumerate(found.mixes), LEVELS):
         errors, labels = getattr(found, value)[i], found.conditions[level]
         each = np.array([standardised_gap(*errors[r], *labels[found.test[r]]) for r in range(found.repeats)])  # (J, 3)
-        gap, crude, explained = (over_repeats(one, overlap(found)) for one in (*each.T[:2], each[:, 1] - each[:, 0]))
+        gap, crude, explained = (over_repeats(one, assumed) for one in (*each.T[:2], each[:, 1] - each[:, 0]))
         everything = float((errors[:, 1] - errors[:, 0]).mean())
         row = {"value": value, "mix": mix, "level": LEVEL_NAMES[level], "all": everything}
         row |= {"compared": float(each[:, 2].mean()), "crude": crude["gap"]}
