@@ -12,7 +12,7 @@ from fairness_checks.errors import InvalidPredictions
 from fairness_checks.inputs.engine import COLLECT, Answer
 from fairness_checks.inputs.predictions import LazyPredictions
 from fairness_checks.measure.rows import Counts, Rows
-from fairness_checks.measure.sources.sums import refuse_lost
+from fairness_checks.measure.sources.sums import refuse_nan
 from fairness_checks.question.metrics import CELLS
 from fairness_checks.stats.cluster_sums import ClusterMoments
 from fairness_checks.typing import Array
@@ -89,7 +89,7 @@ class CountedRows(Rows):
         now, first, n = len(CELLS) * place, len(CELLS) * self.codes, answer.whole("n")
         for weight, name, values in ((2, "label", cells.y_true), (1, "decided", cells.y_pred)):
             if values is not None and name in answer.table.columns:
-                refuse_lost(self.predictions.engine, n, np.where(np.isnan(answer.real(name)), 0, n))
+                refuse_nan(self.predictions.engine, n, answer.real(name))
                 now, first = now + weight * answer.whole(name), first + weight * values
         self._require_same_counts(np.bincount(now, n, size), np.bincount(first, self.times, size))
 

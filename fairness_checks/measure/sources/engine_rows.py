@@ -33,7 +33,7 @@ from fairness_checks.measure.sources.columns import EngineColumns
 from fairness_checks.measure.sources.counted_rows import CountedRows
 from fairness_checks.measure.sources.score_clusters import components_of_clusters
 from fairness_checks.measure.sources.scores import MOST_SCORES, distinct_of, scores_of
-from fairness_checks.measure.sources.sums import Sums, refuse_lost, refuse_range, residual_sums, sums_by_cell, sums_of
+from fairness_checks.measure.sources.sums import Sums, refuse_nan, refuse_range, residual_sums, sums_by_cell, sums_of
 from fairness_checks.question.checks import Missing
 from fairness_checks.question.metrics import Metric
 from fairness_checks.stats.calibration_bins import BINS, CalibrationStatistics, bin_signs, calibration_values
@@ -280,7 +280,7 @@ class EngineRows(CountedRows):
         given: dict[str, Any] = {}
         for name in read:
             values = answer.real(name)
-            refuse_lost(self.predictions.engine, n, np.where(np.isnan(values), 0, n))
+            refuse_nan(self.predictions.engine, n, values)
             given[_ROLES.get(name, name)] = values.astype(np.bool_) if name in ("label", "decided") else values
             if (total := f"{TOTAL}{name}") in answer.table.columns:
                 self._require_same_total(total, place, answer.real(total))

@@ -18,7 +18,17 @@ from fairness_checks.stats.calibration_bins import BINS, INNER
 from fairness_checks.stats.moments import MeanStatistics, moments_of_sums
 from fairness_checks.typing import Array
 
-__all__ = ["Sums", "bin_of", "refuse_lost", "refuse_range", "residual_sums", "sums_by_cell", "sums_of", "totals_of"]
+__all__ = [
+    "Sums",
+    "bin_of",
+    "refuse_lost",
+    "refuse_nan",
+    "refuse_range",
+    "residual_sums",
+    "sums_by_cell",
+    "sums_of",
+    "totals_of",
+]
 
 _PROBED = 4_096  # rows, whose mean is near enough to all others to add up deviations from it
 _LARGEST = 1e70  # as `kinds.measured` has them: third powers must be numbers, and must not vanish
@@ -77,7 +87,7 @@ def _in_bins(engine: Engine, frame: nw.LazyFrame[Any]) -> Sums:
     pivot = nw.col("label") + (nw.col("key") + 0.5) / BINS
     answer = _powers(engine, frame.with_columns(pivot=pivot), ["label", "key"])
     key = answer.real("key")
-    refuse_lost(engine, answer.whole("n"), np.where(np.isnan(key), 0, answer.whole("n")))
+    refuse_nan(engine, answer.whole("n"), key)
     return _moments(answer, answer.whole("label") + (key + 0.5) / BINS)
 
 
@@ -151,6 +161,11 @@ def refuse_lost(engine: Engine, n: Counts, there: Counts) -> None:
             f"{engine.source}: its rows changed while they were read ({int((n - there).sum()):,} values are missing "
             "now); give a table that nobody writes to, such as a snapshot"
         )
+
+
+def refuse_nan(engine: Engine, n: Counts, values: Array) -> None:
+    """Refuse numbers, of n rows each, where one is NaN: a value that the first look did not miss."""
+    refuse_lost(engine, n, np.where(np.isnan(values), 0, n))
 
 
 def refuse_range(metric: Metric, lowest: float, highest: float) -> None:
